@@ -1,0 +1,505 @@
+//! One error type for everything, one word wide.
+//!
+//! Kinds tell apart what we were asked wrongly, what the peer did wrong, and what the world did.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::headers::InvalidHeader;
+use crate::url::{InvalidUrl, Origin};
+
+/// The result of this crate's fallible functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in which phase, with which origin, and whether the request may have been processed.
+///
+/// No connection is held by an error: it is back in its pool, or closed, before the error is returned.
+///
+/// ```
+/// use hostpool::{ErrorKind, Phase};
+///
+/// // Nothing listens on port 1.
+/// let error = hostpool::get("http://127.0.0.1:1/").send().unwrap_err();
+/// assert_eq!(error.kind(), &ErrorKind::Connect);
+/// assert_eq!(error.phase(), Phase::Connect);
+/// assert_eq!(error.origin().unwrap().to_string(), "http://127.0.0.1:1");
+/// assert!(!error.maybe_processed()); // sending it again is safe
+/// ```
+#[doc(alias = "ClientError")]
+#[doc(alias = "HTTPError")]
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    phase: Phase,
+    origin: Option<Arc<Origin>>,
+    maybe_processed: bool,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The URL cannot be used.
+    #[doc(alias = "LocationParseError")]
+    #[doc(alias = "InvalidURL")]
+    InvalidUrl(InvalidUrl),
+    /// A header name or value cannot be sent.
+    InvalidHeader(InvalidHeader),
+    /// The request contradicts itself, or cannot be built from what was given.
+    InvalidRequest(&'static str),
+    /// The configuration contradicts itself or names something that is not there.
+    InvalidConfig(&'static str),
+    /// The feature of this crate that the call needs is not compiled in.
+    Unsupported(&'static str),
+    /// A pool was asked for a URL of another origin than its own.
+    #[doc(alias = "HostChangedError")]
+    HostChanged,
+
+    /// The peer broke HTTP.
+    #[doc(alias = "ProtocolError")]
+    Protocol(Violation),
+    /// The body ended before its framing says it does. `expected` is the length announced, where one was.
+    #[doc(alias = "IncompleteRead")]
+    #[doc(alias = "ClientPayloadError")]
+    IncompleteBody {
+        /// Bytes of the body that arrived.
+        received: u64,
+        /// What Content-Length says.
+        expected: Option<u64>,
+    },
+    /// The peer sent more than a limit allows.
+    LimitExceeded(Limit),
+    /// The body is not what it says it is: no valid JSON for the type asked for, or no valid text.
+    #[doc(alias = "ContentTypeError")]
+    Decode,
+
+    /// The name has no address, or the resolver failed.
+    #[doc(alias = "NameResolutionError")]
+    Resolve,
+    /// No address of the host accepts connections; the source names the last one tried.
+    #[doc(alias = "NewConnectionError")]
+    #[doc(alias = "ClientConnectorError")]
+    Connect,
+    /// The TLS handshake or a TLS record failed.
+    #[doc(alias = "SSLError")]
+    #[doc(alias = "ClientSSLError")]
+    Tls,
+    /// The peer closed or reset the connection before the response's head was complete.
+    #[doc(alias = "ServerDisconnectedError")]
+    Disconnected,
+    /// Another failure of the socket.
+    Io,
+    /// A bound of the [`Timeout`](crate::Timeout) passed.
+    #[doc(alias = "TimeoutError")]
+    #[doc(alias = "ReadTimeoutError")]
+    #[doc(alias = "ConnectTimeoutError")]
+    Timeout(Bound),
+    /// The pool had no connection free within the bound on waiting for it.
+    #[doc(alias = "EmptyPoolError")]
+    PoolTimeout {
+        /// How long this call waited.
+        waited: Duration,
+        /// Connections of the endpoint that were in use or being opened.
+        in_use: usize,
+        /// Callers that waited for the same endpoint, this one not counted.
+        queued: usize,
+    },
+    /// The pool or session was closed before or during the call.
+    #[doc(alias = "ClosedPoolError")]
+    Closed,
+}
+
+/// Ways of breaking HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// What came is no status line of HTTP/1.0 or HTTP/1.1 (RFC 9112, section 4).
+    StatusLine,
+    /// The status code is not between 100 and 599 (RFC 9110, section 15).
+    StatusCode,
+    /// A field name is no token, or white space stands in front of its colon (RFC 9112, section 5.1).
+    FieldName,
+    /// A field value has a bare CR, a NUL or another control character (RFC 9110, section 5.5).
+    FieldValue,
+    /// A field that decides on framing is folded over several lines (RFC 9112, section 5.2).
+    FoldedFraming,
+    /// The connection ended inside the head.
+    IncompleteHead,
+    /// A Content-Length is no plain decimal number that fits 64 bits (RFC 9110, section 8.6).
+    ContentLength,
+    /// Two Content-Lengths differ (RFC 9112, section 6.3).
+    ConflictingContentLength,
+    /// `chunked` is not the last transfer coding or stands there twice, or HTTP/1.0 has one (RFC 9112, section 6.1).
+    TransferEncoding,
+    /// A chunk's size is not 1 to 16 hexadecimal digits (RFC 9112, section 7.1).
+    ChunkSize,
+    /// A chunk or its size line does not end in CRLF.
+    ChunkEnd,
+    /// A trailer field is malformed.
+    Trailer,
+    /// 101 although no upgrade was asked for (RFC 9110, section 15.2.2).
+    UnexpectedUpgrade,
+    /// Bytes arrived on a new connection before a request was sent.
+    UnexpectedBytes,
+}
+
+impl Violation {
+    fn describe(self) -> &'static str {
+        match self {
+            Violation::StatusLine => "what came is no HTTP/1.0 or HTTP/1.1 status line",
+            Violation::StatusCode => "the status code is not between 100 and 599",
+            Violation::FieldName => "a header name is no token",
+            Violation::FieldValue => "a header value has a control character",
+            Violation::FoldedFraming => "a header that decides on framing is folded",
+            Violation::IncompleteHead => "the connection ended inside the head",
+            Violation::ContentLength => "the Content-Length is no number of at most 64 bits",
+            Violation::ConflictingContentLength => "two Content-Lengths differ",
+            Violation::TransferEncoding => "the Transfer-Encoding does not end in one chunked, or belongs to HTTP/1.0",
+            Violation::ChunkSize => "a chunk's size is not 1 to 16 hexadecimal digits",
+            Violation::ChunkEnd => "a chunk does not end in CRLF",
+            Violation::Trailer => "a trailer field is malformed",
+            Violation::UnexpectedUpgrade => "101 although no upgrade was asked for",
+            Violation::UnexpectedBytes => "bytes arrived before the request was sent",
+        }
+    }
+}
+
+/// What is limited on behalf of the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Limit {
+    /// Bytes of a response head.
+    HeadBytes,
+    /// Fields in a head.
+    HeadFields,
+    /// Bytes of one line of a head.
+    LineBytes,
+    /// Interim (1xx) responses in front of one final response, or their bytes.
+    Interim,
+    /// Bytes or fields of a trailer section.
+    Trailers,
+    /// Bytes spent on chunk sizes and extensions, measured against the data they carry.
+    ChunkFraming,
+    /// Bytes of a body that is read as a whole.
+    Body,
+}
+
+impl Limit {
+    fn describe(self) -> &'static str {
+        match self {
+            Limit::HeadBytes => "bytes of a response head",
+            Limit::HeadFields => "header fields",
+            Limit::LineBytes => "bytes of a header line",
+            Limit::Interim => "interim responses",
+            Limit::Trailers => "trailers",
+            Limit::ChunkFraming => "bytes of chunk framing",
+            Limit::Body => "bytes of a body read as a whole",
+        }
+    }
+}
+
+/// The bounds of a [`Timeout`](crate::Timeout), as errors name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Bound {
+    /// On the whole request.
+    Total,
+    /// On waiting for the pool.
+    Pool,
+    /// On opening a connection.
+    Connect,
+    /// On one write.
+    Write,
+    /// On the response's head.
+    Head,
+    /// On the gap between received bytes.
+    Read,
+}
+
+impl Bound {
+    fn describe(self) -> &'static str {
+        match self {
+            Bound::Total => "total",
+            Bound::Pool => "pool",
+            Bound::Connect => "connect",
+            Bound::Write => "write",
+            Bound::Head => "head",
+            Bound::Read => "read",
+        }
+    }
+}
+
+/// How far a request had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Before anything was tried: URL, headers, configuration.
+    Prepare,
+    /// Waiting for the pool.
+    Pool,
+    /// Looking the name up.
+    Resolve,
+    /// Connecting the socket.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// Sending the request.
+    Send,
+    /// Waiting for the response's head.
+    Head,
+    /// Reading the response's body.
+    Body,
+}
+
+impl Phase {
+    fn describe(self) -> &'static str {
+        match self {
+            Phase::Prepare => "preparing the request",
+            Phase::Pool => "waiting for the pool",
+            Phase::Resolve => "looking up the host",
+            Phase::Connect => "connecting",
+            Phase::Tls => "in the TLS handshake",
+            Phase::Send => "sending the request",
+            Phase::Head => "waiting for the response",
+            Phase::Body => "reading the body",
+        }
+    }
+}
+
+impl Error {
+    #[cold]
+    pub(crate) fn new(kind: ErrorKind, phase: Phase) -> Error {
+        Error(Box::new(Inner { kind, phase, origin: None, maybe_processed: false, source: None }))
+    }
+
+    /// A failure of the caller's own making, before anything was tried.
+    pub(crate) fn request(why: &'static str) -> Error {
+        Error::new(ErrorKind::InvalidRequest(why), Phase::Prepare)
+    }
+
+    pub(crate) fn config(why: &'static str) -> Error {
+        Error::new(ErrorKind::InvalidConfig(why), Phase::Prepare)
+    }
+
+    pub(crate) fn violation(violation: Violation, phase: Phase) -> Error {
+        Error::new(ErrorKind::Protocol(violation), phase)
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_origin(mut self, origin: &Arc<Origin>) -> Error {
+        self.0.origin.get_or_insert_with(|| origin.clone());
+        self
+    }
+
+    pub(crate) fn with_maybe_processed(mut self, maybe: bool) -> Error {
+        self.0.maybe_processed = maybe;
+        self
+    }
+
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Error {
+        self.0.kind = kind;
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// How far the request had come.
+    pub fn phase(&self) -> Phase {
+        self.0.phase
+    }
+
+    /// Whom the request was for, where that was known.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.0.origin.as_deref()
+    }
+
+    /// Whether the server may have acted on the request. While this is false, sending it again cannot double anything.
+    pub fn maybe_processed(&self) -> bool {
+        self.0.maybe_processed
+    }
+
+    /// A bound of the `Timeout` passed, or that on waiting for the pool.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Timeout(_) | ErrorKind::PoolTimeout { .. })
+    }
+
+    /// No connection could be opened: name lookup, TCP or TLS failed, or took longer than allowed.
+    pub fn is_connect(&self) -> bool {
+        matches!(self.phase(), Phase::Resolve | Phase::Connect | Phase::Tls)
+    }
+
+    /// The pool or session is closed.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Closed)
+    }
+
+    /// As the `Read` side of a response gives it; [`Error::from_io`] finds it again.
+    pub(crate) fn into_io(self) -> io::Error {
+        let kind = match self.kind() {
+            ErrorKind::Timeout(_) | ErrorKind::PoolTimeout { .. } => io::ErrorKind::TimedOut,
+            ErrorKind::IncompleteBody { .. } => io::ErrorKind::UnexpectedEof,
+            ErrorKind::Protocol(_) | ErrorKind::LimitExceeded(_) | ErrorKind::Decode => io::ErrorKind::InvalidData,
+            ErrorKind::Closed => io::ErrorKind::NotConnected,
+            _ => self
+                .source()
+                .and_then(|source| source.downcast_ref::<io::Error>())
+                .map_or(io::ErrorKind::Other, io::Error::kind),
+        };
+        io::Error::new(kind, self)
+    }
+
+    /// The error inside an `io::Error` that reading a response gave, if there is one.
+    ///
+    /// ```
+    /// # use hostpool::Error;
+    /// fn why(error: &std::io::Error) -> String {
+    ///     match Error::from_io(error) {
+    ///         Some(ours) => format!("{:?}", ours.kind()),
+    ///         None => error.to_string(),
+    ///     }
+    /// }
+    /// # assert_eq!(why(&std::io::Error::other("x")), "x");
+    /// ```
+    pub fn from_io(error: &io::Error) -> Option<&Error> {
+        error.get_ref().and_then(|inner| inner.downcast_ref())
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorKind::InvalidUrl(why) => write!(f, "invalid URL: {why}"),
+            ErrorKind::InvalidHeader(why) => write!(f, "invalid header: {why}"),
+            ErrorKind::InvalidRequest(why) => write!(f, "invalid request: {why}"),
+            ErrorKind::InvalidConfig(why) => write!(f, "invalid configuration: {why}"),
+            ErrorKind::Unsupported(what) => write!(f, "not compiled in: {what}"),
+            ErrorKind::HostChanged => write!(f, "the URL belongs to another origin than the pool"),
+            ErrorKind::Protocol(violation) => f.write_str(violation.describe()),
+            ErrorKind::IncompleteBody { received, expected: Some(expected) } => {
+                write!(f, "the body ended after {received} of {expected} bytes")
+            }
+            ErrorKind::IncompleteBody { received, expected: None } => {
+                write!(f, "the body broke off after {received} bytes")
+            }
+            ErrorKind::LimitExceeded(limit) => write!(f, "too many {}", limit.describe()),
+            ErrorKind::Decode => write!(f, "the body could not be decoded"),
+            ErrorKind::Resolve => write!(f, "the host has no address"),
+            ErrorKind::Connect => write!(f, "no connection"),
+            ErrorKind::Tls => write!(f, "TLS failed"),
+            ErrorKind::Disconnected => write!(f, "the peer closed the connection without a response"),
+            ErrorKind::Io => write!(f, "the connection failed"),
+            ErrorKind::Timeout(bound) => write!(f, "the {} timeout passed", bound.describe()),
+            ErrorKind::PoolTimeout { waited, in_use, queued } => {
+                write!(f, "no connection came free in {waited:?} ({in_use} in use, {queued} more waiting)")
+            }
+            ErrorKind::Closed => write!(f, "the pool is closed"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    /// The kind, the phase, the origin and the causes, on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.0.kind, self.0.phase.describe())?;
+        if let Some(origin) = &self.0.origin {
+            write!(f, ", {origin}")?;
+        }
+        f.write_str(")")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            // Text of the peer or of a library: one line, and not longer than a line is read.
+            let text: String = error.to_string().chars().take(256).collect();
+            write!(f, ": {}", text.escape_debug())?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("phase", &self.0.phase)
+            .field("origin", &self.0.origin.as_ref().map(ToString::to_string))
+            .field("maybe_processed", &self.0.maybe_processed)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<InvalidUrl> for Error {
+    fn from(error: InvalidUrl) -> Error {
+        Error::new(ErrorKind::InvalidUrl(error), Phase::Prepare)
+    }
+}
+
+impl From<InvalidHeader> for Error {
+    fn from(error: InvalidHeader) -> Error {
+        Error::new(ErrorKind::InvalidHeader(error), Phase::Prepare)
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        error.into_io()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_word_and_sendable() {
+        fn sendable<T: Send + Sync + 'static>() {}
+        sendable::<Error>();
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn display_is_one_short_line_with_the_causes() {
+        let cause = io::Error::other(format!("bad\x1b[31m\nline {}", "x".repeat(5000)));
+        let error = Error::new(ErrorKind::Connect, Phase::Connect).with_source(cause);
+        let text = error.to_string();
+        assert!(text.starts_with("no connection (connecting): bad\\u{1b}[31m\\nline xxx"), "{text}");
+        assert!(text.len() < 1024);
+    }
+
+    #[test]
+    fn the_kind_survives_io() {
+        let table = [
+            (ErrorKind::Timeout(Bound::Read), io::ErrorKind::TimedOut),
+            (ErrorKind::IncompleteBody { received: 1, expected: Some(2) }, io::ErrorKind::UnexpectedEof),
+            (ErrorKind::Protocol(Violation::ChunkSize), io::ErrorKind::InvalidData),
+            (ErrorKind::Closed, io::ErrorKind::NotConnected),
+            (ErrorKind::Tls, io::ErrorKind::Other),
+        ];
+        for (kind, expected) in table {
+            let error = io::Error::from(Error::new(kind.clone(), Phase::Body));
+            assert_eq!(error.kind(), expected);
+            assert_eq!(Error::from_io(&error).map(Error::kind), Some(&kind));
+        }
+        let reset = Error::new(ErrorKind::Io, Phase::Body).with_source(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert_eq!(reset.into_io().kind(), io::ErrorKind::ConnectionReset);
+    }
+}

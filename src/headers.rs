@@ -1,0 +1,444 @@
+//! Header fields: ordered, case-preserving, case-insensitive, several values a name.
+//!
+//! All names and values of a head share one byte buffer and are told apart by ranges, so a head of 60 fields costs as
+//! many allocations as one of 8. Names and values are checked once, on the way in (RFC 9110, sections 5.1 and 5.5):
+//! nothing that is in a [`Headers`] can end a field or start another.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The fields of a request or response head, or of a trailer section.
+///
+/// Fields keep the order and the spelling they were given in; names compare without regard to ASCII case
+/// (RFC 9110, section 5.1).
+///
+/// ```
+/// use hostpool::Headers;
+///
+/// let mut headers = Headers::new();
+/// headers.append("Accept", "text/html")?;
+/// headers.append("accept", "text/plain")?;
+/// assert_eq!(headers.get("ACCEPT"), Some("text/html"));
+/// assert_eq!(headers.get_all("accept").collect::<Vec<_>>(), ["text/html", "text/plain"]);
+/// assert!(headers.append("X-Evil", "a\r\nSet-Cookie: b").is_err());
+/// # Ok::<(), hostpool::InvalidHeader>(())
+/// ```
+#[doc(alias = "HTTPHeaderDict")]
+#[doc(alias = "CIMultiDict")]
+#[derive(Clone, Default)]
+pub struct Headers {
+    bytes: Vec<u8>,
+    fields: Vec<Field>,
+}
+
+/// Where one field stands in the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+}
+
+impl Span {
+    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start as usize..][..self.len as usize]
+    }
+}
+
+/// One field as [`Headers::iter`] shows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Header<'a> {
+    name: &'a str,
+    value: &'a [u8],
+}
+
+impl<'a> Header<'a> {
+    /// The name, spelled as it was given or received.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The value as text: UTF-8 where it is that, else each byte read as ISO-8859-1 (RFC 9110, section 5.5).
+    pub fn value(&self) -> Cow<'a, str> {
+        match std::str::from_utf8(self.value) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => Cow::Owned(self.value.iter().map(|&byte| char::from(byte)).collect()),
+        }
+    }
+
+    /// The value's bytes, without the white space around it.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.value
+    }
+}
+
+impl fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_secret(self.name) {
+            return write!(f, "{}: ***", self.name);
+        }
+        write!(f, "{}: {}", self.name, self.value.escape_ascii())
+    }
+}
+
+impl Headers {
+    /// No fields, and no memory yet.
+    pub fn new() -> Self {
+        Headers::default()
+    }
+
+    /// Built by the head parser, which has checked every name and value.
+    pub(crate) fn from_parts(bytes: Vec<u8>, fields: Vec<Field>) -> Self {
+        Headers { bytes, fields }
+    }
+
+    /// Adds a field behind those that are there, whatever their names.
+    ///
+    /// White space around the value is trimmed. Errors if the name is no token, or if the value has a control
+    /// character or is not ASCII; bytes above 0x7F go through [`append_bytes`](Self::append_bytes).
+    #[doc(alias = "add")]
+    pub fn append(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
+        if let Some(offset) = value.bytes().position(|byte| !byte.is_ascii()) {
+            return Err(InvalidHeader::value(name, offset));
+        }
+        self.append_bytes(name, value.as_bytes())
+    }
+
+    /// [`append`](Self::append) for a value that may hold bytes above 0x7F (`obs-text` of RFC 9110, section 5.5).
+    pub fn append_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
+        check_name(name)?;
+        let value = trim(value);
+        if let Some(offset) = value.iter().position(|&byte| !is_value_byte(byte)) {
+            return Err(InvalidHeader::value(name, offset));
+        }
+        if self.bytes.len() + name.len() + value.len() > u32::MAX as usize {
+            return Err(InvalidHeader::value(name, u32::MAX as usize - self.bytes.len().min(u32::MAX as usize)));
+        }
+        let field = Field { name: self.push_bytes(name.as_bytes()), value: self.push_bytes(value) };
+        self.fields.push(field);
+        Ok(())
+    }
+
+    /// The caller has checked that the buffer stays below 4 GiB.
+    fn push_bytes(&mut self, bytes: &[u8]) -> Span {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        Span { start, len: bytes.len() as u32 }
+    }
+
+    /// Replaces every field of that name by one, which takes the last place. Errors as [`append`](Self::append) does;
+    /// then nothing has changed.
+    pub fn insert(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
+        let kept = self.fields.len();
+        self.append(name, value)?;
+        let mut place = 0;
+        let bytes = &self.bytes;
+        self.fields.retain(|field| {
+            place += 1;
+            place > kept || !field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes())
+        });
+        Ok(())
+    }
+
+    /// Removes every field of that name and says how many there were.
+    pub fn remove(&mut self, name: &str) -> usize {
+        if !self.contains(name) {
+            return 0;
+        }
+        // Rebuilt rather than unlinked: a removed credential must not stay behind in the buffer.
+        let before = self.fields.len();
+        let old = std::mem::take(self);
+        for field in old.iter().filter(|field| !field.name.eq_ignore_ascii_case(name)) {
+            let field = Field { name: self.push_bytes(field.name.as_bytes()), value: self.push_bytes(field.value) };
+            self.fields.push(field);
+        }
+        before - self.fields.len()
+    }
+
+    /// The first value of that name. `None` if there is none or it is not UTF-8;
+    /// [`get_bytes`](Self::get_bytes) answers for every value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.get_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The first value of that name as bytes.
+    pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
+        self.fields.iter().find(|field| self.is_named(field, name)).map(|field| field.value.of(&self.bytes))
+    }
+
+    /// Every value of that name that is UTF-8, in order.
+    #[doc(alias = "getlist")]
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.values(name).filter_map(|value| std::str::from_utf8(value).ok())
+    }
+
+    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields.iter().filter(move |field| self.is_named(field, name)).map(|field| field.value.of(&self.bytes))
+    }
+
+    fn is_named(&self, field: &Field, name: &str) -> bool {
+        field.name.len as usize == name.len() && field.name.of(&self.bytes).eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// Whether a field of that name is there.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get_bytes(name).is_some()
+    }
+
+    /// All fields in order.
+    ///
+    /// ```
+    /// # use hostpool::Headers;
+    /// let mut headers = Headers::new();
+    /// headers.append("Server", "nginx")?;
+    /// for field in headers.iter() {
+    ///     println!("{}: {}", field.name(), field.value());
+    /// }
+    /// # Ok::<(), hostpool::InvalidHeader>(())
+    /// ```
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Header<'_>> {
+        self.fields.iter().map(|field| Header {
+            // Names are tokens and so ASCII: checked in `append_bytes` and by the head parser.
+            name: std::str::from_utf8(field.name.of(&self.bytes)).unwrap_or_default(),
+            value: field.value.of(&self.bytes),
+        })
+    }
+
+    /// The number of fields; two fields of one name count twice.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Appends every field of `other`, keeping those that are here.
+    pub fn extend(&mut self, other: &Headers) {
+        for field in other.iter() {
+            let field = Field { name: self.push_bytes(field.name.as_bytes()), value: self.push_bytes(field.value) };
+            self.fields.push(field);
+        }
+    }
+}
+
+impl fmt::Debug for Headers {
+    /// Values of fields that carry credentials are shown as `***`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Headers {}
+
+impl From<&http::HeaderMap> for Headers {
+    fn from(map: &http::HeaderMap) -> Self {
+        let mut headers = Headers::new();
+        for (name, value) in map {
+            // `http` accepts what RFC 9110 does, so nothing is refused here; a field that is would be left out.
+            let _ = headers.append_bytes(name.as_str(), value.as_bytes());
+        }
+        headers
+    }
+}
+
+impl From<&Headers> for http::HeaderMap {
+    fn from(headers: &Headers) -> Self {
+        let mut map = http::HeaderMap::with_capacity(headers.len());
+        for field in headers.iter() {
+            let name = http::HeaderName::from_bytes(field.name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_bytes(field.value)) {
+                map.append(name, value);
+            }
+        }
+        map
+    }
+}
+
+/// A header name or value that cannot be sent.
+///
+/// It names the field and the offset of the first bad byte, never the value: values are often secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidHeader {
+    name: Box<str>,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    EmptyName,
+    NameByte(usize),
+    ValueByte(usize),
+    Reserved(&'static str),
+}
+
+impl InvalidHeader {
+    fn value(name: &str, offset: usize) -> Self {
+        InvalidHeader { name: name.into(), fault: Fault::ValueByte(offset) }
+    }
+
+    /// A field that the caller may not set, and why.
+    pub(crate) fn reserved(name: &str, why: &'static str) -> Self {
+        InvalidHeader { name: name.into(), fault: Fault::Reserved(why) }
+    }
+}
+
+impl fmt::Display for InvalidHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.escape_debug();
+        match self.fault {
+            Fault::EmptyName => write!(f, "a header name is empty"),
+            Fault::NameByte(at) => write!(f, "header name \"{name}\" has a byte at offset {at} that no token may have"),
+            Fault::ValueByte(at) => write!(f, "the value of header {name} has a forbidden byte at offset {at}"),
+            Fault::Reserved(why) => write!(f, "header {name} {why}"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidHeader {}
+
+fn check_name(name: &str) -> Result<(), InvalidHeader> {
+    let fault = match name.bytes().position(|byte| !is_token_byte(byte)) {
+        None if !name.is_empty() => return Ok(()),
+        None => Fault::EmptyName,
+        Some(offset) => Fault::NameByte(offset),
+    };
+    Err(InvalidHeader { name: name.chars().take(64).collect(), fault })
+}
+
+/// `tchar` of RFC 9110, section 5.6.2.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// VCHAR, SP, HTAB and obs-text of RFC 9110, section 5.5.
+fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7F)
+}
+
+/// Without the optional white space around it (RFC 9110, section 5.6.3).
+pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+fn is_secret(name: &str) -> bool {
+    ["authorization", "proxy-authorization", "cookie", "cookie2", "set-cookie", "set-cookie2"]
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a request may carry: rows A4.1, A4.9 and A4.10 of the outbound injection table.
+    #[test]
+    fn names_and_values_are_checked_on_the_way_in() {
+        let accepted: &[(&str, &str, &[u8])] = &[
+            ("X-Plain", "value", b"value"),
+            ("x!#$%&'*+-.^_`|~9", "v", b"v"),
+            ("X-Trim", " \t a b \t ", b"a b"),
+            ("X-Empty", "", b""),
+            ("X-Tab", "a\tb", b"a\tb"),
+        ];
+        for (name, value, stored) in accepted {
+            let mut headers = Headers::new();
+            headers.append(name, value).unwrap();
+            assert_eq!(headers.get_bytes(name), Some(*stored), "{name}");
+        }
+        let refused = [
+            ("", "v"),
+            ("a b", "v"),
+            ("a:b", "v"),
+            ("a\r\nb", "v"),
+            ("a\0", "v"),
+            ("\u{17F}erver", "v"),
+            ("\u{212A}ey", "v"),
+            ("(x)", "v"),
+            ("X", "a\r\nY: b"),
+            ("X", "a\nb"),
+            ("X", "a\rb"),
+            ("X", "a\0b"),
+            ("X", "a\x7Fb"),
+            ("X", "a\x0Bb"),
+            ("X", "\u{e9}"),
+        ];
+        for (name, value) in refused {
+            let mut headers = Headers::new();
+            let error = headers.append(name, value).unwrap_err().to_string();
+            assert!(headers.is_empty(), "{name:?}");
+            assert!(value.len() < 3 || !error.contains(value), "{error}");
+        }
+        let mut headers = Headers::new();
+        headers.append_bytes("X", &[0xE9]).unwrap();
+        assert_eq!(headers.get("x"), None);
+        assert_eq!(headers.get_bytes("x"), Some(&[0xE9][..]));
+        assert_eq!(headers.iter().next().unwrap().value(), "\u{e9}");
+    }
+
+    #[test]
+    fn names_compare_without_case_and_keep_order_and_spelling() {
+        let mut headers = Headers::new();
+        for (name, value) in [("A", "1"), ("b", "2"), ("a", "3"), ("C", "4")] {
+            headers.append(name, value).unwrap();
+        }
+        assert_eq!(headers.get_all("A").collect::<Vec<_>>(), ["1", "3"]);
+        headers.insert("A", "5").unwrap();
+        let all: Vec<_> = headers.iter().map(|field| (field.name(), field.value())).collect();
+        assert_eq!(all, [("b", "2".into()), ("C", "4".into()), ("A", "5".into())]);
+        assert_eq!(headers.remove("a"), 1);
+        assert_eq!(headers.remove("a"), 0);
+        assert_eq!(headers.len(), 2);
+        assert!(headers.insert("C", "\n").is_err());
+        assert_eq!(headers.get("c"), Some("4"));
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        let mut headers = Headers::new();
+        for name in ["Authorization", "COOKIE", "set-cookie", "Proxy-Authorization"] {
+            headers.append(name, "canary").unwrap();
+        }
+        headers.append("Accept", "text/html").unwrap();
+        let shown = format!("{headers:?}");
+        assert!(!shown.contains("canary"), "{shown}");
+        assert!(shown.contains("Accept: text/html"), "{shown}");
+    }
+
+    #[test]
+    fn a_removed_value_leaves_the_buffer() {
+        let mut headers = Headers::new();
+        headers.append("Authorization", "canary").unwrap();
+        headers.append("Accept", "a").unwrap();
+        headers.remove("authorization");
+        assert!(!headers.bytes.windows(6).any(|window| window == b"canary"));
+    }
+
+    #[test]
+    fn converts_to_and_from_the_http_crate() {
+        let mut headers = Headers::new();
+        headers.append("X-A", "1").unwrap();
+        headers.append("X-A", "2").unwrap();
+        let map = http::HeaderMap::from(&headers);
+        assert_eq!(map.get_all("x-a").iter().count(), 2);
+        assert_eq!(Headers::from(&map).get_all("X-A").collect::<Vec<_>>(), ["1", "2"]);
+    }
+}

@@ -1,0 +1,88 @@
+//! The locks the pool is built on, chosen once for the whole crate.
+//!
+//! Outside model checking these are parking_lot's: no poisoning, and a condition variable that moves a woken thread
+//! onto the mutex instead of waking it twice. Under `--cfg hostpool_loom` and `--cfg hostpool_shuttle` the same names
+//! are the checkers' types behind parking_lot's shape, so that the code which ships is the code which is checked.
+//! Neither checker ever fires a timed wait: there `wait_until` waits for a notification alone, and a model ends a wait
+//! by calling `cancel` from another thread.
+
+#[cfg(not(all(test, any(hostpool_loom, hostpool_shuttle))))]
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+
+#[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
+pub(crate) use self::modelled::{Condvar, Mutex, MutexGuard};
+#[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
+pub(crate) use parking_lot::RwLock;
+
+/// True when the wait ended because its deadline passed.
+#[cfg(not(all(test, any(hostpool_loom, hostpool_shuttle))))]
+pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, deadline: std::time::Instant) -> bool {
+    condvar.wait_until(guard, deadline).timed_out()
+}
+
+#[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
+pub(crate) use self::modelled::wait_until;
+
+#[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
+mod modelled {
+    use std::ops::{Deref, DerefMut};
+    use std::time::Instant;
+
+    #[cfg(hostpool_loom)]
+    use loom::sync as checker;
+    #[cfg(all(hostpool_shuttle, not(hostpool_loom)))]
+    use shuttle::sync as checker;
+
+    #[derive(Debug)]
+    pub(crate) struct Mutex<T>(checker::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Mutex(checker::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            MutexGuard(Some(self.0.lock().expect("a model that panicked has failed already")))
+        }
+    }
+
+    /// The checkers' `wait` takes the guard by value; the option lets it be taken out and put back.
+    pub(crate) struct MutexGuard<'a, T>(Option<checker::MutexGuard<'a, T>>);
+
+    impl<T> Deref for MutexGuard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            self.0.as_deref().expect("present except inside wait")
+        }
+    }
+
+    impl<T> DerefMut for MutexGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            self.0.as_deref_mut().expect("present except inside wait")
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Condvar(checker::Condvar);
+
+    impl Condvar {
+        pub(crate) fn new() -> Self {
+            Condvar(checker::Condvar::new())
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+            let inner = guard.0.take().expect("present except inside wait");
+            guard.0 = Some(self.0.wait(inner).expect("a model that panicked has failed already"));
+        }
+    }
+
+    pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, _deadline: Instant) -> bool {
+        condvar.wait(guard);
+        false
+    }
+}

@@ -1,0 +1,611 @@
+//! URLs: the text as written, plus where its parts stand.
+//!
+//! The `url` crate is the one parser: it decides whether an authority is valid and what its scheme, host and port are.
+//! The request target is cut from the caller's own text, so that a signed URL leaves the machine as it was signed.
+//! An authority that is known already is not parsed again ([`Origins`]).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+
+use crate::sync::RwLock;
+
+/// Longer URLs are refused: no server takes them, and all work on a URL is linear in its length.
+const MAX_LEN: usize = 64 * 1024;
+
+/// An `http`, `https` or `http+unix` URL.
+///
+/// ```
+/// use hostpool::Url;
+///
+/// let url = Url::parse("http://example.com:8080/a%2Fb/../c?x=1#part")?;
+/// assert_eq!(url.origin().to_string(), "http://example.com:8080");
+/// assert_eq!(url.target(), "/a%2Fb/../c?x=1"); // as written; only the fragment stays here
+/// assert_eq!(Url::parse("http://example.com/grüße")?.target(), "/gr%C3%BC%C3%9Fe");
+/// assert!(Url::parse("http://0x7f.1/").is_err()); // a numeric host that is no dotted quad
+/// # Ok::<(), hostpool::InvalidUrl>(())
+/// ```
+///
+/// A Unix socket's path stands percent-encoded in the host's place: `http+unix://%2Frun%2Fapp.sock/status`.
+#[derive(Clone)]
+pub struct Url {
+    text: Box<str>,
+    origin: Arc<Origin>,
+    /// Bytes of `text` in front of the path.
+    authority_end: u32,
+    /// Where the fragment's `#` stands, or the end.
+    fragment_start: u32,
+    /// The target, where the written one has bytes that may not be sent.
+    encoded: Option<Box<str>>,
+}
+
+impl Url {
+    /// Parses an absolute URL.
+    ///
+    /// Errors for other schemes, for hosts and ports the WHATWG URL standard refuses, and, stricter than that standard,
+    /// for white space or a backslash in the authority, a second `@`, port 0, and IPv4 addresses in any spelling but
+    /// four decimal numbers: other clients read those differently.
+    pub fn parse(text: &str) -> Result<Url, InvalidUrl> {
+        Url::build(text, |authority| Origin::parse(authority).map(Arc::new))
+    }
+
+    fn build(text: &str, origin_of: impl FnOnce(&str) -> Result<Arc<Origin>, InvalidUrl>) -> Result<Url, InvalidUrl> {
+        if text.len() > MAX_LEN {
+            return Err(InvalidUrl::TooLong);
+        }
+        let Some(authority_end) = regular_authority_end(text) else {
+            return Url::parse(&rewrite_irregular(text)?);
+        };
+        let origin = origin_of(&text[..authority_end])?;
+        Ok(Url::from_parts(text.into(), origin, authority_end))
+    }
+
+    fn from_parts(text: Box<str>, origin: Arc<Origin>, authority_end: usize) -> Url {
+        let fragment_start = match memchr::memchr(b'#', &text.as_bytes()[authority_end..]) {
+            Some(at) => authority_end + at,
+            None => text.len(),
+        };
+        let target = &text[authority_end..fragment_start];
+        let encoded = if target.bytes().all(is_target_byte) { None } else { Some(encode_target(target)) };
+        Url { origin, authority_end: authority_end as u32, fragment_start: fragment_start as u32, encoded, text }
+    }
+
+    /// The URL as it was written, with the credentials it may hold; `Display` and `Debug` leave those out.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(crate) fn shared_origin(&self) -> &Arc<Origin> {
+        &self.origin
+    }
+
+    /// Path and query as they are sent (RFC 9112, section 3.2.1), with the `/` that an empty path stands for.
+    pub fn target(&self) -> String {
+        let mut target = Vec::with_capacity(self.text.len());
+        self.write_target(&mut target);
+        String::from_utf8_lossy(&target).into_owned()
+    }
+
+    pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
+        let written = &self.text[self.authority_end as usize..self.fragment_start as usize];
+        let target = self.encoded.as_deref().unwrap_or(written);
+        if !target.starts_with('/') {
+            out.push(b'/');
+        }
+        out.extend_from_slice(target.as_bytes());
+    }
+
+    /// What follows the `#`, which is never sent.
+    pub fn fragment(&self) -> Option<&str> {
+        self.text.get(self.fragment_start as usize + 1..)
+    }
+
+    /// The query as written, without its `?`.
+    pub fn query(&self) -> Option<&str> {
+        let target = &self.text[self.authority_end as usize..self.fragment_start as usize];
+        target.split_once('?').map(|(_, query)| query)
+    }
+
+    /// This URL with `query`, which is encoded already, behind the query it has.
+    pub(crate) fn with_query(&self, query: &str) -> Result<Url, InvalidUrl> {
+        let (front, fragment) = self.text.split_at(self.fragment_start as usize);
+        let joint = match self.query() {
+            None => "?",
+            Some("") => "",
+            Some(_) => "&",
+        };
+        let text = [front, joint, query, fragment].concat();
+        if text.len() > MAX_LEN {
+            return Err(InvalidUrl::TooLong);
+        }
+        Ok(Url::from_parts(text.into(), self.origin.clone(), self.authority_end as usize))
+    }
+
+    /// This origin with another target: an absolute path with its query.
+    pub(crate) fn with_target(origin: &Arc<Origin>, target: &str) -> Result<Url, InvalidUrl> {
+        if !target.starts_with(['/', '?']) && !target.is_empty() {
+            return Err(InvalidUrl::NoScheme);
+        }
+        let text = [&*origin.text, target].concat();
+        if text.len() > MAX_LEN {
+            return Err(InvalidUrl::TooLong);
+        }
+        Ok(Url::from_parts(text.into(), origin.clone(), origin.text.len()))
+    }
+}
+
+impl fmt::Display for Url {
+    /// The URL without user name and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, &self.text[self.authority_end as usize..])
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Url({self})")
+    }
+}
+
+impl PartialEq for Url {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Url {}
+
+impl std::str::FromStr for Url {
+    type Err = InvalidUrl;
+
+    fn from_str(text: &str) -> Result<Url, InvalidUrl> {
+        Url::parse(text)
+    }
+}
+
+impl TryFrom<&url::Url> for Url {
+    type Error = InvalidUrl;
+
+    fn try_from(url: &url::Url) -> Result<Url, InvalidUrl> {
+        Url::parse(url.as_str())
+    }
+}
+
+impl From<&Url> for url::Url {
+    fn from(url: &Url) -> url::Url {
+        // The same parser has accepted the authority, and it refuses no path, query or fragment behind one.
+        url::Url::parse(&url.text).expect("an accepted URL parses again")
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+    HttpUnix,
+}
+
+impl Scheme {
+    fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+            Scheme::HttpUnix => "http+unix",
+        }
+    }
+}
+
+/// Scheme, host and port: whom a request is sent to, and what credentials are bound to.
+///
+/// `Display` gives it as a URL without a path, the port only where it is not the scheme's own.
+///
+/// ```
+/// # use hostpool::Url;
+/// let url = Url::parse("HTTPS://Example.COM:443/a")?;
+/// assert_eq!(url.origin().scheme(), "https");
+/// assert_eq!(url.origin().host(), "example.com");
+/// assert_eq!(url.origin().port(), Some(443));
+/// assert_eq!(url.origin().to_string(), "https://example.com");
+/// # Ok::<(), hostpool::InvalidUrl>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Origin {
+    scheme: Scheme,
+    /// Lower-case name, dotted quad, `[v6]`, or the path of a Unix socket.
+    host: Box<str>,
+    address: Option<IpAddr>,
+    port: u16,
+    /// The whole as a URL without a path.
+    text: Box<str>,
+    /// Taken once, with a key of this process, so that a pool finds an origin without hashing its text each time.
+    hash: u64,
+}
+
+impl Origin {
+    /// `text` is a scheme, `://` and an authority.
+    fn parse(text: &str) -> Result<Origin, InvalidUrl> {
+        let (scheme, authority) = text.split_once("://").ok_or(InvalidUrl::NoScheme)?;
+        if scheme.eq_ignore_ascii_case("http+unix") {
+            return Origin::unix(authority);
+        }
+        let (_, host_and_port) = split_userinfo(authority)?;
+        let parsed = url::Url::parse(text).map_err(InvalidUrl::from_parser)?;
+        let (scheme, default_port) = match parsed.scheme() {
+            "http" => (Scheme::Http, 80),
+            "https" => (Scheme::Https, 443),
+            _ => return Err(InvalidUrl::UnsupportedScheme),
+        };
+        let address = match parsed.host().ok_or(InvalidUrl::NoHost)? {
+            url::Host::Domain(_) => None,
+            url::Host::Ipv4(address) => {
+                let written = host_and_port.split(':').next().unwrap_or_default();
+                if written != address.to_string() {
+                    return Err(InvalidUrl::NumericHost);
+                }
+                Some(IpAddr::V4(address))
+            }
+            url::Host::Ipv6(address) => Some(IpAddr::V6(address)),
+        };
+        let host = parsed.host_str().ok_or(InvalidUrl::NoHost)?;
+        let port = parsed.port().unwrap_or(default_port);
+        if port == 0 {
+            return Err(InvalidUrl::Port);
+        }
+        Ok(Origin::new(scheme, host, address, port, (port != default_port).then_some(port)))
+    }
+
+    fn unix(authority: &str) -> Result<Origin, InvalidUrl> {
+        let path = percent_encoding::percent_decode_str(authority).decode_utf8().map_err(|_| InvalidUrl::SocketPath)?;
+        if path.is_empty() || path.contains('\0') {
+            return Err(InvalidUrl::SocketPath);
+        }
+        Ok(Origin::new(Scheme::HttpUnix, &path, None, 0, None))
+    }
+
+    fn new(scheme: Scheme, host: &str, address: Option<IpAddr>, port: u16, shown_port: Option<u16>) -> Origin {
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let mut text = format!("{}://", scheme.as_str());
+        match scheme {
+            Scheme::HttpUnix => text.extend(percent_encoding::utf8_percent_encode(host, SOCKET_PATH)),
+            _ => text.push_str(host),
+        }
+        if let Some(port) = shown_port {
+            text.push_str(&format!(":{port}"));
+        }
+        let hash = KEYS.hash_one((scheme, host, port));
+        Origin { scheme, host: host.into(), address, port, text: text.into(), hash }
+    }
+
+    /// `http`, `https` or `http+unix`.
+    pub fn scheme(&self) -> &'static str {
+        self.scheme.as_str()
+    }
+
+    pub(crate) fn kind(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The host in lower case; an IPv6 address stands in brackets; for `http+unix` the path of the socket.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, given or implied by the scheme; a Unix socket has none.
+    pub fn port(&self) -> Option<u16> {
+        (self.scheme != Scheme::HttpUnix).then_some(self.port)
+    }
+
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// The value of the Host field (RFC 9110, section 7.2).
+    pub(crate) fn host_field(&self) -> &str {
+        match self.scheme {
+            // A socket has no name. Servers want some Host all the same, and `localhost` is what curl sends.
+            Scheme::HttpUnix => "localhost",
+            scheme => &self.text[scheme.as_str().len() + 3..],
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.text == other.text
+    }
+}
+
+impl Eq for Origin {}
+
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Authorities that have been parsed before, by their text.
+#[derive(Debug, Default)]
+pub(crate) struct Origins(RwLock<HashMap<Box<str>, Arc<Origin>>>);
+
+impl Origins {
+    /// Enough for a crawler's working set; a full table starts again from nothing, which costs one parse an origin.
+    const CAPACITY: usize = 4096;
+
+    pub(crate) fn url(&self, text: &str) -> Result<Url, InvalidUrl> {
+        Url::build(text, |authority| {
+            if let Some(origin) = self.0.read().get(authority) {
+                return Ok(origin.clone());
+            }
+            let origin = Arc::new(Origin::parse(authority)?);
+            // Credentials are not kept in a table that lives as long as the client.
+            if !authority.contains('@') {
+                let mut known = self.0.write();
+                if known.len() >= Self::CAPACITY {
+                    known.clear();
+                }
+                known.insert(authority.into(), origin.clone());
+            }
+            Ok(origin)
+        })
+    }
+}
+
+/// Why a text is no URL that this client can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[doc(alias = "LocationParseError")]
+pub enum InvalidUrl {
+    /// No scheme, or no `//` behind it: the URL is not absolute.
+    NoScheme,
+    /// A scheme other than `http`, `https` and `http+unix`.
+    #[doc(alias = "URLSchemeUnknown")]
+    UnsupportedScheme,
+    /// The host is missing.
+    NoHost,
+    /// The host is no domain name or address by the WHATWG URL standard.
+    Host,
+    /// A number that is not an IPv4 address of four decimal parts, such as `0x7f.1` or `127.1`.
+    NumericHost,
+    /// White space, a control character or a backslash in the authority, or a second `@`.
+    Authority,
+    /// The port is not a number from 1 to 65535.
+    Port,
+    /// The socket path of an `http+unix` URL is empty, not UTF-8, or has a NUL.
+    SocketPath,
+    /// Longer than 64 KiB.
+    TooLong,
+}
+
+impl InvalidUrl {
+    fn from_parser(error: url::ParseError) -> InvalidUrl {
+        match error {
+            url::ParseError::EmptyHost => InvalidUrl::NoHost,
+            url::ParseError::InvalidPort => InvalidUrl::Port,
+            url::ParseError::InvalidIpv4Address => InvalidUrl::NumericHost,
+            url::ParseError::RelativeUrlWithoutBase => InvalidUrl::NoScheme,
+            url::ParseError::Overflow => InvalidUrl::TooLong,
+            _ => InvalidUrl::Host,
+        }
+    }
+}
+
+impl fmt::Display for InvalidUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            InvalidUrl::NoScheme => "not an absolute URL: it does not begin with http://, https:// or http+unix://",
+            InvalidUrl::UnsupportedScheme => "the scheme is not http, https or http+unix",
+            InvalidUrl::NoHost => "the host is missing",
+            InvalidUrl::Host => "the host is not a valid domain name or address",
+            InvalidUrl::NumericHost => "the host is a number but not an IPv4 address of four decimal parts",
+            InvalidUrl::Authority => "white space, a backslash or a second @ stands in front of the path",
+            InvalidUrl::Port => "the port is not a number from 1 to 65535",
+            InvalidUrl::SocketPath => "the path of the socket is empty, not UTF-8, or has a NUL",
+            InvalidUrl::TooLong => "longer than 64 KiB",
+        })
+    }
+}
+
+impl std::error::Error for InvalidUrl {}
+
+/// Bytes up to the path, where `text` is `scheme://authority` and on, with nothing a parser would repair.
+fn regular_authority_end(text: &str) -> Option<usize> {
+    let scheme = text.split_once("://")?.0;
+    if !["http", "https", "http+unix"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    let start = scheme.len() + 3;
+    let rest = &text.as_bytes()[start..];
+    let len = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+    if len == 0 || rest[..len].iter().any(|&byte| byte <= b' ' || byte == b'\\') || text.ends_with(is_trimmed) {
+        return None;
+    }
+    Some(start + len)
+}
+
+/// What the URL standard repairs (white space around the URL, the number of slashes) is rewritten to the regular form.
+fn rewrite_irregular(text: &str) -> Result<String, InvalidUrl> {
+    let text = text.trim_matches(is_trimmed);
+    let (scheme, rest) = text.split_once(':').ok_or(InvalidUrl::NoScheme)?;
+    let authority = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
+    let is_scheme =
+        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_scheme || !scheme.as_bytes()[0].is_ascii_alphabetic() {
+        return Err(InvalidUrl::NoScheme);
+    }
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        let unix = scheme.eq_ignore_ascii_case("http+unix");
+        return Err(if unix { InvalidUrl::SocketPath } else { InvalidUrl::UnsupportedScheme });
+    }
+    // Left as they are these would be dropped or read as slashes by some parsers and kept by others.
+    if authority.bytes().any(|byte| byte <= b' ' || byte == b'\\') {
+        return Err(InvalidUrl::Authority);
+    }
+    if authority.is_empty() {
+        return Err(InvalidUrl::NoHost);
+    }
+    Ok([scheme, "://", rest.trim_start_matches('/')].concat())
+}
+
+/// C0 controls and spaces around a URL are not part of it (WHATWG URL standard, basic URL parser, step 1).
+fn is_trimmed(c: char) -> bool {
+    c <= ' '
+}
+
+/// User name and password, and what stands behind them.
+fn split_userinfo(authority: &str) -> Result<(Option<&str>, &str), InvalidUrl> {
+    match authority.split_once('@') {
+        None => Ok((None, authority)),
+        Some((_, rest)) if rest.contains('@') => Err(InvalidUrl::Authority),
+        Some((userinfo, rest)) => Ok((Some(userinfo), rest)),
+    }
+}
+
+/// Bytes that stand in a target as they are: those of RFC 3986, section 3.3 and 3.4, and the square brackets, which
+/// browsers and servers leave alone.
+fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && !b"\"<>\\^`{|}".contains(&byte)
+}
+
+const SOCKET_PATH: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn encode_target(target: &str) -> Box<str> {
+    let mut encoded = String::with_capacity(target.len() + 16);
+    for byte in target.bytes() {
+        match is_target_byte(byte) {
+            true => encoded.push(char::from(byte)),
+            false => encoded.push_str(percent_encoding::percent_encode_byte(byte)),
+        }
+    }
+    encoded.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted() {
+        let table = [
+            ("http://h", "http://h", "/"),
+            ("http://h/", "http://h", "/"),
+            ("http://h?q", "http://h", "/?q"),
+            ("http://h#f", "http://h", "/"),
+            ("http://h/p?a=b?c#f#g", "http://h", "/p?a=b?c"),
+            ("HTTP://H:80/P", "http://h", "/P"),
+            ("https://h:443/", "https://h", "/"),
+            ("https://h:80/", "https://h:80", "/"),
+            ("http://h:8080/a/./../b//c", "http://h:8080", "/a/./../b//c"),
+            ("http://h/a%2f%zz?%", "http://h", "/a%2f%zz?%"),
+            ("http://h/a b\t\"<>\\^`{|}[]", "http://h", "/a%20b%09%22%3C%3E%5C%5E%60%7B%7C%7D[]"),
+            ("http://h/a\r\nX: y", "http://h", "/a%0D%0AX:%20y"),
+            ("http://h/\u{e9}?\u{20ac}", "http://h", "/%C3%A9?%E2%82%AC"),
+            ("http://u:p@h/", "http://h", "/"),
+            ("http://[::1]:8080/", "http://[::1]:8080", "/"),
+            ("http://[0:0:0:0:0:0:0:1]/", "http://[::1]", "/"),
+            ("http://127.0.0.1/", "http://127.0.0.1", "/"),
+            ("http://b\u{fc}cher.example/", "http://xn--bcher-kva.example", "/"),
+            ("http://ex%61mple.com/", "http://example.com", "/"),
+            ("http://h./", "http://h.", "/"),
+            ("  http://h/p \n", "http://h", "/p"),
+            ("http:/h/p", "http://h", "/p"),
+            ("http:///h/p", "http://h", "/p"),
+            ("http+unix://%2Frun%2Fa.sock/v1?x", "http+unix://%2Frun%2Fa.sock", "/v1?x"),
+        ];
+        for (text, origin, target) in table {
+            let url = Url::parse(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+            assert_eq!(url.origin().to_string(), origin, "{text:?}");
+            assert_eq!(url.target(), target, "{text:?}");
+            let again = Url::parse(&url.to_string()).unwrap();
+            assert_eq!((again.origin(), again.target()), (url.origin(), url.target()), "{text:?}");
+            assert!(!format!("{url:?} {url}").contains("u:p"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn refused() {
+        use InvalidUrl::*;
+        let table = [
+            ("", NoScheme),
+            ("/path", NoScheme),
+            ("h/path", NoScheme),
+            ("//h/", NoScheme),
+            ("localhost:80/", UnsupportedScheme),
+            ("ftp://h/", UnsupportedScheme),
+            ("file:///etc/passwd", UnsupportedScheme),
+            ("javascript:alert(1)", UnsupportedScheme),
+            ("http://", NoHost),
+            ("http:///", NoHost),
+            ("http://:80/", NoHost),
+            ("http://h:0/", Port),
+            ("http://h:65536/", Port),
+            ("http://h:8a/", Port),
+            ("http://h:-1/", Port),
+            ("http://0x7f.1/", NumericHost),
+            ("http://127.1/", NumericHost),
+            ("http://2130706433/", NumericHost),
+            ("http://0177.0.0.1/", NumericHost),
+            ("http://127.0.0.1./", NumericHost),
+            ("http://1.2.3.4.5/", NumericHost),
+            ("http://256.0.0.1/", NumericHost),
+            ("http://a@b@c/", Authority),
+            ("http://a b/", Authority),
+            ("http://a\tb/", Authority),
+            ("http://a\r\nb/", Authority),
+            ("http://h\\evil/", Authority),
+            ("http:\\\\h/", Authority),
+            ("http://a%2Fb/", Host),
+            ("http://a%00b/", Host),
+            ("http://[::1/", Host),
+            ("http://[::g]/", Host),
+            ("http://a<b/", Host),
+            ("http+unix:///run/a.sock", SocketPath),
+            ("http+unix://a%00b/", SocketPath),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Url::parse(text).map(|url| url.to_string()), Err(expected), "{text:?}");
+        }
+        assert_eq!(Url::parse(&format!("http://h/{}", "a".repeat(MAX_LEN))), Err(TooLong));
+    }
+
+    #[test]
+    fn a_known_authority_is_shared() {
+        let origins = Origins::default();
+        let first = origins.url("http://h:81/a").unwrap();
+        let second = origins.url("http://h:81/b").unwrap();
+        assert!(Arc::ptr_eq(first.shared_origin(), second.shared_origin()));
+        origins.url("http://u:secret@h:81/").unwrap();
+        assert_eq!(origins.0.read().len(), 1);
+        assert!(origins.url("http://h:0/").is_err());
+        for port in 1..=Origins::CAPACITY + 1 {
+            origins.url(&format!("http://h:{port}/")).unwrap();
+        }
+        assert!(origins.0.read().len() <= Origins::CAPACITY);
+    }
+
+    #[test]
+    fn a_query_is_added_in_front_of_the_fragment() {
+        let table = [
+            ("http://h", "http://h?a=1"),
+            ("http://h/p#f", "http://h/p?a=1#f"),
+            ("http://h/p?x#f", "http://h/p?x&a=1#f"),
+            ("http://h/p?", "http://h/p?a=1"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Url::parse(text).unwrap().with_query("a=1").unwrap().as_str(), expected);
+        }
+    }
+}
