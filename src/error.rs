@@ -144,8 +144,6 @@ pub enum Violation {
     Trailer,
     /// 101 although no upgrade was asked for (RFC 9110, section 15.2.2).
     UnexpectedUpgrade,
-    /// Bytes arrived on a new connection before a request was sent.
-    UnexpectedBytes,
 }
 
 impl Violation {
@@ -164,7 +162,6 @@ impl Violation {
             Violation::ChunkEnd => "a chunk does not end in CRLF",
             Violation::Trailer => "a trailer field is malformed",
             Violation::UnexpectedUpgrade => "101 although no upgrade was asked for",
-            Violation::UnexpectedBytes => "bytes arrived before the request was sent",
         }
     }
 }
@@ -302,11 +299,6 @@ impl Error {
 
     pub(crate) fn with_maybe_processed(mut self, maybe: bool) -> Error {
         self.0.maybe_processed = maybe;
-        self
-    }
-
-    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Error {
-        self.0.kind = kind;
         self
     }
 

@@ -97,6 +97,11 @@ impl Headers {
         Headers { bytes, fields }
     }
 
+    /// The bytes a span of [`from_parts`](Self::from_parts) stands for, as long as no field has been changed.
+    pub(crate) fn span(&self, span: Span) -> Option<&[u8]> {
+        self.bytes.get(span.start as usize..)?.get(..span.len as usize)
+    }
+
     /// Adds a field behind those that are there, whatever their names.
     ///
     /// White space around the value is trimmed. Errors if the name is no token, or if the value has a control
@@ -324,7 +329,7 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 }
 
 /// VCHAR, SP, HTAB and obs-text of RFC 9110, section 5.5.
-fn is_value_byte(byte: u8) -> bool {
+pub(crate) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7F)
 }
 

@@ -1,9 +1,85 @@
+//! A blocking, thread-safe HTTP/1.1 client for programs that have threads and no async runtime.
+//!
+//! Connections live in per-host pools with hard limits: at a limit callers wait in line, first come, first served, for
+//! as long as they say. No thread is started and no runtime is needed; the crate works inside one, too.
+//!
+//! - [`ConnectionPool`] is the pool of one host, [`PoolManager`] that of many, as in urllib3.
+//! - [`Session`] is a client with defaults of its own, as in aiohttp or requests.
+//! - [`get`] and its siblings are for a single request.
+//!
+//! ```
+//! # // A server for the example.
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let address = listener.local_addr()?;
+//! # std::thread::spawn(move || {
+//! #     use std::io::{Read, Write};
+//! #     let (mut stream, _) = listener.accept().unwrap();
+//! #     stream.read(&mut [0; 4096]).unwrap();
+//! #     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").unwrap();
+//! # });
+//! # let url = format!("http://{address}");
+//! use hostpool::ConnectionPool;
+//! use std::time::Duration;
+//!
+//! // At most 8 connections to this host, ever; whoever finds them busy waits for at most two seconds.
+//! let pool = ConnectionPool::builder(&url)
+//!     .maxsize(8)
+//!     .block(true)
+//!     .pool_timeout(Duration::from_secs(2))
+//!     .build()?;
+//!
+//! let response = pool.get("/").timeout(Duration::from_secs(10)).send()?;
+//! assert_eq!(response.status(), 200);
+//! assert_eq!(response.text()?, "hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | what for |
+//! |---|---|---|
+//! | `rustls` | yes | `https`, by rustls with ring |
+//! | `native-roots` | yes | trust the system's certificates |
+//! | `webpki-roots` | yes | trust the bundled Mozilla set where the system has none |
+//! | `charset` | yes | [`Response::text`] in every charset of the web |
+//! | `json` | yes | [`RequestBuilder::json`], [`Response::json`] |
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![warn(missing_debug_implementations, rust_2018_idioms)]
+
+mod body;
+mod client;
+mod dial;
 mod error;
+mod exchange;
+mod h1;
 mod headers;
+mod net;
+mod pool;
+mod pools;
+mod response;
+mod session;
 mod sync;
 mod time;
+mod tls;
 mod url;
-pub use error::*;
+
+pub use body::Body;
+pub use client::{IntoUrl, Request, RequestBuilder};
+pub use dial::{DialContext, Dialer, Target, TcpDialer, TlsDialer, UnixDialer};
+pub use error::{Bound, Error, ErrorKind, Limit, Phase, Result, Violation};
 pub use headers::{Header, Headers, InvalidHeader};
+pub use http::{Method, StatusCode, Version};
+pub use net::transport::{Probe, Transport, TransportInfo, Wait};
+pub use pool::stats::{CloseReason, PoolStats};
+pub use pools::{ConnectionPool, ConnectionPoolBuilder, PoolManager, PoolManagerBuilder};
+pub use response::Response;
+pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use time::Timeout;
+pub use tls::{TlsConfig, TlsConfigBuilder};
 pub use url::{InvalidUrl, Origin, Url};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

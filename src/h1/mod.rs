@@ -3,6 +3,15 @@
 //! Nothing here reads a clock or a socket, and nothing allocates by a size that a peer announced. Strictness follows
 //! RFC 9112; each leniency is named where it is granted.
 
+mod chunked;
+pub(crate) mod encode;
+mod framing;
+mod head;
+
+pub(crate) use chunked::Chunked;
+pub(crate) use framing::{Decision, Framing, decide};
+pub(crate) use head::{Head, Scanner, parse};
+
 use crate::error::{ErrorKind, Limit, Violation};
 
 /// Why received bytes are refused.
@@ -55,7 +64,8 @@ pub(crate) struct Limits {
     pub(crate) trailer_fields: usize,
     /// Bytes of one chunk-size line with its extensions.
     pub(crate) chunk_line_bytes: usize,
-    /// Bytes of chunk framing allowed before any data; each byte of data allows two more.
+    /// Bytes of chunk framing allowed before any data. Each byte of data allows two more, and each chunk sixteen: its
+    /// size and line ends, so that a server which flushes every byte is no offender.
     pub(crate) chunk_framing_bytes: u64,
 }
 

@@ -1,0 +1,273 @@
+//! A request's head on the wire, with the fields the client adds by itself.
+
+use http::{Method, Version};
+
+use super::engine::Policy;
+use super::request::Request;
+use crate::error::Result;
+use crate::h1::encode;
+use crate::headers::{Headers, InvalidHeader};
+
+/// Fields that the user has set, found in one pass.
+#[derive(Clone, Copy, Debug, Default)]
+struct Given {
+    host: usize,
+    user_agent: bool,
+    accept: bool,
+    accept_encoding: bool,
+    content_length: bool,
+    connection: bool,
+}
+
+/// What the client has to know of the fields it sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// The request says that the connection ends with it.
+    pub(super) close: bool,
+    /// It has an `Idempotency-Key`.
+    pub(super) keyed: bool,
+}
+
+/// Refuses what would break the message's framing, before a connection is taken for it.
+pub(super) fn check(request: &Request) -> Result<()> {
+    let mut hosts = 0;
+    for field in request.headers.iter() {
+        let name = field.name();
+        let refuse = |why| Err(InvalidHeader::reserved(name, why).into());
+        match name.len() {
+            4 if name.eq_ignore_ascii_case("host") => {
+                hosts += 1;
+                if hosts > 1 {
+                    return refuse("is given twice");
+                }
+                if !is_host(field.bytes()) {
+                    return refuse("is no host with an optional port");
+                }
+            }
+            14 if name.eq_ignore_ascii_case("content-length") => {
+                let given = std::str::from_utf8(field.bytes()).ok().and_then(|value| value.parse().ok());
+                if given != Some(request.body.len()) || field.bytes().starts_with(b"+") {
+                    return refuse("differs from the length of the body");
+                }
+            }
+            17 if name.eq_ignore_ascii_case("transfer-encoding") => {
+                return refuse("is set by the client, which frames the body");
+            }
+            _ => {}
+        }
+    }
+    if request.method == Method::CONNECT {
+        return Err(crate::error::Error::request("CONNECT asks for a tunnel, which a request cannot be"));
+    }
+    Ok(())
+}
+
+/// Refuses headers of a client that would break every request.
+pub(crate) fn check_policy(policy: &Policy) -> Result<()> {
+    let framing = ["content-length", "transfer-encoding"];
+    match policy.headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name))) {
+        Some(field) => Err(InvalidHeader::reserved(field.name(), "belongs to one request, not to all").into()),
+        None => Ok(()),
+    }
+}
+
+/// `uri-host [ ":" port ]` of RFC 9110, section 7.2, without what could be read as another part of a URL.
+fn is_host(value: &[u8]) -> bool {
+    value.iter().all(|byte| byte.is_ascii_graphic() && !b"/\\@?#<>\"'`{}|^,".contains(byte))
+}
+
+/// Writes the head. Host stands first on the wire (RFC 9110, section 7.2), then what the client adds, then the
+/// client's fields that the request does not have, then the request's own.
+pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sent {
+    let given = given(&request.headers).or(given(&policy.headers));
+    let mut sent = Sent { close: policy.close, keyed: false };
+    encode::request_line(out, &request.method, &request.url, request.version);
+    if given.host == 0 {
+        encode::field(out, "Host", request.url.origin().host_field().as_bytes());
+    } else if let Some(host) = request.headers.get_bytes("host").or(policy.headers.get_bytes("host")) {
+        encode::field(out, "Host", host);
+    }
+    if policy.accept && !given.accept {
+        encode::field(out, "Accept", b"*/*");
+    }
+    if !given.accept_encoding {
+        // Nothing is decoded yet, so nothing but the thing itself is asked for.
+        encode::field(out, "Accept-Encoding", b"identity");
+    }
+    if !given.user_agent {
+        encode::field(out, "User-Agent", concat!("hostpool/", env!("CARGO_PKG_VERSION")).as_bytes());
+    }
+    if policy.close && !given.connection {
+        encode::field(out, "Connection", b"close");
+    } else if request.version == Version::HTTP_10 && !given.connection && !policy.close {
+        encode::field(out, "Connection", b"keep-alive");
+    }
+    for field in policy.headers.iter().filter(|field| !request.headers.contains(field.name())) {
+        write(out, field.name(), field.bytes(), &mut sent);
+    }
+    for field in request.headers.iter() {
+        write(out, field.name(), field.bytes(), &mut sent);
+    }
+    if !given.content_length && (!request.body.is_empty() || has_body(&request.method)) {
+        encode::number_field(out, "Content-Length", request.body.len() as u64);
+    }
+    encode::end(out);
+    sent
+}
+
+fn write(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut Sent) {
+    match name.len() {
+        4 if name.eq_ignore_ascii_case("host") => return,
+        10 if name.eq_ignore_ascii_case("connection") => {
+            sent.close |=
+                value.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
+        }
+        15 if name.eq_ignore_ascii_case("idempotency-key") => sent.keyed = true,
+        17 if name.eq_ignore_ascii_case("x-idempotency-key") => sent.keyed = true,
+        _ => {}
+    }
+    encode::field(out, name, value);
+}
+
+/// Methods whose meaning expects content: without any they say so by a length of 0 (RFC 9110, section 8.6).
+fn has_body(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
+fn given(headers: &Headers) -> Given {
+    let mut given = Given::default();
+    for field in headers.iter() {
+        let name = field.name();
+        match name.len() {
+            4 => given.host += usize::from(name.eq_ignore_ascii_case("host")),
+            6 => given.accept |= name.eq_ignore_ascii_case("accept"),
+            10 => {
+                given.user_agent |= name.eq_ignore_ascii_case("user-agent");
+                given.connection |= name.eq_ignore_ascii_case("connection");
+            }
+            14 => given.content_length |= name.eq_ignore_ascii_case("content-length"),
+            15 => given.accept_encoding |= name.eq_ignore_ascii_case("accept-encoding"),
+            _ => {}
+        }
+    }
+    given
+}
+
+impl Given {
+    fn or(self, other: Given) -> Given {
+        Given {
+            host: self.host + other.host,
+            user_agent: self.user_agent | other.user_agent,
+            accept: self.accept | other.accept,
+            accept_encoding: self.accept_encoding | other.accept_encoding,
+            content_length: self.content_length,
+            connection: self.connection | other.connection,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::Body;
+    use crate::url::Url;
+
+    fn request(method: &str, headers: &[(&str, &str)], body: &str) -> Request {
+        let mut request = Request::new(method.parse().unwrap(), Url::parse("http://h:8080/p?q#f").unwrap());
+        for (name, value) in headers {
+            request.headers.append(name, value).unwrap();
+        }
+        request.body = if body.is_empty() { Body::empty() } else { Body::from(body) };
+        request
+    }
+
+    fn encoded(request: &Request, policy: &Policy) -> (String, Sent) {
+        let mut out = Vec::new();
+        let sent = head(&mut out, request, policy);
+        (String::from_utf8(out).unwrap(), sent)
+    }
+
+    const AGENT: &str = concat!("hostpool/", env!("CARGO_PKG_VERSION"));
+
+    #[test]
+    fn what_is_added_and_where() {
+        let agent = format!("User-Agent: {AGENT}\r\n");
+        let auto = ["Accept-Encoding: identity\r\n", &agent].concat();
+        let table: &[(&str, &[(&str, &str)], &str, String)] = &[
+            ("GET", &[], "", ["Host: h:8080\r\n", &auto].concat()),
+            ("POST", &[], "", ["Host: h:8080\r\n", &auto, "Content-Length: 0\r\n"].concat()),
+            ("PUT", &[], "body", ["Host: h:8080\r\n", &auto, "Content-Length: 4\r\n"].concat()),
+            ("GET", &[], "body", ["Host: h:8080\r\n", &auto, "Content-Length: 4\r\n"].concat()),
+            ("GET", &[("X-A", "1"), ("hOst", "other")], "", ["Host: other\r\n", &auto, "X-A: 1\r\n"].concat()),
+            (
+                "GET",
+                &[("user-agent", "me")],
+                "",
+                "Host: h:8080\r\nAccept-Encoding: identity\r\nuser-agent: me\r\n".into(),
+            ),
+            (
+                "GET",
+                &[("Accept-Encoding", "gzip")],
+                "",
+                ["Host: h:8080\r\n", &agent, "Accept-Encoding: gzip\r\n"].concat(),
+            ),
+            ("PUT", &[("content-length", "4")], "body", ["Host: h:8080\r\n", &auto, "content-length: 4\r\n"].concat()),
+        ];
+        for (method, headers, body, expected) in table {
+            let request = request(method, headers, body);
+            check(&request).unwrap();
+            let (text, _) = encoded(&request, &Policy::default());
+            assert_eq!(text, format!("{method} /p?q HTTP/1.1\r\n{expected}\r\n"));
+        }
+    }
+
+    #[test]
+    fn the_requests_own_fields_replace_the_clients() {
+        let mut policy = Policy { accept: true, ..Policy::default() };
+        for (name, value) in [("X-A", "client"), ("X-B", "client"), ("Accept", "text/html")] {
+            policy.headers.append(name, value).unwrap();
+        }
+        let (text, _) = encoded(&request("GET", &[("x-a", "own")], ""), &policy);
+        assert!(text.ends_with("X-B: client\r\nAccept: text/html\r\nx-a: own\r\n\r\n"), "{text}");
+        assert!(!text.contains("*/*"));
+    }
+
+    #[test]
+    fn what_the_client_learns_from_the_fields() {
+        let table: &[(&[(&str, &str)], bool, bool)] = &[
+            (&[], false, false),
+            (&[("Connection", "close")], true, false),
+            (&[("connection", "x, Close")], true, false),
+            (&[("Connection", "closed")], false, false),
+            (&[("Idempotency-Key", "1")], false, true),
+        ];
+        for (headers, close, keyed) in table {
+            let (_, sent) = encoded(&request("GET", headers, ""), &Policy::default());
+            assert_eq!(sent, Sent { close: *close, keyed: *keyed }, "{headers:?}");
+        }
+        let (text, sent) = encoded(&request("GET", &[], ""), &Policy { close: true, ..Policy::default() });
+        assert!(text.contains("Connection: close\r\n"));
+        assert!(sent.close);
+    }
+
+    /// Rows A4.3, A4.5 and A4.6 of the outbound injection table, as far as headers show them.
+    #[test]
+    fn framing_is_the_clients_own() {
+        let table: &[(&[(&str, &str)], &str)] = &[
+            (&[("Content-Length", "3")], "A4.3"),
+            (&[("Content-Length", "+5")], "A4.3 sign"),
+            (&[("Content-Length", "5, 5")], "A4.3 list"),
+            (&[("Content-Length", "5"), ("Transfer-Encoding", "chunked")], "A4.5"),
+            (&[("transfer-encoding", "chunked")], "A4.5 alone"),
+            (&[("Host", "a"), ("host", "b")], "A4.6 twice"),
+            (&[("Host", "a/b")], "A4.6 slash"),
+            (&[("Host", "u@a")], "A4.6 at"),
+            (&[("Host", "a b")], "A4.6 space"),
+        ];
+        for (headers, row) in table {
+            assert!(check(&request("POST", headers, "12345")).is_err(), "{row}");
+        }
+        check(&request("POST", &[("Content-Length", "5"), ("Host", "[::1]:80")], "12345")).unwrap();
+        assert!(check(&request("CONNECT", &[], "")).is_err());
+    }
+}

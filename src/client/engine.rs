@@ -1,0 +1,115 @@
+//! What is shared by all requests of a client: the pool, its configuration, what is known about origins.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::dial::{self, DialContext, Target};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::exchange::Common;
+use crate::headers::Headers;
+use crate::net::transport::{Transport, Wire};
+use crate::pool::core::{Prehashed, Settings};
+use crate::pool::gate::Gate;
+use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
+use crate::pool::{PoolGate, PoolLease, PoolPermit};
+use crate::sync::RwLock;
+use crate::time::{Deadline, Timeout};
+use crate::url::{Origin, Origins};
+
+/// What an engine is built from.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineConfig {
+    pub(crate) settings: Settings,
+    pub(crate) probe_after: Duration,
+    pub(crate) pool_timeout: Option<Duration>,
+    pub(crate) connection: ConnectionConfig,
+}
+
+/// How the requests of one kind of client differ from those of another.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy {
+    /// Sent with every request that does not have a field of the same name.
+    pub(crate) headers: Headers,
+    pub(crate) timeout: Timeout,
+    /// The `Accept: */*` that a Session sends.
+    pub(crate) accept: bool,
+    /// Every connection is closed after its request.
+    pub(crate) close: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) gate: Arc<PoolGate>,
+    pub(crate) origins: Origins,
+    pub(crate) common: Arc<Common>,
+    pub(crate) pool_timeout: Option<Duration>,
+    connection: ConnectionConfig,
+    keys: RwLock<HashMap<Arc<Origin>, PoolKey, BuildHasherDefault<Prehashed>>>,
+}
+
+impl Engine {
+    /// Enough for a crawler's working set; a full table starts again from nothing.
+    const KEYS: usize = 4096;
+
+    pub(crate) fn new(config: EngineConfig) -> Arc<Engine> {
+        Arc::new(Engine {
+            gate: Gate::new(config.settings, config.probe_after),
+            origins: Origins::default(),
+            common: Arc::new(Common::default()),
+            pool_timeout: config.pool_timeout,
+            connection: config.connection,
+            keys: RwLock::new(HashMap::default()),
+        })
+    }
+
+    pub(crate) fn key(&self, origin: &Arc<Origin>) -> PoolKey {
+        if let Some(key) = self.keys.read().get(origin) {
+            return key.clone();
+        }
+        let key = PoolKey::new(origin, &self.connection);
+        let mut keys = self.keys.write();
+        if keys.len() >= Self::KEYS {
+            keys.clear();
+        }
+        keys.insert(origin.clone(), key.clone());
+        key
+    }
+
+    /// Opens the connection a permit stands for. On failure the permit's unit goes to the next in line.
+    pub(crate) fn open(
+        &self,
+        permit: PoolPermit,
+        key: &PoolKey,
+        deadline: Deadline,
+        connect: Option<Duration>,
+    ) -> Result<PoolLease> {
+        let cell = permit.abort_cell();
+        let context = DialContext::new(dial::attempt(deadline, connect), &cell);
+        let target = Target::new(key.origin());
+        let wire = match &self.connection.dialer {
+            None => dial::direct(&target, &self.connection.tls, &context)?,
+            Some(dialer) => {
+                let wire = Wire::foreign(dialer.dial(&target, &context)?, &cell);
+                if target.is_encrypted() && !wire.info().encrypted {
+                    return Err(Error::new(ErrorKind::Tls, Phase::Tls)
+                        .with_source("the dialer gave a connection that is not encrypted for an https URL"));
+                }
+                wire
+            }
+        };
+        if context.wait().is_cancelled() {
+            return Err(Error::new(ErrorKind::Closed, Phase::Connect));
+        }
+        Ok(permit.opened(Box::new(Connection { wire, cell })))
+    }
+}
+
+impl Drop for Engine {
+    /// The last clone of the client is gone: what is idle is closed. What is out goes on, and is closed when it comes
+    /// back.
+    fn drop(&mut self) {
+        self.gate.close(false);
+    }
+}

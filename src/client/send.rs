@@ -1,0 +1,153 @@
+//! The way of one request: checkout, dial, exchange, and at most one silent replay.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use super::encode::{self, Sent};
+use super::engine::{Engine, Policy};
+use super::replay::{self, Attempt, End};
+use super::request::Request;
+use crate::error::{Bound, Error, ErrorKind, Phase, Result};
+use crate::exchange::{Bounds, Buffers, Exchange, Received};
+use crate::pool::PoolLease;
+use crate::pool::gate::{Checked, Refused};
+use crate::pool::key::PoolKey;
+use crate::pool::stats::CloseReason;
+use crate::response::{Parts, Response};
+use crate::time::{Deadline, Timeout};
+
+pub(super) fn send(engine: &Arc<Engine>, policy: &Policy, request: Request) -> Result<Response> {
+    let origin = request.url.shared_origin().clone();
+    Hop::new(engine, policy, request).and_then(Hop::run).map_err(|error| error.with_origin(&origin))
+}
+
+/// One request on its way, over as many connections as that takes: one, or one more if the first was a leftover.
+struct Hop<'a> {
+    engine: &'a Arc<Engine>,
+    policy: &'a Policy,
+    request: Request,
+    key: PoolKey,
+    timeout: Timeout,
+    deadline: Deadline,
+}
+
+/// An exchange that gave no response.
+struct Failed {
+    error: Error,
+    /// Bytes of the request that left, and of a response that came.
+    accepted: usize,
+    received: usize,
+}
+
+impl<'a> Hop<'a> {
+    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: Request) -> Result<Self> {
+        encode::check(&request)?;
+        let timeout = request.timeout.unwrap_or(policy.timeout);
+        let deadline = Deadline::NEVER.or_within(timeout.total, Bound::Total);
+        let key = engine.key(request.url.shared_origin());
+        Ok(Hop { engine, policy, request, key, timeout, deadline })
+    }
+
+    fn run(self) -> Result<Response> {
+        let mut lease = self.checkout()?;
+        loop {
+            let mut buffers = self.engine.common.buffers.take();
+            let sent = encode::head(&mut buffers.out, &self.request, self.policy);
+            match self.exchange(&lease, &mut buffers) {
+                Ok(received) => {
+                    let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
+                    if !replay::decide(&self.attempt(&lease, sent, true, end)) {
+                        return Ok(self.response(received, lease, buffers, sent));
+                    }
+                }
+                Err(failed) => {
+                    let left = failed.accepted > 0;
+                    if !replay::decide(&self.attempt(&lease, sent, left, end_of(&failed))) {
+                        lease.discard(CloseReason::Failed);
+                        return Err(failed.error.with_maybe_processed(left));
+                    }
+                }
+            }
+            self.engine.common.buffers.put(buffers);
+            self.engine.gate.count_replay();
+            let permit = lease.renew(CloseReason::PeerClosed);
+            lease = self.engine.open(permit, &self.key, self.deadline, self.timeout.connect)?;
+        }
+    }
+
+    fn attempt(&self, lease: &PoolLease, sent: Sent, left: bool, end: End) -> Attempt<'_> {
+        Attempt { method: &self.request.method, keyed: sent.keyed, reused: lease.is_reused(), sent: left, end }
+    }
+
+    fn checkout(&self) -> Result<PoolLease> {
+        let patience = self.timeout.pool.or(self.engine.pool_timeout);
+        let deadline = self.deadline.or_within(patience, Bound::Pool);
+        match self.engine.gate.checkout(&self.key, deadline) {
+            Ok(Checked::Lease(lease)) => Ok(lease),
+            Ok(Checked::Permit(permit)) => self.engine.open(permit, &self.key, self.deadline, self.timeout.connect),
+            Err(Refused::Closed) => Err(Error::new(ErrorKind::Closed, Phase::Pool)),
+            Err(Refused::TimedOut { bound: Bound::Pool, waited, in_use, queued }) => {
+                Err(Error::new(ErrorKind::PoolTimeout { waited, in_use, queued }, Phase::Pool))
+            }
+            Err(Refused::TimedOut { bound, .. }) => Err(Error::new(ErrorKind::Timeout(bound), Phase::Pool)),
+        }
+    }
+
+    fn exchange(&self, lease: &PoolLease, buffers: &mut Buffers) -> Result<Received, Failed> {
+        let connection = lease.conn();
+        let bounds = Bounds { deadline: self.deadline, timeout: self.timeout, cell: &connection.cell };
+        let mut exchange = Exchange {
+            wire: &connection.wire,
+            buffers,
+            limits: &self.engine.common.limits,
+            bounds,
+            reused: lease.is_reused(),
+            accepted: 0,
+            received: 0,
+        };
+        exchange.run(&self.request.method, self.request.body.bytes()).map_err(|error| Failed {
+            error,
+            accepted: exchange.accepted,
+            received: exchange.received,
+        })
+    }
+
+    fn response(self, received: Received, lease: PoolLease, buffers: Buffers, sent: Sent) -> Response {
+        let Received { head, framing, reusable } = received;
+        let keep_until = head.facts.keep_alive_timeout.and_then(keep_until);
+        Response::new(Parts {
+            head,
+            framing,
+            reusable: reusable && !sent.close,
+            keep_until,
+            method: self.request.method,
+            url: self.request.url,
+            lease,
+            buffers,
+            common: Arc::clone(&self.engine.common),
+            timeout: self.timeout,
+            deadline: self.deadline,
+        })
+    }
+}
+
+/// A 408 that closes. On a connection that had been idle it means that the server gave up waiting for a request before
+/// this one came (RFC 9110, section 15.5.9).
+fn is_idle_notice(received: &Received) -> bool {
+    received.head.status == StatusCode::REQUEST_TIMEOUT && !received.reusable
+}
+
+fn end_of(failed: &Failed) -> End {
+    match failed.error.kind() {
+        ErrorKind::Disconnected if failed.received == 0 => End::Closed,
+        _ => End::Other,
+    }
+}
+
+/// A second earlier than the server's own word, which counts from when it sent it: a request on its way when the server
+/// closes would be lost.
+fn keep_until(seconds: u64) -> Option<Instant> {
+    Instant::now().checked_add(Duration::from_secs(seconds.saturating_sub(1)))
+}

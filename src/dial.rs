@@ -1,0 +1,219 @@
+//! Opening a transport to a target.
+
+use std::fmt;
+use std::io;
+use std::time::Instant;
+
+use crate::error::{Bound, Error, ErrorKind, Phase, Result};
+use crate::net::abort::AbortCell;
+use crate::net::stream::Stream;
+use crate::net::transport::{Transport, Wait, Wire};
+use crate::net::{connect, resolve};
+use crate::time::Deadline;
+use crate::tls::TlsConfig;
+use crate::url::{Origin, Scheme};
+
+/// Opens the connections of a pool: over a network of one's own, to a peer in memory, with another TLS library.
+///
+/// What it gives for an `https` target must be encrypted already; [`TlsDialer`] does that over another dialer.
+///
+/// ```
+/// use hostpool::{ConnectionPool, DialContext, Dialer, Probe, Target, Transport, Wait};
+/// use std::io::{self, IoSlice, Read};
+/// use std::sync::Mutex;
+///
+/// /// A peer that has always the same answer.
+/// #[derive(Debug)]
+/// struct Canned(Mutex<&'static [u8]>);
+///
+/// impl Transport for Canned {
+///     fn recv(&self, buf: &mut [u8], _: &Wait<'_>) -> io::Result<usize> {
+///         self.0.lock().unwrap().read(buf)
+///     }
+///     fn send(&self, bufs: &[IoSlice<'_>], _: &Wait<'_>) -> io::Result<usize> {
+///         Ok(bufs.iter().map(|buf| buf.len()).sum())
+///     }
+///     fn probe(&self) -> Probe {
+///         Probe::Dead
+///     }
+///     fn abort(&self) {}
+/// }
+///
+/// #[derive(Debug)]
+/// struct Memory;
+///
+/// impl Dialer for Memory {
+///     fn dial(&self, _: &Target<'_>, _: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
+///         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+///         Ok(Box::new(Canned(Mutex::new(answer))))
+///     }
+/// }
+///
+/// let pool = ConnectionPool::builder("http://anywhere").dialer(Memory).build()?;
+/// assert_eq!(pool.get("/").send()?.text()?, "hello");
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[doc(alias = "BaseConnector")]
+#[doc(alias = "ConnectionCls")]
+#[doc(alias = "_create_connection")]
+pub trait Dialer: Send + Sync + fmt::Debug {
+    /// Opens a connection, before the context's deadline.
+    fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>>;
+}
+
+/// Whom a connection is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    origin: &'a Origin,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn new(origin: &'a Origin) -> Self {
+        Target { origin }
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &'a Origin {
+        self.origin
+    }
+
+    /// Whether the connection has to be encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.origin.kind() == Scheme::Https
+    }
+}
+
+/// How long a dial may take, and what may end it.
+#[derive(Clone, Copy, Debug)]
+pub struct DialContext<'a> {
+    deadline: Deadline,
+    cell: &'a AbortCell,
+}
+
+impl<'a> DialContext<'a> {
+    pub(crate) fn new(deadline: Deadline, cell: &'a AbortCell) -> Self {
+        DialContext { deadline, cell }
+    }
+
+    /// The point in time by which the dial must have ended; `None` is never.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline.at()
+    }
+
+    /// For operations of a [`Transport`] that belong to the dial.
+    pub fn wait(&self) -> Wait<'a> {
+        Wait::new(self.deadline, self.cell)
+    }
+
+    /// An error that says the deadline has passed.
+    pub fn timed_out(&self, phase: Phase) -> Error {
+        Error::new(ErrorKind::Timeout(self.deadline.bound()), phase)
+    }
+}
+
+/// Connects over TCP; the addresses of a name are tried in order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TcpDialer;
+
+impl TcpDialer {
+    fn open(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
+        let addresses = resolve::addresses(target.origin)
+            .map_err(|error| Error::new(ErrorKind::Resolve, Phase::Resolve).with_source(error))?;
+        let wait = context.wait();
+        // The lookup may have taken longer than it was given.
+        if wait.is_cancelled() || wait.deadline.is_past() {
+            return Err(connect_error(io::ErrorKind::TimedOut.into(), &wait));
+        }
+        connect::tcp(&addresses, &wait).map_err(|error| connect_error(error, &wait))
+    }
+}
+
+impl Dialer for TcpDialer {
+    fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
+        Ok(Box::new(self.open(target, context)?))
+    }
+}
+
+/// Connects to the Unix socket that an `http+unix` URL names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UnixDialer;
+
+impl UnixDialer {
+    #[cfg(unix)]
+    fn open(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
+        let wait = context.wait();
+        connect::unix(target.origin.host(), &wait).map_err(|error| connect_error(error, &wait))
+    }
+
+    #[cfg(not(unix))]
+    fn open(&self, _: &Target<'_>, _: &DialContext<'_>) -> Result<Stream> {
+        Err(Error::new(ErrorKind::Unsupported("this system has no Unix sockets"), Phase::Connect))
+    }
+}
+
+impl Dialer for UnixDialer {
+    fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
+        Ok(Box::new(self.open(target, context)?))
+    }
+}
+
+/// TLS over the connections of another dialer, for those targets that ask for it.
+///
+/// ```
+/// use hostpool::{ConnectionPool, TcpDialer, TlsConfig, TlsDialer};
+///
+/// let dialer = TlsDialer::new(TcpDialer, TlsConfig::default());
+/// let pool = ConnectionPool::builder("https://example.com").dialer(dialer).build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TlsDialer<D> {
+    inner: D,
+    tls: TlsConfig,
+}
+
+impl<D: Dialer> TlsDialer<D> {
+    /// Encrypts what `inner` opens.
+    pub fn new(inner: D, tls: TlsConfig) -> Self {
+        TlsDialer { inner, tls }
+    }
+}
+
+impl<D: Dialer> Dialer for TlsDialer<D> {
+    fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
+        let inner = self.inner.dial(target, context)?;
+        if !target.is_encrypted() {
+            return Ok(inner);
+        }
+        let wire = Wire::foreign(inner, context.cell);
+        Ok(Box::new(self.tls.wrap(wire, target.origin, &context.wait())?))
+    }
+}
+
+/// What a pool dials with unless it was given a dialer: by the scheme, with transports that need no virtual call.
+pub(crate) fn direct(target: &Target<'_>, tls: &TlsConfig, context: &DialContext<'_>) -> Result<Wire> {
+    match target.origin.kind() {
+        Scheme::Http => Ok(Wire::Stream(TcpDialer.open(target, context)?)),
+        Scheme::HttpUnix => Ok(Wire::Stream(UnixDialer.open(target, context)?)),
+        Scheme::Https => {
+            let wire = Wire::Stream(TcpDialer.open(target, context)?);
+            tls.wrap(wire, target.origin, &context.wait())
+        }
+    }
+}
+
+fn connect_error(error: io::Error, wait: &Wait<'_>) -> Error {
+    let kind = if wait.is_cancelled() {
+        ErrorKind::Closed
+    } else if error.kind() == io::ErrorKind::TimedOut && wait.deadline.is_past() {
+        ErrorKind::Timeout(wait.deadline.bound())
+    } else {
+        ErrorKind::Connect
+    };
+    Error::new(kind, Phase::Connect).with_source(error)
+}
+
+/// The bound on one attempt, within the bound on the whole.
+pub(crate) fn attempt(deadline: Deadline, limit: Option<std::time::Duration>) -> Deadline {
+    deadline.or_within(limit, Bound::Connect)
+}

@@ -1,0 +1,192 @@
+//! Reading a response's body by its framing.
+
+use std::io;
+
+use super::buffers::{Buffers, READ_AHEAD};
+use super::{Bounds, io_error, is_end};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::h1::{Chunked, Framing, Limits};
+use crate::headers::Headers;
+use crate::net::transport::{Probe, Transport, Wait, Wire};
+
+/// Where a body is read from, and how long that may take.
+pub(crate) struct Io<'a> {
+    pub(crate) wire: &'a Wire,
+    pub(crate) buffers: &'a mut Buffers,
+    pub(crate) limits: &'a Limits,
+    pub(crate) bounds: Bounds<'a>,
+}
+
+/// Decides where a body ends. After an error it never answers an end.
+#[derive(Debug)]
+pub(crate) struct BodyReader {
+    state: State,
+    received: u64,
+    expected: Option<u64>,
+    /// The last bytes went from the transport straight to the caller, so that nobody has seen what is behind them.
+    direct: bool,
+    trailers: Headers,
+}
+
+#[derive(Debug)]
+enum State {
+    Length(u64),
+    Chunked(Chunked),
+    UntilClose,
+    Done,
+    Failed(ErrorKind),
+}
+
+impl BodyReader {
+    pub(crate) fn new(framing: Framing) -> BodyReader {
+        let (state, expected) = match framing {
+            Framing::Length(0) => (State::Done, Some(0)),
+            Framing::Length(length) => (State::Length(length), Some(length)),
+            Framing::Chunked => (State::Chunked(Chunked::new()), None),
+            Framing::UntilClose => (State::UntilClose, None),
+            // An upgrade has no body; whoever asked for one takes the connection over.
+            Framing::Empty | Framing::Upgrade => (State::Done, None),
+        };
+        BodyReader { state, received: 0, expected, direct: false, trailers: Headers::new() }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    pub(crate) fn failure(&self) -> Option<&ErrorKind> {
+        match &self.state {
+            State::Failed(kind) => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// What Content-Length announced, where the framing is by it.
+    pub(crate) fn expected(&self) -> Option<u64> {
+        self.expected
+    }
+
+    /// Bytes of the body handed out so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The trailer fields of a chunked body, once it is done.
+    pub(crate) fn trailers(&self) -> &Headers {
+        &self.trailers
+    }
+
+    /// Whether bytes are there that belong to no response. Asked when the body is done.
+    pub(crate) fn has_surplus(&self, io: &Io<'_>) -> bool {
+        !io.buffers.is_empty() || io.wire.has_buffered() || (self.direct && io.wire.probe() != Probe::Quiet)
+    }
+
+    /// Reads into `buf`, which is not empty; 0 is the end of the body.
+    pub(crate) fn read(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
+        let result = match &mut self.state {
+            State::Done => return Ok(0),
+            State::Failed(kind) => return Err(Error::new(kind.clone(), Phase::Body)),
+            State::Length(_) => self.read_length(io, buf),
+            State::Chunked(_) => self.read_chunked(io, buf),
+            State::UntilClose => self.read_until_close(io, buf),
+        };
+        match &result {
+            Ok(len) => self.received += *len as u64,
+            Err(error) => self.state = State::Failed(error.kind().clone()),
+        }
+        result
+    }
+
+    fn read_length(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
+        let State::Length(left) = self.state else { return Ok(0) };
+        let len = self.read_data(io, buf, left)?;
+        self.state = match left - len as u64 {
+            0 => State::Done,
+            left => State::Length(left),
+        };
+        Ok(len)
+    }
+
+    fn read_chunked(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
+        loop {
+            let State::Chunked(chunked) = &mut self.state else { return Ok(0) };
+            if chunked.data_left() > 0 {
+                let left = chunked.data_left();
+                let len = self.read_data(io, buf, left)?;
+                if let State::Chunked(chunked) = &mut self.state {
+                    chunked.consume(len as u64);
+                }
+                return Ok(len);
+            }
+            let taken = chunked
+                .advance(io.buffers.filled(), io.limits)
+                .map_err(|fault| Error::new(fault.into(), Phase::Body))?;
+            io.buffers.consume(taken);
+            if chunked.is_done() {
+                self.trailers = chunked.take_trailers();
+                self.state = State::Done;
+                return Ok(0);
+            }
+            if io.buffers.is_empty() && chunked.data_left() == 0 {
+                self.fill(io)?;
+            }
+        }
+    }
+
+    fn read_until_close(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
+        if !io.buffers.is_empty() {
+            return Ok(io.buffers.copy_to(buf));
+        }
+        let wait = io.bounds.read();
+        match io.wire.recv(buf, &wait) {
+            Ok(0) if wait.is_cancelled() => Err(self.broken(io::ErrorKind::ConnectionAborted.into(), io, &wait)),
+            Ok(0) => {
+                self.state = State::Done;
+                Ok(0)
+            }
+            Ok(len) => Ok(len),
+            Err(error) => Err(self.broken(error, io, &wait)),
+        }
+    }
+
+    /// At least one of the next `left` bytes.
+    ///
+    /// Large reads go from the transport straight into `buf`. The last piece of a body goes through the read-ahead,
+    /// which shows whether more was sent than was announced.
+    fn read_data(&mut self, io: &mut Io<'_>, buf: &mut [u8], left: u64) -> Result<usize> {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+        if io.buffers.is_empty() {
+            if most < READ_AHEAD {
+                self.fill(io)?;
+            } else {
+                self.direct = true;
+                let wait = io.bounds.read();
+                return match io.wire.recv(&mut buf[..most], &wait) {
+                    Ok(0) => Err(self.broken(io::ErrorKind::UnexpectedEof.into(), io, &wait)),
+                    Ok(len) => Ok(len),
+                    Err(error) => Err(self.broken(error, io, &wait)),
+                };
+            }
+        }
+        self.direct = false;
+        Ok(io.buffers.copy_to(&mut buf[..most]))
+    }
+
+    fn fill(&mut self, io: &mut Io<'_>) -> Result<()> {
+        let wait = io.bounds.read();
+        match io.buffers.fill(io.wire, &wait) {
+            Ok(0) => Err(self.broken(io::ErrorKind::UnexpectedEof.into(), io, &wait)),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.broken(error, io, &wait)),
+        }
+    }
+
+    /// The connection ended or failed inside the body.
+    fn broken(&self, error: io::Error, io: &Io<'_>, wait: &Wait<'_>) -> Error {
+        if is_end(&error) && !wait.is_cancelled() {
+            let kind = ErrorKind::IncompleteBody { received: self.received, expected: self.expected };
+            return Error::new(kind, Phase::Body).with_source(error);
+        }
+        io_error(error, io.wire, wait, Phase::Body)
+    }
+}

@@ -1,0 +1,107 @@
+//! The memory of an exchange.
+//!
+//! It belongs to the exchange and goes back to a free list with it: an idle connection owns no buffer.
+
+use std::io;
+
+use crate::net::transport::{Transport, Wait, Wire};
+use crate::sync::Mutex;
+
+/// Takes most responses whole, in one call.
+pub(crate) const READ_AHEAD: usize = 16 * 1024;
+
+/// A head with its small body; a buffer that had to grow past this is not kept.
+const OUT_KEPT: usize = 64 * 1024;
+
+/// What is received ahead of what is asked for, and what is about to be sent.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    pub(crate) out: Vec<u8>,
+    /// Zeroed once, then only overwritten.
+    input: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffers {
+    fn new() -> Buffers {
+        Buffers { out: Vec::with_capacity(1024), input: vec![0; READ_AHEAD], start: 0, end: 0 }
+    }
+
+    /// Received and not yet consumed.
+    pub(crate) fn filled(&self) -> &[u8] {
+        &self.input[self.start..self.end]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    pub(crate) fn consume(&mut self, len: usize) {
+        self.start = (self.start + len).min(self.end);
+        if self.is_empty() {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Moves bytes from the read-ahead to `buf`.
+    pub(crate) fn copy_to(&mut self, buf: &mut [u8]) -> usize {
+        let len = buf.len().min(self.end - self.start);
+        buf[..len].copy_from_slice(&self.filled()[..len]);
+        self.consume(len);
+        len
+    }
+
+    /// Receives once behind what is there, making room first: it grows with what has arrived, never by what was
+    /// announced, and its users bound how much they leave in it.
+    pub(crate) fn fill(&mut self, wire: &Wire, wait: &Wait<'_>) -> io::Result<usize> {
+        if self.end == self.input.len() {
+            if self.start > 0 {
+                self.input.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            } else {
+                self.input.resize(self.input.len() * 2, 0);
+            }
+        }
+        let len = wire.recv(&mut self.input[self.end..], wait)?;
+        self.end += len;
+        Ok(len)
+    }
+
+    fn reset(&mut self) {
+        self.start = 0;
+        self.end = 0;
+        self.out.clear();
+        if self.input.len() > READ_AHEAD {
+            self.input.truncate(READ_AHEAD);
+            self.input.shrink_to_fit();
+        }
+        if self.out.capacity() > OUT_KEPT {
+            self.out = Vec::with_capacity(1024);
+        }
+    }
+}
+
+/// Buffers that no exchange uses now.
+#[derive(Debug, Default)]
+pub(crate) struct FreeList(Mutex<Vec<Buffers>>);
+
+impl FreeList {
+    /// As many as threads are commonly busy at once: about a megabyte, kept.
+    const KEPT: usize = 64;
+
+    pub(crate) fn take(&self) -> Buffers {
+        let kept = self.0.lock().pop();
+        kept.unwrap_or_else(Buffers::new)
+    }
+
+    pub(crate) fn put(&self, mut buffers: Buffers) {
+        buffers.reset();
+        let mut list = self.0.lock();
+        if list.len() < Self::KEPT {
+            list.push(buffers);
+        }
+    }
+}

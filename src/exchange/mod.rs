@@ -1,0 +1,71 @@
+//! One request and one response over one transport. It knows no pool.
+
+mod body;
+mod buffers;
+mod run;
+
+use crate::h1::Limits;
+pub(crate) use body::{BodyReader, Io};
+pub(crate) use buffers::{Buffers, FreeList};
+pub(crate) use run::{Exchange, Received};
+
+use std::io;
+
+use crate::error::{Bound, Error, ErrorKind, Phase};
+use crate::net::abort::AbortCell;
+use crate::net::transport::{Transport, Wait, Wire};
+use crate::time::{Deadline, Timeout};
+
+/// What all exchanges of a client share.
+#[derive(Debug, Default)]
+pub(crate) struct Common {
+    pub(crate) buffers: FreeList,
+    pub(crate) limits: Limits,
+}
+
+/// What bounds the waits of one exchange. Nothing of it is ever state of the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds<'a> {
+    /// Of the whole request; while a head is received, also of that.
+    pub(crate) deadline: Deadline,
+    pub(crate) timeout: Timeout,
+    pub(crate) cell: &'a AbortCell,
+}
+
+impl<'a> Bounds<'a> {
+    /// From now on, until a body is read with bounds of its own, the bound on the head counts too.
+    fn begin_head(&mut self) {
+        self.deadline = self.deadline.or_within(self.timeout.head, Bound::Head);
+    }
+
+    fn read(&self) -> Wait<'a> {
+        Wait::new(self.deadline.or_within(self.timeout.read, Bound::Read), self.cell)
+    }
+
+    /// A write also ends when a response begins to arrive.
+    fn write(&self) -> Wait<'a> {
+        let deadline = self.deadline.or_within(self.timeout.write, Bound::Write);
+        Wait { watch_input: true, ..Wait::new(deadline, self.cell) }
+    }
+}
+
+/// What a failed send or receive means.
+fn io_error(error: io::Error, wire: &Wire, wait: &Wait<'_>, phase: Phase) -> Error {
+    let kind = if wait.is_cancelled() {
+        ErrorKind::Closed
+    } else {
+        match error.kind() {
+            io::ErrorKind::TimedOut if wait.deadline.is_past() => ErrorKind::Timeout(wait.deadline.bound()),
+            io::ErrorKind::InvalidData if wire.info().encrypted => ErrorKind::Tls,
+            _ if is_end(&error) && phase < Phase::Body => ErrorKind::Disconnected,
+            _ => ErrorKind::Io,
+        }
+    };
+    Error::new(kind, phase).with_source(error)
+}
+
+/// The peer, or something on the way, has ended the connection.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+}

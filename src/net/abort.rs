@@ -1,0 +1,138 @@
+//! Reaching a call that another thread is blocked in.
+//!
+//! `shutdown(2)` wakes a thread that is blocked on a socket; `close(2)` from another thread wakes nobody and may hit a
+//! descriptor that has been given to somebody else. So an abort shuts down, and the owner closes.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use crate::sync::Mutex;
+
+/// What can be shut down from outside while its owner is blocked in it.
+pub(crate) trait Interrupt: Send + Sync {
+    fn interrupt(&self);
+}
+
+/// Stands between a connection and those who may want to interrupt its user.
+///
+/// Comparing the use and shutting down happen under one lock, and so does going on to the next use: an abort meant for
+/// one user of a pooled connection cannot hit the next.
+pub(crate) struct AbortCell(Mutex<State>);
+
+struct State {
+    /// Which use of the connection is on; each lease is one.
+    generation: u64,
+    aborted: bool,
+    socket: Option<Weak<dyn Interrupt>>,
+}
+
+impl AbortCell {
+    pub(crate) fn new() -> Self {
+        AbortCell(Mutex::new(State { generation: 0, aborted: false, socket: None }))
+    }
+
+    /// Names the socket to shut down. One that is already aborted is shut down at once: the abort came while the
+    /// socket was being made.
+    pub(crate) fn register(&self, socket: Weak<dyn Interrupt>) {
+        let mut state = self.0.lock();
+        if state.aborted {
+            interrupt(&socket);
+        }
+        state.socket = Some(socket);
+    }
+
+    /// The use that is on ends, and handles to it lose their power.
+    pub(crate) fn next_use(&self) {
+        let mut state = self.0.lock();
+        state.generation += 1;
+        state.aborted = false;
+    }
+
+    /// Looked at after every wake, before anything else is concluded from it.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.0.lock().aborted
+    }
+
+    pub(crate) fn handle(self: &Arc<Self>) -> AbortHandle {
+        AbortHandle { generation: self.0.lock().generation, cell: Arc::clone(self) }
+    }
+}
+
+impl fmt::Debug for AbortCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.lock();
+        write!(f, "AbortCell(use {}, aborted {})", state.generation, state.aborted)
+    }
+}
+
+/// Ends one use of a connection, and does nothing once that use is over.
+#[derive(Clone, Debug)]
+pub(crate) struct AbortHandle {
+    cell: Arc<AbortCell>,
+    generation: u64,
+}
+
+impl AbortHandle {
+    pub(crate) fn abort(&self) {
+        let mut state = self.cell.0.lock();
+        if state.generation != self.generation {
+            return;
+        }
+        state.aborted = true;
+        if let Some(socket) = &state.socket {
+            interrupt(socket);
+        }
+    }
+}
+
+fn interrupt(socket: &Weak<dyn Interrupt>) {
+    if let Some(socket) = socket.upgrade() {
+        socket.interrupt();
+    }
+}
+
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Interrupt for Counter {
+        fn interrupt(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn weak(counter: &Arc<Counter>) -> Weak<dyn Interrupt> {
+        let counter: Arc<dyn Interrupt> = counter.clone();
+        Arc::downgrade(&counter)
+    }
+
+    #[test]
+    fn an_abort_reaches_its_own_use_only() {
+        let counter = Arc::new(Counter::default());
+        let cell = Arc::new(AbortCell::new());
+        cell.register(weak(&counter));
+        let first = cell.handle();
+        cell.next_use();
+        first.abort();
+        assert!(!cell.is_aborted());
+        assert_eq!(counter.0.load(Ordering::SeqCst), 0);
+        cell.handle().abort();
+        assert!(cell.is_aborted());
+        assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn an_abort_before_the_socket_is_there_is_kept() {
+        let counter = Arc::new(Counter::default());
+        let cell = Arc::new(AbortCell::new());
+        cell.handle().abort();
+        cell.register(weak(&counter));
+        assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+        drop(counter);
+        cell.handle().abort();
+    }
+}

@@ -1,0 +1,10 @@
+//! Sockets: opening them, waiting on them, interrupting them.
+//!
+//! Every wait of the crate on a socket is in [`wait`]; nothing else polls.
+
+pub(crate) mod abort;
+pub(crate) mod connect;
+pub(crate) mod resolve;
+pub(crate) mod stream;
+pub(crate) mod transport;
+pub(crate) mod wait;

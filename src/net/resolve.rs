@@ -1,0 +1,20 @@
+//! Names to addresses, by the system's resolver.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use crate::url::Origin;
+
+/// The addresses of a host, in the order in which they are to be tried. An IP literal is its own answer, without a
+/// lookup. A lookup runs on the caller's thread and cannot be interrupted.
+pub(crate) fn addresses(origin: &Origin) -> io::Result<Vec<SocketAddr>> {
+    let port = origin.port().unwrap_or_default();
+    if let Some(address) = origin.address() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let addresses: Vec<_> = (origin.host(), port).to_socket_addrs()?.collect();
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    }
+    Ok(addresses)
+}

@@ -1,0 +1,71 @@
+//! TCP and Unix sockets as a [`Transport`].
+
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+
+use rustix::fd::{AsFd, BorrowedFd};
+
+use super::abort::{AbortCell, Interrupt};
+use super::transport::{Probe, Transport, TransportInfo, Wait};
+use super::wait;
+
+/// A connected socket. Shared so that an abort can reach it; closed when the last owner lets go, which is the stream
+/// but for the moment of an abort.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    socket: Arc<Socket>,
+    remote: Option<SocketAddr>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Socket(pub(crate) socket2::Socket);
+
+impl Interrupt for Socket {
+    fn interrupt(&self) {
+        // Not connected, or not any more: then nobody is blocked in it either.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(socket: Arc<Socket>, remote: Option<SocketAddr>) -> Stream {
+        Stream { socket, remote }
+    }
+}
+
+impl Socket {
+    /// From here on an abort of `cell` shuts this socket down.
+    pub(crate) fn register(self: &Arc<Self>, cell: &AbortCell) {
+        let interrupt: Arc<dyn Interrupt> = self.clone();
+        cell.register(Arc::downgrade(&interrupt));
+    }
+}
+
+impl Transport for Stream {
+    fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+        wait::recv(&*self.socket, buf, wait)
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+        wait::send(&*self.socket, bufs, wait)
+    }
+
+    fn probe(&self) -> Probe {
+        wait::probe(&*self.socket)
+    }
+
+    fn abort(&self) {
+        self.socket.interrupt();
+    }
+
+    fn info(&self) -> TransportInfo {
+        TransportInfo { remote: self.remote, encrypted: false }
+    }
+}

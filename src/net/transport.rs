@@ -1,0 +1,169 @@
+//! The byte stream a connection runs over.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::abort::{AbortCell, Interrupt};
+use super::stream::Stream;
+use crate::time::Deadline;
+#[cfg(feature = "rustls")]
+use crate::tls::TlsStream;
+
+/// A connected, reliable byte stream: a TCP or Unix socket, TLS over one, or one of your own.
+///
+/// All methods take `&self`: one thread receives and one sends, at most, but they may do so at the same time.
+/// A transport of your own comes from a [`Dialer`](crate::Dialer), which has an example.
+pub trait Transport: Send + Sync + fmt::Debug {
+    /// Receives at least one byte into `buf`, or answers 0 at the orderly end of the stream.
+    ///
+    /// Errors with [`io::ErrorKind::TimedOut`] when `wait`'s deadline passes, and as soon as it can be noticed when
+    /// `wait` is cancelled. An end that may be a truncation is [`io::ErrorKind::UnexpectedEof`].
+    fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize>;
+
+    /// Sends bytes from the front of `bufs` and answers how many, which may be fewer than there are.
+    ///
+    /// An error means that none of these bytes was accepted. The answer 0 is only for a `wait` that
+    /// [watches the input](Wait::watches_input), when input arrived while there was no room to send.
+    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize>;
+
+    /// How the stream stands, without blocking. Asked when nothing is expected: before a connection is used again.
+    fn probe(&self) -> Probe;
+
+    /// Whether received bytes are held inside that no `recv` has given out. A connection with such bytes is not used
+    /// again.
+    fn has_buffered(&self) -> bool {
+        false
+    }
+
+    /// Ends the stream in both directions; a thread blocked in it returns. May be called from any thread.
+    fn abort(&self);
+
+    /// What is known about the peer.
+    fn info(&self) -> TransportInfo {
+        TransportInfo::default()
+    }
+}
+
+/// What [`Transport::probe`] finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Open, and nothing has arrived.
+    Quiet,
+    /// Bytes have arrived.
+    Readable,
+    /// The peer has closed or reset it.
+    Dead,
+}
+
+/// What a [`Transport`] knows about its peer.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct TransportInfo {
+    /// The address of the peer, where it has one.
+    pub remote: Option<SocketAddr>,
+    /// Whether the bytes are encrypted on their way.
+    pub encrypted: bool,
+}
+
+/// How long an operation of a [`Transport`] may block, and what may end it early.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait<'a> {
+    pub(crate) deadline: Deadline,
+    pub(crate) abort: Option<&'a AbortCell>,
+    pub(crate) watch_input: bool,
+}
+
+impl<'a> Wait<'a> {
+    pub(crate) fn new(deadline: Deadline, abort: &'a AbortCell) -> Self {
+        Wait { deadline, abort: Some(abort), watch_input: false }
+    }
+
+    /// The point in time at which the operation fails with [`io::ErrorKind::TimedOut`]; `None` is never.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline.at()
+    }
+
+    /// Whether the operation was cancelled. Looked at before and after blocking.
+    pub fn is_cancelled(&self) -> bool {
+        self.abort.is_some_and(AbortCell::is_aborted)
+    }
+
+    /// Whether a `send` that finds no room answers 0 once input has arrived.
+    pub fn watches_input(&self) -> bool {
+        self.watch_input
+    }
+}
+
+/// The transports of this crate without a virtual call, and everyone else's with one.
+#[derive(Debug)]
+pub(crate) enum Wire {
+    Stream(Stream),
+    #[cfg(feature = "rustls")]
+    Tls(Box<TlsStream>),
+    Dyn(Arc<Foreign>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Foreign(pub(crate) Box<dyn Transport>);
+
+impl Interrupt for Foreign {
+    fn interrupt(&self) {
+        self.0.abort();
+    }
+}
+
+impl Wire {
+    pub(crate) fn foreign(transport: Box<dyn Transport>, cell: &AbortCell) -> Wire {
+        let foreign = Arc::new(Foreign(transport));
+        let interrupt: Arc<dyn Interrupt> = foreign.clone();
+        cell.register(Arc::downgrade(&interrupt));
+        Wire::Dyn(foreign)
+    }
+
+    fn inner(&self) -> &dyn Transport {
+        match self {
+            Wire::Stream(stream) => stream,
+            #[cfg(feature = "rustls")]
+            Wire::Tls(tls) => &**tls,
+            Wire::Dyn(foreign) => &*foreign.0,
+        }
+    }
+}
+
+impl Transport for Wire {
+    fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+        match self {
+            Wire::Stream(stream) => stream.recv(buf, wait),
+            _ => self.inner().recv(buf, wait),
+        }
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+        match self {
+            Wire::Stream(stream) => stream.send(bufs, wait),
+            _ => self.inner().send(bufs, wait),
+        }
+    }
+
+    fn probe(&self) -> Probe {
+        self.inner().probe()
+    }
+
+    fn has_buffered(&self) -> bool {
+        match self {
+            Wire::Stream(_) => false,
+            _ => self.inner().has_buffered(),
+        }
+    }
+
+    fn abort(&self) {
+        self.inner().abort();
+    }
+
+    fn info(&self) -> TransportInfo {
+        self.inner().info()
+    }
+}

@@ -1,0 +1,152 @@
+//! The one place that blocks on sockets.
+//!
+//! A socket is blocking, with one constant guard on each direction (`SO_RCVTIMEO`, `SO_SNDTIMEO`) that is set before
+//! connecting and never changed: an answer within the guard costs one system call and no deadline is ever state of a
+//! connection. When the guard ends without one, or less than two guards are left, `poll` waits for exactly what is
+//! left: its timer is exact, while the socket's may be late by up to a second. An interrupted call is repeated with
+//! what is left then : profilers send hundreds of signals a second.
+//!
+//! Where the platform's guard does not work like this (Windows) sockets are non-blocking and only `poll` waits.
+
+use std::io::{self, IoSlice};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv as sys_recv, send as sys_send, sendmsg};
+
+use super::transport::{Probe, Wait};
+
+/// Long enough that answers come within it, short enough to notice an abort whose wake was lost.
+pub(crate) const GUARD: Duration = Duration::from_millis(100);
+
+/// Whether plain calls end by themselves after the guard.
+const GUARDED: bool = cfg!(unix);
+
+#[cfg(unix)]
+const RECV_NOW: RecvFlags = RecvFlags::DONTWAIT;
+#[cfg(not(unix))]
+const RECV_NOW: RecvFlags = RecvFlags::empty();
+
+/// A peer that is gone must not raise SIGPIPE: a program that embeds us may have restored its default action.
+#[cfg(unix)]
+const SEND: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(not(unix))]
+const SEND: SendFlags = SendFlags::empty();
+
+#[cfg(unix)]
+const SEND_NOW: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+#[cfg(not(unix))]
+const SEND_NOW: SendFlags = SendFlags::empty();
+
+pub(crate) fn recv(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+    if may_block(wait) {
+        match sys_recv(&socket, &mut *buf, RecvFlags::empty()) {
+            Ok((len, _)) => return Ok(len),
+            Err(error) => passing(error)?,
+        }
+    }
+    loop {
+        ready(&socket, PollFlags::IN, wait)?;
+        match sys_recv(&socket, &mut *buf, RECV_NOW) {
+            Ok((len, _)) => return Ok(len),
+            Err(error) => passing(error)?,
+        }
+    }
+}
+
+/// Sends from the front of `bufs`; 0 means that input arrived while there was no room, where `wait` asks for that.
+pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+    if may_block(wait) {
+        match send_some(&socket, bufs, SEND) {
+            Ok(len) => return Ok(len),
+            Err(error) => passing(error)?,
+        }
+    }
+    let interest = if wait.watch_input { PollFlags::OUT | PollFlags::IN } else { PollFlags::OUT };
+    loop {
+        let events = ready(&socket, interest, wait)?;
+        match send_some(&socket, bufs, SEND_NOW) {
+            Ok(len) => return Ok(len),
+            Err(error) => passing(error)?,
+        }
+        if wait.watch_input && events.contains(PollFlags::IN) {
+            return Ok(0);
+        }
+    }
+}
+
+fn send_some(socket: impl AsFd, bufs: &[IoSlice<'_>], flags: SendFlags) -> Result<usize, Errno> {
+    match bufs {
+        [one] => sys_send(socket, one, flags),
+        _ => sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), flags),
+    }
+}
+
+/// Waits for one of `interest`, for errors and for the end, until the deadline.
+pub(crate) fn ready(socket: impl AsFd, interest: PollFlags, wait: &Wait<'_>) -> io::Result<PollFlags> {
+    loop {
+        if let Some(events) = ready_within(&socket, interest, wait, None)? {
+            return Ok(events);
+        }
+    }
+}
+
+/// `ready`, but `None` after `slice` at the latest.
+pub(crate) fn ready_within(
+    socket: impl AsFd,
+    interest: PollFlags,
+    wait: &Wait<'_>,
+    slice: Option<Duration>,
+) -> io::Result<Option<PollFlags>> {
+    if wait.is_cancelled() {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    let left = wait.deadline.remaining(Instant::now());
+    let limit = [left, slice].into_iter().flatten().min();
+    let mut fds = [PollFd::new(&socket, interest)];
+    match poll(&mut fds, limit.map(timespec).as_ref()) {
+        Ok(0) if left.is_some_and(|left| left.is_zero()) || wait.deadline.is_past() => {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+        Ok(0) => Ok(None),
+        Ok(_) => Ok(Some(fds[0].revents())),
+        Err(Errno::INTR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn timespec(limit: Duration) -> Timespec {
+    // A day at a time: some systems refuse longer waits, and the caller looks at its deadline again.
+    let limit = limit.min(Duration::from_secs(24 * 60 * 60));
+    Timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos() as _ }
+}
+
+fn may_block(wait: &Wait<'_>) -> bool {
+    GUARDED && wait.deadline.at().is_none_or(|at| at.saturating_duration_since(Instant::now()) >= 2 * GUARD)
+}
+
+/// The guard ended or a signal came: to be tried again. Anything else is an error.
+fn passing(error: Errno) -> io::Result<()> {
+    match error {
+        Errno::AGAIN | Errno::INTR => Ok(()),
+        #[allow(unreachable_patterns, reason = "the same number as AGAIN on most systems")]
+        Errno::WOULDBLOCK => Ok(()),
+        error => Err(error.into()),
+    }
+}
+
+/// One call that neither blocks nor takes anything.
+pub(crate) fn probe(socket: impl AsFd) -> Probe {
+    let mut byte = [0; 1];
+    loop {
+        return match sys_recv(&socket, &mut byte, RECV_NOW | RecvFlags::PEEK) {
+            Ok((0, _)) => Probe::Dead,
+            Ok(_) => Probe::Readable,
+            Err(Errno::INTR) => continue,
+            Err(error) if passing(error).is_ok() => Probe::Quiet,
+            Err(_) => Probe::Dead,
+        };
+    }
+}

@@ -1,0 +1,823 @@
+//! The pool's decisions: who gets a connection, who may open one, who waits, what is closed.
+//!
+//! `Core` does no I/O, reads no clock, runs no user code and drops no connection: whatever is to be closed is handed to
+//! the caller, who closes it after the lock is gone and then settles its unit. It is generic over the connection, so
+//! that tests pool integers.
+//!
+//! A *unit* is one place under the limits, and has one owner at a time: the idle list, a waiter it was granted to, or a
+//! caller (who dials, uses the connection, or closes it). It ends only when its socket is closed.
+//!
+//! Invariants, which `audit` checks:
+//! - units of an endpoint <= its limit; all units, less those whose place was passed on while they close, <= the total;
+//! - an endpoint with waiters has no idle connection, and is at its own limit or the total is full;
+//! - if a waiter is held back by the total alone, no endpoint has an idle connection.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+use super::arena::{Arena, Id, Link, Linked, List};
+use super::stats::{CloseReason, PoolStats};
+
+/// After so many hand-overs in a row within one endpoint, while others wait for a place under the total, the next
+/// connection is closed for the oldest of them: a busy host must not starve the rest.
+const HANDOVERS_IN_A_ROW: u32 = 16;
+
+/// The types a pool is made of.
+pub(crate) trait Parts {
+    /// What a connection is filed under: two requests with equal keys may share connections.
+    type Key: Key;
+    type Conn;
+    /// Reaches the connection of a unit from outside while a caller uses it.
+    type Abort: Clone;
+    type Waker: Wake;
+}
+
+pub(crate) trait Key: Clone + Eq + Hash {
+    /// What limits count: several keys can lead to one endpoint.
+    type Endpoint: Clone + Eq + Hash;
+
+    fn endpoint(&self) -> Self::Endpoint;
+}
+
+/// Wakes the thread that waits on a ticket. Called under the pool's lock.
+pub(crate) trait Wake {
+    fn wake(&self);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Open connections an endpoint.
+    pub(crate) open_limit: Option<usize>,
+    /// Idle connections kept an endpoint.
+    pub(crate) idle_limit: Option<usize>,
+    /// Open connections in all.
+    pub(crate) total_limit: Option<usize>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_age: Option<Duration>,
+}
+
+/// A place in the queue. Tickets are ordered by age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    serial: u64,
+    waiter: Id,
+}
+
+/// A unit in a caller's hands; given back by exactly one of `opened`, `checkin`, `discard`, `settle`, `renew`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnitId(Id);
+
+/// What a caller of `checkout` may do.
+#[derive(Debug)]
+pub(crate) enum Grant<C> {
+    /// Use this connection, which was given back at `since`. `suspect` says that one which was idle no longer was dead.
+    Conn { unit: UnitId, conn: C, since: Instant, suspect: bool },
+    /// Open a connection.
+    Permit { unit: UnitId },
+}
+
+#[derive(Debug)]
+pub(crate) enum Checkout<C> {
+    Granted(Grant<C>),
+    Queued(Ticket),
+    Closed,
+}
+
+/// How a queued caller stands.
+#[derive(Debug)]
+pub(crate) enum Turn<C> {
+    Waiting,
+    Granted(Grant<C>),
+    Closed,
+    /// Ended from outside, or by the caller's own `cancel`.
+    Cancelled,
+}
+
+/// A connection to close, and what becomes of its unit then.
+#[derive(Debug)]
+#[must_use = "the connection must be closed and its unit settled"]
+pub(crate) struct Victim<C> {
+    pub(crate) conn: C,
+    pub(crate) settle: Settle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settle {
+    /// The caller dials in its place.
+    Kept,
+    /// The unit ends; whoever is next gets a permit.
+    Release(UnitId),
+    /// The unit's place goes to its own endpoint's oldest waiter, who wants another key.
+    PassOn(UnitId),
+}
+
+/// At most two, so that what one operation does for others stays bounded.
+pub(crate) type Victims<C> = [Option<Victim<C>>; 2];
+
+pub(crate) struct Core<P: Parts> {
+    settings: Settings,
+    closed: bool,
+    next_serial: u64,
+    /// Connections opened before this serial was given are not kept.
+    retired_before: u64,
+    keys: HashMap<P::Key, Id, BuildHasherDefault<Prehashed>>,
+    filed: Arena<Filed<P>>,
+    hosts: HashMap<<P::Key as Key>::Endpoint, Id, BuildHasherDefault<Prehashed>>,
+    endpoints: Arena<Endpoint<P>>,
+    units: Arena<Unit<P>>,
+    /// Units that close while their place under the total has been given to another.
+    transferred: usize,
+    idle: List<{ link::ALL }>,
+    waiters: Arena<Waiter<P>>,
+    /// For each endpoint whose oldest waiter is held back by the total alone: that waiter's ticket, and the endpoint.
+    held_by_total: BTreeSet<(u64, Id)>,
+    dialing: usize,
+    stats: PoolStats,
+}
+
+mod link {
+    pub(super) const ALL: usize = 0;
+    pub(super) const ENDPOINT: usize = 1;
+    pub(super) const KEY: usize = 2;
+    pub(super) const QUEUE: usize = 0;
+}
+
+/// One key with its idle connections.
+struct Filed<P: Parts> {
+    key: P::Key,
+    endpoint: Id,
+    idle: List<{ link::KEY }>,
+    /// Units and waiters that refer to it.
+    refs: usize,
+}
+
+struct Endpoint<P: Parts> {
+    name: <P::Key as Key>::Endpoint,
+    /// Units, whoever owns them.
+    open: usize,
+    idle: List<{ link::ENDPOINT }>,
+    queue: List<{ link::QUEUE }>,
+    /// The ticket by which this endpoint stands in `held_by_total`.
+    held: Option<u64>,
+    handovers: u32,
+    /// A connection that was idle since then was found dead; older ones are looked at before use.
+    suspect_until: Option<Instant>,
+    keys: usize,
+}
+
+struct Unit<P: Parts> {
+    filed: Id,
+    endpoint: Id,
+    serial: u64,
+    conn: Option<P::Conn>,
+    abort: P::Abort,
+    state: State,
+    born: Option<Instant>,
+    since: Option<Instant>,
+    expires: Option<Instant>,
+    transferred: bool,
+    links: [Link; 3],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Granted,
+    Dialing,
+    Leased,
+    Closing,
+}
+
+struct Waiter<P: Parts> {
+    ticket: u64,
+    filed: Id,
+    waker: P::Waker,
+    /// For the unit this waiter may be granted.
+    abort: P::Abort,
+    turn: WaiterTurn,
+    link: Link,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WaiterTurn {
+    Waiting,
+    Granted(Id),
+    Closed,
+    Cancelled,
+}
+
+impl<P: Parts> Linked for Unit<P> {
+    fn link(&mut self, list: usize) -> &mut Link {
+        &mut self.links[list]
+    }
+
+    fn link_ref(&self, list: usize) -> &Link {
+        &self.links[list]
+    }
+}
+
+impl<P: Parts> Linked for Waiter<P> {
+    fn link(&mut self, _: usize) -> &mut Link {
+        &mut self.link
+    }
+
+    fn link_ref(&self, _: usize) -> &Link {
+        &self.link
+    }
+}
+
+impl<P: Parts> Core<P> {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Core {
+            settings,
+            closed: false,
+            next_serial: 0,
+            retired_before: 0,
+            keys: HashMap::default(),
+            filed: Arena::new(),
+            hosts: HashMap::default(),
+            endpoints: Arena::new(),
+            units: Arena::new(),
+            transferred: 0,
+            idle: List::new(),
+            waiters: Arena::new(),
+            held_by_total: BTreeSet::new(),
+            dialing: 0,
+            stats: PoolStats::default(),
+        }
+    }
+
+    /// A connection, a permit to open one, or a place in the queue; and what has to be closed, first of all.
+    ///
+    /// `abort` and `waker` are made only where they are needed.
+    pub(crate) fn checkout(
+        &mut self,
+        key: &P::Key,
+        now: Instant,
+        abort: impl Fn() -> P::Abort,
+        waker: impl Fn() -> P::Waker,
+    ) -> (Checkout<P::Conn>, Victims<P::Conn>) {
+        if self.closed {
+            return (Checkout::Closed, [None, None]);
+        }
+        let filed = self.file(key);
+        let endpoint = self.filed[filed].endpoint;
+        if self.endpoints[endpoint].queue.is_empty() {
+            if let Some(unit) = self.filed[filed].idle.newest() {
+                return self.take_newest(unit, now);
+            }
+            if self.has_own_room(endpoint) && self.has_total_room() {
+                let unit = self.new_unit(filed, abort());
+                return (Checkout::Granted(Grant::Permit { unit }), self.sweep(now));
+            }
+            if let Some((unit, victim)) = self.make_room(filed, endpoint, &abort) {
+                return (Checkout::Granted(Grant::Permit { unit }), [Some(victim), None]);
+            }
+        }
+        let ticket = self.enqueue(filed, endpoint, waker(), abort());
+        (Checkout::Queued(ticket), [None, None])
+    }
+
+    fn take_newest(&mut self, id: Id, now: Instant) -> (Checkout<P::Conn>, Victims<P::Conn>) {
+        let expired = self.units[id].expires.is_some_and(|at| at <= now);
+        let conn = self.take_idle(id);
+        if expired {
+            // Its unit stays: the caller closes it and dials in its place.
+            self.stats.count_closed(self.expiry_reason(id, now));
+            self.set_dialing(id);
+            let victim = Victim { conn, settle: Settle::Kept };
+            return (Checkout::Granted(Grant::Permit { unit: UnitId(id) }), [Some(victim), None]);
+        }
+        self.stats.reused += 1;
+        (Checkout::Granted(self.lease(id, conn, now)), self.sweep(now))
+    }
+
+    fn lease(&mut self, id: Id, conn: P::Conn, now: Instant) -> Grant<P::Conn> {
+        let unit = &mut self.units[id];
+        unit.state = State::Leased;
+        let since = unit.since.unwrap_or(now);
+        let suspect = self.endpoints[unit.endpoint].suspect_until.is_some_and(|until| since <= until);
+        Grant::Conn { unit: UnitId(id), conn, since, suspect }
+    }
+
+    /// Closes an idle connection rather than making the caller wait: one of the own endpoint with another key where its
+    /// own limit is reached, else the one of all that sat idle for longest.
+    fn make_room(
+        &mut self,
+        filed: Id,
+        endpoint: Id,
+        abort: impl Fn() -> P::Abort,
+    ) -> Option<(UnitId, Victim<P::Conn>)> {
+        let own = !self.has_own_room(endpoint);
+        let victim = if own { self.endpoints[endpoint].idle.oldest() } else { self.idle.oldest() }?;
+        let conn = self.take_idle(victim);
+        self.stats.count_closed(CloseReason::EvictedForLimit);
+        if self.units[victim].endpoint == endpoint {
+            self.refile(victim, filed);
+            self.set_dialing(victim);
+            return Some((UnitId(victim), Victim { conn, settle: Settle::Kept }));
+        }
+        // The victim still counts for its own endpoint until it is closed; its place under the total goes to the caller,
+        // who closes it before dialing.
+        let unit = &mut self.units[victim];
+        unit.state = State::Closing;
+        unit.transferred = true;
+        self.transferred += 1;
+        let unit = self.new_unit(filed, abort());
+        Some((unit, Victim { conn, settle: Settle::Release(UnitId(victim)) }))
+    }
+
+    /// What became of a ticket. Anything but `Waiting` ends it.
+    pub(crate) fn turn(&mut self, ticket: Ticket, now: Instant) -> Turn<P::Conn> {
+        match self.waiter(ticket).map(|waiter| waiter.turn) {
+            Some(WaiterTurn::Waiting) => Turn::Waiting,
+            Some(WaiterTurn::Granted(unit)) => {
+                self.end_waiter(ticket.waiter);
+                let grant = match self.units[unit].conn.take() {
+                    Some(conn) => self.lease(unit, conn, now),
+                    None => {
+                        self.set_dialing(unit);
+                        Grant::Permit { unit: UnitId(unit) }
+                    }
+                };
+                Turn::Granted(grant)
+            }
+            Some(WaiterTurn::Closed) => {
+                self.end_waiter(ticket.waiter);
+                Turn::Closed
+            }
+            Some(WaiterTurn::Cancelled) => {
+                self.end_waiter(ticket.waiter);
+                Turn::Cancelled
+            }
+            None => Turn::Cancelled,
+        }
+    }
+
+    /// Ends a wait. A grant that came first is not lost: it is the answer.
+    pub(crate) fn cancel(&mut self, ticket: Ticket, now: Instant) -> Turn<P::Conn> {
+        self.interrupt(ticket);
+        self.turn(ticket, now)
+    }
+
+    /// Ends a wait from outside: its thread wakes and finds `Cancelled`, unless its turn had come.
+    pub(crate) fn interrupt(&mut self, ticket: Ticket) {
+        let Some(waiter) = self.waiter(ticket) else { return };
+        if waiter.turn != WaiterTurn::Waiting {
+            return;
+        }
+        let endpoint = self.filed[waiter.filed].endpoint;
+        self.endpoints[endpoint].queue.unlink(&mut self.waiters, ticket.waiter);
+        let waiter = &mut self.waiters[ticket.waiter];
+        waiter.turn = WaiterTurn::Cancelled;
+        waiter.waker.wake();
+        self.refresh(endpoint);
+    }
+
+    fn waiter(&self, ticket: Ticket) -> Option<&Waiter<P>> {
+        self.waiters.get(ticket.waiter).filter(|waiter| waiter.ticket == ticket.serial)
+    }
+
+    fn end_waiter(&mut self, id: Id) {
+        if let Some(waiter) = self.waiters.remove(id) {
+            self.unref(waiter.filed);
+        }
+    }
+
+    /// The dial of a permit succeeded.
+    pub(crate) fn opened(&mut self, unit: UnitId, now: Instant) {
+        let unit = &mut self.units[unit.0];
+        unit.state = State::Leased;
+        unit.born = Some(now);
+        self.dialing -= 1;
+        self.stats.created += 1;
+    }
+
+    /// Takes a connection back, or hands it over to the oldest waiter; or answers why it has to be closed.
+    ///
+    /// `keep_until` is the server's own word on how long it keeps the connection.
+    pub(crate) fn checkin(
+        &mut self,
+        unit: UnitId,
+        conn: P::Conn,
+        now: Instant,
+        keep_until: Option<Instant>,
+    ) -> Result<(), (CloseReason, Victim<P::Conn>)> {
+        let id = unit.0;
+        let endpoint = self.units[id].endpoint;
+        let expires = self.expiry(id, now, keep_until);
+        let refusal = self.refusal(id, now, expires);
+        if let Some((reason, settle)) = refusal {
+            self.units[id].state = State::Closing;
+            self.stats.count_closed(reason);
+            return Err((reason, Victim { conn, settle }));
+        }
+        let unit = &mut self.units[id];
+        unit.since = Some(now);
+        unit.expires = expires;
+        unit.conn = Some(conn);
+        if self.endpoints[endpoint].queue.is_empty() {
+            unit.state = State::Idle;
+            let filed = unit.filed;
+            self.idle.push(&mut self.units, id);
+            self.endpoints[endpoint].idle.push(&mut self.units, id);
+            self.filed[filed].idle.push(&mut self.units, id);
+        } else {
+            self.stats.reused += 1;
+            self.stats.handed_over += 1;
+            self.grant_oldest(endpoint, id);
+        }
+        Ok(())
+    }
+
+    /// Why a connection that comes back is not kept, and what becomes of its unit.
+    fn refusal(&mut self, id: Id, now: Instant, expires: Option<Instant>) -> Option<(CloseReason, Settle)> {
+        let release = Settle::Release(UnitId(id));
+        let unit = &self.units[id];
+        let endpoint = &mut self.endpoints[unit.endpoint];
+        let others_held = self.held_by_total.iter().any(|&(_, held)| held != unit.endpoint);
+        if self.closed {
+            return Some((CloseReason::PoolClosed, release));
+        }
+        if unit.serial < self.retired_before {
+            return Some((CloseReason::Retired, release));
+        }
+        if expires.is_some_and(|at| at <= now) {
+            return Some((self.expiry_reason(id, now), release));
+        }
+        if let Some(oldest) = endpoint.queue.oldest() {
+            endpoint.handovers = if others_held { endpoint.handovers + 1 } else { 0 };
+            if endpoint.handovers > HANDOVERS_IN_A_ROW {
+                endpoint.handovers = 0;
+                return Some((CloseReason::EvictedForLimit, release));
+            }
+            let same_key = self.waiters[oldest].filed == unit.filed;
+            return (!same_key).then_some((CloseReason::EvictedForLimit, Settle::PassOn(UnitId(id))));
+        }
+        if others_held {
+            return Some((CloseReason::EvictedForLimit, release));
+        }
+        let full = self.settings.idle_limit.is_some_and(|limit| endpoint.idle.len() >= limit);
+        full.then_some((CloseReason::PoolFull, release))
+    }
+
+    /// The connection of this unit, or (without a reason) its dial, has ended, and the socket is closed.
+    #[must_use = "a victim must be closed and settled"]
+    pub(crate) fn discard(&mut self, unit: UnitId, reason: Option<CloseReason>) -> Option<Victim<P::Conn>> {
+        match reason {
+            Some(reason) => self.stats.count_closed(reason),
+            None => self.stats.dial_failures += 1,
+        }
+        self.settle(Settle::Release(unit))
+    }
+
+    /// The connection of a victim is closed: its unit ends or goes on. One more may have to follow it.
+    #[must_use = "a victim must be closed and settled"]
+    pub(crate) fn settle(&mut self, settle: Settle) -> Option<Victim<P::Conn>> {
+        match settle {
+            Settle::Kept => {}
+            Settle::Release(unit) => self.release(unit.0),
+            Settle::PassOn(unit) => {
+                let endpoint = self.units[unit.0].endpoint;
+                match self.endpoints[endpoint].queue.oldest() {
+                    Some(oldest) => {
+                        self.refile(unit.0, self.waiters[oldest].filed);
+                        self.grant_oldest(endpoint, unit.0);
+                    }
+                    None => self.release(unit.0),
+                }
+            }
+        }
+        self.evict_for_held()
+    }
+
+    /// A waiter can come to be held back by the total while others sit idle: when its own endpoint was full with a
+    /// connection whose place had been passed on, and which is closed only now.
+    fn evict_for_held(&mut self) -> Option<Victim<P::Conn>> {
+        if self.held_by_total.is_empty() {
+            return None;
+        }
+        let oldest = self.idle.oldest()?;
+        Some(self.evict(oldest, CloseReason::EvictedForLimit))
+    }
+
+    /// A leased connection is closed; its unit is used to dial another. What sat idle as long is no longer trusted.
+    pub(crate) fn renew(&mut self, unit: UnitId, since: Instant, reason: CloseReason) {
+        self.stats.count_closed(reason);
+        self.suspect(unit.0, since);
+        self.set_dialing(unit.0);
+    }
+
+    /// A connection just checked out is found dead, and closed. Another idle one takes its place where there is one;
+    /// else its unit is used to dial.
+    pub(crate) fn replace_dead(
+        &mut self,
+        unit: UnitId,
+        since: Instant,
+        reason: CloseReason,
+        now: Instant,
+    ) -> (Grant<P::Conn>, Option<Victim<P::Conn>>) {
+        self.stats.reused -= 1;
+        let next = self.filed[self.units[unit.0].filed].idle.newest();
+        let Some(next) = next.filter(|&next| self.units[next].expires.is_none_or(|at| at > now)) else {
+            self.renew(unit, since, reason);
+            return (Grant::Permit { unit }, None);
+        };
+        self.stats.count_closed(reason);
+        self.suspect(unit.0, since);
+        self.stats.reused += 1;
+        let conn = self.take_idle(next);
+        let grant = self.lease(next, conn, now);
+        (grant, self.settle(Settle::Release(unit)))
+    }
+
+    fn suspect(&mut self, id: Id, since: Instant) {
+        let until = &mut self.endpoints[self.units[id].endpoint].suspect_until;
+        *until = Some(until.map_or(since, |until| until.max(since)));
+    }
+
+    /// Refuses all that comes, wakes all that wait, and gives out every idle connection to be closed.
+    pub(crate) fn close(&mut self) -> Vec<Victim<P::Conn>> {
+        self.closed = true;
+        let waiting: Vec<Id> =
+            self.waiters.iter().filter(|(_, w)| w.turn == WaiterTurn::Waiting).map(|w| w.0).collect();
+        for id in waiting {
+            let endpoint = self.filed[self.waiters[id].filed].endpoint;
+            self.endpoints[endpoint].queue.unlink(&mut self.waiters, id);
+            let waiter = &mut self.waiters[id];
+            waiter.turn = WaiterTurn::Closed;
+            waiter.waker.wake();
+            self.refresh(endpoint);
+        }
+        self.drain_idle(CloseReason::PoolClosed)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Gives out every idle connection to be closed; those in use now are closed when they come back. Waiters stay.
+    pub(crate) fn retire_idle(&mut self) -> Vec<Victim<P::Conn>> {
+        self.retired_before = self.next_serial;
+        self.drain_idle(CloseReason::Retired)
+    }
+
+    fn drain_idle(&mut self, reason: CloseReason) -> Vec<Victim<P::Conn>> {
+        let mut victims = Vec::with_capacity(self.idle.len());
+        while let Some(id) = self.idle.oldest() {
+            victims.push(self.evict(id, reason));
+        }
+        victims
+    }
+
+    /// Reaches into every connection that a caller has or opens.
+    pub(crate) fn aborts(&self) -> Vec<P::Abort> {
+        let out = |unit: &&Unit<P>| matches!(unit.state, State::Dialing | State::Leased | State::Granted);
+        self.units.iter().map(|(_, unit)| unit).filter(out).map(|unit| unit.abort.clone()).collect()
+    }
+
+    pub(crate) fn abort_of(&self, unit: UnitId) -> P::Abort {
+        self.units[unit.0].abort.clone()
+    }
+
+    pub(crate) fn count_wait(&mut self, waited: Duration, gave_up: bool) {
+        self.stats.count_wait(waited);
+        self.stats.timeouts += u64::from(gave_up);
+    }
+
+    pub(crate) fn count_replay(&mut self) {
+        self.stats.replayed += 1;
+    }
+
+    pub(crate) fn stats(&self) -> PoolStats {
+        let idle = self.idle.len();
+        let open = self.units.len();
+        let waiting = self.waiters.iter().filter(|(_, waiter)| waiter.turn == WaiterTurn::Waiting).count();
+        PoolStats { open, idle, in_use: open - idle - self.dialing, dialing: self.dialing, waiting, ..self.stats }
+    }
+
+    /// Units of the key's endpoint that are not idle, and how many wait for it.
+    pub(crate) fn pressure(&self, key: &P::Key) -> (usize, usize) {
+        let Some(&endpoint) = self.hosts.get(&key.endpoint()) else { return (0, 0) };
+        let endpoint = &self.endpoints[endpoint];
+        (endpoint.open - endpoint.idle.len(), endpoint.queue.len())
+    }
+
+    fn file(&mut self, key: &P::Key) -> Id {
+        if let Some(&filed) = self.keys.get(key) {
+            return filed;
+        }
+        let name = key.endpoint();
+        let endpoint = match self.hosts.get(&name) {
+            Some(&endpoint) => endpoint,
+            None => {
+                let endpoint = self.endpoints.insert(Endpoint {
+                    name: name.clone(),
+                    open: 0,
+                    idle: List::new(),
+                    queue: List::new(),
+                    held: None,
+                    handovers: 0,
+                    suspect_until: None,
+                    keys: 0,
+                });
+                self.hosts.insert(name, endpoint);
+                endpoint
+            }
+        };
+        self.endpoints[endpoint].keys += 1;
+        let filed = self.filed.insert(Filed { key: key.clone(), endpoint, idle: List::new(), refs: 0 });
+        self.keys.insert(key.clone(), filed);
+        filed
+    }
+
+    /// A key nobody refers to is forgotten, and with its last key the endpoint.
+    fn unref(&mut self, id: Id) {
+        let filed = &mut self.filed[id];
+        filed.refs -= 1;
+        if filed.refs > 0 {
+            return;
+        }
+        let endpoint = filed.endpoint;
+        self.keys.remove(&filed.key);
+        self.filed.remove(id);
+        self.endpoints[endpoint].keys -= 1;
+        if self.endpoints[endpoint].keys == 0 {
+            if let Some(endpoint) = self.endpoints.remove(endpoint) {
+                self.hosts.remove(&endpoint.name);
+            }
+        }
+    }
+
+    fn refile(&mut self, unit: Id, filed: Id) {
+        let old = std::mem::replace(&mut self.units[unit].filed, filed);
+        self.filed[filed].refs += 1;
+        self.unref(old);
+    }
+
+    fn has_own_room(&self, endpoint: Id) -> bool {
+        self.settings.open_limit.is_none_or(|limit| self.endpoints[endpoint].open < limit)
+    }
+
+    fn has_total_room(&self) -> bool {
+        self.settings.total_limit.is_none_or(|limit| self.units.len() - self.transferred < limit)
+    }
+
+    fn new_unit(&mut self, filed: Id, abort: P::Abort) -> UnitId {
+        let endpoint = self.filed[filed].endpoint;
+        self.filed[filed].refs += 1;
+        self.endpoints[endpoint].open += 1;
+        let id = self.units.insert(Unit {
+            filed,
+            endpoint,
+            serial: 0,
+            conn: None,
+            abort,
+            state: State::Closing,
+            born: None,
+            since: None,
+            expires: None,
+            transferred: false,
+            links: [Link::UNLINKED; 3],
+        });
+        self.set_dialing(id);
+        UnitId(id)
+    }
+
+    /// The unit is in the hands of a caller who opens a connection for it.
+    fn set_dialing(&mut self, id: Id) {
+        let unit = &mut self.units[id];
+        unit.state = State::Dialing;
+        unit.serial = self.next_serial;
+        unit.since = None;
+        self.next_serial += 1;
+        self.dialing += 1;
+    }
+
+    fn enqueue(&mut self, filed: Id, endpoint: Id, waker: P::Waker, abort: P::Abort) -> Ticket {
+        self.filed[filed].refs += 1;
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let turn = WaiterTurn::Waiting;
+        let link = Link::UNLINKED;
+        let waiter = self.waiters.insert(Waiter { ticket: serial, filed, waker, abort, turn, link });
+        self.endpoints[endpoint].queue.push(&mut self.waiters, waiter);
+        self.refresh(endpoint);
+        Ticket { serial, waiter }
+    }
+
+    fn grant_oldest(&mut self, endpoint: Id, unit: Id) {
+        let Some(oldest) = self.endpoints[endpoint].queue.oldest() else { return };
+        self.units[unit].state = State::Granted;
+        self.endpoints[endpoint].queue.unlink(&mut self.waiters, oldest);
+        let waiter = &mut self.waiters[oldest];
+        waiter.turn = WaiterTurn::Granted(unit);
+        waiter.waker.wake();
+        self.refresh(endpoint);
+    }
+
+    fn release(&mut self, id: Id) {
+        let Some(unit) = self.units.remove(id) else { return };
+        self.dialing -= usize::from(unit.state == State::Dialing);
+        self.transferred -= usize::from(unit.transferred);
+        let endpoint = unit.endpoint;
+        self.endpoints[endpoint].open -= 1;
+        self.refresh(endpoint);
+        self.pump();
+        self.unref(unit.filed);
+    }
+
+    /// Brings `held_by_total` up to date after the endpoint's queue or its count changed.
+    fn refresh(&mut self, id: Id) {
+        let room = self.has_own_room(id);
+        let endpoint = &mut self.endpoints[id];
+        let oldest = endpoint.queue.oldest().filter(|_| room).map(|waiter| self.waiters[waiter].ticket);
+        if endpoint.held == oldest {
+            return;
+        }
+        if let Some(ticket) = std::mem::replace(&mut endpoint.held, oldest) {
+            self.held_by_total.remove(&(ticket, id));
+        }
+        if let Some(ticket) = oldest {
+            self.held_by_total.insert((ticket, id));
+        }
+    }
+
+    /// Gives permits to the oldest of those that the total held back, while it has room.
+    fn pump(&mut self) {
+        while self.has_total_room() {
+            let Some(&(_, endpoint)) = self.held_by_total.first() else { return };
+            let Some(oldest) = self.endpoints[endpoint].queue.oldest() else { return };
+            let waiter = &self.waiters[oldest];
+            let (filed, abort) = (waiter.filed, waiter.abort.clone());
+            let unit = self.new_unit(filed, abort);
+            self.dialing -= 1;
+            self.grant_oldest(endpoint, unit.0);
+        }
+    }
+
+    fn take_idle(&mut self, id: Id) -> P::Conn {
+        let Unit { endpoint, filed, .. } = self.units[id];
+        self.idle.unlink(&mut self.units, id);
+        self.endpoints[endpoint].idle.unlink(&mut self.units, id);
+        self.filed[filed].idle.unlink(&mut self.units, id);
+        self.units[id].conn.take().expect("an idle unit holds its connection: checkin puts both in place")
+    }
+
+    fn evict(&mut self, id: Id, reason: CloseReason) -> Victim<P::Conn> {
+        let conn = self.take_idle(id);
+        self.units[id].state = State::Closing;
+        self.stats.count_closed(reason);
+        Victim { conn, settle: Settle::Release(UnitId(id)) }
+    }
+
+    /// At most two connections that expired, oldest first: so garbage never outlives the pool's next operations, and no
+    /// operation pays for more than its share.
+    fn sweep(&mut self, now: Instant) -> Victims<P::Conn> {
+        [(); 2].map(|()| {
+            let oldest = self.idle.oldest().filter(|&id| self.units[id].expires.is_some_and(|at| at <= now))?;
+            let reason = self.expiry_reason(oldest, now);
+            Some(self.evict(oldest, reason))
+        })
+    }
+
+    fn expiry(&self, id: Id, now: Instant, keep_until: Option<Instant>) -> Option<Instant> {
+        let idle = self.settings.idle_timeout.and_then(|limit| now.checked_add(limit));
+        let age = self.age_end(id);
+        [idle, age, keep_until].into_iter().flatten().min()
+    }
+
+    fn age_end(&self, id: Id) -> Option<Instant> {
+        let born = self.units[id].born?;
+        born.checked_add(self.settings.max_age?)
+    }
+
+    fn expiry_reason(&self, id: Id, now: Instant) -> CloseReason {
+        match self.age_end(id) {
+            Some(end) if end <= now => CloseReason::MaxAge,
+            _ => CloseReason::IdleTimeout,
+        }
+    }
+}
+
+/// The hash of keys that hash themselves: an origin takes its hash once, with a key of the process.
+#[derive(Default)]
+pub(crate) struct Prehashed(u64);
+
+impl Hasher for Prehashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        // Mixes several parts of a key; one already well-mixed part stays so.
+        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}

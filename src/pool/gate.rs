@@ -1,0 +1,372 @@
+//! One mutex round the core: lock, decide, unlock, act.
+//!
+//! Everything that can take long or run foreign code (probing, closing, waking up to a grant) happens with the lock
+//! released. A unit given out is owned by a [`Lease`] or a [`Permit`], and comes back when that is dropped, whatever
+//! happened in between.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::core::{Checkout, Core, Grant, Key, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
+use super::stats::{CloseReason, PoolStats};
+use crate::error::Bound;
+use crate::net::abort::AbortCell;
+use crate::sync::{Condvar, Mutex, wait_until};
+use crate::time::Deadline;
+
+/// What the gate asks of a connection; closing it is its `Drop`.
+pub(crate) trait Pooled {
+    /// Whether a request may be sent on it after it sat idle; if not, why. Must not block.
+    fn probe(&self) -> Result<(), CloseReason>;
+
+    /// Tells apart this use of the connection from the next, so that an abort of this one cannot hit that.
+    fn end_use(&self);
+}
+
+struct Kit<K, C>(PhantomData<(K, C)>);
+
+impl<K: Key, C> Parts for Kit<K, C> {
+    type Key = K;
+    type Conn = C;
+    type Abort = Arc<AbortCell>;
+    type Waker = Arc<Condvar>;
+}
+
+impl Wake for Arc<Condvar> {
+    fn wake(&self) {
+        self.notify_one();
+    }
+}
+
+pub(crate) struct Gate<K: Key, C> {
+    core: Mutex<Core<Kit<K, C>>>,
+    settings: Settings,
+    probe_after: Duration,
+}
+
+/// What a checkout gives: a connection that is open, or the right to open one.
+pub(crate) enum Checked<K: Key, C: Pooled> {
+    Lease(Lease<K, C>),
+    Permit(Permit<K, C>),
+}
+
+/// Why a checkout gives nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Closed,
+    /// The bound on waiting passed.
+    TimedOut {
+        bound: Bound,
+        waited: Duration,
+        in_use: usize,
+        queued: usize,
+    },
+}
+
+impl<K: Key, C: Pooled> Gate<K, C> {
+    pub(crate) fn new(settings: Settings, probe_after: Duration) -> Arc<Self> {
+        Arc::new(Gate { core: Mutex::new(Core::new(settings)), settings, probe_after })
+    }
+
+    /// A connection or a permit for `key`; waits in line for it until the deadline.
+    pub(crate) fn checkout(self: &Arc<Self>, key: &K, deadline: Deadline) -> Result<Checked<K, C>, Refused> {
+        let now = Instant::now();
+        let parker = OnceCell::new();
+        let waker = || Arc::clone(parker.get_or_init(|| Arc::new(Condvar::new())));
+        let mut core = self.core.lock();
+        let (checkout, victims) = core.checkout(key, now, || Arc::new(AbortCell::new()), waker);
+        let grant = match checkout {
+            Checkout::Granted(grant) => {
+                drop(core);
+                grant
+            }
+            Checkout::Closed => return Err(Refused::Closed),
+            Checkout::Queued(ticket) => {
+                drop(core);
+                self.wait(key, ticket, &waker(), deadline, now)?
+            }
+        };
+        // Before the grant is used: a permit may stand for the place of one of these.
+        let held = self.hold(grant);
+        victims.into_iter().flatten().for_each(|victim| self.bury(victim));
+        Ok(self.probe(held, now))
+    }
+
+    fn wait(
+        &self,
+        key: &K,
+        ticket: Ticket,
+        parker: &Condvar,
+        deadline: Deadline,
+        started: Instant,
+    ) -> Result<Grant<C>, Refused> {
+        let mut core = self.core.lock();
+        let mut timed_out = false;
+        loop {
+            // The wait that times out while its turn comes takes the turn: `cancel` answers with the grant.
+            let now = Instant::now();
+            let turn = if timed_out { core.cancel(ticket, now) } else { core.turn(ticket, now) };
+            let waited = now.saturating_duration_since(started);
+            match turn {
+                Turn::Waiting => {}
+                Turn::Granted(grant) => {
+                    core.count_wait(waited, false);
+                    return Ok(grant);
+                }
+                Turn::Closed => return Err(Refused::Closed),
+                Turn::Cancelled => {
+                    core.count_wait(waited, true);
+                    let (in_use, queued) = core.pressure(key);
+                    return Err(Refused::TimedOut { bound: deadline.bound(), waited, in_use, queued });
+                }
+            }
+            match deadline.at() {
+                Some(at) => timed_out = wait_until(parker, &mut core, at),
+                None => parker.wait(&mut core),
+            }
+        }
+    }
+
+    fn hold(self: &Arc<Self>, grant: Grant<C>) -> Held<K, C> {
+        match grant {
+            Grant::Permit { unit } => Held::Permit(Permit { unit: self.own(unit, None) }),
+            Grant::Conn { unit, conn, since, suspect } => {
+                let unit = self.own(unit, Some(CloseReason::Failed));
+                Held::Lease(Lease { conn, since: Some(since), unit }, suspect)
+            }
+        }
+    }
+
+    fn own(self: &Arc<Self>, id: UnitId, reason: Option<CloseReason>) -> Unit<K, C> {
+        Unit { gate: Arc::clone(self), id: Some(id), reason }
+    }
+
+    /// Looks at a connection that sat idle; a dead one is replaced without the caller's notice.
+    fn probe(self: &Arc<Self>, mut held: Held<K, C>, now: Instant) -> Checked<K, C> {
+        loop {
+            let (lease, suspect) = match held {
+                Held::Permit(permit) => return Checked::Permit(permit),
+                Held::Lease(lease, suspect) => (lease, suspect),
+            };
+            let idle = lease.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+            if idle < self.probe_after && !suspect {
+                return Checked::Lease(lease);
+            }
+            let Err(reason) = lease.conn.probe() else { return Checked::Lease(lease) };
+            let since = lease.since.unwrap_or(now);
+            let mut unit = lease.close();
+            let Some(id) = unit.id.take() else { return Checked::Permit(Permit { unit }) };
+            let (grant, victim) = self.core.lock().replace_dead(id, since, reason, now);
+            held = self.hold(grant);
+            victim.into_iter().for_each(|victim| self.bury(victim));
+        }
+    }
+
+    /// Closes a connection, then settles its unit; and so on with what that frees.
+    fn bury(&self, victim: Victim<C>) {
+        let mut next = Some(victim);
+        while let Some(Victim { conn, settle }) = next {
+            // Dropped after the connection, also when closing that panics: the unit comes back all the same.
+            let settler = Settler { gate: self, settle: Some(settle) };
+            drop(conn);
+            next = settler.settle();
+        }
+    }
+
+    /// Refuses all that comes and closes what is idle. With `abort` also ends every call that is running.
+    pub(crate) fn close(&self, abort: bool) {
+        let (victims, running) = {
+            let mut core = self.core.lock();
+            let victims = core.close();
+            let running: Vec<_> =
+                if abort { core.aborts().iter().map(|cell| cell.handle()).collect() } else { Vec::new() };
+            (victims, running)
+        };
+        running.iter().for_each(|handle| handle.abort());
+        victims.into_iter().for_each(|victim| self.bury(victim));
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.core.lock().is_closed()
+    }
+
+    /// Closes what is idle now, and what is in use once it comes back.
+    pub(crate) fn retire_idle(&self) {
+        let victims = self.core.lock().retire_idle();
+        victims.into_iter().for_each(|victim| self.bury(victim));
+    }
+
+    pub(crate) fn count_replay(&self) {
+        self.core.lock().count_replay();
+    }
+
+    pub(crate) fn stats(&self) -> PoolStats {
+        self.core.lock().stats()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn audit(&self) {
+        self.core.lock().audit();
+    }
+
+    /// Ends the wait of whoever has queued for longest, as a cancelled call does.
+    #[cfg(test)]
+    pub(crate) fn interrupt_oldest(&self) {
+        let mut core = self.core.lock();
+        if let Some(ticket) = core.oldest_ticket() {
+            core.interrupt(ticket);
+        }
+    }
+}
+
+impl<K: Key, C> fmt::Debug for Gate<K, C> {
+    /// One line: `open 2/4 (total 2/10), idle 1, waiting 0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (stats, closed) = {
+            let core = self.core.lock();
+            (core.stats(), core.is_closed())
+        };
+        write!(f, "open {}", stats.open)?;
+        match (self.settings.open_limit, self.settings.total_limit) {
+            (None, None) => {}
+            (Some(limit), None) => write!(f, " (at most {limit} an endpoint)")?,
+            (None, Some(total)) => write!(f, "/{total}")?,
+            (Some(limit), Some(total)) => write!(f, "/{total} (at most {limit} an endpoint)")?,
+        }
+        write!(f, ", idle {}, in use {}, waiting {}", stats.idle, stats.in_use, stats.waiting)?;
+        if stats.dialing > 0 {
+            write!(f, ", dialing {}", stats.dialing)?;
+        }
+        f.write_str(if closed { ", closed" } else { "" })
+    }
+}
+
+enum Held<K: Key, C: Pooled> {
+    Lease(Lease<K, C>, bool),
+    Permit(Permit<K, C>),
+}
+
+/// Owner of one unit; ends it when dropped.
+struct Unit<K: Key, C: Pooled> {
+    gate: Arc<Gate<K, C>>,
+    /// Taken out when the unit goes somewhere else than to its end.
+    id: Option<UnitId>,
+    /// Why the connection is closed; `None` while there has been none.
+    reason: Option<CloseReason>,
+}
+
+impl<K: Key, C: Pooled> Drop for Unit<K, C> {
+    fn drop(&mut self) {
+        let Some(id) = self.id.take() else { return };
+        let victim = self.gate.core.lock().discard(id, self.reason);
+        if let Some(victim) = victim {
+            self.gate.bury(victim);
+        }
+    }
+}
+
+struct Settler<'a, K: Key, C: Pooled> {
+    gate: &'a Gate<K, C>,
+    settle: Option<Settle>,
+}
+
+impl<K: Key, C: Pooled> Settler<'_, K, C> {
+    fn settle(mut self) -> Option<Victim<C>> {
+        self.settle.take().and_then(|settle| self.gate.core.lock().settle(settle))
+    }
+}
+
+impl<K: Key, C: Pooled> Drop for Settler<'_, K, C> {
+    fn drop(&mut self) {
+        let next = self.settle.take().and_then(|settle| self.gate.core.lock().settle(settle));
+        if let Some(victim) = next {
+            self.gate.bury(victim);
+        }
+    }
+}
+
+/// The only owner of a connection in use.
+///
+/// Dropped without [`give_back`](Lease::give_back) the connection is closed, and then its unit given back: fields are
+/// dropped in this order, also while unwinding.
+pub(crate) struct Lease<K: Key, C: Pooled> {
+    conn: C,
+    /// When the connection had come back from its last use; `None` for a new one.
+    since: Option<Instant>,
+    unit: Unit<K, C>,
+}
+
+impl<K: Key, C: Pooled> Lease<K, C> {
+    pub(crate) fn conn(&self) -> &C {
+        &self.conn
+    }
+
+    /// Whether the connection has carried a request before.
+    pub(crate) fn is_reused(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// Returns the connection to the pool, or to the next in line. Closed where the pool does not keep it.
+    pub(crate) fn give_back(self, keep_until: Option<Instant>) {
+        let Lease { conn, mut unit, .. } = self;
+        let Some(id) = unit.id.take() else { return };
+        conn.end_use();
+        let now = Instant::now();
+        let refused = unit.gate.core.lock().checkin(id, conn, now, keep_until);
+        if let Err((_, victim)) = refused {
+            unit.gate.bury(victim);
+        }
+    }
+
+    /// Closes the connection for that reason, and gives its unit back.
+    pub(crate) fn discard(mut self, reason: CloseReason) {
+        self.unit.reason = Some(reason);
+    }
+
+    /// Closes the connection and keeps its unit, to open another in its place.
+    pub(crate) fn renew(mut self, reason: CloseReason) -> Permit<K, C> {
+        self.unit.reason = Some(reason);
+        let since = self.since;
+        let mut unit = self.close();
+        if let Some(id) = unit.id {
+            let since = since.unwrap_or_else(Instant::now);
+            unit.gate.core.lock().renew(id, since, reason);
+        }
+        unit.reason = None;
+        Permit { unit }
+    }
+
+    fn close(self) -> Unit<K, C> {
+        // Unwinding out of the connection's drop still drops the unit, and so gives it back.
+        let Lease { conn, unit, .. } = self;
+        drop(conn);
+        unit
+    }
+}
+
+/// The right to open one connection. Dropped unused, its unit goes to the next in line.
+pub(crate) struct Permit<K: Key, C: Pooled> {
+    unit: Unit<K, C>,
+}
+
+impl<K: Key, C: Pooled> Permit<K, C> {
+    /// The cell by which the dial, and later the connection, can be interrupted.
+    pub(crate) fn abort_cell(&self) -> Arc<AbortCell> {
+        match self.unit.id {
+            Some(id) => self.unit.gate.core.lock().abort_of(id),
+            None => Arc::new(AbortCell::new()),
+        }
+    }
+
+    /// The connection is open.
+    pub(crate) fn opened(mut self, conn: C) -> Lease<K, C> {
+        if let Some(id) = self.unit.id {
+            self.unit.gate.core.lock().opened(id, Instant::now());
+        }
+        self.unit.reason = Some(CloseReason::Failed);
+        Lease { conn, since: None, unit: self.unit }
+    }
+}

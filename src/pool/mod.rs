@@ -1,0 +1,11 @@
+//! Bounded connection pools: who gets a connection, who opens one, who waits.
+
+mod arena;
+pub(crate) mod core;
+pub(crate) mod gate;
+pub(crate) mod key;
+pub(crate) mod stats;
+
+pub(crate) type PoolGate = gate::Gate<key::PoolKey, Box<key::Connection>>;
+pub(crate) type PoolLease = gate::Lease<key::PoolKey, Box<key::Connection>>;
+pub(crate) type PoolPermit = gate::Permit<key::PoolKey, Box<key::Connection>>;

@@ -1,0 +1,94 @@
+//! What a pool has done, in numbers.
+
+use std::time::Duration;
+
+/// Why a connection was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// It sat idle for longer than `idle_timeout`, or than the server's `Keep-Alive: timeout` allows.
+    IdleTimeout,
+    /// It was open for longer than `max_age`.
+    MaxAge,
+    /// The peer closed it while it was idle.
+    PeerClosed,
+    /// Bytes arrived that belong to no request.
+    UnexpectedBytes,
+    /// A `Connection: close` of either side, HTTP/1.0, or a body that only the end of the connection delimits.
+    NotReusable,
+    /// The response was dropped before its body was read.
+    BodyAbandoned,
+    /// The exchange failed.
+    Failed,
+    /// As many idle connections were there as the pool keeps.
+    PoolFull,
+    /// It was closed to make room for another under the limits.
+    EvictedForLimit,
+    /// The pool was closed.
+    PoolClosed,
+    /// The pool was cleared after the connection had been opened.
+    Retired,
+}
+
+impl CloseReason {
+    const COUNT: usize = CloseReason::Retired as usize + 1;
+}
+
+/// The state of a pool and its counts since it was built.
+///
+/// ```
+/// # use hostpool::ConnectionPool;
+/// let pool = ConnectionPool::builder("http://127.0.0.1:1").build()?;
+/// assert!(pool.get("/").send().is_err());
+/// let stats = pool.stats();
+/// assert_eq!((stats.open, stats.created, stats.dial_failures), (0, 0, 1));
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// Connections that are open or being opened or closed.
+    pub open: usize,
+    /// Of these, how many are idle.
+    pub idle: usize,
+    /// Of these, how many are in use by a request or a response.
+    pub in_use: usize,
+    /// Of these, how many are being opened.
+    pub dialing: usize,
+    /// Callers that wait for a connection.
+    pub waiting: usize,
+    /// Connections opened.
+    #[doc(alias = "num_connections")]
+    pub created: u64,
+    /// Times a connection was used again, handed-over ones included.
+    pub reused: u64,
+    /// Times a connection went from one caller straight to the next in the queue.
+    pub handed_over: u64,
+    /// Requests sent a second time because the idle connection they were sent on had died.
+    pub replayed: u64,
+    /// Attempts to open a connection that failed.
+    pub dial_failures: u64,
+    /// Callers that gave up waiting.
+    pub timeouts: u64,
+    /// Time callers spent in the queue, all together.
+    pub waited_total: Duration,
+    /// The longest time one caller spent in the queue.
+    pub waited_max: Duration,
+    pub(super) closed: [u64; CloseReason::COUNT],
+}
+
+impl PoolStats {
+    /// Connections closed for that reason.
+    pub fn closed(&self, reason: CloseReason) -> u64 {
+        self.closed[reason as usize]
+    }
+
+    pub(crate) fn count_closed(&mut self, reason: CloseReason) {
+        self.closed[reason as usize] += 1;
+    }
+
+    pub(crate) fn count_wait(&mut self, waited: Duration) {
+        self.waited_total = self.waited_total.saturating_add(waited);
+        self.waited_max = self.waited_max.max(waited);
+    }
+}

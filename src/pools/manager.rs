@@ -1,0 +1,113 @@
+//! The connections to all hosts.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use super::PoolOptions;
+use super::options::{pool_setters, verbs};
+use crate::client::sealed::Sealed;
+use crate::client::{Engine, IntoUrl, Policy, Request, RequestBuilder, check_policy};
+use crate::error::{Error, Result};
+use crate::pool::stats::PoolStats;
+
+/// Pools of connections to any number of hosts, under one limit in all.
+///
+/// Clones are the same manager. Limits on a host are as for [`ConnectionPool`](crate::ConnectionPool). Where the total
+/// is reached the connection that sat idle for longest is closed rather than making anyone wait; a caller waits only
+/// while all are in use, and across hosts a freed place goes to whoever has waited for longest.
+///
+/// ```no_run
+/// use hostpool::PoolManager;
+///
+/// let http = PoolManager::builder().maxsize(4).total_limit(100).build()?;
+/// for url in ["http://a.example/", "https://b.example/"] {
+///     println!("{}", http.get(url).send()?.status());
+/// }
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct PoolManager {
+    engine: Arc<Engine>,
+    policy: Arc<Policy>,
+}
+
+impl PoolManager {
+    /// A manager with the defaults: ten idle connections kept for a host, no limit on open ones.
+    pub fn new() -> PoolManager {
+        let PoolManagerBuilder { options, policy } = PoolManager::builder();
+        let idle_limit = options.default_maxsize;
+        PoolManager { engine: options.engine(None, idle_limit), policy: Arc::new(policy) }
+    }
+
+    /// A manager that differs from the defaults.
+    pub fn builder() -> PoolManagerBuilder {
+        PoolManagerBuilder { options: PoolOptions::new(Some(10), Duration::from_secs(60)), policy: Policy::default() }
+    }
+
+    /// The pools of a session, whose requests bring a policy of their own.
+    pub(crate) fn from_engine(engine: Arc<Engine>) -> PoolManager {
+        PoolManager { engine, policy: Arc::default() }
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// A request to the host of `url`. `send` reports a URL that is none.
+    #[doc(alias = "urlopen")]
+    pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
+        let request = Sealed::into_url(url, &self.engine.origins).map_err(Error::from);
+        RequestBuilder::new(&self.engine, &self.policy, request.map(|url| Request::new(method, url)))
+    }
+
+    verbs!(url: impl IntoUrl);
+
+    /// How all pools together stand, and what they have done.
+    pub fn stats(&self) -> PoolStats {
+        self.engine.gate.stats()
+    }
+
+    /// Closes idle connections, and those in use once they come back; whoever waits keeps waiting.
+    pub fn clear(&self) {
+        self.engine.gate.retire_idle();
+    }
+}
+
+impl Default for PoolManager {
+    fn default() -> Self {
+        PoolManager::new()
+    }
+}
+
+impl fmt::Debug for PoolManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PoolManager({:?})", self.engine.gate)
+    }
+}
+
+/// Builds a [`PoolManager`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct PoolManagerBuilder {
+    options: PoolOptions,
+    policy: Policy,
+}
+
+impl PoolManagerBuilder {
+    pool_setters!();
+
+    /// How many connections may be open in all. Unbounded by default.
+    pub fn total_limit(mut self, connections: impl Into<Option<usize>>) -> Self {
+        self.options.total_limit = connections.into();
+        self
+    }
+
+    /// The manager. Errors if options contradict each other.
+    pub fn build(self) -> Result<PoolManager> {
+        check_policy(&self.policy)?;
+        Ok(PoolManager { engine: self.options.build()?, policy: Arc::new(self.policy) })
+    }
+}

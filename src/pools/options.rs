@@ -1,0 +1,250 @@
+//! What the builders of pools have in common.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::{Engine, EngineConfig};
+use crate::dial::Dialer;
+use crate::error::{Error, Result};
+use crate::pool::core::Settings;
+use crate::pool::key::ConnectionConfig;
+use crate::tls::TlsConfig;
+
+/// A connection that came back less than this ago is used without being looked at: servers do not close that early.
+const PROBE_AFTER: Duration = Duration::from_millis(1);
+
+/// The knobs of a pool before they are checked.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolOptions {
+    /// Idle connections kept where nothing is said.
+    pub(crate) default_maxsize: Option<usize>,
+    pub(crate) maxsize: Option<usize>,
+    pub(crate) block: bool,
+    /// The outer option says whether it was given.
+    pub(crate) limit: Option<Option<usize>>,
+    pub(crate) total_limit: Option<usize>,
+    pub(crate) pool_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) probe_after: Duration,
+    pub(crate) tls: Option<TlsConfig>,
+    pub(crate) dialer: Option<Arc<dyn Dialer>>,
+}
+
+impl PoolOptions {
+    pub(crate) fn new(default_maxsize: Option<usize>, idle_timeout: Duration) -> Self {
+        PoolOptions {
+            default_maxsize,
+            maxsize: None,
+            block: false,
+            limit: None,
+            total_limit: None,
+            pool_timeout: None,
+            idle_timeout: Some(idle_timeout),
+            max_age: None,
+            probe_after: PROBE_AFTER,
+            tls: None,
+            dialer: None,
+        }
+    }
+
+    /// Open and idle limit of an endpoint.
+    fn limits(&self) -> Result<(Option<usize>, Option<usize>)> {
+        let idle = self.maxsize.or(self.default_maxsize);
+        match (self.limit, self.maxsize) {
+            (Some(_), Some(_)) => Err(Error::config("limit sets what maxsize sets too; give one of them")),
+            (Some(Some(0)), _) => Err(Error::config("a limit of 0 lets no connection be opened")),
+            (Some(None), _) if self.block => Err(Error::config("block needs a limit to wait at, and limit is None")),
+            (Some(limit), _) => Ok((limit, limit)),
+            (None, _) if !self.block => Ok((None, idle)),
+            (None, _) => match idle {
+                None => Err(Error::config("block needs a maxsize or a limit to wait at")),
+                Some(0) => Err(Error::config("block with a maxsize of 0 lets no connection be opened")),
+                limit => Ok((limit, limit)),
+            },
+        }
+    }
+
+    pub(crate) fn build(self) -> Result<Arc<Engine>> {
+        let (open_limit, idle_limit) = self.limits()?;
+        if self.total_limit == Some(0) {
+            return Err(Error::config("a total limit of 0 lets no connection be opened"));
+        }
+        Ok(self.engine(open_limit, idle_limit))
+    }
+
+    /// With these limits, which have been checked or are the defaults.
+    pub(crate) fn engine(self, open_limit: Option<usize>, idle_limit: Option<usize>) -> Arc<Engine> {
+        let settings = Settings {
+            open_limit,
+            idle_limit,
+            total_limit: self.total_limit,
+            idle_timeout: self.idle_timeout,
+            max_age: self.max_age,
+        };
+        let connection = ConnectionConfig { tls: self.tls.unwrap_or_default(), dialer: self.dialer };
+        let config =
+            EngineConfig { settings, probe_after: self.probe_after, pool_timeout: self.pool_timeout, connection };
+        Engine::new(config)
+    }
+}
+
+/// The setters that every builder of pools has, over its field `options`.
+macro_rules! pool_setters {
+    () => {
+        /// How many idle connections are kept for a host, 10 by default. With [`block`](Self::block) that many may be
+        /// open, too; without it any number may be open, and those that come back to a full pool are closed.
+        pub fn maxsize(mut self, connections: usize) -> Self {
+            self.options.maxsize = Some(connections);
+            self
+        }
+
+        /// Whether `maxsize` limits the connections that are open, and callers wait for one to become free. Off by
+        /// default.
+        pub fn block(mut self, block: bool) -> Self {
+            self.options.block = block;
+            self
+        }
+
+        /// How many connections to a host may be open; callers wait for one to become free. As many are kept idle.
+        /// `None` bounds neither.
+        pub fn limit(mut self, connections: impl Into<Option<usize>>) -> Self {
+            self.options.limit = Some(connections.into());
+            self
+        }
+
+        /// How long a call waits for a connection at the limit, before it fails with
+        /// [`ErrorKind::PoolTimeout`](crate::ErrorKind::PoolTimeout). Zero does not wait. By default only the timeouts
+        /// of the request bound the wait.
+        pub fn pool_timeout(mut self, limit: ::std::time::Duration) -> Self {
+            self.options.pool_timeout = Some(limit);
+            self
+        }
+
+        /// How long an idle connection is kept, at most. `None` keeps it until somebody finds it closed. A server's own
+        /// `Keep-Alive: timeout` shortens this for its connection.
+        #[doc(alias = "keepalive_timeout")]
+        pub fn idle_timeout(mut self, limit: impl Into<Option<::std::time::Duration>>) -> Self {
+            self.options.idle_timeout = limit.into();
+            self
+        }
+
+        /// How long after it was opened a connection is used again, at most: so that a change of address is noticed.
+        /// Unbounded by default.
+        pub fn max_age(mut self, limit: impl Into<Option<::std::time::Duration>>) -> Self {
+            self.options.max_age = limit.into();
+            self
+        }
+
+        /// Connections that sat idle for this long are looked at, by one system call, before they are used: 1 ms by
+        /// default. Zero looks at every one. Bytes that a misbehaving server sends into the gap are taken for part of
+        /// the next response; see the guide on reliability.
+        pub fn probe_after(mut self, idle: ::std::time::Duration) -> Self {
+            self.options.probe_after = idle;
+            self
+        }
+
+        /// How TLS connections are made. [`TlsConfig::default`](crate::TlsConfig::default) unless said otherwise.
+        #[doc(alias = "ssl_context")]
+        pub fn tls(mut self, tls: crate::TlsConfig) -> Self {
+            self.options.tls = Some(tls);
+            self
+        }
+
+        /// Opens connections by a dialer of one's own.
+        pub fn dialer(mut self, dialer: impl crate::Dialer + 'static) -> Self {
+            self.options.dialer = Some(::std::sync::Arc::new(dialer));
+            self
+        }
+
+        /// The timeouts of requests that have none of their own. None by default.
+        pub fn timeout(mut self, timeout: impl Into<crate::Timeout>) -> Self {
+            self.policy.timeout = timeout.into();
+            self
+        }
+
+        /// Headers for every request that does not have a field of the same name.
+        pub fn headers(mut self, headers: crate::Headers) -> Self {
+            self.policy.headers = headers;
+            self
+        }
+    };
+}
+pub(super) use pool_setters;
+
+/// The methods of a client, one for each method of HTTP, over its `request`.
+macro_rules! verbs {
+    ($target:ident: $type:ty) => {
+        /// `GET`: see [`request`](Self::request).
+        pub fn get(&self, $target: $type) -> crate::RequestBuilder {
+            self.request(::http::Method::GET, $target)
+        }
+
+        /// `HEAD`: see [`request`](Self::request).
+        pub fn head(&self, $target: $type) -> crate::RequestBuilder {
+            self.request(::http::Method::HEAD, $target)
+        }
+
+        /// `OPTIONS`: see [`request`](Self::request).
+        pub fn options(&self, $target: $type) -> crate::RequestBuilder {
+            self.request(::http::Method::OPTIONS, $target)
+        }
+
+        /// `POST`: see [`request`](Self::request).
+        pub fn post(&self, $target: $type) -> crate::RequestBuilder {
+            self.request(::http::Method::POST, $target)
+        }
+
+        /// `PUT`: see [`request`](Self::request).
+        pub fn put(&self, $target: $type) -> crate::RequestBuilder {
+            self.request(::http::Method::PUT, $target)
+        }
+
+        /// `PATCH`: see [`request`](Self::request).
+        pub fn patch(&self, $target: $type) -> crate::RequestBuilder {
+            self.request(::http::Method::PATCH, $target)
+        }
+
+        /// `DELETE`: see [`request`](Self::request).
+        pub fn delete(&self, $target: $type) -> crate::RequestBuilder {
+            self.request(::http::Method::DELETE, $target)
+        }
+    };
+}
+pub(crate) use verbs;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_knobs_mean() {
+        let options = |maxsize, block, limit| PoolOptions {
+            maxsize,
+            block,
+            limit,
+            ..PoolOptions::new(Some(10), Duration::from_secs(60))
+        };
+        let table = [
+            (options(None, false, None), Some((None, Some(10)))),
+            (options(Some(3), false, None), Some((None, Some(3)))),
+            (options(Some(0), false, None), Some((None, Some(0)))),
+            (options(Some(3), true, None), Some((Some(3), Some(3)))),
+            (options(None, true, None), Some((Some(10), Some(10)))),
+            (options(None, false, Some(Some(4))), Some((Some(4), Some(4)))),
+            (options(None, true, Some(Some(4))), Some((Some(4), Some(4)))),
+            (options(None, false, Some(None)), Some((None, None))),
+            (options(None, true, Some(None)), None),
+            (options(Some(3), false, Some(Some(4))), None),
+            (options(None, false, Some(Some(0))), None),
+            (options(Some(0), true, None), None),
+        ];
+        for (options, expected) in table {
+            assert_eq!(options.limits().ok(), expected, "{options:?}");
+        }
+        let unbounded = PoolOptions { block: true, ..PoolOptions::new(None, Duration::ZERO) };
+        assert!(unbounded.limits().is_err());
+        let nothing = PoolOptions { total_limit: Some(0), ..PoolOptions::new(None, Duration::ZERO) };
+        assert!(nothing.build().is_err());
+    }
+}

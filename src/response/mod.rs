@@ -1,0 +1,314 @@
+//! Responses: a head that is here, and a body that is read as it is asked for.
+
+mod charset;
+
+use std::fmt;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{Method, StatusCode, Version};
+
+use crate::error::{Error, ErrorKind, Limit, Phase, Result};
+use crate::exchange::{BodyReader, Bounds, Buffers, Common, Io};
+use crate::h1::{Framing, Head};
+use crate::headers::Headers;
+use crate::net::transport::Transport;
+use crate::pool::PoolLease;
+use crate::pool::stats::CloseReason;
+use crate::time::{Deadline, Timeout};
+use crate::url::Url;
+
+/// How much `bytes`, `text` and `json` read at most.
+const MAX_BODY: u64 = 100 * 1024 * 1024;
+
+/// First allocation for a body read as a whole, whatever length was announced: memory follows what arrives.
+const FIRST_ALLOCATION: u64 = 64 * 1024;
+
+/// How much of an unread body is taken off the connection when a response is dropped.
+const DRAIN: u64 = 64 * 1024;
+
+/// A response whose head has arrived. Its body is read through [`io::Read`], or as a whole.
+///
+/// The connection goes back to its pool by itself when the body has been read to its end, and before that is known to
+/// the caller. A response that is dropped earlier gives it back if the rest is there already and small (64 KiB), and
+/// closes it otherwise; dropping never blocks.
+///
+/// ```no_run
+/// use std::io::Read;
+///
+/// let mut response = hostpool::get("https://www.example.com/").send()?;
+/// println!("{} {:?}", response.status(), response.headers().get("content-type"));
+/// let mut start = [0; 1024];
+/// let n = response.read(&mut start)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "ClientResponse")]
+#[doc(alias = "HTTPResponse")]
+pub struct Response {
+    head: Head,
+    method: Method,
+    url: Url,
+    remote: Option<SocketAddr>,
+    reused: bool,
+    reader: BodyReader,
+    /// Gone once the body is done or has failed.
+    connection: Option<Held>,
+    common: Arc<Common>,
+    timeout: Timeout,
+    deadline: Deadline,
+}
+
+/// What a response holds while its body is unread.
+struct Held {
+    lease: PoolLease,
+    buffers: Buffers,
+    reusable: bool,
+    keep_until: Option<Instant>,
+}
+
+/// What the engine makes a response of.
+pub(crate) struct Parts {
+    pub(crate) head: Head,
+    pub(crate) framing: Framing,
+    pub(crate) reusable: bool,
+    pub(crate) keep_until: Option<Instant>,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) lease: PoolLease,
+    pub(crate) buffers: Buffers,
+    pub(crate) common: Arc<Common>,
+    pub(crate) timeout: Timeout,
+    pub(crate) deadline: Deadline,
+}
+
+impl Response {
+    pub(crate) fn new(parts: Parts) -> Response {
+        let Parts { head, framing, reusable, keep_until, method, url, lease, buffers, common, timeout, deadline } =
+            parts;
+        let remote = lease.conn().wire.info().remote;
+        let reused = lease.is_reused();
+        let connection = Some(Held { lease, buffers, reusable, keep_until });
+        let reader = BodyReader::new(framing);
+        let mut response =
+            Response { head, method, url, remote, reused, reader, connection, common, timeout, deadline };
+        if response.reader.is_done() {
+            response.finish();
+        }
+        response
+    }
+
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// Whether the status is below 400.
+    pub fn ok(&self) -> bool {
+        self.head.status.as_u16() < 400
+    }
+
+    /// The reason phrase as the server sent it; empty if it sent none, or one that is not UTF-8.
+    pub fn reason(&self) -> &str {
+        self.head.reason()
+    }
+
+    /// The version of HTTP the server answered with.
+    pub fn version(&self) -> Version {
+        self.head.version
+    }
+
+    /// The header fields.
+    #[doc(alias = "raw_headers")]
+    pub fn headers(&self) -> &Headers {
+        &self.head.headers
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The URL of the request.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The length of the body that the server announced, where it did.
+    pub fn content_length(&self) -> Option<u64> {
+        self.reader.expected()
+    }
+
+    /// The address of the server, for TCP connections.
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
+    /// Whether the connection had carried a request before this one.
+    pub fn is_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// The trailer fields of a chunked body that has been read to its end. They are no part of the headers
+    /// (RFC 9110, section 6.5.1).
+    pub fn trailers(&self) -> &Headers {
+        self.reader.trailers()
+    }
+
+    /// Reads the body as a whole.
+    ///
+    /// Errors with [`ErrorKind::LimitExceeded`] above 100 MiB, for which `Read` is there, and with
+    /// [`ErrorKind::IncompleteBody`] if the connection ends early: a truncated body is never a short success.
+    #[doc(alias = "read")]
+    #[doc(alias = "content")]
+    pub fn bytes(mut self) -> Result<Vec<u8>> {
+        self.read_all()
+    }
+
+    /// Reads the body as text, in the charset of its Content-Type, else as UTF-8. What is no text in that charset
+    /// becomes U+FFFD. Errors as [`bytes`](Self::bytes) does.
+    pub fn text(mut self) -> Result<String> {
+        let bytes = self.read_all()?;
+        charset::decode(bytes, self.headers().get("content-type"))
+            .map_err(|error| error.with_origin(self.url.shared_origin()))
+    }
+
+    /// Reads the body as JSON. A blank body reads as `null`. Errors as [`bytes`](Self::bytes) does, and with
+    /// [`ErrorKind::Decode`] if the body is not JSON of that type.
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::de::DeserializeOwned>(mut self) -> Result<T> {
+        let bytes = self.read_all()?;
+        let text = if bytes.trim_ascii().is_empty() { b"null" } else { &bytes[..] };
+        serde_json::from_slice(text).map_err(|error| {
+            let error = Error::new(ErrorKind::Decode, Phase::Body).with_source(error);
+            error.with_maybe_processed(true).with_origin(self.url.shared_origin())
+        })
+    }
+
+    fn read_all(&mut self) -> Result<Vec<u8>> {
+        let expected = self.reader.expected().unwrap_or_default();
+        if expected > MAX_BODY {
+            return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
+        }
+        let mut body = vec![0; expected.min(FIRST_ALLOCATION) as usize];
+        let mut len = 0;
+        loop {
+            if len == body.len() {
+                if self.reader.is_done() {
+                    break;
+                }
+                body.resize((body.len() * 2).clamp(8 * 1024, body.len() + 4 * 1024 * 1024), 0);
+            }
+            match self.read_some(&mut body[len..])? {
+                0 => break,
+                n => len += n,
+            }
+            if len as u64 > MAX_BODY {
+                return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
+            }
+        }
+        body.truncate(len);
+        Ok(body)
+    }
+
+    /// Reads into `buf`; a failure closes the connection.
+    fn read_some(&mut self, buf: &mut [u8]) -> Result<usize> {
+        self.advance(buf).map_err(|error| self.error(error))
+    }
+
+    /// Reads into `buf`, and gives the connection back once the body is done: before the last byte of a known length is
+    /// handed out, or before the 0 that ends any other.
+    fn advance(&mut self, buf: &mut [u8]) -> Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let Some(Held { lease, buffers, .. }) = &mut self.connection else {
+            return match self.reader.failure() {
+                None => Ok(0),
+                Some(kind) => Err(Error::new(kind.clone(), Phase::Body)),
+            };
+        };
+        let connection = lease.conn();
+        let bounds = Bounds { deadline: self.deadline, timeout: self.timeout, cell: &connection.cell };
+        let mut io = Io { wire: &connection.wire, buffers, limits: &self.common.limits, bounds };
+        let len = self.reader.read(&mut io, buf)?;
+        if self.reader.is_done() {
+            self.finish();
+        }
+        Ok(len)
+    }
+
+    /// The body has been read, by its framing: the connection goes back unless something speaks against it.
+    fn finish(&mut self) {
+        let Some(held) = self.connection.take() else { return };
+        let Held { lease, mut buffers, reusable, keep_until } = held;
+        let connection = lease.conn();
+        let bounds = Bounds { deadline: self.deadline, timeout: self.timeout, cell: &connection.cell };
+        let io = Io { wire: &connection.wire, buffers: &mut buffers, limits: &self.common.limits, bounds };
+        let surplus = self.reader.has_surplus(&io);
+        match (reusable, surplus) {
+            (true, false) => lease.give_back(keep_until),
+            (true, true) => lease.discard(CloseReason::UnexpectedBytes),
+            (false, _) => lease.discard(CloseReason::NotReusable),
+        }
+        self.common.buffers.put(buffers);
+    }
+
+    /// The body will not be read: the connection is closed.
+    fn abandon(&mut self, reason: CloseReason) {
+        if let Some(held) = self.connection.take() {
+            held.lease.discard(reason);
+            self.common.buffers.put(held.buffers);
+        }
+    }
+
+    fn error(&mut self, error: Error) -> Error {
+        self.abandon(CloseReason::Failed);
+        error.with_maybe_processed(true).with_origin(self.url.shared_origin())
+    }
+
+    /// Takes the rest of the body off the connection if it is there already and not too much.
+    fn drain(&mut self) {
+        let worth_it = self.connection.as_ref().is_some_and(|held| held.reusable)
+            && self.reader.failure().is_none()
+            && self.reader.expected().is_none_or(|expected| expected - self.reader.received() <= DRAIN);
+        if !worth_it {
+            return;
+        }
+        self.deadline = Deadline::now();
+        let mut scratch = [0; 4 * 1024];
+        let start = self.reader.received();
+        while self.connection.is_some() && self.reader.received() - start <= DRAIN {
+            if self.advance(&mut scratch).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Read for Response {
+    /// Errors keep their kind inside the `io::Error`: see [`Error::from_io`]. After an error there is no end of file,
+    /// but the error again.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.read_some(buf).map_err(Error::into_io)
+    }
+}
+
+impl Drop for Response {
+    fn drop(&mut self) {
+        self.drain();
+        self.abandon(CloseReason::BodyAbandoned);
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.head.status)
+            .field("version", &self.head.version)
+            .field("url", &self.url)
+            .field("headers", &self.head.headers)
+            .finish_non_exhaustive()
+    }
+}
