@@ -146,8 +146,12 @@ fn end_of(failed: &Failed) -> End {
     }
 }
 
-/// A second earlier than the server's own word, which counts from when it sent it: a request on its way when the server
-/// closes would be lost.
+/// A second earlier than the server's own word, or half of a single one: a request on its way when the server closes
+/// would be lost.
 fn keep_until(seconds: u64) -> Option<Instant> {
-    Instant::now().checked_add(Duration::from_secs(seconds.saturating_sub(1)))
+    let kept = match seconds {
+        0 | 1 => Duration::from_millis(500 * seconds),
+        _ => Duration::from_secs(seconds - 1),
+    };
+    Instant::now().checked_add(kept)
 }

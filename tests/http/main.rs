@@ -1,0 +1,11 @@
+//! What a user of the crate sees over real sockets, against servers that follow a script.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_peers;
+mod deadlines;
+mod pooling;
+mod replay;
+mod requests;
+mod responses;

@@ -1,0 +1,322 @@
+//! Reading responses: framing, laziness, and when the connection goes back.
+
+use std::io::Read;
+use std::sync::atomic::Ordering;
+
+use hostpool::{CloseReason, ConnectionPool, StatusCode, Version};
+
+use crate::support::{Server, Step, answer, answers, eventually, ok};
+
+fn pool(server: &Server) -> ConnectionPool {
+    ConnectionPool::builder(&server.url("")).build().unwrap()
+}
+
+/// A response, its body, and whether its connection serves the next request.
+#[test]
+fn framing() {
+    let table: &[(&str, &str, &str, &str, bool)] = &[
+        ("length", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
+        ("A5.2 list", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello", "hello", true),
+        ("A5.2 lines", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
+        ("length 0", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", true),
+        (
+            "chunked",
+            "GET",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n",
+            "hello world",
+            true,
+        ),
+        (
+            "A5.3 both",
+            "GET",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+            "hi",
+            false,
+        ),
+        ("A5.5 HEAD", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "", true),
+        ("A5.5 HEAD chunked", "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "", true),
+        ("A5.5 204", "GET", "HTTP/1.1 204 No Content\r\nContent-Length: 1000\r\n\r\n", "", true),
+        ("A5.5 304", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n", "", true),
+        (
+            "close said",
+            "GET",
+            "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 5\r\n\r\nhello",
+            "hello",
+            false,
+        ),
+        ("A7.16 HTTP/1.0", "GET", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", false),
+        (
+            "HTTP/1.0 keep-alive",
+            "GET",
+            "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello",
+            "hello",
+            true,
+        ),
+        ("lone LF", "GET", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "hello", false),
+        (
+            "1xx",
+            "GET",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            "hello",
+            true,
+        ),
+        ("A5.14 CRLF first", "GET", "\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
+        ("no reason", "GET", "HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
+    ];
+    for (id, method, response, body, kept) in table {
+        let first =
+            vec![Step::Request, Step::Send(response.as_bytes().to_vec()), Step::Request, Step::Send(ok("same"))];
+        let server = Server::new(vec![first, answer(ok("new"))]);
+        let pool = pool(&server);
+        let first = pool.request(method.parse().unwrap(), "/").send().unwrap();
+        assert_eq!(first.text().unwrap(), *body, "{id}");
+        let expected = if *kept { "same" } else { "new" };
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), expected, "{id}");
+    }
+}
+
+/// The end of the connection ends the body: row C61.
+#[test]
+fn until_close() {
+    let server = Server::new(vec![answer("HTTP/1.1 200 OK\r\n\r\nall of this"), answer(ok("new"))]);
+    let pool = pool(&server);
+    let response = pool.get("/").send().unwrap();
+    assert_eq!(response.content_length(), None);
+    assert_eq!(response.text().unwrap(), "all of this");
+    assert_eq!(pool.stats().closed(CloseReason::NotReusable), 1);
+}
+
+/// Rows A5.12 and A6: the bytes one by one give the same.
+#[test]
+fn one_byte_at_a_time() {
+    let responses: [(&[u8], &str); 2] = [
+        (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", ""),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX-T: 1\r\n\r\n", "1"),
+    ];
+    for (bytes, trailer) in responses {
+        let server = Server::new(vec![vec![
+            Step::Request,
+            Step::Drip(bytes.to_vec(), std::time::Duration::ZERO),
+            Step::Request,
+            Step::Send(ok("same")),
+        ]]);
+        let pool = pool(&server);
+        let mut response = pool.get("/").send().unwrap();
+        let mut body = String::new();
+        response.read_to_string(&mut body).unwrap();
+        assert_eq!(body, "hello");
+        assert_eq!(response.trailers().get("x-t").unwrap_or_default(), trailer);
+        assert_eq!(response.headers().get("x-t"), None);
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "same");
+    }
+}
+
+#[test]
+fn the_head() {
+    let bytes = "HTTP/1.0 404 Nothing Here\r\nX-A: 1\r\nx-a: 2\r\nX-Fold: a\r\n  b\r\nContent-Length: 2\r\n\r\nno";
+    let server = Server::new(vec![answer(bytes)]);
+    let pool = pool(&server);
+    let response = pool.get("/path?q").send().unwrap();
+    assert_eq!((response.status(), response.version()), (StatusCode::NOT_FOUND, Version::HTTP_10));
+    assert_eq!((response.reason(), response.ok()), ("Nothing Here", false));
+    assert_eq!(response.headers().get_all("X-A").collect::<Vec<_>>(), ["1", "2"]);
+    assert!(
+        response.headers().get("x-fold").unwrap().starts_with("a ")
+            && response.headers().get("x-fold").unwrap().ends_with("b")
+    );
+    assert_eq!(response.url().as_str(), server.url("/path?q"));
+    assert_eq!(response.remote_addr(), Some(server.addr));
+    assert_eq!((response.content_length(), response.is_reused()), (Some(2), false));
+    assert_eq!(response.text().unwrap(), "no");
+}
+
+/// The connection is back before the caller knows that the body is done.
+#[test]
+fn the_lease_goes_back_by_the_framing() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let answers = [ok(""), ok("hello"), chunked.into()].map(answer).concat();
+    let server = Server::new(vec![[answers, vec![Step::UntilClosed]].concat()]);
+    let pool = pool(&server);
+    let empty = pool.get("/").send().unwrap();
+    assert_eq!(pool.stats().idle, 1, "no body: back before send returns");
+    let mut length = pool.get("/").send().unwrap();
+    assert_eq!(pool.stats().idle, 0);
+    let mut buf = [0; 5];
+    length.read_exact(&mut buf[..4]).unwrap();
+    assert_eq!(pool.stats().idle, 0);
+    length.read_exact(&mut buf[4..]).unwrap();
+    assert_eq!(pool.stats().idle, 1, "by length: back with the last byte");
+    let mut chunks = pool.get("/").send().unwrap();
+    chunks.read_exact(&mut buf).unwrap();
+    assert_eq!(chunks.read(&mut buf).unwrap(), 0);
+    assert_eq!(pool.stats().idle, 1, "chunked: back with the end");
+    assert_eq!(pool.stats().created, 1);
+    drop((empty, length, chunks));
+}
+
+/// Dropping an unread response: kept if the rest is there and small, closed otherwise, and never a wait.
+#[test]
+fn dropping() {
+    let large = "x".repeat(1 << 20);
+    let held = vec![Step::Request, Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe".to_vec()), Step::Hold];
+    let table: Vec<(&str, Vec<Step>, bool)> = vec![
+        ("small and there", answer(ok("small")), true),
+        (
+            "chunks that are there",
+            answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+            true,
+        ),
+        ("too large", answer(ok(&large)), false),
+        ("not there yet", held, false),
+        ("chunks without an end", answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), false),
+        ("until close", answer("HTTP/1.1 200 OK\r\n\r\nhello"), false),
+    ];
+    for (id, script, kept) in table {
+        let server =
+            Server::new(vec![[script, vec![Step::Request, Step::Send(ok("same"))]].concat(), answer(ok("new"))]);
+        let pool = pool(&server);
+        let response = pool.get("/").send().unwrap();
+        drop(response);
+        assert_eq!(pool.stats().in_use, 0, "{id}");
+        let expected = if kept { "same" } else { "new" };
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), expected, "{id}");
+        assert_eq!(pool.stats().closed(CloseReason::BodyAbandoned), u64::from(!kept), "{id}");
+    }
+}
+
+/// Rows A7.4 and A7.5: half-read responses, dropped or lost in a panic, by many threads.
+#[test]
+fn half_read_and_thrown_away() {
+    let body = "0123456789".repeat(2_000);
+    let bytes = ok(&body);
+    let server = Server::with(move |_| answers(&bytes));
+    let pool = ConnectionPool::builder(&server.url("")).limit(4).build().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            let (pool, body) = (&pool, &body);
+            scope.spawn(move || {
+                for n in 0..30 {
+                    let mut response = pool.get("/").send().unwrap();
+                    let mut start = [0; 10];
+                    response.read_exact(&mut start).unwrap();
+                    assert_eq!(&start, b"0123456789");
+                    match (thread + n) % 3 {
+                        0 => drop(response),
+                        1 => {
+                            let lost = std::panic::AssertUnwindSafe(response);
+                            let panicked = std::panic::catch_unwind(move || {
+                                let _response = lost;
+                                std::panic::resume_unwind(Box::new("on purpose"));
+                            });
+                            assert!(panicked.is_err());
+                        }
+                        _ => assert_eq!(response.text().unwrap().len(), body.len() - 10),
+                    }
+                }
+            });
+        }
+    });
+    let stats = pool.stats();
+    assert_eq!((stats.in_use, stats.waiting, stats.open), (0, 0, stats.idle));
+    assert!(server.seen.peak() <= 4 + 4, "the server may see a close a moment late");
+    assert_eq!(pool.get("/").send().unwrap().text().unwrap(), body);
+}
+
+/// Large bodies, in every way of reading.
+#[test]
+fn large_bodies() {
+    let body: String = (0..3_000_000).map(|n| char::from(b'a' + (n % 23) as u8)).collect();
+    let chunks: Vec<u8> = body
+        .as_bytes()
+        .chunks(70_001)
+        .flat_map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat())
+        .collect();
+    let chunked = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &chunks[..], b"0\r\n\r\n"].concat();
+    let bytes = [ok(&body), chunked];
+    let server = Server::with(move |_| bytes.iter().cycle().take(8).flat_map(answer).collect());
+    let pool = pool(&server);
+    for size in [0, 100, 16 * 1024, 1 << 20] {
+        for _ in 0..2 {
+            let mut response = pool.get("/").send().unwrap();
+            if size == 0 {
+                assert_eq!(response.text().unwrap(), body);
+                continue;
+            }
+            let (mut read, mut buf) = (Vec::new(), vec![0; size]);
+            loop {
+                match response.read(&mut buf).unwrap() {
+                    0 => break,
+                    n => read.extend_from_slice(&buf[..n]),
+                }
+            }
+            assert_eq!(read, body.as_bytes(), "in pieces of {size}");
+        }
+    }
+    assert_eq!(server.seen.accepted(), 1);
+}
+
+/// A client that is gone closes what is idle; a response that is out keeps working.
+#[test]
+fn dropping_the_client() {
+    let two = vec![
+        Step::Request,
+        Step::Send(ok("one")),
+        Step::Request,
+        Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe".to_vec()),
+        Step::Hold,
+        Step::Send(b"llo".to_vec()),
+        Step::UntilClosed,
+    ];
+    let server = Server::new(vec![two]);
+    let pool = pool(&server);
+    pool.get("/").send().unwrap().text().unwrap();
+    let response = pool.get("/").send().unwrap();
+    drop(pool);
+    server.gate.open();
+    assert_eq!(response.text().unwrap(), "hello");
+    eventually("the close", || server.seen.open.load(Ordering::SeqCst) == 0);
+}
+
+/// An early answer to a large upload is the answer, and the rest is not sent (rows C30, C31, A7.13).
+#[test]
+fn an_early_answer_to_an_upload() {
+    let refuse = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno".to_vec();
+    let table = [
+        ("C30 closes", vec![Step::Bytes(200_000), Step::Send(refuse.clone()), Step::HalfClose, Step::UntilClosed]),
+        ("C31 reads on no more", vec![Step::Bytes(1000), Step::Send(refuse), Step::Hold]),
+    ];
+    for (id, script) in table {
+        let server = Server::new(vec![script, answer(ok("good"))]);
+        let pool = pool(&server);
+        let response = pool.post("/").data(vec![b'x'; 64 << 20]).send().unwrap();
+        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE, "{id}");
+        assert_eq!(response.text().unwrap(), "no", "{id}");
+        assert_eq!(pool.stats().open, 0, "{id}: half a request was sent on it");
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "good", "{id}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn over_a_unix_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("server.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let server = std::thread::spawn(move || {
+        use std::io::Write;
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut requests = Vec::new();
+        for body in ["one", "two"] {
+            requests.push(String::from_utf8(crate::support::read_request(&mut stream).unwrap()).unwrap());
+            stream.write_all(&ok(body)).unwrap();
+        }
+        requests
+    });
+    let url = format!("http+unix://{}", path.to_str().unwrap().replace('/', "%2F"));
+    let pool = ConnectionPool::builder(&url).build().unwrap();
+    assert_eq!(pool.get("/first").send().unwrap().text().unwrap(), "one");
+    assert_eq!(pool.get("/second").send().unwrap().text().unwrap(), "two");
+    let requests = server.join().unwrap();
+    assert!(requests[0].starts_with("GET /first HTTP/1.1\r\nHost: localhost\r\n"), "{requests:?}");
+    assert_eq!(pool.stats().created, 1);
+}
