@@ -15,7 +15,8 @@ use crate::url::{Origin, Scheme};
 
 /// Opens the connections of a pool: over a network of one's own, to a peer in memory, with another TLS library.
 ///
-/// What it gives for an `https` target must be encrypted already; [`TlsDialer`] does that over another dialer.
+/// What it gives for an `https` target must be encrypted, and say so in its [`TransportInfo`](crate::TransportInfo);
+/// [`TlsDialer`] does that over another dialer.
 ///
 /// ```
 /// use hostpool::{ConnectionPool, DialContext, Dialer, Probe, Target, Transport, Wait};

@@ -81,7 +81,7 @@ pub enum ErrorKind {
     /// The name has no address, or the resolver failed.
     #[doc(alias = "NameResolutionError")]
     Resolve,
-    /// No address of the host accepts connections; the source names the last one tried.
+    /// No address of the host accepts connections; the source names those that were tried.
     #[doc(alias = "NewConnectionError")]
     #[doc(alias = "ClientConnectorError")]
     Connect,

@@ -55,25 +55,30 @@ impl<'a> Hop<'a> {
         loop {
             let mut buffers = self.engine.common.buffers.take();
             let sent = encode::head(&mut buffers.out, &self.request, self.policy);
-            match self.exchange(&lease, &mut buffers) {
+            let (left, failed) = match self.exchange(&lease, &mut buffers) {
                 Ok(received) => {
                     let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
                     if !replay::decide(&self.attempt(&lease, sent, true, end)) {
                         return Ok(self.response(received, lease, buffers, sent));
                     }
+                    (true, None)
                 }
                 Err(failed) => {
                     let left = failed.accepted > 0;
-                    if !replay::decide(&self.attempt(&lease, sent, left, end_of(&failed))) {
-                        lease.discard(CloseReason::Failed);
-                        return Err(failed.error.with_maybe_processed(left));
-                    }
+                    let again = replay::decide(&self.attempt(&lease, sent, left, end_of(&failed)));
+                    (left, (!again).then_some(failed.error))
                 }
-            }
+            };
             self.engine.common.buffers.put(buffers);
+            if let Some(error) = failed {
+                lease.discard(CloseReason::Failed);
+                return Err(error.with_maybe_processed(left));
+            }
             self.engine.gate.count_replay();
             let permit = lease.renew(CloseReason::PeerClosed);
-            lease = self.engine.open(permit, &self.key, self.deadline, self.timeout.connect)?;
+            // What became of the first attempt nobody knows, should there be no second.
+            let opened = self.engine.open(permit, &self.key, self.deadline, self.timeout.connect);
+            lease = opened.map_err(|error| error.with_maybe_processed(left))?;
         }
     }
 

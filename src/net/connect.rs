@@ -16,12 +16,13 @@ use super::wait::{GUARD, ready_within};
 use crate::error::Bound;
 use crate::time::Deadline;
 
-/// Connects to the first address that answers, in order, all under one deadline. The error is that of the last one.
+/// Connects to the first address that answers, in order, all under one deadline. The error tells of every one tried.
 ///
 /// While further addresses are left one gets its share of the time and no more, so that a host which swallows packets
 /// cannot use up what the next address would need.
 pub(crate) fn tcp(addresses: &[SocketAddr], wait: &Wait<'_>) -> io::Result<Stream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut failures = String::new();
+    let mut last = io::ErrorKind::NotFound;
     for (tried, address) in addresses.iter().enumerate() {
         let left = (addresses.len() - tried) as u32;
         let now = Instant::now();
@@ -30,10 +31,14 @@ pub(crate) fn tcp(addresses: &[SocketAddr], wait: &Wait<'_>) -> io::Result<Strea
         match tcp_one(address, &Wait { deadline, ..*wait }) {
             Ok(stream) => return Ok(stream),
             Err(error) if wait.is_cancelled() || wait.deadline.is_past() => return Err(error),
-            Err(error) => last = io::Error::new(error.kind(), format!("{address}: {error}")),
+            Err(error) => {
+                let separator = if failures.is_empty() { "" } else { "; " };
+                failures.push_str(&format!("{separator}{address}: {error}"));
+                last = error.kind();
+            }
         }
     }
-    Err(last)
+    Err(io::Error::new(last, failures))
 }
 
 fn tcp_one(address: &SocketAddr, wait: &Wait<'_>) -> io::Result<Stream> {
@@ -92,5 +97,28 @@ fn connect(socket: &Arc<Socket>, address: &impl SocketAddrArg, wait: &Wait<'_>) 
     match socket.0.take_error()? {
         None => Ok(()),
         Some(error) => Err(error),
+    }
+}
+
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn free() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    #[test]
+    fn the_first_that_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        let wait = Wait { deadline: Deadline::NEVER, abort: None, watch_input: false };
+        let refused = [free(), free()];
+        tcp(&[refused[0], open, refused[1]], &wait).unwrap();
+        let error = tcp(&refused, &wait).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let text = error.to_string();
+        assert!(refused.iter().all(|address| text.contains(&address.to_string())), "{text}");
     }
 }

@@ -107,3 +107,25 @@ fn not_on_a_new_connection() {
     assert_eq!(pool.get("/").send().unwrap_err().kind(), &ErrorKind::Disconnected);
     assert_eq!(server.seen.accepted(), 1);
 }
+
+/// The first attempt may have been processed; that the second found nobody does not change it.
+#[test]
+fn what_became_of_the_first_attempt_is_not_forgotten() {
+    use std::io::Write;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        crate::support::read_request(&mut stream).unwrap();
+        stream.write_all(&ok("first")).unwrap();
+        crate::support::read_request(&mut stream).unwrap();
+        drop(listener);
+    });
+    let pool = ConnectionPool::builder(&url).limit(1).build().unwrap();
+    pool.get("/").send().unwrap().text().unwrap();
+    let error = pool.get("/").send().unwrap_err();
+    server.join().unwrap();
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::Connect, Phase::Connect));
+    assert!(error.maybe_processed());
+    assert_eq!((pool.stats().open, pool.stats().replayed), (0, 1));
+}
