@@ -1,0 +1,177 @@
+//! Building requests, and what names their targets.
+
+use std::sync::Arc;
+
+use super::engine::{Engine, Policy};
+use super::request::Request;
+use super::send::send;
+use crate::body::Body;
+use crate::error::Result;
+use crate::headers::Headers;
+use crate::response::Response;
+use crate::time::Timeout;
+use crate::url::{InvalidUrl, Origins, Url};
+
+/// A request under construction. Nothing is sent before [`send`](Self::send), which also reports the first thing that
+/// was wrong with what it was given.
+///
+/// ```no_run
+/// use hostpool::{Session, Timeout};
+/// use std::time::Duration;
+///
+/// let session = Session::new();
+/// let response = session
+///     .post("https://api.example/items")
+///     .params([("verbose", "1")])
+///     .header("X-Request-Id", "7")
+///     .form([("name", "value")])
+///     .timeout(Duration::from_secs(10))
+///     .send()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a request is not sent before `send` is called"]
+pub struct RequestBuilder {
+    engine: Arc<Engine>,
+    policy: Arc<Policy>,
+    request: Result<Request>,
+}
+
+impl RequestBuilder {
+    pub(crate) fn new(engine: &Arc<Engine>, policy: &Arc<Policy>, request: Result<Request>) -> Self {
+        RequestBuilder { engine: engine.clone(), policy: policy.clone(), request }
+    }
+
+    /// Adds pairs to the query of the URL, percent-encoded, behind those it has.
+    #[doc(alias = "query")]
+    #[doc(alias = "fields")]
+    pub fn params<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.change(|request| {
+            let query = encode_pairs(pairs);
+            if !query.is_empty() {
+                request.url = request.url.with_query(&query)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds a header behind those of the same name. See [`Headers::append`] for what is refused.
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.change(|request| Ok(request.headers.append(name, value)?))
+    }
+
+    /// Adds all these headers.
+    pub fn headers(self, headers: &Headers) -> Self {
+        self.change(|request| {
+            request.headers.extend(headers);
+            Ok(())
+        })
+    }
+
+    /// Sends these bytes as the body, with their length. No Content-Type is added.
+    #[doc(alias = "body")]
+    pub fn data(self, body: impl Into<Body>) -> Self {
+        self.change(|request| {
+            request.body = body.into();
+            Ok(())
+        })
+    }
+
+    /// Sends pairs as `application/x-www-form-urlencoded`.
+    pub fn form<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.change(|request| {
+            request.body = Body::from(encode_pairs(pairs));
+            request.default_content_type("application/x-www-form-urlencoded")
+        })
+    }
+
+    /// Sends a value as JSON. Errors where it has no JSON form, such as a map with keys that are no strings.
+    #[cfg(feature = "json")]
+    pub fn json(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
+        self.change(|request| {
+            let json = serde_json::to_vec(value)
+                .map_err(|error| crate::error::Error::request("the value has no JSON form").with_source(error))?;
+            request.body = Body::from(json);
+            request.default_content_type("application/json")
+        })
+    }
+
+    /// Replaces the client's timeouts for this request; a [`Duration`](std::time::Duration) is a bound on the whole.
+    pub fn timeout(self, timeout: impl Into<Timeout>) -> Self {
+        self.change(|request| {
+            request.timeout = Some(timeout.into());
+            Ok(())
+        })
+    }
+
+    /// The request, without sending it. Errors as `send` would before anything is sent.
+    pub fn build(self) -> Result<Request> {
+        self.request
+    }
+
+    /// Sends the request and waits for the head of its response. The body is read through the [`Response`].
+    ///
+    /// Any status is a response, 404 and 500 too. Errors if no response came; [`Error`](crate::Error) says how far it got and whether
+    /// the request may have been processed.
+    #[doc(alias = "urlopen")]
+    pub fn send(self) -> Result<Response> {
+        send(&self.engine, &self.policy, self.request?)
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> Self {
+        if let Ok(request) = &mut self.request {
+            if let Err(error) = change(request) {
+                self.request = Err(error);
+            }
+        }
+        self
+    }
+}
+
+fn encode_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> String {
+    let mut encoder = url::form_urlencoded::Serializer::new(String::new());
+    encoder.extend_pairs(pairs);
+    encoder.finish()
+}
+
+/// What names the target of a request: a text, a [`Url`], or a `url::Url`.
+pub trait IntoUrl: sealed::Sealed {}
+
+impl<T: sealed::Sealed> IntoUrl for T {}
+
+pub(crate) mod sealed {
+    use super::{InvalidUrl, Origins, Url};
+
+    pub trait Sealed {
+        #[doc(hidden)]
+        #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+        fn into_url(self, known: &Origins) -> Result<Url, InvalidUrl>;
+    }
+
+    macro_rules! by_text {
+        ($($type:ty),*) => {$(
+            #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+            impl Sealed for $type {
+                fn into_url(self, known: &Origins) -> Result<Url, InvalidUrl> {
+                    known.url(self.as_ref())
+                }
+            }
+        )*};
+    }
+
+    by_text!(&str, String, &String, url::Url, &url::Url);
+
+    #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+    impl Sealed for Url {
+        fn into_url(self, _: &Origins) -> Result<Url, InvalidUrl> {
+            Ok(self)
+        }
+    }
+
+    #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+    impl Sealed for &Url {
+        fn into_url(self, _: &Origins) -> Result<Url, InvalidUrl> {
+            Ok(self.clone())
+        }
+    }
+}
