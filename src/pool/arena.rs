@@ -76,6 +76,12 @@ impl<T> Arena<T> {
         self.len
     }
 
+    /// Used and free ones.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
         self.slots.iter().enumerate().filter_map(|(at, slot)| match slot {
             Slot::Full(value) => Some((Id(at as u32), value)),

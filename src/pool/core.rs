@@ -13,49 +13,21 @@
 //! - if a waiter is held back by the total alone, no endpoint has an idle connection.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::BuildHasherDefault;
 use std::time::{Duration, Instant};
 
 use super::arena::{Arena, Id, Link, Linked, List};
+use super::parts::Prehashed;
+pub(crate) use super::parts::{Key, Parts, Settings, Wake};
 use super::stats::{CloseReason, PoolStats};
 
-/// After so many hand-overs in a row within one endpoint, while others wait for a place under the total, the next
-/// connection is closed for the oldest of them: a busy host must not starve the rest.
+#[cfg(test)]
+#[path = "audit.rs"]
+mod audit;
+
+/// After so many hand-overs in a row within one endpoint, each past an older waiter that only the total holds back, the
+/// next connection is closed for the oldest of these: a busy host must not starve the rest.
 const HANDOVERS_IN_A_ROW: u32 = 16;
-
-/// The types a pool is made of.
-pub(crate) trait Parts {
-    /// What a connection is filed under: two requests with equal keys may share connections.
-    type Key: Key;
-    type Conn;
-    /// Reaches the connection of a unit from outside while a caller uses it.
-    type Abort: Clone;
-    type Waker: Wake;
-}
-
-pub(crate) trait Key: Clone + Eq + Hash {
-    /// What limits count: several keys can lead to one endpoint.
-    type Endpoint: Clone + Eq + Hash;
-
-    fn endpoint(&self) -> Self::Endpoint;
-}
-
-/// Wakes the thread that waits on a ticket. Called under the pool's lock.
-pub(crate) trait Wake {
-    fn wake(&self);
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
-    /// Open connections an endpoint.
-    pub(crate) open_limit: Option<usize>,
-    /// Idle connections kept an endpoint.
-    pub(crate) idle_limit: Option<usize>,
-    /// Open connections in all.
-    pub(crate) total_limit: Option<usize>,
-    pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) max_age: Option<Duration>,
-}
 
 /// A place in the queue. Tickets are ordered by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,8 +290,8 @@ impl<P: Parts> Core<P> {
             self.set_dialing(victim);
             return Some((UnitId(victim), Victim { conn, settle: Settle::Kept }));
         }
-        // The victim still counts for its own endpoint until it is closed; its place under the total goes to the caller,
-        // who closes it before dialing.
+        // The victim still counts for its own endpoint until it is closed; its place under the total goes to the
+        // caller, who closes it before dialing.
         let unit = &mut self.units[victim];
         unit.state = State::Closing;
         unit.transferred = true;
@@ -406,6 +378,8 @@ impl<P: Parts> Core<P> {
     ) -> Result<(), (CloseReason, Victim<P::Conn>)> {
         let id = unit.0;
         let endpoint = self.units[id].endpoint;
+        // Callers read the clock before they get the lock: a time that comes late must not put the list out of order.
+        let now = self.idle.newest().and_then(|newest| self.units[newest].since).map_or(now, |since| now.max(since));
         let expires = self.expiry(id, now, keep_until);
         let refusal = self.refusal(id, now, expires);
         if let Some((reason, settle)) = refusal {
@@ -436,7 +410,7 @@ impl<P: Parts> Core<P> {
         let release = Settle::Release(UnitId(id));
         let unit = &self.units[id];
         let endpoint = &mut self.endpoints[unit.endpoint];
-        let others_held = self.held_by_total.iter().any(|&(_, held)| held != unit.endpoint);
+        let held = self.held_by_total.first().map(|&(ticket, _)| ticket);
         if self.closed {
             return Some((CloseReason::PoolClosed, release));
         }
@@ -447,15 +421,19 @@ impl<P: Parts> Core<P> {
             return Some((self.expiry_reason(id, now), release));
         }
         if let Some(oldest) = endpoint.queue.oldest() {
-            endpoint.handovers = if others_held { endpoint.handovers + 1 } else { 0 };
+            let oldest = &self.waiters[oldest];
+            // Only what overtakes counts: the place of a closed connection goes to the oldest ticket of all.
+            let overtakes = held.is_some_and(|ticket| ticket < oldest.ticket);
+            endpoint.handovers = if overtakes { endpoint.handovers + 1 } else { 0 };
             if endpoint.handovers > HANDOVERS_IN_A_ROW {
                 endpoint.handovers = 0;
                 return Some((CloseReason::EvictedForLimit, release));
             }
-            let same_key = self.waiters[oldest].filed == unit.filed;
+            let same_key = oldest.filed == unit.filed;
             return (!same_key).then_some((CloseReason::EvictedForLimit, Settle::PassOn(UnitId(id))));
         }
-        if others_held {
+        endpoint.handovers = 0;
+        if held.is_some() {
             return Some((CloseReason::EvictedForLimit, release));
         }
         let full = self.settings.idle_limit.is_some_and(|limit| endpoint.idle.len() >= limit);
@@ -594,7 +572,13 @@ impl<P: Parts> Core<P> {
         let idle = self.idle.len();
         let open = self.units.len();
         let waiting = self.waiters.iter().filter(|(_, waiter)| waiter.turn == WaiterTurn::Waiting).count();
-        PoolStats { open, idle, in_use: open - idle - self.dialing, dialing: self.dialing, waiting, ..self.stats }
+        let mut stats = self.stats;
+        stats.open = open;
+        stats.idle = idle;
+        stats.in_use = open - idle - self.dialing;
+        stats.dialing = self.dialing;
+        stats.waiting = waiting;
+        stats
     }
 
     /// Units of the key's endpoint that are not idle, and how many wait for it.
@@ -643,10 +627,10 @@ impl<P: Parts> Core<P> {
         self.keys.remove(&filed.key);
         self.filed.remove(id);
         self.endpoints[endpoint].keys -= 1;
-        if self.endpoints[endpoint].keys == 0 {
-            if let Some(endpoint) = self.endpoints.remove(endpoint) {
-                self.hosts.remove(&endpoint.name);
-            }
+        if self.endpoints[endpoint].keys == 0
+            && let Some(endpoint) = self.endpoints.remove(endpoint)
+        {
+            self.hosts.remove(&endpoint.name);
         }
     }
 
@@ -798,26 +782,5 @@ impl<P: Parts> Core<P> {
             Some(end) if end <= now => CloseReason::MaxAge,
             _ => CloseReason::IdleTimeout,
         }
-    }
-}
-
-/// The hash of keys that hash themselves: an origin takes its hash once, with a key of the process.
-#[derive(Default)]
-pub(crate) struct Prehashed(u64);
-
-impl Hasher for Prehashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        // Mixes several parts of a key; one already well-mixed part stays so.
-        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 }

@@ -78,20 +78,16 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         let waker = || Arc::clone(parker.get_or_init(|| Arc::new(Condvar::new())));
         let mut core = self.core.lock();
         let (checkout, victims) = core.checkout(key, now, || Arc::new(AbortCell::new()), waker);
-        let grant = match checkout {
-            Checkout::Granted(grant) => {
-                drop(core);
-                grant
-            }
+        drop(core);
+        let (grant, now) = match checkout {
+            Checkout::Granted(grant) => (grant, now),
             Checkout::Closed => return Err(Refused::Closed),
-            Checkout::Queued(ticket) => {
-                drop(core);
-                self.wait(key, ticket, &waker(), deadline, now)?
-            }
+            // How long a connection has been idle counts from here on: the wait may have been long.
+            Checkout::Queued(ticket) => (self.wait(key, ticket, &waker(), deadline, now)?, Instant::now()),
         };
         // Before the grant is used: a permit may stand for the place of one of these.
         let held = self.hold(grant);
-        victims.into_iter().flatten().for_each(|victim| self.bury(victim));
+        self.bury(victims.into_iter().flatten());
         Ok(self.probe(held, now))
     }
 
@@ -161,12 +157,20 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             let Some(id) = unit.id.take() else { return Checked::Permit(Permit { unit }) };
             let (grant, victim) = self.core.lock().replace_dead(id, since, reason, now);
             held = self.hold(grant);
-            victim.into_iter().for_each(|victim| self.bury(victim));
+            self.bury(victim);
+        }
+    }
+
+    /// Closes connections and settles their units, all of them also when closing one panics.
+    fn bury(&self, victims: impl IntoIterator<Item = Victim<C>>) {
+        let mut rest = Rest { gate: self, victims: victims.into_iter() };
+        for victim in rest.victims.by_ref() {
+            self.bury_one(victim);
         }
     }
 
     /// Closes a connection, then settles its unit; and so on with what that frees.
-    fn bury(&self, victim: Victim<C>) {
+    fn bury_one(&self, victim: Victim<C>) {
         let mut next = Some(victim);
         while let Some(Victim { conn, settle }) = next {
             // Dropped after the connection, also when closing that panics: the unit comes back all the same.
@@ -186,7 +190,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             (victims, running)
         };
         running.iter().for_each(|handle| handle.abort());
-        victims.into_iter().for_each(|victim| self.bury(victim));
+        self.bury(victims);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -196,7 +200,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     /// Closes what is idle now, and what is in use once it comes back.
     pub(crate) fn retire_idle(&self) {
         let victims = self.core.lock().retire_idle();
-        victims.into_iter().for_each(|victim| self.bury(victim));
+        self.bury(victims);
     }
 
     pub(crate) fn count_replay(&self) {
@@ -223,7 +227,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
 }
 
 impl<K: Key, C> fmt::Debug for Gate<K, C> {
-    /// One line: `open 2/4 (total 2/10), idle 1, waiting 0`.
+    /// One line: `open 2/10 (at most 4 an endpoint), idle 1, in use 1, waiting 0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (stats, closed) = {
             let core = self.core.lock();
@@ -262,9 +266,7 @@ impl<K: Key, C: Pooled> Drop for Unit<K, C> {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
         let victim = self.gate.core.lock().discard(id, self.reason);
-        if let Some(victim) = victim {
-            self.gate.bury(victim);
-        }
+        self.gate.bury(victim);
     }
 }
 
@@ -282,8 +284,20 @@ impl<K: Key, C: Pooled> Settler<'_, K, C> {
 impl<K: Key, C: Pooled> Drop for Settler<'_, K, C> {
     fn drop(&mut self) {
         let next = self.settle.take().and_then(|settle| self.gate.core.lock().settle(settle));
-        if let Some(victim) = next {
-            self.gate.bury(victim);
+        self.gate.bury(next);
+    }
+}
+
+/// Victims not yet reached; dropped early, by a panic, it buries them.
+struct Rest<'a, K: Key, C: Pooled, I: Iterator<Item = Victim<C>>> {
+    gate: &'a Gate<K, C>,
+    victims: I,
+}
+
+impl<K: Key, C: Pooled, I: Iterator<Item = Victim<C>>> Drop for Rest<'_, K, C, I> {
+    fn drop(&mut self) {
+        for victim in self.victims.by_ref() {
+            self.gate.bury_one(victim);
         }
     }
 }
@@ -311,13 +325,14 @@ impl<K: Key, C: Pooled> Lease<K, C> {
 
     /// Returns the connection to the pool, or to the next in line. Closed where the pool does not keep it.
     pub(crate) fn give_back(self, keep_until: Option<Instant>) {
+        // First of all: should it panic, the lease is still whole, and its drop gives the unit back.
+        self.conn.end_use();
         let Lease { conn, mut unit, .. } = self;
         let Some(id) = unit.id.take() else { return };
-        conn.end_use();
         let now = Instant::now();
         let refused = unit.gate.core.lock().checkin(id, conn, now, keep_until);
         if let Err((_, victim)) = refused {
-            unit.gate.bury(victim);
+            unit.gate.bury([victim]);
         }
     }
 

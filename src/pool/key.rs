@@ -4,8 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::core::Key;
 use super::gate::Pooled;
+use super::parts::Key;
 use super::stats::CloseReason;
 use crate::dial::Dialer;
 use crate::net::abort::AbortCell;

@@ -4,8 +4,18 @@ mod arena;
 pub(crate) mod core;
 pub(crate) mod gate;
 pub(crate) mod key;
+pub(crate) mod parts;
 pub(crate) mod stats;
 
 pub(crate) type PoolGate = gate::Gate<key::PoolKey, Box<key::Connection>>;
 pub(crate) type PoolLease = gate::Lease<key::PoolKey, Box<key::Connection>>;
 pub(crate) type PoolPermit = gate::Permit<key::PoolKey, Box<key::Connection>>;
+
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod core_model;
+#[cfg(test)]
+mod core_tests;
+#[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
+mod gate_models;
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod gate_tests;

@@ -51,7 +51,7 @@ pub struct PoolStats {
     pub open: usize,
     /// Of these, how many are idle.
     pub idle: usize,
-    /// Of these, how many are in use by a request or a response.
+    /// Of these, how many are in use by a request or a response, or being closed.
     pub in_use: usize,
     /// Of these, how many are being opened.
     pub dialing: usize,

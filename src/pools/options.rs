@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::client::{Engine, EngineConfig};
 use crate::dial::Dialer;
 use crate::error::{Error, Result};
-use crate::pool::core::Settings;
 use crate::pool::key::ConnectionConfig;
+use crate::pool::parts::Settings;
 use crate::tls::TlsConfig;
 
 /// A connection that came back less than this ago is used without being looked at: servers do not close that early.

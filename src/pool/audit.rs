@@ -1,0 +1,157 @@
+//! What has to hold after every step, computed anew from the arenas.
+
+use std::collections::BTreeSet;
+
+use super::{Arena, Core, Filed, Id, Linked, List, Parts, State, Ticket, Waiter, WaiterTurn};
+
+impl<P: Parts> Core<P> {
+    /// Panics where the core contradicts itself.
+    pub(crate) fn audit(&self) {
+        self.audit_units();
+        self.audit_idle();
+        self.audit_counts();
+        self.audit_queues();
+        self.audit_grants();
+        self.audit_held();
+        self.audit_names();
+    }
+
+    /// The ticket of whoever has queued for longest.
+    pub(crate) fn oldest_ticket(&self) -> Option<Ticket> {
+        let waiting = self.waiters.iter().filter(|(_, waiter)| waiter.turn == WaiterTurn::Waiting);
+        waiting.map(|(id, waiter)| Ticket { serial: waiter.ticket, waiter: id }).min_by_key(|ticket| ticket.serial)
+    }
+
+    /// Nothing is filed, open or waiting.
+    pub(crate) fn is_blank(&self) -> bool {
+        [self.filed.len(), self.endpoints.len(), self.units.len(), self.waiters.len(), self.idle.len()] == [0; 5]
+    }
+
+    /// Places that the arenas and maps have reserved, used or not.
+    pub(crate) fn footprint(&self) -> usize {
+        let arenas = self.filed.slots() + self.endpoints.slots() + self.units.slots() + self.waiters.slots();
+        arenas + self.keys.capacity() + self.hosts.capacity()
+    }
+
+    fn audit_units(&self) {
+        for (id, unit) in self.units.iter() {
+            assert_eq!(self.filed[unit.filed].endpoint, unit.endpoint, "{id:?} is filed under another endpoint");
+            let holds = unit.conn.is_some();
+            match unit.state {
+                State::Idle => assert!(holds, "{id:?} is idle without a connection"),
+                State::Granted => {}
+                state => assert!(!holds, "{id:?} is {state:?}, and its connection is in the core"),
+            }
+            assert!(!unit.transferred || unit.state == State::Closing, "the place of {id:?} is passed on too early");
+        }
+    }
+
+    /// Idle units are in all three lists, and nothing else is.
+    fn audit_idle(&self) {
+        let all = members(&self.idle, &self.units);
+        let idle: BTreeSet<Id> = self.units.iter().filter(|(_, unit)| unit.state == State::Idle).map(|u| u.0).collect();
+        assert_eq!(all.iter().copied().collect::<BTreeSet<_>>(), idle, "the idle list is not the idle units");
+        let times: Vec<_> = all.iter().map(|&id| self.units[id].since).collect();
+        assert!(times.iter().all(Option::is_some) && times.is_sorted(), "the idle list is out of order");
+        // The narrower lists keep the order of the whole one.
+        for (id, endpoint) in self.endpoints.iter() {
+            let own: Vec<_> = all.iter().copied().filter(|&unit| self.units[unit].endpoint == id).collect();
+            assert_eq!(members(&endpoint.idle, &self.units), own, "the idle list of endpoint {id:?}");
+        }
+        for (id, filed) in self.filed.iter() {
+            let own: Vec<_> = all.iter().copied().filter(|&unit| self.units[unit].filed == id).collect();
+            assert_eq!(members(&filed.idle, &self.units), own, "the idle list of key {id:?}");
+        }
+    }
+
+    fn audit_counts(&self) {
+        let count = |state| self.units.iter().filter(|(_, unit)| unit.state == state).count();
+        assert_eq!(self.dialing, count(State::Dialing), "units that dial");
+        let transferred = self.units.iter().filter(|(_, unit)| unit.transferred).count();
+        assert_eq!(self.transferred, transferred, "units whose place is passed on");
+        let counted = self.units.len() - transferred;
+        assert!(self.settings.total_limit.is_none_or(|limit| counted <= limit), "{counted} units in all");
+        for (id, endpoint) in self.endpoints.iter() {
+            let open = self.units.iter().filter(|(_, unit)| unit.endpoint == id).count();
+            assert_eq!(endpoint.open, open, "units of endpoint {id:?}");
+            assert!(self.settings.open_limit.is_none_or(|limit| open <= limit), "{open} units at endpoint {id:?}");
+        }
+    }
+
+    /// Waiting waiters stand in the queue of their endpoint by age, and nobody waits without need.
+    fn audit_queues(&self) {
+        for (id, endpoint) in self.endpoints.iter() {
+            let mut waiting: Vec<_> = self.waiting_at(id).map(|(waiter, it)| (it.ticket, waiter)).collect();
+            waiting.sort();
+            let waiting: Vec<_> = waiting.into_iter().map(|(_, waiter)| waiter).collect();
+            assert_eq!(members(&endpoint.queue, &self.waiters), waiting, "the queue of endpoint {id:?}");
+            if !waiting.is_empty() {
+                assert!(endpoint.idle.is_empty(), "endpoint {id:?} has waiters and idle connections");
+                let full = !self.has_own_room(id) || !self.has_total_room();
+                assert!(full && !self.closed, "endpoint {id:?} has waiters and room");
+            }
+        }
+    }
+
+    fn audit_grants(&self) {
+        let mut granted = BTreeSet::new();
+        for (id, waiter) in self.waiters.iter() {
+            let WaiterTurn::Granted(unit) = waiter.turn else { continue };
+            assert!(granted.insert(unit), "{unit:?} is granted twice");
+            assert_eq!(self.units[unit].state, State::Granted, "the grant of waiter {id:?}");
+            assert_eq!(self.units[unit].filed, waiter.filed, "waiter {id:?} is granted another key");
+        }
+        let units = self.units.iter().filter(|(_, unit)| unit.state == State::Granted).map(|unit| unit.0);
+        assert_eq!(granted, units.collect(), "a unit is granted to nobody");
+    }
+
+    fn audit_held(&self) {
+        let mut held = BTreeSet::new();
+        for (id, endpoint) in self.endpoints.iter() {
+            let oldest = self.waiting_at(id).map(|(_, waiter)| waiter.ticket).min().filter(|_| self.has_own_room(id));
+            assert_eq!(endpoint.held, oldest, "the ticket by which endpoint {id:?} is held back");
+            held.extend(oldest.map(|ticket| (ticket, id)));
+        }
+        assert_eq!(self.held_by_total, held, "who is held back by the total alone");
+        // The settling of a unit that closes evicts the next.
+        let closing = self.units.iter().any(|(_, unit)| unit.state == State::Closing);
+        assert!(
+            held.is_empty() || self.idle.is_empty() || closing,
+            "a connection idles while the total holds one back"
+        );
+    }
+
+    /// Keys and endpoints are found by name, and live as long as something refers to them.
+    fn audit_names(&self) {
+        assert_eq!(self.keys.len(), self.filed.len());
+        for (id, filed) in self.filed.iter() {
+            let Filed { key, endpoint, refs, .. } = filed;
+            assert_eq!(self.keys.get(key), Some(&id), "a key leads elsewhere");
+            assert!(self.endpoints.get(*endpoint).is_some(), "a key outlives its endpoint");
+            let units = self.units.iter().filter(|(_, unit)| unit.filed == id).count();
+            let waiters = self.waiters.iter().filter(|(_, waiter)| waiter.filed == id).count();
+            assert_eq!(*refs, units + waiters, "references to key {id:?}");
+            assert!(*refs > 0, "nothing refers to key {id:?}");
+        }
+        assert_eq!(self.hosts.len(), self.endpoints.len());
+        for (id, endpoint) in self.endpoints.iter() {
+            assert_eq!(self.hosts.get(&endpoint.name), Some(&id), "an endpoint's name leads elsewhere");
+            let keys = self.filed.iter().filter(|(_, filed)| filed.endpoint == id).count();
+            assert_eq!(endpoint.keys, keys, "keys of endpoint {id:?}");
+            assert!(keys > 0, "endpoint {id:?} has no keys");
+        }
+    }
+
+    fn waiting_at(&self, endpoint: Id) -> impl Iterator<Item = (Id, &Waiter<P>)> {
+        let here = move |waiter: &Waiter<P>| self.filed[waiter.filed].endpoint == endpoint;
+        self.waiters.iter().filter(move |(_, waiter)| waiter.turn == WaiterTurn::Waiting && here(waiter))
+    }
+}
+
+/// From the oldest to the newest; the list's own ends and length agree.
+fn members<const LIST: usize, T: Linked>(list: &List<LIST>, arena: &Arena<T>) -> Vec<Id> {
+    let ids = list.ids(arena);
+    assert_eq!((list.oldest(), list.newest()), (ids.first().copied(), ids.last().copied()), "the ends of a list");
+    assert_eq!(list.len(), ids.len(), "the length of a list");
+    ids
+}

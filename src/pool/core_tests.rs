@@ -1,0 +1,781 @@
+//! The core's decisions as scripts: what each caller does, and what comes of it.
+//!
+//! Connections are numbers, callers are letters, and a key such as `x1` is key 1 of endpoint x. The core is audited
+//! after every line.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::core::{Checkout, Core, Grant, Key, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
+use super::stats::CloseReason;
+
+impl Key for (u8, u8) {
+    type Endpoint = u8;
+
+    fn endpoint(&self) -> u8 {
+        self.0
+    }
+}
+
+struct Numbers;
+
+impl Parts for Numbers {
+    type Key = (u8, u8);
+    type Conn = u32;
+    /// Whose unit it is.
+    type Abort = char;
+    type Waker = Bell;
+}
+
+/// Notes down whom it wakes.
+struct Bell(char, Rc<RefCell<Vec<char>>>);
+
+impl Wake for Bell {
+    fn wake(&self) {
+        self.1.borrow_mut().push(self.0);
+    }
+}
+
+/// What a caller has.
+enum Hand {
+    Ticket(Ticket),
+    Dial(UnitId),
+    Conn { unit: UnitId, conn: u32, since: Instant },
+}
+
+struct Script {
+    core: Core<Numbers>,
+    start: Instant,
+    now: Instant,
+    hands: HashMap<char, Hand>,
+    closing: Vec<Victim<u32>>,
+    rung: Rc<RefCell<Vec<char>>>,
+}
+
+impl Script {
+    fn new(settings: Settings) -> Self {
+        let (start, rung) = (Instant::now(), Rc::default());
+        Script { core: Core::new(settings), start, now: start, hands: HashMap::new(), closing: Vec::new(), rung }
+    }
+
+    /// Runs lines of the form `who does what => outcome`; without an arrow the outcome is nothing.
+    fn run(&mut self, text: &str) -> &mut Self {
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (line, outcome) = line.split_once("=>").unwrap_or((line, ""));
+            assert_eq!(self.step(line.trim()).trim(), outcome.trim(), "in the line: {line}");
+            self.core.audit();
+        }
+        self
+    }
+
+    fn step(&mut self, line: &str) -> String {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["clock", at] => {
+                self.now = self.at(at);
+                String::new()
+            }
+            ["woken"] => self.rung.take().into_iter().collect(),
+            ["settle", conn] => {
+                let place = self.closing.iter().position(|victim| victim.conn.to_string() == conn);
+                let victim = self.closing.remove(place.expect("a connection that is being closed"));
+                let next = self.core.settle(victim.settle);
+                self.closing(next)
+            }
+            ["retire"] => {
+                let victims = self.core.retire_idle();
+                self.closing(victims)
+            }
+            ["close"] => {
+                let victims = self.core.close();
+                self.closing(victims)
+            }
+            [who, "get", key] => self.get(letter(who), key),
+            [who, verb, ..] => self.act(letter(who), verb, &words[2..]),
+            _ => panic!("not a line: {line}"),
+        }
+    }
+
+    fn get(&mut self, who: char, key: &str) -> String {
+        let key = (key.as_bytes()[0], key.as_bytes()[1]);
+        let rung = &self.rung;
+        let (checkout, victims) = self.core.checkout(&key, self.now, || who, || Bell(who, Rc::clone(rung)));
+        let got = match checkout {
+            Checkout::Granted(grant) => self.take(who, grant),
+            Checkout::Closed => "closed".to_string(),
+            Checkout::Queued(ticket) => {
+                self.hands.insert(who, Hand::Ticket(ticket));
+                "wait".to_string()
+            }
+        };
+        got + &self.closing(victims.into_iter().flatten())
+    }
+
+    fn act(&mut self, who: char, verb: &str, words: &[&str]) -> String {
+        let hand = self.hands.remove(&who).expect("a caller that has something");
+        match (hand, verb) {
+            (Hand::Ticket(ticket), "turn") => {
+                let turn = self.core.turn(ticket, self.now);
+                self.turned(who, ticket, turn)
+            }
+            (Hand::Ticket(ticket), "cancels") => {
+                let turn = self.core.cancel(ticket, self.now);
+                self.turned(who, ticket, turn)
+            }
+            (Hand::Dial(unit), "opens") => {
+                self.core.opened(unit, self.now);
+                let conn = words[0].parse().expect("the number of a connection");
+                self.hands.insert(who, Hand::Conn { unit, conn, since: self.now });
+                String::new()
+            }
+            (Hand::Dial(unit), "fails") => {
+                let next = self.core.discard(unit, None);
+                self.closing(next)
+            }
+            (Hand::Conn { unit, .. }, "drops") => {
+                let next = self.core.discard(unit, Some(CloseReason::Failed));
+                self.closing(next)
+            }
+            (Hand::Conn { unit, conn, .. }, "puts") => {
+                let keep_until = words.first().map(|at| self.at(at));
+                match self.core.checkin(unit, conn, self.now, keep_until) {
+                    Ok(()) => "kept".to_string(),
+                    Err((reason, victim)) => format!("{reason:?}{}", self.closing([victim])),
+                }
+            }
+            (Hand::Conn { unit, since, .. }, "renews") => {
+                self.core.renew(unit, since, CloseReason::Failed);
+                self.take(who, Grant::Permit { unit })
+            }
+            (Hand::Conn { unit, since, .. }, "finds-dead") => {
+                let (grant, next) = self.core.replace_dead(unit, since, CloseReason::PeerClosed, self.now);
+                self.take(who, grant) + &self.closing(next)
+            }
+            _ => panic!("{who} cannot do that now: {verb}"),
+        }
+    }
+
+    fn turned(&mut self, who: char, ticket: Ticket, turn: Turn<u32>) -> String {
+        match turn {
+            Turn::Waiting => {
+                self.hands.insert(who, Hand::Ticket(ticket));
+                "wait".to_string()
+            }
+            Turn::Granted(grant) => self.take(who, grant),
+            Turn::Closed => "closed".to_string(),
+            Turn::Cancelled => "cancelled".to_string(),
+        }
+    }
+
+    fn take(&mut self, who: char, grant: Grant<u32>) -> String {
+        match grant {
+            Grant::Permit { unit } => {
+                self.hands.insert(who, Hand::Dial(unit));
+                "dial".to_string()
+            }
+            Grant::Conn { unit, conn, since, suspect } => {
+                self.hands.insert(who, Hand::Conn { unit, conn, since });
+                format!("conn {conn}{}", if suspect { " suspect" } else { "" })
+            }
+        }
+    }
+
+    /// In the outcome `-3` is a connection whose unit ends with it, `=3` one whose unit is dialed on, and `>3` one
+    /// whose unit goes to the next in line.
+    fn closing(&mut self, victims: impl IntoIterator<Item = Victim<u32>>) -> String {
+        let mut text = String::new();
+        for victim in victims {
+            let sign = match victim.settle {
+                Settle::Kept => '=',
+                Settle::Release(_) => '-',
+                Settle::PassOn(_) => '>',
+            };
+            text += &format!(" {sign}{}", victim.conn);
+            self.closing.push(victim);
+        }
+        text
+    }
+
+    fn at(&self, seconds: &str) -> Instant {
+        self.start + Duration::from_secs(seconds.parse().expect("seconds since the start"))
+    }
+}
+
+fn letter(word: &str) -> char {
+    word.chars().next().expect("a caller")
+}
+
+const NO_LIMITS: Settings =
+    Settings { open_limit: None, idle_limit: None, total_limit: None, idle_timeout: None, max_age: None };
+
+fn limits(open: usize, total: usize) -> Settings {
+    Settings { open_limit: Some(open), total_limit: Some(total), ..NO_LIMITS }
+}
+
+fn script(settings: Settings, text: &str) -> Script {
+    let mut script = Script::new(settings);
+    script.run(text);
+    script
+}
+
+#[test]
+fn the_newest_idle_connection_of_a_key_is_taken_first() {
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        c get x2 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        a puts => kept
+        b puts => kept
+        c puts => kept
+        a get x1 => conn 2
+        b get x1 => conn 1
+        d get x1 => dial
+        c get x2 => conn 3";
+    let stats = script(NO_LIMITS, text).core.stats();
+    assert_eq!((stats.open, stats.idle, stats.in_use, stats.dialing), (4, 0, 3, 1));
+    assert_eq!((stats.created, stats.reused, stats.handed_over), (3, 3, 0));
+}
+
+#[test]
+fn waiters_are_served_in_order_and_connections_handed_to_them() {
+    let text = "
+        a get x1 => dial
+        b get x1 => wait
+        c get x1 => wait
+        a opens 1
+        a puts => kept
+        d get x1 => wait
+        woken => b
+        c turn => wait
+        b turn => conn 1
+        b puts => kept
+        c turn => conn 1
+        c drops
+        woken => cd
+        d turn => dial
+        d fails";
+    let script = script(limits(1, 9), text);
+    let stats = script.core.stats();
+    assert!(script.core.is_blank());
+    assert_eq!((stats.created, stats.reused, stats.handed_over, stats.dial_failures), (1, 2, 2, 1));
+    assert_eq!(stats.closed(CloseReason::Failed), 1);
+}
+
+#[test]
+fn another_key_of_the_endpoint_gets_the_place_once_the_connection_is_closed() {
+    let text = "
+        a get x1 => dial
+        a opens 1
+        b get x2 => wait
+        c get x1 => wait
+        a puts => EvictedForLimit >1
+        d get x1 => wait
+        b turn => wait
+        settle 1
+        woken => b
+        b turn => dial
+        b opens 2
+        b puts => EvictedForLimit >2
+        settle 2
+        c turn => dial";
+    script(limits(1, 9), text);
+}
+
+#[test]
+fn the_place_goes_on_when_the_one_it_was_meant_for_has_left() {
+    let text = "
+        a get x1 => dial
+        a opens 1
+        b get x2 => wait
+        c get y1 => wait
+        a puts => EvictedForLimit >1
+        b cancels => cancelled
+        settle 1
+        woken => bc
+        c turn => dial";
+    script(limits(1, 1), text);
+}
+
+#[test]
+fn an_idle_connection_with_another_key_makes_room_within_its_endpoint() {
+    let text = "
+        a get x1 => dial
+        b get x2 => dial
+        a opens 1
+        b opens 2
+        a puts => kept
+        b puts => kept
+        c get x3 => dial =1
+        d get x3 => dial =2
+        e get x3 => wait
+        settle 1
+        settle 2";
+    script(limits(2, 9), text);
+}
+
+#[test]
+fn under_the_total_the_longest_idle_connection_of_all_makes_room() {
+    let text = "
+        a get x1 => dial
+        b get y1 => dial
+        a opens 1
+        b opens 2
+        a puts => kept
+        b puts => kept
+        c get z1 => dial -1
+        a get x1 => wait
+        b get x2 => wait
+        c opens 3
+        settle 1 => -2
+        settle 2
+        woken => a
+        a turn => dial
+        a fails
+        woken => b
+        b turn => dial";
+    // Connection 1 counts for x until it is closed: x has room of its own only then, and what idles must go for it.
+    script(limits(1, 2), text);
+}
+
+#[test]
+fn a_total_without_own_limits_evicts_first_and_queues_then() {
+    let text = "
+        a get x1 => dial
+        a opens 1
+        a puts => kept
+        b get y1 => dial -1
+        c get z1 => wait
+        d get y1 => wait
+        settle 1
+        b opens 2
+        b puts => kept
+        woken => d
+        d turn => conn 2
+        d puts => EvictedForLimit -2
+        settle 2
+        woken => c
+        c turn => dial";
+    script(Settings { total_limit: Some(1), ..NO_LIMITS }, text);
+}
+
+#[test]
+fn who_waits_for_the_total_alone_is_served_by_age_whatever_the_endpoint() {
+    let text = "
+        a get x1 => dial
+        b get y1 => wait
+        c get x1 => wait
+        d get z1 => wait
+        a fails
+        woken => b
+        b turn => dial
+        b fails
+        woken => c
+        c turn => dial
+        c fails
+        woken => d";
+    script(limits(1, 1), text);
+}
+
+#[test]
+fn sixteen_hand_overs_past_an_older_waiter_then_its_turn() {
+    let settings = Settings { total_limit: Some(1), ..NO_LIMITS };
+    let mut script = script(
+        settings,
+        "
+        a get x1 => dial
+        a opens 1
+        b get x1 => wait
+        z get y1 => wait
+        a puts => kept
+        b turn => conn 1",
+    );
+    // The hand-over to b was to an older one, and does not count.
+    for _ in 0..8 {
+        script.run("a get x1 => wait\nb puts => kept\na turn => conn 1");
+        script.run("b get x1 => wait\na puts => kept\nb turn => conn 1");
+    }
+    let text = "
+        a get x1 => wait
+        b puts => EvictedForLimit -1
+        settle 1
+        a turn => wait
+        z turn => dial
+        z opens 2
+        z puts => EvictedForLimit -2
+        settle 2
+        a turn => dial";
+    script.run(text);
+    assert_eq!(script.core.stats().handed_over, 17);
+}
+
+#[test]
+fn hand_overs_to_older_waiters_have_no_end() {
+    let mut script = script(Settings { total_limit: Some(1), ..NO_LIMITS }, "a get x1 => dial\na opens 1");
+    let queue: Vec<char> = ('b'..='y').collect();
+    for who in &queue {
+        script.run(&format!("{who} get x1 => wait"));
+    }
+    script.run("z get y1 => wait");
+    let mut holder = 'a';
+    for who in queue {
+        script.run(&format!("{holder} puts => kept\n{who} turn => conn 1"));
+        holder = who;
+    }
+    script.run(&format!("{holder} puts => EvictedForLimit -1\nsettle 1\nz turn => dial"));
+}
+
+#[test]
+fn hand_overs_are_counted_anew_once_the_queue_was_empty() {
+    let settings = Settings { total_limit: Some(1), ..NO_LIMITS };
+    let mut script = script(settings, "a get x1 => dial\na opens 1\nz get y1 => wait");
+    for _ in 0..8 {
+        script.run("b get x1 => wait\na puts => kept\nb turn => conn 1");
+        script.run("a get x1 => wait\nb puts => kept\na turn => conn 1");
+    }
+    let text = "
+        a puts => EvictedForLimit -1
+        b get x1 => wait
+        settle 1
+        z turn => dial
+        z opens 2
+        z puts => EvictedForLimit -2
+        z get y1 => wait
+        settle 2
+        b turn => dial
+        b opens 3
+        c get x1 => wait
+        b puts => kept
+        c turn => conn 3";
+    script.run(text);
+}
+
+#[test]
+fn expired_connections_are_closed_two_at_a_time() {
+    let settings = Settings { idle_timeout: Some(Duration::from_secs(10)), ..NO_LIMITS };
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        c get x1 => dial
+        d get y1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        d opens 4
+        a puts => kept
+        b puts => kept
+        c puts => kept
+        clock 5
+        d puts => kept
+        clock 10
+        e get y1 => conn 4 -1 -2
+        f get y1 => dial -3
+        settle 3
+        settle 1
+        settle 2
+        e puts => kept
+        clock 20
+        e get y1 => dial =4";
+    let stats = script(settings, text).core.stats();
+    assert_eq!(stats.closed(CloseReason::IdleTimeout), 4);
+}
+
+#[test]
+fn a_connection_is_kept_until_the_first_of_its_ends() {
+    let settings =
+        Settings { idle_timeout: Some(Duration::from_secs(10)), max_age: Some(Duration::from_secs(15)), ..NO_LIMITS };
+    for (text, reason) in [
+        ("clock 9\n a get x1 => conn 1", None),
+        ("clock 10\n a get x1 => dial =1", Some(CloseReason::IdleTimeout)),
+        ("clock 9\n a get x1 => conn 1\n a puts => kept\n clock 14\n a get x1 => conn 1", None),
+        ("clock 9\n a get x1 => conn 1\n a puts => kept\n clock 15\n a get x1 => dial =1", Some(CloseReason::MaxAge)),
+        ("clock 9\n a get x1 => conn 1\n clock 15\n a puts => MaxAge -1", Some(CloseReason::MaxAge)),
+        ("a get x1 => conn 1\n a puts 3 => kept\n clock 2\n a get x1 => conn 1", None),
+        ("a get x1 => conn 1\n a puts 3 => kept\n clock 3\n a get x1 => dial =1", Some(CloseReason::IdleTimeout)),
+        ("clock 3\n a get x1 => conn 1\n a puts 3 => IdleTimeout -1", Some(CloseReason::IdleTimeout)),
+    ] {
+        let mut script = script(settings, "a get x1 => dial\na opens 1\na puts => kept");
+        let stats = script.run(text).core.stats();
+        for other in [CloseReason::IdleTimeout, CloseReason::MaxAge] {
+            assert_eq!(stats.closed(other), u64::from(Some(other) == reason), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_time_that_comes_late_leaves_the_idle_list_in_order() {
+    let settings = Settings { idle_timeout: Some(Duration::from_secs(10)), ..NO_LIMITS };
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        a opens 1
+        b opens 2
+        clock 5
+        a puts => kept
+        clock 4
+        b puts => kept
+        clock 14
+        c get x1 => conn 2
+        clock 15
+        d get y1 => dial -1";
+    script(settings, text);
+}
+
+#[test]
+fn no_more_idle_connections_are_kept_than_allowed() {
+    let text = "
+        a get x1 => dial
+        b get x2 => dial
+        c get y1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        a puts => kept
+        b puts => PoolFull -2
+        c puts => kept
+        settle 2";
+    script(Settings { idle_limit: Some(1), ..NO_LIMITS }, text);
+    script(Settings { idle_limit: Some(0), ..NO_LIMITS }, "a get x1 => dial\na opens 1\na puts => PoolFull -1");
+}
+
+#[test]
+fn a_grant_that_came_before_the_cancel_is_the_answer() {
+    for (end, outcome) in [("a puts => kept", "conn 1"), ("a drops", "dial")] {
+        let mut script = script(limits(1, 9), "a get x1 => dial\na opens 1\nb get x1 => wait\nc get x1 => wait");
+        script.run(&format!("{end}\nb cancels => {outcome}\nc cancels => cancelled\nwoken => bc"));
+        assert_eq!(script.core.stats().waiting, 0);
+    }
+}
+
+#[test]
+fn an_interrupted_wait_is_over_for_its_thread_too() {
+    let mut script = script(limits(1, 9), "a get x1 => dial\nb get x1 => wait\nc get x1 => wait");
+    let oldest = script.core.oldest_ticket().expect("two wait");
+    script.core.interrupt(oldest);
+    script.core.interrupt(oldest);
+    script.core.audit();
+    assert_eq!(script.core.pressure(&(b'x', b'1')), (1, 1));
+    assert_eq!(script.core.pressure(&(b'y', b'1')), (0, 0));
+    script.run("woken => b\nb turn => cancelled\na fails\nwoken => c\nc turn => dial");
+    assert!(matches!(script.core.turn(oldest, script.now), Turn::Cancelled), "the ticket of one who left");
+}
+
+#[test]
+fn closing_wakes_all_and_empties_the_pool() {
+    let text = "
+        a get x1 => dial
+        b get y1 => dial
+        c get z1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        d get x1 => wait
+        e get x1 => wait
+        a puts => kept
+        f get y1 => wait
+        woken => d
+        c puts => kept
+        close => -3
+        woken => ef
+        e turn => closed
+        f cancels => closed
+        d turn => conn 1
+        d puts => PoolClosed -1
+        b puts => PoolClosed -2
+        g get x1 => closed
+        close
+        settle 2
+        settle 1
+        settle 3";
+    let script = script(limits(1, 9), text);
+    assert!(script.core.is_closed() && script.core.is_blank());
+    assert_eq!(script.core.stats().closed(CloseReason::PoolClosed), 3);
+}
+
+#[test]
+fn retiring_closes_what_was_opened_before_and_keeps_the_queue() {
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        c get y1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        c puts => kept
+        d get x1 => wait
+        retire => -3
+        a puts => Retired -1
+        settle 3
+        settle 1
+        woken => d
+        d turn => dial
+        d opens 4
+        d puts => kept
+        b renews => dial
+        b opens 5
+        b puts => kept";
+    let stats = script(limits(2, 9), text).core.stats();
+    assert_eq!((stats.idle, stats.closed(CloseReason::Retired)), (2, 2));
+}
+
+#[test]
+fn a_dial_that_began_before_the_pool_was_retired_is_not_kept() {
+    script(NO_LIMITS, "a get x1 => dial\nretire\na opens 1\na puts => Retired -1");
+}
+
+#[test]
+fn a_dead_connection_is_replaced_by_the_next_idle_one() {
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        c get y1 => dial
+        a opens 1
+        b opens 2
+        a puts => kept
+        b puts => kept
+        b get x1 => conn 2
+        b finds-dead => conn 1 suspect
+        b finds-dead => dial
+        b opens 3
+        e get x1 => dial
+        f get x1 => wait
+        clock 1
+        b puts => kept
+        f turn => conn 3";
+    let mut script = script(limits(2, 3), text);
+    let stats = script.core.stats();
+    assert_eq!((stats.open, stats.reused, stats.closed(CloseReason::PeerClosed)), (3, 1, 2));
+    script.run("g get x1 => wait\nf finds-dead => dial\nwoken => f");
+}
+
+#[test]
+fn a_replaced_connection_gives_its_place_to_who_is_held_back_by_the_total() {
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        a opens 1
+        b opens 2
+        a puts => kept
+        b puts => kept
+        b get x1 => conn 2
+        c get y1 => dial -1
+        d get y1 => wait
+        settle 1
+        b finds-dead => dial
+        b fails
+        woken => d";
+    script(Settings { total_limit: Some(2), ..NO_LIMITS }, text);
+}
+
+#[test]
+fn what_sat_idle_as_long_as_a_dead_connection_is_suspect() {
+    let text = "
+        a get x1 => dial
+        b get x2 => dial
+        c get x1 => dial
+        d get y1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        d opens 4
+        a puts => kept
+        b puts => kept
+        d puts => kept
+        clock 1
+        c puts => kept
+        c get x1 => conn 3
+        a get x1 => conn 1
+        a renews => dial
+        b get x2 => conn 2 suspect
+        d get y1 => conn 4
+        c puts => kept
+        c get x1 => conn 3
+        clock 2
+        b puts => kept
+        b get x2 => conn 2";
+    script(NO_LIMITS, text);
+}
+
+#[test]
+fn an_expired_connection_is_no_replacement() {
+    let settings = Settings { idle_timeout: Some(Duration::from_secs(10)), ..NO_LIMITS };
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        a opens 1
+        b opens 2
+        a puts => kept
+        clock 5
+        b puts => kept
+        b get x1 => conn 2
+        clock 10
+        b finds-dead => dial
+        c get y1 => dial -1";
+    script(settings, text);
+}
+
+#[test]
+fn one_comes_to_be_held_back_by_the_total_while_others_idle() {
+    let text = "
+        a get x1 => dial
+        b get y1 => dial
+        a opens 1
+        b opens 2
+        a puts => kept
+        b puts => kept
+        c get z1 => dial -1
+        d get x1 => wait
+        c opens 3
+        settle 1 => -2
+        d turn => wait
+        settle 2
+        d turn => dial";
+    script(limits(1, 2), text);
+}
+
+#[test]
+fn aborts_reach_whatever_a_caller_has_or_is_about_to_have() {
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        c get x1 => wait
+        b opens 2
+        b puts => kept
+        d get y1 => dial
+        d opens 4
+        d puts => kept
+        e get y1 => conn 4
+        f get z1 => dial
+        f opens 6
+        f puts => kept";
+    let mut aborts = script(limits(2, 9), text).core.aborts();
+    aborts.sort_unstable();
+    // Connection 2, opened by b, is granted to c; what idles is not interrupted.
+    assert_eq!(aborts, ['a', 'b', 'd']);
+}
+
+#[test]
+fn endpoints_that_are_empty_are_forgotten() {
+    let mut core = Core::<Numbers>::new(limits(1, 1));
+    let now = Instant::now();
+    let mut footprint = 0;
+    for number in 0..10_000u32 {
+        let key = ((number % 251) as u8, (number % 7) as u8);
+        let rung = Rc::default();
+        let get = |core: &mut Core<Numbers>| core.checkout(&key, now, || 'a', || Bell('a', Rc::clone(&rung))).0;
+        let Checkout::Granted(Grant::Permit { unit }) = get(&mut core) else { panic!("the pool is empty") };
+        let Checkout::Queued(ticket) = get(&mut core) else { panic!("the pool is full") };
+        assert!(matches!(core.cancel(ticket, now), Turn::Cancelled));
+        assert!(core.discard(unit, None).is_none());
+        assert!(core.is_blank());
+        core.audit();
+        if number == 500 {
+            footprint = core.footprint();
+        }
+    }
+    assert_eq!(core.footprint(), footprint);
+}

@@ -1,0 +1,442 @@
+//! The gate under loom, which tries every interleaving, and under shuttle, which tries many of more threads.
+//!
+//! ```text
+//! RUSTFLAGS="--cfg hostpool_loom" cargo test --lib --release pool::gate_models
+//! RUSTFLAGS="--cfg hostpool_shuttle" cargo test --lib --release pool::gate_models
+//! ```
+//!
+//! What runs is the gate that ships. Its connections count themselves from the dial to the end of their drop, and fail
+//! the model the moment more are open than the limits allow. Every scenario ends with all units back. No checker fires
+//! a timed wait: where a turn comes just as the wait times out is modelled by `wait_until`, which then says both, and a
+//! wait whose turn does not come is one that another thread interrupts.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+#[cfg(hostpool_loom)]
+use loom as checker;
+#[cfg(not(hostpool_loom))]
+use shuttle as checker;
+
+use checker::sync::atomic::{AtomicUsize, Ordering};
+use checker::thread::{self, JoinHandle};
+
+use super::core::Settings;
+use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused};
+use super::stats::CloseReason;
+use crate::error::Bound;
+use crate::time::Deadline;
+
+type Key = (u8, u8);
+
+const X1: Key = (0, 1);
+const X2: Key = (0, 2);
+const Y1: Key = (1, 1);
+const Z1: Key = (2, 1);
+
+/// Open sockets, eight bits for each endpoint. One number, so that a checker has one place more to switch at.
+struct Sockets {
+    open: AtomicUsize,
+    settings: Settings,
+}
+
+impl Sockets {
+    fn assert_within_limits(&self, open: usize) {
+        let each = [0, 1, 2].map(|endpoint| open >> (8 * endpoint) & 0xff);
+        let total = each.iter().sum::<usize>();
+        assert!(self.settings.total_limit.is_none_or(|limit| total <= limit), "{total} sockets in all");
+        assert!(each.iter().all(|&one| self.settings.open_limit.is_none_or(|limit| one <= limit)), "sockets: {each:?}");
+    }
+}
+
+struct Socket {
+    sockets: Arc<Sockets>,
+    one: usize,
+    dead: Cell<bool>,
+}
+
+impl Socket {
+    fn open(sockets: &Arc<Sockets>, endpoint: u8) -> Socket {
+        let one = 1 << (8 * endpoint);
+        let open = sockets.open.fetch_add(one, Ordering::SeqCst) + one;
+        sockets.assert_within_limits(open);
+        Socket { sockets: Arc::clone(sockets), one, dead: Cell::new(false) }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.sockets.open.fetch_sub(self.one, Ordering::SeqCst);
+    }
+}
+
+impl Pooled for Socket {
+    fn probe(&self) -> Result<(), CloseReason> {
+        if self.dead.get() { Err(CloseReason::PeerClosed) } else { Ok(()) }
+    }
+
+    fn end_use(&self) {}
+}
+
+/// How a visitor leaves.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    GiveBack,
+    Discard,
+    /// The dial fails where there is one, the exchange where there is none.
+    Fail,
+    Renew,
+}
+
+use End::{Discard, Fail, GiveBack, Renew};
+
+#[derive(Clone)]
+struct World {
+    gate: Arc<Gate<Key, Socket>>,
+    sockets: Arc<Sockets>,
+    deadline: Deadline,
+}
+
+impl World {
+    /// No limit is 0.
+    fn new(open_limit: usize, total_limit: usize) -> World {
+        let limit = |limit| (limit > 0).then_some(limit);
+        let (open_limit, total_limit) = (limit(open_limit), limit(total_limit));
+        let settings = Settings { open_limit, total_limit, idle_limit: None, idle_timeout: None, max_age: None };
+        let sockets = Arc::new(Sockets { open: AtomicUsize::new(0), settings });
+        // Every connection is probed, so that no decision hangs on the clock.
+        World { gate: Gate::new(settings, Duration::ZERO), sockets, deadline: Deadline::NEVER }
+    }
+
+    /// Waits have a bound, which passes just as they end.
+    fn hurried(self) -> World {
+        World { deadline: Deadline::after(Instant::now(), Some(Duration::from_secs(3600)), Bound::Pool), ..self }
+    }
+
+    fn permit(&self, key: Key) -> Permit<Key, Socket> {
+        match self.gate.checkout(&key, Deadline::NEVER) {
+            Ok(Checked::Permit(permit)) => permit,
+            _ => panic!("no permit"),
+        }
+    }
+
+    fn lease(&self, key: Key) -> Lease<Key, Socket> {
+        self.permit(key).opened(Socket::open(&self.sockets, key.0))
+    }
+
+    /// Waits in line, uses what comes, and leaves.
+    fn visit(&self, key: Key, end: End) -> Result<(), Refused> {
+        let lease = match self.gate.checkout(&key, self.deadline)? {
+            Checked::Permit(_) if end == Fail => return Ok(()),
+            Checked::Permit(permit) => permit.opened(Socket::open(&self.sockets, key.0)),
+            Checked::Lease(lease) => lease,
+        };
+        match end {
+            GiveBack => lease.give_back(None),
+            Discard => lease.discard(CloseReason::NotReusable),
+            Fail => drop(lease),
+            Renew => {
+                let permit = lease.renew(CloseReason::Failed);
+                permit.opened(Socket::open(&self.sockets, key.0)).give_back(None);
+            }
+        }
+        Ok(())
+    }
+
+    fn visitor(&self, key: Key, end: End) -> JoinHandle<Result<(), Refused>> {
+        let world = self.clone();
+        thread::spawn(move || world.visit(key, end))
+    }
+
+    fn spawn(&self, act: fn(&Gate<Key, Socket>)) -> JoinHandle<()> {
+        let world = self.clone();
+        thread::spawn(move || act(&world.gate))
+    }
+
+    /// All have left: nothing is in use, and what idles can be closed.
+    fn end(self) {
+        self.gate.audit();
+        let stats = self.gate.stats();
+        assert_eq!((stats.in_use, stats.dialing, stats.waiting), (0, 0, 0));
+        self.gate.retire_idle();
+        self.gate.audit();
+        assert_eq!(self.gate.stats().open, 0);
+        assert_eq!(self.sockets.open.load(Ordering::SeqCst), 0);
+    }
+}
+
+fn served(visitor: JoinHandle<Result<(), Refused>>) {
+    assert_eq!(visitor.join().expect("no thread panics"), Ok(()));
+}
+
+fn served_or_closed(visitor: JoinHandle<Result<(), Refused>>) {
+    let outcome = visitor.join().expect("no thread panics");
+    assert!(matches!(outcome, Ok(()) | Err(Refused::Closed)), "{outcome:?}");
+}
+
+fn served_or_timed_out(visitor: JoinHandle<Result<(), Refused>>) {
+    let outcome = visitor.join().expect("no thread panics");
+    assert!(matches!(outcome, Ok(()) | Err(Refused::TimedOut { .. })), "{outcome:?}");
+}
+
+#[cfg(hostpool_loom)]
+fn check(scenario: fn()) {
+    loom::model(scenario);
+}
+
+#[cfg(not(hostpool_loom))]
+fn check(scenario: fn()) {
+    shuttle::check_random(scenario, iterations(3000));
+    shuttle::check_pct(scenario, iterations(3000), 3);
+}
+
+#[cfg(not(hostpool_loom))]
+fn iterations(short: usize) -> usize {
+    let long = std::env::var("HOSTPOOL_MODEL_ITERATIONS").ok();
+    long.map_or(short, |text| text.parse().expect("HOSTPOOL_MODEL_ITERATIONS is a number"))
+}
+
+#[test]
+fn a_hand_over_and_a_close() {
+    check(|| {
+        let world = World::new(1, 0);
+        let lease = world.lease(X1);
+        let waiter = world.visitor(X1, GiveBack);
+        let closer = world.spawn(|gate| gate.close(false));
+        lease.give_back(None);
+        served_or_closed(waiter);
+        closer.join().expect("no thread panics");
+        assert!(world.gate.is_closed());
+        world.end();
+    });
+}
+
+#[test]
+fn a_hand_over_and_a_cancel() {
+    check(|| {
+        let world = World::new(1, 0).hurried();
+        let lease = world.lease(X1);
+        let waiter = world.visitor(X1, GiveBack);
+        let canceller = world.spawn(|gate| gate.interrupt_oldest());
+        lease.give_back(None);
+        served_or_timed_out(waiter);
+        canceller.join().expect("no thread panics");
+        world.end();
+    });
+}
+
+#[test]
+fn a_discard_and_a_cancel() {
+    check(|| {
+        let world = World::new(1, 0).hurried();
+        let lease = world.lease(X1);
+        let waiter = world.visitor(X1, Discard);
+        let canceller = world.spawn(|gate| gate.interrupt_oldest());
+        lease.discard(CloseReason::NotReusable);
+        served_or_timed_out(waiter);
+        canceller.join().expect("no thread panics");
+        world.end();
+    });
+}
+
+#[test]
+fn a_place_that_goes_to_another_endpoint_and_a_cancel() {
+    check(|| {
+        let world = World::new(0, 1).hurried();
+        let lease = world.lease(X1);
+        let waiter = world.visitor(Y1, GiveBack);
+        let canceller = world.spawn(|gate| gate.interrupt_oldest());
+        lease.give_back(None);
+        served_or_timed_out(waiter);
+        canceller.join().expect("no thread panics");
+        world.end();
+    });
+}
+
+#[test]
+fn a_steal_and_a_connection_that_comes_back() {
+    check(|| {
+        let world = World::new(0, 1);
+        let lease = world.lease(X1);
+        let waiters = [world.visitor(Y1, GiveBack), world.visitor(X1, GiveBack)];
+        lease.give_back(None);
+        waiters.into_iter().for_each(served);
+        world.end();
+    });
+}
+
+#[test]
+fn one_comes_to_be_held_back_by_the_total_while_another_idles() {
+    check(|| {
+        let world = World::new(1, 2);
+        let (first, second) = (world.lease(X1), world.lease(Y1));
+        first.give_back(None);
+        second.give_back(None);
+        let visitor = world.visitor(X2, GiveBack);
+        // Takes the place of the one for x, and stays.
+        let lease = world.lease(Z1);
+        served(visitor);
+        drop(lease);
+        world.end();
+    });
+}
+
+#[test]
+fn a_stolen_connection_counts_for_its_endpoint_until_it_is_closed() {
+    check(|| {
+        let world = World::new(1, 1);
+        world.lease(X1).give_back(None);
+        let visitors = [world.visitor(Y1, Discard), world.visitor(X1, GiveBack)];
+        assert_eq!(world.visit(X2, GiveBack), Ok(()));
+        visitors.into_iter().for_each(served);
+        world.end();
+    });
+}
+
+#[test]
+fn a_dial_fails_while_others_queue() {
+    check(|| {
+        let world = World::new(1, 0);
+        let permit = world.permit(X1);
+        let waiters = [world.visitor(X1, Fail), world.visitor(X1, GiveBack)];
+        drop(permit);
+        waiters.into_iter().for_each(served);
+        world.end();
+    });
+}
+
+#[test]
+fn a_close_with_a_lease_out_and_a_waiter_queued() {
+    check(|| {
+        let world = World::new(1, 0);
+        let lease = world.lease(X1);
+        let waiter = world.visitor(X1, GiveBack);
+        world.gate.close(true);
+        lease.give_back(None);
+        assert_eq!(waiter.join().expect("no thread panics"), Err(Refused::Closed));
+        world.end();
+    });
+}
+
+#[test]
+fn a_dead_connection_and_a_waiter() {
+    check(|| {
+        let world = World::new(1, 0);
+        let lease = world.lease(X1);
+        lease.conn().dead.set(true);
+        lease.give_back(None);
+        let visitors = [world.visitor(X1, GiveBack), world.visitor(X1, Discard)];
+        assert_eq!(world.visit(X2, GiveBack), Ok(()));
+        visitors.into_iter().for_each(served);
+        world.end();
+    });
+}
+
+#[test]
+fn dead_connections_and_another_endpoint() {
+    check(|| {
+        let world = World::new(2, 2);
+        let leases = [world.lease(X1), world.lease(X1)];
+        for lease in leases {
+            lease.conn().dead.set(true);
+            lease.give_back(None);
+        }
+        let visitors = [world.visitor(X1, GiveBack), world.visitor(Y1, GiveBack)];
+        visitors.into_iter().for_each(served);
+        world.end();
+    });
+}
+
+#[test]
+fn a_pool_is_retired_while_a_lease_is_out() {
+    check(|| {
+        let world = World::new(1, 0);
+        let lease = world.lease(X1);
+        let waiter = world.visitor(X1, GiveBack);
+        let retirer = world.spawn(|gate| gate.retire_idle());
+        lease.give_back(None);
+        served(waiter);
+        retirer.join().expect("no thread panics");
+        world.end();
+    });
+}
+
+#[test]
+fn another_key_of_the_endpoint_and_a_newcomer() {
+    check(|| {
+        let world = World::new(1, 0);
+        let lease = world.lease(X1);
+        let visitors = [world.visitor(X2, GiveBack), world.visitor(X1, Discard)];
+        lease.give_back(None);
+        visitors.into_iter().for_each(served);
+        world.end();
+    });
+}
+
+#[test]
+fn a_connection_is_renewed_while_others_queue() {
+    check(|| {
+        let world = World::new(1, 0);
+        world.lease(X1).give_back(None);
+        let visitors = [world.visitor(X1, Renew), world.visitor(X1, Renew)];
+        visitors.into_iter().for_each(served);
+        world.end();
+    });
+}
+
+/// Six threads, two visits each, three endpoints with two keys, everything that can happen to a connection.
+#[cfg(not(hostpool_loom))]
+mod crowd {
+    use super::*;
+    use shuttle::rand::{Rng, thread_rng};
+
+    fn crowd(open_limit: usize, total_limit: usize, interrupted: bool) {
+        let mut world = World::new(open_limit, total_limit);
+        if interrupted {
+            world = world.hurried();
+        }
+        let visitors: Vec<_> =
+            (0..6).map(|_| world.clone()).map(|world| thread::spawn(move || visits(&world))).collect();
+        if interrupted {
+            (0..3).for_each(|_| world.gate.interrupt_oldest());
+            world.gate.retire_idle();
+        }
+        visitors.into_iter().for_each(|visitor| visitor.join().expect("no thread panics"));
+        world.end();
+    }
+
+    fn visits(world: &World) {
+        for _ in 0..2 {
+            let mut random = thread_rng();
+            let key = (random.gen_range(0..3), random.gen_range(1..3));
+            let end = [GiveBack, GiveBack, GiveBack, Discard, Fail, Renew][random.gen_range(0..6)];
+            let outcome = world.visit(key, end);
+            world.gate.audit();
+            assert!(matches!(outcome, Ok(()) | Err(Refused::TimedOut { .. })), "{outcome:?}");
+        }
+    }
+
+    fn check_both(scenario: fn()) {
+        shuttle::check_random(scenario, iterations(20_000));
+        shuttle::check_pct(scenario, iterations(20_000), 3);
+    }
+
+    #[test]
+    fn under_both_limits() {
+        check_both(|| crowd(1, 2, false));
+        check_both(|| crowd(2, 3, false));
+    }
+
+    #[test]
+    fn under_one_limit() {
+        check_both(|| crowd(0, 2, false));
+        check_both(|| crowd(1, 0, false));
+    }
+
+    #[test]
+    fn with_waits_that_end_early() {
+        check_both(|| crowd(1, 2, true));
+        check_both(|| crowd(0, 1, true));
+    }
+}
