@@ -5,9 +5,10 @@ use std::io;
 use std::time::Instant;
 
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
+use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::stream::Stream;
-use crate::net::transport::{Transport, Wait, Wire};
+use crate::net::transport::{Transport, Wait};
 use crate::net::{connect, resolve};
 use crate::time::Deadline;
 use crate::tls::TlsConfig;
@@ -186,19 +187,18 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         if !target.is_encrypted() {
             return Ok(inner);
         }
-        let wire = Wire::foreign(inner, context.cell);
-        Ok(Box::new(self.tls.wrap(wire, target.origin, &context.wait())?))
+        self.tls.wrap(inner, target.origin, &context.wait())
     }
 }
 
-/// What a pool dials with unless it was given a dialer: by the scheme, with transports that need no virtual call.
+/// What a pool dials with unless it was given a dialer: by the scheme, with plain sockets that need no virtual call.
 pub(crate) fn direct(target: &Target<'_>, tls: &TlsConfig, context: &DialContext<'_>) -> Result<Wire> {
     match target.origin.kind() {
         Scheme::Http => Ok(Wire::Stream(TcpDialer.open(target, context)?)),
         Scheme::HttpUnix => Ok(Wire::Stream(UnixDialer.open(target, context)?)),
         Scheme::Https => {
-            let wire = Wire::Stream(TcpDialer.open(target, context)?);
-            tls.wrap(wire, target.origin, &context.wait())
+            let stream = Box::new(TcpDialer.open(target, context)?);
+            Ok(Wire::of(tls.wrap(stream, target.origin, &context.wait())?, context.cell))
         }
     }
 }

@@ -42,7 +42,7 @@
 //! | `native-roots` | yes | trust the system's certificates |
 //! | `webpki-roots` | yes | trust the bundled Mozilla set where the system has none |
 //! | `charset` | yes | [`Response::text`] in every charset of the web |
-//! | `json` | yes | [`RequestBuilder::json`], [`Response::json`] |
+//! | `json` | yes | `RequestBuilder::json`, `Response::json` |
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

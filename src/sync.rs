@@ -47,6 +47,12 @@ mod modelled {
         }
     }
 
+    impl<T: Default> Default for Mutex<T> {
+        fn default() -> Self {
+            Mutex::new(T::default())
+        }
+    }
+
     /// The checkers' `wait` takes the guard by value; the option lets it be taken out and put back.
     pub(crate) struct MutexGuard<'a, T>(Option<checker::MutexGuard<'a, T>>);
 

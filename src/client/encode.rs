@@ -172,7 +172,9 @@ mod tests {
     use crate::body::Body;
     use crate::url::Url;
 
-    fn request(method: &str, headers: &[(&str, &str)], body: &str) -> Request {
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+
+    fn request(method: &str, headers: Fields<'_>, body: &str) -> Request {
         let mut request = Request::new(method.parse().unwrap(), Url::parse("http://h:8080/p?q#f").unwrap());
         for (name, value) in headers {
             request.headers.append(name, value).unwrap();
@@ -193,7 +195,7 @@ mod tests {
     fn what_is_added_and_where() {
         let agent = format!("User-Agent: {AGENT}\r\n");
         let auto = ["Accept-Encoding: identity\r\n", &agent].concat();
-        let table: &[(&str, &[(&str, &str)], &str, String)] = &[
+        let table: &[(&str, Fields<'_>, &str, String)] = &[
             ("GET", &[], "", ["Host: h:8080\r\n", &auto].concat()),
             ("POST", &[], "", ["Host: h:8080\r\n", &auto, "Content-Length: 0\r\n"].concat()),
             ("PUT", &[], "body", ["Host: h:8080\r\n", &auto, "Content-Length: 4\r\n"].concat()),
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_the_client_learns_from_the_fields() {
-        let table: &[(&[(&str, &str)], bool, bool)] = &[
+        let table: &[(Fields<'_>, bool, bool)] = &[
             (&[], false, false),
             (&[("Connection", "close")], true, false),
             (&[("connection", "x, Close")], true, false),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::dial::{self, DialContext, Target};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::exchange::Common;
+use crate::exchange::{Common, Wire};
 use crate::headers::Headers;
-use crate::net::transport::{Transport, Wire};
+use crate::net::transport::Transport;
 use crate::pool::gate::Gate;
 use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
 use crate::pool::parts::{Prehashed, Settings};
@@ -91,7 +91,7 @@ impl Engine {
         let wire = match &self.connection.dialer {
             None => dial::direct(&target, &self.connection.tls, &context)?,
             Some(dialer) => {
-                let wire = Wire::foreign(dialer.dial(&target, &context)?, &cell);
+                let wire = Wire::of(dialer.dial(&target, &context)?, &cell);
                 if target.is_encrypted() && !wire.info().encrypted {
                     return Err(Error::new(ErrorKind::Tls, Phase::Tls)
                         .with_source("the dialer gave a connection that is not encrypted for an https URL"));

@@ -10,7 +10,7 @@ use crate::url::Url;
 
 /// A request as it will be sent.
 ///
-/// Usually made by the methods of a client and a [`RequestBuilder`].
+/// Usually made by the methods of a client and a [`RequestBuilder`](crate::RequestBuilder).
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) method: Method,

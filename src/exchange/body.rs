@@ -3,11 +3,12 @@
 use std::io;
 
 use super::buffers::{Buffers, READ_AHEAD};
+use super::wire::Wire;
 use super::{Bounds, io_error, is_end};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::h1::{Chunked, Framing, Limits};
 use crate::headers::Headers;
-use crate::net::transport::{Probe, Transport, Wait, Wire};
+use crate::net::transport::{Probe, Transport, Wait};
 
 /// Where a body is read from, and how long that may take.
 pub(crate) struct Io<'a> {

@@ -4,7 +4,8 @@
 
 use std::io;
 
-use crate::net::transport::{Transport, Wait, Wire};
+use super::wire::Wire;
+use crate::net::transport::{Transport, Wait};
 use crate::sync::Mutex;
 
 /// Takes most responses whole, in one call.

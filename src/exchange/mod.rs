@@ -3,17 +3,19 @@
 mod body;
 mod buffers;
 mod run;
+mod wire;
 
 use crate::h1::Limits;
 pub(crate) use body::{BodyReader, Io};
 pub(crate) use buffers::{Buffers, FreeList};
 pub(crate) use run::{Exchange, Received};
+pub(crate) use wire::Wire;
 
 use std::io;
 
 use crate::error::{Bound, Error, ErrorKind, Phase};
 use crate::net::abort::AbortCell;
-use crate::net::transport::{Transport, Wait, Wire};
+use crate::net::transport::{Transport, Wait};
 use crate::time::{Deadline, Timeout};
 
 /// What all exchanges of a client share.

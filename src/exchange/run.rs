@@ -5,10 +5,11 @@ use std::io::{self, IoSlice};
 use http::{Method, StatusCode};
 
 use super::buffers::Buffers;
+use super::wire::Wire;
 use super::{Bounds, io_error, is_end};
 use crate::error::{Error, ErrorKind, Limit, Phase, Violation};
 use crate::h1::{self, Decision, Fault, Framing, Head, Limits, Scanner};
-use crate::net::transport::{Probe, Transport, Wait, Wire};
+use crate::net::transport::{Probe, Transport, Wait};
 
 /// A body up to this size leaves with the head, in one send; a larger one in pieces of this size.
 const PIECE: usize = 128 * 1024;

@@ -3,14 +3,10 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
-use super::abort::{AbortCell, Interrupt};
-use super::stream::Stream;
+use super::abort::AbortCell;
 use crate::time::Deadline;
-#[cfg(feature = "rustls")]
-use crate::tls::TlsStream;
 
 /// A connected, reliable byte stream: a TCP or Unix socket, TLS over one, or one of your own.
 ///
@@ -94,76 +90,5 @@ impl<'a> Wait<'a> {
     /// Whether a `send` that finds no room answers 0 once input has arrived.
     pub fn watches_input(&self) -> bool {
         self.watch_input
-    }
-}
-
-/// The transports of this crate without a virtual call, and everyone else's with one.
-#[derive(Debug)]
-pub(crate) enum Wire {
-    Stream(Stream),
-    #[cfg(feature = "rustls")]
-    Tls(Box<TlsStream>),
-    Dyn(Arc<Foreign>),
-}
-
-#[derive(Debug)]
-pub(crate) struct Foreign(pub(crate) Box<dyn Transport>);
-
-impl Interrupt for Foreign {
-    fn interrupt(&self) {
-        self.0.abort();
-    }
-}
-
-impl Wire {
-    pub(crate) fn foreign(transport: Box<dyn Transport>, cell: &AbortCell) -> Wire {
-        let foreign = Arc::new(Foreign(transport));
-        let interrupt: Arc<dyn Interrupt> = foreign.clone();
-        cell.register(Arc::downgrade(&interrupt));
-        Wire::Dyn(foreign)
-    }
-
-    fn inner(&self) -> &dyn Transport {
-        match self {
-            Wire::Stream(stream) => stream,
-            #[cfg(feature = "rustls")]
-            Wire::Tls(tls) => &**tls,
-            Wire::Dyn(foreign) => &*foreign.0,
-        }
-    }
-}
-
-impl Transport for Wire {
-    fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
-        match self {
-            Wire::Stream(stream) => stream.recv(buf, wait),
-            _ => self.inner().recv(buf, wait),
-        }
-    }
-
-    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
-        match self {
-            Wire::Stream(stream) => stream.send(bufs, wait),
-            _ => self.inner().send(bufs, wait),
-        }
-    }
-
-    fn probe(&self) -> Probe {
-        self.inner().probe()
-    }
-
-    fn has_buffered(&self) -> bool {
-        match self {
-            Wire::Stream(_) => false,
-            _ => self.inner().has_buffered(),
-        }
-    }
-
-    fn abort(&self) {
-        self.inner().abort();
-    }
-
-    fn info(&self) -> TransportInfo {
-        self.inner().info()
     }
 }

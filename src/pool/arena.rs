@@ -162,7 +162,8 @@ impl<const LIST: usize> List<LIST> {
 
     /// `id` stands in this list.
     pub(crate) fn unlink<T: Linked>(&mut self, arena: &mut Arena<T>, id: Id) {
-        let Link { newer, older } = std::mem::replace(arena[id].link(LIST), Link::UNLINKED);
+        let Link { newer, older } = *arena[id].link_ref(LIST);
+        *arena[id].link(LIST) = Link::UNLINKED;
         match newer.get() {
             Some(newer) => arena[newer].link(LIST).older = older,
             None => self.newest = older,

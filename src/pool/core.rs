@@ -572,13 +572,7 @@ impl<P: Parts> Core<P> {
         let idle = self.idle.len();
         let open = self.units.len();
         let waiting = self.waiters.iter().filter(|(_, waiter)| waiter.turn == WaiterTurn::Waiting).count();
-        let mut stats = self.stats;
-        stats.open = open;
-        stats.idle = idle;
-        stats.in_use = open - idle - self.dialing;
-        stats.dialing = self.dialing;
-        stats.waiting = waiting;
-        stats
+        PoolStats { open, idle, in_use: open - idle - self.dialing, dialing: self.dialing, waiting, ..self.stats }
     }
 
     /// Units of the key's endpoint that are not idle, and how many wait for it.

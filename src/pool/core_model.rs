@@ -754,14 +754,18 @@ impl World {
         self.core.audit();
         assert_eq!(self.rung.take(), std::mem::take(&mut self.model.woken), "who is woken, in which order");
         let model = &self.model;
-        let mut expected = PoolStats::default();
-        expected.open = model.places.len();
-        expected.idle = model.idle.len();
-        expected.dialing = model.count(At::Dialing);
-        expected.in_use = model.count(At::Leased) + model.count(At::Granted) + model.count(At::Closing);
-        expected.waiting = model.waiters.iter().filter(|waiter| waiter.fate == Fate::Waiting).count();
-        (expected.created, expected.dial_failures) = (model.created, model.dial_failures);
-        (expected.reused, expected.handed_over) = (model.reused, model.handed_over);
+        let mut expected = PoolStats {
+            open: model.places.len(),
+            idle: model.idle.len(),
+            dialing: model.count(At::Dialing),
+            in_use: model.count(At::Leased) + model.count(At::Granted) + model.count(At::Closing),
+            waiting: model.waiters.iter().filter(|waiter| waiter.fate == Fate::Waiting).count(),
+            created: model.created,
+            dial_failures: model.dial_failures,
+            reused: model.reused,
+            handed_over: model.handed_over,
+            ..PoolStats::default()
+        };
         model.closings.iter().for_each(|&reason| expected.count_closed(reason));
         assert_eq!(self.core.stats(), expected);
         let Rules { open, total, .. } = model.rules;

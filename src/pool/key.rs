@@ -8,8 +8,9 @@ use super::gate::Pooled;
 use super::parts::Key;
 use super::stats::CloseReason;
 use crate::dial::Dialer;
+use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
-use crate::net::transport::{Probe, Transport, Wire};
+use crate::net::transport::{Probe, Transport};
 use crate::tls::TlsConfig;
 use crate::url::{Origin, Scheme};
 

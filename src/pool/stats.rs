@@ -1,5 +1,6 @@
 //! What a pool has done, in numbers.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Why a connection was not kept.
@@ -31,7 +32,23 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    const COUNT: usize = CloseReason::Retired as usize + 1;
+    /// In the order of their declaration, which is their number.
+    const ALL: [CloseReason; 11] = {
+        use CloseReason::*;
+        [
+            IdleTimeout,
+            MaxAge,
+            PeerClosed,
+            UnexpectedBytes,
+            NotReusable,
+            BodyAbandoned,
+            Failed,
+            PoolFull,
+            EvictedForLimit,
+            PoolClosed,
+            Retired,
+        ]
+    };
 }
 
 /// The state of a pool and its counts since it was built.
@@ -74,21 +91,49 @@ pub struct PoolStats {
     pub waited_total: Duration,
     /// The longest time one caller spent in the queue.
     pub waited_max: Duration,
-    pub(super) closed: [u64; CloseReason::COUNT],
+    pub(super) closed: Closed,
+}
+
+/// Connections closed, by reason.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Closed([u64; CloseReason::ALL.len()]);
+
+impl fmt::Debug for Closed {
+    /// The reasons that occurred.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = CloseReason::ALL.iter().zip(self.0);
+        f.debug_map().entries(counts.filter(|(_, count)| *count > 0)).finish()
+    }
 }
 
 impl PoolStats {
     /// Connections closed for that reason.
     pub fn closed(&self, reason: CloseReason) -> u64 {
-        self.closed[reason as usize]
+        self.closed.0[reason as usize]
     }
 
     pub(crate) fn count_closed(&mut self, reason: CloseReason) {
-        self.closed[reason as usize] += 1;
+        self.closed.0[reason as usize] += 1;
     }
 
     pub(crate) fn count_wait(&mut self, waited: Duration) {
         self.waited_total = self.waited_total.saturating_add(waited);
         self.waited_max = self.waited_max.max(waited);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_count() {
+        for (number, reason) in CloseReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, number);
+            let mut stats = PoolStats::default();
+            stats.count_closed(reason);
+            assert_eq!(stats.closed(reason), 1);
+            assert!(format!("{stats:?}").ends_with(&format!("closed: {{{reason:?}: 1}} }}")));
+        }
     }
 }

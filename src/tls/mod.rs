@@ -14,10 +14,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(feature = "rustls")]
-pub(crate) use stream::TlsStream;
+use stream::TlsStream;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::net::transport::{Wait, Wire};
+use crate::net::transport::{Transport, Wait};
 use crate::url::Origin;
 
 /// How TLS connections are made: whom to trust, and the sessions to resume.
@@ -81,20 +81,24 @@ impl TlsConfig {
         self.0.id
     }
 
-    /// Makes a TLS connection to `origin` over `wire`: the handshake, under `wait`.
+    /// Makes a TLS connection to `origin` over `inner`: the handshake, under `wait`.
     #[cfg(feature = "rustls")]
-    pub(crate) fn wrap(&self, wire: Wire, origin: &Origin, wait: &Wait<'_>) -> Result<Wire> {
+    pub(crate) fn wrap(
+        &self,
+        inner: Box<dyn Transport>,
+        origin: &Origin,
+        wait: &Wait<'_>,
+    ) -> Result<Box<dyn Transport>> {
         let client = self.0.client.get_or_init(|| {
             let built = roots::client_config(&self.0.roots);
             built.map(Arc::new).map_err(|error| error.to_string().into())
         });
         let client = client.as_ref().map_err(|why| Error::new(ErrorKind::Tls, Phase::Tls).with_source(&**why))?;
-        let stream = TlsStream::connect(client.clone(), wire, origin, wait)?;
-        Ok(Wire::Tls(Box::new(stream)))
+        Ok(Box::new(TlsStream::connect(client.clone(), inner, origin, wait)?))
     }
 
     #[cfg(not(feature = "rustls"))]
-    pub(crate) fn wrap(&self, _: Wire, _: &Origin, _: &Wait<'_>) -> Result<Wire> {
+    pub(crate) fn wrap(&self, _: Box<dyn Transport>, _: &Origin, _: &Wait<'_>) -> Result<Box<dyn Transport>> {
         Err(Error::new(ErrorKind::Unsupported("https needs the feature rustls"), Phase::Prepare))
     }
 }

@@ -13,7 +13,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, InvalidMessage};
 
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::net::transport::{Probe, Transport, TransportInfo, Wait, Wire};
+use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
 use crate::sync::Mutex;
 use crate::time::Deadline;
 use crate::url::Origin;
@@ -34,7 +34,7 @@ thread_local! {
 
 #[derive(Debug)]
 pub(crate) struct TlsStream {
-    wire: Wire,
+    wire: Box<dyn Transport>,
     state: Mutex<State>,
 }
 
@@ -65,7 +65,7 @@ enum Flush {
 impl TlsStream {
     pub(crate) fn connect(
         config: Arc<ClientConfig>,
-        wire: Wire,
+        wire: Box<dyn Transport>,
         origin: &Origin,
         wait: &Wait<'_>,
     ) -> Result<TlsStream> {

@@ -1,0 +1,79 @@
+//! The transports that connections are made of.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use crate::net::abort::{AbortCell, Interrupt};
+use crate::net::stream::Stream;
+use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
+
+/// A plain socket without a virtual call, and everything else with one.
+#[derive(Debug)]
+pub(crate) enum Wire {
+    Stream(Stream),
+    Dyn(Arc<Foreign>),
+}
+
+/// A transport that does not make itself known to those who may want to interrupt it.
+#[derive(Debug)]
+pub(crate) struct Foreign(Box<dyn Transport>);
+
+impl Interrupt for Foreign {
+    fn interrupt(&self) {
+        self.0.abort();
+    }
+}
+
+impl Wire {
+    /// From here on an abort of `cell` reaches this transport.
+    pub(crate) fn of(transport: Box<dyn Transport>, cell: &AbortCell) -> Wire {
+        let foreign = Arc::new(Foreign(transport));
+        let interrupt: Arc<dyn Interrupt> = foreign.clone();
+        cell.register(Arc::downgrade(&interrupt));
+        Wire::Dyn(foreign)
+    }
+}
+
+impl Transport for Wire {
+    fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+        match self {
+            Wire::Stream(stream) => stream.recv(buf, wait),
+            Wire::Dyn(foreign) => foreign.0.recv(buf, wait),
+        }
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+        match self {
+            Wire::Stream(stream) => stream.send(bufs, wait),
+            Wire::Dyn(foreign) => foreign.0.send(bufs, wait),
+        }
+    }
+
+    fn probe(&self) -> Probe {
+        match self {
+            Wire::Stream(stream) => stream.probe(),
+            Wire::Dyn(foreign) => foreign.0.probe(),
+        }
+    }
+
+    fn has_buffered(&self) -> bool {
+        match self {
+            Wire::Stream(stream) => stream.has_buffered(),
+            Wire::Dyn(foreign) => foreign.0.has_buffered(),
+        }
+    }
+
+    fn abort(&self) {
+        match self {
+            Wire::Stream(stream) => stream.abort(),
+            Wire::Dyn(foreign) => foreign.0.abort(),
+        }
+    }
+
+    fn info(&self) -> TransportInfo {
+        match self {
+            Wire::Stream(stream) => stream.info(),
+            Wire::Dyn(foreign) => foreign.0.info(),
+        }
+    }
+}
