@@ -96,7 +96,9 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
         let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
         while line != "\r\n" {
             line.clear();
-            reader.read_line(&mut line)?;
+            if reader.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
         }
         thread::sleep(HOLD);
         stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len()).as_bytes())?;

@@ -143,6 +143,9 @@ pub struct UnixDialer;
 impl UnixDialer {
     #[cfg(unix)]
     fn open(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
+        if target.origin.kind() != Scheme::HttpUnix {
+            return Err(Error::config("UnixDialer is for http+unix URLs, which name a socket"));
+        }
         let wait = context.wait();
         connect::unix(target.origin.host(), &wait).map_err(|error| connect_error(error, &wait))
     }

@@ -36,6 +36,8 @@ pub struct Headers {
 pub(crate) struct Field {
     pub(crate) name: Span,
     pub(crate) value: Span,
+    /// Marked as secret by whoever gave it; some names are secret by themselves.
+    pub(crate) secret: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,7 @@ impl Span {
 pub struct Header<'a> {
     name: &'a str,
     value: &'a [u8],
+    secret: bool,
 }
 
 impl<'a> Header<'a> {
@@ -75,11 +78,15 @@ impl<'a> Header<'a> {
     pub fn bytes(&self) -> &'a [u8] {
         self.value
     }
+
+    fn is_secret(&self) -> bool {
+        self.secret || is_secret(self.name)
+    }
 }
 
 impl fmt::Debug for Header<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_secret(self.name) {
+        if self.is_secret() {
             return write!(f, "{}: ***", self.name);
         }
         write!(f, "{}: {}", self.name, self.value.escape_ascii())
@@ -108,8 +115,9 @@ impl Headers {
     /// character or is not ASCII; bytes above 0x7F go through [`append_bytes`](Self::append_bytes).
     #[doc(alias = "add")]
     pub fn append(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
+        check_name(name)?;
         if let Some(offset) = value.bytes().position(|byte| !byte.is_ascii()) {
-            return Err(InvalidHeader::value(name, offset));
+            return Err(InvalidHeader { name: name.into(), fault: Fault::ValueByte(offset) });
         }
         self.append_bytes(name, value.as_bytes())
     }
@@ -117,14 +125,20 @@ impl Headers {
     /// [`append`](Self::append) for a value that may hold bytes above 0x7F (`obs-text` of RFC 9110, section 5.5).
     pub fn append_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
         check_name(name)?;
-        let value = trim(value);
         if let Some(offset) = value.iter().position(|&byte| !is_value_byte(byte)) {
-            return Err(InvalidHeader::value(name, offset));
+            return Err(InvalidHeader { name: name.into(), fault: Fault::ValueByte(offset) });
         }
+        self.push(Header { name, value: trim(value), secret: false })
+    }
+
+    /// The field has been checked.
+    fn push(&mut self, field: Header<'_>) -> Result<(), InvalidHeader> {
+        let Header { name, value, secret } = field;
+        // Places in the buffer are 32 bits wide.
         if self.bytes.len() + name.len() + value.len() > u32::MAX as usize {
-            return Err(InvalidHeader::value(name, u32::MAX as usize - self.bytes.len().min(u32::MAX as usize)));
+            return Err(InvalidHeader { name: name.into(), fault: Fault::NoRoom });
         }
-        let field = Field { name: self.push_bytes(name.as_bytes()), value: self.push_bytes(value) };
+        let field = Field { name: self.push_bytes(name.as_bytes()), value: self.push_bytes(value), secret };
         self.fields.push(field);
         Ok(())
     }
@@ -139,15 +153,9 @@ impl Headers {
     /// Replaces every field of that name by one, which takes the last place. Errors as [`append`](Self::append) does;
     /// then nothing has changed.
     pub fn insert(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
-        let kept = self.fields.len();
-        self.append(name, value)?;
-        let mut place = 0;
-        let bytes = &self.bytes;
-        self.fields.retain(|field| {
-            place += 1;
-            place > kept || !field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes())
-        });
-        Ok(())
+        Headers::new().append(name, value)?;
+        self.remove(name);
+        self.append(name, value)
     }
 
     /// Removes every field of that name and says how many there were.
@@ -159,8 +167,8 @@ impl Headers {
         let before = self.fields.len();
         let old = std::mem::take(self);
         for field in old.iter().filter(|field| !field.name.eq_ignore_ascii_case(name)) {
-            let field = Field { name: self.push_bytes(field.name.as_bytes()), value: self.push_bytes(field.value) };
-            self.fields.push(field);
+            // What was here before has room now.
+            let _ = self.push(field);
         }
         before - self.fields.len()
     }
@@ -211,6 +219,7 @@ impl Headers {
             // Names are tokens and so ASCII: checked in `append_bytes` and by the head parser.
             name: std::str::from_utf8(field.name.of(&self.bytes)).unwrap_or_default(),
             value: field.value.of(&self.bytes),
+            secret: field.secret,
         })
     }
 
@@ -224,12 +233,9 @@ impl Headers {
         self.fields.is_empty()
     }
 
-    /// Appends every field of `other`, keeping those that are here.
-    pub fn extend(&mut self, other: &Headers) {
-        for field in other.iter() {
-            let field = Field { name: self.push_bytes(field.name.as_bytes()), value: self.push_bytes(field.value) };
-            self.fields.push(field);
-        }
+    /// Appends every field of `other`, keeping those that are here. Errors when all of them pass 4 GiB.
+    pub fn extend(&mut self, other: &Headers) -> Result<(), InvalidHeader> {
+        other.iter().try_for_each(|field| self.push(field))
     }
 }
 
@@ -252,23 +258,28 @@ impl From<&http::HeaderMap> for Headers {
     fn from(map: &http::HeaderMap) -> Self {
         let mut headers = Headers::new();
         for (name, value) in map {
-            // `http` accepts what RFC 9110 does, so nothing is refused here; a field that is would be left out.
-            let _ = headers.append_bytes(name.as_str(), value.as_bytes());
+            let secret = value.is_sensitive();
+            // `http` accepts what RFC 9110 does and holds less than 4 GiB, so nothing is refused here.
+            let _ = headers.push(Header { name: name.as_str(), value: trim(value.as_bytes()), secret });
         }
         headers
     }
 }
 
-impl From<&Headers> for http::HeaderMap {
-    fn from(headers: &Headers) -> Self {
-        let mut map = http::HeaderMap::with_capacity(headers.len());
+impl TryFrom<&Headers> for http::HeaderMap {
+    type Error = http::header::MaxSizeReached;
+
+    /// Errors above 32,768 fields, which is all that an `http::HeaderMap` holds.
+    fn try_from(headers: &Headers) -> Result<Self, Self::Error> {
+        let mut map = http::HeaderMap::try_with_capacity(headers.len())?;
         for field in headers.iter() {
             let name = http::HeaderName::from_bytes(field.name.as_bytes());
-            if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_bytes(field.value)) {
-                map.append(name, value);
+            if let (Ok(name), Ok(mut value)) = (name, http::HeaderValue::from_bytes(field.value)) {
+                value.set_sensitive(field.is_secret());
+                map.try_append(name, value)?;
             }
         }
-        map
+        Ok(map)
     }
 }
 
@@ -286,14 +297,11 @@ enum Fault {
     EmptyName,
     NameByte(usize),
     ValueByte(usize),
+    NoRoom,
     Reserved(&'static str),
 }
 
 impl InvalidHeader {
-    fn value(name: &str, offset: usize) -> Self {
-        InvalidHeader { name: name.into(), fault: Fault::ValueByte(offset) }
-    }
-
     /// A field that the caller may not set, and why.
     pub(crate) fn reserved(name: &str, why: &'static str) -> Self {
         InvalidHeader { name: name.into(), fault: Fault::Reserved(why) }
@@ -307,6 +315,7 @@ impl fmt::Display for InvalidHeader {
             Fault::EmptyName => write!(f, "a header name is empty"),
             Fault::NameByte(at) => write!(f, "header name \"{name}\" has a byte at offset {at} that no token may have"),
             Fault::ValueByte(at) => write!(f, "the value of header {name} has a forbidden byte at offset {at}"),
+            Fault::NoRoom => write!(f, "header {name} does not fit in 4 GiB"),
             Fault::Reserved(why) => write!(f, "header {name} {why}"),
         }
     }
@@ -344,6 +353,7 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
+/// Fields that carry credentials.
 fn is_secret(name: &str) -> bool {
     ["authorization", "proxy-authorization", "cookie", "cookie2", "set-cookie", "set-cookie2"]
         .iter()
@@ -435,6 +445,9 @@ mod tests {
         headers.append("Accept", "a").unwrap();
         headers.remove("authorization");
         assert!(!headers.bytes.windows(6).any(|window| window == b"canary"));
+        headers.insert("Authorization", "canary").unwrap();
+        headers.insert("Authorization", "other").unwrap();
+        assert!(!headers.bytes.windows(6).any(|window| window == b"canary"));
     }
 
     #[test]
@@ -442,8 +455,17 @@ mod tests {
         let mut headers = Headers::new();
         headers.append("X-A", "1").unwrap();
         headers.append("X-A", "2").unwrap();
-        let map = http::HeaderMap::from(&headers);
+        headers.append("Authorization", "canary").unwrap();
+        let mut map = http::HeaderMap::try_from(&headers).unwrap();
         assert_eq!(map.get_all("x-a").iter().count(), 2);
+        assert!(!format!("{map:?}").contains("canary"));
+        let mut marked = http::HeaderValue::from_static("canary");
+        marked.set_sensitive(true);
+        map.insert("x-key", marked);
+        assert!(!format!("{:?}", Headers::from(&map)).contains("canary"));
+        let mut many = Headers::new();
+        (0..40_000).for_each(|_| many.append("a", "1").unwrap());
+        assert!(http::HeaderMap::try_from(&many).is_err());
         assert_eq!(Headers::from(&map).get_all("X-A").collect::<Vec<_>>(), ["1", "2"]);
     }
 }

@@ -28,6 +28,9 @@ const MAX_LEN: usize = 64 * 1024;
 /// # Ok::<(), hostpool::InvalidUrl>(())
 /// ```
 ///
+/// User name and password in front of the host are sent as Basic credentials, to that host alone, unless the request
+/// has an `Authorization` header of its own.
+///
 /// A Unix socket's path stands percent-encoded in the host's place: `http+unix://%2Frun%2Fapp.sock/status`.
 #[derive(Clone)]
 pub struct Url {
@@ -105,6 +108,12 @@ impl Url {
     /// What follows the `#`, which is never sent.
     pub fn fragment(&self) -> Option<&str> {
         self.text.get(self.fragment_start as usize + 1..)
+    }
+
+    /// User name and password in front of the host, still percent-encoded.
+    pub(crate) fn userinfo(&self) -> Option<&str> {
+        let authority = self.text[..self.authority_end as usize].split_once("://")?.1;
+        split_userinfo(authority).ok()?.0
     }
 
     /// The query as written, without its `?`.
@@ -262,8 +271,10 @@ impl Origin {
     }
 
     fn unix(authority: &str) -> Result<Origin, InvalidUrl> {
+        // Anything else would be read as a user name, a port or an address by other parsers of URLs.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%-._~!$&'()*+,;=".contains(&byte);
         let path = percent_encoding::percent_decode_str(authority).decode_utf8().map_err(|_| InvalidUrl::SocketPath)?;
-        if path.is_empty() || path.contains('\0') {
+        if path.is_empty() || path.contains('\0') || !authority.bytes().all(is_plain) {
             return Err(InvalidUrl::SocketPath);
         }
         Ok(Origin::new(Scheme::HttpUnix, &path, None, 0, None))
@@ -344,14 +355,17 @@ impl Origins {
     /// Enough for a crawler's working set; a full table starts again from nothing, which costs one parse an origin.
     const CAPACITY: usize = 4096;
 
+    /// Longer than a host of 253 bytes with scheme and port.
+    const LONGEST: usize = 512;
+
     pub(crate) fn url(&self, text: &str) -> Result<Url, InvalidUrl> {
         Url::build(text, |authority| {
             if let Some(origin) = self.0.read().get(authority) {
                 return Ok(origin.clone());
             }
             let origin = Arc::new(Origin::parse(authority)?);
-            // Credentials are not kept in a table that lives as long as the client.
-            if !authority.contains('@') {
+            // Credentials are not kept in a table that lives as long as the client, nor is what is too long for a host.
+            if !authority.contains('@') && authority.len() <= Self::LONGEST {
                 let mut known = self.0.write();
                 if known.len() >= Self::CAPACITY {
                     known.clear();
@@ -383,7 +397,7 @@ pub enum InvalidUrl {
     Authority,
     /// The port is not a number from 1 to 65535.
     Port,
-    /// The socket path of an `http+unix` URL is empty, not UTF-8, or has a NUL.
+    /// The socket path of an `http+unix` URL is empty, not UTF-8, has a NUL, or is not percent-encoded.
     SocketPath,
     /// Longer than 64 KiB.
     TooLong,
@@ -412,7 +426,9 @@ impl fmt::Display for InvalidUrl {
             InvalidUrl::NumericHost => "the host is a number but not an IPv4 address of four decimal parts",
             InvalidUrl::Authority => "white space, a backslash or a second @ stands in front of the path",
             InvalidUrl::Port => "the port is not a number from 1 to 65535",
-            InvalidUrl::SocketPath => "the path of the socket is empty, not UTF-8, or has a NUL",
+            InvalidUrl::SocketPath => {
+                "the path of the socket is empty, not UTF-8, has a NUL, or is not percent-encoded"
+            }
             InvalidUrl::TooLong => "longer than 64 KiB",
         })
     }
@@ -574,11 +590,25 @@ mod tests {
             ("http://a<b/", Host),
             ("http+unix:///run/a.sock", SocketPath),
             ("http+unix://a%00b/", SocketPath),
+            ("http+unix://a:b/", SocketPath),
+            ("http+unix://user:canary@a/", SocketPath),
+            ("http+unix://[/", SocketPath),
+            ("http+unix://a|b/", SocketPath),
         ];
         for (text, expected) in table {
             assert_eq!(Url::parse(text).map(|url| url.to_string()), Err(expected), "{text:?}");
         }
         assert_eq!(Url::parse(&format!("http://h/{}", "a".repeat(MAX_LEN))), Err(TooLong));
+    }
+
+    #[test]
+    fn every_accepted_url_is_one_for_the_url_crate() {
+        for text in
+            ["http://h:1/a b", "https://u:p@[::1]/?q#f", "http+unix://%2Frun%2Fa.sock/x", "http+unix://a!$&'()*+,;=~/"]
+        {
+            let url = Url::parse(text).unwrap();
+            assert_eq!(url::Url::from(&url).scheme(), url.origin().scheme());
+        }
     }
 
     #[test]

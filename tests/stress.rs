@@ -274,6 +274,10 @@ impl Transport for Counted {
         self.inner.probe()
     }
 
+    fn has_buffered(&self) -> bool {
+        self.inner.has_buffered()
+    }
+
     fn abort(&self) {
         self.inner.abort();
     }

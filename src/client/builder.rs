@@ -62,10 +62,7 @@ impl RequestBuilder {
 
     /// Adds all these headers.
     pub fn headers(self, headers: &Headers) -> Self {
-        self.change(|request| {
-            request.headers.extend(headers);
-            Ok(())
-        })
+        self.change(|request| Ok(request.headers.extend(headers)?))
     }
 
     /// Sends these bytes as the body, with their length. No Content-Type is added.
@@ -73,30 +70,34 @@ impl RequestBuilder {
     pub fn data(self, body: impl Into<Body>) -> Self {
         self.change(|request| {
             request.body = body.into();
+            request.content_type = None;
             Ok(())
         })
     }
 
-    /// Sends pairs as `application/x-www-form-urlencoded`.
+    /// Sends pairs as `application/x-www-form-urlencoded`, unless a header says otherwise.
     pub fn form<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         self.change(|request| {
             request.body = Body::from(encode_pairs(pairs));
-            request.default_content_type("application/x-www-form-urlencoded")
+            request.content_type = Some("application/x-www-form-urlencoded");
+            Ok(())
         })
     }
 
-    /// Sends a value as JSON. Errors where it has no JSON form, such as a map with keys that are no strings.
+    /// Sends a value as JSON, as `application/json` unless a header says otherwise. Errors where it has no JSON form, such as a map with keys that are no strings.
     #[cfg(feature = "json")]
     pub fn json(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
         self.change(|request| {
             let json = serde_json::to_vec(value)
                 .map_err(|error| crate::error::Error::request("the value has no JSON form").with_source(error))?;
             request.body = Body::from(json);
-            request.default_content_type("application/json")
+            request.content_type = Some("application/json");
+            Ok(())
         })
     }
 
-    /// Replaces the client's timeouts for this request; a [`Duration`](std::time::Duration) is a bound on the whole.
+    /// Replaces all of the client's timeouts for this request; a [`Duration`](std::time::Duration) is a bound on the
+    /// whole, and the only one then.
     pub fn timeout(self, timeout: impl Into<Timeout>) -> Self {
         self.change(|request| {
             request.timeout = Some(timeout.into());

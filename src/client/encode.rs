@@ -1,5 +1,6 @@
 //! A request's head on the wire, with the fields the client adds by itself.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{Method, Version};
 
 use super::engine::Policy;
@@ -15,6 +16,8 @@ struct Given {
     user_agent: bool,
     accept: bool,
     accept_encoding: bool,
+    authorization: bool,
+    content_type: bool,
     content_length: bool,
     connection: bool,
 }
@@ -30,21 +33,17 @@ pub(super) struct Sent {
 
 /// Refuses what would break the message's framing, before a connection is taken for it.
 pub(super) fn check(request: &Request) -> Result<()> {
-    let mut hosts = 0;
+    check_host(&request.headers)?;
+    let mut lengths = 0;
     for field in request.headers.iter() {
         let name = field.name();
         let refuse = |why| Err(InvalidHeader::reserved(name, why).into());
         match name.len() {
-            4 if name.eq_ignore_ascii_case("host") => {
-                hosts += 1;
-                if hosts > 1 {
+            14 if name.eq_ignore_ascii_case("content-length") => {
+                lengths += 1;
+                if lengths > 1 {
                     return refuse("is given twice");
                 }
-                if !is_host(field.bytes()) {
-                    return refuse("is no host with an optional port");
-                }
-            }
-            14 if name.eq_ignore_ascii_case("content-length") => {
                 let given = std::str::from_utf8(field.bytes()).ok().and_then(|value| value.parse().ok());
                 if given != Some(request.body.len()) || field.bytes().starts_with(b"+") {
                     return refuse("differs from the length of the body");
@@ -64,10 +63,22 @@ pub(super) fn check(request: &Request) -> Result<()> {
 
 /// Refuses headers of a client that would break every request.
 pub(crate) fn check_policy(policy: &Policy) -> Result<()> {
+    check_host(&policy.headers)?;
     let framing = ["content-length", "transfer-encoding"];
     match policy.headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name))) {
         Some(field) => Err(InvalidHeader::reserved(field.name(), "belongs to one request, not to all").into()),
         None => Ok(()),
+    }
+}
+
+fn check_host(headers: &Headers) -> Result<(), InvalidHeader> {
+    let mut hosts = headers.iter().filter(|field| field.name().eq_ignore_ascii_case("host"));
+    match (hosts.next(), hosts.next()) {
+        (Some(_), Some(second)) => Err(InvalidHeader::reserved(second.name(), "is given twice")),
+        (Some(host), None) if !is_host(host.bytes()) => {
+            Err(InvalidHeader::reserved(host.name(), "is no host with an optional port"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -97,6 +108,9 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sen
     if !given.user_agent {
         encode::field(out, "User-Agent", concat!("hostpool/", env!("CARGO_PKG_VERSION")).as_bytes());
     }
+    if let Some(userinfo) = request.url.userinfo().filter(|_| !given.authorization) {
+        encode::field(out, "Authorization", basic(userinfo).as_bytes());
+    }
     if policy.close && !given.connection {
         encode::field(out, "Connection", b"close");
     } else if request.version == Version::HTTP_10 && !given.connection && !policy.close {
@@ -108,11 +122,22 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sen
     for field in request.headers.iter() {
         write(out, field.name(), field.bytes(), &mut sent);
     }
+    if let Some(content_type) = request.content_type.filter(|_| !given.content_type) {
+        encode::field(out, "Content-Type", content_type.as_bytes());
+    }
     if !given.content_length && (!request.body.is_empty() || has_body(&request.method)) {
         encode::number_field(out, "Content-Length", request.body.len() as u64);
     }
     encode::end(out);
     sent
+}
+
+/// The credentials of a URL, which are those of its origin (RFC 7617).
+fn basic(userinfo: &str) -> String {
+    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+    let decoded = |part| percent_encoding::percent_decode_str(part).collect::<Vec<u8>>();
+    let credentials = [decoded(user), b":".to_vec(), decoded(password)].concat();
+    format!("Basic {}", BASE64_STANDARD.encode(credentials))
 }
 
 fn write(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut Sent) {
@@ -145,6 +170,8 @@ fn given(headers: &Headers) -> Given {
                 given.user_agent |= name.eq_ignore_ascii_case("user-agent");
                 given.connection |= name.eq_ignore_ascii_case("connection");
             }
+            12 => given.content_type |= name.eq_ignore_ascii_case("content-type"),
+            13 => given.authorization |= name.eq_ignore_ascii_case("authorization"),
             14 => given.content_length |= name.eq_ignore_ascii_case("content-length"),
             15 => given.accept_encoding |= name.eq_ignore_ascii_case("accept-encoding"),
             _ => {}
@@ -160,6 +187,8 @@ impl Given {
             user_agent: self.user_agent | other.user_agent,
             accept: self.accept | other.accept,
             accept_encoding: self.accept_encoding | other.accept_encoding,
+            authorization: self.authorization | other.authorization,
+            content_type: self.content_type | other.content_type,
             content_length: self.content_length,
             connection: self.connection | other.connection,
         }
@@ -259,6 +288,7 @@ mod tests {
             (&[("Content-Length", "3")], "A4.3"),
             (&[("Content-Length", "+5")], "A4.3 sign"),
             (&[("Content-Length", "5, 5")], "A4.3 list"),
+            (&[("Content-Length", "5"), ("content-length", "5")], "A4.3 twice"),
             (&[("Content-Length", "5"), ("Transfer-Encoding", "chunked")], "A4.5"),
             (&[("transfer-encoding", "chunked")], "A4.5 alone"),
             (&[("Host", "a"), ("host", "b")], "A4.6 twice"),
@@ -271,5 +301,34 @@ mod tests {
         }
         check(&request("POST", &[("Content-Length", "5"), ("Host", "[::1]:80")], "12345")).unwrap();
         assert!(check(&request("CONNECT", &[], "")).is_err());
+    }
+
+    #[test]
+    fn a_client_is_held_to_the_same() {
+        for (name, value) in [("Host", "u@evil/x y"), ("Content-Length", "1"), ("transfer-encoding", "chunked")] {
+            let mut policy = Policy::default();
+            policy.headers.append(name, value).unwrap();
+            assert!(check_policy(&policy).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_credentials_of_a_url() {
+        let authorization = |url: &str, headers: Fields<'_>| {
+            let mut request = request("GET", headers, "");
+            request.url = Url::parse(url).unwrap();
+            let (text, _) = encoded(&request, &Policy::default());
+            text.lines().find_map(|line| line.strip_prefix("Authorization: ").map(str::to_owned))
+        };
+        let table: [(&str, Fields<'_>, Option<&str>); 5] = [
+            ("http://h/", &[], None),
+            ("http://Aladdin:open%20sesame@h/", &[], Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),
+            ("http://user@h/", &[], Some("Basic dXNlcjo=")),
+            ("http://a:b:c@h/", &[], Some("Basic YTpiOmM=")),
+            ("http://user:password@h/", &[("Authorization", "Bearer x")], Some("Bearer x")),
+        ];
+        for (url, headers, expected) in table {
+            assert_eq!(authorization(url, headers).as_deref(), expected, "{url}");
+        }
     }
 }

@@ -3,14 +3,25 @@
 use http::{Method, Version};
 
 use crate::body::Body;
-use crate::error::Result;
 use crate::headers::Headers;
 use crate::time::Timeout;
 use crate::url::Url;
 
 /// A request as it will be sent.
 ///
-/// Usually made by the methods of a client and a [`RequestBuilder`](crate::RequestBuilder).
+/// Usually made by the methods of a client and a [`RequestBuilder`](crate::RequestBuilder); one that was made before, or
+/// by hand, is sent by `execute`.
+///
+/// ```no_run
+/// use hostpool::{Body, Method, Request, Session, Url};
+///
+/// let mut request = Request::new(Method::PUT, Url::parse("https://api.example/items/7")?);
+/// request.headers_mut().append("Content-Type", "text/plain")?;
+/// *request.body_mut() = Body::from("seven");
+/// let session = Session::new();
+/// let response = session.execute(request.clone())?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) method: Method,
@@ -19,12 +30,22 @@ pub struct Request {
     pub(crate) body: Body,
     pub(crate) timeout: Option<Timeout>,
     pub(crate) version: Version,
+    /// What the body is, should the headers not say it.
+    pub(crate) content_type: Option<&'static str>,
 }
 
 impl Request {
     /// A request without a body, with the headers that the client adds.
     pub fn new(method: Method, url: Url) -> Request {
-        Request { method, url, headers: Headers::new(), body: Body::empty(), timeout: None, version: Version::HTTP_11 }
+        Request {
+            method,
+            url,
+            headers: Headers::new(),
+            body: Body::empty(),
+            timeout: None,
+            version: Version::HTTP_11,
+            content_type: None,
+        }
     }
 
     /// The method.
@@ -55,13 +76,5 @@ impl Request {
     /// The same, to change it.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
-    }
-
-    /// Says what the body is, unless the caller has said so.
-    pub(super) fn default_content_type(&mut self, value: &str) -> Result<()> {
-        if !self.headers.contains("content-type") {
-            self.headers.append("Content-Type", value)?;
-        }
-        Ok(())
     }
 }

@@ -52,21 +52,24 @@ impl<'a> Hop<'a> {
 
     fn run(self) -> Result<Response> {
         let mut lease = self.checkout()?;
+        // Bytes of the request have left, by this attempt or the one before.
+        let mut left = false;
         loop {
             let mut buffers = self.engine.common.buffers.take();
             let sent = encode::head(&mut buffers.out, &self.request, self.policy);
-            let (left, failed) = match self.exchange(&lease, &mut buffers) {
+            let failed = match self.exchange(&lease, &mut buffers) {
                 Ok(received) => {
                     let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
                     if !replay::decide(&self.attempt(&lease, sent, true, end)) {
                         return Ok(self.response(received, lease, buffers, sent));
                     }
-                    (true, None)
+                    left = true;
+                    None
                 }
                 Err(failed) => {
-                    let left = failed.accepted > 0;
-                    let again = replay::decide(&self.attempt(&lease, sent, left, end_of(&failed)));
-                    (left, (!again).then_some(failed.error))
+                    let again = replay::decide(&self.attempt(&lease, sent, failed.accepted > 0, end_of(&failed)));
+                    left |= failed.accepted > 0;
+                    (!again).then_some(failed.error)
                 }
             };
             self.engine.common.buffers.put(buffers);
@@ -76,7 +79,6 @@ impl<'a> Hop<'a> {
             }
             self.engine.gate.count_replay();
             let permit = lease.renew(CloseReason::PeerClosed);
-            // What became of the first attempt nobody knows, should there be no second.
             let opened = self.engine.open(permit, &self.key, self.deadline, self.timeout.connect);
             lease = opened.map_err(|error| error.with_maybe_processed(left))?;
         }
@@ -103,15 +105,8 @@ impl<'a> Hop<'a> {
     fn exchange(&self, lease: &PoolLease, buffers: &mut Buffers) -> Result<Received, Failed> {
         let connection = lease.conn();
         let bounds = Bounds { deadline: self.deadline, timeout: self.timeout, cell: &connection.cell };
-        let mut exchange = Exchange {
-            wire: &connection.wire,
-            buffers,
-            limits: &self.engine.common.limits,
-            bounds,
-            reused: lease.is_reused(),
-            accepted: 0,
-            received: 0,
-        };
+        let common = &self.engine.common;
+        let mut exchange = Exchange::new(&connection.wire, buffers, &common.limits, bounds, lease.is_reused());
         exchange.run(&self.request.method, self.request.body.bytes()).map_err(|error| Failed {
             error,
             accepted: exchange.accepted,
@@ -120,7 +115,7 @@ impl<'a> Hop<'a> {
     }
 
     fn response(self, received: Received, lease: PoolLease, buffers: Buffers, sent: Sent) -> Response {
-        let Received { head, framing, reusable } = received;
+        let Received { head, framing, reusable, .. } = received;
         let keep_until = head.facts.keep_alive_timeout.and_then(keep_until);
         Response::new(Parts {
             head,
@@ -138,10 +133,10 @@ impl<'a> Hop<'a> {
     }
 }
 
-/// A 408 that closes. On a connection that had been idle it means that the server gave up waiting for a request before
-/// this one came (RFC 9110, section 15.5.9).
+/// A 408 that closes, and nothing else came. On a connection that had been idle it means that the server gave up
+/// waiting for a request before this one came (RFC 9110, section 15.5.9).
 fn is_idle_notice(received: &Received) -> bool {
-    received.head.status == StatusCode::REQUEST_TIMEOUT && !received.reusable
+    received.plain && received.head.status == StatusCode::REQUEST_TIMEOUT && received.head.facts.close
 }
 
 fn end_of(failed: &Failed) -> End {

@@ -62,6 +62,11 @@ impl BodyReader {
         }
     }
 
+    /// The caller could not wait any longer: from now on every read answers that.
+    pub(crate) fn fail(&mut self, kind: ErrorKind) {
+        self.state = State::Failed(kind);
+    }
+
     /// What Content-Length announced, where the framing is by it.
     pub(crate) fn expected(&self) -> Option<u64> {
         self.expected
@@ -79,7 +84,8 @@ impl BodyReader {
 
     /// Whether bytes are there that belong to no response. Asked when the body is done.
     pub(crate) fn has_surplus(&self, io: &Io<'_>) -> bool {
-        !io.buffers.is_empty() || io.wire.has_buffered() || (self.direct && io.wire.probe() != Probe::Quiet)
+        let unseen = self.direct || io.buffers.was_full();
+        !io.buffers.is_empty() || io.wire.has_buffered() || (unseen && io.wire.probe() != Probe::Quiet)
     }
 
     /// Reads into `buf`, which is not empty; 0 is the end of the body.

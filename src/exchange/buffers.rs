@@ -22,11 +22,13 @@ pub(crate) struct Buffers {
     input: Vec<u8>,
     start: usize,
     end: usize,
+    /// The last call filled all the room there was: more may wait behind it.
+    full: bool,
 }
 
 impl Buffers {
     fn new() -> Buffers {
-        Buffers { out: Vec::with_capacity(1024), input: vec![0; READ_AHEAD], start: 0, end: 0 }
+        Buffers { out: Vec::with_capacity(1024), input: vec![0; READ_AHEAD], start: 0, end: 0, full: false }
     }
 
     /// Received and not yet consumed.
@@ -68,10 +70,17 @@ impl Buffers {
         }
         let len = wire.recv(&mut self.input[self.end..], wait)?;
         self.end += len;
+        self.full = self.end == self.input.len();
         Ok(len)
     }
 
+    /// Whether bytes may have been left in the transport behind those received.
+    pub(crate) fn was_full(&self) -> bool {
+        self.full
+    }
+
     fn reset(&mut self) {
+        self.full = false;
         self.start = 0;
         self.end = 0;
         self.out.clear();

@@ -40,6 +40,14 @@ impl<'a> Bounds<'a> {
         self.deadline = self.deadline.or_within(self.timeout.head, Bound::Head);
     }
 
+    /// A peer that is faster than we are never lets a wait end by its deadline; so that is looked at in between.
+    fn check(&self, phase: Phase) -> Result<(), Error> {
+        match self.deadline.is_past() {
+            true => Err(Error::new(ErrorKind::Timeout(self.deadline.bound()), phase)),
+            false => Ok(()),
+        }
+    }
+
     fn read(&self) -> Wait<'a> {
         Wait::new(self.deadline.or_within(self.timeout.read, Bound::Read), self.cell)
     }

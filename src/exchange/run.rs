@@ -16,13 +16,14 @@ const PIECE: usize = 128 * 1024;
 
 /// One request and its response's head.
 pub(crate) struct Exchange<'a> {
-    pub(crate) wire: &'a Wire,
-    /// `out` holds the encoded head.
-    pub(crate) buffers: &'a mut Buffers,
-    pub(crate) limits: &'a Limits,
-    pub(crate) bounds: Bounds<'a>,
-    /// The connection has carried a request before.
-    pub(crate) reused: bool,
+    wire: &'a Wire,
+    buffers: &'a mut Buffers,
+    limits: &'a Limits,
+    bounds: Bounds<'a>,
+    /// Further responses can follow only a first one: a blank line in front of that is passed over.
+    first: bool,
+    /// Interim responses so far.
+    interim: usize,
     /// Bytes of the request that the transport took.
     pub(crate) accepted: usize,
     /// Bytes of the response that arrived.
@@ -36,33 +37,49 @@ pub(crate) struct Received {
     pub(crate) framing: Framing,
     /// The connection may carry another request once the body has been read.
     pub(crate) reusable: bool,
+    /// The whole request was sent, and this is all that came in answer.
+    pub(crate) plain: bool,
 }
 
-impl Exchange<'_> {
-    pub(crate) fn run(&mut self, method: &Method, body: &[u8]) -> Result<Received, Error> {
-        let complete = match self.send(body) {
-            Ok(complete) => complete,
-            // The peer may have refused the request and closed; its answer is worth more than our broken pipe.
-            Err(error) if self.accepted > 0 && *error.kind() == ErrorKind::Disconnected => {
-                let answer = self.receive(method);
-                return match answer {
-                    Ok(received) => Ok(Received { reusable: false, ..received }),
-                    Err(_) => Err(error),
-                };
-            }
-            Err(error) => return Err(error),
-        };
-        let received = self.receive(method)?;
-        Ok(Received { reusable: received.reusable && complete, ..received })
+impl<'a> Exchange<'a> {
+    /// `buffers.out` holds the encoded head. On a connection that was `reused` nothing stands in front of a response.
+    pub(crate) fn new(
+        wire: &'a Wire,
+        buffers: &'a mut Buffers,
+        limits: &'a Limits,
+        bounds: Bounds<'a>,
+        reused: bool,
+    ) -> Self {
+        Exchange { wire, buffers, limits, bounds, first: !reused, interim: 0, accepted: 0, received: 0 }
     }
 
-    /// Sends head and body. False if a response began to arrive first: the rest is not sent then.
-    fn send(&mut self, body: &[u8]) -> Result<bool, Error> {
+    pub(crate) fn run(&mut self, method: &Method, body: &[u8]) -> Result<Received, Error> {
+        match self.send(body) {
+            Ok(None) => {
+                self.bounds.begin_head();
+                let head = self.receive_final()?;
+                self.judge(method, head, true)
+            }
+            Ok(Some(early)) => self.judge(method, early, false),
+            // The peer may have refused the request and closed; its answer is worth more than our broken pipe.
+            Err(error) if self.accepted > 0 && *error.kind() == ErrorKind::Disconnected => {
+                self.bounds.begin_head();
+                let answer = self.receive_final().and_then(|head| self.judge(method, head, false));
+                answer.map_err(|_| error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends head and body; or answers the final head that arrived first, and the rest is not sent then.
+    fn send(&mut self, body: &[u8]) -> Result<Option<Head>, Error> {
         let total = self.buffers.out.len() + body.len();
         while self.accepted < total {
-            let looked_for_answer = self.accepted > 0;
-            if looked_for_answer && self.wire.probe() != Probe::Quiet {
-                return Ok(false);
+            if self.accepted > 0 {
+                self.bounds.check(Phase::Send)?;
+                if let Some(head) = self.early()? {
+                    return Ok(Some(head));
+                }
             }
             let head = &self.buffers.out[self.accepted.min(self.buffers.out.len())..];
             let sent_of_body = self.accepted.saturating_sub(self.buffers.out.len());
@@ -74,34 +91,57 @@ impl Exchange<'_> {
                 (false, true) => &both[..1],
                 (false, false) => &both[..],
             };
-            match self.wire.send(bufs, &wait) {
-                Ok(0) => return Ok(false),
-                Ok(len) => self.accepted += len,
-                Err(error) => return Err(io_error(error, self.wire, &wait, Phase::Send)),
-            }
+            // No bytes: there was no room, and input has arrived that is looked at next.
+            let sent = self.wire.send(bufs, &wait);
+            self.accepted += sent.map_err(|error| io_error(error, self.wire, &wait, Phase::Send))?;
         }
-        Ok(true)
+        Ok(None)
     }
 
-    fn receive(&mut self, method: &Method) -> Result<Received, Error> {
-        self.bounds.begin_head();
-        self.skip_blank_line()?;
-        for _ in 0..=self.limits.interim {
+    /// The final head, if one has begun to arrive. Interim ones are passed over, and the request goes on: 100 and 103
+    /// are no answers (RFC 9110, section 15.2).
+    fn early(&mut self) -> Result<Option<Head>, Error> {
+        while !self.buffers.is_empty() || self.wire.probe() != Probe::Quiet {
             let head = self.receive_head()?;
-            if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
-                continue;
+            if !self.is_interim(&head)? {
+                return Ok(Some(head));
             }
-            let Decision { framing, reusable } = h1::decide(method, head.version, head.status, &head.facts)
-                .map_err(|violation| Error::violation(violation, Phase::Head))?;
-            if framing == Framing::Upgrade {
-                return Err(Error::violation(Violation::UnexpectedUpgrade, Phase::Head));
-            }
-            return Ok(Received { head, framing, reusable });
         }
-        Err(refused(Limit::Interim.into()))
+        Ok(None)
+    }
+
+    fn receive_final(&mut self) -> Result<Head, Error> {
+        loop {
+            let head = self.receive_head()?;
+            if !self.is_interim(&head)? {
+                return Ok(head);
+            }
+        }
+    }
+
+    fn is_interim(&mut self, head: &Head) -> Result<bool, Error> {
+        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(false);
+        }
+        self.interim += 1;
+        match self.interim > self.limits.interim {
+            true => Err(refused(Limit::Interim.into())),
+            false => Ok(true),
+        }
+    }
+
+    /// `complete` says that the whole request was sent.
+    fn judge(&self, method: &Method, head: Head, complete: bool) -> Result<Received, Error> {
+        let Decision { framing, reusable } = h1::decide(method, head.version, head.status, &head.facts)
+            .map_err(|violation| Error::violation(violation, Phase::Head))?;
+        if framing == Framing::Upgrade {
+            return Err(Error::violation(Violation::UnexpectedUpgrade, Phase::Head));
+        }
+        Ok(Received { head, framing, reusable: reusable && complete, plain: complete && self.interim == 0 })
     }
 
     fn receive_head(&mut self) -> Result<Head, Error> {
+        self.skip_blank_line()?;
         let mut scanner = Scanner::new();
         loop {
             if let Some(len) = scanner.advance(self.buffers.filled(), self.limits).map_err(refused)? {
@@ -114,6 +154,7 @@ impl Exchange<'_> {
     }
 
     fn fill(&mut self) -> Result<(), Error> {
+        self.bounds.check(Phase::Head)?;
         let wait = self.bounds.read();
         match self.buffers.fill(self.wire, &wait) {
             Ok(1..) if wait.is_cancelled() => {
@@ -140,11 +181,11 @@ impl Exchange<'_> {
     /// Some servers send a CRLF too many behind a body. In front of the first response of a connection one is passed
     /// over (RFC 9112, section 2.2); later it would be a byte that belongs to no response.
     fn skip_blank_line(&mut self) -> Result<(), Error> {
+        if !std::mem::take(&mut self.first) {
+            return Ok(());
+        }
         if self.buffers.is_empty() {
             self.fill()?;
-        }
-        if self.reused {
-            return Ok(());
         }
         while self.buffers.filled() == b"\r" {
             self.fill()?;

@@ -256,7 +256,7 @@ pub(crate) fn parse(head: &[u8], limits: &Limits) -> Result<Head, Fault> {
     }
     let mut fields = Vec::with_capacity(response.headers.len());
     for header in response.headers.iter() {
-        let field = Field { name: span(head, header.name.as_bytes()), value: span(head, header.value) };
+        let field = Field { name: span(head, header.name.as_bytes()), value: span(head, header.value), secret: false };
         // The line in front of this one ends in LF, which httparse has seen to.
         facts.bare_lf |= !bytes[..field.name.start as usize].ends_with(b"\r\n");
         facts.note(header.name.as_bytes(), field.value.of(&bytes))?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -16,17 +16,20 @@ use super::wait::{GUARD, ready_within};
 use crate::error::Bound;
 use crate::time::Deadline;
 
+/// Several round trips round the world, with a lost packet.
+const LEAST_SHARE: Duration = Duration::from_secs(2);
+
 /// Connects to the first address that answers, in order, all under one deadline. The error tells of every one tried.
 ///
-/// While further addresses are left one gets its share of the time and no more, so that a host which swallows packets
-/// cannot use up what the next address would need.
+/// While further addresses are left one gets its share of the time and little more, so that a host which swallows
+/// packets cannot use up what the next address would need; but no less than a far-away host takes to answer.
 pub(crate) fn tcp(addresses: &[SocketAddr], wait: &Wait<'_>) -> io::Result<Stream> {
     let mut failures = String::new();
     let mut last = io::ErrorKind::NotFound;
     for (tried, address) in addresses.iter().enumerate() {
         let left = (addresses.len() - tried) as u32;
         let now = Instant::now();
-        let share = wait.deadline.remaining(now).map(|remaining| remaining / left);
+        let share = wait.deadline.remaining(now).map(|remaining| (remaining / left).max(LEAST_SHARE).min(remaining));
         let deadline = if left == 1 { wait.deadline } else { Deadline::after(now, share, Bound::Connect) };
         match tcp_one(address, &Wait { deadline, ..*wait }) {
             Ok(stream) => return Ok(stream),
@@ -47,7 +50,7 @@ fn tcp_one(address: &SocketAddr, wait: &Wait<'_>) -> io::Result<Stream> {
     // delayed acknowledgements costs 40 ms a request).
     socket.set_tcp_nodelay(true)?;
     let socket = guarded(socket, wait)?;
-    connect(&socket, address, wait)?;
+    connect(&socket, address, wait, Interrupted::GoesOn)?;
     Ok(Stream::new(socket, Some(*address)))
 }
 
@@ -56,7 +59,7 @@ fn tcp_one(address: &SocketAddr, wait: &Wait<'_>) -> io::Result<Stream> {
 pub(crate) fn unix(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
     let address = rustix::net::SocketAddrUnix::new(path)?;
     let socket = guarded(socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?, wait)?;
-    connect(&socket, &address, wait)?;
+    connect(&socket, &address, wait, Interrupted::BeginsAgain)?;
     Ok(Stream::new(socket, None))
 }
 
@@ -75,7 +78,22 @@ fn guarded(socket: socket2::Socket, wait: &Wait<'_>) -> io::Result<Arc<Socket>> 
     Ok(socket)
 }
 
-fn connect(socket: &Arc<Socket>, address: &impl SocketAddrArg, wait: &Wait<'_>) -> io::Result<()> {
+/// What a signal does to a `connect` that blocks.
+#[derive(Clone, Copy, PartialEq)]
+enum Interrupted {
+    /// The kernel goes on connecting a TCP socket.
+    GoesOn,
+    /// A Unix socket was waiting for room in the backlog, and nothing has begun.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "Unix sockets alone"))]
+    BeginsAgain,
+}
+
+fn connect(
+    socket: &Arc<Socket>,
+    address: &impl SocketAddrArg,
+    wait: &Wait<'_>,
+    interrupted: Interrupted,
+) -> io::Result<()> {
     loop {
         if wait.is_cancelled() {
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -85,7 +103,8 @@ fn connect(socket: &Arc<Socket>, address: &impl SocketAddrArg, wait: &Wait<'_>) 
         }
         match rustix::net::connect(socket, address) {
             Ok(()) => return Ok(()),
-            // The guard ended, or a signal came: the kernel goes on connecting.
+            Err(Errno::INTR) if interrupted == Interrupted::BeginsAgain => continue,
+            // The guard ended, or a signal came.
             Err(Errno::INPROGRESS | Errno::INTR | Errno::ALREADY) => break,
             // A Unix socket whose backlog is full: nothing has begun.
             Err(Errno::AGAIN) => continue,

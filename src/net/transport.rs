@@ -29,7 +29,8 @@ pub trait Transport: Send + Sync + fmt::Debug {
     fn probe(&self) -> Probe;
 
     /// Whether received bytes are held inside that no `recv` has given out. A connection with such bytes is not used
-    /// again.
+    /// again. A transport that buffers nothing has none, which is the default; one that wraps another passes the
+    /// question on.
     fn has_buffered(&self) -> bool {
         false
     }

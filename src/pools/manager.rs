@@ -12,6 +12,7 @@ use crate::client::sealed::Sealed;
 use crate::client::{Engine, IntoUrl, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, Result};
 use crate::pool::stats::PoolStats;
+use crate::response::Response;
 
 /// Pools of connections to any number of hosts, under one limit in all.
 ///
@@ -64,6 +65,11 @@ impl PoolManager {
     }
 
     verbs!(url: impl IntoUrl);
+
+    /// Sends a request that was made before. Errors as [`RequestBuilder::send`] does.
+    pub fn execute(&self, request: Request) -> Result<Response> {
+        RequestBuilder::new(&self.engine, &self.policy, Ok(request)).send()
+    }
 
     /// How all pools together stand, and what they have done.
     pub fn stats(&self) -> PoolStats {

@@ -12,7 +12,7 @@ use http::{Method, StatusCode, Version};
 
 use crate::error::{Error, ErrorKind, Limit, Phase, Result};
 use crate::exchange::{BodyReader, Bounds, Buffers, Common, Io};
-use crate::h1::{Framing, Head};
+use crate::h1::{Framing, Head, TransferCoding};
 use crate::headers::Headers;
 use crate::net::transport::Transport;
 use crate::pool::PoolLease;
@@ -135,9 +135,12 @@ impl Response {
         &self.url
     }
 
-    /// The length of the body that the server announced, where it did.
+    /// The length that the server announced, where it did; for `HEAD` that of the body a `GET` would have.
     pub fn content_length(&self) -> Option<u64> {
-        self.reader.expected()
+        match self.head.facts.transfer_coding {
+            TransferCoding::None => self.head.facts.content_length,
+            _ => None,
+        }
     }
 
     /// The address of the server, for TCP connections.
@@ -181,7 +184,14 @@ impl Response {
         let bytes = self.read_all()?;
         let text = if bytes.trim_ascii().is_empty() { b"null" } else { &bytes[..] };
         serde_json::from_slice(text).map_err(|error| {
-            let error = Error::new(ErrorKind::Decode, Phase::Body).with_source(error);
+            // serde's own text quotes the body, which may hold secrets.
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "the JSON is not of the type asked for",
+                serde_json::error::Category::Eof => "the JSON ends too early",
+                _ => "no JSON",
+            };
+            let source = format!("{what}, line {} column {}", error.line(), error.column());
+            let error = Error::new(ErrorKind::Decode, Phase::Body).with_source(source);
             error.with_maybe_processed(true).with_origin(self.url.shared_origin())
         })
     }
@@ -214,6 +224,12 @@ impl Response {
 
     /// Reads into `buf`; a failure closes the connection.
     fn read_some(&mut self, buf: &mut [u8]) -> Result<usize> {
+        // A peer that is faster than the caller never lets a wait end by its deadline.
+        if self.connection.is_some() && self.deadline.is_past() {
+            let late = ErrorKind::Timeout(self.deadline.bound());
+            self.reader.fail(late.clone());
+            return Err(self.error(Error::new(late, Phase::Body)));
+        }
         self.advance(buf).map_err(|error| self.error(error))
     }
 

@@ -11,6 +11,7 @@ use crate::client::{IntoUrl, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::pools::{PoolManager, PoolOptions, verbs};
+use crate::response::Response;
 use crate::time::Timeout;
 use crate::tls::TlsConfig;
 
@@ -55,6 +56,11 @@ impl Session {
     }
 
     verbs!(url: impl IntoUrl);
+
+    /// Sends a request that was made before. Errors as [`RequestBuilder::send`] does.
+    pub fn execute(&self, request: Request) -> Result<Response> {
+        RequestBuilder::new(self.connector.engine(), &self.policy, Ok(request)).send()
+    }
 
     /// The pools of this session.
     pub fn connector(&self) -> &PoolManager {

@@ -1,5 +1,6 @@
 //! Bounds on time: each ends its wait, names itself, and gives the unit back.
 
+use std::io::Read;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,9 @@ use hostpool::{Bound, ConnectionPool, ErrorKind, Phase, Session, Timeout};
 use crate::support::{PATIENCE, Server, Step, ok, within_patience};
 
 const SHORT: Duration = Duration::from_millis(300);
+
+/// More than a busy machine needs, and less than anything that has forgotten its deadline.
+const LATE: Duration = Duration::from_secs(2);
 
 fn drip(bytes: &str) -> Vec<Step> {
     vec![Step::Request, Step::Drip(bytes.as_bytes().to_vec(), Duration::from_millis(50)), Step::UntilClosed]
@@ -50,7 +54,9 @@ fn each_bound_ends_its_wait() {
         });
         let error = result.expect_err(id);
         assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), phase), "{id}: {error}");
-        assert!(error.is_timeout() && started.elapsed() >= Duration::from_millis(20), "{id}: not before its time");
+        let limit = if id == "below two guards" { Duration::from_millis(20) } else { SHORT };
+        assert!(started.elapsed() >= limit, "{id}: not before its time");
+        assert!(started.elapsed() < limit + LATE, "{id}: nor long after");
         assert_eq!(pool.stats().open, 0, "{id}");
     }
 }
@@ -77,6 +83,37 @@ fn an_upload_that_is_not_read() {
         assert_eq!(pool.stats().open, 0);
         server.gate.open();
     }
+}
+
+/// A peer that is faster than the caller never lets a wait end, and is late all the same.
+#[test]
+fn a_flood() {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n".to_vec();
+    let flood = vec![Step::Request, Step::Send(head), Step::Forever(vec![Step::Send(vec![b'x'; 1 << 16])])];
+    let server = Server::new(vec![flood]);
+    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let started = Instant::now();
+    let mut response = pool.get("/").timeout(SHORT).send().unwrap();
+    let mut buf = [0; 16];
+    let error = loop {
+        if let Err(error) = response.read(&mut buf) {
+            break error;
+        }
+        assert!(started.elapsed() < SHORT + LATE);
+    };
+    let kind = hostpool::Error::from_io(&error).unwrap().kind().clone();
+    assert_eq!((kind, error.kind()), (ErrorKind::Timeout(Bound::Total), std::io::ErrorKind::TimedOut));
+    assert!(response.read(&mut buf).is_err());
+    assert_eq!(pool.stats().open, 0);
+}
+
+/// The same with the directions changed: a peer that takes whatever is sent.
+#[test]
+fn an_upload_without_end() {
+    let server = Server::new(vec![vec![Step::UntilClosed]]);
+    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let error = pool.post("/").data(vec![0; 1 << 28]).timeout(Duration::from_millis(5)).send().unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Total), Phase::Send));
 }
 
 /// A listener whose backlog is full answers no further SYN: connecting hangs until its bound.

@@ -9,3 +9,4 @@ mod pooling;
 mod replay;
 mod requests;
 mod responses;
+mod signals;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hostpool::{CloseReason, ConnectionPool, ErrorKind, Phase, PoolManager, Session};
 
-use crate::support::{PATIENCE, Server, Step, answers, eventually, ok, within_patience};
+use crate::support::{PATIENCE, Server, Step, answers, eventually, ok, refusing, within_patience};
 
 /// A server that answers any number of requests.
 fn steady() -> Server {
@@ -111,9 +111,7 @@ fn no_patience_at_all() {
 /// Pitfall 1: the unit of a dial that failed goes to the next.
 #[test]
 fn failing_dials_lose_nothing() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = closed.local_addr().unwrap();
-    drop(closed);
+    let (_held, address) = refusing();
     let pool = ConnectionPool::builder(&format!("http://{address}")).limit(2).pool_timeout(PATIENCE).build().unwrap();
     let refused = AtomicUsize::new(0);
     thread::scope(|scope| {

@@ -1,10 +1,13 @@
 //! Requests that died with an idle connection: sent again when that cannot double anything, and never otherwise.
 
+use std::io::{self, IoSlice};
 use std::time::Duration;
 
-use hostpool::{ConnectionPool, ErrorKind, Method, Phase, Timeout};
+use hostpool::{
+    ConnectionPool, DialContext, Dialer, ErrorKind, Method, Phase, Probe, Target, TcpDialer, Timeout, Transport, Wait,
+};
 
-use crate::support::{Server, Step, answer, header, ok};
+use crate::support::{PATIENCE, Server, Step, answer, header, ok};
 
 /// How the second request on a connection ends, which is the first that is sent on a reused one.
 fn scripts(second: Vec<Step>) -> Vec<Vec<Step>> {
@@ -119,13 +122,79 @@ fn what_became_of_the_first_attempt_is_not_forgotten() {
         crate::support::read_request(&mut stream).unwrap();
         stream.write_all(&ok("first")).unwrap();
         crate::support::read_request(&mut stream).unwrap();
-        drop(listener);
+        // Bound and no longer listening: nobody else can get the port.
+        let socket = socket2::SockRef::from(&listener).try_clone().unwrap();
+        socket.shutdown(std::net::Shutdown::Both).unwrap();
+        drop(stream);
+        socket
     });
     let pool = ConnectionPool::builder(&url).limit(1).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     let error = pool.get("/").send().unwrap_err();
-    server.join().unwrap();
+    drop(server.join().unwrap());
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Connect, Phase::Connect));
     assert!(error.maybe_processed());
     assert_eq!((pool.stats().open, pool.stats().replayed), (0, 1));
+}
+
+/// Connects once, and gives a connection that is dead from the start for every further dial.
+#[derive(Debug, Default)]
+struct OnceAlive(std::sync::atomic::AtomicBool);
+
+#[derive(Debug)]
+struct Dead;
+
+impl Dialer for OnceAlive {
+    fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
+        match self.0.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            false => TcpDialer.dial(target, context),
+            true => Ok(Box::new(Dead)),
+        }
+    }
+}
+
+impl Transport for Dead {
+    fn recv(&self, _: &mut [u8], _: &Wait<'_>) -> io::Result<usize> {
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+
+    fn send(&self, _: &[IoSlice<'_>], _: &Wait<'_>) -> io::Result<usize> {
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+
+    fn probe(&self) -> Probe {
+        Probe::Quiet
+    }
+
+    fn abort(&self) {}
+}
+
+/// The same where the second connection opens, and takes not a byte.
+#[test]
+fn nor_when_the_second_takes_nothing() {
+    let server = Server::new(scripts(Vec::new()));
+    let pool = ConnectionPool::builder(&server.url("")).dialer(OnceAlive::default()).limit(1).build().unwrap();
+    pool.get("/").send().unwrap().text().unwrap();
+    let error = pool.put("/").data("x").send().unwrap_err();
+    assert_eq!((server.seen.requests().len(), pool.stats().replayed), (2, 1));
+    assert!(error.maybe_processed(), "{error:?}");
+}
+
+/// A 408 says that an idle connection ends only where nothing else was said or sent.
+#[test]
+fn a_408_that_is_an_answer() {
+    let notice = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 4\r\n\r\nslow".to_vec();
+    let interim = [b"HTTP/1.1 102 Processing\r\n\r\n".to_vec(), notice.clone()].concat();
+    let table = [
+        ("in the middle of an upload", vec![Step::Bytes(300_000), Step::Send(notice)], 32 << 20),
+        ("behind an interim response", vec![Step::Request, Step::Send(interim)], 10),
+    ];
+    for (id, second, size) in table {
+        let first = vec![Step::Request, Step::Send(ok("first"))];
+        let server = Server::new(vec![[first, second, vec![Step::UntilClosed]].concat(), answer(ok("again"))]);
+        let pool = ConnectionPool::builder(&server.url("")).limit(1).timeout(PATIENCE).build().unwrap();
+        pool.get("/").send().unwrap().text().unwrap();
+        let response = pool.put("/").data(vec![0; size]).send().unwrap();
+        assert_eq!((response.status().as_u16(), pool.stats().replayed), (408, 0), "{id}");
+    }
 }

@@ -108,6 +108,41 @@ fn json_both_ways() {
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Decode, Phase::Body));
 }
 
+/// The type of a body is the caller's, if he says one, in whatever order.
+#[test]
+fn one_content_type() {
+    let server = Server::with(|_| answers(ok("")));
+    let session = Session::new();
+    let post = || session.post(server.url("/"));
+    for request in [
+        post().form([("a", "1")]).header("Content-Type", "x/y"),
+        post().header("content-type", "x/y").form([("a", "1")]),
+    ] {
+        request.send().unwrap();
+        let request = server.seen.requests().pop().unwrap().to_ascii_lowercase();
+        assert_eq!((request.matches("content-type").count(), header(&request, "Content-Type")), (1, Some("x/y")));
+    }
+}
+
+#[test]
+fn requests_made_before() {
+    let server = Server::with(|_| answers(ok("fine")));
+    let session = Session::new();
+    let request = session.post(server.url("/")).header("X-A", "1").data("body").build().unwrap();
+    for response in [session.execute(request.clone()), PoolManager::new().execute(request)] {
+        assert_eq!(response.unwrap().text().unwrap(), "fine");
+        let seen = server.seen.requests().pop().unwrap();
+        assert!(seen.starts_with("POST / ") && seen.ends_with("\r\n\r\nbody"), "{seen}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dialer_of_sockets_wants_a_socket() {
+    let pool = ConnectionPool::builder("http://example.com").dialer(hostpool::UnixDialer).build().unwrap();
+    assert!(matches!(pool.get("/").send().unwrap_err().kind(), ErrorKind::InvalidConfig(_)));
+}
+
 #[test]
 fn own_headers() {
     let server = server();

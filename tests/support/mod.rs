@@ -231,6 +231,14 @@ pub fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// An address that refuses connections for as long as the socket is kept, which nobody else can bind meanwhile.
+pub fn refusing() -> (socket2::Socket, SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
 /// The number of descriptors this process has open.
 #[cfg(target_os = "linux")]
 pub fn descriptors() -> usize {
