@@ -11,7 +11,7 @@
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
-pub(crate) use self::modelled::{Condvar, Mutex};
+pub(crate) use self::modelled::{Condvar, Mutex, MutexGuard};
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
 pub(crate) use parking_lot::RwLock;
 

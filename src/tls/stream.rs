@@ -2,10 +2,11 @@
 //!
 //! rustls works on memory alone, under a lock that is never held while bytes move: ciphertext is received into a
 //! scratch buffer of the thread, and what is to be sent is taken out of the lock first. So one thread can be blocked in
-//! `recv` while another sends.
+//! `recv` while another sends. Only a thread that does both may send with a `Wait` that watches the input: it takes the
+//! input in, and ciphertext that two threads receive has no order.
 
 use std::cell::Cell;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use rustls::{ClientConfig, ClientConnection, InvalidMessage};
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
-use crate::sync::Mutex;
+use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Deadline;
 use crate::url::Origin;
 
@@ -36,6 +37,8 @@ thread_local! {
 pub(crate) struct TlsStream {
     wire: Box<dyn Transport>,
     state: Mutex<State>,
+    /// Notified when `sending` ends.
+    turn: Condvar,
 }
 
 #[derive(Debug)]
@@ -47,10 +50,10 @@ struct State {
     outgoing: Vec<u8>,
     /// A thread is sending what it took from `outgoing`; it comes back for what is added meanwhile.
     sending: bool,
-    /// The plaintext of these bytes was accepted, but they did not get out: every further call answers this.
+    /// Bytes of ciphertext that the wire took.
+    sent: u64,
+    /// Ciphertext of a call that failed is left in `outgoing`: nothing may be sent any more, and this is the answer.
     failed: Option<io::ErrorKind>,
-    /// The failure came after some of what was to be sent had been accepted.
-    failed_midway: bool,
     ended: bool,
 }
 
@@ -77,26 +80,25 @@ impl TlsStream {
             backlog: Vec::new(),
             outgoing: Vec::new(),
             sending: false,
+            sent: 0,
             failed: None,
-            failed_midway: false,
             ended: false,
         };
-        let stream = TlsStream { wire, state: Mutex::new(state) };
+        let stream = TlsStream { wire, state: Mutex::new(state), turn: Condvar::new() };
         stream.handshake(wait).map_err(failure)?;
         Ok(stream)
     }
 
     fn handshake(&self, wait: &Wait<'_>) -> io::Result<()> {
         loop {
-            self.encrypt();
             self.flush(wait)?;
             if !self.state.lock().tls.is_handshaking() {
                 return Ok(());
             }
+            in_time(wait)?;
             // Each round takes in at least a byte or ends: nothing here can spin (RUSTSEC-2024-0336).
             if let Err(error) = self.receive(wait) {
                 // The alert that tells the peer why, if there is room for it.
-                self.encrypt();
                 let _ = self.flush(&without_blocking());
                 return Err(error);
             }
@@ -109,7 +111,8 @@ impl TlsStream {
 
     /// Receives ciphertext once and feeds it to rustls. `ended` is set at the end of the stream.
     fn receive(&self, wait: &Wait<'_>) -> io::Result<()> {
-        let mut scratch = RECEIVED.take();
+        // A response may be dropped by another destructor of the thread, when this one's has run.
+        let mut scratch = RECEIVED.try_with(Cell::take).unwrap_or_default();
         scratch.resize(SCRATCH, 0);
         let result = self.wire.recv(&mut scratch, wait).and_then(|len| {
             let mut state = self.state.lock();
@@ -123,31 +126,38 @@ impl TlsStream {
             state.backlog.extend_from_slice(&scratch[fed..len]);
             Ok(())
         });
-        RECEIVED.set(scratch);
+        let _ = RECEIVED.try_with(|received| received.set(scratch));
         result
     }
 
-    /// Moves what rustls wants to send behind what is there already.
-    fn encrypt(&self) {
-        self.state.lock().encrypt();
-    }
-
-    /// Sends all ciphertext there is, and remembers a failure for those who come later.
+    /// Sends all ciphertext there is, behind whoever is sending now.
     fn flush(&self, wait: &Wait<'_>) -> io::Result<Flush> {
         let mut state = self.state.lock();
+        while state.sending {
+            // An abort needs no look here: it wakes the other.
+            match wait.deadline.at() {
+                None => self.turn.wait(&mut state),
+                Some(at) if !wait_until(&self.turn, &mut state, at) => {}
+                Some(_) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+        self.send_out(state, wait)
+    }
+
+    /// Sends all ciphertext there is, and what is added meanwhile. What an error leaves can be sent later. The caller
+    /// has seen that nobody is sending.
+    fn send_out<'a>(&'a self, mut state: MutexGuard<'a, State>, wait: &Wait<'_>) -> io::Result<Flush> {
         if let Some(kind) = state.failed {
             return Err(kind.into());
         }
-        if state.sending || state.outgoing.is_empty() {
-            return Ok(Flush::Done);
-        }
-        state.sending = true;
-        let mut moved = false;
-        loop {
+        state.encrypt();
+        let mut result = Ok(Flush::Done);
+        while matches!(result, Ok(Flush::Done)) && !state.outgoing.is_empty() {
+            state.sending = true;
             let mut taken = std::mem::take(&mut state.outgoing);
             drop(state);
             let mut sent = 0;
-            let result = loop {
+            result = loop {
                 if sent == taken.len() {
                     break Ok(Flush::Done);
                 }
@@ -157,29 +167,20 @@ impl TlsStream {
                     Err(error) => break Err(error),
                 }
             };
-            moved |= sent > 0;
             state = self.state.lock();
+            state.sent += sent as u64;
             taken.drain(..sent);
             if taken.is_empty() && taken.capacity() > KEPT {
                 taken = Vec::new();
             }
             taken.append(&mut state.outgoing);
             state.outgoing = taken;
-            match result {
-                Ok(Flush::Done) if !state.outgoing.is_empty() => continue,
-                Ok(flush) => {
-                    state.sending = false;
-                    return Ok(flush);
-                }
-                Err(error) => {
-                    state.sending = false;
-                    // Half a record may be out: nothing can follow it.
-                    state.failed = Some(error.kind());
-                    state.failed_midway = moved;
-                    return Err(error);
-                }
-            }
         }
+        if state.sending {
+            state.sending = false;
+            self.turn.notify_one();
+        }
+        result
     }
 
     /// Sends what there is; where `wait` watches the input, that is taken in meanwhile, and `Input` says that there is
@@ -192,6 +193,7 @@ impl TlsStream {
             if self.probe() != Probe::Quiet {
                 return Ok(Flush::Input);
             }
+            in_time(wait)?;
         }
     }
 }
@@ -201,20 +203,31 @@ impl Transport for TlsStream {
         if buf.is_empty() {
             return Ok(0);
         }
+        let mut received = false;
         loop {
             let mut state = self.state.lock();
             match state.tls.reader().read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
+            // The error of a broken record behind what has been read.
+            state.tls.process_new_packets().map_err(invalid_data)?;
             if state.refill()? {
                 continue;
             }
-            drop(state);
+            if received {
+                in_time(wait)?;
+            }
+            state.encrypt();
+            if state.sending || state.outgoing.is_empty() {
+                drop(state);
+            } else {
+                // What `send` left when input came, or an alert: the peer may wait for it. If it cannot be sent, what
+                // the peer has to say is still worth reading.
+                let _ = self.send_out(state, &Wait { watch_input: true, ..*wait });
+            }
             self.receive(wait)?;
-            // An answer to a key update, say.
-            self.encrypt();
-            self.flush(wait)?;
+            received = true;
         }
     }
 
@@ -222,18 +235,18 @@ impl Transport for TlsStream {
         if self.push(wait)? == Flush::Input {
             return Ok(0);
         }
-        let accepted = {
+        let (accepted, before) = {
             let mut state = self.state.lock();
             let accepted = state.tls.writer().write_vectored(bufs)?;
             state.encrypt();
-            accepted
+            (accepted, state.sent)
         };
-        match self.push(wait) {
-            Ok(_) => Ok(accepted),
+        self.push(wait).map(|_| accepted).or_else(|error| {
+            let mut state = self.state.lock();
+            state.failed = Some(error.kind());
             // Part of it may be on its way: that is "accepted". What failed shows at the next call.
-            Err(_) if self.state.lock().failed_midway => Ok(accepted),
-            Err(error) => Err(error),
-        }
+            if state.sent > before { Ok(accepted) } else { Err(error) }
+        })
     }
 
     fn probe(&self) -> Probe {
@@ -259,14 +272,14 @@ impl Transport for TlsStream {
             if self.receive(&without_blocking()).is_err() {
                 return Probe::Dead;
             }
-            self.encrypt();
         }
         Probe::Dead
     }
 
     fn has_buffered(&self) -> bool {
         let mut state = self.state.lock();
-        !state.backlog.is_empty() || state.plaintext() != Ok(0)
+        // Tickets are nobody's bytes. A goodbye is, here: the connection is not used again either.
+        state.refill().is_err() || state.ended || !state.backlog.is_empty() || state.plaintext() != Ok(0)
     }
 
     fn abort(&self) {
@@ -282,13 +295,12 @@ impl Drop for TlsStream {
     /// Says goodbye where that costs no waiting (RFC 8446, section 6.1).
     fn drop(&mut self) {
         let mut state = self.state.lock();
-        if state.ended || state.failed.is_some() || state.tls.is_handshaking() {
+        // `sending` is left over from a transport that panicked.
+        if state.ended || state.sending || state.tls.is_handshaking() {
             return;
         }
         state.tls.send_close_notify();
-        state.encrypt();
-        drop(state);
-        let _ = self.flush(&without_blocking());
+        let _ = self.send_out(state, &without_blocking());
     }
 }
 
@@ -307,7 +319,12 @@ impl State {
                 Err(_) if self.plaintext().is_ok_and(|waiting| waiting > 0) => break,
                 Err(error) => return Err(error),
             }
-            let io_state = self.tls.process_new_packets().map_err(invalid_data)?;
+            let io_state = match self.tls.process_new_packets() {
+                Ok(io_state) => io_state,
+                // What came before the broken record is good. The error stays, and is the answer behind that.
+                Err(_) if self.has_plaintext() => return Ok(input.len()),
+                Err(error) => return Err(invalid_data(error)),
+            };
             if io_state.peer_has_closed() {
                 self.ended = true;
                 return Ok(input.len());
@@ -337,6 +354,12 @@ impl State {
         }
     }
 
+    /// The same as `plaintext`, behind an error too.
+    fn has_plaintext(&mut self) -> bool {
+        self.tls.reader().fill_buf().is_ok_and(|plaintext| !plaintext.is_empty())
+    }
+
+    /// Moves what rustls wants to send behind what is there already.
     fn encrypt(&mut self) {
         while self.tls.wants_write() {
             // Writing to memory neither fails nor blocks.
@@ -350,6 +373,16 @@ impl State {
 /// A wait that has ended: whatever is there is taken, and nothing is waited for.
 fn without_blocking() -> Wait<'static> {
     Wait { deadline: Deadline::now(), abort: None, watch_input: false }
+}
+
+/// Looked at where records may arrive without end that have nothing for the caller in them: as long as there is input
+/// the wire does not look at the clock.
+fn in_time(wait: &Wait<'_>) -> io::Result<()> {
+    match wait.is_cancelled() {
+        true => Err(io::ErrorKind::ConnectionAborted.into()),
+        false if wait.deadline.is_past() => Err(io::ErrorKind::TimedOut.into()),
+        false => Ok(()),
+    }
 }
 
 /// An address is verified as one, and not sent as a name (RFC 6066, section 3); the dot of an absolute name is no part
@@ -367,7 +400,10 @@ fn invalid_data(error: rustls::Error) -> io::Error {
 }
 
 fn handshake_error(error: io::Error, wait: &Wait<'_>) -> Error {
-    if error.kind() == io::ErrorKind::TimedOut {
+    if wait.is_cancelled() {
+        return Error::new(ErrorKind::Closed, Phase::Tls).with_source(error);
+    }
+    if error.kind() == io::ErrorKind::TimedOut && wait.deadline.is_past() {
         return Error::new(ErrorKind::Timeout(wait.deadline.bound()), Phase::Tls).with_source(error);
     }
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
