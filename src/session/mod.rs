@@ -103,7 +103,8 @@ pub struct SessionBuilder {
 }
 
 impl SessionBuilder {
-    /// The pools to use, with their limits; they may be shared with others. Closing the session closes them.
+    /// The pools to use, with their limits and TLS; they may be shared with others. Their headers and timeouts are for
+    /// their own requests. Closing the session closes them.
     pub fn connector(mut self, connector: impl Into<PoolManager>) -> Self {
         self.connector = Some(connector.into());
         self

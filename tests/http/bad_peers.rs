@@ -164,6 +164,21 @@ fn connections_that_end() {
     }
 }
 
+/// A reset before anything is read: it may show when the request is sent or when the answer is awaited.
+#[test]
+fn connections_that_are_reset_at_once() {
+    for size in [10, 1 << 20] {
+        let server = Server::new(vec![vec![Step::Reset], answer(ok("good"))]);
+        let pool = ConnectionPool::builder(&server.url("")).limit(1).timeout(PATIENCE).build().unwrap();
+        let error = pool.post("/").data(vec![0; size]).send().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Disconnected, "{error}");
+        assert!(matches!(error.phase(), Phase::Send | Phase::Head), "{error}");
+        assert_eq!(error.origin().map(ToString::to_string), Some(server.url("")));
+        assert_eq!(pool.stats().open, 0);
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "good");
+    }
+}
+
 #[test]
 fn connections_that_are_refused() {
     let (_held, refusing) = refusing();
