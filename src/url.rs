@@ -112,8 +112,10 @@ impl Url {
 
     /// User name and password in front of the host, still percent-encoded.
     pub(crate) fn userinfo(&self) -> Option<&str> {
-        let authority = self.text[..self.authority_end as usize].split_once("://")?.1;
-        split_userinfo(authority).ok()?.0
+        let authority = &self.text[..self.authority_end as usize];
+        // No URL of most programs has any: the scan for that byte is all they pay.
+        memchr::memchr(b'@', authority.as_bytes())?;
+        split_userinfo(authority.split_once("://")?.1).ok()?.0
     }
 
     /// The query as written, without its `?`.
@@ -438,12 +440,12 @@ impl std::error::Error for InvalidUrl {}
 
 /// Bytes up to the path, where `text` is `scheme://authority` and on, with nothing a parser would repair.
 fn regular_authority_end(text: &str) -> Option<usize> {
-    let scheme = text.split_once("://")?.0;
+    let (scheme, rest) = text.split_once(':')?;
     if !["http", "https", "http+unix"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return None;
     }
     let start = scheme.len() + 3;
-    let rest = &text.as_bytes()[start..];
+    let rest = rest.strip_prefix("//")?.as_bytes();
     let len = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
     if len == 0 || rest[..len].iter().any(|&byte| byte <= b' ' || byte == b'\\') || text.ends_with(is_trimmed) {
         return None;
