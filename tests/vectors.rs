@@ -1,0 +1,125 @@
+//! Public conformance vectors: the folder that `HOSTPOOL_VECTORS` names, or nothing.
+#![cfg(feature = "json")]
+
+mod support;
+
+use std::path::PathBuf;
+
+use hostpool::{ConnectionPool, Error};
+use serde::Deserialize;
+use support::{PATIENCE, Server, Step};
+
+#[derive(Deserialize)]
+struct File {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    mode: String,
+    raw_b64: String,
+    statuses: Vec<u16>,
+    headers: Vec<(String, String)>,
+    body_b64: String,
+    complete: usize,
+    error: Option<serde_json::Value>,
+}
+
+/// Where this client differs from llhttp's strict mode, and why; RFC 9112 decides.
+const WAIVED: &[(&str, &str)] = &[
+    ("llhttp-connection-5", "surplus behind a response is no error of that response: the connection is closed"),
+    ("llhttp-connection-7", "the same"),
+    ("llhttp-connection-17", "the stream ends inside the body"),
+    ("llhttp-connection-16", "a blank line is passed over in front of the first response alone"),
+    ("llhttp-connection-20", "the case switches bodies off"),
+    ("llhttp-content-length-20", "the case switches bodies off"),
+    ("llhttp-invalid-38", "a lone LF ends a line in a head (RFC 9112, section 2.2); the connection is not used again"),
+    ("llhttp-invalid-40", "the same"),
+    ("llhttp-sample-64", "the same"),
+    ("llhttp-sample-60", "the headers of the vector are garbled"),
+    ("llhttp-transfer-encoding-75", "chunked that is not last is an error (RFC 9112, section 6.1)"),
+    ("llhttp-transfer-encoding-76", "the same"),
+];
+
+/// What became of the whole stream of one connection.
+struct Outcome {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+fn fetch(raw: Vec<u8>) -> Result<Outcome, Error> {
+    let server = Server::new(vec![vec![Step::Request, Step::Send(raw), Step::HalfClose, Step::UntilClosed]]);
+    let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build()?;
+    let mut response = pool.get("/").send()?;
+    let mut body = Vec::new();
+    if let Err(error) = std::io::Read::read_to_end(&mut response, &mut body) {
+        return Err(error.downcast::<Error>().expect("reading a response gives errors of this crate"));
+    }
+    let fields = response.headers().iter().chain(response.trailers().iter());
+    let headers = fields.map(|field| (field.name().to_owned(), field.value().into_owned())).collect();
+    Ok(Outcome { status: response.status().as_u16(), headers, body })
+}
+
+/// `None` if the outcome is as it has to be, else what is wrong.
+fn judge(case: &Case, raw: &[u8], outcome: &Result<Outcome, Error>) -> Option<String> {
+    let ends_in_head = case.complete == 0 && memchr::memmem::find(raw, b"\r\n\r\n").is_none();
+    let upgrade = case.statuses.first() == Some(&101);
+    let accepted = case.error.is_none() && !ends_in_head && !upgrade && !is_cut(case, raw);
+    let outcome = match (outcome, accepted) {
+        (Err(_), false) => return None,
+        (Err(error), true) => return Some(format!("refused: {error}")),
+        (Ok(_), false) => return Some("accepted".into()),
+        (Ok(outcome), true) => outcome,
+    };
+    let finals: Vec<u16> = case.statuses.iter().copied().filter(|status| *status >= 200).collect();
+    if finals.first() != Some(&outcome.status) {
+        return Some(format!("status {}", outcome.status));
+    }
+    // The vectors list the headers and bodies of all messages together.
+    let single = case.statuses.len() == 1;
+    // Some keep the white space behind a value, which is no part of it (RFC 9112, section 5.1).
+    let expected = case.headers.iter().map(|(name, value)| (name.as_str(), value.trim()));
+    if single && !expected.eq(outcome.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
+        return Some(format!("headers {:?}", outcome.headers));
+    }
+    (single && outcome.body != decode(&case.body_b64)).then(|| format!("body {}", outcome.body.escape_ascii()))
+}
+
+/// Where the vector ends in front of the last line of a chunked body, or in a head behind an empty one.
+fn is_cut(case: &Case, raw: &[u8]) -> bool {
+    let mut codings = case.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding"));
+    let chunked = codings.next_back().is_some_and(|(_, value)| value.eq_ignore_ascii_case("chunked"));
+    let no_body = case.statuses.first().is_some_and(|status| matches!(status, 204 | 304));
+    !no_body && (chunked && !raw.ends_with(b"\r\n\r\n") || memchr::memmem::find(raw, b"\r\n\r\n").is_none())
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    BASE64_STANDARD.decode(text).expect("the vectors are base64")
+}
+
+#[test]
+fn responses() {
+    let Some(folder) = std::env::var_os("HOSTPOOL_VECTORS").map(PathBuf::from) else {
+        eprintln!("skipped: HOSTPOOL_VECTORS does not name a folder of vectors");
+        return;
+    };
+    let file = std::fs::read(folder.join("response_cases.json")).expect("the folder has the file");
+    let file: File = serde_json::from_slice(&file).expect("the file is of the form its notes describe");
+    let mut wrong = Vec::new();
+    let mut waived = Vec::new();
+    for case in file.cases.iter().filter(|case| case.mode == "response") {
+        let raw = decode(&case.raw_b64);
+        let fault = judge(case, &raw, &fetch(raw.clone()));
+        match (fault, WAIVED.iter().any(|(id, _)| *id == case.id)) {
+            (None, false) => {}
+            (Some(_), true) => waived.push(case.id.as_str()),
+            (Some(fault), false) => wrong.push(format!("{}: {fault}", case.id)),
+            (None, true) => wrong.push(format!("{}: waived, and passes", case.id)),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(file.cases.len() > waived.len());
+}
