@@ -103,11 +103,13 @@ fn connect(
         }
         match rustix::net::connect(socket, address) {
             Ok(()) => return Ok(()),
-            Err(Errno::INTR) if interrupted == Interrupted::BeginsAgain => continue,
+            // A Unix socket whose backlog is full, or a signal: nothing has begun.
+            Err(Errno::AGAIN | Errno::INTR) if interrupted == Interrupted::BeginsAgain => continue,
             // The guard ended, or a signal came.
             Err(Errno::INPROGRESS | Errno::INTR | Errno::ALREADY) => break,
-            // A Unix socket whose backlog is full: nothing has begun.
-            Err(Errno::AGAIN) => continue,
+            // How Windows says INPROGRESS.
+            #[cfg(windows)]
+            Err(Errno::WOULDBLOCK) => break,
             Err(error) => return Err(error.into()),
         }
     }

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv as sys_recv, send as sys_send, sendmsg};
+use rustix::net::{RecvFlags, SendFlags, recv as sys_recv, send as sys_send};
+#[cfg(unix)]
+use rustix::net::{SendAncillaryBuffer, sendmsg};
 
 use super::transport::{Probe, Wait};
 
@@ -29,16 +31,17 @@ const RECV_NOW: RecvFlags = RecvFlags::DONTWAIT;
 #[cfg(not(unix))]
 const RECV_NOW: RecvFlags = RecvFlags::empty();
 
-/// A peer that is gone must not raise SIGPIPE: a program that embeds us may have restored its default action.
-#[cfg(unix)]
+/// A peer that is gone must not raise SIGPIPE: a program that embeds us may have restored its default action. Apple's
+/// systems have an option of the socket for that, which socket2 sets; Windows has no such signal.
+#[cfg(all(unix, not(target_vendor = "apple")))]
 const SEND: SendFlags = SendFlags::NOSIGNAL;
-#[cfg(not(unix))]
+#[cfg(any(not(unix), target_vendor = "apple"))]
 const SEND: SendFlags = SendFlags::empty();
 
 #[cfg(unix)]
-const SEND_NOW: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+const SEND_NOW: SendFlags = SEND.union(SendFlags::DONTWAIT);
 #[cfg(not(unix))]
-const SEND_NOW: SendFlags = SendFlags::empty();
+const SEND_NOW: SendFlags = SEND;
 
 pub(crate) fn recv(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
     if may_block(wait) {
@@ -78,10 +81,13 @@ pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> 
 }
 
 fn send_some(socket: impl AsFd, bufs: &[IoSlice<'_>], flags: SendFlags) -> Result<usize, Errno> {
-    match bufs {
-        [one] => sys_send(socket, one, flags),
-        _ => sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), flags),
+    #[cfg(unix)]
+    if bufs.len() > 1 {
+        return sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), flags);
     }
+    // Sending a part is allowed: where there is no call for several buffers the first goes alone.
+    let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
+    sys_send(socket, first, flags)
 }
 
 /// Waits for one of `interest`, for errors and for the end, until the deadline.
