@@ -108,6 +108,8 @@ pub struct Seen {
     handshakes: Mutex<Vec<HandshakeKind>>,
     /// Whole requests, with the number of their connection.
     requests: Mutex<Vec<(usize, Vec<u8>)>>,
+    /// How connections ended that ended otherwise than by a goodbye.
+    errors: Mutex<Vec<String>>,
 }
 
 impl Seen {
@@ -121,6 +123,10 @@ impl Seen {
 
     pub fn handshakes(&self) -> Vec<HandshakeKind> {
         self.handshakes.lock().unwrap().clone()
+    }
+
+    pub fn errors(&self) -> Vec<String> {
+        self.errors.lock().unwrap().clone()
     }
 
     pub fn requests(&self) -> Vec<(usize, Vec<u8>)> {
@@ -147,11 +153,9 @@ impl TlsServer {
                     let number = seen.accepted.fetch_add(1, Ordering::SeqCst);
                     let (config, serve, seen) = (config.clone(), serve.clone(), seen.clone());
                     thread::spawn(move || {
-                        seen.hellos.lock().unwrap().push(Hello::peek(&tcp)?);
-                        let tls = ServerConnection::new(config).map_err(io::Error::other)?;
-                        let mut peer = Peer { number, tls, tcp, seen };
-                        peer.handshake()?;
-                        serve(&mut peer)
+                        if let Err(error) = accept(config, number, tcp, &seen).and_then(|mut peer| serve(&mut peer)) {
+                            seen.errors.lock().unwrap().push(error.to_string());
+                        }
                     });
                 }
             }
@@ -171,6 +175,14 @@ impl TlsServer {
     pub fn builder(&self, tls: &TlsConfig) -> ConnectionPoolBuilder {
         ConnectionPool::builder(&self.url()).tls(tls.clone()).probe_after(std::time::Duration::ZERO)
     }
+}
+
+fn accept(config: Arc<ServerConfig>, number: usize, tcp: TcpStream, seen: &Arc<Seen>) -> io::Result<Peer> {
+    seen.hellos.lock().unwrap().push(Hello::peek(&tcp)?);
+    let tls = ServerConnection::new(config).map_err(io::Error::other)?;
+    let mut peer = Peer { number, tls, tcp, seen: seen.clone() };
+    peer.handshake()?;
+    Ok(peer)
 }
 
 /// The server's end of one connection. Dropping it closes the socket without a goodbye.
@@ -254,9 +266,9 @@ impl Peer {
     }
 
     /// From here on records are made by hand.
-    pub fn forge(self: &mut Peer) -> Forger {
-        let client = ServerConnection::new(Arc::new(Authority::new().server())).unwrap();
-        let tls = std::mem::replace(&mut self.tls, client);
+    pub fn forge(&mut self) -> Forger {
+        let unused = ServerConnection::new(Arc::new(Authority::new().server())).unwrap();
+        let tls = std::mem::replace(&mut self.tls, unused);
         let Some(SupportedCipherSuite::Tls13(suite)) = tls.negotiated_cipher_suite() else { panic!("not TLS 1.3") };
         let (sequence, secrets) = tls.dangerous_extract_secrets().unwrap().tx;
         let (ConnectionTrafficSecrets::Aes128Gcm { key, iv }

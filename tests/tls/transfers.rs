@@ -399,3 +399,31 @@ fn dropped_with_the_thread() {
         assert_eq!(pool.stats().in_use, 0);
     });
 }
+
+/// RFC 8446, section 6: who leaves says so, and why.
+#[test]
+fn what_the_server_hears_last() {
+    let authority = Authority::new();
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let server = TlsServer::new(authority.server(), move |peer| {
+        peer.request()?;
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")?;
+        if peer.number == 0 {
+            peer.send(pattern(100_000))?;
+        }
+        let end = peer.read(&mut [0]).map_err(|error| error.kind());
+        tell.lock().unwrap().send(end).unwrap();
+        Ok(())
+    });
+    let pool = server.pool(&authority.trusted());
+    assert_eq!(pool.get("/").send().unwrap().bytes().unwrap(), pattern(100_000));
+    drop(pool);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Ok(0)), "a close_notify for an idle connection");
+    drop(server.pool(&authority.trusted()).get("/").send().unwrap());
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Ok(0)), "a close_notify for a body that nobody reads");
+    server.pool(&Authority::new().trusted()).get("/").send().unwrap_err();
+    support::eventually("the alert", || !server.seen.errors().is_empty());
+    let alert = server.seen.errors().remove(0);
+    assert!(alert.contains("fatal alert"), "{alert}");
+}
