@@ -274,6 +274,10 @@ impl Transport for Counted {
         self.inner.probe()
     }
 
+    fn flush(&self, wait: &Wait<'_>) -> io::Result<bool> {
+        self.inner.flush(wait)
+    }
+
     fn has_buffered(&self) -> bool {
         self.inner.has_buffered()
     }

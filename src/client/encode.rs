@@ -108,7 +108,8 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sen
     if !given.user_agent {
         encode::field(out, "User-Agent", concat!("hostpool/", env!("CARGO_PKG_VERSION")).as_bytes());
     }
-    if let Some(userinfo) = request.url.userinfo().filter(|_| !given.authorization) {
+    let userinfo = request.url.userinfo().filter(|userinfo| !matches!(*userinfo, "" | ":"));
+    if let Some(userinfo) = userinfo.filter(|_| !given.authorization) {
         encode::field(out, "Authorization", basic(userinfo).as_bytes());
     }
     if policy.close && !given.connection {
@@ -320,8 +321,10 @@ mod tests {
             let (text, _) = encoded(&request, &Policy::default());
             text.lines().find_map(|line| line.strip_prefix("Authorization: ").map(str::to_owned))
         };
-        let table: [(&str, Fields<'_>, Option<&str>); 5] = [
+        let table: [(&str, Fields<'_>, Option<&str>); 7] = [
             ("http://h/", &[], None),
+            ("http://@h/", &[], None),
+            ("http://:@h/", &[], None),
             ("http://Aladdin:open%20sesame@h/", &[], Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),
             ("http://user@h/", &[], Some("Basic dXNlcjo=")),
             ("http://a:b:c@h/", &[], Some("Basic YTpiOmM=")),

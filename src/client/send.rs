@@ -116,11 +116,12 @@ impl<'a> Hop<'a> {
 
     fn response(self, received: Received, lease: PoolLease, buffers: Buffers, sent: Sent) -> Response {
         let Received { head, framing, reusable, .. } = received;
-        let keep_until = head.facts.keep_alive_timeout.and_then(keep_until);
+        let facts = head.facts;
+        let keep_until = facts.keep_alive_timeout.and_then(keep_until);
         Response::new(Parts {
             head,
             framing,
-            reusable: reusable && !sent.close,
+            reusable: reusable && !sent.close && facts.keep_alive_max != Some(0),
             keep_until,
             method: self.request.method,
             url: self.request.url,

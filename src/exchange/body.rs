@@ -82,10 +82,16 @@ impl BodyReader {
         &self.trailers
     }
 
-    /// Whether bytes are there that belong to no response. Asked when the body is done.
-    pub(crate) fn has_surplus(&self, io: &Io<'_>) -> bool {
-        let unseen = self.direct || io.buffers.was_full();
-        !io.buffers.is_empty() || io.wire.has_buffered() || (unseen && io.wire.probe() != Probe::Quiet)
+    /// What speaks against another use of the connection: bytes that belong to no response, or its end. Asked when the
+    /// body is done; what nobody has looked at yet is looked at.
+    pub(crate) fn leftover(&self, io: &Io<'_>) -> Probe {
+        if !io.buffers.is_empty() || io.wire.has_buffered() {
+            return Probe::Readable;
+        }
+        match self.direct || io.buffers.was_full() {
+            true => io.wire.probe(),
+            false => Probe::Quiet,
+        }
     }
 
     /// Reads into `buf`, which is not empty; 0 is the end of the body.

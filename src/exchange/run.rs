@@ -74,28 +74,50 @@ impl<'a> Exchange<'a> {
     /// Sends head and body; or answers the final head that arrived first, and the rest is not sent then.
     fn send(&mut self, body: &[u8]) -> Result<Option<Head>, Error> {
         let total = self.buffers.out.len() + body.len();
-        while self.accepted < total {
-            if self.accepted > 0 {
-                self.bounds.check(Phase::Send)?;
-                if let Some(head) = self.early()? {
-                    return Ok(Some(head));
-                }
+        let mut look = false;
+        loop {
+            self.bounds.check(Phase::Send)?;
+            // Between pieces, and when there was no room: a peer that refuses a request says so before its end.
+            if look && let Some(head) = self.early()? {
+                return Ok(Some(head));
             }
-            let head = &self.buffers.out[self.accepted.min(self.buffers.out.len())..];
-            let sent_of_body = self.accepted.saturating_sub(self.buffers.out.len());
-            let piece = &body[sent_of_body..][..PIECE.min(body.len() - sent_of_body)];
-            let wait = self.bounds.write();
-            let both = [IoSlice::new(head), IoSlice::new(piece)];
-            let bufs = match (head.is_empty(), piece.is_empty()) {
-                (true, _) => &both[1..],
-                (false, true) => &both[..1],
-                (false, false) => &both[..],
-            };
-            // No bytes: there was no room, and input has arrived that is looked at next.
-            let sent = self.wire.send(bufs, &wait);
-            self.accepted += sent.map_err(|error| io_error(error, self.wire, &wait, Phase::Send))?;
+            look = true;
+            if !self.flush()? {
+                continue;
+            }
+            if self.accepted < total {
+                self.send_piece(body)?;
+            }
+            if self.accepted == total && self.flush()? {
+                return Ok(None);
+            }
         }
-        Ok(None)
+    }
+
+    /// Whether all that was accepted is out. Each call is a write of its own.
+    fn flush(&self) -> Result<bool, Error> {
+        if matches!(self.wire, Wire::Stream(_)) {
+            return Ok(true);
+        }
+        let wait = self.bounds.write();
+        self.wire.flush(&wait).map_err(|error| io_error(error, self.wire, &wait, Phase::Send))
+    }
+
+    /// What is left of the head, and a piece of the body.
+    fn send_piece(&mut self, body: &[u8]) -> Result<(), Error> {
+        let wait = self.bounds.write();
+        let head = &self.buffers.out[self.accepted.min(self.buffers.out.len())..];
+        let sent_of_body = self.accepted.saturating_sub(self.buffers.out.len());
+        let piece = &body[sent_of_body..][..PIECE.min(body.len() - sent_of_body)];
+        let both = [IoSlice::new(head), IoSlice::new(piece)];
+        let bufs = match (head.is_empty(), piece.is_empty()) {
+            (true, _) => &both[1..],
+            (false, true) => &both[..1],
+            (false, false) => &both[..],
+        };
+        let sent = self.wire.send(bufs, &wait);
+        self.accepted += sent.map_err(|error| io_error(error, self.wire, &wait, Phase::Send))?;
+        Ok(())
     }
 
     /// The final head, if one has begun to arrive. Interim ones are passed over, and the request goes on: 100 and 103

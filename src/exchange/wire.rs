@@ -49,6 +49,13 @@ impl Transport for Wire {
         }
     }
 
+    fn flush(&self, wait: &Wait<'_>) -> io::Result<bool> {
+        match self {
+            Wire::Stream(_) => Ok(true),
+            Wire::Dyn(foreign) => foreign.0.flush(wait),
+        }
+    }
+
     fn probe(&self) -> Probe {
         match self {
             Wire::Stream(stream) => stream.probe(),

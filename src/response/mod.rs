@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Limit, Phase, Result};
 use crate::exchange::{BodyReader, Bounds, Buffers, Common, Io};
 use crate::h1::{Framing, Head, TransferCoding};
 use crate::headers::Headers;
-use crate::net::transport::Transport;
+use crate::net::transport::{Probe, Transport};
 use crate::pool::PoolLease;
 use crate::pool::stats::CloseReason;
 use crate::time::{Deadline, Timeout};
@@ -262,11 +262,11 @@ impl Response {
         let connection = lease.conn();
         let bounds = Bounds { deadline: self.deadline, timeout: self.timeout, cell: &connection.cell };
         let io = Io { wire: &connection.wire, buffers: &mut buffers, limits: &self.common.limits, bounds };
-        let surplus = self.reader.has_surplus(&io);
-        match (reusable, surplus) {
-            (true, false) => lease.give_back(keep_until),
-            (true, true) => lease.discard(CloseReason::UnexpectedBytes),
-            (false, _) => lease.discard(CloseReason::NotReusable),
+        match reusable.then(|| self.reader.leftover(&io)) {
+            None => lease.discard(CloseReason::NotReusable),
+            Some(Probe::Quiet) => lease.give_back(keep_until),
+            Some(Probe::Readable) => lease.discard(CloseReason::UnexpectedBytes),
+            Some(Probe::Dead) => lease.discard(CloseReason::PeerClosed),
         }
         self.common.buffers.put(buffers);
     }

@@ -52,7 +52,7 @@ struct State {
     sending: bool,
     /// Bytes of ciphertext that the wire took.
     sent: u64,
-    /// Ciphertext of a call that failed is left in `outgoing`: nothing may be sent any more, and this is the answer.
+    /// Plaintext was taken in by a call that answered an error: nothing may follow it, and this is the answer.
     failed: Option<io::ErrorKind>,
     ended: bool,
 }
@@ -91,7 +91,7 @@ impl TlsStream {
 
     fn handshake(&self, wait: &Wait<'_>) -> io::Result<()> {
         loop {
-            self.flush(wait)?;
+            self.send_all(wait)?;
             if !self.state.lock().tls.is_handshaking() {
                 return Ok(());
             }
@@ -99,7 +99,7 @@ impl TlsStream {
             // Each round takes in at least a byte or ends: nothing here can spin (RUSTSEC-2024-0336).
             if let Err(error) = self.receive(wait) {
                 // The alert that tells the peer why, if there is room for it.
-                let _ = self.flush(&without_blocking());
+                let _ = self.send_all(&without_blocking());
                 return Err(error);
             }
             let state = self.state.lock();
@@ -131,7 +131,7 @@ impl TlsStream {
     }
 
     /// Sends all ciphertext there is, behind whoever is sending now.
-    fn flush(&self, wait: &Wait<'_>) -> io::Result<Flush> {
+    fn send_all(&self, wait: &Wait<'_>) -> io::Result<Flush> {
         let mut state = self.state.lock();
         while state.sending {
             // An abort needs no look here: it wakes the other.
@@ -187,7 +187,11 @@ impl TlsStream {
     /// something for the caller in it.
     fn push(&self, wait: &Wait<'_>) -> io::Result<Flush> {
         loop {
-            if self.flush(wait)? == Flush::Done {
+            // Taken in before, such input wakes no wait on the transport below.
+            if wait.watch_input && self.state.lock().keeps_from_sending() {
+                return Ok(Flush::Input);
+            }
+            if self.send_all(wait)? == Flush::Done {
                 return Ok(Flush::Done);
             }
             if self.probe() != Probe::Quiet {
@@ -232,7 +236,7 @@ impl Transport for TlsStream {
     }
 
     fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
-        if self.push(wait)? == Flush::Input {
+        if !self.flush(wait)? {
             return Ok(0);
         }
         let (accepted, before) = {
@@ -243,16 +247,31 @@ impl Transport for TlsStream {
         };
         self.push(wait).map(|_| accepted).or_else(|error| {
             let mut state = self.state.lock();
+            if state.sent > before {
+                // Part of it is on its way: that is "accepted". The rest waits for `flush`, which meets the error again.
+                return Ok(accepted);
+            }
             state.failed = Some(error.kind());
-            // Part of it may be on its way: that is "accepted". What failed shows at the next call.
-            if state.sent > before { Ok(accepted) } else { Err(error) }
+            Err(error)
         })
+    }
+
+    fn flush(&self, wait: &Wait<'_>) -> io::Result<bool> {
+        let before = self.state.lock().sent;
+        match self.push(wait) {
+            Ok(flush) => Ok(flush == Flush::Done),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && self.state.lock().sent > before => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn probe(&self) -> Probe {
         for _ in 0..PROBE_STEPS {
             {
                 let mut state = self.state.lock();
+                if state.failed.is_some() {
+                    return Probe::Dead;
+                }
                 match state.plaintext() {
                     Ok(0) => {}
                     Ok(_) => return Probe::Readable,
@@ -278,8 +297,10 @@ impl Transport for TlsStream {
 
     fn has_buffered(&self) -> bool {
         let mut state = self.state.lock();
+        // What is left of a request, too, would meet the next one.
+        let unsent = state.failed.is_some() || !state.outgoing.is_empty();
         // Tickets are nobody's bytes. A goodbye is, here: the connection is not used again either.
-        state.refill().is_err() || state.ended || !state.backlog.is_empty() || state.plaintext() != Ok(0)
+        unsent || state.refill().is_err() || state.ended || !state.backlog.is_empty() || state.plaintext() != Ok(0)
     }
 
     fn abort(&self) {
@@ -352,6 +373,11 @@ impl State {
             Ok(state) => Ok(state.plaintext_bytes_to_read()),
             Err(_) => Err(io::ErrorKind::InvalidData),
         }
+    }
+
+    /// Something is to be sent, and something is there to be read first.
+    fn keeps_from_sending(&mut self) -> bool {
+        !self.outgoing.is_empty() && self.plaintext() != Ok(0)
     }
 
     /// The same as `plaintext`, behind an error too.

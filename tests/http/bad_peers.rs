@@ -152,7 +152,7 @@ fn connections_that_end() {
     let cut = Step::Send(b"HTTP/1.1 200 OK\r\nContent-".to_vec());
     let incomplete = ErrorKind::IncompleteBody { received: 5, expected: Some(10) };
     // The bytes have reached the client before the reset, which would throw them away.
-    let reset = || [Step::Pause(Duration::from_millis(50)), Step::Reset].to_vec();
+    let reset = || [Step::Pause(Duration::from_millis(200)), Step::Reset].to_vec();
     let table: [(&str, Vec<Step>, ErrorKind, Phase); 4] = [
         ("C39 FIN", vec![], ErrorKind::Disconnected, Phase::Head),
         ("C41 RST", vec![Step::Reset], ErrorKind::Disconnected, Phase::Head),

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use hostpool::{Bound, ConnectionPool, ErrorKind, Phase, Session, Timeout};
 
-use crate::support::{PATIENCE, Server, Step, ok, within_patience};
+use crate::support::{PATIENCE, Server, Step, answer, ok, within_patience};
 
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_millis(500);
 
 /// More than a busy machine needs, and less than anything that has forgotten its deadline.
 const LATE: Duration = Duration::from_secs(2);
@@ -110,10 +110,69 @@ fn a_flood() {
 /// The same with the directions changed: a peer that takes whatever is sent.
 #[test]
 fn an_upload_without_end() {
-    let server = Server::new(vec![vec![Step::UntilClosed]]);
+    let server = Server::new(vec![vec![Step::Request, Step::Send(ok("warm")), Step::UntilClosed]]);
     let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
-    let error = pool.post("/").data(vec![0; 1 << 28]).timeout(Duration::from_millis(5)).send().unwrap_err();
+    pool.get("/").send().unwrap().text().unwrap();
+    let request = pool.post("/").data(vec![0; 1 << 29]).timeout(Duration::from_millis(20));
+    let started = Instant::now();
+    let error = request.send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Total), Phase::Send));
+    assert!(started.elapsed() < LATE);
+}
+
+/// A bound that has passed before anything is sent keeps it from being sent.
+#[test]
+fn nothing_leaves_after_the_deadline() {
+    let server = Server::new(vec![[answer(ok("warm")), answer(ok("late")), vec![Step::UntilClosed]].concat()]);
+    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    pool.get("/").send().unwrap().text().unwrap();
+    let error = pool.post("/pay").data("x").timeout(Duration::ZERO).send().unwrap_err();
+    assert!(error.is_timeout() && !error.maybe_processed(), "{error:?}");
+    pool.get("/").send().unwrap();
+    assert!(server.seen.requests().iter().all(|request| !request.contains("/pay")));
+}
+
+/// The transports of this module's tests that are none of the crate's own.
+mod own {
+    use std::io::{self, IoSlice};
+
+    use hostpool::{DialContext, Dialer, Probe, Target, Transport, Wait};
+
+    /// Never has room for a byte.
+    #[derive(Debug)]
+    pub struct Stuck;
+
+    impl Dialer for Stuck {
+        fn dial(&self, _: &Target<'_>, _: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
+            Ok(Box::new(Stuck))
+        }
+    }
+
+    impl Transport for Stuck {
+        fn recv(&self, _: &mut [u8], _: &Wait<'_>) -> io::Result<usize> {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+
+        fn send(&self, _: &[IoSlice<'_>], _: &Wait<'_>) -> io::Result<usize> {
+            Ok(0)
+        }
+
+        fn probe(&self) -> Probe {
+            Probe::Quiet
+        }
+
+        fn abort(&self) {}
+    }
+}
+
+#[test]
+fn a_transport_that_never_has_room() {
+    let pool = ConnectionPool::builder("http://anywhere").dialer(own::Stuck).limit(1).build().unwrap();
+    let request = pool.post("/").data("x").timeout(Duration::from_millis(50));
+    let error = within_patience(move || request.send()).unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Total), Phase::Send));
+    assert!(!error.maybe_processed());
+    assert_eq!(pool.stats().open, 0);
 }
 
 /// A listener whose backlog is full answers no further SYN: connecting hangs until its bound.

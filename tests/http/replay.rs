@@ -7,7 +7,7 @@ use hostpool::{
     ConnectionPool, DialContext, Dialer, ErrorKind, Method, Phase, Probe, Target, TcpDialer, Timeout, Transport, Wait,
 };
 
-use crate::support::{PATIENCE, Server, Step, answer, header, ok};
+use crate::support::{PATIENCE, Server, Step, answer, eventually, header, ok};
 
 /// How the second request on a connection ends, which is the first that is sent on a reused one.
 fn scripts(second: Vec<Step>) -> Vec<Vec<Step>> {
@@ -46,6 +46,8 @@ fn check(row: Row) {
         }
         _ => panic!("{id}: {result:?} in place of {outcome:?}"),
     }
+    let seen = || server.seen.requests().iter().any(|request| header(request, "X-Id") == Some(id));
+    eventually("the request", seen);
     let times = server.seen.requests().iter().filter(|request| header(request, "X-Id") == Some(id)).count();
     assert_eq!(times as u64, 1 + replayed, "{id}: times the server saw the request");
     assert_eq!(pool.stats().replayed, replayed, "{id}");

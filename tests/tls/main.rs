@@ -8,6 +8,7 @@ mod tls;
 
 mod handshakes;
 mod records;
+mod slow;
 mod transfers;
 mod trust;
 
