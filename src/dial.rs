@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
-use crate::error::{Bound, Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::stream::Stream;
@@ -215,9 +215,4 @@ fn connect_error(error: io::Error, wait: &Wait<'_>) -> Error {
         ErrorKind::Connect
     };
     Error::new(kind, Phase::Connect).with_source(error)
-}
-
-/// The bound on one attempt, within the bound on the whole.
-pub(crate) fn attempt(deadline: Deadline, limit: Option<std::time::Duration>) -> Deadline {
-    deadline.or_within(limit, Bound::Connect)
 }

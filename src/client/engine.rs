@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dial::{self, DialContext, Target};
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::exchange::{Common, Wire};
 use crate::headers::Headers;
 use crate::net::transport::Transport;
@@ -86,7 +86,7 @@ impl Engine {
         connect: Option<Duration>,
     ) -> Result<PoolLease> {
         let cell = permit.abort_cell();
-        let context = DialContext::new(dial::attempt(deadline, connect), &cell);
+        let context = DialContext::new(deadline.or_within(connect, Bound::Connect), &cell);
         let target = Target::new(key.origin());
         let wire = match &self.connection.dialer {
             None => dial::direct(&target, &self.connection.tls, &context)?,

@@ -84,12 +84,12 @@ impl BodyReader {
 
     /// What speaks against another use of the connection: bytes that belong to no response, or its end. Asked when the
     /// body is done; what nobody has looked at yet is looked at.
-    pub(crate) fn leftover(&self, io: &Io<'_>) -> Probe {
-        if !io.buffers.is_empty() || io.wire.has_buffered() {
+    pub(crate) fn leftover(&self, wire: &Wire, buffers: &Buffers) -> Probe {
+        if !buffers.is_empty() || wire.has_buffered() {
             return Probe::Readable;
         }
-        match self.direct || io.buffers.was_full() {
-            true => io.wire.probe(),
+        match self.direct || buffers.was_full() {
+            true => wire.probe(),
             false => Probe::Quiet,
         }
     }

@@ -5,7 +5,6 @@ mod buffers;
 mod run;
 mod wire;
 
-use crate::h1::Limits;
 pub(crate) use body::{BodyReader, Io};
 pub(crate) use buffers::{Buffers, FreeList};
 pub(crate) use run::{Exchange, Received};
@@ -14,6 +13,7 @@ pub(crate) use wire::Wire;
 use std::io;
 
 use crate::error::{Bound, Error, ErrorKind, Phase};
+use crate::h1::Limits;
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Transport, Wait};
 use crate::time::{Deadline, Timeout};

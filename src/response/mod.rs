@@ -258,11 +258,8 @@ impl Response {
     /// The body has been read, by its framing: the connection goes back unless something speaks against it.
     fn finish(&mut self) {
         let Some(held) = self.connection.take() else { return };
-        let Held { lease, mut buffers, reusable, keep_until } = held;
-        let connection = lease.conn();
-        let bounds = Bounds { deadline: self.deadline, timeout: self.timeout, cell: &connection.cell };
-        let io = Io { wire: &connection.wire, buffers: &mut buffers, limits: &self.common.limits, bounds };
-        match reusable.then(|| self.reader.leftover(&io)) {
+        let Held { lease, buffers, reusable, keep_until } = held;
+        match reusable.then(|| self.reader.leftover(&lease.conn().wire, &buffers)) {
             None => lease.discard(CloseReason::NotReusable),
             Some(Probe::Quiet) => lease.give_back(keep_until),
             Some(Probe::Readable) => lease.discard(CloseReason::UnexpectedBytes),
