@@ -59,6 +59,19 @@ pub enum ErrorKind {
     /// A pool was asked for a URL of another origin than its own.
     #[doc(alias = "HostChangedError")]
     HostChanged,
+    /// The reader of the request's body failed; the source is its error. The connection was closed, so that the server
+    /// does not take what it got for the whole.
+    BodyRead,
+    /// The reader of the request's body gave fewer or more bytes than were declared.
+    BodyLength {
+        /// By [`Body::sized`](crate::Body::sized), by a Content-Length, or by the size of the file.
+        declared: u64,
+        /// What it gave; of more than declared only the start is read.
+        read: u64,
+    },
+    /// The request would have been sent again, but its body could not go back to its start; the source says why.
+    #[doc(alias = "UnrewindableBodyError")]
+    UnrewindableBody,
 
     /// The peer broke HTTP.
     #[doc(alias = "ProtocolError")]
@@ -378,6 +391,14 @@ impl fmt::Display for ErrorKind {
             ErrorKind::InvalidConfig(why) => write!(f, "invalid configuration: {why}"),
             ErrorKind::Unsupported(what) => write!(f, "not compiled in: {what}"),
             ErrorKind::HostChanged => write!(f, "the URL belongs to another origin than the pool"),
+            ErrorKind::BodyRead => write!(f, "the request's body could not be read"),
+            ErrorKind::BodyLength { declared, read } if read < declared => {
+                write!(f, "the request's body ended after {read} of {declared} bytes")
+            }
+            ErrorKind::BodyLength { declared, .. } => {
+                write!(f, "the request's body goes on behind the {declared} bytes declared")
+            }
+            ErrorKind::UnrewindableBody => write!(f, "the request's body cannot be sent again"),
             ErrorKind::Protocol(violation) => f.write_str(violation.describe()),
             ErrorKind::IncompleteBody { received, expected: Some(expected) } => {
                 write!(f, "the body ended after {received} of {expected} bytes")

@@ -42,12 +42,13 @@ pub struct Timeout {
     pub(crate) write: Option<Duration>,
     pub(crate) head: Option<Duration>,
     pub(crate) read: Option<Duration>,
+    pub(crate) expect: Option<Duration>,
 }
 
 impl Timeout {
     /// No bound at all.
     pub const fn new() -> Self {
-        Timeout { total: None, pool: None, connect: None, write: None, head: None, read: None }
+        Timeout { total: None, pool: None, connect: None, write: None, head: None, read: None, expect: None }
     }
 
     /// Bounds the whole request, its body included. None by default.
@@ -81,6 +82,13 @@ impl Timeout {
     #[doc(alias = "sock_read")]
     pub const fn read(self, limit: Duration) -> Self {
         Timeout { read: Some(limit), ..self }
+    }
+
+    /// How long a request with `Expect: 100-continue` waits for the server's word before it sends its body unasked: a
+    /// second by default. Its end is no error.
+    #[doc(alias = "expect100")]
+    pub const fn expect(self, limit: Duration) -> Self {
+        Timeout { expect: Some(limit), ..self }
     }
 }
 

@@ -65,7 +65,18 @@ impl RequestBuilder {
         self.change(|request| Ok(request.headers.extend(headers)?))
     }
 
-    /// Sends these bytes as the body, with their length. No Content-Type is added.
+    /// Sends bytes, a file or what a reader gives as the body: see [`Body`]. No Content-Type is added.
+    ///
+    /// ```no_run
+    /// use hostpool::{Body, Session};
+    /// use std::fs::File;
+    ///
+    /// let session = Session::new();
+    /// session.put("http://example.com/text").data("text").send()?;
+    /// session.put("http://example.com/file").data(File::open("large.bin")?).send()?;
+    /// session.post("http://example.com/stream").data(Body::reader(std::io::stdin())).send()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "body")]
     pub fn data(self, body: impl Into<Body>) -> Self {
         self.change(|request| {
@@ -96,6 +107,34 @@ impl RequestBuilder {
         })
     }
 
+    /// Asks the server for its word before the body is sent (`Expect: 100-continue`; RFC 9110, section 10.1.1): a server
+    /// that will refuse the request says so, and the body stays here. The same as a header of that name. Where no word
+    /// comes the body is sent after [`Timeout::expect`]. Without a body nothing is asked.
+    ///
+    /// ```no_run
+    /// use hostpool::Session;
+    ///
+    /// let upload = std::fs::File::open("large.bin")?;
+    /// let response = Session::new().put("http://example.com/large").data(upload).expect100(true).send()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "expect_continue")]
+    pub fn expect100(self, expect: bool) -> Self {
+        self.change(|request| {
+            request.expect = expect;
+            Ok(())
+        })
+    }
+
+    /// How many bytes `bytes`, `text` and `json` read at most of the response's body, in place of the client's
+    /// [`Limits::max_body`](crate::Limits::max_body).
+    pub fn max_body(self, bytes: u64) -> Self {
+        self.change(|request| {
+            request.max_body = Some(bytes);
+            Ok(())
+        })
+    }
+
     /// Replaces all of the client's timeouts for this request; a [`Duration`](std::time::Duration) is a bound on the
     /// whole, and the only one then.
     pub fn timeout(self, timeout: impl Into<Timeout>) -> Self {
@@ -103,6 +142,13 @@ impl RequestBuilder {
             request.timeout = Some(timeout.into());
             Ok(())
         })
+    }
+
+    /// The same request once more; `None` if its body cannot be (see [`Body::try_clone`]), or if what it was given was
+    /// wrong.
+    pub fn try_clone(&self) -> Option<RequestBuilder> {
+        let request = self.request.as_ref().ok()?.try_clone()?;
+        Some(RequestBuilder::new(&self.engine, &self.policy, Ok(request)))
     }
 
     /// The request, without sending it. Errors as `send` would before anything is sent.

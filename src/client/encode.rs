@@ -5,7 +5,8 @@ use http::{Method, Version};
 
 use super::engine::Policy;
 use super::request::Request;
-use crate::error::Result;
+use crate::body::Extent;
+use crate::error::{Error, Result};
 use crate::h1::encode;
 use crate::headers::{Headers, InvalidHeader};
 
@@ -20,6 +21,7 @@ struct Given {
     content_type: bool,
     content_length: bool,
     connection: bool,
+    expect: bool,
 }
 
 /// What the client has to know of the fields it sent.
@@ -29,11 +31,15 @@ pub(super) struct Sent {
     pub(super) close: bool,
     /// It has an `Idempotency-Key`.
     pub(super) keyed: bool,
+    /// It asks for a 100 in front of its body.
+    pub(super) expects: bool,
 }
 
-/// Refuses what would break the message's framing, before a connection is taken for it.
-pub(super) fn check(request: &Request) -> Result<()> {
+/// Refuses what would break the message's framing, before a connection is taken for it. Finds out how long the body is;
+/// where that cannot be known, a Content-Length of the user's says it.
+pub(super) fn check(request: &mut Request) -> Result<()> {
     check_host(&request.headers)?;
+    request.body.prepare()?;
     let mut lengths = 0;
     for field in request.headers.iter() {
         let name = field.name();
@@ -44,8 +50,9 @@ pub(super) fn check(request: &Request) -> Result<()> {
                 if lengths > 1 {
                     return refuse("is given twice");
                 }
-                let given = std::str::from_utf8(field.bytes()).ok().and_then(|value| value.parse().ok());
-                if given != Some(request.body.len()) || field.bytes().starts_with(b"+") {
+                let Some(given) = decimal(field.bytes()) else { return refuse("is no number of bytes") };
+                request.body.declare(given);
+                if request.body.length() != Some(given) {
                     return refuse("differs from the length of the body");
                 }
             }
@@ -56,9 +63,18 @@ pub(super) fn check(request: &Request) -> Result<()> {
         }
     }
     if request.method == Method::CONNECT {
-        return Err(crate::error::Error::request("CONNECT asks for a tunnel, which a request cannot be"));
+        return Err(Error::request("CONNECT asks for a tunnel, which a request cannot be"));
+    }
+    // HTTP/1.0 knows no chunks (RFC 9112, section 6.1).
+    if request.version == Version::HTTP_10 && request.body.extent() == Extent::Unknown {
+        return Err(Error::request("HTTP/1.0 needs a body whose length is known"));
     }
     Ok(())
+}
+
+fn decimal(value: &[u8]) -> Option<u64> {
+    let digits = value.iter().all(u8::is_ascii_digit).then_some(value)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Refuses headers of a client that would break every request.
@@ -91,7 +107,7 @@ fn is_host(value: &[u8]) -> bool {
 /// client's fields that the request does not have, then the request's own.
 pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sent {
     let given = given(&request.headers).or(given(&policy.headers));
-    let mut sent = Sent { close: policy.close, keyed: false };
+    let mut sent = Sent { close: policy.close, ..Sent::default() };
     encode::request_line(out, &request.method, &request.url, request.version);
     if given.host == 0 {
         encode::field(out, "Host", request.url.origin().host_field().as_bytes());
@@ -126,9 +142,20 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sen
     if let Some(content_type) = request.content_type.filter(|_| !given.content_type) {
         encode::field(out, "Content-Type", content_type.as_bytes());
     }
-    if !given.content_length && (!request.body.is_empty() || has_body(&request.method)) {
-        encode::number_field(out, "Content-Length", request.body.len() as u64);
+    match request.body.extent() {
+        Extent::Unknown => encode::field(out, "Transfer-Encoding", b"chunked"),
+        _ if given.content_length => {}
+        Extent::Length(length @ 1..) => encode::number_field(out, "Content-Length", length),
+        _ if has_body(&request.method) => encode::number_field(out, "Content-Length", 0),
+        _ => {}
     }
+    // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses (RFC 9110, section 10.1.1).
+    let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10;
+    if request.expect && may_expect && !given.expect {
+        encode::field(out, "Expect", b"100-continue");
+        sent.expects = true;
+    }
+    sent.expects &= may_expect;
     encode::end(out);
     sent
 }
@@ -144,6 +171,9 @@ fn basic(userinfo: &str) -> String {
 fn write(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut Sent) {
     match name.len() {
         4 if name.eq_ignore_ascii_case("host") => return,
+        6 if name.eq_ignore_ascii_case("expect") => {
+            sent.expects |= value.trim_ascii().eq_ignore_ascii_case(b"100-continue");
+        }
         10 if name.eq_ignore_ascii_case("connection") => {
             sent.close |=
                 value.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
@@ -166,7 +196,10 @@ fn given(headers: &Headers) -> Given {
         let name = field.name();
         match name.len() {
             4 => given.host += usize::from(name.eq_ignore_ascii_case("host")),
-            6 => given.accept |= name.eq_ignore_ascii_case("accept"),
+            6 => {
+                given.accept |= name.eq_ignore_ascii_case("accept");
+                given.expect |= name.eq_ignore_ascii_case("expect");
+            }
             10 => {
                 given.user_agent |= name.eq_ignore_ascii_case("user-agent");
                 given.connection |= name.eq_ignore_ascii_case("connection");
@@ -192,6 +225,7 @@ impl Given {
             content_type: self.content_type | other.content_type,
             content_length: self.content_length,
             connection: self.connection | other.connection,
+            expect: self.expect | other.expect,
         }
     }
 }
@@ -246,8 +280,8 @@ mod tests {
             ("PUT", &[("content-length", "4")], "body", ["Host: h:8080\r\n", &auto, "content-length: 4\r\n"].concat()),
         ];
         for (method, headers, body, expected) in table {
-            let request = request(method, headers, body);
-            check(&request).unwrap();
+            let mut request = request(method, headers, body);
+            check(&mut request).unwrap();
             let (text, _) = encoded(&request, &Policy::default());
             assert_eq!(text, format!("{method} /p?q HTTP/1.1\r\n{expected}\r\n"));
         }
@@ -275,7 +309,7 @@ mod tests {
         ];
         for (headers, close, keyed) in table {
             let (_, sent) = encoded(&request("GET", headers, ""), &Policy::default());
-            assert_eq!(sent, Sent { close: *close, keyed: *keyed }, "{headers:?}");
+            assert_eq!(sent, Sent { close: *close, keyed: *keyed, expects: false }, "{headers:?}");
         }
         let (text, sent) = encoded(&request("GET", &[], ""), &Policy { close: true, ..Policy::default() });
         assert!(text.contains("Connection: close\r\n"));
@@ -298,10 +332,10 @@ mod tests {
             (&[("Host", "a b")], "A4.6 space"),
         ];
         for (headers, row) in table {
-            assert!(check(&request("POST", headers, "12345")).is_err(), "{row}");
+            assert!(check(&mut request("POST", headers, "12345")).is_err(), "{row}");
         }
-        check(&request("POST", &[("Content-Length", "5"), ("Host", "[::1]:80")], "12345")).unwrap();
-        assert!(check(&request("CONNECT", &[], "")).is_err());
+        check(&mut request("POST", &[("Content-Length", "5"), ("Host", "[::1]:80")], "12345")).unwrap();
+        assert!(check(&mut request("CONNECT", &[], "")).is_err());
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub(crate) struct Attempt<'a> {
     pub(crate) reused: bool,
     /// Bytes of the request left the process.
     pub(crate) sent: bool,
+    /// The body waited for the server's word, which did not come: there was nothing to act upon.
+    pub(crate) withheld: bool,
+    /// The body can be sent from its start.
+    pub(crate) rewindable: bool,
     pub(crate) end: End,
 }
 
@@ -32,9 +36,9 @@ pub(crate) enum End {
 pub(crate) fn decide(attempt: &Attempt<'_>) -> bool {
     match attempt.end {
         // A new connection that fails is no leftover: that is for retries the user asked for.
-        _ if !attempt.reused => false,
+        _ if !attempt.reused || !attempt.rewindable => false,
         End::Other => false,
-        End::Closed if !attempt.sent => true,
+        End::Closed if !attempt.sent || attempt.withheld => true,
         End::Closed | End::IdleNotice => is_idempotent(attempt.method) || attempt.keyed,
     }
 }
@@ -50,7 +54,15 @@ mod tests {
     /// One row for each line of the replay table (C.9) that this layer decides.
     #[test]
     fn table() {
-        let base = Attempt { method: &Method::GET, keyed: false, reused: true, sent: true, end: End::Closed };
+        let base = Attempt {
+            method: &Method::GET,
+            keyed: false,
+            reused: true,
+            sent: true,
+            withheld: false,
+            rewindable: true,
+            end: End::Closed,
+        };
         let post = Attempt { method: &Method::POST, ..base };
         let patch = Method::PATCH;
         let custom = Method::from_bytes(b"PURGE").unwrap();
@@ -73,6 +85,11 @@ mod tests {
             ("the same before a byte left", Attempt { end: End::Other, sent: false, ..base }, false),
             ("408 that closes, GET", Attempt { end: End::IdleNotice, ..base }, true),
             ("408 that closes, POST", Attempt { end: End::IdleNotice, ..post }, false),
+            ("nothing accepted, body spent", Attempt { sent: false, rewindable: false, ..base }, false),
+            ("accepted, PUT, body spent", Attempt { method: &Method::PUT, rewindable: false, ..base }, false),
+            ("body withheld, POST", Attempt { withheld: true, ..post }, true),
+            ("body withheld, POST, fresh", Attempt { withheld: true, reused: false, ..post }, false),
+            ("body withheld, response byte", Attempt { withheld: true, end: End::Other, ..post }, false),
             ("408 that closes, fresh", Attempt { end: End::IdleNotice, reused: false, ..base }, false),
         ];
         for (row, attempt, expected) in table {

@@ -19,10 +19,13 @@ use crate::url::Url;
 /// request.headers_mut().append("Content-Type", "text/plain")?;
 /// *request.body_mut() = Body::from("seven");
 /// let session = Session::new();
-/// let response = session.execute(request.clone())?;
+/// if let Some(again) = request.try_clone() {
+///     session.execute(again)?;
+/// }
+/// let response = session.execute(request)?;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Request {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -32,6 +35,10 @@ pub struct Request {
     pub(crate) version: Version,
     /// What the body is, should the headers not say it.
     pub(crate) content_type: Option<&'static str>,
+    /// Asks the server for its word before the body is sent.
+    pub(crate) expect: bool,
+    /// In place of the client's limit.
+    pub(crate) max_body: Option<u64>,
 }
 
 impl Request {
@@ -45,7 +52,20 @@ impl Request {
             timeout: None,
             version: Version::HTTP_11,
             content_type: None,
+            expect: false,
+            max_body: None,
         }
+    }
+
+    /// The same request once more; `None` if its body cannot be: see [`Body::try_clone`].
+    pub fn try_clone(&self) -> Option<Request> {
+        Some(Request {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            body: self.body.try_clone()?,
+            ..*self
+        })
     }
 
     /// The method.

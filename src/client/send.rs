@@ -10,7 +10,8 @@ use super::engine::{Engine, Policy};
 use super::replay::{self, Attempt, End};
 use super::request::Request;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
-use crate::exchange::{Bounds, Buffers, Exchange, Received};
+use crate::exchange::{Bounds, Buffers, Exchange, Received, Trace};
+use crate::limits::Limits;
 use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
@@ -30,62 +31,78 @@ struct Hop<'a> {
     request: Request,
     key: PoolKey,
     timeout: Timeout,
+    limits: Limits,
     deadline: Deadline,
 }
 
 /// An exchange that gave no response.
 struct Failed {
     error: Error,
-    /// Bytes of the request that left, and of a response that came.
-    accepted: usize,
-    received: usize,
+    trace: Trace,
 }
 
 impl<'a> Hop<'a> {
-    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: Request) -> Result<Self> {
-        encode::check(&request)?;
+    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, mut request: Request) -> Result<Self> {
+        encode::check(&mut request)?;
         let timeout = request.timeout.unwrap_or(policy.timeout);
+        let limits = Limits { max_body: request.max_body.unwrap_or(policy.limits.max_body), ..policy.limits };
         let deadline = Deadline::NEVER.or_within(timeout.total, Bound::Total);
         let key = engine.key(request.url.shared_origin());
-        Ok(Hop { engine, policy, request, key, timeout, deadline })
+        Ok(Hop { engine, policy, request, key, timeout, limits, deadline })
     }
 
-    fn run(self) -> Result<Response> {
+    fn run(mut self) -> Result<Response> {
         let mut lease = self.checkout()?;
         // Bytes of the request have left, by this attempt or the one before.
         let mut left = false;
         loop {
-            let mut buffers = self.engine.common.buffers.take();
+            let mut buffers = self.engine.buffers.take();
             let sent = encode::head(&mut buffers.out, &self.request, self.policy);
-            let failed = match self.exchange(&lease, &mut buffers) {
-                Ok(received) => {
+            let failed = match self.exchange(&lease, &mut buffers, sent) {
+                Ok((received, trace)) => {
                     let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
-                    if !replay::decide(&self.attempt(&lease, sent, true, end)) {
+                    if !replay::decide(&self.attempt(&lease, sent, trace, end)) {
                         return Ok(self.response(received, lease, buffers, sent));
                     }
                     left = true;
                     None
                 }
-                Err(failed) => {
-                    let again = replay::decide(&self.attempt(&lease, sent, failed.accepted > 0, end_of(&failed)));
-                    left |= failed.accepted > 0;
-                    (!again).then_some(failed.error)
+                Err(Failed { error, trace }) => {
+                    left |= trace.accepted > 0;
+                    let again = replay::decide(&self.attempt(&lease, sent, trace, end_of(&error, trace)));
+                    (!again).then_some(error)
                 }
             };
-            self.engine.common.buffers.put(buffers);
+            self.engine.buffers.put(buffers);
             if let Some(error) = failed {
                 lease.discard(CloseReason::Failed);
                 return Err(error.with_maybe_processed(left));
             }
-            self.engine.gate.count_replay();
-            let permit = lease.renew(CloseReason::PeerClosed);
-            let opened = self.engine.open(permit, &self.key, self.deadline, self.timeout.connect);
-            lease = opened.map_err(|error| error.with_maybe_processed(left))?;
+            lease = self.renew(lease).map_err(|error| error.with_maybe_processed(left))?;
         }
     }
 
-    fn attempt(&self, lease: &PoolLease, sent: Sent, left: bool, end: End) -> Attempt<'_> {
-        Attempt { method: &self.request.method, keyed: sent.keyed, reused: lease.is_reused(), sent: left, end }
+    /// The request is sent again: the body goes back to its start, and a fresh connection takes the place of the dead.
+    fn renew(&mut self, lease: PoolLease) -> Result<PoolLease> {
+        if let Err(error) = self.request.body.rewind() {
+            lease.discard(CloseReason::PeerClosed);
+            return Err(Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_source(error));
+        }
+        self.engine.gate.count_replay();
+        let permit = lease.renew(CloseReason::PeerClosed);
+        self.engine.open(permit, &self.key, self.deadline, self.timeout.connect)
+    }
+
+    fn attempt(&self, lease: &PoolLease, sent: Sent, trace: Trace, end: End) -> Attempt<'_> {
+        Attempt {
+            method: &self.request.method,
+            keyed: sent.keyed,
+            reused: lease.is_reused(),
+            sent: trace.accepted > 0,
+            withheld: trace.withheld,
+            rewindable: self.request.body.can_rewind(),
+            end,
+        }
     }
 
     fn checkout(&self) -> Result<PoolLease> {
@@ -102,16 +119,16 @@ impl<'a> Hop<'a> {
         }
     }
 
-    fn exchange(&self, lease: &PoolLease, buffers: &mut Buffers) -> Result<Received, Failed> {
+    fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: Sent) -> Result<(Received, Trace), Failed> {
         let connection = lease.conn();
         let bounds = Bounds { deadline: self.deadline, timeout: self.timeout, cell: &connection.cell };
-        let common = &self.engine.common;
-        let mut exchange = Exchange::new(&connection.wire, buffers, &common.limits, bounds, lease.is_reused());
-        exchange.run(&self.request.method, self.request.body.bytes()).map_err(|error| Failed {
-            error,
-            accepted: exchange.accepted,
-            received: exchange.received,
-        })
+        let mut exchange = Exchange::new(&connection.wire, buffers, &self.limits, bounds, lease.is_reused());
+        let result = exchange.run(&self.request.method, self.request.body.outgoing(), sent.expects);
+        let trace = exchange.trace();
+        match result {
+            Ok(received) => Ok((received, trace)),
+            Err(error) => Err(Failed { error, trace }),
+        }
     }
 
     fn response(self, received: Received, lease: PoolLease, buffers: Buffers, sent: Sent) -> Response {
@@ -127,7 +144,8 @@ impl<'a> Hop<'a> {
             url: self.request.url,
             lease,
             buffers,
-            common: Arc::clone(&self.engine.common),
+            free: Arc::clone(&self.engine.buffers),
+            limits: self.limits,
             timeout: self.timeout,
             deadline: self.deadline,
         })
@@ -140,9 +158,9 @@ fn is_idle_notice(received: &Received) -> bool {
     received.plain && received.head.status == StatusCode::REQUEST_TIMEOUT && received.head.facts.close
 }
 
-fn end_of(failed: &Failed) -> End {
-    match failed.error.kind() {
-        ErrorKind::Disconnected if failed.received == 0 => End::Closed,
+fn end_of(error: &Error, trace: Trace) -> End {
+    match error.kind() {
+        ErrorKind::Disconnected if trace.received == 0 => End::Closed,
         _ => End::Other,
     }
 }

@@ -7,23 +7,20 @@ mod wire;
 
 pub(crate) use body::{BodyReader, Io};
 pub(crate) use buffers::{Buffers, FreeList};
-pub(crate) use run::{Exchange, Received};
+pub(crate) use run::{Exchange, Received, Trace};
 pub(crate) use wire::Wire;
 
 use std::io;
+use std::time::Duration;
 
 use crate::error::{Bound, Error, ErrorKind, Phase};
-use crate::h1::Limits;
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Transport, Wait};
 use crate::time::{Deadline, Timeout};
 
-/// What all exchanges of a client share.
-#[derive(Debug, Default)]
-pub(crate) struct Common {
-    pub(crate) buffers: FreeList,
-    pub(crate) limits: Limits,
-}
+/// How long a server's word is waited for where nothing is said. It answers at once if it knows what is asked of it; if
+/// not, it waits for the body.
+const EXPECT: Duration = Duration::from_secs(1);
 
 /// What bounds the waits of one exchange. Nothing of it is ever state of the connection.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +46,16 @@ impl<'a> Bounds<'a> {
     }
 
     fn read(&self) -> Wait<'a> {
-        Wait::new(self.deadline.or_within(self.timeout.read, Bound::Read), self.cell)
+        Wait::new(self.read_deadline(), self.cell)
+    }
+
+    fn read_deadline(&self) -> Deadline {
+        self.deadline.or_within(self.timeout.read, Bound::Read)
+    }
+
+    /// Until when a server's word on an `Expect: 100-continue` is waited for.
+    fn expect(&self) -> Deadline {
+        self.deadline.or_within(Some(self.timeout.expect.unwrap_or(EXPECT)), Bound::Head)
     }
 
     /// A write also ends when a response begins to arrive.

@@ -7,12 +7,11 @@ use http::{Method, StatusCode};
 use super::buffers::Buffers;
 use super::wire::Wire;
 use super::{Bounds, io_error, is_end};
+use crate::body::Outgoing;
 use crate::error::{Error, ErrorKind, Limit, Phase, Violation};
 use crate::h1::{self, Decision, Fault, Framing, Head, Limits, Scanner};
 use crate::net::transport::{Probe, Transport, Wait};
-
-/// A body up to this size leaves with the head, in one send; a larger one in pieces of this size.
-const PIECE: usize = 128 * 1024;
+use crate::time::Deadline;
 
 /// One request and its response's head.
 pub(crate) struct Exchange<'a> {
@@ -22,12 +21,26 @@ pub(crate) struct Exchange<'a> {
     bounds: Bounds<'a>,
     /// Further responses can follow only a first one: a blank line in front of that is passed over.
     first: bool,
-    /// Interim responses so far.
-    interim: usize,
+    /// Where in the head that is arriving the search for its end stands.
+    scanner: Scanner,
+    /// Bytes of the last head.
+    head_bytes: usize,
+    /// Interim responses so far, and their bytes.
+    interim: (usize, usize),
+    /// Bytes of the head that the transport took.
+    head_sent: usize,
+    trace: Trace,
+}
+
+/// How far an exchange came, whatever became of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trace {
     /// Bytes of the request that the transport took.
     pub(crate) accepted: usize,
     /// Bytes of the response that arrived.
     pub(crate) received: usize,
+    /// The head says that a body follows once the server asks for it, and none of that has left.
+    pub(crate) withheld: bool,
 }
 
 /// A response's head, and what it says about its body and the connection.
@@ -50,11 +63,27 @@ impl<'a> Exchange<'a> {
         bounds: Bounds<'a>,
         reused: bool,
     ) -> Self {
-        Exchange { wire, buffers, limits, bounds, first: !reused, interim: 0, accepted: 0, received: 0 }
+        Exchange {
+            wire,
+            buffers,
+            limits,
+            bounds,
+            first: !reused,
+            scanner: Scanner::new(),
+            head_bytes: 0,
+            interim: (0, 0),
+            head_sent: 0,
+            trace: Trace::default(),
+        }
     }
 
-    pub(crate) fn run(&mut self, method: &Method, body: &[u8]) -> Result<Received, Error> {
-        match self.send(body) {
+    pub(crate) fn trace(&self) -> Trace {
+        self.trace
+    }
+
+    /// `expects` says that there is a body, and that the head asks for a 100 before it.
+    pub(crate) fn run(&mut self, method: &Method, mut body: Outgoing<'_>, expects: bool) -> Result<Received, Error> {
+        match self.send_request(&mut body, expects) {
             Ok(None) => {
                 self.bounds.begin_head();
                 let head = self.receive_final()?;
@@ -62,7 +91,7 @@ impl<'a> Exchange<'a> {
             }
             Ok(Some(early)) => self.judge(method, early, false),
             // The peer may have refused the request and closed; its answer is worth more than our broken pipe.
-            Err(error) if self.accepted > 0 && *error.kind() == ErrorKind::Disconnected => {
+            Err(error) if self.trace.accepted > 0 && *error.kind() == ErrorKind::Disconnected => {
                 self.bounds.begin_head();
                 let answer = self.receive_final().and_then(|head| self.judge(method, head, false));
                 answer.map_err(|_| error)
@@ -72,8 +101,22 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends head and body; or answers the final head that arrived first, and the rest is not sent then.
-    fn send(&mut self, body: &[u8]) -> Result<Option<Head>, Error> {
-        let total = self.buffers.out.len() + body.len();
+    fn send_request(&mut self, body: &mut Outgoing<'_>, expects: bool) -> Result<Option<Head>, Error> {
+        if expects {
+            self.trace.withheld = true;
+            if let Some(head) = self.send(&mut Outgoing::Bytes(&[]))? {
+                return Ok(Some(head));
+            }
+            if let Some(head) = self.await_continue()? {
+                return Ok(Some(head));
+            }
+            self.trace.withheld = false;
+        }
+        self.send(body)
+    }
+
+    /// Sends what is left of the head, and this body behind it.
+    fn send(&mut self, body: &mut Outgoing<'_>) -> Result<Option<Head>, Error> {
         let mut look = false;
         loop {
             self.bounds.check(Phase::Send)?;
@@ -85,10 +128,8 @@ impl<'a> Exchange<'a> {
             if !self.flush()? {
                 continue;
             }
-            if self.accepted < total {
-                self.send_piece(body)?;
-            }
-            if self.accepted == total && self.flush()? {
+            self.send_piece(body)?;
+            if self.head_sent == self.buffers.out.len() && body.is_done() && self.flush()? {
                 return Ok(None);
             }
         }
@@ -104,19 +145,23 @@ impl<'a> Exchange<'a> {
     }
 
     /// What is left of the head, and a piece of the body.
-    fn send_piece(&mut self, body: &[u8]) -> Result<(), Error> {
-        let wait = self.bounds.write();
-        let head = &self.buffers.out[self.accepted.min(self.buffers.out.len())..];
-        let sent_of_body = self.accepted.saturating_sub(self.buffers.out.len());
-        let piece = &body[sent_of_body..][..PIECE.min(body.len() - sent_of_body)];
+    fn send_piece(&mut self, body: &mut Outgoing<'_>) -> Result<(), Error> {
+        // A reader may take its time; what may be written is counted from then on.
+        let piece = body.piece()?;
+        let head = &self.buffers.out[self.head_sent..];
         let both = [IoSlice::new(head), IoSlice::new(piece)];
         let bufs = match (head.is_empty(), piece.is_empty()) {
-            (true, _) => &both[1..],
+            (true, true) => return Ok(()),
+            (true, false) => &both[1..],
             (false, true) => &both[..1],
             (false, false) => &both[..],
         };
-        let sent = self.wire.send(bufs, &wait);
-        self.accepted += sent.map_err(|error| io_error(error, self.wire, &wait, Phase::Send))?;
+        let wait = self.bounds.write();
+        let sent = self.wire.send(bufs, &wait).map_err(|error| io_error(error, self.wire, &wait, Phase::Send))?;
+        let of_head = sent.min(head.len());
+        self.head_sent += of_head;
+        body.advance(sent - of_head);
+        self.trace.accepted += sent;
         Ok(())
     }
 
@@ -132,6 +177,24 @@ impl<'a> Exchange<'a> {
         Ok(None)
     }
 
+    /// Waits for a 100, or for as long as may be waited; a final head that comes in its place is given.
+    fn await_continue(&mut self) -> Result<Option<Head>, Error> {
+        let until = self.bounds.expect();
+        loop {
+            match self.buffered_head()? {
+                Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
+                Some(head) if head.status == StatusCode::CONTINUE => return Ok(None),
+                Some(_) => {}
+                None => match self.fill(until) {
+                    Ok(()) => {}
+                    // A server that does not know what is asked of it waits for the body (RFC 9110, section 10.1.1).
+                    Err(error) if error.is_timeout() && !self.bounds.deadline.is_past() => return Ok(None),
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+    }
+
     fn receive_final(&mut self) -> Result<Head, Error> {
         loop {
             let head = self.receive_head()?;
@@ -145,8 +208,9 @@ impl<'a> Exchange<'a> {
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(false);
         }
-        self.interim += 1;
-        match self.interim > self.limits.interim {
+        self.interim.0 += 1;
+        self.interim.1 = self.interim.1.saturating_add(self.head_bytes);
+        match self.interim.0 > self.limits.interim_responses || self.interim.1 > self.limits.interim_bytes {
             true => Err(refused(Limit::Interim.into())),
             false => Ok(true),
         }
@@ -159,31 +223,57 @@ impl<'a> Exchange<'a> {
         if framing == Framing::Upgrade {
             return Err(Error::violation(Violation::UnexpectedUpgrade, Phase::Head));
         }
-        Ok(Received { head, framing, reusable: reusable && complete, plain: complete && self.interim == 0 })
+        Ok(Received { head, framing, reusable: reusable && complete, plain: complete && self.interim.0 == 0 })
     }
 
     fn receive_head(&mut self) -> Result<Head, Error> {
-        self.skip_blank_line()?;
-        let mut scanner = Scanner::new();
         loop {
-            if let Some(len) = scanner.advance(self.buffers.filled(), self.limits).map_err(refused)? {
-                let head = h1::parse(&self.buffers.filled()[..len], self.limits).map_err(refused)?;
-                self.buffers.consume(len);
+            if let Some(head) = self.buffered_head()? {
                 return Ok(head);
             }
-            self.fill()?;
+            self.fill(self.bounds.read_deadline())?;
         }
     }
 
-    fn fill(&mut self) -> Result<(), Error> {
+    /// A head that has arrived as a whole.
+    fn buffered_head(&mut self) -> Result<Option<Head>, Error> {
+        if !self.pass_blank_line() {
+            return Ok(None);
+        }
+        let Some(len) = self.scanner.advance(self.buffers.filled(), self.limits).map_err(refused)? else {
+            return Ok(None);
+        };
+        let head = h1::parse(&self.buffers.filled()[..len], self.limits).map_err(refused)?;
+        self.buffers.consume(len);
+        self.head_bytes = len;
+        self.scanner = Scanner::new();
+        Ok(Some(head))
+    }
+
+    /// Some servers send a CRLF too many behind a body. In front of the first response of a connection one is passed
+    /// over (RFC 9112, section 2.2); later it would be a byte that belongs to no response. False while too little has
+    /// come to tell.
+    fn pass_blank_line(&mut self) -> bool {
+        if self.first {
+            match self.buffers.filled() {
+                b"" | b"\r" => return false,
+                [b'\r', b'\n', ..] => self.buffers.consume(2),
+                _ => {}
+            }
+            self.first = false;
+        }
+        true
+    }
+
+    fn fill(&mut self, until: Deadline) -> Result<(), Error> {
         self.bounds.check(Phase::Head)?;
-        let wait = self.bounds.read();
+        let wait = Wait::new(until, self.bounds.cell);
         match self.buffers.fill(self.wire, &wait) {
             Ok(1..) if wait.is_cancelled() => {
                 Err(io_error(io::ErrorKind::ConnectionAborted.into(), self.wire, &wait, Phase::Head))
             }
             Ok(len @ 1..) => {
-                self.received += len;
+                self.trace.received += len;
                 Ok(())
             }
             Ok(_) => Err(self.ended(io::ErrorKind::UnexpectedEof.into(), &wait)),
@@ -194,28 +284,10 @@ impl<'a> Exchange<'a> {
 
     /// The end of the connection inside the head, or in front of it.
     fn ended(&self, error: io::Error, wait: &Wait<'_>) -> Error {
-        if self.received > 0 && !wait.is_cancelled() {
+        if self.trace.received > 0 && !wait.is_cancelled() {
             return Error::violation(Violation::IncompleteHead, Phase::Head).with_source(error);
         }
         io_error(error, self.wire, wait, Phase::Head)
-    }
-
-    /// Some servers send a CRLF too many behind a body. In front of the first response of a connection one is passed
-    /// over (RFC 9112, section 2.2); later it would be a byte that belongs to no response.
-    fn skip_blank_line(&mut self) -> Result<(), Error> {
-        if !std::mem::take(&mut self.first) {
-            return Ok(());
-        }
-        if self.buffers.is_empty() {
-            self.fill()?;
-        }
-        while self.buffers.filled() == b"\r" {
-            self.fill()?;
-        }
-        if self.buffers.filled().starts_with(b"\r\n") {
-            self.buffers.consume(2);
-        }
-        Ok(())
     }
 }
 

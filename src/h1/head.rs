@@ -15,7 +15,7 @@ use crate::error::{Limit, Violation};
 use crate::headers::{Field, Headers, Span, trim};
 
 /// Slots on the stack for the fields of one head; [`Limits::fields`] beyond it has no effect.
-const MAX_FIELDS: usize = 256;
+const SLOTS: usize = 256;
 
 /// Searches for the end of a head that arrives in pieces.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ impl Scanner {
         } else if known == 0 && line.first().is_some_and(|byte| !b"\r\n \t".contains(byte)) {
             // A line that begins with white space continues a field; the bytes of the head bound those.
             self.fields += 1;
-            if self.fields > limits.fields {
+            if self.fields > limits.head_fields {
                 return Err(Limit::HeadFields.into());
             }
         }
@@ -234,11 +234,19 @@ pub(crate) fn parse(head: &[u8], limits: &Limits) -> Result<Head, Fault> {
     if !head.starts_with(b"HTTP/") {
         return Err(Violation::StatusLine.into());
     }
-    let mut slots = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut stack = [const { MaybeUninit::uninit() }; SLOTS];
+    let mut heap = Vec::new();
     let mut response = Response::new(&mut []);
     let mut config = ParserConfig::default();
     config.allow_obsolete_multiline_headers_in_responses(true);
-    let slots = &mut slots[..limits.fields.min(MAX_FIELDS)];
+    let slots = match stack.get_mut(..limits.head_fields) {
+        Some(slots) => slots,
+        None => {
+            // As many as there are lines: memory follows what came.
+            heap.resize_with(limits.head_fields.min(memchr::memchr_iter(b'\n', head).count()), MaybeUninit::uninit);
+            &mut heap[..]
+        }
+    };
     let head = match config.parse_response_with_uninit_headers(&mut response, head, slots) {
         Ok(Status::Complete(len)) => &head[..len],
         Ok(Status::Partial) => return Err(Violation::IncompleteHead.into()),
@@ -349,7 +357,7 @@ mod tests {
             };
             assert!(len <= limits.head_bytes.min(buf.len()));
             let head = parse(&buf[..len], limits)?;
-            assert!(head.headers.len() <= limits.fields);
+            assert!(head.headers.len() <= limits.head_fields);
             for field in head.headers.iter() {
                 assert!(!field.name().is_empty() && field.name().bytes().all(is_token_byte), "{field:?}");
                 assert!(field.bytes().iter().all(|&byte| is_value_byte(byte)), "{field:?}");
@@ -579,7 +587,7 @@ mod tests {
     }
 
     fn tight() -> Limits {
-        Limits { head_bytes: 96, status_line_bytes: 32, line_bytes: 24, fields: 3, ..Limits::default() }
+        Limits { head_bytes: 96, status_line_bytes: 32, line_bytes: 24, head_fields: 3, ..Limits::default() }
     }
 
     #[test]
@@ -606,12 +614,14 @@ mod tests {
             }
         }
         // `parse` holds those of them that memory depends on by itself.
-        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(MAX_FIELDS + 1));
-        let wide = Limits { fields: usize::MAX, head_bytes: usize::MAX, ..Limits::default() };
-        assert_eq!(parse(many.as_bytes(), &wide).map(|_| ()), Err(Limit::HeadFields.into()));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(SLOTS + 1));
+        let wide = Limits { head_fields: usize::MAX, head_bytes: usize::MAX, ..Limits::default() };
+        assert_eq!(parse(many.as_bytes(), &wide).map(|head| head.headers.len()), Ok(SLOTS + 1));
+        let one_less = Limits { head_fields: SLOTS, ..wide };
+        assert_eq!(parse(many.as_bytes(), &one_less).map(|_| ()), Err(Limit::HeadFields.into()));
         assert_eq!(parse(many.as_bytes(), &tight()).map(|_| ()), Err(Limit::HeadBytes.into()));
-        let full = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(MAX_FIELDS));
-        assert_eq!(at_once(full.as_bytes()).unwrap().unwrap().fields.len(), MAX_FIELDS);
+        let full = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(SLOTS));
+        assert_eq!(at_once(full.as_bytes()).unwrap().unwrap().fields.len(), SLOTS);
     }
 
     /// Rows A5.12 and A8 "limit missed when split": cut in two at every place, and byte by byte.

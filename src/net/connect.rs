@@ -19,6 +19,9 @@ use crate::time::Deadline;
 /// Several round trips round the world, with a lost packet.
 const LEAST_SHARE: Duration = Duration::from_secs(2);
 
+/// Below this no system gives out ports of its own accord (FreeBSD begins here, others higher).
+const FIRST_EPHEMERAL: u16 = 10_000;
+
 /// Connects to the first address that answers, in order, all under one deadline. The error tells of every one tried.
 ///
 /// While further addresses are left one gets its share of the time and little more, so that a host which swallows
@@ -51,7 +54,18 @@ fn tcp_one(address: &SocketAddr, wait: &Wait<'_>) -> io::Result<Stream> {
     socket.set_tcp_nodelay(true)?;
     let socket = guarded(socket, wait)?;
     connect(&socket, address, wait, Interrupted::GoesOn)?;
+    if is_itself(&socket, address) {
+        let why = "nobody listens there: the socket was connected to itself";
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, why));
+    }
     Ok(Stream::new(socket, Some(*address)))
+}
+
+/// A socket that connects to a closed port of its own host may be given just that port as its own. Then both sides open
+/// at once (RFC 9293, section 3.5), and it would hear what it says.
+fn is_itself(socket: &Socket, address: &SocketAddr) -> bool {
+    address.port() >= FIRST_EPHEMERAL
+        && socket.0.local_addr().is_ok_and(|local| local.as_socket().is_some_and(|local| local == *address))
 }
 
 /// Connects to a Unix socket. A full backlog is waited for until the deadline.
@@ -141,5 +155,21 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let text = error.to_string();
         assert!(refused.iter().all(|address| text.contains(&address.to_string())), "{text}");
+    }
+
+    /// Row C11 of the fault matrix. The kernel is made to choose the port that is dialed.
+    #[test]
+    fn nobody_talks_to_himself() {
+        let wait = Wait { deadline: Deadline::NEVER, abort: None, watch_input: false };
+        let address = free();
+        let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&address.into()).unwrap();
+        let socket = guarded(socket, &wait).unwrap();
+        connect(&socket, &address, &wait, Interrupted::GoesOn).unwrap();
+        assert!(is_itself(&socket, &address));
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = tcp(&[listener.local_addr().unwrap()], &wait).unwrap();
+        drop(other);
     }
 }

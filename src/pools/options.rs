@@ -163,6 +163,12 @@ macro_rules! pool_setters {
             self
         }
 
+        /// How much a peer may send. [`Limits::new`](crate::Limits::new) unless said otherwise.
+        pub fn limits(mut self, limits: crate::Limits) -> Self {
+            self.policy.limits = limits;
+            self
+        }
+
         /// Headers for every request that does not have a field of the same name.
         pub fn headers(mut self, headers: crate::Headers) -> Self {
             self.policy.headers = headers;

@@ -10,30 +10,25 @@ use std::time::Instant;
 
 use http::{Method, StatusCode, Version};
 
-use crate::error::{Error, ErrorKind, Limit, Phase, Result};
-use crate::exchange::{BodyReader, Bounds, Buffers, Common, Io};
+use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Result};
+use crate::exchange::{BodyReader, Bounds, Buffers, FreeList, Io};
 use crate::h1::{Framing, Head, TransferCoding};
 use crate::headers::Headers;
+use crate::limits::Limits;
 use crate::net::transport::{Probe, Transport};
 use crate::pool::PoolLease;
 use crate::pool::stats::CloseReason;
 use crate::time::{Deadline, Timeout};
 use crate::url::Url;
 
-/// How much `bytes`, `text` and `json` read at most.
-const MAX_BODY: u64 = 100 * 1024 * 1024;
-
 /// First allocation for a body read as a whole, whatever length was announced: memory follows what arrives.
 const FIRST_ALLOCATION: u64 = 64 * 1024;
-
-/// How much of an unread body is taken off the connection when a response is dropped.
-const DRAIN: u64 = 64 * 1024;
 
 /// A response whose head has arrived. Its body is read through [`io::Read`], or as a whole.
 ///
 /// The connection goes back to its pool by itself when the body has been read to its end, and before that is known to
 /// the caller. A response that is dropped earlier gives it back if the rest is there already and small (64 KiB), and
-/// closes it otherwise; dropping never blocks.
+/// closes it otherwise; dropping does not block unless [`Limits::drain_time`] says so.
 ///
 /// ```no_run
 /// use std::io::Read;
@@ -55,7 +50,9 @@ pub struct Response {
     reader: BodyReader,
     /// Gone once the body is done or has failed.
     connection: Option<Held>,
-    common: Arc<Common>,
+    /// Where the buffers go back to.
+    free: Arc<FreeList>,
+    limits: Limits,
     timeout: Timeout,
     deadline: Deadline,
 }
@@ -78,21 +75,22 @@ pub(crate) struct Parts {
     pub(crate) url: Url,
     pub(crate) lease: PoolLease,
     pub(crate) buffers: Buffers,
-    pub(crate) common: Arc<Common>,
+    pub(crate) free: Arc<FreeList>,
+    pub(crate) limits: Limits,
     pub(crate) timeout: Timeout,
     pub(crate) deadline: Deadline,
 }
 
 impl Response {
     pub(crate) fn new(parts: Parts) -> Response {
-        let Parts { head, framing, reusable, keep_until, method, url, lease, buffers, common, timeout, deadline } =
+        let Parts { head, framing, reusable, keep_until, method, url, lease, buffers, free, limits, timeout, deadline } =
             parts;
         let remote = lease.conn().wire.info().remote;
         let reused = lease.is_reused();
         let connection = Some(Held { lease, buffers, reusable, keep_until });
         let reader = BodyReader::new(framing);
         let mut response =
-            Response { head, method, url, remote, reused, reader, connection, common, timeout, deadline };
+            Response { head, method, url, remote, reused, reader, connection, free, limits, timeout, deadline };
         if response.reader.is_done() {
             response.finish();
         }
@@ -161,7 +159,8 @@ impl Response {
 
     /// Reads the body as a whole.
     ///
-    /// Errors with [`ErrorKind::LimitExceeded`] above 100 MiB, for which `Read` is there, and with
+    /// Errors with [`ErrorKind::LimitExceeded`] above [`Limits::max_body`], 100 MiB unless said otherwise, for which
+    /// `Read` is there, and with
     /// [`ErrorKind::IncompleteBody`] if the connection ends early: a truncated body is never a short success.
     #[doc(alias = "read")]
     #[doc(alias = "content")]
@@ -198,7 +197,7 @@ impl Response {
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
         let expected = self.reader.expected().unwrap_or_default();
-        if expected > MAX_BODY {
+        if expected > self.limits.max_body {
             return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
         }
         let mut body = vec![0; expected.min(FIRST_ALLOCATION) as usize];
@@ -214,7 +213,7 @@ impl Response {
                 0 => break,
                 n => len += n,
             }
-            if len as u64 > MAX_BODY {
+            if len as u64 > self.limits.max_body {
                 return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
             }
         }
@@ -247,7 +246,7 @@ impl Response {
         };
         let connection = lease.conn();
         let bounds = Bounds { deadline: self.deadline, timeout: self.timeout, cell: &connection.cell };
-        let mut io = Io { wire: &connection.wire, buffers, limits: &self.common.limits, bounds };
+        let mut io = Io { wire: &connection.wire, buffers, limits: &self.limits, bounds };
         let len = self.reader.read(&mut io, buf)?;
         if self.reader.is_done() {
             self.finish();
@@ -265,14 +264,14 @@ impl Response {
             Some(Probe::Readable) => lease.discard(CloseReason::UnexpectedBytes),
             Some(Probe::Dead) => lease.discard(CloseReason::PeerClosed),
         }
-        self.common.buffers.put(buffers);
+        self.free.put(buffers);
     }
 
     /// The body will not be read: the connection is closed.
     fn abandon(&mut self, reason: CloseReason) {
         if let Some(held) = self.connection.take() {
             held.lease.discard(reason);
-            self.common.buffers.put(held.buffers);
+            self.free.put(held.buffers);
         }
     }
 
@@ -283,16 +282,22 @@ impl Response {
 
     /// Takes the rest of the body off the connection if it is there already and not too much.
     fn drain(&mut self) {
+        let limit = self.limits.drain_bytes;
         let worth_it = self.connection.as_ref().is_some_and(|held| held.reusable)
             && self.reader.failure().is_none()
-            && self.reader.expected().is_none_or(|expected| expected - self.reader.received() <= DRAIN);
+            && self.reader.expected().is_none_or(|expected| expected - self.reader.received() <= limit);
         if !worth_it {
             return;
         }
-        self.deadline = Deadline::now();
+        let patience = self.limits.drain_time;
+        self.deadline = self.deadline.or_within(Some(patience), Bound::Total);
         let mut scratch = [0; 4 * 1024];
         let start = self.reader.received();
-        while self.connection.is_some() && self.reader.received() - start <= DRAIN {
+        while self.connection.is_some() && self.reader.received() - start <= limit {
+            // What is there is taken, also where nothing is waited for.
+            if !patience.is_zero() && self.deadline.is_past() {
+                return;
+            }
             if self.advance(&mut scratch).is_err() {
                 return;
             }

@@ -10,6 +10,7 @@ use crate::client::sealed::Sealed;
 use crate::client::{IntoUrl, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, Result};
 use crate::headers::Headers;
+use crate::limits::Limits;
 use crate::pools::{PoolManager, PoolOptions, verbs};
 use crate::response::Response;
 use crate::time::Timeout;
@@ -103,8 +104,8 @@ pub struct SessionBuilder {
 }
 
 impl SessionBuilder {
-    /// The pools to use, with their limits and TLS; they may be shared with others. Their headers and timeouts are for
-    /// their own requests. Closing the session closes them.
+    /// The pools to use, with their limits and TLS; they may be shared with others. Their headers, timeouts and
+    /// limits are for their own requests. Closing the session closes them.
     pub fn connector(mut self, connector: impl Into<PoolManager>) -> Self {
         self.connector = Some(connector.into());
         self
@@ -125,6 +126,12 @@ impl SessionBuilder {
     /// The timeouts of requests that have none of their own: 30 seconds to connect and 60 of silence by default.
     pub fn timeout(mut self, timeout: impl Into<Timeout>) -> Self {
         self.policy.timeout = timeout.into();
+        self
+    }
+
+    /// How much a peer may send. [`Limits::new`] unless said otherwise.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.policy.limits = limits;
         self
     }
 

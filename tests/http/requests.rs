@@ -129,7 +129,7 @@ fn requests_made_before() {
     let server = Server::with(|_| answers(ok("fine")));
     let session = Session::new();
     let request = session.post(server.url("/")).header("X-A", "1").data("body").build().unwrap();
-    for response in [session.execute(request.clone()), PoolManager::new().execute(request)] {
+    for response in [session.execute(request.try_clone().unwrap()), PoolManager::new().execute(request)] {
         assert_eq!(response.unwrap().text().unwrap(), "fine");
         let seen = server.seen.requests().pop().unwrap();
         assert!(seen.starts_with("POST / ") && seen.ends_with("\r\n\r\nbody"), "{seen}");

@@ -1,0 +1,152 @@
+//! How much a peer may send: limits as values.
+
+use std::time::Duration;
+
+const KIB: usize = 1024;
+
+/// How much a peer may send before it is cut off: a small immutable value.
+///
+/// Each setter gives a new value. A peer that exceeds one ends its request with
+/// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded), which names the [`Limit`](crate::Limit), and its
+/// connection is closed. The defaults are several times what real servers send: the largest common heads, with long
+/// cookies and policies, stay under 32 KiB and 100 fields.
+///
+/// | limit | default | on |
+/// |---|---|---|
+/// | [`head_bytes`](Self::head_bytes) | 256 KiB | the bytes of one head, interim or final |
+/// | [`head_fields`](Self::head_fields) | 256 | its fields |
+/// | [`line_bytes`](Self::line_bytes) | 64 KiB | the bytes of one field line |
+/// | [`status_line_bytes`](Self::status_line_bytes) | 8 KiB | those of the status line |
+/// | [`interim_responses`](Self::interim_responses) | 16 | interim (1xx) responses in front of the final one |
+/// | [`interim_bytes`](Self::interim_bytes) | 256 KiB | the bytes of their heads together |
+/// | [`trailer_bytes`](Self::trailer_bytes) | 16 KiB | the bytes of a trailer section |
+/// | [`trailer_fields`](Self::trailer_fields) | 64 | its fields |
+/// | [`chunk_line_bytes`](Self::chunk_line_bytes) | 4 KiB | the size of one chunk and its extensions |
+/// | [`chunk_framing_bytes`](Self::chunk_framing_bytes) | 16 KiB | all of that in a body, beyond what its data pays for |
+/// | [`max_body`](Self::max_body) | 100 MiB | a body that is read as a whole |
+/// | [`drain_bytes`](Self::drain_bytes) | 64 KiB | what is taken off the connection of a response that is dropped |
+/// | [`drain_time`](Self::drain_time) | zero | how long that may wait |
+///
+/// ```
+/// use hostpool::{ConnectionPool, Limits};
+///
+/// let limits = Limits::new().head_bytes(32 * 1024).max_body(1024 * 1024);
+/// let pool = ConnectionPool::builder("http://example.com").limits(limits).build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "limits do nothing until they are given to a client"]
+pub struct Limits {
+    pub(crate) head_bytes: usize,
+    pub(crate) head_fields: usize,
+    pub(crate) line_bytes: usize,
+    pub(crate) status_line_bytes: usize,
+    pub(crate) interim_responses: usize,
+    pub(crate) interim_bytes: usize,
+    pub(crate) trailer_bytes: usize,
+    pub(crate) trailer_fields: usize,
+    pub(crate) chunk_line_bytes: usize,
+    pub(crate) chunk_framing_bytes: u64,
+    pub(crate) max_body: u64,
+    pub(crate) drain_bytes: u64,
+    pub(crate) drain_time: Duration,
+}
+
+impl Limits {
+    /// The defaults.
+    pub const fn new() -> Self {
+        Limits {
+            head_bytes: 256 * KIB,
+            head_fields: 256,
+            line_bytes: 64 * KIB,
+            status_line_bytes: 8 * KIB,
+            interim_responses: 16,
+            interim_bytes: 256 * KIB,
+            trailer_bytes: 16 * KIB,
+            trailer_fields: 64,
+            chunk_line_bytes: 4 * KIB,
+            chunk_framing_bytes: 16 * KIB as u64,
+            max_body: 100 * (KIB * KIB) as u64,
+            drain_bytes: 64 * KIB as u64,
+            drain_time: Duration::ZERO,
+        }
+    }
+
+    /// Bytes of one response head. Exceeding it is [`Limit::HeadBytes`](crate::Limit::HeadBytes).
+    pub const fn head_bytes(self, bytes: usize) -> Self {
+        Limits { head_bytes: bytes, ..self }
+    }
+
+    /// Fields of a head. Exceeding it is [`Limit::HeadFields`](crate::Limit::HeadFields).
+    pub const fn head_fields(self, fields: usize) -> Self {
+        Limits { head_fields: fields, ..self }
+    }
+
+    /// Bytes of one field line. Exceeding it is [`Limit::LineBytes`](crate::Limit::LineBytes).
+    #[doc(alias = "max_field_size")]
+    pub const fn line_bytes(self, bytes: usize) -> Self {
+        Limits { line_bytes: bytes, ..self }
+    }
+
+    /// Bytes of the status line. Exceeding it is [`Limit::LineBytes`](crate::Limit::LineBytes).
+    #[doc(alias = "max_line_size")]
+    pub const fn status_line_bytes(self, bytes: usize) -> Self {
+        Limits { status_line_bytes: bytes, ..self }
+    }
+
+    /// Interim (1xx) responses in front of a final one. Exceeding it is [`Limit::Interim`](crate::Limit::Interim).
+    pub const fn interim_responses(self, responses: usize) -> Self {
+        Limits { interim_responses: responses, ..self }
+    }
+
+    /// Bytes of the interim responses' heads together. Exceeding it is [`Limit::Interim`](crate::Limit::Interim).
+    pub const fn interim_bytes(self, bytes: usize) -> Self {
+        Limits { interim_bytes: bytes, ..self }
+    }
+
+    /// Bytes of a trailer section. Exceeding it is [`Limit::Trailers`](crate::Limit::Trailers).
+    pub const fn trailer_bytes(self, bytes: usize) -> Self {
+        Limits { trailer_bytes: bytes, ..self }
+    }
+
+    /// Fields of a trailer section. Exceeding it is [`Limit::Trailers`](crate::Limit::Trailers).
+    pub const fn trailer_fields(self, fields: usize) -> Self {
+        Limits { trailer_fields: fields, ..self }
+    }
+
+    /// Bytes of one chunk's size and extensions. Exceeding it is [`Limit::ChunkFraming`](crate::Limit::ChunkFraming).
+    pub const fn chunk_line_bytes(self, bytes: usize) -> Self {
+        Limits { chunk_line_bytes: bytes, ..self }
+    }
+
+    /// Bytes of chunk framing in a body before any data. Each byte of data allows two more, and each chunk sixteen: its
+    /// size and line ends, so that a server which flushes every byte is no offender. Exceeding it is
+    /// [`Limit::ChunkFraming`](crate::Limit::ChunkFraming).
+    pub const fn chunk_framing_bytes(self, bytes: u64) -> Self {
+        Limits { chunk_framing_bytes: bytes, ..self }
+    }
+
+    /// Bytes of a body that `bytes`, `text` or `json` read as a whole; reading piece by piece through
+    /// [`Read`](std::io::Read) has no limit. Exceeding it is [`Limit::Body`](crate::Limit::Body).
+    pub const fn max_body(self, bytes: u64) -> Self {
+        Limits { max_body: bytes, ..self }
+    }
+
+    /// How much of an unread body is taken off its connection when a response is dropped, so that the connection can be
+    /// used again. With more to come the connection is closed.
+    pub const fn drain_bytes(self, bytes: u64) -> Self {
+        Limits { drain_bytes: bytes, ..self }
+    }
+
+    /// How long dropping a response waits for the rest of its body. With the default, zero, what has arrived is taken
+    /// and dropping never blocks.
+    pub const fn drain_time(self, limit: Duration) -> Self {
+        Limits { drain_time: limit, ..self }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits::new()
+    }
+}
