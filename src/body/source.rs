@@ -338,14 +338,15 @@ mod tests {
 
     #[test]
     fn readers_that_fail() {
-        let table: [(&str, Box<dyn Fn() -> Body>); 4] = [
-            ("at once", Box::new(|| Body::reader(Pieces { then: Some(io::ErrorKind::Other), ..pieces(b"", &[1]) }))),
-            ("midway", Box::new(|| Body::sized(Pieces { then: Some(io::ErrorKind::Other), ..pieces(b"ab", &[1]) }, 9))),
-            ("a factory", Box::new(|| Body::factory(|| Err::<io::Empty, _>(io::ErrorKind::NotFound.into()), None))),
-            ("one that lies", Box::new(|| Body::reader(Liar))),
+        let failing = |bytes| Pieces { then: Some(io::ErrorKind::Other), ..pieces(bytes, &[1]) };
+        let table = [
+            ("at once", Body::reader(failing(b""))),
+            ("midway", Body::sized(failing(b"ab"), 9)),
+            ("a factory", Body::factory(|| Err::<io::Empty, _>(io::ErrorKind::NotFound.into()), None)),
+            ("one that lies", Body::reader(Liar)),
         ];
-        for (id, body) in table {
-            let error = send(&mut body(), 1).unwrap_err();
+        for (id, mut body) in table {
+            let error = send(&mut body, 1).unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::BodyRead, "{id}");
             assert!(std::error::Error::source(&error).is_some(), "{id}");
         }

@@ -9,4 +9,5 @@ mod pooling;
 mod replay;
 mod requests;
 mod responses;
+mod sending;
 mod signals;

@@ -1,10 +1,12 @@
 //! Requests that died with an idle connection: sent again when that cannot double anything, and never otherwise.
 
-use std::io::{self, IoSlice};
+use std::io::{self, Cursor, IoSlice, Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostpool::{
-    ConnectionPool, DialContext, Dialer, ErrorKind, Method, Phase, Probe, Target, TcpDialer, Timeout, Transport, Wait,
+    Body, ConnectionPool, DialContext, Dialer, ErrorKind, Method, Phase, Probe, Target, TcpDialer, Timeout, Transport,
+    Wait,
 };
 
 use crate::support::{PATIENCE, Server, Step, answer, eventually, header, ok};
@@ -87,6 +89,160 @@ fn table() {
         row("timeout, GET", Method::GET, silence(), Err(ErrorKind::Timeout(hostpool::Bound::Read)), 0),
     ];
     table.into_iter().for_each(check);
+}
+
+/// The replay table by what the body is made of: one that cannot go back is sent once, whatever the method.
+#[test]
+fn bodies() {
+    let long = vec![b'x'; 1 << 20];
+    let seekable = |bytes: &[u8]| Body::seekable(Cursor::new(bytes.to_vec()));
+    let factory = |bytes: Vec<u8>| Body::factory(move || Ok(Cursor::new(bytes.clone())), None);
+    let once = |bytes: &[u8]| Body::reader(Cursor::new(bytes.to_vec()));
+    let sized = |bytes: &[u8]| Body::sized(Cursor::new(bytes.to_vec()), bytes.len() as u64);
+    let lost = || Err(ErrorKind::Disconnected);
+    let table = [
+        ("bytes", Method::PUT, Body::from(long.clone()), Ok("again"), 1),
+        ("rewindable", Method::PUT, seekable(&long), Ok("again"), 1),
+        ("rewindable, POST", Method::POST, seekable(&long), lost(), 0),
+        ("factory", Method::PUT, factory(long.clone()), Ok("again"), 1),
+        ("one-shot, still in the buffer", Method::PUT, once(b"short"), Ok("again"), 1),
+        ("one-shot of known length, in the buffer", Method::PUT, sized(b"short"), Ok("again"), 1),
+        ("one-shot in the buffer, POST", Method::POST, once(b"short"), lost(), 0),
+        ("one-shot", Method::PUT, once(&long), lost(), 0),
+        ("one-shot of known length", Method::DELETE, sized(&long), lost(), 0),
+        (
+            "cannot go back",
+            Method::PUT,
+            Body::seekable(OneWay(Cursor::new(long), 0)),
+            Err(ErrorKind::UnrewindableBody),
+            0,
+        ),
+    ];
+    for (id, method, body, outcome, replayed) in table {
+        let server = Server::new(scripts(Vec::new()));
+        let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
+        pool.get("/").send().unwrap().text().unwrap();
+        let result = pool.request(method, "/").header("X-Id", id).data(body).send();
+        let result = result.and_then(|response| response.text()).map_err(|error| {
+            assert!(error.maybe_processed(), "{id}");
+            error.kind().clone()
+        });
+        assert_eq!(result, outcome.map(str::to_owned), "{id}");
+        let requests = server.seen.requests();
+        let sent: Vec<_> = requests.iter().filter(|request| header(request, "X-Id") == Some(id)).collect();
+        assert_eq!((sent.len() as u64, pool.stats().replayed), (1 + replayed, replayed), "{id}");
+        assert!(sent.iter().all(|again| again == &sent[0]), "{id}: the same bytes again");
+        assert_eq!((pool.stats().in_use, pool.stats().waiting), (0, 0), "{id}");
+    }
+}
+
+/// Tells its position and its length, and then refuses to go anywhere.
+struct OneWay(Cursor<Vec<u8>>, usize);
+
+impl Read for OneWay {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl Seek for OneWay {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.1 += 1;
+        if self.1 > 3 { Err(io::ErrorKind::Unsupported.into()) } else { self.0.seek(to) }
+    }
+}
+
+/// The transport took nothing: any method is sent again, with any body of which nothing was lost.
+#[test]
+fn nothing_accepted() {
+    let long = vec![b'x'; 1 << 20];
+    let table = [
+        ("POST, bytes", Body::from(long.clone())),
+        ("POST, untouched but for the buffer", Body::reader(Cursor::new(long.clone()))),
+        ("POST, rewindable", Body::seekable(Cursor::new(long.clone()))),
+    ];
+    for (id, body) in table {
+        let server = Server::new(vec![answer(ok("first")), answer(ok("again"))]);
+        let dialer = DeafOnce(AtomicBool::default());
+        let pool = ConnectionPool::builder(&server.url("")).dialer(dialer).limit(1).build().unwrap();
+        pool.get("/").send().unwrap().text().unwrap();
+        assert_eq!(pool.post("/").data(body).send().unwrap().text().unwrap(), "again", "{id}");
+        let requests = server.seen.requests();
+        assert_eq!((requests.len(), pool.stats().replayed), (2, 1), "{id}");
+        assert!(requests[1].ends_with(std::str::from_utf8(&long).unwrap()), "{id}");
+    }
+}
+
+/// The first connection takes one request, and then nothing more.
+#[derive(Debug)]
+struct DeafOnce(AtomicBool);
+
+#[derive(Debug)]
+struct Deaf(Box<dyn Transport>, AtomicBool);
+
+impl Dialer for DeafOnce {
+    fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
+        let wire = TcpDialer.dial(target, context)?;
+        Ok(if self.0.swap(true, Ordering::SeqCst) { wire } else { Box::new(Deaf(wire, AtomicBool::default())) })
+    }
+}
+
+impl Transport for Deaf {
+    fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+        if self.1.load(Ordering::SeqCst) && wait.deadline().is_some_and(|at| at <= std::time::Instant::now()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.0.recv(buf, wait)
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+        if self.1.swap(true, Ordering::SeqCst) {
+            Err(io::ErrorKind::BrokenPipe.into())
+        } else {
+            self.0.send(bufs, wait)
+        }
+    }
+
+    fn probe(&self) -> Probe {
+        Probe::Quiet
+    }
+
+    fn abort(&self) {
+        self.0.abort();
+    }
+}
+
+/// Row C38: whoever waits for a word before it sends its body has sent nothing that could be acted upon.
+#[test]
+fn while_asking_before_sending() {
+    let table = [
+        ("FIN on a reused connection", true, vec![], Ok("again"), 1),
+        ("RST on a reused connection", true, vec![Step::Reset], Ok("again"), 1),
+        ("FIN on a new connection", false, vec![], Err(ErrorKind::Disconnected), 0),
+        (
+            "FIN after the word",
+            true,
+            vec![Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()), Step::Record(4)],
+            Err(ErrorKind::Protocol(hostpool::Violation::IncompleteHead)),
+            0,
+        ),
+        ("FIN after the body", true, vec![Step::Record(4)], Err(ErrorKind::Disconnected), 0),
+    ];
+    for (id, reused, second, outcome, replayed) in table {
+        let before = if reused { answer(ok("first")) } else { vec![] };
+        let word = Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+        let again = vec![Step::Head, word, Step::Record(4), Step::Send(ok("again"))];
+        let server = Server::new(vec![[before, vec![Step::Head], second].concat(), again]);
+        let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
+        if reused {
+            pool.get("/").send().unwrap().text().unwrap();
+        }
+        let timeout = Timeout::new().expect(if id.contains("body") { Duration::ZERO } else { PATIENCE });
+        let request = pool.post("/").header("Expect", "100-Continue").data("body").timeout(timeout);
+        let result = request.send().and_then(|response| response.text()).map_err(|error| error.kind().clone());
+        assert_eq!(result, outcome.map(str::to_owned), "{id}");
+        assert_eq!(pool.stats().replayed, replayed, "{id}");
+    }
 }
 
 /// At most once: the connection it is sent again on is new, and when that dies, too, the caller hears of it.

@@ -17,10 +17,16 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// What a server does with one connection, in order. At the end of the script it closes.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Reads one request: head, and body by Content-Length. The end of the connection ends the script.
+    /// Reads one request: head, and body by Content-Length or chunks. The end of the connection ends the script.
     Request,
+    /// Reads the head of a request, and leaves its body.
+    Head,
     /// Reads at least so many bytes of a request, and leaves the rest.
     Bytes(usize),
+    /// Reads just so many bytes, and records them apart from the requests.
+    Record(usize),
+    /// The same with all that comes until the client closes.
+    Rest,
     /// Sends these bytes.
     Send(Vec<u8>),
     /// Sends these bytes one by one, that far apart.
@@ -64,6 +70,8 @@ pub struct Seen {
     pub peak: AtomicUsize,
     /// Whole requests, as they came, with the number of their connection.
     pub requests: Mutex<Vec<(usize, Vec<u8>)>>,
+    /// What `Record` and `Rest` read.
+    pub rest: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Seen {
@@ -76,8 +84,17 @@ impl Seen {
         self.accepted.load(Ordering::SeqCst)
     }
 
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+
     pub fn peak(&self) -> usize {
         self.peak.load(Ordering::SeqCst)
+    }
+
+    /// What was recorded apart from the requests.
+    pub fn rest(&self) -> Vec<Vec<u8>> {
+        self.rest.lock().unwrap().clone()
     }
 
     /// Whole requests so far, as text.
@@ -174,7 +191,19 @@ impl Scripted {
                     let request = read_request(stream)?;
                     self.seen.requests.lock().unwrap().push((self.number, request));
                 }
+                Step::Head => drop(read_head(stream)?),
                 Step::Bytes(len) => stream.read_exact(&mut vec![0; len])?,
+                Step::Record(len) => {
+                    let mut bytes = vec![0; len];
+                    stream.read_exact(&mut bytes)?;
+                    self.seen.rest.lock().unwrap().push(bytes);
+                }
+                Step::Rest => {
+                    let mut bytes = Vec::new();
+                    let read = stream.read_to_end(&mut bytes);
+                    self.seen.rest.lock().unwrap().push(bytes);
+                    read?;
+                }
                 Step::Send(bytes) => stream.write_all(&bytes)?,
                 Step::Drip(bytes, apart) => {
                     stream.set_nodelay(true)?;
@@ -205,22 +234,49 @@ impl Scripted {
     }
 }
 
-/// Reads one request: up to the blank line, and as much as its Content-Length says.
-pub fn read_request(stream: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut request = Vec::new();
+/// Reads up to the blank line.
+fn read_head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
     let mut byte = [0; 1];
-    while !request.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut byte)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        request.push(byte[0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
     }
+    Ok(head)
+}
+
+/// Reads one request: up to the blank line, and as much as its Content-Length says, or the data of its chunks.
+pub fn read_request(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut request = read_head(stream)?;
     let head = String::from_utf8_lossy(&request).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
+    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim));
+    if field("transfer-encoding") == Some("chunked") {
+        read_chunks(stream, &mut request)?;
+        return Ok(request);
+    }
+    let mut body = vec![0; field("content-length").map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body)?;
     request.extend(body);
     Ok(request)
+}
+
+fn read_chunks(stream: &mut impl Read, data: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let mut line = Vec::new();
+        let mut byte = [0; 1];
+        while !line.ends_with(b"\r\n") {
+            stream.read_exact(&mut byte)?;
+            line.push(byte[0]);
+        }
+        let size = usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim_end(), 16).unwrap();
+        let mut chunk = vec![0; size + 2];
+        stream.read_exact(&mut chunk)?;
+        assert!(chunk.ends_with(b"\r\n"), "a chunk ends in CRLF");
+        data.extend_from_slice(&chunk[..size]);
+        if size == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// The value of a header of a request read by [`read_request`].
