@@ -316,6 +316,55 @@ mod tests {
         assert!(sent.close);
     }
 
+    #[test]
+    fn how_a_body_of_unknown_length_is_framed() {
+        let unknown = || {
+            let mut request = request("POST", &[], "");
+            request.body = Body::reader(std::io::empty());
+            request
+        };
+        let mut chunked = unknown();
+        check(&mut chunked).unwrap();
+        let (text, _) = encoded(&chunked, &Policy::default());
+        assert!(text.ends_with("Transfer-Encoding: chunked\r\n\r\n") && !text.contains("Content-Length"), "{text}");
+
+        let mut declared = unknown();
+        declared.headers.append("Content-Length", "7").unwrap();
+        check(&mut declared).unwrap();
+        let (text, _) = encoded(&declared, &Policy::default());
+        assert!(text.ends_with("Content-Length: 7\r\n\r\n") && !text.contains("chunked"), "{text}");
+        assert_eq!(declared.body.length(), Some(7));
+
+        let mut old = unknown();
+        old.version = Version::HTTP_10;
+        assert!(check(&mut old).is_err());
+    }
+
+    #[test]
+    fn asking_before_sending() {
+        let asks = ("Expect", "100-continue");
+        let table: [(&str, Fields<'_>, &str, bool, (bool, usize)); 8] = [
+            ("asked for", &[], "body", true, (true, 1)),
+            ("by a header", &[asks], "body", false, (true, 1)),
+            ("by both", &[("expect", "100-Continue")], "body", true, (true, 1)),
+            ("not asked for", &[], "body", false, (false, 0)),
+            ("no body", &[], "", true, (false, 0)),
+            ("no body, by a header", &[asks], "", false, (false, 1)),
+            ("something else", &[("Expect", "gold")], "body", false, (false, 1)),
+            ("HTTP/1.0", &[], "body", true, (false, 0)),
+        ];
+        for (id, headers, body, expect, expected) in table {
+            let mut request = request("POST", headers, body);
+            request.expect = expect;
+            if id == "HTTP/1.0" {
+                request.version = Version::HTTP_10;
+            }
+            let (text, sent) = encoded(&request, &Policy::default());
+            let lines = text.lines().filter(|line| line.to_ascii_lowercase().starts_with("expect:")).count();
+            assert_eq!((sent.expects, lines), expected, "{id}: {text}");
+        }
+    }
+
     /// Rows A4.3, A4.5 and A4.6 of the outbound injection table, as far as headers show them.
     #[test]
     fn framing_is_the_clients_own() {

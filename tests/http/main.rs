@@ -5,6 +5,7 @@ mod support;
 
 mod bad_peers;
 mod deadlines;
+mod limits;
 mod pooling;
 mod replay;
 mod requests;
