@@ -343,18 +343,18 @@ mod tests {
     #[test]
     fn asking_before_sending() {
         let asks = ("Expect", "100-continue");
-        let table: [(&str, Fields<'_>, &str, bool, (bool, usize)); 8] = [
-            ("asked for", &[], "body", true, (true, 1)),
-            ("by a header", &[asks], "body", false, (true, 1)),
-            ("by both", &[("expect", "100-Continue")], "body", true, (true, 1)),
-            ("not asked for", &[], "body", false, (false, 0)),
-            ("no body", &[], "", true, (false, 0)),
-            ("no body, by a header", &[asks], "", false, (false, 1)),
-            ("something else", &[("Expect", "gold")], "body", false, (false, 1)),
-            ("HTTP/1.0", &[], "body", true, (false, 0)),
+        let table = [
+            ("asked for", None, "body", true, (true, 1)),
+            ("by a header", Some(asks), "body", false, (true, 1)),
+            ("by both", Some(("expect", "100-Continue")), "body", true, (true, 1)),
+            ("not asked for", None, "body", false, (false, 0)),
+            ("no body", None, "", true, (false, 0)),
+            ("no body, by a header", Some(asks), "", false, (false, 1)),
+            ("something else", Some(("Expect", "gold")), "body", false, (false, 1)),
+            ("HTTP/1.0", None, "body", true, (false, 0)),
         ];
         for (id, headers, body, expect, expected) in table {
-            let mut request = request("POST", headers, body);
+            let mut request = request("POST", headers.as_slice(), body);
             request.expect = expect;
             if id == "HTTP/1.0" {
                 request.version = Version::HTTP_10;
