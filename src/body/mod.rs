@@ -43,7 +43,9 @@ pub struct Body(Kind);
 
 enum Kind {
     Empty,
-    Bytes(Arc<[u8]>),
+    Shared(Arc<[u8]>),
+    /// As it was given: a copy of a large body would double it.
+    Owned(Arc<Vec<u8>>),
     Source(Box<Source>),
 }
 
@@ -131,7 +133,8 @@ impl Body {
     pub fn length(&self) -> Option<u64> {
         match &self.0 {
             Kind::Empty => Some(0),
-            Kind::Bytes(bytes) => Some(bytes.len() as u64),
+            Kind::Shared(bytes) => Some(bytes.len() as u64),
+            Kind::Owned(bytes) => Some(bytes.len() as u64),
             Kind::Source(source) => source.length(),
         }
     }
@@ -145,7 +148,8 @@ impl Body {
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match &self.0 {
             Kind::Empty => Some(&[]),
-            Kind::Bytes(bytes) => Some(bytes),
+            Kind::Shared(bytes) => Some(bytes),
+            Kind::Owned(bytes) => Some(bytes),
             Kind::Source(_) => None,
         }
     }
@@ -154,7 +158,8 @@ impl Body {
     pub fn try_clone(&self) -> Option<Body> {
         match &self.0 {
             Kind::Empty => Some(Body(Kind::Empty)),
-            Kind::Bytes(bytes) => Some(Body(Kind::Bytes(bytes.clone()))),
+            Kind::Shared(bytes) => Some(Body(Kind::Shared(bytes.clone()))),
+            Kind::Owned(bytes) => Some(Body(Kind::Owned(bytes.clone()))),
             Kind::Source(source) => Some(Body(Kind::Source(Box::new(source.try_clone()?)))),
         }
     }
@@ -202,7 +207,8 @@ impl Body {
     pub(crate) fn outgoing(&mut self) -> Outgoing<'_> {
         match &mut self.0 {
             Kind::Empty => Outgoing::Bytes(&[]),
-            Kind::Bytes(bytes) => Outgoing::Bytes(bytes),
+            Kind::Shared(bytes) => Outgoing::Bytes(bytes),
+            Kind::Owned(bytes) => Outgoing::Bytes(bytes),
             Kind::Source(source) => Outgoing::Source(source),
         }
     }
@@ -219,7 +225,8 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Empty => f.write_str("Body(empty)"),
-            Kind::Bytes(bytes) => write!(f, "Body({} bytes)", bytes.len()),
+            Kind::Shared(bytes) => write!(f, "Body({} bytes)", bytes.len()),
+            Kind::Owned(bytes) => write!(f, "Body({} bytes)", bytes.len()),
             Kind::Source(source) => write!(f, "Body({source:?})"),
         }
     }
@@ -227,7 +234,7 @@ impl fmt::Debug for Body {
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Body {
-        Body(Kind::Bytes(bytes.into()))
+        Body(Kind::Owned(Arc::new(bytes)))
     }
 }
 
@@ -239,13 +246,13 @@ impl From<String> for Body {
 
 impl From<Arc<[u8]>> for Body {
     fn from(bytes: Arc<[u8]>) -> Body {
-        Body(Kind::Bytes(bytes))
+        Body(Kind::Shared(bytes))
     }
 }
 
 impl From<&[u8]> for Body {
     fn from(bytes: &[u8]) -> Body {
-        Body(Kind::Bytes(bytes.into()))
+        Body(Kind::Shared(bytes.into()))
     }
 }
 
