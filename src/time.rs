@@ -17,6 +17,7 @@ use crate::error::Bound;
 /// | [`write`](Self::write) | each write, until some bytes of it are accepted |
 /// | [`head`](Self::head) | from the sent request to the end of the final response's head |
 /// | [`read`](Self::read) | each wait for further bytes of a head or body |
+/// | [`expect`](Self::expect) | the wait for a server's word on `Expect: 100-continue`; not an error when it ends |
 ///
 /// Where several apply the earliest ends the wait, and the error names it ([`ErrorKind::Timeout`]). A deadline is met
 /// even by a peer that sends one byte a second. One exception stands for now: a name lookup runs in the system's

@@ -38,7 +38,8 @@ pub(crate) fn decide(attempt: &Attempt<'_>) -> bool {
         // A new connection that fails is no leftover: that is for retries the user asked for.
         _ if !attempt.reused || !attempt.rewindable => false,
         End::Other => false,
-        End::Closed if !attempt.sent || attempt.withheld => true,
+        _ if attempt.withheld => true,
+        End::Closed if !attempt.sent => true,
         End::Closed | End::IdleNotice => is_idempotent(attempt.method) || attempt.keyed,
     }
 }
@@ -88,6 +89,7 @@ mod tests {
             ("nothing accepted, body spent", Attempt { sent: false, rewindable: false, ..base }, false),
             ("accepted, PUT, body spent", Attempt { method: &Method::PUT, rewindable: false, ..base }, false),
             ("body withheld, POST", Attempt { withheld: true, ..post }, true),
+            ("body withheld, 408 that closes, POST", Attempt { withheld: true, end: End::IdleNotice, ..post }, true),
             ("body withheld, POST, fresh", Attempt { withheld: true, reused: false, ..post }, false),
             ("body withheld, response byte", Attempt { withheld: true, end: End::Other, ..post }, false),
             ("408 that closes, fresh", Attempt { end: End::IdleNotice, reused: false, ..base }, false),

@@ -50,7 +50,7 @@ pub(crate) struct Received {
     pub(crate) framing: Framing,
     /// The connection may carry another request once the body has been read.
     pub(crate) reusable: bool,
-    /// The whole request was sent, and this is all that came in answer.
+    /// This is all that came in answer to the whole request, or to one whose body was withheld.
     pub(crate) plain: bool,
 }
 
@@ -165,16 +165,17 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    /// The final head, if one has begun to arrive. Interim ones are passed over, and the request goes on: 100 and 103
-    /// are no answers (RFC 9110, section 15.2).
+    /// The final head, if it has arrived. Interim ones are passed over, and the request goes on: 100 and 103 are no
+    /// answers (RFC 9110, section 15.2). Does not block: a head of which a part has come may wait for our body.
     fn early(&mut self) -> Result<Option<Head>, Error> {
-        while !self.buffers.is_empty() || self.wire.probe() != Probe::Quiet {
-            let head = self.receive_head()?;
-            if !self.is_interim(&head)? {
-                return Ok(Some(head));
+        loop {
+            match self.buffered_head()? {
+                Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
+                Some(_) => {}
+                None if self.wire.probe() == Probe::Quiet => return Ok(None),
+                None => self.fill(self.bounds.read_deadline())?,
             }
         }
-        Ok(None)
     }
 
     /// Waits for a 100, or for as long as may be waited; a final head that comes in its place is given.
@@ -223,7 +224,8 @@ impl<'a> Exchange<'a> {
         if framing == Framing::Upgrade {
             return Err(Error::violation(Violation::UnexpectedUpgrade, Phase::Head));
         }
-        Ok(Received { head, framing, reusable: reusable && complete, plain: complete && self.interim.0 == 0 })
+        let plain = (complete || self.trace.withheld) && self.interim.0 == 0;
+        Ok(Received { head, framing, reusable: reusable && complete, plain })
     }
 
     fn receive_head(&mut self) -> Result<Head, Error> {

@@ -215,9 +215,12 @@ impl Transport for Deaf {
 /// Row C38: whoever waits for a word before it sends its body has sent nothing that could be acted upon.
 #[test]
 fn while_asking_before_sending() {
+    let notice = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let notice = Step::Send(notice.into());
     let table = [
         ("FIN on a reused connection", true, vec![], Ok("again"), 1),
         ("RST on a reused connection", true, vec![Step::Reset], Ok("again"), 1),
+        ("408 on a reused connection", true, vec![notice], Ok("again"), 1),
         ("FIN on a new connection", false, vec![], Err(ErrorKind::Disconnected), 0),
         (
             "FIN after the word",

@@ -212,6 +212,20 @@ fn an_answer_before_the_end_of_an_endless_body() {
     }
 }
 
+/// A part of an answer says nothing yet; whoever has sent it may want the whole body first.
+#[test]
+fn half_an_answer_does_not_hold_the_body_up() {
+    let size = 1 << 20;
+    let server = Server::new(vec![vec![
+        Step::Head,
+        Step::Send(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()),
+        Step::Record(size),
+        Step::Send(b"ngth: 4\r\n\r\ndone".to_vec()),
+    ]]);
+    let response = pool(&server).put("/").data(vec![7; size]).send().unwrap();
+    assert_eq!(response.text().unwrap(), "done");
+}
+
 /// How a server answers a question, and what becomes of the body.
 struct Asked {
     id: &'static str,
