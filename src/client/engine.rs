@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use crate::dial::{self, DialContext, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
-use crate::exchange::{FreeList, Wire};
+use crate::exchange::{Common, Wire};
 use crate::headers::Headers;
-use crate::limits::Limits;
 use crate::net::transport::Transport;
 use crate::pool::gate::Gate;
 use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
@@ -34,7 +33,7 @@ pub(crate) struct Policy {
     /// Sent with every request that does not have a field of the same name.
     pub(crate) headers: Headers,
     pub(crate) timeout: Timeout,
-    pub(crate) limits: Limits,
+    pub(crate) common: Arc<Common>,
     /// The `Accept: */*` that a Session sends.
     pub(crate) accept: bool,
     /// Every connection is closed after its request.
@@ -45,7 +44,6 @@ pub(crate) struct Policy {
 pub(crate) struct Engine {
     pub(crate) gate: Arc<PoolGate>,
     pub(crate) origins: Origins,
-    pub(crate) buffers: Arc<FreeList>,
     pub(crate) pool_timeout: Option<Duration>,
     connection: ConnectionConfig,
     keys: RwLock<HashMap<Arc<Origin>, PoolKey, BuildHasherDefault<Prehashed>>>,
@@ -59,7 +57,6 @@ impl Engine {
         Arc::new(Engine {
             gate: Gate::new(config.settings, config.probe_after),
             origins: Origins::default(),
-            buffers: Arc::default(),
             pool_timeout: config.pool_timeout,
             connection: config.connection,
             keys: RwLock::new(HashMap::default()),

@@ -11,7 +11,6 @@ use super::replay::{self, Attempt, End};
 use super::request::Request;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Trace};
-use crate::limits::Limits;
 use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
@@ -30,8 +29,6 @@ struct Hop<'a> {
     policy: &'a Policy,
     request: Request,
     key: PoolKey,
-    timeout: Timeout,
-    limits: Limits,
     deadline: Deadline,
 }
 
@@ -44,11 +41,14 @@ struct Failed {
 impl<'a> Hop<'a> {
     fn new(engine: &'a Arc<Engine>, policy: &'a Policy, mut request: Request) -> Result<Self> {
         encode::check(&mut request)?;
-        let timeout = request.timeout.unwrap_or(policy.timeout);
-        let limits = Limits { max_body: request.max_body.unwrap_or(policy.limits.max_body), ..policy.limits };
+        let timeout = request.timeout.as_ref().unwrap_or(&policy.timeout);
         let deadline = Deadline::NEVER.or_within(timeout.total, Bound::Total);
         let key = engine.key(request.url.shared_origin());
-        Ok(Hop { engine, policy, request, key, timeout, limits, deadline })
+        Ok(Hop { engine, policy, request, key, deadline })
+    }
+
+    fn timeout(&self) -> &Timeout {
+        self.request.timeout.as_ref().unwrap_or(&self.policy.timeout)
     }
 
     fn run(mut self) -> Result<Response> {
@@ -56,7 +56,7 @@ impl<'a> Hop<'a> {
         // Bytes of the request have left, by this attempt or the one before.
         let mut left = false;
         loop {
-            let mut buffers = self.engine.buffers.take();
+            let mut buffers = self.policy.common.buffers.take();
             let sent = encode::head(&mut buffers.out, &self.request, self.policy);
             let failed = match self.exchange(&lease, &mut buffers, sent) {
                 Ok((received, trace)) => {
@@ -73,7 +73,7 @@ impl<'a> Hop<'a> {
                     (!again).then_some(error)
                 }
             };
-            self.engine.buffers.put(buffers);
+            self.policy.common.buffers.put(buffers);
             if let Some(error) = failed {
                 lease.discard(CloseReason::Failed);
                 return Err(error.with_maybe_processed(left));
@@ -90,7 +90,7 @@ impl<'a> Hop<'a> {
         }
         self.engine.gate.count_replay();
         let permit = lease.renew(CloseReason::PeerClosed);
-        self.engine.open(permit, &self.key, self.deadline, self.timeout.connect)
+        self.engine.open(permit, &self.key, self.deadline, self.timeout().connect)
     }
 
     fn attempt(&self, lease: &PoolLease, sent: Sent, trace: Trace, end: End) -> Attempt<'_> {
@@ -106,11 +106,11 @@ impl<'a> Hop<'a> {
     }
 
     fn checkout(&self) -> Result<PoolLease> {
-        let patience = self.timeout.pool.or(self.engine.pool_timeout);
+        let patience = self.timeout().pool.or(self.engine.pool_timeout);
         let deadline = self.deadline.or_within(patience, Bound::Pool);
         match self.engine.gate.checkout(&self.key, deadline) {
             Ok(Checked::Lease(lease)) => Ok(lease),
-            Ok(Checked::Permit(permit)) => self.engine.open(permit, &self.key, self.deadline, self.timeout.connect),
+            Ok(Checked::Permit(permit)) => self.engine.open(permit, &self.key, self.deadline, self.timeout().connect),
             Err(Refused::Closed) => Err(Error::new(ErrorKind::Closed, Phase::Pool)),
             Err(Refused::TimedOut { bound: Bound::Pool, waited, in_use, queued }) => {
                 Err(Error::new(ErrorKind::PoolTimeout { waited, in_use, queued }, Phase::Pool))
@@ -121,9 +121,12 @@ impl<'a> Hop<'a> {
 
     fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: Sent) -> Result<(Received, Trace), Failed> {
         let connection = lease.conn();
-        let bounds = Bounds { deadline: self.deadline, timeout: self.timeout, cell: &connection.cell };
-        let mut exchange = Exchange::new(&connection.wire, buffers, &self.limits, bounds, lease.is_reused());
-        let result = exchange.run(&self.request.method, self.request.body.outgoing(), sent.expects);
+        let Request { method, body, timeout, .. } = &mut self.request;
+        let timeout = timeout.as_ref().unwrap_or(&self.policy.timeout);
+        let bounds = Bounds { deadline: self.deadline, timeout, cell: &connection.cell };
+        let limits = &self.policy.common.limits;
+        let mut exchange = Exchange::new(&connection.wire, buffers, limits, bounds, lease.is_reused());
+        let result = exchange.run(method, body.outgoing(), sent.expects);
         let trace = exchange.trace();
         match result {
             Ok(received) => Ok((received, trace)),
@@ -135,6 +138,8 @@ impl<'a> Hop<'a> {
         let Received { head, framing, reusable, .. } = received;
         let facts = head.facts;
         let keep_until = facts.keep_alive_timeout.and_then(keep_until);
+        let read = self.timeout().read;
+        let common = Arc::clone(&self.policy.common);
         Response::new(Parts {
             head,
             framing,
@@ -144,9 +149,9 @@ impl<'a> Hop<'a> {
             url: self.request.url,
             lease,
             buffers,
-            free: Arc::clone(&self.engine.buffers),
-            limits: self.limits,
-            timeout: self.timeout,
+            max_body: self.request.max_body.unwrap_or(common.limits.max_body),
+            common,
+            read,
             deadline: self.deadline,
         })
     }

@@ -1,21 +1,32 @@
 //! Reading a response's body by its framing.
 
 use std::io;
+use std::time::Duration;
 
 use super::buffers::{Buffers, READ_AHEAD};
 use super::wire::Wire;
-use super::{Bounds, io_error, is_end};
-use crate::error::{Error, ErrorKind, Phase, Result};
+use super::{io_error, is_end};
+use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::h1::{Chunked, Framing, Limits};
 use crate::headers::Headers;
+use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, Wait};
+use crate::time::Deadline;
 
-/// Where a body is read from, and how long that may take.
+/// Where a body is read from, and how long that may take: the deadline of the request, and the bound on each wait.
 pub(crate) struct Io<'a> {
     pub(crate) wire: &'a Wire,
     pub(crate) buffers: &'a mut Buffers,
     pub(crate) limits: &'a Limits,
-    pub(crate) bounds: Bounds<'a>,
+    pub(crate) deadline: Deadline,
+    pub(crate) read: Option<Duration>,
+    pub(crate) cell: &'a AbortCell,
+}
+
+impl<'a> Io<'a> {
+    fn wait(&self) -> Wait<'a> {
+        Wait::new(self.deadline.or_within(self.read, Bound::Read), self.cell)
+    }
 }
 
 /// Decides where a body ends. After an error it never answers an end.
@@ -150,7 +161,7 @@ impl BodyReader {
         if !io.buffers.is_empty() {
             return Ok(io.buffers.copy_to(buf));
         }
-        let wait = io.bounds.read();
+        let wait = io.wait();
         match io.wire.recv(buf, &wait) {
             Ok(0) if wait.is_cancelled() => Err(self.broken(io::ErrorKind::ConnectionAborted.into(), io, &wait)),
             Ok(0) => {
@@ -173,7 +184,7 @@ impl BodyReader {
                 self.fill(io)?;
             } else {
                 self.direct = true;
-                let wait = io.bounds.read();
+                let wait = io.wait();
                 return match io.wire.recv(&mut buf[..most], &wait) {
                     Ok(0) => Err(self.broken(io::ErrorKind::UnexpectedEof.into(), io, &wait)),
                     Ok(len) => Ok(len),
@@ -186,7 +197,7 @@ impl BodyReader {
     }
 
     fn fill(&mut self, io: &mut Io<'_>) -> Result<()> {
-        let wait = io.bounds.read();
+        let wait = io.wait();
         match io.buffers.fill(io.wire, &wait) {
             Ok(0) => Err(self.broken(io::ErrorKind::UnexpectedEof.into(), io, &wait)),
             Ok(_) => Ok(()),

@@ -5,8 +5,10 @@ mod buffers;
 mod run;
 mod wire;
 
+use buffers::FreeList;
+
 pub(crate) use body::{BodyReader, Io};
-pub(crate) use buffers::{Buffers, FreeList};
+pub(crate) use buffers::Buffers;
 pub(crate) use run::{Exchange, Received, Trace};
 pub(crate) use wire::Wire;
 
@@ -14,6 +16,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::error::{Bound, Error, ErrorKind, Phase};
+use crate::limits::Limits;
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Transport, Wait};
 use crate::time::{Deadline, Timeout};
@@ -22,12 +25,25 @@ use crate::time::{Deadline, Timeout};
 /// not, it waits for the body.
 const EXPECT: Duration = Duration::from_secs(1);
 
+/// What the exchanges of a client share.
+#[derive(Debug, Default)]
+pub(crate) struct Common {
+    pub(crate) buffers: FreeList,
+    pub(crate) limits: Limits,
+}
+
+impl Common {
+    pub(crate) fn new(limits: Limits) -> Common {
+        Common { buffers: FreeList::default(), limits }
+    }
+}
+
 /// What bounds the waits of one exchange. Nothing of it is ever state of the connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds<'a> {
     /// Of the whole request; while a head is received, also of that.
     pub(crate) deadline: Deadline,
-    pub(crate) timeout: Timeout,
+    pub(crate) timeout: &'a Timeout,
     pub(crate) cell: &'a AbortCell,
 }
 
@@ -43,10 +59,6 @@ impl<'a> Bounds<'a> {
             true => Err(Error::new(ErrorKind::Timeout(self.deadline.bound()), phase)),
             false => Ok(()),
         }
-    }
-
-    fn read(&self) -> Wait<'a> {
-        Wait::new(self.read_deadline(), self.cell)
     }
 
     fn read_deadline(&self) -> Deadline {

@@ -165,7 +165,7 @@ macro_rules! pool_setters {
 
         /// How much a peer may send. [`Limits::new`](crate::Limits::new) unless said otherwise.
         pub fn limits(mut self, limits: crate::Limits) -> Self {
-            self.policy.limits = limits;
+            self.policy.common = ::std::sync::Arc::new(crate::exchange::Common::new(limits));
             self
         }
 

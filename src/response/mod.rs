@@ -6,19 +6,18 @@ use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode, Version};
 
 use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Result};
-use crate::exchange::{BodyReader, Bounds, Buffers, FreeList, Io};
+use crate::exchange::{BodyReader, Buffers, Common, Io};
 use crate::h1::{Framing, Head, TransferCoding};
 use crate::headers::Headers;
-use crate::limits::Limits;
 use crate::net::transport::{Probe, Transport};
 use crate::pool::PoolLease;
 use crate::pool::stats::CloseReason;
-use crate::time::{Deadline, Timeout};
+use crate::time::Deadline;
 use crate::url::Url;
 
 /// First allocation for a body read as a whole, whatever length was announced: memory follows what arrives.
@@ -28,7 +27,7 @@ const FIRST_ALLOCATION: u64 = 64 * 1024;
 ///
 /// The connection goes back to its pool by itself when the body has been read to its end, and before that is known to
 /// the caller. A response that is dropped earlier gives it back if the rest is there already and small (64 KiB), and
-/// closes it otherwise; dropping does not block unless [`Limits::drain_time`] says so.
+/// closes it otherwise; dropping does not block unless [`Limits::drain_time`](crate::Limits::drain_time) says so.
 ///
 /// ```no_run
 /// use std::io::Read;
@@ -50,10 +49,10 @@ pub struct Response {
     reader: BodyReader,
     /// Gone once the body is done or has failed.
     connection: Option<Held>,
-    /// Where the buffers go back to.
-    free: Arc<FreeList>,
-    limits: Limits,
-    timeout: Timeout,
+    common: Arc<Common>,
+    max_body: u64,
+    /// Bounds each wait for further bytes.
+    read: Option<Duration>,
     deadline: Deadline,
 }
 
@@ -75,22 +74,34 @@ pub(crate) struct Parts {
     pub(crate) url: Url,
     pub(crate) lease: PoolLease,
     pub(crate) buffers: Buffers,
-    pub(crate) free: Arc<FreeList>,
-    pub(crate) limits: Limits,
-    pub(crate) timeout: Timeout,
+    pub(crate) common: Arc<Common>,
+    pub(crate) max_body: u64,
+    pub(crate) read: Option<Duration>,
     pub(crate) deadline: Deadline,
 }
 
 impl Response {
     pub(crate) fn new(parts: Parts) -> Response {
-        let Parts { head, framing, reusable, keep_until, method, url, lease, buffers, free, limits, timeout, deadline } =
-            parts;
+        let Parts {
+            head,
+            framing,
+            reusable,
+            keep_until,
+            method,
+            url,
+            lease,
+            buffers,
+            common,
+            max_body,
+            read,
+            deadline,
+        } = parts;
         let remote = lease.conn().wire.info().remote;
         let reused = lease.is_reused();
         let connection = Some(Held { lease, buffers, reusable, keep_until });
         let reader = BodyReader::new(framing);
         let mut response =
-            Response { head, method, url, remote, reused, reader, connection, free, limits, timeout, deadline };
+            Response { head, method, url, remote, reused, reader, connection, common, max_body, read, deadline };
         if response.reader.is_done() {
             response.finish();
         }
@@ -159,7 +170,7 @@ impl Response {
 
     /// Reads the body as a whole.
     ///
-    /// Errors with [`ErrorKind::LimitExceeded`] above [`Limits::max_body`], 100 MiB unless said otherwise, for which
+    /// Errors with [`ErrorKind::LimitExceeded`] above [`Limits::max_body`](crate::Limits::max_body), 100 MiB unless said otherwise, for which
     /// `Read` is there, and with
     /// [`ErrorKind::IncompleteBody`] if the connection ends early: a truncated body is never a short success.
     #[doc(alias = "read")]
@@ -197,7 +208,7 @@ impl Response {
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
         let expected = self.reader.expected().unwrap_or_default();
-        if expected > self.limits.max_body {
+        if expected > self.max_body {
             return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
         }
         let mut body = vec![0; expected.min(FIRST_ALLOCATION) as usize];
@@ -213,7 +224,7 @@ impl Response {
                 0 => break,
                 n => len += n,
             }
-            if len as u64 > self.limits.max_body {
+            if len as u64 > self.max_body {
                 return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
             }
         }
@@ -245,8 +256,14 @@ impl Response {
             };
         };
         let connection = lease.conn();
-        let bounds = Bounds { deadline: self.deadline, timeout: self.timeout, cell: &connection.cell };
-        let mut io = Io { wire: &connection.wire, buffers, limits: &self.limits, bounds };
+        let mut io = Io {
+            wire: &connection.wire,
+            buffers,
+            limits: &self.common.limits,
+            deadline: self.deadline,
+            read: self.read,
+            cell: &connection.cell,
+        };
         let len = self.reader.read(&mut io, buf)?;
         if self.reader.is_done() {
             self.finish();
@@ -264,14 +281,14 @@ impl Response {
             Some(Probe::Readable) => lease.discard(CloseReason::UnexpectedBytes),
             Some(Probe::Dead) => lease.discard(CloseReason::PeerClosed),
         }
-        self.free.put(buffers);
+        self.common.buffers.put(buffers);
     }
 
     /// The body will not be read: the connection is closed.
     fn abandon(&mut self, reason: CloseReason) {
         if let Some(held) = self.connection.take() {
             held.lease.discard(reason);
-            self.free.put(held.buffers);
+            self.common.buffers.put(held.buffers);
         }
     }
 
@@ -282,14 +299,14 @@ impl Response {
 
     /// Takes the rest of the body off the connection if it is there already and not too much.
     fn drain(&mut self) {
-        let limit = self.limits.drain_bytes;
+        let limit = self.common.limits.drain_bytes;
         let worth_it = self.connection.as_ref().is_some_and(|held| held.reusable)
             && self.reader.failure().is_none()
             && self.reader.expected().is_none_or(|expected| expected - self.reader.received() <= limit);
         if !worth_it {
             return;
         }
-        let patience = self.limits.drain_time;
+        let patience = self.common.limits.drain_time;
         self.deadline = self.deadline.or_within(Some(patience), Bound::Total);
         let mut scratch = [0; 4 * 1024];
         let start = self.reader.received();

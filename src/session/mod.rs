@@ -9,6 +9,7 @@ use http::Method;
 use crate::client::sealed::Sealed;
 use crate::client::{IntoUrl, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, Result};
+use crate::exchange::Common;
 use crate::headers::Headers;
 use crate::limits::Limits;
 use crate::pools::{PoolManager, PoolOptions, verbs};
@@ -131,7 +132,7 @@ impl SessionBuilder {
 
     /// How much a peer may send. [`Limits::new`] unless said otherwise.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.policy.limits = limits;
+        self.policy.common = Arc::new(Common::new(limits));
         self
     }
 
