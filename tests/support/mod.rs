@@ -5,11 +5,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Nothing in a test takes this long unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,9 +19,11 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Step {
     /// Reads one request: head, and body by Content-Length or chunks. The end of the connection ends the script.
     Request,
-    /// Reads the head of a request, and leaves its body.
+    /// Reads the head of a request, as a server does that was asked for 100 Continue.
     Head,
-    /// Reads at least so many bytes of a request, and leaves the rest.
+    /// Reads the body that belongs to the head which was read before.
+    Body,
+    /// Reads just so many bytes of a request, and leaves the rest.
     Bytes(usize),
     /// Reads just so many bytes, and records them apart from the requests.
     Record(usize),
@@ -29,6 +31,8 @@ pub enum Step {
     Rest,
     /// Sends these bytes.
     Send(Vec<u8>),
+    /// Sends these bytes in pieces of that size, each by a write of its own.
+    Pieces(Vec<u8>, usize),
     /// Sends these bytes one by one, that far apart.
     Drip(Vec<u8>, Duration),
     /// Waits.
@@ -68,16 +72,22 @@ pub struct Seen {
     pub accepted: AtomicUsize,
     pub open: AtomicUsize,
     pub peak: AtomicUsize,
-    /// Whole requests, as they came, with the number of their connection.
+    /// Whole requests with the number of their connection: heads as they came, bodies without their chunks.
     pub requests: Mutex<Vec<(usize, Vec<u8>)>>,
+    /// Heads that were read alone.
+    pub heads: Mutex<Vec<(usize, Vec<u8>)>>,
     /// What `Record` and `Rest` read.
     pub rest: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Seen {
-    fn enter(&self) -> usize {
+    pub fn enter(&self) -> usize {
         self.peak.fetch_max(self.open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         self.accepted.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub fn leave(&self) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
     }
 
     pub fn accepted(&self) -> usize {
@@ -104,64 +114,110 @@ impl Seen {
     }
 }
 
-/// Lets scripts at a `Hold` go on.
-#[derive(Clone, Default)]
-pub struct Gate(Arc<(Mutex<usize>, std::sync::Condvar)>);
+/// Lets scripts at a `Hold` go on. Once it is shut, every wait of a script ends.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<Passes>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Passes {
+    left: usize,
+    shut: bool,
+}
 
 impl Gate {
     /// Lets one `Hold` pass, now or later.
     pub fn open(&self) {
-        *self.0.0.lock().unwrap() += 1;
+        self.0.0.lock().unwrap().left += 1;
         self.0.1.notify_all();
     }
 
-    fn pass(&self) {
+    /// Whether a `Hold` may pass; it has then.
+    pub fn try_pass(&self) -> bool {
         let mut passes = self.0.0.lock().unwrap();
-        while *passes == 0 {
+        let open = passes.left > 0;
+        passes.left -= usize::from(open);
+        open
+    }
+
+    fn shut(&self) {
+        self.0.0.lock().unwrap().shut = true;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) -> io::Result<()> {
+        let mut passes = self.0.0.lock().unwrap();
+        loop {
+            if passes.shut {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            if passes.left > 0 {
+                passes.left -= 1;
+                return Ok(());
+            }
             passes = self.0.1.wait(passes).unwrap();
         }
-        *passes -= 1;
+    }
+
+    fn pause(&self, time: Duration) -> io::Result<()> {
+        let passes = self.0.0.lock().unwrap();
+        match self.0.1.wait_timeout_while(passes, time, |passes| !passes.shut).unwrap().1.timed_out() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
     }
 }
 
 /// A server whose nth connection follows the nth script, and the last script from then on.
+///
+/// Dropping it ends its scripts, and closes its sockets soon after.
 pub struct Server {
     pub addr: SocketAddr,
     pub seen: Arc<Seen>,
     pub gate: Gate,
     told: Mutex<mpsc::Receiver<&'static str>>,
+    ending: Arc<AtomicBool>,
+    /// Owned by the scripts alone: a second owner would keep a socket open that its script has closed.
+    streams: Arc<Mutex<Vec<Weak<TcpStream>>>>,
 }
 
 impl Server {
     pub fn new(scripts: Vec<Vec<Step>>) -> Server {
-        Server::with(move |n| scripts.get(n).or(scripts.last()).cloned().unwrap_or_default())
+        Server::with(nth(scripts))
     }
 
     /// A server that asks for the script of each connection by its number.
     pub fn with(script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let seen = Arc::new(Seen::default());
-        let gate = Gate::default();
+        let (seen, gate, ending) = (Arc::new(Seen::default()), Gate::default(), Arc::new(AtomicBool::new(false)));
+        let streams: Arc<Mutex<Vec<Weak<TcpStream>>>> = Arc::default();
         let (tell, told) = mpsc::channel();
         thread::spawn({
-            let (seen, gate) = (seen.clone(), gate.clone());
+            let (seen, gate, ending, streams) = (seen.clone(), gate.clone(), ending.clone(), streams.clone());
             move || {
                 for stream in listener.incoming().flatten() {
+                    let stream = Arc::new(stream);
+                    let mut streams = streams.lock().unwrap();
+                    streams.retain(|stream| stream.strong_count() > 0);
+                    streams.push(Arc::downgrade(&stream));
+                    drop(streams);
+                    if ending.load(Ordering::SeqCst) {
+                        return;
+                    }
                     let number = seen.enter();
                     let steps = script(number);
                     let (seen, gate, tell) = (seen.clone(), gate.clone(), tell.clone());
                     thread::spawn(move || {
-                        let mut connection = Scripted { stream: Some(stream), number, seen, gate, tell };
+                        let mut connection = Scripted { stream: Some(stream), number, head: None, seen, gate, tell };
                         let _ = connection.run(steps);
                         let seen = connection.seen.clone();
                         drop(connection);
-                        seen.open.fetch_sub(1, Ordering::SeqCst);
+                        seen.leave();
                     });
                 }
             }
         });
-        Server { addr, seen, gate, told: Mutex::new(told) }
+        Server { addr, seen, gate, told: Mutex::new(told), ending, streams }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -174,9 +230,27 @@ impl Server {
     }
 }
 
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::SeqCst);
+        self.gate.shut();
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.addr);
+        for stream in self.streams.lock().unwrap().iter().filter_map(Weak::upgrade) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// The script of the nth connection: the nth, and the last one from then on.
+pub fn nth(scripts: Vec<Vec<Step>>) -> impl Fn(usize) -> Vec<Step> + Send + Sync + 'static {
+    move |n| scripts.get(n).or(scripts.last()).cloned().unwrap_or_default()
+}
+
 struct Scripted {
-    stream: Option<TcpStream>,
+    stream: Option<Arc<TcpStream>>,
     number: usize,
+    head: Option<Vec<u8>>,
     seen: Arc<Seen>,
     gate: Gate,
     tell: mpsc::Sender<&'static str>,
@@ -185,98 +259,135 @@ struct Scripted {
 impl Scripted {
     fn run(&mut self, steps: Vec<Step>) -> io::Result<()> {
         for step in steps {
-            let Some(stream) = &mut self.stream else { return Ok(()) };
             match step {
-                Step::Request => {
-                    let request = read_request(stream)?;
-                    self.seen.requests.lock().unwrap().push((self.number, request));
-                }
-                Step::Head => drop(read_head(stream)?),
-                Step::Bytes(len) => stream.read_exact(&mut vec![0; len])?,
-                Step::Record(len) => {
-                    let mut bytes = vec![0; len];
-                    stream.read_exact(&mut bytes)?;
-                    self.seen.rest.lock().unwrap().push(bytes);
-                }
-                Step::Rest => {
-                    let mut bytes = Vec::new();
-                    let read = stream.read_to_end(&mut bytes);
-                    self.seen.rest.lock().unwrap().push(bytes);
-                    read?;
-                }
-                Step::Send(bytes) => stream.write_all(&bytes)?,
-                Step::Drip(bytes, apart) => {
-                    stream.set_nodelay(true)?;
-                    for byte in bytes {
-                        stream.write_all(&[byte])?;
-                        thread::sleep(apart);
-                    }
-                }
-                Step::Pause(time) => thread::sleep(time),
-                Step::Hold => self.gate.pass(),
-                Step::Tell(what) => drop(self.tell.send(what)),
-                Step::HalfClose => stream.shutdown(Shutdown::Write)?,
-                Step::Reset => {
-                    let socket = socket2::SockRef::from(&*stream);
-                    socket.set_linger(Some(Duration::ZERO))?;
-                    self.stream = None;
-                }
                 Step::Forever(steps) => loop {
                     self.run(steps.clone())?;
                 },
-                Step::UntilClosed => {
-                    let mut rest = [0; 4096];
-                    while stream.read(&mut rest)? > 0 {}
+                Step::Hold => self.gate.pass()?,
+                Step::Pause(time) => self.gate.pause(time)?,
+                Step::Tell(what) => drop(self.tell.send(what)),
+                step => self.on_the_wire(step)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn on_the_wire(&mut self, step: Step) -> io::Result<()> {
+        let Some(mut stream) = self.stream.as_deref() else { return Ok(()) };
+        match step {
+            Step::Request => {
+                let request = read_request(&mut stream)?;
+                self.seen.requests.lock().unwrap().push((self.number, request));
+            }
+            Step::Head => {
+                let head = read_head(&mut stream)?;
+                self.seen.heads.lock().unwrap().push((self.number, head.clone()));
+                self.head = Some(head);
+            }
+            Step::Body => {
+                let mut request = self.head.take().unwrap_or_default();
+                request.extend(read_body(&mut stream, &request)?);
+                self.seen.requests.lock().unwrap().push((self.number, request));
+            }
+            Step::Bytes(len) => stream.read_exact(&mut vec![0; len])?,
+            Step::Record(len) => {
+                let mut bytes = vec![0; len];
+                stream.read_exact(&mut bytes)?;
+                self.seen.rest.lock().unwrap().push(bytes);
+            }
+            Step::Rest => {
+                let mut bytes = Vec::new();
+                let read = stream.read_to_end(&mut bytes);
+                self.seen.rest.lock().unwrap().push(bytes);
+                read?;
+            }
+            Step::Send(bytes) => stream.write_all(&bytes)?,
+            Step::Pieces(bytes, size) => {
+                stream.set_nodelay(true)?;
+                bytes.chunks(size).try_for_each(|piece| stream.write_all(piece))?;
+            }
+            Step::Drip(bytes, apart) => {
+                stream.set_nodelay(true)?;
+                for byte in bytes {
+                    stream.write_all(&[byte])?;
+                    self.gate.pause(apart)?;
                 }
             }
+            Step::HalfClose => stream.shutdown(Shutdown::Write)?,
+            Step::Reset => {
+                socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+                self.stream = None;
+            }
+            Step::UntilClosed => {
+                let mut rest = [0; 4096];
+                while stream.read(&mut rest)? > 0 {}
+            }
+            Step::Forever(_) | Step::Hold | Step::Pause(_) | Step::Tell(_) => {}
         }
         Ok(())
     }
 }
 
-/// Reads up to the blank line.
-fn read_head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+/// Reads one request: up to the blank line, and its body by Content-Length or chunks, which are taken off.
+pub fn read_request(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut request = read_head(stream)?;
+    request.extend(read_body(stream, &request)?);
+    Ok(request)
+}
+
+pub fn read_head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    let mut byte = [0; 1];
     while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte)?;
-        head.push(byte[0]);
+        head.push(read_byte(stream)?);
     }
     Ok(head)
 }
 
-/// Reads one request: up to the blank line, and as much as its Content-Length says, or the data of its chunks.
-pub fn read_request(stream: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut request = read_head(stream)?;
-    let head = String::from_utf8_lossy(&request).to_ascii_lowercase();
-    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim));
-    if field("transfer-encoding") == Some("chunked") {
-        read_chunks(stream, &mut request)?;
-        return Ok(request);
+/// Reads the body that a head announces, without what frames it.
+pub fn read_body(stream: &mut impl Read, head: &[u8]) -> io::Result<Vec<u8>> {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let value = |name: &str| header(&head, name).map(str::to_owned);
+    if value("transfer-encoding").is_some_and(|coding| coding.ends_with("chunked")) {
+        return read_chunks(stream);
     }
-    let mut body = vec![0; field("content-length").map_or(0, |length| length.parse().unwrap())];
+    let length = value("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    request.extend(body);
-    Ok(request)
+    Ok(body)
 }
 
-fn read_chunks(stream: &mut impl Read, data: &mut Vec<u8>) -> io::Result<()> {
+/// Strictly: what is no chunk is an error, so that a test sees it.
+fn read_chunks(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
     loop {
-        let mut line = Vec::new();
-        let mut byte = [0; 1];
-        while !line.ends_with(b"\r\n") {
-            stream.read_exact(&mut byte)?;
-            line.push(byte[0]);
-        }
-        let size = usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim_end(), 16).unwrap();
-        let mut chunk = vec![0; size + 2];
-        stream.read_exact(&mut chunk)?;
-        assert!(chunk.ends_with(b"\r\n"), "a chunk ends in CRLF");
-        data.extend_from_slice(&chunk[..size]);
+        let size = read_line(stream)?;
+        let size = usize::from_str_radix(&size, 16).map_err(io::Error::other)?;
         if size == 0 {
-            return Ok(());
+            while !read_line(stream)?.is_empty() {}
+            return Ok(body);
+        }
+        let start = body.len();
+        body.resize(start + size, 0);
+        stream.read_exact(&mut body[start..])?;
+        if !read_line(stream)?.is_empty() {
+            return Err(io::Error::other("no line end behind a chunk"));
         }
     }
+}
+
+fn read_line(stream: &mut impl Read) -> io::Result<String> {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        line.push(read_byte(stream)?);
+    }
+    line.truncate(line.len() - 2);
+    String::from_utf8(line).map_err(io::Error::other)
+}
+
+fn read_byte(stream: &mut impl Read) -> io::Result<u8> {
+    let mut byte = [0; 1];
+    stream.read_exact(&mut byte)?;
+    Ok(byte[0])
 }
 
 /// The value of a header of a request read by [`read_request`].
@@ -301,9 +412,16 @@ pub fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
+/// The threads of this process.
+#[cfg(target_os = "linux")]
+pub fn threads() -> std::collections::BTreeSet<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks.flatten().map(|task| task.file_name().to_string_lossy().into_owned()).collect()
+}
+
 /// Waits until `condition` holds: for what another thread is about to do, and that sends no event.
 pub fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < PATIENCE, "{what} did not happen");
         thread::sleep(Duration::from_millis(1));
