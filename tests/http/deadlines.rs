@@ -1,7 +1,6 @@
 //! Bounds on time: each ends its wait, names itself, and gives the unit back.
 
 use std::io::Read;
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use hostpool::{Bound, ConnectionPool, ErrorKind, Phase, Session, Timeout};
@@ -12,78 +11,6 @@ const SHORT: Duration = Duration::from_millis(500);
 
 /// More than a busy machine needs, and less than anything that has forgotten its deadline.
 const LATE: Duration = Duration::from_secs(2);
-
-fn drip(bytes: &str) -> Vec<Step> {
-    vec![Step::Request, Step::Drip(bytes.as_bytes().to_vec(), Duration::from_millis(50)), Step::UntilClosed]
-}
-
-/// A peer that is slow in one way or another, the bounds, and the error.
-#[test]
-fn each_bound_ends_its_wait() {
-    let silent = || vec![Step::Request, Step::UntilClosed];
-    let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
-    let stalled = vec![Step::Request, Step::Send(head.as_bytes().to_vec()), Step::UntilClosed];
-    let total = Timeout::new().total(SHORT);
-    let read = Timeout::new().read(SHORT);
-    let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(10);
-    let table: Vec<(&str, Vec<Step>, Timeout, Bound, Phase)> = vec![
-        ("C42 silence", silent(), read, Bound::Read, Phase::Head),
-        ("silence, total", silent(), total, Bound::Total, Phase::Head),
-        ("silence, head", silent(), Timeout::new().head(SHORT), Bound::Head, Phase::Head),
-        ("the earliest counts", silent(), total.read(PATIENCE).head(PATIENCE), Bound::Total, Phase::Head),
-        ("C44 dripped head", drip(&head.repeat(3)), total.read(PATIENCE), Bound::Total, Phase::Head),
-        ("dripped head, bound on it", drip(&head.repeat(3)), Timeout::new().head(SHORT), Bound::Head, Phase::Head),
-        ("A8.4 1xx trickle", drip(&interim), total, Bound::Total, Phase::Head),
-        ("C55 stalled body", stalled.clone(), read, Bound::Read, Phase::Body),
-        ("stalled body, total", stalled.clone(), total, Bound::Total, Phase::Body),
-        (
-            "A8.5 dripped body",
-            [vec![Step::Request, Step::Send(head.as_bytes().to_vec())], drip(&"x".repeat(1000))[1..].to_vec()].concat(),
-            total.read(PATIENCE),
-            Bound::Total,
-            Phase::Body,
-        ),
-        ("below two guards", silent(), Timeout::new().read(Duration::from_millis(20)), Bound::Read, Phase::Head),
-    ];
-    for (id, script, timeout, bound, phase) in table {
-        let server = Server::new(vec![script]);
-        let pool = ConnectionPool::builder(&server.url("")).limit(1).build().unwrap();
-        let started = Instant::now();
-        let (result, pool) = within_patience(move || {
-            (pool.get("/").timeout(timeout).send().and_then(|response| response.bytes()), pool)
-        });
-        let error = result.expect_err(id);
-        assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), phase), "{id}: {error}");
-        let limit = if id == "below two guards" { Duration::from_millis(20) } else { SHORT };
-        assert!(started.elapsed() >= limit, "{id}: not before its time");
-        assert!(started.elapsed() < limit + LATE, "{id}: nor long after");
-        assert_eq!(pool.stats().open, 0, "{id}");
-    }
-}
-
-/// The bound on the gap between bytes starts again with each byte: row C56.
-#[test]
-fn a_slow_body_is_fine_without_a_total() {
-    let bytes = String::from_utf8(ok("slow but steady")).unwrap();
-    let server = Server::new(vec![vec![Step::Request, Step::Drip(bytes.into_bytes(), Duration::from_millis(5))]]);
-    let pool = ConnectionPool::builder(&server.url("")).timeout(Timeout::new().read(PATIENCE)).build().unwrap();
-    assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "slow but steady");
-}
-
-/// A peer that never reads: the send itself has to end.
-#[test]
-fn an_upload_that_is_not_read() {
-    for (timeout, bound) in [(Timeout::new().write(SHORT), Bound::Write), (Timeout::new().total(SHORT), Bound::Total)] {
-        let server = Server::new(vec![vec![Step::Hold]]);
-        let pool = ConnectionPool::builder(&server.url("")).limit(1).build().unwrap();
-        let request = pool.post("/").data(vec![0; 64 << 20]).timeout(timeout);
-        let error = within_patience(move || request.send()).unwrap_err();
-        assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Send));
-        assert!(error.maybe_processed());
-        assert_eq!(pool.stats().open, 0);
-        server.gate.open();
-    }
-}
 
 /// A peer that is faster than the caller never lets a wait end, and is late all the same.
 #[test]
@@ -173,28 +100,6 @@ fn a_transport_that_never_has_room() {
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Total), Phase::Send));
     assert!(!error.maybe_processed());
     assert_eq!(pool.stats().open, 0);
-}
-
-/// A listener whose backlog is full answers no further SYN: connecting hangs until its bound.
-#[cfg(target_os = "linux")]
-#[test]
-fn connecting_to_nowhere() {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
-    socket.listen(0).unwrap();
-    let listener = TcpListener::from(socket);
-    let address = listener.local_addr().unwrap();
-    let full = Duration::from_millis(100);
-    let held: Vec<_> = (0..4).map(|_| std::net::TcpStream::connect_timeout(&address, full)).collect();
-    assert!(held.last().unwrap().is_err(), "the backlog is full");
-    for (timeout, bound) in [(Timeout::new().connect(SHORT), Bound::Connect), (Timeout::from(SHORT), Bound::Total)] {
-        let pool = ConnectionPool::builder(&format!("http://{address}")).limit(1).build().unwrap();
-        let request = pool.get("/").timeout(timeout);
-        let error = within_patience(move || request.send()).unwrap_err();
-        assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Connect));
-        assert!(!error.maybe_processed() && error.is_connect());
-        assert_eq!((pool.stats().open, pool.stats().dial_failures), (0, 1));
-    }
 }
 
 /// The total bound covers the wait for the pool, and names itself there; the pool's own bound has its own kind.

@@ -3,7 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod bad_peers;
 mod deadlines;
 mod limits;
 mod pooling;
@@ -11,4 +10,3 @@ mod replay;
 mod requests;
 mod responses;
 mod sending;
-mod signals;

@@ -1,4 +1,5 @@
-//! Requests that died with an idle connection: sent again when that cannot double anything, and never otherwise.
+//! Requests that died with an idle connection, and what is not forgotten of them. The table of what is sent again is
+//! with the other faults (`tests/faults/ending.rs`).
 
 use std::io::{self, Cursor, IoSlice, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,86 +10,11 @@ use hostpool::{
     Wait,
 };
 
-use crate::support::{PATIENCE, Server, Step, answer, eventually, header, ok};
+use crate::support::{PATIENCE, Server, Step, answer, header, ok};
 
 /// How the second request on a connection ends, which is the first that is sent on a reused one.
 fn scripts(second: Vec<Step>) -> Vec<Vec<Step>> {
     vec![[vec![Step::Request, Step::Send(ok("first")), Step::Request], second].concat(), answer(ok("again"))]
-}
-
-struct Row {
-    id: &'static str,
-    method: Method,
-    headers: &'static [(&'static str, &'static str)],
-    second: Vec<Step>,
-    /// The text of the answer, or how it fails.
-    outcome: Result<&'static str, ErrorKind>,
-    replayed: u64,
-}
-
-/// Every request carries an id; the server counts how often each came.
-fn check(row: Row) {
-    let Row { id, method, headers, second, outcome, replayed } = row;
-    let server = Server::new(scripts(second));
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
-    assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "first", "{id}");
-    let mut request = pool.request(method.clone(), "/").header("X-Id", id).data("body");
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    if id.contains("timeout") {
-        request = request.timeout(Timeout::new().read(Duration::from_millis(50)));
-    }
-    let result = request.send().and_then(|response| response.text());
-    match (&result, &outcome) {
-        (Ok(text), Ok(expected)) => assert_eq!(text, expected, "{id}"),
-        (Err(error), Err(expected)) => {
-            assert_eq!(error.kind(), expected, "{id}");
-            assert!(error.maybe_processed(), "{id}");
-        }
-        _ => panic!("{id}: {result:?} in place of {outcome:?}"),
-    }
-    let seen = || server.seen.requests().iter().any(|request| header(request, "X-Id") == Some(id));
-    eventually("the request", seen);
-    let times = server.seen.requests().iter().filter(|request| header(request, "X-Id") == Some(id)).count();
-    assert_eq!(times as u64, 1 + replayed, "{id}: times the server saw the request");
-    assert_eq!(pool.stats().replayed, replayed, "{id}");
-    assert_eq!((pool.stats().in_use, pool.stats().waiting), (0, 0), "{id}");
-}
-
-#[test]
-fn table() {
-    let fin = Vec::new;
-    let reset = || vec![Step::Reset];
-    let silence = || vec![Step::UntilClosed];
-    let notice =
-        || vec![Step::Send(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_vec())];
-    let partial = || vec![Step::Send(b"HTTP/1.1 2".to_vec())];
-    let interim = || vec![Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec())];
-    let lost = || Err(ErrorKind::Disconnected);
-    let incomplete = || Err(ErrorKind::Protocol(hostpool::Violation::IncompleteHead));
-    let row = |id, method, second, outcome, replayed| Row { id, method, headers: &[], second, outcome, replayed };
-    let table = vec![
-        row("FIN, GET", Method::GET, fin(), Ok("again"), 1),
-        row("FIN, HEAD", Method::HEAD, fin(), Ok(""), 1),
-        row("FIN, PUT", Method::PUT, fin(), Ok("again"), 1),
-        row("FIN, DELETE", Method::DELETE, fin(), Ok("again"), 1),
-        row("FIN, OPTIONS", Method::OPTIONS, fin(), Ok("again"), 1),
-        row("FIN, POST", Method::POST, fin(), lost(), 0),
-        row("FIN, PATCH", Method::PATCH, fin(), lost(), 0),
-        row("RST, GET", Method::GET, reset(), Ok("again"), 1),
-        row("RST, POST", Method::POST, reset(), lost(), 0),
-        Row {
-            headers: &[("Idempotency-Key", "7")],
-            ..row("RST, POST with a key", Method::POST, reset(), Ok("again"), 1)
-        },
-        row("408, GET", Method::GET, notice(), Ok("again"), 1),
-        row("408, POST", Method::POST, notice(), Ok(""), 0),
-        row("a byte came, GET", Method::GET, partial(), incomplete(), 0),
-        row("1xx came, GET", Method::GET, interim(), incomplete(), 0),
-        row("timeout, GET", Method::GET, silence(), Err(ErrorKind::Timeout(hostpool::Bound::Read)), 0),
-    ];
-    table.into_iter().for_each(check);
 }
 
 /// The replay table by what the body is made of: one that cannot go back is sent once, whatever the method.

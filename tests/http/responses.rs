@@ -11,81 +11,6 @@ fn pool(server: &Server) -> ConnectionPool {
     ConnectionPool::builder(&server.url("")).build().unwrap()
 }
 
-/// A response, its body, and whether its connection serves the next request.
-#[test]
-fn framing() {
-    let table: &[(&str, &str, &str, &str, bool)] = &[
-        ("length", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
-        ("A5.2 list", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello", "hello", true),
-        ("A5.2 lines", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
-        ("length 0", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", true),
-        (
-            "chunked",
-            "GET",
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n",
-            "hello world",
-            true,
-        ),
-        (
-            "A5.3 both",
-            "GET",
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
-            "hi",
-            false,
-        ),
-        ("A5.5 HEAD", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "", true),
-        ("A5.5 HEAD chunked", "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "", true),
-        ("A5.5 204", "GET", "HTTP/1.1 204 No Content\r\nContent-Length: 1000\r\n\r\n", "", true),
-        ("A5.5 304", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n", "", true),
-        (
-            "close said",
-            "GET",
-            "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 5\r\n\r\nhello",
-            "hello",
-            false,
-        ),
-        ("A7.16 HTTP/1.0", "GET", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", false),
-        (
-            "HTTP/1.0 keep-alive",
-            "GET",
-            "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello",
-            "hello",
-            true,
-        ),
-        ("lone LF", "GET", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "hello", false),
-        (
-            "1xx",
-            "GET",
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-            "hello",
-            true,
-        ),
-        ("A5.14 CRLF first", "GET", "\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
-        ("no reason", "GET", "HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
-    ];
-    for (id, method, response, body, kept) in table {
-        let first =
-            vec![Step::Request, Step::Send(response.as_bytes().to_vec()), Step::Request, Step::Send(ok("same"))];
-        let server = Server::new(vec![first, answer(ok("new"))]);
-        let pool = pool(&server);
-        let first = pool.request(method.parse().unwrap(), "/").send().unwrap();
-        assert_eq!(first.text().unwrap(), *body, "{id}");
-        let expected = if *kept { "same" } else { "new" };
-        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), expected, "{id}");
-    }
-}
-
-/// The end of the connection ends the body: row C61.
-#[test]
-fn until_close() {
-    let server = Server::new(vec![answer("HTTP/1.1 200 OK\r\n\r\nall of this"), answer(ok("new"))]);
-    let pool = pool(&server);
-    let response = pool.get("/").send().unwrap();
-    assert_eq!(response.content_length(), None);
-    assert_eq!(response.text().unwrap(), "all of this");
-    assert_eq!(pool.stats().closed(CloseReason::NotReusable), 1);
-}
-
 /// Rows A5.12 and A6: the bytes one by one give the same.
 #[test]
 fn one_byte_at_a_time() {
@@ -274,25 +199,6 @@ fn dropping_the_client() {
     server.gate.open();
     assert_eq!(response.text().unwrap(), "hello");
     eventually("the close", || server.seen.open.load(Ordering::SeqCst) == 0);
-}
-
-/// An early answer to a large upload is the answer, and the rest is not sent (rows C30, C31, A7.13).
-#[test]
-fn an_early_answer_to_an_upload() {
-    let refuse = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno".to_vec();
-    let table = [
-        ("C30 closes", vec![Step::Bytes(200_000), Step::Send(refuse.clone()), Step::HalfClose, Step::UntilClosed]),
-        ("C31 reads on no more", vec![Step::Bytes(1000), Step::Send(refuse), Step::Hold]),
-    ];
-    for (id, script) in table {
-        let server = Server::new(vec![script, answer(ok("good"))]);
-        let pool = pool(&server);
-        let response = pool.post("/").data(vec![b'x'; 64 << 20]).send().unwrap();
-        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE, "{id}");
-        assert_eq!(response.text().unwrap(), "no", "{id}");
-        assert_eq!(pool.stats().open, 0, "{id}: half a request was sent on it");
-        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "good", "{id}");
-    }
 }
 
 /// Interim responses are no answer: the upload goes on behind them.

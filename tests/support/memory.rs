@@ -133,6 +133,15 @@ impl State {
                 self.sent.drain(..if there { *len } else { 0 });
                 there
             }
+            Step::Record(len) => {
+                let there = self.sent.len() >= *len;
+                if there {
+                    memory.seen.rest.lock().unwrap().push(self.sent.drain(..*len).collect());
+                }
+                there
+            }
+            // Recorded once the client closes.
+            Step::Rest => false,
             Step::Send(bytes) => {
                 let room = self.unread < WINDOW;
                 if room && !bytes.is_empty() {
@@ -207,7 +216,8 @@ impl State {
     }
 
     fn room(&self) -> usize {
-        let reads = [Step::Request, Step::Head, Step::Body, Step::Bytes(0), Step::UntilClosed];
+        let reads =
+            [Step::Request, Step::Head, Step::Body, Step::Bytes(0), Step::Record(0), Step::Rest, Step::UntilClosed];
         let next = self.steps.front().map(std::mem::discriminant);
         match reads.iter().any(|step| Some(std::mem::discriminant(step)) == next) {
             true => usize::MAX,
@@ -310,6 +320,9 @@ impl Drop for Link {
     fn drop(&mut self) {
         // A test that failed inside a call may have left it poisoned.
         let state = self.state.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if matches!(state.steps.front(), Some(Step::Rest)) {
+            self.memory.seen.rest.lock().unwrap().push(std::mem::take(&mut state.sent));
+        }
         if !state.closed {
             self.memory.seen.leave();
         }

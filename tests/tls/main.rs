@@ -6,7 +6,6 @@ mod support;
 #[path = "../support/tls.rs"]
 mod tls;
 
-mod handshakes;
 mod records;
 mod slow;
 mod transfers;
@@ -178,11 +177,3 @@ fn pool_by(url: &str, to: To, tls: &TlsConfig) -> ConnectionPool {
 }
 
 // Whom to trust
-
-/// What the thread has used of a processor; zero where the system does not tell.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default())
-}
-
-// Records that are no HTTP

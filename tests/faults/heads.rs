@@ -1,0 +1,144 @@
+//! Heads and what they say about framing: rows A5, C45, C46, C48, C49, C52.
+
+use hostpool::{CloseReason, Method, Phase, Violation};
+
+use crate::rows::{Row, bad_head, cut, fine, run};
+use crate::support::{Step, ok};
+
+#[test]
+fn that_break_http() {
+    use Violation::*;
+    run(vec![
+        bad_head("A5.7 HTTP/2.0", "HTTP/2.0 200 OK\r\n\r\n", StatusLine),
+        bad_head("A5.7 HTTP/1.10", "HTTP/1.10 200 OK\r\n\r\n", StatusLine),
+        bad_head("A5.7 lower case", "http/1.1 200 OK\r\n\r\n", StatusLine),
+        bad_head("A5.7 ICY", "ICY 200 OK\r\n\r\n", StatusLine),
+        bad_head("A5.7 two digits", "HTTP/1.1 20\r\n\r\n", StatusLine),
+        bad_head("A5.7 2000", "HTTP/1.1 2000 OK\r\n\r\n", StatusLine),
+        bad_head("A5.7 space first", " HTTP/1.1 200 OK\r\n\r\n", StatusLine),
+        bad_head("A5.7 two spaces", "HTTP/1.1  200 OK\r\n\r\n", StatusLine),
+        bad_head("A5.7 099", "HTTP/1.1 099 OK\r\n\r\n", StatusCode),
+        bad_head("A5.7 999", "HTTP/1.1 999 OK\r\n\r\n", StatusCode),
+        bad_head("A5.8 no status line", "<html>hello</html>", StatusLine),
+        bad_head("A5.8 text", "hello\r\nworld\r\n", StatusLine),
+        bad_head("A5.10 space before colon", "HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello", FieldName),
+        bad_head("A5.11 bare CR", "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n", FieldValue),
+        bad_head("A5.11 NUL", "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n", FieldValue),
+        bad_head("A5.11 bare CR in the reason", "HTTP/1.1 200 O\rK\r\n\r\n", StatusLine),
+        bad_head("A5.14 two blank lines", "\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", StatusLine),
+        bad_head("A5.16 upgrade", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", UnexpectedUpgrade),
+        bad_head("C45 banner", "SSH-2.0-OpenSSH_9.2\r\n", StatusLine),
+        bad_head("C45 TLS alert", b"\x15\x03\x01\x00\x02\x02\x28", StatusLine),
+        bad_head("C45 control bytes", b"\x1b[31m\0\xff\xfe\r\n\r\n", StatusLine),
+        bad_head(
+            "C48 1xx with a body",
+            "HTTP/1.1 103 Early\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\n\r\n",
+            StatusLine,
+        ),
+        bad_head(
+            "C48 1xx with chunks",
+            "HTTP/1.1 103 Early\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            StatusLine,
+        ),
+    ]);
+}
+
+#[test]
+fn that_contradict_themselves() {
+    use Violation::*;
+    let length = |id, value: &str, violation| {
+        bad_head(id, format!("HTTP/1.1 200 OK\r\nContent-Length: {value}\r\n\r\nhello!"), violation)
+    };
+    let coding = |id, version: &str, value: &str| {
+        let head = format!("HTTP/{version} 200 OK\r\nTransfer-Encoding: {value}\r\n\r\n0\r\n\r\n");
+        bad_head(id, head, TransferEncoding)
+    };
+    run(vec![
+        length("A5.1 two lengths", "5\r\nContent-Length: 6", ConflictingContentLength),
+        length("A5.1 list", "5, 6", ConflictingContentLength),
+        length("A5 sign", "+5", ContentLength),
+        length("A5 minus", "-5", ContentLength),
+        length("A5 hex", "0x5", ContentLength),
+        length("A5 overflow", "18446744073709551616", ContentLength),
+        length("A5 space", "5 5", ContentLength),
+        length("A5.9 fold in framing", "\r\n 5", FoldedFraming),
+        coding("A5.4 chunked twice", "1.1", "chunked, chunked"),
+        coding("A5.4 chunked first", "1.1", "chunked, gzip"),
+        coding("A5.4 HTTP/1.0", "1.0", "chunked"),
+    ]);
+}
+
+/// Where the connection ends inside the head, or in front of a final one.
+#[test]
+fn that_break_off() {
+    let incomplete =
+        |id, head: &str| cut(id, head, hostpool::ErrorKind::Protocol(Violation::IncompleteHead), Phase::Head);
+    run(vec![
+        incomplete("C49 FIN in the status line", "HTTP/1.1 2"),
+        incomplete("C49 FIN in a line", "HTTP/1.1 200 OK\r\nContent-Le"),
+        incomplete("C49 FIN behind a line", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"),
+        incomplete("C49 FIN in the last line end", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r"),
+        incomplete("C49 FIN behind 1xx", "HTTP/1.1 103 Early Hints\r\n\r\n"),
+        incomplete("C49 only a blank line", "\r\n"),
+    ]);
+}
+
+/// A response that is fine, its body, and whether its connection serves the next request.
+#[test]
+fn that_are_fine() {
+    let headless = |id, head: &str, status, method| Row {
+        method,
+        expected: crate::rows::Expected::Answers(status, String::new(), true),
+        ..fine(id, head, "", true)
+    };
+    let lengths = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello";
+    let both = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+    let interim = "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+    let hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let close = "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 5\r\n\r\nhello";
+    let (http10, kept) = ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", "Connection: keep-alive\r\n");
+    run(vec![
+        fine("length", hello, "hello", true),
+        fine("length 0", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", true),
+        fine("A5.2 list", "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello", "hello", true),
+        fine("A5.2 lines", lengths, "hello", true),
+        fine("A5.3 both", both, "hi", false).closed(CloseReason::NotReusable),
+        headless("A5.5 HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", 200, Method::HEAD),
+        headless("A5.5 HEAD chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, Method::HEAD),
+        headless("A5.5 204", "HTTP/1.1 204 No Content\r\nContent-Length: 1000\r\n\r\n", 204, Method::GET),
+        headless("A5.5 304", "HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n", 304, Method::GET),
+        fine("A5.5 1xx", format!("HTTP/1.1 103 Early\r\nContent-Length: 1000\r\n\r\n{hello}"), "hello", true),
+        fine("A5.7 no reason", "HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
+        fine("A5.7 empty reason", "HTTP/1.1 200 \r\nContent-Length: 5\r\n\r\nhello", "hello", true),
+        fine("lone LF", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "hello", false),
+        fine("A5.14 CRLF first", format!("\r\n{hello}"), "hello", true),
+        fine("close said", close, "hello", false).closed(CloseReason::NotReusable),
+        fine("A7.16 HTTP/1.0", http10, "hello", false).closed(CloseReason::NotReusable),
+        fine("HTTP/1.0 keep-alive", http10.replacen("Content", &format!("{kept}Content"), 1), "hello", true),
+        fine("C46 102 and 103", format!("{interim}{hello}"), "hello", true),
+        fine("A8.3 16 times 103", "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(16) + hello, "hello", true),
+    ]);
+}
+
+/// What stands in front of a response on a used connection belongs to no request.
+#[test]
+fn behind_another_response() {
+    let blank = [b"\r\n".to_vec(), ok("late")].concat();
+    run(vec![bad_head("A5.14 CRLF first, reused", blank, Violation::StatusLine).warm()]);
+}
+
+/// A body where none may be is nobody's answer.
+#[test]
+fn a_body_behind_a_bodyless_response() {
+    let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
+    let behind =
+        |id, bytes: String, method| Row { method, ..fine(id, bytes, "", false) }.closed(CloseReason::UnexpectedBytes);
+    let late = vec![Step::Request, Step::Send(head.into()), Step::Send("x".repeat(1000).into())];
+    run(vec![
+        behind("A5.6 HEAD", format!("{head}{}", "x".repeat(1000)), Method::HEAD),
+        behind("A5.6 HEAD and a response", format!("{head}{evil}"), Method::HEAD),
+        Row { script: late, ..behind("A5.6 HEAD, in two pieces", String::new(), Method::HEAD) },
+        behind("behind an empty body", format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n{evil}"), Method::GET),
+    ]);
+}

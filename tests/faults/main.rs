@@ -1,0 +1,31 @@
+//! The fault matrix: every way in which a peer, a socket, a clock or the caller's own code can fail, with the error it
+//! must give and what must hold behind each.
+//!
+//! One file a group, one table a kind of row, and one runner. Row ids name lines of the requirements.
+
+#[path = "../support/memory.rs"]
+mod memory;
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(feature = "native-roots")]
+#[path = "../support/tls.rs"]
+mod tls;
+
+mod bodies;
+mod connecting;
+mod ending;
+#[cfg(feature = "rustls")]
+mod handshakes;
+mod heads;
+mod idle;
+mod invariants;
+mod limits;
+mod panics;
+#[cfg(target_os = "linux")]
+mod process;
+mod rows;
+mod sending;
+#[cfg(target_os = "linux")]
+mod signals;
+mod splits;
+mod time;
