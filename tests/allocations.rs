@@ -2,63 +2,25 @@
 //!
 //! The counting allocator is why this target may use `unsafe`.
 
+#[path = "support/alloc.rs"]
+mod alloc;
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::Read;
 
-use hostpool::{Session, Timeout};
-use support::{PATIENCE, Server, answers};
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
-}
-
-fn count(bytes: usize) {
-    // A thread that is ending has no counter any more, and is not the one that is measured.
-    let _ = COUNT.try_with(|count| {
-        let (calls, sum) = count.get();
-        count.set((calls + 1, sum + bytes));
-    });
-}
-
-// SAFETY: every call is the system allocator's, with the arguments it was given.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use alloc::{counted, reset_peak};
+use hostpool::{ConnectionPool, ErrorKind, Session, Timeout};
+use support::{PATIENCE, Server, Step, answer, answers};
 
 /// Calls and bytes of this thread for one run of `work`, after some to warm up: always the same.
 fn measure(mut work: impl FnMut()) -> (usize, usize) {
     (0..5).for_each(|_| work());
     let mut seen = Vec::with_capacity(20);
     for _ in 0..20 {
-        let before = COUNT.get();
+        let before = counted();
         work();
-        let after = COUNT.get();
-        seen.push((after.0 - before.0, after.1 - before.1));
+        let after = counted();
+        seen.push((after.calls - before.calls, after.bytes - before.bytes));
     }
     assert!(seen.iter().all(|run| *run == seen[0]), "{seen:?}");
     seen[0]
@@ -125,4 +87,36 @@ fn a_large_body_costs_no_more_than_a_small_one() {
         );
     }
     assert_eq!(calls, [3, 3, 3, 3]);
+}
+
+/// Rows A6.3, A8.1, A8.3: memory follows what arrives, never what is announced, and what arrives without end is bounded.
+#[test]
+fn hostile_peers_cost_little() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let endless = |start: &str, more: &str| {
+        vec![Step::Request, Step::Send(start.into()), Step::Forever(vec![Step::Send(more.repeat(100).into())])]
+    };
+    let table = [
+        ("A6.3 a chunk", answer(format!("{chunked}7FFFFFFFFFFFFFFF\r\n0123456789")), 1 << 20),
+        ("a length", answer("HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n0123456789"), 1 << 20),
+        ("A8.1 fields", endless("HTTP/1.1 200 OK\r\n", "X-n: v\r\n"), 2 << 20),
+        ("A8.1 long fields", endless("HTTP/1.1 200 OK\r\n", &format!("X-n: {}\r\n", "v".repeat(10_000))), 2 << 20),
+        ("A8.1 one field", endless("HTTP/1.1 200 OK\r\nX: ", "vvvvvvvv"), 2 << 20),
+        ("A8.3 interim responses", endless("", "HTTP/1.1 100 Continue\r\n\r\n"), 2 << 20),
+        ("A6.7 trailers", endless(&format!("{chunked}0\r\n"), "X: y\r\n"), 2 << 20),
+        ("A6.5 extensions", endless(&format!("{chunked}5;"), "extension"), 2 << 20),
+    ];
+    for (id, script, most) in table {
+        let server = Server::new(vec![script]);
+        let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build().unwrap();
+        reset_peak();
+        let before = counted().live;
+        let error = pool.get("/").send().and_then(|response| response.bytes()).expect_err(id);
+        let cost = counted().peak - before;
+        assert!(cost < most, "{id}: {cost} bytes for {error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::IncompleteBody { .. } | ErrorKind::LimitExceeded(_)),
+            "{id}: {error}"
+        );
+    }
 }
