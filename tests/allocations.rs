@@ -89,7 +89,7 @@ fn a_large_body_costs_no_more_than_a_small_one() {
     assert_eq!(calls, [3, 3, 3, 3]);
 }
 
-/// Rows A6.3, A8.1, A8.3: memory follows what arrives, never what is announced, and what arrives without end is bounded.
+/// Rows A6.3, A8.1, A8.3: memory follows what arrives, never what is announced, and is bounded when that has no end.
 #[test]
 fn hostile_peers_cost_little() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -431,6 +431,10 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
 /// Runs `work` in a thread and fails the test if it hangs.
 pub fn within_patience<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = mpsc::channel();
-    thread::spawn(move || drop(done.send(work())));
-    result.recv_timeout(PATIENCE).expect("the call ends, without a panic, within the patience of the test")
+    let worker = thread::spawn(move || drop(done.send(work())));
+    match result.recv_timeout(PATIENCE) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end within the patience of the test"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => std::panic::resume_unwind(worker.join().unwrap_err()),
+    }
 }
