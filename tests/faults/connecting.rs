@@ -75,7 +75,6 @@ fn unreachable_networks() {
 
 /// Dials a closed port until the system gives the socket that port for its own, so that it would talk to itself.
 #[test]
-#[ignore = "it does: nothing tells such a connection from one to a server yet"]
 fn a_socket_that_connects_to_itself() {
     exclusive().row("C11", || {
         let client = PoolManager::builder().limit(1).total_limit(1).build().unwrap();

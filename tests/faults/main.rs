@@ -23,6 +23,7 @@ mod limits;
 mod panics;
 #[cfg(target_os = "linux")]
 mod process;
+mod readers;
 mod rows;
 mod sending;
 #[cfg(target_os = "linux")]
