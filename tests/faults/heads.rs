@@ -2,7 +2,7 @@
 
 use hostpool::{CloseReason, Method, Phase, Violation};
 
-use crate::rows::{Row, bad_head, cut, fine, run};
+use crate::rows::{Over, Row, bad_head, cut, fine, run};
 use crate::support::{Step, ok};
 
 #[test]
@@ -138,7 +138,8 @@ fn a_body_behind_a_bodyless_response() {
     run(vec![
         behind("A5.6 HEAD", format!("{head}{}", "x".repeat(1000)), Method::HEAD),
         behind("A5.6 HEAD and a response", format!("{head}{evil}"), Method::HEAD),
-        Row { script: late, ..behind("A5.6 HEAD, in two pieces", String::new(), Method::HEAD) },
+        // Over a socket the second piece may come when the next request has left already.
+        Row { script: late, ..behind("A5.6 HEAD, in two pieces", String::new(), Method::HEAD) }.over(&[Over::Memory]),
         behind("behind an empty body", format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n{evil}"), Method::GET),
     ]);
 }
