@@ -176,7 +176,7 @@ impl<const LIST: usize> List<LIST> {
     }
 
     /// From the oldest member to the newest.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn ids<T: Linked>(&self, arena: &Arena<T>) -> Vec<Id> {
         let next = |id: &Id| arena[*id].link_ref(LIST).newer.get();
         std::iter::successors(self.oldest.get(), next).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Arena, Core, Filed, Id, Linked, List, Parts, State, Ticket, Waiter, WaiterTurn};
+use super::{Arena, Core, Filed, Id, Linked, List, Parts, State, Waiter, WaiterTurn};
 
 impl<P: Parts> Core<P> {
     /// Panics where the core contradicts itself.
@@ -17,9 +17,12 @@ impl<P: Parts> Core<P> {
     }
 
     /// The ticket of whoever has queued for longest.
-    pub(crate) fn oldest_ticket(&self) -> Option<Ticket> {
+    #[cfg(test)]
+    pub(crate) fn oldest_ticket(&self) -> Option<super::Ticket> {
         let waiting = self.waiters.iter().filter(|(_, waiter)| waiter.turn == WaiterTurn::Waiting);
-        waiting.map(|(id, waiter)| Ticket { serial: waiter.ticket, waiter: id }).min_by_key(|ticket| ticket.serial)
+        waiting
+            .map(|(id, waiter)| super::Ticket { serial: waiter.ticket, waiter: id })
+            .min_by_key(|ticket| ticket.serial)
     }
 
     /// Nothing is filed, open or waiting.
@@ -28,6 +31,7 @@ impl<P: Parts> Core<P> {
     }
 
     /// Places that the arenas and maps have reserved, used or not.
+    #[cfg(test)]
     pub(crate) fn footprint(&self) -> usize {
         let arenas = self.filed.slots() + self.endpoints.slots() + self.units.slots() + self.waiters.slots();
         arenas + self.keys.capacity() + self.hosts.capacity()

@@ -21,7 +21,7 @@ use super::parts::Prehashed;
 pub(crate) use super::parts::{Key, Parts, Settings, Wake};
 use super::stats::{CloseReason, PoolStats};
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 #[path = "audit.rs"]
 mod audit;
 

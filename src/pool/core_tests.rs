@@ -8,16 +8,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::core::{Checkout, Core, Grant, Key, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
+use super::core::{Checkout, Core, Grant, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
 use super::stats::CloseReason;
-
-impl Key for (u8, u8) {
-    type Endpoint = u8;
-
-    fn endpoint(&self) -> u8 {
-        self.0
-    }
-}
 
 struct Numbers;
 

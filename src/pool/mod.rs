@@ -11,8 +11,8 @@ pub(crate) type PoolGate = gate::Gate<key::PoolKey, Box<key::Connection>>;
 pub(crate) type PoolLease = gate::Lease<key::PoolKey, Box<key::Connection>>;
 pub(crate) type PoolPermit = gate::Permit<key::PoolKey, Box<key::Connection>>;
 
-#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
-mod core_model;
+#[cfg(all(any(test, fuzzing), not(any(hostpool_loom, hostpool_shuttle))))]
+pub(crate) mod core_model;
 #[cfg(test)]
 mod core_tests;
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]

@@ -20,6 +20,16 @@ pub(crate) trait Key: Clone + Eq + Hash {
     fn endpoint(&self) -> Self::Endpoint;
 }
 
+/// The keys of tests: an endpoint, and which of its keys.
+#[cfg(any(test, fuzzing))]
+impl Key for (u8, u8) {
+    type Endpoint = u8;
+
+    fn endpoint(&self) -> u8 {
+        self.0
+    }
+}
+
 /// Wakes the thread that waits on a ticket. Called under the pool's lock.
 pub(crate) trait Wake {
     fn wake(&self);

@@ -1,0 +1,352 @@
+//! Core and model side by side: each step is taken on both, and then all that can be seen must agree.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::super::core::{Checkout, Core, Grant, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
+use super::super::stats::{CloseReason, PoolStats};
+use super::model::{At, Fate, Given, Gone, How, Key, Model, Rules};
+
+/// One step; a number tells which of those who can take it does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Op {
+    Checkout(u8),
+    Opened(usize),
+    DialFailed(usize),
+    Checkin { who: usize, keep: Option<u64>, late: bool },
+    Discard(usize),
+    Renew(usize),
+    ReplaceDead(usize),
+    Turn(usize),
+    Cancel(usize),
+    Interrupt(usize),
+    Settle(usize),
+    Clock(u64),
+    Retire,
+    Close,
+}
+
+struct Numbers;
+
+impl Parts for Numbers {
+    type Key = Key;
+    type Conn = u32;
+    type Abort = ();
+    type Waker = Bell;
+}
+
+/// Notes down whom it wakes: the waiter's number, which the model gives and the core cannot know.
+struct Bell(u32, Rc<RefCell<Vec<u32>>>);
+
+impl Wake for Bell {
+    fn wake(&self) {
+        self.1.borrow_mut().push(self.0);
+    }
+}
+
+struct Hand {
+    place: u32,
+    unit: UnitId,
+    /// With the time since which it was idle, unless it is new.
+    conn: Option<(u32, Option<u64>)>,
+}
+
+struct Closing {
+    victim: Victim<u32>,
+    gone: Gone,
+    /// The permit whose owner closes it before dialing.
+    before: Option<u32>,
+}
+
+/// Core and model side by side, and what their callers have.
+pub(crate) struct World {
+    core: Core<Numbers>,
+    model: Model,
+    start: Instant,
+    now: u64,
+    conns: u32,
+    /// Which unit is which place.
+    units: Vec<(u32, UnitId)>,
+    hands: Vec<Hand>,
+    tickets: Vec<(u32, Ticket)>,
+    closing: Vec<Closing>,
+    /// Open sockets: connection and endpoint.
+    sockets: Vec<(u32, u8)>,
+    rung: Rc<RefCell<Vec<u32>>>,
+}
+
+impl World {
+    pub(crate) fn new(rules: Rules) -> Self {
+        let settings = Settings {
+            open_limit: rules.open,
+            idle_limit: rules.idle,
+            total_limit: rules.total,
+            idle_timeout: rules.idle_timeout.map(Duration::from_secs),
+            max_age: rules.max_age.map(Duration::from_secs),
+        };
+        World {
+            core: Core::new(settings),
+            model: Model { rules, ..Model::default() },
+            start: Instant::now(),
+            now: 10,
+            conns: 0,
+            units: Vec::new(),
+            hands: Vec::new(),
+            tickets: Vec::new(),
+            closing: Vec::new(),
+            sockets: Vec::new(),
+            rung: Rc::default(),
+        }
+    }
+
+    fn at(&self, seconds: u64) -> Instant {
+        self.start + Duration::from_secs(seconds)
+    }
+
+    pub(crate) fn step(&mut self, op: Op) {
+        match op {
+            Op::Checkout(number) => self.checkout((number / 2, number % 2)),
+            Op::Opened(who) => self.with_dial(who, World::opened),
+            Op::DialFailed(who) => self.with_dial(who, |world, hand| world.discard(hand, None)),
+            Op::Checkin { who, keep, late } => self.with_conn(who, |world, hand| world.checkin(hand, keep, late)),
+            Op::Discard(who) => {
+                self.with_conn(who, |world, hand| world.discard(hand, Some(CloseReason::NotReusable)));
+            }
+            Op::Renew(who) => self.with_conn(who, World::renew),
+            Op::ReplaceDead(who) => self.with_conn(who, World::replace_dead),
+            Op::Turn(who) => self.with_ticket(who, World::turn),
+            Op::Cancel(who) => self.with_ticket(who, World::cancel),
+            Op::Interrupt(who) => self.with_ticket(who, World::interrupt),
+            Op::Settle(who) if !self.closing.is_empty() => self.settle(who % self.closing.len()),
+            Op::Settle(_) => {}
+            Op::Clock(seconds) => self.now += seconds,
+            Op::Retire => {
+                let (real, expected) = (self.core.retire_idle(), self.model.retire());
+                self.close_all(real, expected, None);
+            }
+            Op::Close => {
+                let (real, expected) = (self.core.close(), self.model.close());
+                self.close_all(real, expected, None);
+                // In no particular order.
+                self.rung.borrow_mut().sort_unstable();
+                self.model.woken.sort_unstable();
+            }
+        }
+        self.model.forget();
+        self.compare();
+    }
+
+    /// Whoever was given another's place closes what held it first of all.
+    fn with_dial(&mut self, who: usize, act: impl FnOnce(&mut World, Hand)) {
+        let act = |world: &mut World, hand: Hand| {
+            while let Some(at) = world.closing.iter().position(|closing| closing.before == Some(hand.place)) {
+                world.settle(at);
+            }
+            act(world, hand);
+        };
+        self.with_hand(who, |hand| hand.conn.is_none(), act);
+    }
+
+    fn with_conn(&mut self, who: usize, act: impl FnOnce(&mut World, Hand)) {
+        self.with_hand(who, |hand| hand.conn.is_some(), act);
+    }
+
+    fn with_hand(&mut self, who: usize, can: impl Fn(&Hand) -> bool, act: impl FnOnce(&mut World, Hand)) {
+        let able: Vec<_> = (0..self.hands.len()).filter(|&at| can(&self.hands[at])).collect();
+        if !able.is_empty() {
+            let hand = self.hands.remove(able[who % able.len()]);
+            act(self, hand);
+        }
+    }
+
+    fn with_ticket(&mut self, who: usize, act: impl FnOnce(&mut World, u32, Ticket)) {
+        if !self.tickets.is_empty() {
+            let (waiter, ticket) = self.tickets.remove(who % self.tickets.len());
+            act(self, waiter, ticket);
+        }
+    }
+
+    fn checkout(&mut self, key: Key) {
+        let (expected, gone) = self.model.checkout(key, self.now);
+        let waiter = if let Given::Wait { waiter } = expected { waiter } else { u32::MAX };
+        let (now, rung) = (self.at(self.now), &self.rung);
+        let (real, victims) = self.core.checkout(&key, now, || (), || Bell(waiter, Rc::clone(rung)));
+        match (real, expected) {
+            (Checkout::Granted(grant), expected) => self.take(grant, expected),
+            (Checkout::Closed, Given::Closed) => {}
+            (Checkout::Queued(ticket), Given::Wait { waiter }) => self.tickets.push((waiter, ticket)),
+            (real, expected) => panic!("{real:?} instead of {expected:?}"),
+        }
+        let before = if let Given::Dial { place } = expected { Some(place) } else { None };
+        self.close_all(victims.into_iter().flatten().collect(), gone, before);
+    }
+
+    fn take(&mut self, real: Grant<u32>, expected: Given) {
+        match (real, expected) {
+            (Grant::Permit { unit }, Given::Dial { place }) => {
+                self.same(unit, place);
+                self.hands.push(Hand { place, unit, conn: None });
+            }
+            (Grant::Conn { unit, conn, since, suspect }, Given::Conn { place, .. }) => {
+                self.same(unit, place);
+                let seconds = (since - self.start).as_secs();
+                assert_eq!(Given::Conn { place, conn, since: seconds, suspect }, expected);
+                self.hands.push(Hand { place, unit, conn: Some((conn, Some(seconds))) });
+            }
+            (real, expected) => panic!("{real:?} instead of {expected:?}"),
+        }
+    }
+
+    /// A unit is the same place for as long as it lives.
+    fn same(&mut self, unit: UnitId, place: u32) {
+        self.units.retain(|(known, _)| self.model.places.iter().any(|place| place.number == *known));
+        match self.units.iter().find(|known| known.0 == place || known.1 == unit) {
+            Some(&known) => assert_eq!(known, (place, unit)),
+            None => self.units.push((place, unit)),
+        }
+    }
+
+    fn opened(&mut self, hand: Hand) {
+        self.core.opened(hand.unit, self.at(self.now));
+        self.model.opened(hand.place, self.now);
+        self.conns += 1;
+        self.sockets.push((self.conns, self.model.key_of(hand.place).0));
+        self.hands.push(Hand { conn: Some((self.conns, None)), ..hand });
+    }
+
+    fn checkin(&mut self, hand: Hand, keep: Option<u64>, late: bool) {
+        let (conn, _) = hand.conn.expect("a connection");
+        let now = self.now - u64::from(late);
+        let keep = keep.map(|keep| now + keep);
+        let real = self.core.checkin(hand.unit, conn, self.at(now), keep.map(|keep| self.at(keep)));
+        match (real, self.model.checkin(hand.place, conn, now, keep)) {
+            (Ok(()), Ok(())) => {}
+            (Err((real, victim)), Err((expected, gone))) => {
+                assert_eq!(real, expected);
+                self.close_all(vec![victim], vec![gone], None);
+            }
+            (real, expected) => panic!("{real:?} instead of {expected:?}"),
+        }
+    }
+
+    fn discard(&mut self, hand: Hand, reason: Option<CloseReason>) {
+        self.hang_up(&hand);
+        let real = self.core.discard(hand.unit, reason);
+        let expected = self.model.discard(hand.place, reason);
+        self.close_all(real.into_iter().collect(), expected.into_iter().collect(), None);
+    }
+
+    fn renew(&mut self, hand: Hand) {
+        self.hang_up(&hand);
+        let since = hand.conn.and_then(|(_, since)| since).unwrap_or(self.now);
+        self.core.renew(hand.unit, self.at(since), CloseReason::Failed);
+        let expected = self.model.renew(hand.place, since, CloseReason::Failed);
+        self.take(Grant::Permit { unit: hand.unit }, expected);
+    }
+
+    fn replace_dead(&mut self, hand: Hand) {
+        let Some((_, Some(since))) = hand.conn else { return self.hands.push(hand) };
+        self.hang_up(&hand);
+        let dead = CloseReason::PeerClosed;
+        let (grant, next) = self.core.replace_dead(hand.unit, self.at(since), dead, self.at(self.now));
+        let (expected, gone) = self.model.replace_dead(hand.place, since, dead, self.now);
+        self.take(grant, expected);
+        self.close_all(next.into_iter().collect(), gone.into_iter().collect(), None);
+    }
+
+    fn turn(&mut self, waiter: u32, ticket: Ticket) {
+        let (real, expected) = (self.core.turn(ticket, self.at(self.now)), self.model.turn(waiter));
+        self.turned(waiter, ticket, real, expected);
+    }
+
+    fn cancel(&mut self, waiter: u32, ticket: Ticket) {
+        self.model.interrupt(waiter);
+        let (real, expected) = (self.core.cancel(ticket, self.at(self.now)), self.model.turn(waiter));
+        self.turned(waiter, ticket, real, expected);
+    }
+
+    fn interrupt(&mut self, waiter: u32, ticket: Ticket) {
+        self.model.interrupt(waiter);
+        self.core.interrupt(ticket);
+        self.tickets.push((waiter, ticket));
+    }
+
+    fn turned(&mut self, waiter: u32, ticket: Ticket, real: Turn<u32>, expected: Given) {
+        match (real, expected) {
+            (Turn::Waiting, Given::Wait { .. }) => self.tickets.push((waiter, ticket)),
+            (Turn::Granted(grant), expected) => self.take(grant, expected),
+            (Turn::Closed, Given::Closed) | (Turn::Cancelled, Given::Cancelled) => {}
+            (real, expected) => panic!("{real:?} instead of {expected:?}"),
+        }
+    }
+
+    fn settle(&mut self, at: usize) {
+        let Closing { victim, gone, .. } = self.closing.remove(at);
+        self.sockets.retain(|&(conn, _)| conn != gone.conn);
+        let real = self.core.settle(victim.settle);
+        let expected = self.model.settle(gone.how, gone.place);
+        self.close_all(real.into_iter().collect(), expected.into_iter().collect(), None);
+    }
+
+    fn close_all(&mut self, real: Vec<Victim<u32>>, expected: Vec<Gone>, before: Option<u32>) {
+        assert_eq!(real.len(), expected.len(), "{real:?} instead of {expected:?}");
+        for (victim, gone) in real.into_iter().zip(expected) {
+            let how = match victim.settle {
+                Settle::Kept => How::Kept,
+                Settle::Release(unit) => {
+                    self.same(unit, gone.place);
+                    How::Release
+                }
+                Settle::PassOn(unit) => {
+                    self.same(unit, gone.place);
+                    How::PassOn
+                }
+            };
+            assert_eq!((victim.conn, how), (gone.conn, gone.how));
+            self.closing.push(Closing { victim, gone, before });
+        }
+    }
+
+    fn hang_up(&mut self, hand: &Hand) {
+        self.sockets.retain(|&(conn, _)| hand.conn.is_none_or(|(own, _)| own != conn));
+    }
+
+    fn compare(&mut self) {
+        self.core.audit();
+        assert_eq!(self.rung.take(), std::mem::take(&mut self.model.woken), "who is woken, in which order");
+        let model = &self.model;
+        let mut expected = PoolStats {
+            open: model.places.len(),
+            idle: model.idle.len(),
+            dialing: model.count(At::Dialing),
+            in_use: model.count(At::Leased) + model.count(At::Granted) + model.count(At::Closing),
+            waiting: model.waiters.iter().filter(|waiter| waiter.fate == Fate::Waiting).count(),
+            created: model.created,
+            dial_failures: model.dial_failures,
+            reused: model.reused,
+            handed_over: model.handed_over,
+            ..PoolStats::default()
+        };
+        model.closings.iter().for_each(|&reason| expected.count_closed(reason));
+        assert_eq!(self.core.stats(), expected);
+        let Rules { open, total, .. } = model.rules;
+        assert!(total.is_none_or(|limit| self.sockets.len() <= limit), "sockets in all");
+        for endpoint in 0..3 {
+            let sockets = self.sockets.iter().filter(|socket| socket.1 == endpoint).count();
+            assert!(open.is_none_or(|limit| sockets <= limit), "sockets of endpoint {endpoint}");
+        }
+    }
+
+    /// Everybody leaves; the pool closes and ends empty.
+    pub(crate) fn wind_down(&mut self) {
+        self.step(Op::Close);
+        while !self.tickets.is_empty() || !self.hands.is_empty() || !self.closing.is_empty() {
+            for op in [Op::Cancel(0), Op::Checkin { who: 0, keep: None, late: false }, Op::DialFailed(0), Op::Settle(0)]
+            {
+                self.step(op);
+            }
+        }
+        assert!(self.core.is_blank() && self.sockets.is_empty());
+    }
+}
