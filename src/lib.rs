@@ -53,6 +53,12 @@ mod client;
 mod dial;
 mod error;
 mod exchange;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod fuzzing;
+#[cfg(all(test, not(any(fuzzing, hostpool_loom, hostpool_shuttle))))]
+mod fuzzing;
 mod h1;
 mod headers;
 mod limits;

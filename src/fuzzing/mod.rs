@@ -1,0 +1,83 @@
+//! Fuzz targets: total functions of bytes that panic where an oracle fails, and do nothing else.
+//!
+//! `fuzz/` runs each of them under libFuzzer. Here, on every toolchain, each replays its committed corpus and takes a
+//! few hundred random inputs.
+
+mod chunked;
+mod exchange;
+mod headers;
+mod input;
+mod line;
+mod pool_ops;
+mod request_head;
+mod resp_head;
+mod sent;
+#[cfg(feature = "rustls")]
+mod tls_stream;
+mod url;
+
+pub use chunked::chunked;
+pub use exchange::exchange;
+pub use headers::headers;
+pub use pool_ops::pool_ops;
+pub use request_head::request_head;
+pub use resp_head::resp_head;
+#[cfg(feature = "rustls")]
+pub use tls_stream::tls_stream;
+pub use url::url;
+
+use crate::h1::Limits;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
+    /// Every file of the corpus, and then bytes by chance. What panics names its input.
+    fn run(target: &str, cases: u32, act: fn(&[u8])) {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus")).join(target);
+        let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        assert!(!files.is_empty(), "{} is empty", folder.display());
+        files.sort_unstable();
+        for file in files {
+            let bytes = fs::read(&file).unwrap();
+            let end = std::panic::catch_unwind(|| act(&bytes));
+            assert!(end.is_ok(), "{}", file.display());
+        }
+        let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+        let bytes = proptest::collection::vec(any::<u8>(), 0..256);
+        let result = TestRunner::new(config).run(&bytes, |bytes| {
+            act(&bytes);
+            Ok(())
+        });
+        result.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    macro_rules! targets {
+        ($($name:ident: $cases:expr),* $(,)?) => {$(
+            #[test]
+            fn $name() {
+                run(stringify!($name), $cases, super::$name);
+            }
+        )*};
+    }
+
+    targets! {
+        chunked: 500,
+        exchange: 500,
+        headers: 500,
+        pool_ops: 500,
+        request_head: 500,
+        resp_head: 500,
+        url: 500,
+    }
+
+    #[cfg(feature = "rustls")]
+    targets! {
+        tls_stream: 200,
+    }
+}

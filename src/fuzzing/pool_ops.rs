@@ -1,0 +1,48 @@
+//! The pool's core against its naive model, as the property test drives them.
+
+use super::input::Input;
+use crate::pool::core_model::{Op, Rules, World};
+
+pub fn pool_ops(data: &[u8]) {
+    let mut input = Input::new(data);
+    let mut world = World::new(rules(&mut input));
+    for _ in 0..512 {
+        if input.is_empty() {
+            break;
+        }
+        world.step(op(&mut input));
+    }
+    world.wind_down();
+}
+
+fn rules(input: &mut Input<'_>) -> Rules {
+    Rules {
+        open: input.option(2).map(|limit| limit + 1),
+        idle: input.option(2),
+        total: input.option(3).map(|limit| limit + 1),
+        idle_timeout: input.option(6).map(|seconds| seconds as u64 + 2),
+        max_age: input.option(7).map(|seconds| seconds as u64 + 4),
+    }
+}
+
+fn op(input: &mut Input<'_>) -> Op {
+    let op = input.byte();
+    let who = usize::from(input.byte());
+    match op % 32 {
+        0..=6 => Op::Checkout((who % 6) as u8),
+        7..=12 => Op::Opened(who),
+        13 => Op::DialFailed(who),
+        14..=18 => Op::Checkin { who: who % 16, keep: None, late: who >= 128 },
+        19 => Op::Checkin { who: who % 16, keep: Some(who as u64 >> 4 & 7), late: who >= 128 },
+        20 => Op::Discard(who),
+        21 => Op::Renew(who),
+        22 => Op::ReplaceDead(who),
+        23..=25 => Op::Turn(who),
+        26 => Op::Cancel(who),
+        27 => Op::Interrupt(who),
+        28 | 29 => Op::Settle(who),
+        30 if who == 0xFF => Op::Close,
+        30 => Op::Clock(1 + who as u64 % 3),
+        _ => Op::Retire,
+    }
+}

@@ -1,0 +1,77 @@
+//! URLs: what is accepted means the same to the `url` crate, and reads back; what is refused is refused for a reason.
+
+use percent_encoding::percent_decode;
+
+use super::input::Input;
+use crate::url::{InvalidUrl, Url};
+
+pub fn url(data: &[u8]) {
+    let mut input = Input::new(data);
+    let text = String::from_utf8_lossy(input.rest());
+    let theirs = ::url::Url::parse(&text);
+    match Url::parse(&text) {
+        Ok(ours) => accepted(&text, &ours, theirs.ok()),
+        Err(error) => assert!(divergence(&text, error, &theirs).is_some(), "{text:?}: {error:?}, but {theirs:?}"),
+    }
+}
+
+fn accepted(text: &str, ours: &Url, theirs: Option<::url::Url>) {
+    let theirs = theirs.unwrap_or_else(|| panic!("{text:?} is none for the url crate"));
+    let origin = ours.origin();
+    assert_eq!(origin.scheme(), theirs.scheme(), "{text:?}");
+    if origin.port().is_some() {
+        assert_eq!(Some(origin.host()), theirs.host_str(), "{text:?}");
+        assert_eq!(origin.port(), theirs.port_or_known_default(), "{text:?}");
+    }
+    assert_eq!(::url::Url::from(ours), theirs, "{text:?}");
+    // Credentials are not shown; all else reads back.
+    let again = Url::parse(&ours.to_string()).unwrap_or_else(|error| panic!("{ours} reads back as {error:?}"));
+    assert_eq!(again.to_string(), ours.to_string());
+    assert_eq!((again.origin(), again.target(), again.fragment()), (origin, ours.target(), ours.fragment()));
+    assert_eq!(again.userinfo(), None);
+    is_sendable(ours);
+}
+
+/// The target is legal on the wire (RFC 9112, section 3.2), and says what was written.
+fn is_sendable(ours: &Url) {
+    let target = ours.target();
+    assert!(target.starts_with('/'), "{target:?}");
+    assert!(target.bytes().all(|byte| (0x21..=0x7E).contains(&byte) && byte != b'#'), "{target:?}");
+    let shown = ours.to_string();
+    let written = &shown[ours.origin().to_string().len()..];
+    let written = written.split('#').next().unwrap_or_default();
+    let slash = if written.starts_with('/') { "" } else { "/" };
+    let decoded = |text: &str| percent_decode(text.as_bytes()).collect::<Vec<u8>>();
+    assert_eq!(decoded(&target), decoded(&[slash, written].concat()));
+}
+
+/// Every class of text that this client refuses, and what the `url` crate may make of it.
+fn divergence(text: &str, error: InvalidUrl, theirs: &Result<::url::Url, ::url::ParseError>) -> Option<&'static str> {
+    let scheme = theirs.as_ref().map_or("", ::url::Url::scheme);
+    let front = text
+        .trim_matches(|c: char| c <= ' ')
+        .split(['/', '?', '#'])
+        .find(|part| !part.is_empty() && !part.ends_with(':'));
+    let authority = text.split_once(':').map_or("", |(_, rest)| rest).trim_start_matches('/');
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let removed = text.contains(['\t', '\n', '\r']);
+    let justified = match error {
+        _ if text.len() > 64 * 1024 => error == InvalidUrl::TooLong,
+        InvalidUrl::TooLong => theirs == &Err(::url::ParseError::Overflow),
+        // The url crate drops tabs and line ends anywhere, also inside the scheme.
+        InvalidUrl::NoScheme => theirs.is_err() || removed,
+        InvalidUrl::UnsupportedScheme => !["http", "https"].contains(&scheme),
+        InvalidUrl::NoHost | InvalidUrl::Host => theirs.is_err(),
+        // Other clients read these as octal, as hexadecimal, or as names.
+        InvalidUrl::NumericHost => theirs.as_ref().map_or(true, |url| matches!(url.host(), Some(::url::Host::Ipv4(_)))),
+        InvalidUrl::Authority => {
+            let repaired = |byte: u8| byte <= b' ' || byte == b'\\';
+            authority.bytes().any(repaired)
+                || authority.matches('@').count() > 1
+                || front.is_some_and(|it| it.contains('\\'))
+        }
+        InvalidUrl::Port => theirs.as_ref().map_or(true, |url| url.port() == Some(0)),
+        InvalidUrl::SocketPath => theirs.is_err() || scheme == "http+unix" || removed,
+    };
+    justified.then_some("refused on purpose")
+}
