@@ -24,12 +24,31 @@ fn accepted(text: &str, ours: &Url, theirs: Option<::url::Url>) {
         assert_eq!(origin.port(), theirs.port_or_known_default(), "{text:?}");
     }
     assert_eq!(::url::Url::from(ours), theirs, "{text:?}");
+    is_unambiguous(text, &theirs);
     // Credentials are not shown; all else reads back.
     let again = Url::parse(&ours.to_string()).unwrap_or_else(|error| panic!("{ours} reads back as {error:?}"));
     assert_eq!(again.to_string(), ours.to_string());
     assert_eq!((again.origin(), again.target(), again.fragment()), (origin, ours.target(), ours.fragment()));
     assert_eq!(again.userinfo(), None);
     is_sendable(ours);
+}
+
+/// Nothing that other clients take for another host or port.
+fn is_unambiguous(text: &str, theirs: &::url::Url) {
+    let authority = authority(text);
+    assert!(!authority.bytes().any(|byte| byte <= b' ' || byte == b'\\'), "{text:?}");
+    assert!(authority.matches('@').count() <= 1, "{text:?}");
+    assert_ne!(theirs.port(), Some(0), "{text:?}");
+    if let Some(::url::Host::Ipv4(address)) = theirs.host() {
+        let host = authority.rsplit('@').next().unwrap_or_default().split(':').next();
+        assert_eq!(host, Some(&*address.to_string()), "{text:?}");
+    }
+}
+
+/// What stands between the slashes and the path, as it was written.
+fn authority(text: &str) -> &str {
+    let rest = text.trim_matches(|c| c <= ' ').split_once(':').map_or("", |(_, rest)| rest);
+    rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// The target is legal on the wire (RFC 9112, section 3.2), and says what was written.
@@ -48,12 +67,7 @@ fn is_sendable(ours: &Url) {
 /// Every class of text that this client refuses, and what the `url` crate may make of it.
 fn divergence(text: &str, error: InvalidUrl, theirs: &Result<::url::Url, ::url::ParseError>) -> Option<&'static str> {
     let scheme = theirs.as_ref().map_or("", ::url::Url::scheme);
-    let front = text
-        .trim_matches(|c: char| c <= ' ')
-        .split(['/', '?', '#'])
-        .find(|part| !part.is_empty() && !part.ends_with(':'));
-    let authority = text.split_once(':').map_or("", |(_, rest)| rest).trim_start_matches('/');
-    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority(text);
     let removed = text.contains(['\t', '\n', '\r']);
     let justified = match error {
         _ if text.len() > 64 * 1024 => error == InvalidUrl::TooLong,
@@ -66,9 +80,7 @@ fn divergence(text: &str, error: InvalidUrl, theirs: &Result<::url::Url, ::url::
         InvalidUrl::NumericHost => theirs.as_ref().map_or(true, |url| matches!(url.host(), Some(::url::Host::Ipv4(_)))),
         InvalidUrl::Authority => {
             let repaired = |byte: u8| byte <= b' ' || byte == b'\\';
-            authority.bytes().any(repaired)
-                || authority.matches('@').count() > 1
-                || front.is_some_and(|it| it.contains('\\'))
+            authority.bytes().any(repaired) || authority.matches('@').count() > 1
         }
         InvalidUrl::Port => theirs.as_ref().map_or(true, |url| url.port() == Some(0)),
         InvalidUrl::SocketPath => theirs.is_err() || scheme == "http+unix" || removed,
