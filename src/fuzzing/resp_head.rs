@@ -51,7 +51,7 @@ fn receive<'a>(pieces: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Resul
     for piece in pieces {
         buf.extend_from_slice(piece);
         let Some(len) = scanner.advance(&buf, limits)? else {
-            assert!(buf.len() <= limits.head_bytes, "waits beyond its limit");
+            assert!(is_within(&buf, limits), "waits beyond a limit");
             continue;
         };
         assert!(len <= limits.head_bytes.min(buf.len()));
@@ -59,6 +59,17 @@ fn receive<'a>(pieces: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Resul
         return Ok(Some(seen(&head, len, limits)));
     }
     Ok(None)
+}
+
+/// What has come may still become a head.
+fn is_within(buf: &[u8], limits: &Limits) -> bool {
+    let mut lines = buf.split_inclusive(|&byte| byte == b'\n');
+    let status_line = lines.next().unwrap_or_default();
+    let (fields, folds): (Vec<&[u8]>, Vec<_>) = lines.partition(|line| !b"\r\n \t".contains(&line[0]));
+    buf.len() <= limits.head_bytes
+        && status_line.len() <= limits.status_line_bytes
+        && fields.iter().chain(&folds).all(|line| line.len() <= limits.line_bytes)
+        && fields.len() <= limits.fields
 }
 
 fn seen(head: &Head, len: usize, limits: &Limits) -> Seen {

@@ -64,26 +64,29 @@ fn is_sendable(ours: &Url) {
     assert_eq!(decoded(&target), decoded(&[slash, written].concat()));
 }
 
-/// Every class of text that this client refuses, and what the `url` crate may make of it.
+/// Every class of text that this client refuses though the `url` crate takes it, and why; `None` where both have to
+/// agree and do not.
 fn divergence(text: &str, error: InvalidUrl, theirs: &Result<::url::Url, ::url::ParseError>) -> Option<&'static str> {
-    let scheme = theirs.as_ref().map_or("", ::url::Url::scheme);
+    let Ok(theirs) = theirs else { return Some("refused by both") };
     let authority = authority(text);
-    let removed = text.contains(['\t', '\n', '\r']);
-    let justified = match error {
-        _ if text.len() > 64 * 1024 => error == InvalidUrl::TooLong,
-        InvalidUrl::TooLong => theirs == &Err(::url::ParseError::Overflow),
-        // The url crate drops tabs and line ends anywhere, also inside the scheme.
-        InvalidUrl::NoScheme => theirs.is_err() || removed,
-        InvalidUrl::UnsupportedScheme => !["http", "https"].contains(&scheme),
-        InvalidUrl::NoHost | InvalidUrl::Host => theirs.is_err(),
-        // Other clients read these as octal, as hexadecimal, or as names.
-        InvalidUrl::NumericHost => theirs.as_ref().map_or(true, |url| matches!(url.host(), Some(::url::Host::Ipv4(_)))),
-        InvalidUrl::Authority => {
-            let repaired = |byte: u8| byte <= b' ' || byte == b'\\';
-            authority.bytes().any(repaired) || authority.matches('@').count() > 1
+    let repaired = |byte: u8| byte <= b' ' || byte == b'\\';
+    let (justified, why) = match error {
+        InvalidUrl::TooLong => (text.len() > 64 * 1024, "no server takes it"),
+        InvalidUrl::NoScheme => {
+            (text.contains(['\t', '\n', '\r']), "the url crate drops tabs and line ends, also inside the scheme")
         }
-        InvalidUrl::Port => theirs.as_ref().map_or(true, |url| url.port() == Some(0)),
-        InvalidUrl::SocketPath => theirs.is_err() || scheme == "http+unix" || removed,
+        InvalidUrl::UnsupportedScheme => (!["http", "https"].contains(&theirs.scheme()), "another protocol"),
+        InvalidUrl::NumericHost => (
+            matches!(theirs.host(), Some(::url::Host::Ipv4(_))),
+            "others read it as octal, as hexadecimal, or as a name",
+        ),
+        InvalidUrl::Authority => (
+            authority.bytes().any(repaired) || authority.matches('@').count() > 1,
+            "others do not repair it, or cut it at the first @",
+        ),
+        InvalidUrl::Port => (theirs.port() == Some(0), "nobody listens there"),
+        InvalidUrl::SocketPath => (theirs.scheme() == "http+unix", "an opaque host, which here is a path"),
+        InvalidUrl::NoHost | InvalidUrl::Host => return None,
     };
-    justified.then_some("refused on purpose")
+    justified.then_some(why)
 }

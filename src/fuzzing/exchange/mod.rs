@@ -81,6 +81,7 @@ impl World {
             0..=2 => self.send(Method::GET, slot, 0),
             3 => self.send(Method::HEAD, slot, 0),
             4 | 5 => self.send(Method::POST, slot, usize::from(input.byte())),
+            6 if op < 0x80 => self.send(Method::PUT, slot, usize::from(input.byte())),
             // More than leaves at once.
             6 => self.send(Method::PUT, slot, 131_072 + usize::from(input.byte())),
             7 | 8 => drop(self.read_some(slot, input.number(400))),
