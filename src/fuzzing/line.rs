@@ -164,6 +164,8 @@ pub(super) struct Outbox {
     segments: VecDeque<Vec<u8>>,
     taken: usize,
     end: Option<End>,
+    /// Somebody has been told that there is nothing, or nothing more.
+    told: bool,
 }
 
 /// How a peer falls silent for good.
@@ -189,12 +191,18 @@ impl Outbox {
         self.end.is_some()
     }
 
+    /// Whoever was told so does not come back.
+    pub(super) fn has_told(&self) -> bool {
+        self.told
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.segments.is_empty()
     }
 
     pub(super) fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let Some(segment) = self.segments.front() else {
+            self.told = true;
             return match self.end {
                 None => Err(io::ErrorKind::TimedOut.into()),
                 Some(End::Eof) => Ok(0),

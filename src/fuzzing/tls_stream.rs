@@ -146,18 +146,22 @@ impl Server {
             self.tls.write_tls(&mut out).unwrap();
         }
         let mut rest = &out[..];
-        while let [_, _, _, high, low, ..] = rest {
+        let mut bytes = Vec::new();
+        let mut cut = false;
+        while let [_, _, _, high, low, ..] = rest
+            && !cut
+        {
             let len = 5 + usize::from(u16::from_be_bytes([*high, *low]));
             let (record, behind) = rest.split_at(len.min(rest.len()));
             rest = behind;
             let late = std::mem::take(&mut self.late);
-            let bytes = self.bend(record);
-            let bytes = [bytes, late].concat();
-            pieces(&bytes, &self.splits).for_each(|piece| self.outbox.push(piece));
-            if self.bends.iter().any(|(at, bend)| *at == self.records && matches!(bend, Bend::Cut(_))) {
-                self.outbox.end(End::Eof);
-            }
+            bytes.extend([self.bend(record), late].concat());
+            cut = self.bends.iter().any(|(at, bend)| *at == self.records && matches!(bend, Bend::Cut(_)));
             self.records += 1;
+        }
+        pieces(&bytes, &self.splits).for_each(|piece| self.outbox.push(piece));
+        if cut {
+            self.outbox.end(End::Eof);
         }
     }
 

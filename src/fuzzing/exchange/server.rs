@@ -81,6 +81,7 @@ impl Server {
         let mut board = lock(&self.board);
         let quiet = self.outbox.probe() == Probe::Quiet;
         assert!(quiet || !board.probing, "a request behind what was there before it");
+        assert!(!self.outbox.has_told(), "a request on a connection that has failed");
         self.tainted |= !self.outbox.is_empty();
         let name = format!("{}.{}", self.name, self.turn);
         let verdict = match self.turn() {
