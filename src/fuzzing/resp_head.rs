@@ -42,7 +42,7 @@ pub fn resp_head(data: &[u8]) {
 }
 
 fn tight() -> Limits {
-    Limits { head_bytes: 96, status_line_bytes: 32, line_bytes: 24, fields: 3, ..Limits::default() }
+    Limits { head_bytes: 96, status_line_bytes: 32, line_bytes: 24, head_fields: 3, ..Limits::default() }
 }
 
 fn receive<'a>(pieces: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Result<Option<Seen>, Fault> {
@@ -69,11 +69,11 @@ fn is_within(buf: &[u8], limits: &Limits) -> bool {
     buf.len() <= limits.head_bytes
         && status_line.len() <= limits.status_line_bytes
         && fields.iter().chain(&folds).all(|line| line.len() <= limits.line_bytes)
-        && fields.len() <= limits.fields
+        && fields.len() <= limits.head_fields
 }
 
 fn seen(head: &Head, len: usize, limits: &Limits) -> Seen {
-    assert!(head.headers.len() <= limits.fields);
+    assert!(head.headers.len() <= limits.head_fields);
     for field in head.headers.iter() {
         assert!(!field.name().is_empty() && field.name().bytes().all(is_token_byte), "{field:?}");
         assert!(field.bytes().iter().all(|&byte| is_value_byte(byte)), "{field:?}");
@@ -163,6 +163,6 @@ fn reaches_limit(head: &[u8]) -> Option<&'static str> {
     let mut lines = head.split_inclusive(|&byte| byte == b'\n');
     let status_line = lines.next().is_some_and(|line| line.len() > limits.status_line_bytes);
     let line = head.split_inclusive(|&byte| byte == b'\n').any(|line| line.len() > limits.line_bytes);
-    let fields = head.iter().filter(|&&byte| byte == b'\n').count() > limits.fields;
+    let fields = head.iter().filter(|&&byte| byte == b'\n').count() > limits.head_fields;
     (status_line || line || fields || head.len() > limits.head_bytes).then_some("httparse has no limits on bytes")
 }
