@@ -19,8 +19,9 @@ fn child(test: &str, url: String) -> Command {
     command
 }
 
-fn url() -> String {
-    std::env::var(URL).expect("this test is the child of another")
+/// Nothing where somebody runs all ignored tests.
+fn url() -> Option<String> {
+    std::env::var(URL).ok()
 }
 
 fn ended_well(mut child: Child) {
@@ -61,7 +62,8 @@ fn stopped_past_the_deadline() {
 #[test]
 #[ignore = "the child of another test"]
 fn times_out_once() {
-    let pool = ConnectionPool::builder(&url()).limit(1).build().unwrap();
+    let Some(url) = url() else { return };
+    let pool = ConnectionPool::builder(&url).limit(1).build().unwrap();
     let error = pool.get("/").timeout(Duration::from_secs(1)).send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Total), Phase::Head));
     settled("C78", pool.stats());
@@ -88,7 +90,8 @@ fn stopped_before_the_deadline() {
 #[test]
 #[ignore = "the child of another test"]
 fn hears_the_answer() {
-    let pool = ConnectionPool::builder(&url()).limit(1).timeout(Timeout::from(PATIENCE)).build().unwrap();
+    let Some(url) = url() else { return };
+    let pool = ConnectionPool::builder(&url).limit(1).timeout(Timeout::from(PATIENCE)).build().unwrap();
     assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "late");
     assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "clean");
     settled("C78", pool.stats());
@@ -132,14 +135,16 @@ mod stores {
     #[test]
     #[ignore = "the child of another test"]
     fn trusts() {
-        let pool = ConnectionPool::builder(&url()).limit(1).build().unwrap();
+        let Some(url) = url() else { return };
+        let pool = ConnectionPool::builder(&url).limit(1).build().unwrap();
         assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "fine");
     }
 
     #[test]
     #[ignore = "the child of another test"]
     fn trusts_nobody() {
-        let pool = ConnectionPool::builder(&url()).limit(1).build().unwrap();
+        let Some(url) = url() else { return };
+        let pool = ConnectionPool::builder(&url).limit(1).build().unwrap();
         let error = pool.get("/").send().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Tls | ErrorKind::InvalidConfig(_)), "{error}");
         assert_eq!((pool.stats().open, pool.stats().created), (0, 0));
