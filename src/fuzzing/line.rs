@@ -179,6 +179,8 @@ impl Outbox {
     /// Nothing is said behind an end.
     pub(super) fn push(&mut self, segment: &[u8]) {
         if self.end.is_none() && !segment.is_empty() {
+            // It was only asked whether there was anything yet.
+            self.told = false;
             self.segments.push_back(segment.to_vec());
         }
     }

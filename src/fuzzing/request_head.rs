@@ -1,6 +1,7 @@
 //! Requests as they leave: an error before anything is sent, or exactly the one request that was asked for.
 
-use std::io;
+use std::io::{self, Cursor};
+use std::time::Duration;
 
 use super::input::Input;
 use super::line::{End, Net, Outbox, Peer, lock};
@@ -11,6 +12,7 @@ use crate::headers::Headers;
 use crate::net::transport::Probe;
 use crate::pools::PoolManager;
 use crate::session::Session;
+use crate::time::Timeout;
 use crate::url::Url;
 
 /// Names that mean something to the client, and some that do not.
@@ -34,7 +36,7 @@ const NAMES: [&str; 16] = [
 ];
 
 /// What the client adds by itself, each at most once.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "host",
     "accept",
     "accept-encoding",
@@ -43,6 +45,7 @@ const OWN: [&str; 8] = [
     "connection",
     "content-type",
     "content-length",
+    "transfer-encoding",
 ];
 
 /// Takes everything down, and answers each request that is complete.
@@ -80,6 +83,8 @@ struct Asked {
     fields: Vec<(String, Vec<u8>)>,
     defaults: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
+    /// The body comes from a reader, which does not know its length.
+    read: bool,
 }
 
 pub fn request_head(data: &[u8]) {
@@ -98,6 +103,7 @@ pub fn request_head(data: &[u8]) {
     let fields = headers(&mut input, 5);
     let length = input.number(2);
     let params = input.flag().then(|| String::from_utf8_lossy(input.bytes(12)).into_owned());
+    let read = input.flag();
     let body = input.rest().to_vec();
     let manager = PoolManager::builder().dialer(net.clone());
     let builder = if session {
@@ -114,7 +120,7 @@ pub fn request_head(data: &[u8]) {
         fields.append("content-length", &(body.len() + length - 1).to_string()).unwrap();
     }
     let url = Url::parse(&url).ok();
-    let asked = Asked { method, url, fields: listed(&fields), defaults: listed(&defaults), body };
+    let asked = Asked { method, url, fields: listed(&fields), defaults: listed(&defaults), body, read };
     ask(&net, builder.headers(&fields), params, &asked);
 }
 
@@ -136,10 +142,13 @@ fn listed(headers: &Headers) -> Vec<(String, Vec<u8>)> {
 }
 
 fn ask(net: &Net<Recorder>, builder: RequestBuilder, params: Option<String>, asked: &Asked) {
-    let builder = match asked.body.is_empty() {
-        true => builder,
-        false => builder.data(Body::from(asked.body.clone())),
+    let builder = match (asked.body.is_empty(), asked.read) {
+        (true, false) => builder,
+        (_, true) => builder.data(Body::reader(Cursor::new(asked.body.clone()))),
+        (false, false) => builder.data(Body::from(asked.body.clone())),
     };
+    // Nobody could wait for a word that has not come.
+    let builder = builder.timeout(Timeout::new().expect(Duration::ZERO));
     let builder = match &params {
         Some(value) => builder.params([("p", value)]),
         None => builder,
@@ -148,6 +157,8 @@ fn ask(net: &Net<Recorder>, builder: RequestBuilder, params: Option<String>, ask
     let result = builder.send();
     let sent = net.peers().iter().flat_map(|peer| lock(peer).sent.clone()).collect::<Vec<u8>>();
     match result {
+        // A reader may turn out to be shorter than the user said.
+        Err(error) if asked.read => assert!(sent::read(&sent).is_none(), "{error:?} behind {}", sent.escape_ascii()),
         Err(error) => assert!(sent.is_empty(), "{error:?} behind {}", sent.escape_ascii()),
         Ok(response) => {
             let request = sent::read(&sent).expect("an answer to a whole request");

@@ -30,7 +30,12 @@ pub(super) fn read(bytes: &[u8]) -> Option<Sent> {
     let fields: Vec<_> = lines.map(field).collect();
     let mut sent = Sent { method: method.into(), target: target.into(), fields, body: Vec::new(), len: head + 4 };
     assert_eq!(sent.values("host").count(), 1, "RFC 9112, section 3.2");
-    assert_eq!(sent.values("transfer-encoding").count(), 0);
+    let codings: Vec<_> = sent.values("transfer-encoding").collect();
+    if !codings.is_empty() {
+        assert_eq!((codings, sent.values("content-length").count()), (vec![&b"chunked"[..]], 0));
+        let (body, len) = unchunk(&bytes[head + 4..])?;
+        return Some(Sent { body, len: head + 4 + len, ..sent });
+    }
     let lengths: Vec<_> = sent.values("content-length").collect();
     assert!(lengths.len() <= 1, "{lengths:?}");
     let digits = lengths.first().copied().unwrap_or(b"0");
@@ -39,6 +44,25 @@ pub(super) fn read(bytes: &[u8]) -> Option<Sent> {
     sent.body = bytes.get(head + 4..head + 4 + length)?.to_vec();
     sent.len += length;
     Some(sent)
+}
+
+/// The data of a chunked body, and how many bytes that body took.
+fn unchunk(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let (mut data, mut at) = (Vec::new(), 0);
+    loop {
+        let digits = bytes[at..].windows(2).position(|two| two == b"\r\n")?;
+        let size = String::from_utf8_lossy(&bytes[at..at + digits]);
+        assert!(!size.is_empty() && size.bytes().all(|byte| byte.is_ascii_hexdigit()), "{size:?}");
+        let size = usize::from_str_radix(&size, 16).expect("the size of a chunk that was sent");
+        at += digits + 2;
+        data.extend_from_slice(bytes.get(at..at + size)?);
+        at += size;
+        assert!(bytes.get(at..at + 2)? == b"\r\n", "a chunk ends in CRLF");
+        at += 2;
+        if size == 0 {
+            return Some((data, at));
+        }
+    }
 }
 
 fn split_lines(head: &[u8]) -> Vec<&[u8]> {

@@ -18,6 +18,9 @@ pub(super) struct Board {
     /// The request that is on its way.
     pub(super) number: usize,
     pub(super) method: Method,
+    /// The request's body, as far as it goes, and whether it goes to an end.
+    pub(super) body: usize,
+    pub(super) whole: bool,
     pub(super) deliveries: Vec<Delivery>,
 }
 
@@ -29,6 +32,8 @@ pub(super) struct Delivery {
     pub(super) verdict: Verdict,
     /// Not all of the request could be sent, so that there may be no response.
     pub(super) broken: bool,
+    /// Nothing came behind the head.
+    pub(super) head_only: bool,
 }
 
 impl Delivery {
@@ -90,7 +95,7 @@ impl Server {
             _ => Verdict::Refused,
         };
         let (number, reused) = (board.number, self.turn > 0);
-        board.deliveries.push(Delivery { number, reused, verdict, broken: false });
+        board.deliveries.push(Delivery { number, reused, verdict, broken: false, head_only: true });
         drop(board);
         if self.turn().is_some_and(|turn| turn.early) {
             self.speak();
@@ -113,9 +118,15 @@ impl Server {
         }
         self.request.extend_from_slice(bytes);
         self.taken += bytes.len();
+        let head = self.request.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
+        if let Some(last) = lock(&self.board).deliveries.last_mut() {
+            last.head_only = head.is_none_or(|len| len == self.request.len());
+        }
         let Some(request) = sent::read(&self.request) else { return };
         let board = lock(&self.board);
         assert_eq!(request.len, self.request.len(), "bytes behind a request");
+        assert!(board.whole, "a body that broke was taken for a whole one");
+        assert_eq!(request.body.len(), board.body);
         assert_eq!((&*request.target, &*request.method), (&*format!("/{}", board.number), board.method.as_str()));
         drop(board);
         if !self.turn().is_some_and(|turn| turn.early) {
