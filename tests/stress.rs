@@ -1,6 +1,7 @@
 //! Many threads, few connections, and a server that does everything wrong now and then.
 //!
-//! Every request carries an id, and every response must echo it: one wrong id would be somebody else's answer.
+//! Every request carries an id, and every response must echo it: one wrong id would be somebody else's answer (row
+//! A7.19).
 
 mod support;
 

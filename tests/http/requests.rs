@@ -22,6 +22,21 @@ fn host_first_and_the_target_as_written() {
     assert_eq!(header(&request, "Connection"), None);
 }
 
+/// Row A4.7: methods are case-sensitive (RFC 9110, section 9.1) and sent as they are given.
+#[test]
+fn methods() {
+    let server = Server::new(vec![answers(ok(""))]);
+    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    for method in ["get", "Get", "M-SEARCH", "!#$%&'*+-.^_`|~"] {
+        pool.request(Method::from_bytes(method.as_bytes()).unwrap(), "/x").send().unwrap();
+        let requests = server.seen.requests();
+        assert!(requests.last().unwrap().starts_with(&format!("{method} /x HTTP/1.1\r\n")), "{requests:?}");
+    }
+    for method in ["GET /x HTTP/1.1\r\nX: y", "GET ", "G\0T", "", "GE(T"] {
+        assert!(Method::from_bytes(method.as_bytes()).is_err(), "{method:?}");
+    }
+}
+
 #[test]
 fn every_verb_of_every_client() {
     let server = Server::with(|_| answers(ok("")));

@@ -14,7 +14,12 @@ pub(crate) enum Op {
     Checkout(u8),
     Opened(usize),
     DialFailed(usize),
-    Checkin { who: usize, keep: Option<u64>, late: bool },
+    /// `late` gives a time from before the last operation: threads read the clock on their own (row C69).
+    Checkin {
+        who: usize,
+        keep: Option<u64>,
+        late: bool,
+    },
     Discard(usize),
     Renew(usize),
     ReplaceDead(usize),
