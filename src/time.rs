@@ -110,11 +110,6 @@ pub(crate) struct Deadline {
 impl Deadline {
     pub(crate) const NEVER: Deadline = Deadline { at: None, bound: Bound::Total };
 
-    /// Has passed already: what is there is taken, and nothing is waited for.
-    pub(crate) fn now() -> Deadline {
-        Deadline { at: Some(Instant::now()), bound: Bound::Total }
-    }
-
     /// Never, where there is no limit or it lies beyond what the clock can count.
     pub(crate) fn after(now: Instant, limit: Option<Duration>, bound: Bound) -> Deadline {
         Deadline { at: limit.and_then(|limit| now.checked_add(limit)), bound }

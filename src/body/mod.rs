@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
 use std::sync::Arc;
 
-pub(crate) use outgoing::Outgoing;
+pub(crate) use outgoing::{Outgoing, PIECE};
 use source::{Reader, Source};
 
 use crate::error::Result;
@@ -21,8 +21,8 @@ use crate::error::Result;
 /// | [`empty`](Self::empty), bytes and text | known | yes |
 /// | [`seekable`](Self::seekable), a [`File`] | from where it stands to its end | yes: it goes back to where it stood |
 /// | [`factory`](Self::factory) | as given | yes: another reader is made |
-/// | [`sized`](Self::sized) | as given | while what was read fits the buffer of 128 KiB |
-/// | [`reader`](Self::reader) | unknown: sent in chunks | while what was read fits the buffer of 128 KiB |
+/// | [`sized`](Self::sized) | as given | if it is no longer than the buffer, 128 KiB |
+/// | [`reader`](Self::reader) | unknown: sent in chunks | while no more than half a buffer was read |
 ///
 /// A request is sent again by itself at most once: when it died with an idle connection, and nothing can be doubled by
 /// that.

@@ -14,13 +14,13 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 const BEFORE: usize = 7;
 const BEHIND: usize = 2;
 
-/// Less room than this is not worth a read: the stage is begun anew.
-const LEAST_ROOM: usize = 8 * 1024;
+/// Less room than this would make small sends of a large body: the stage is begun anew.
+const LEAST_ROOM: usize = PIECE / 2;
 
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// A whole piece, and behind it still room for the end of the body to be read.
-const STAGE: usize = PIECE + BEFORE + BEHIND + LEAST_ROOM;
+/// A whole piece with what frames it, and the end behind it.
+const STAGE: usize = PIECE + BEFORE + BEHIND + LAST_CHUNK.len();
 
 pub(crate) trait ReadSeek: Read + Seek + Send {}
 
@@ -198,14 +198,25 @@ impl Source {
             self.ended = true;
             return Ok(());
         }
-        let size = format!("{len:x}\r\n");
-        room[..size.len()].copy_from_slice(size.as_bytes());
+        let size = write_size(room, len);
         // A whole piece needs all the room for its size; others move up to theirs.
-        room.copy_within(BEFORE..BEFORE + len, size.len());
-        room[size.len() + len..][..BEHIND].copy_from_slice(b"\r\n");
-        self.filled += size.len() + len + BEHIND;
+        if size < BEFORE {
+            room.copy_within(BEFORE..BEFORE + len, size);
+        }
+        room[size + len..][..BEHIND].copy_from_slice(b"\r\n");
+        self.filled += size + len + BEHIND;
         Ok(())
     }
+}
+
+/// Writes the size line of a chunk of at most a piece, and says how long it is.
+fn write_size(out: &mut [u8], len: usize) -> usize {
+    let digits = (len.max(1).ilog2() / 4 + 1) as usize;
+    for (at, digit) in out[..digits].iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[len >> (4 * (digits - 1 - at)) & 0xF];
+    }
+    out[digits..digits + 2].copy_from_slice(b"\r\n");
+    digits + 2
 }
 
 impl fmt::Debug for Source {
@@ -302,6 +313,32 @@ mod tests {
         assert_eq!(body.extent(), Extent::Unknown);
         assert_eq!(send(&mut body, usize::MAX).unwrap(), b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
         assert_eq!(send(&mut Body::reader(io::empty()), 1).unwrap(), b"0\r\n\r\n");
+    }
+
+    #[test]
+    fn sizes_of_chunks() {
+        for len in [0, 1, 9, 10, 15, 16, 255, 256, 4095, 4096, 65_535, 65_536, PIECE] {
+            let mut out = [0; BEFORE];
+            let written = write_size(&mut out, len);
+            assert_eq!(out[..written], *format!("{len:x}\r\n").as_bytes());
+        }
+    }
+
+    /// A large body leaves in whole pieces.
+    #[test]
+    fn as_few_pieces_as_can_be() {
+        let size = 8 * PIECE + 1;
+        for body in
+            [Body::reader(io::repeat(7).take(size as u64)), Body::sized(io::repeat(7).take(size as u64), size as u64)]
+        {
+            let (mut body, mut pieces) = (body, 0);
+            let mut outgoing = body.outgoing();
+            while let len @ 1.. = outgoing.piece().unwrap().len() {
+                outgoing.advance(len);
+                pieces += 1;
+            }
+            assert!(pieces <= 10, "{pieces}");
+        }
     }
 
     #[test]
@@ -416,7 +453,12 @@ mod tests {
                 true,
             ),
             ("a short reader", once(b"short"), true),
-            ("a reader as long as the buffer", once(&long[..PIECE]), true),
+            ("a reader of half the buffer", once(&long[..PIECE / 2]), true),
+            (
+                "as long as the buffer, of known length",
+                Body::sized(Cursor::new(long[..PIECE].to_vec()), PIECE as u64),
+                true,
+            ),
             ("a short reader of known length", Body::sized(Cursor::new(b"short"), 5), true),
             ("a short reader, byte by byte", Body::sized(pieces(b"short", &[1]), 5), true),
             ("a long reader", once(&long), false),

@@ -7,11 +7,15 @@ use http::{Method, StatusCode};
 use super::buffers::Buffers;
 use super::wire::Wire;
 use super::{Bounds, io_error, is_end};
-use crate::body::Outgoing;
+use crate::body::{Outgoing, PIECE};
 use crate::error::{Error, ErrorKind, Limit, Phase, Violation};
 use crate::h1::{self, Decision, Fault, Framing, Head, Limits, Scanner};
 use crate::net::transport::{Probe, Transport, Wait};
 use crate::time::Deadline;
+
+/// How much of a body may leave between two looks for an early answer. A peer that has answered and reads no more is
+/// noticed at once: there is no room then.
+const LOOK: usize = 8 * PIECE;
 
 /// One request and its response's head.
 pub(crate) struct Exchange<'a> {
@@ -117,18 +121,23 @@ impl<'a> Exchange<'a> {
 
     /// Sends what is left of the head, and this body behind it.
     fn send(&mut self, body: &mut Outgoing<'_>) -> Result<Option<Head>, Error> {
+        // Bytes since the last look; a first one is not due before something has left.
+        let mut unseen = 0;
         let mut look = false;
         loop {
             self.bounds.check(Phase::Send)?;
-            // Between pieces, and when there was no room: a peer that refuses a request says so before its end.
+            // A peer that refuses a request says so before its end.
             if look && let Some(head) = self.early()? {
                 return Ok(Some(head));
             }
-            look = true;
             if !self.flush()? {
+                look = true;
                 continue;
             }
-            self.send_piece(body)?;
+            let sent = self.send_piece(body)?;
+            unseen = if look { sent } else { unseen + sent };
+            // Less than a piece: there was no room for more, or a reader takes its time.
+            look = sent < PIECE || unseen >= LOOK;
             if self.head_sent == self.buffers.out.len() && body.is_done() && self.flush()? {
                 return Ok(None);
             }
@@ -144,14 +153,14 @@ impl<'a> Exchange<'a> {
         self.wire.flush(&wait).map_err(|error| io_error(error, self.wire, &wait, Phase::Send))
     }
 
-    /// What is left of the head, and a piece of the body.
-    fn send_piece(&mut self, body: &mut Outgoing<'_>) -> Result<(), Error> {
+    /// Sends of what is left of the head, and of a piece of the body.
+    fn send_piece(&mut self, body: &mut Outgoing<'_>) -> Result<usize, Error> {
         // A reader may take its time; what may be written is counted from then on.
         let piece = body.piece()?;
         let head = &self.buffers.out[self.head_sent..];
         let both = [IoSlice::new(head), IoSlice::new(piece)];
         let bufs = match (head.is_empty(), piece.is_empty()) {
-            (true, true) => return Ok(()),
+            (true, true) => return Ok(0),
             (true, false) => &both[1..],
             (false, true) => &both[..1],
             (false, false) => &both[..],
@@ -162,7 +171,7 @@ impl<'a> Exchange<'a> {
         self.head_sent += of_head;
         body.advance(sent - of_head);
         self.trace.accepted += sent;
-        Ok(())
+        Ok(sent)
     }
 
     /// The final head, if it has arrived. Interim ones are passed over, and the request goes on: 100 and 103 are no

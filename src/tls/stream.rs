@@ -9,11 +9,12 @@ use std::cell::Cell;
 use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, InvalidMessage};
 
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
 use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Deadline;
@@ -398,7 +399,8 @@ impl State {
 
 /// A wait that has ended: whatever is there is taken, and nothing is waited for.
 fn without_blocking() -> Wait<'static> {
-    Wait { deadline: Deadline::now(), abort: None, watch_input: false }
+    let passed = Deadline::after(Instant::now(), Some(Duration::ZERO), Bound::Total);
+    Wait { deadline: passed, abort: None, watch_input: false }
 }
 
 /// Looked at where records may arrive without end that have nothing for the caller in them: as long as there is input
