@@ -127,6 +127,17 @@ pub enum ErrorKind {
     Closed,
 }
 
+impl ErrorKind {
+    /// The peer sent what it must not; its end is not meant.
+    pub(crate) fn is_of_the_peer(&self) -> bool {
+        match self {
+            ErrorKind::Protocol(violation) => *violation != Violation::IncompleteHead,
+            ErrorKind::LimitExceeded(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Ways of breaking HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

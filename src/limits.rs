@@ -8,7 +8,7 @@ const KIB: usize = 1024;
 ///
 /// Each setter gives a new value. A peer that exceeds one ends its request with
 /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded), which names the [`Limit`](crate::Limit), and its
-/// connection is closed. The defaults are several times what real servers send: the largest common heads, with long
+/// connection is closed; the two on draining only decide whether a connection is kept. The defaults are several times what real servers send: the largest common heads, with long
 /// cookies and policies, stay under 32 KiB and 100 fields.
 ///
 /// | limit | default | on |
@@ -138,8 +138,8 @@ impl Limits {
         Limits { drain_bytes: bytes, ..self }
     }
 
-    /// How long dropping a response waits for the rest of its body. With the default, zero, what has arrived is taken
-    /// and dropping never blocks.
+    /// How long dropping a response waits for the rest of its body. With the default, zero, what has arrived is taken,
+    /// and nothing is waited for.
     pub const fn drain_time(self, limit: Duration) -> Self {
         Limits { drain_time: limit, ..self }
     }

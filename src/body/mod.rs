@@ -22,12 +22,13 @@ use crate::error::Result;
 /// | [`seekable`](Self::seekable), a [`File`] | from where it stands to its end | yes: it goes back to where it stood |
 /// | [`factory`](Self::factory) | as given | yes: another reader is made |
 /// | [`sized`](Self::sized) | as given | if it is no longer than the buffer, 128 KiB |
-/// | [`reader`](Self::reader) | unknown: sent in chunks | while no more than half a buffer was read |
+/// | [`reader`](Self::reader) | unknown: sent in chunks | while no more than 64 KiB were read, chunk sizes included |
 ///
 /// A request is sent again by itself at most once: when it died with an idle connection, and nothing can be doubled by
 /// that.
 ///
-/// A reader is asked for data as the server takes it, at most 128 KiB ahead, and what one `read` gives leaves at once. An error of it ends the request with [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) and closes the
+/// A reader is asked for a first piece before a connection is taken, so that none waits for it, and then for more as the
+/// server takes it, at most 128 KiB ahead; what one `read` gives leaves at once. An error of it ends the request with [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) and closes the
 /// connection, so that no server takes the part for the whole. Timeouts do not reach into a `read`; they are looked at
 /// when it returns.
 ///
@@ -88,8 +89,8 @@ impl Body {
         Body::source(Reader::Once(Box::new(reader)), Some(length))
     }
 
-    /// What `reader` gives from where it stands to its end, with its length. To be sent again it goes back to where it
-    /// stood. A reader that cannot seek ends the request with [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) before
+    /// What `reader` gives from where it stands to where its end is when it is sent, with its length. To be sent again it
+    /// goes back to where it stood. A reader that cannot seek ends the request with [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) before
     /// anything is sent.
     ///
     /// ```
@@ -187,6 +188,14 @@ impl Body {
         }
     }
 
+    /// Reads the first piece, should there be a reader. Its time is the caller's own then, and no connection waits for it.
+    pub(crate) fn prime(&mut self) -> Result<()> {
+        match &mut self.0 {
+            Kind::Source(source) => source.piece().map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it can be sent from its start, as far as can be said without trying.
     pub(crate) fn can_rewind(&self) -> bool {
         match &self.0 {
@@ -262,6 +271,30 @@ impl<const N: usize> From<&[u8; N]> for Body {
     }
 }
 
+impl<const N: usize> From<[u8; N]> for Body {
+    fn from(bytes: [u8; N]) -> Body {
+        Body::from(bytes.to_vec())
+    }
+}
+
+impl From<&Vec<u8>> for Body {
+    fn from(bytes: &Vec<u8>) -> Body {
+        Body::from(bytes.as_slice())
+    }
+}
+
+impl From<Box<[u8]>> for Body {
+    fn from(bytes: Box<[u8]>) -> Body {
+        Body::from(bytes.into_vec())
+    }
+}
+
+impl From<Cow<'_, [u8]>> for Body {
+    fn from(bytes: Cow<'_, [u8]>) -> Body {
+        Body::from(bytes.into_owned())
+    }
+}
+
 impl From<&str> for Body {
     fn from(text: &str) -> Body {
         Body::from(text.as_bytes())
@@ -281,8 +314,8 @@ impl From<Cow<'_, str>> for Body {
 }
 
 impl From<File> for Body {
-    /// A file from where it stands to its end, with its length. What only looks like a file, a pipe or a terminal, is
-    /// sent in chunks.
+    /// A file from where it stands to where its end is when it is sent, with its length. What only looks like a file, a
+    /// pipe or a terminal, is sent in chunks; so is one that says it is empty and is not, as under `/proc`.
     fn from(mut file: File) -> Body {
         match file.metadata() {
             Ok(metadata) if metadata.is_file() && metadata.len() > 0 => Body::seekable(file),

@@ -68,6 +68,8 @@ impl Reader {
 pub(crate) struct Source {
     reader: Reader,
     length: Option<u64>,
+    /// The length was found out and not declared: what has been added since is not sent, and no error.
+    measured: bool,
     /// Bytes read so far.
     read: u64,
     /// The last byte was read, and what marks the end lies in the stage.
@@ -82,7 +84,17 @@ pub(crate) struct Source {
 
 impl Source {
     pub(super) fn new(reader: Reader, length: Option<u64>) -> Source {
-        Source { reader, length, read: 0, ended: false, stage: Vec::new(), filled: 0, sent: 0, passed: false }
+        Source {
+            reader,
+            length,
+            measured: false,
+            read: 0,
+            ended: false,
+            stage: Vec::new(),
+            filled: 0,
+            sent: 0,
+            passed: false,
+        }
     }
 
     pub(super) fn length(&self) -> Option<u64> {
@@ -113,7 +125,7 @@ impl Source {
         let (here, length) =
             measure().map_err(|error: io::Error| Error::new(ErrorKind::BodyRead, Phase::Prepare).with_source(error))?;
         *start = Some(here);
-        self.length = Some(length);
+        (self.length, self.measured) = (Some(length), true);
         Ok(())
     }
 
@@ -176,13 +188,14 @@ impl Source {
             return if len == 0 { Err(mislength(length, self.read)) } else { Ok(()) };
         }
         // The server would take a body that goes on for a whole one; so this is asked before it has the last piece.
-        match self.reader.read(&mut [0]).map_err(unreadable)? {
+        let more = if self.measured { 0 } else { self.reader.read(&mut [0]).map_err(unreadable)? };
+        match more {
             0 => {
                 self.filled += len;
                 self.ended = true;
                 Ok(())
             }
-            more => Err(mislength(length, self.read + more as u64)),
+            _ => Err(mislength(length, self.read + more as u64)),
         }
     }
 

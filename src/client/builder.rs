@@ -151,7 +151,8 @@ impl RequestBuilder {
         Some(RequestBuilder::new(&self.engine, &self.policy, Ok(request)))
     }
 
-    /// The request, without sending it. Errors as `send` would before anything is sent.
+    /// The request, without sending it. Errors with the first thing that was wrong with what it was given; headers that
+    /// contradict the body are found when it is sent.
     pub fn build(self) -> Result<Request> {
         self.request
     }

@@ -8,7 +8,7 @@ use super::request::Request;
 use crate::body::Extent;
 use crate::error::{Error, Result};
 use crate::h1::encode;
-use crate::headers::{Headers, InvalidHeader};
+use crate::headers::{Header, Headers, InvalidHeader};
 
 /// Fields that the user has set, found in one pass.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,9 +35,9 @@ pub(super) struct Sent {
     pub(super) expects: bool,
 }
 
-/// Refuses what would break the message's framing, before a connection is taken for it. Finds out how long the body is;
-/// where that cannot be known, a Content-Length of the user's says it.
-pub(super) fn check(request: &mut Request) -> Result<()> {
+/// Finds out how long the body is, where need be by the user's Content-Length, and refuses what would break the message's
+/// framing; before a connection is taken for it.
+pub(super) fn prepare(request: &mut Request) -> Result<()> {
     check_host(&request.headers)?;
     request.body.prepare()?;
     let mut lengths = 0;
@@ -133,10 +133,13 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sen
     } else if request.version == Version::HTTP_10 && !given.connection && !policy.close {
         encode::field(out, "Connection", b"keep-alive");
     }
-    for field in policy.headers.iter().filter(|field| !request.headers.contains(field.name())) {
-        write(out, field.name(), field.bytes(), &mut sent);
-    }
-    for field in request.headers.iter() {
+    // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses: then 100-continue must not be
+    // expected (RFC 9110, section 10.1.1).
+    let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10;
+    let kept = |field: &Header<'_>| may_expect || !is_expectation(field.name(), field.bytes());
+    let own = request.headers.iter();
+    let others = policy.headers.iter().filter(|field| !request.headers.contains(field.name()));
+    for field in others.chain(own).filter(kept) {
         write(out, field.name(), field.bytes(), &mut sent);
     }
     if let Some(content_type) = request.content_type.filter(|_| !given.content_type) {
@@ -149,13 +152,10 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sen
         _ if has_body(&request.method) => encode::number_field(out, "Content-Length", 0),
         _ => {}
     }
-    // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses (RFC 9110, section 10.1.1).
-    let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10;
     if request.expect && may_expect && !given.expect {
         encode::field(out, "Expect", b"100-continue");
         sent.expects = true;
     }
-    sent.expects &= may_expect;
     encode::end(out);
     sent
 }
@@ -168,12 +168,14 @@ fn basic(userinfo: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(credentials))
 }
 
+fn is_expectation(name: &str, value: &[u8]) -> bool {
+    name.eq_ignore_ascii_case("expect") && value.trim_ascii().eq_ignore_ascii_case(b"100-continue")
+}
+
 fn write(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut Sent) {
     match name.len() {
         4 if name.eq_ignore_ascii_case("host") => return,
-        6 if name.eq_ignore_ascii_case("expect") => {
-            sent.expects |= value.trim_ascii().eq_ignore_ascii_case(b"100-continue");
-        }
+        6 if is_expectation(name, value) => sent.expects = true,
         10 if name.eq_ignore_ascii_case("connection") => {
             sent.close |=
                 value.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
@@ -281,7 +283,7 @@ mod tests {
         ];
         for (method, headers, body, expected) in table {
             let mut request = request(method, headers, body);
-            check(&mut request).unwrap();
+            prepare(&mut request).unwrap();
             let (text, _) = encoded(&request, &Policy::default());
             assert_eq!(text, format!("{method} /p?q HTTP/1.1\r\n{expected}\r\n"));
         }
@@ -324,20 +326,20 @@ mod tests {
             request
         };
         let mut chunked = unknown();
-        check(&mut chunked).unwrap();
+        prepare(&mut chunked).unwrap();
         let (text, _) = encoded(&chunked, &Policy::default());
         assert!(text.ends_with("Transfer-Encoding: chunked\r\n\r\n") && !text.contains("Content-Length"), "{text}");
 
         let mut declared = unknown();
         declared.headers.append("Content-Length", "7").unwrap();
-        check(&mut declared).unwrap();
+        prepare(&mut declared).unwrap();
         let (text, _) = encoded(&declared, &Policy::default());
         assert!(text.ends_with("Content-Length: 7\r\n\r\n") && !text.contains("chunked"), "{text}");
         assert_eq!(declared.body.length(), Some(7));
 
         let mut old = unknown();
         old.version = Version::HTTP_10;
-        assert!(check(&mut old).is_err());
+        assert!(prepare(&mut old).is_err());
     }
 
     #[test]
@@ -349,7 +351,7 @@ mod tests {
             ("by both", Some(("expect", "100-Continue")), "body", true, (true, 1)),
             ("not asked for", None, "body", false, (false, 0)),
             ("no body", None, "", true, (false, 0)),
-            ("no body, by a header", Some(asks), "", false, (false, 1)),
+            ("no body, by a header", Some(asks), "", false, (false, 0)),
             ("something else", Some(("Expect", "gold")), "body", false, (false, 1)),
             ("HTTP/1.0", None, "body", true, (false, 0)),
         ];
@@ -381,10 +383,10 @@ mod tests {
             (&[("Host", "a b")], "A4.6 space"),
         ];
         for (headers, row) in table {
-            assert!(check(&mut request("POST", headers, "12345")).is_err(), "{row}");
+            assert!(prepare(&mut request("POST", headers, "12345")).is_err(), "{row}");
         }
-        check(&mut request("POST", &[("Content-Length", "5"), ("Host", "[::1]:80")], "12345")).unwrap();
-        assert!(check(&mut request("CONNECT", &[], "")).is_err());
+        prepare(&mut request("POST", &[("Content-Length", "5"), ("Host", "[::1]:80")], "12345")).unwrap();
+        assert!(prepare(&mut request("CONNECT", &[], "")).is_err());
     }
 
     #[test]

@@ -97,4 +97,19 @@ impl Request {
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }
+
+    /// Timeouts in place of the client's: see [`RequestBuilder::timeout`](crate::RequestBuilder::timeout).
+    pub fn timeout_mut(&mut self) -> &mut Option<Timeout> {
+        &mut self.timeout
+    }
+
+    /// Whether the server is asked before the body is sent: see [`RequestBuilder::expect100`](crate::RequestBuilder::expect100).
+    pub fn expect100_mut(&mut self) -> &mut bool {
+        &mut self.expect
+    }
+
+    /// A limit on the response's body in place of the client's: see [`RequestBuilder::max_body`](crate::RequestBuilder::max_body).
+    pub fn max_body_mut(&mut self) -> &mut Option<u64> {
+        &mut self.max_body
+    }
 }

@@ -40,9 +40,9 @@ struct Failed {
 
 impl<'a> Hop<'a> {
     fn new(engine: &'a Arc<Engine>, policy: &'a Policy, mut request: Request) -> Result<Self> {
-        encode::check(&mut request)?;
         let timeout = request.timeout.as_ref().unwrap_or(&policy.timeout);
         let deadline = Deadline::NEVER.or_within(timeout.total, Bound::Total);
+        encode::prepare(&mut request)?;
         let key = engine.key(request.url.shared_origin());
         Ok(Hop { engine, policy, request, key, deadline })
     }
@@ -52,6 +52,7 @@ impl<'a> Hop<'a> {
     }
 
     fn run(mut self) -> Result<Response> {
+        self.prime()?;
         let mut lease = self.checkout()?;
         // Bytes of the request have left, by this attempt or the one before.
         let mut left = false;
@@ -61,14 +62,17 @@ impl<'a> Hop<'a> {
             let failed = match self.exchange(&lease, &mut buffers, sent) {
                 Ok((received, trace)) => {
                     let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
-                    if !replay::decide(&self.attempt(&lease, sent, trace, end)) {
+                    let again = replay::decide(&self.attempt(&lease, sent, trace, end));
+                    // An answer in hand is worth more than a body that turns out to go back nowhere.
+                    if !again || self.request.body.rewind().is_err() {
                         return Ok(self.response(received, lease, buffers, sent));
                     }
                     left = true;
                     None
                 }
                 Err(Failed { error, trace }) => {
-                    left |= trace.accepted > 0;
+                    // Of a body that was promised and not sent a server makes nothing, unless it says so.
+                    left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
                     let again = replay::decide(&self.attempt(&lease, sent, trace, end_of(&error, trace)));
                     (!again).then_some(error)
                 }
@@ -90,7 +94,20 @@ impl<'a> Hop<'a> {
         }
         self.engine.gate.count_replay();
         let permit = lease.renew(CloseReason::PeerClosed);
+        self.prime()?;
         self.engine.open(permit, &self.key, self.deadline, self.timeout().connect)
+    }
+
+    /// A reader's first piece is read before there is a connection: what a server says to an idle one meanwhile is seen
+    /// when it is looked at.
+    fn prime(&mut self) -> Result<()> {
+        if !self.request.expect {
+            self.request.body.prime()?;
+        }
+        match self.deadline.is_past() {
+            true => Err(Error::new(ErrorKind::Timeout(self.deadline.bound()), Phase::Send)),
+            false => Ok(()),
+        }
     }
 
     fn attempt(&self, lease: &PoolLease, sent: Sent, trace: Trace, end: End) -> Attempt<'_> {
@@ -134,7 +151,9 @@ impl<'a> Hop<'a> {
         }
     }
 
-    fn response(self, received: Received, lease: PoolLease, buffers: Buffers, sent: Sent) -> Response {
+    fn response(mut self, received: Received, lease: PoolLease, buffers: Buffers, sent: Sent) -> Response {
+        // The caller's reader may panic as it is dropped; while there is no response yet the lease gives itself back.
+        drop(std::mem::take(&mut self.request.body));
         let Received { head, framing, reusable, .. } = received;
         let facts = head.facts;
         let keep_until = facts.keep_alive_timeout.and_then(keep_until);

@@ -98,7 +98,8 @@ impl<'a> Exchange<'a> {
             Err(error) if self.trace.accepted > 0 && *error.kind() == ErrorKind::Disconnected => {
                 self.bounds.begin_head();
                 let answer = self.receive_final().and_then(|head| self.judge(method, head, false));
-                answer.map_err(|_| error)
+                // A peer that is no server has said so.
+                answer.map_err(|answer| if answer.kind().is_of_the_peer() { answer } else { error })
             }
             Err(error) => Err(error),
         }
@@ -125,12 +126,12 @@ impl<'a> Exchange<'a> {
         let mut unseen = 0;
         let mut look = false;
         loop {
-            self.bounds.check(Phase::Send)?;
             // A peer that refuses a request says so before its end.
             if look && let Some(head) = self.early()? {
                 return Ok(Some(head));
             }
             if !self.flush()? {
+                self.bounds.check(Phase::Send)?;
                 look = true;
                 continue;
             }
@@ -155,8 +156,9 @@ impl<'a> Exchange<'a> {
 
     /// Sends of what is left of the head, and of a piece of the body.
     fn send_piece(&mut self, body: &mut Outgoing<'_>) -> Result<usize, Error> {
-        // A reader may take its time; what may be written is counted from then on.
+        // A reader may take its time: the bound on the write is counted from then on, and that on the whole may be past.
         let piece = body.piece()?;
+        self.bounds.check(Phase::Send)?;
         let head = &self.buffers.out[self.head_sent..];
         let both = [IoSlice::new(head), IoSlice::new(piece)];
         let bufs = match (head.is_empty(), piece.is_empty()) {
@@ -295,7 +297,7 @@ impl<'a> Exchange<'a> {
 
     /// The end of the connection inside the head, or in front of it.
     fn ended(&self, error: io::Error, wait: &Wait<'_>) -> Error {
-        if self.trace.received > 0 && !wait.is_cancelled() {
+        if !self.buffers.is_empty() && !wait.is_cancelled() {
             return Error::violation(Violation::IncompleteHead, Phase::Head).with_source(error);
         }
         io_error(error, self.wire, wait, Phase::Head)

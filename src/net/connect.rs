@@ -64,8 +64,12 @@ fn tcp_one(address: &SocketAddr, wait: &Wait<'_>) -> io::Result<Stream> {
 /// A socket that connects to a closed port of its own host may be given just that port as its own. Then both sides open
 /// at once (RFC 9293, section 3.5), and it would hear what it says.
 fn is_itself(socket: &Socket, address: &SocketAddr) -> bool {
-    address.port() >= FIRST_EPHEMERAL
-        && socket.0.local_addr().is_ok_and(|local| local.as_socket().is_some_and(|local| local == *address))
+    if address.port() < FIRST_EPHEMERAL {
+        return false;
+    }
+    let local = socket.0.local_addr().ok().and_then(|local| local.as_socket());
+    // Some systems connect to their own host by the unspecified address.
+    local.is_some_and(|local| local == *address || (address.ip().is_unspecified() && local.port() == address.port()))
 }
 
 /// Connects to a Unix socket. A full backlog is waited for until the deadline.

@@ -23,11 +23,14 @@ use crate::url::Url;
 /// First allocation for a body read as a whole, whatever length was announced: memory follows what arrives.
 const FIRST_ALLOCATION: u64 = 64 * 1024;
 
+/// Taking what has arrived already is not waiting, but it has to come to an end.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
 /// A response whose head has arrived. Its body is read through [`io::Read`], or as a whole.
 ///
 /// The connection goes back to its pool by itself when the body has been read to its end, and before that is known to
-/// the caller. A response that is dropped earlier gives it back if the rest is there already and small (64 KiB), and
-/// closes it otherwise; dropping does not block unless [`Limits::drain_time`](crate::Limits::drain_time) says so.
+/// the caller. A response that is dropped earlier gives it back if the rest is there already and small
+/// ([`Limits::drain_bytes`](crate::Limits::drain_bytes)), and closes it otherwise; dropping does not block unless [`Limits::drain_time`](crate::Limits::drain_time) says so.
 ///
 /// ```no_run
 /// use std::io::Read;
@@ -207,7 +210,7 @@ impl Response {
     }
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
-        let expected = self.reader.expected().unwrap_or_default();
+        let expected = self.reader.expected().map_or(0, |expected| expected - self.reader.received());
         if expected > self.max_body {
             return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
         }
@@ -307,12 +310,13 @@ impl Response {
             return;
         }
         let patience = self.common.limits.drain_time;
+        let ends = self.deadline.or_within(Some(patience.max(AT_ONCE)), Bound::Total);
         self.deadline = self.deadline.or_within(Some(patience), Bound::Total);
         let mut scratch = [0; 4 * 1024];
         let start = self.reader.received();
         while self.connection.is_some() && self.reader.received() - start <= limit {
-            // What is there is taken, also where nothing is waited for.
-            if !patience.is_zero() && self.deadline.is_past() {
+            // What is there is taken, also where nothing is waited for; but not for ever.
+            if ends.is_past() {
                 return;
             }
             if self.advance(&mut scratch).is_err() {

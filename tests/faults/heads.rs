@@ -73,13 +73,14 @@ fn that_contradict_themselves() {
 fn that_break_off() {
     let incomplete =
         |id, head: &str| cut(id, head, hostpool::ErrorKind::Protocol(Violation::IncompleteHead), Phase::Head);
+    let without = |id, head: &str| cut(id, head, hostpool::ErrorKind::Disconnected, Phase::Head);
     run(vec![
         incomplete("C49 FIN in the status line", "HTTP/1.1 2"),
         incomplete("C49 FIN in a line", "HTTP/1.1 200 OK\r\nContent-Le"),
         incomplete("C49 FIN behind a line", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"),
         incomplete("C49 FIN in the last line end", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r"),
-        incomplete("C49 FIN behind 1xx", "HTTP/1.1 103 Early Hints\r\n\r\n"),
-        incomplete("C49 only a blank line", "\r\n"),
+        without("C49 FIN behind 1xx", "HTTP/1.1 103 Early Hints\r\n\r\n"),
+        without("C49 only a blank line", "\r\n"),
     ]);
 }
 

@@ -48,14 +48,19 @@ fn run_broken(row: Broken) {
     presentable(id, &error);
     let is_io = std::error::Error::source(&error).is_some_and(|source| source.is::<io::Error>());
     assert_eq!(is_io, kind == ErrorKind::BodyRead, "{id}");
-    assert_eq!(pool.stats().closed(CloseReason::Failed), 1, "{id}");
-    assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "good", "{id}");
-    assert_eq!(server.seen.accepted(), 2, "{id}");
+    // What breaks at the first read has not come to a connection.
+    let connections = usize::from(!left.is_empty());
+    assert_eq!(pool.stats().closed(CloseReason::Failed), connections as u64, "{id}");
+    assert_eq!(error.maybe_processed(), connections > 0, "{id}");
+    eventually("the connection", || server.seen.accepted() == connections);
     settled(id, pool.stats());
-    eventually("both connections end", || server.seen.open() == 0);
-    // With nothing of the body the head has not left either.
+    eventually("the end of the connection", || server.seen.open() == 0);
     let expected = if left.is_empty() { vec![] } else { vec![left.to_vec()] };
     assert_eq!(server.seen.rest(), expected, "{id}");
+    if connections > 0 {
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "good", "{id}");
+        settled(id, pool.stats());
+    }
 }
 
 #[test]
@@ -94,7 +99,16 @@ fn bodies_that_break() {
 #[test]
 fn a_reader_that_panics() {
     let exclusive = exclusive();
-    for (id, first) in [("C33 at once", ""), ("C33 midway", "ab")] {
+    exclusive.row("C33 at once", || {
+        let server = Server::new(vec![answers(ok("good"))]);
+        let pool = pool(&server);
+        let body = Body::reader(then("", || resume_unwind(Box::new("in the reader"))));
+        catch_unwind(AssertUnwindSafe(|| pool.put("/").data(body).send())).unwrap_err();
+        assert_eq!(pool.stats().created, 0);
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "good");
+        settled("C33", pool.stats());
+    });
+    for (id, first) in [("C33 behind a read", "ab"), ("C33 behind a byte", "a")] {
         exclusive.row(id, move || {
             let server = Server::new(vec![vec![Step::Head, Step::Rest], answers(ok("good"))]);
             let pool = pool(&server);
@@ -165,7 +179,9 @@ fn run_asked(row: Asked) {
     let Asked { id, script, status, sent, kept } = row;
     let server = Server::new(vec![[vec![Step::Head], script].concat(), answers(ok("good"))]);
     let pool = pool(&server);
-    let timeout = Timeout::new().read(PATIENCE).expect(Duration::from_millis(50));
+    // Where a word comes it is not the end of the wait that lets the body go.
+    let wait = if id.contains("C35") { Duration::from_millis(50) } else { 2 * PATIENCE };
+    let timeout = Timeout::new().read(PATIENCE).expect(wait);
     let request = pool.put("/").header("X-Id", "1").data("the body").expect100(true).timeout(timeout);
     let response = request.send().unwrap_or_else(|error| panic!("{id}: {error}"));
     assert_eq!(response.status().as_u16(), status, "{id}");

@@ -3,7 +3,7 @@
 
 use std::io::{self, Cursor, IoSlice, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostpool::{
     Body, ConnectionPool, DialContext, Dialer, ErrorKind, Method, Phase, Probe, Target, TcpDialer, Timeout, Transport,
@@ -152,7 +152,7 @@ fn while_asking_before_sending() {
             "FIN after the word",
             true,
             vec![Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()), Step::Record(4)],
-            Err(ErrorKind::Protocol(hostpool::Violation::IncompleteHead)),
+            Err(ErrorKind::Disconnected),
             0,
         ),
         ("FIN after the body", true, vec![Step::Record(4)], Err(ErrorKind::Disconnected), 0),
@@ -168,9 +168,15 @@ fn while_asking_before_sending() {
         }
         let timeout = Timeout::new().expect(if id.contains("body") { Duration::ZERO } else { PATIENCE });
         let request = pool.post("/").header("Expect", "100-Continue").data("body").timeout(timeout);
-        let result = request.send().and_then(|response| response.text()).map_err(|error| error.kind().clone());
+        let started = Instant::now();
+        let result = request.send().and_then(|response| response.text()).map_err(|error| {
+            // A server that has not seen the body it was promised has nothing to act upon.
+            assert_eq!(error.maybe_processed(), id.contains("after"), "{id}");
+            error.kind().clone()
+        });
         assert_eq!(result, outcome.map(str::to_owned), "{id}");
         assert_eq!(pool.stats().replayed, replayed, "{id}");
+        assert!(started.elapsed() < PATIENCE, "{id}: it is not the end of the wait that lets the body go");
     }
 }
 
@@ -265,6 +271,18 @@ fn nor_when_the_second_takes_nothing() {
     let error = pool.put("/").data("x").send().unwrap_err();
     assert_eq!((server.seen.requests().len(), pool.stats().replayed), (2, 1));
     assert!(error.maybe_processed(), "{error:?}");
+}
+
+/// The answer is in hand, and the request cannot be sent again after all.
+#[test]
+fn a_408_and_a_body_that_cannot_go_back() {
+    let notice = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let server = Server::new(scripts(vec![Step::Send(notice)]));
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
+    pool.get("/").send().unwrap().text().unwrap();
+    let body = Body::seekable(OneWay(Cursor::new(vec![b'x'; 1 << 20]), 0));
+    assert_eq!(pool.put("/").data(body).send().unwrap().status(), 408);
+    assert_eq!((pool.stats().replayed, pool.stats().in_use), (0, 0));
 }
 
 /// A 408 says that an idle connection ends only where nothing else was said or sent.
