@@ -8,8 +8,8 @@ const KIB: usize = 1024;
 ///
 /// Each setter gives a new value. A peer that exceeds one ends its request with
 /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded), which names the [`Limit`](crate::Limit), and its
-/// connection is closed; the two on draining only decide whether a connection is kept. The defaults are several times what real servers send: the largest common heads, with long
-/// cookies and policies, stay under 32 KiB and 100 fields.
+/// connection is closed; the two on draining only decide whether a connection is kept. The defaults are several times
+/// what real servers send: the largest common heads, with long cookies and policies, stay under 32 KiB and 100 fields.
 ///
 /// | limit | default | on |
 /// |---|---|---|

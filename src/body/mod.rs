@@ -27,10 +27,10 @@ use crate::error::Result;
 /// A request is sent again by itself at most once: when it died with an idle connection, and nothing can be doubled by
 /// that.
 ///
-/// A reader is asked for a first piece before a connection is taken, so that none waits for it, and then for more as the
-/// server takes it, at most 128 KiB ahead; what one `read` gives leaves at once. An error of it ends the request with [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) and closes the
-/// connection, so that no server takes the part for the whole. Timeouts do not reach into a `read`; they are looked at
-/// when it returns.
+/// A reader is asked for a first piece before a connection is taken, so that none waits for it, and then for more as
+/// the server takes it, at most 128 KiB ahead; what one `read` gives leaves at once. An error of it ends the request
+/// with [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) and closes the connection, so that no server takes the part
+/// for the whole. Timeouts do not reach into a `read`; they are looked at when it returns.
 ///
 /// ```
 /// use hostpool::Body;
@@ -82,16 +82,16 @@ impl Body {
 
     /// What `reader` gives, which must be `length` bytes.
     ///
-    /// Fewer or more end the request with [`ErrorKind::BodyLength`](crate::ErrorKind::BodyLength), before the server has
-    /// seen a whole request: nothing is padded or cut. To see that nothing follows, the reader is asked once more before
-    /// the last piece leaves; of one that does not end there, such as a connection, take [`Read::take`].
+    /// Fewer or more end the request with [`ErrorKind::BodyLength`](crate::ErrorKind::BodyLength), before the server
+    /// has seen a whole request: nothing is padded or cut. To see that nothing follows, the reader is asked once more
+    /// before the last piece leaves; of one that does not end there, such as a connection, take [`Read::take`].
     pub fn sized(reader: impl Read + Send + 'static, length: u64) -> Body {
         Body::source(Reader::Once(Box::new(reader)), Some(length))
     }
 
-    /// What `reader` gives from where it stands to where its end is when it is sent, with its length. To be sent again it
-    /// goes back to where it stood. A reader that cannot seek ends the request with [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) before
-    /// anything is sent.
+    /// What `reader` gives from where it stands to where its end is when it is sent, with its length. To be sent again
+    /// it goes back to where it stood. A reader that cannot seek ends the request with
+    /// [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) before anything is sent.
     ///
     /// ```
     /// use hostpool::Body;
@@ -188,7 +188,8 @@ impl Body {
         }
     }
 
-    /// Reads the first piece, should there be a reader. Its time is the caller's own then, and no connection waits for it.
+    /// Reads the first piece, should there be a reader. Its time is the caller's own then, and no connection waits for
+    /// it.
     pub(crate) fn prime(&mut self) -> Result<()> {
         match &mut self.0 {
             Kind::Source(source) => source.piece().map(drop),

@@ -1,7 +1,8 @@
 //! Bodies that are read while they are sent.
 //!
-//! What was read lies in a stage until it is sent; chunk framing is put round it there. The stage is filled up before it
-//! is begun anew, so that the start of a body can be sent again as long as it still lies there, whatever the reader is.
+//! What was read lies in a stage until it is sent; chunk framing is put round it there. The stage is filled up before
+//! it is begun anew, so that the start of a body can be sent again as long as it still lies there, whatever the reader
+//! is.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};

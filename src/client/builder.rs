@@ -95,7 +95,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Sends a value as JSON, as `application/json` unless a header says otherwise. Errors where it has no JSON form, such as a map with keys that are no strings.
+    /// Sends a value as JSON, as `application/json` unless a header says otherwise. Errors where it has no JSON form,
+    /// such as a map with keys that are no strings.
     #[cfg(feature = "json")]
     pub fn json(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
         self.change(|request| {
@@ -107,9 +108,9 @@ impl RequestBuilder {
         })
     }
 
-    /// Asks the server for its word before the body is sent (`Expect: 100-continue`; RFC 9110, section 10.1.1): a server
-    /// that will refuse the request says so, and the body stays here. The same as a header of that name. Where no word
-    /// comes the body is sent after [`Timeout::expect`]. Without a body nothing is asked.
+    /// Asks the server for its word before the body is sent (`Expect: 100-continue`; RFC 9110, section 10.1.1): a
+    /// server that will refuse the request says so, and the body stays here. The same as a header of that name. Where
+    /// no word comes the body is sent after [`Timeout::expect`]. Without a body nothing is asked.
     ///
     /// ```no_run
     /// use hostpool::Session;
@@ -159,8 +160,8 @@ impl RequestBuilder {
 
     /// Sends the request and waits for the head of its response. The body is read through the [`Response`].
     ///
-    /// Any status is a response, 404 and 500 too. Errors if no response came; [`Error`](crate::Error) says how far it got and whether
-    /// the request may have been processed.
+    /// Any status is a response, 404 and 500 too. Errors if no response came; [`Error`](crate::Error) says how far it
+    /// got and whether the request may have been processed.
     #[doc(alias = "urlopen")]
     pub fn send(self) -> Result<Response> {
         send(&self.engine, &self.policy, self.request?)

@@ -35,8 +35,8 @@ pub(super) struct Sent {
     pub(super) expects: bool,
 }
 
-/// Finds out how long the body is, where need be by the user's Content-Length, and refuses what would break the message's
-/// framing; before a connection is taken for it.
+/// Finds out how long the body is, where need be by the user's Content-Length, and refuses what would break the
+/// message's framing; before a connection is taken for it.
 pub(super) fn prepare(request: &mut Request) -> Result<()> {
     check_host(&request.headers)?;
     request.body.prepare()?;
@@ -133,8 +133,8 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sen
     } else if request.version == Version::HTTP_10 && !given.connection && !policy.close {
         encode::field(out, "Connection", b"keep-alive");
     }
-    // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses: then 100-continue must not be
-    // expected (RFC 9110, section 10.1.1).
+    // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses: then 100-continue must not
+    // be expected (RFC 9110, section 10.1.1).
     let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10;
     let kept = |field: &Header<'_>| may_expect || !is_expectation(field.name(), field.bytes());
     let own = request.headers.iter();

@@ -9,8 +9,8 @@ use crate::url::Url;
 
 /// A request as it will be sent.
 ///
-/// Usually made by the methods of a client and a [`RequestBuilder`](crate::RequestBuilder); one that was made before, or
-/// by hand, is sent by `execute`.
+/// Usually made by the methods of a client and a [`RequestBuilder`](crate::RequestBuilder); one that was made before,
+/// or by hand, is sent by `execute`.
 ///
 /// ```no_run
 /// use hostpool::{Body, Method, Request, Session, Url};
@@ -103,12 +103,14 @@ impl Request {
         &mut self.timeout
     }
 
-    /// Whether the server is asked before the body is sent: see [`RequestBuilder::expect100`](crate::RequestBuilder::expect100).
+    /// Whether the server is asked before the body is sent: see
+    /// [`RequestBuilder::expect100`](crate::RequestBuilder::expect100).
     pub fn expect100_mut(&mut self) -> &mut bool {
         &mut self.expect
     }
 
-    /// A limit on the response's body in place of the client's: see [`RequestBuilder::max_body`](crate::RequestBuilder::max_body).
+    /// A limit on the response's body in place of the client's: see
+    /// [`RequestBuilder::max_body`](crate::RequestBuilder::max_body).
     pub fn max_body_mut(&mut self) -> &mut Option<u64> {
         &mut self.max_body
     }

@@ -156,7 +156,8 @@ impl<'a> Exchange<'a> {
 
     /// Sends of what is left of the head, and of a piece of the body.
     fn send_piece(&mut self, body: &mut Outgoing<'_>) -> Result<usize, Error> {
-        // A reader may take its time: the bound on the write is counted from then on, and that on the whole may be past.
+        // A reader may take its time: the bound on the write is counted from then on, and that on the whole may be
+        // past.
         let piece = body.piece()?;
         self.bounds.check(Phase::Send)?;
         let head = &self.buffers.out[self.head_sent..];

@@ -25,9 +25,9 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// [watches the input](Wait::watches_input), when input arrived while there was no room to send.
     fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize>;
 
-    /// Sends what `send` has accepted but holds back, as an encrypting transport may. True when nothing is held back any
-    /// more, which is the answer of a transport that never does so; false if it got on but has not come to the end, or if
-    /// input arrived that `wait` watches.
+    /// Sends what `send` has accepted but holds back, as an encrypting transport may. True when nothing is held back
+    /// any more, which is the answer of a transport that never does so; false if it got on but has not come to the end,
+    /// or if input arrived that `wait` watches.
     ///
     /// Errors if nothing got out before the deadline. Asked before each `send`, and at the end of a request.
     fn flush(&self, wait: &Wait<'_>) -> io::Result<bool> {
@@ -39,8 +39,8 @@ pub trait Transport: Send + Sync + fmt::Debug {
     fn probe(&self) -> Probe;
 
     /// Whether bytes are held inside, received ones that no `recv` has given out or accepted ones that have not been
-    /// sent. A connection with such bytes is not used again. A transport that buffers nothing has none, which is the default; one that wraps another passes the
-    /// question on.
+    /// sent. A connection with such bytes is not used again. A transport that buffers nothing has none, which is the
+    /// default; one that wraps another passes the question on.
     fn has_buffered(&self) -> bool {
         false
     }

@@ -137,8 +137,8 @@ macro_rules! pool_setters {
         }
 
         /// Connections that sat idle for this long are looked at, by one system call, before they are used: 1 ms by
-        /// default. Zero looks at every one, also at those handed over by another caller. Bytes that a misbehaving server
-        /// sends into the gap are taken for the start of the next response.
+        /// default. Zero looks at every one, also at those handed over by another caller. Bytes that a misbehaving
+        /// server sends into the gap are taken for the start of the next response.
         pub fn probe_after(mut self, idle: ::std::time::Duration) -> Self {
             self.options.probe_after = idle;
             self

@@ -30,7 +30,8 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 ///
 /// The connection goes back to its pool by itself when the body has been read to its end, and before that is known to
 /// the caller. A response that is dropped earlier gives it back if the rest is there already and small
-/// ([`Limits::drain_bytes`](crate::Limits::drain_bytes)), and closes it otherwise; dropping does not block unless [`Limits::drain_time`](crate::Limits::drain_time) says so.
+/// ([`Limits::drain_bytes`](crate::Limits::drain_bytes)), and closes it otherwise; dropping does not block unless
+/// [`Limits::drain_time`](crate::Limits::drain_time) says so.
 ///
 /// ```no_run
 /// use std::io::Read;
@@ -173,9 +174,9 @@ impl Response {
 
     /// Reads the body as a whole.
     ///
-    /// Errors with [`ErrorKind::LimitExceeded`] above [`Limits::max_body`](crate::Limits::max_body), 100 MiB unless said otherwise, for which
-    /// `Read` is there, and with
-    /// [`ErrorKind::IncompleteBody`] if the connection ends early: a truncated body is never a short success.
+    /// Errors with [`ErrorKind::LimitExceeded`] above [`Limits::max_body`](crate::Limits::max_body), 100 MiB unless
+    /// said otherwise, for which `Read` is there, and with [`ErrorKind::IncompleteBody`] if the connection ends early:
+    /// a truncated body is never a short success.
     #[doc(alias = "read")]
     #[doc(alias = "content")]
     pub fn bytes(mut self) -> Result<Vec<u8>> {

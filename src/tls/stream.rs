@@ -249,7 +249,8 @@ impl Transport for TlsStream {
         self.push(wait).map(|_| accepted).or_else(|error| {
             let mut state = self.state.lock();
             if state.sent > before {
-                // Part of it is on its way: that is "accepted". The rest waits for `flush`, which meets the error again.
+                // Part of it is on its way: that is "accepted". The rest waits for `flush`, which meets the error
+                // again.
                 return Ok(accepted);
             }
             state.failed = Some(error.kind());

@@ -1,5 +1,5 @@
-//! Bodies from readers that break, requests that ask before they send, and answers that come too early: rows A4.3, A4.4,
-//! A7.11, A7.13, A19.3, C30, C31, C33, C34, C35 and C37.
+//! Bodies from readers that break, requests that ask before they send, and answers that come too early: rows A4.3,
+//! A4.4, A7.11, A7.13, A19.3, C30, C31, C33, C34, C35 and C37.
 
 use std::io::{self, Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -130,8 +130,8 @@ fn after<F: FnOnce() + Send + 'static>(act: F) -> After<F> {
     After(Some(act), Cursor::new(b"body"))
 }
 
-/// While a reader makes up its mind the idle connection may end, or be spoken on. Nothing has left by then: whatever the
-/// method, the request goes out on another, and what was said is nobody's answer.
+/// While a reader makes up its mind the idle connection may end, or be spoken on. Nothing has left by then: whatever
+/// the method, the request goes out on another, and what was said is nobody's answer.
 #[test]
 fn what_happens_to_an_idle_connection_while_the_reader_thinks() {
     let table = [

@@ -94,7 +94,8 @@ fn a_peer_that_reads_slowly() {
     assert_eq!(request.send().unwrap().text().unwrap(), "fine");
 }
 
-/// An answer before the end of a request that does not get out: the answer counts, and the connection is not used again.
+/// An answer before the end of a request that does not get out: the answer counts, and the connection is not used
+/// again.
 #[test]
 fn an_answer_to_part_of_a_request() {
     let authority = Authority::new();
