@@ -254,13 +254,10 @@ impl<'a> Exchange<'a> {
         if !self.pass_blank_line() {
             return Ok(None);
         }
-        let Some(len) = self.scanner.advance(self.buffers.filled(), self.limits).map_err(refused)? else {
-            return Ok(None);
-        };
-        let head = h1::parse(&self.buffers.filled()[..len], self.limits).map_err(refused)?;
+        let received = self.scanner.receive(self.buffers.filled(), self.limits).map_err(refused)?;
+        let Some((head, len)) = received else { return Ok(None) };
         self.buffers.consume(len);
         self.head_bytes = len;
-        self.scanner = Scanner::new();
         Ok(Some(head))
     }
 

@@ -63,6 +63,21 @@ impl Scanner {
         }
     }
 
+    /// The head at the front of `buf`, and its length, once all of it has come.
+    pub(crate) fn receive(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<(Head, usize)>, Fault> {
+        // Most heads come at once and are shorter than a line may be. Then one pass tells all there is to tell.
+        let no_line_is_longer = limits.status_line_bytes.min(limits.line_bytes).min(limits.head_bytes);
+        if self.seen == 0
+            && !buf.is_empty()
+            && let Ok(received) = parse(&buf[..buf.len().min(no_line_is_longer)], limits)
+        {
+            return Ok(Some(received));
+        }
+        let Some(len) = self.advance(buf, limits)? else { return Ok(None) };
+        *self = Scanner::new();
+        parse(&buf[..len], limits).map(Some)
+    }
+
     /// Looks at the first bytes of a line, of which `known` have been looked at before.
     fn check_start(&mut self, line: &[u8], known: usize, limits: &Limits) -> Result<(), Fault> {
         if self.line_start == 0 {
@@ -224,8 +239,8 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Reads a complete head, from the first byte of its status line to its blank line.
-pub(crate) fn parse(head: &[u8], limits: &Limits) -> Result<Head, Fault> {
+/// Reads a complete head, from the first byte of its status line to its blank line, and says how long it is.
+pub(crate) fn parse(head: &[u8], limits: &Limits) -> Result<(Head, usize), Fault> {
     // Spans count in 32 bits.
     if head.len() > limits.head_bytes.min(u32::MAX as usize) {
         return Err(Limit::HeadBytes.into());
@@ -271,7 +286,8 @@ pub(crate) fn parse(head: &[u8], limits: &Limits) -> Result<Head, Fault> {
         fields.push(field);
     }
     let reason = reason(head);
-    Ok(Head { version, status, reason, headers: Headers::from_parts(bytes, fields), facts })
+    let len = head.len();
+    Ok((Head { version, status, reason, headers: Headers::from_parts(bytes, fields), facts }, len))
 }
 
 fn refusal(error: httparse::Error) -> Fault {
@@ -350,13 +366,12 @@ mod tests {
         let mut buf = Vec::new();
         for piece in pieces {
             buf.extend_from_slice(piece);
-            let Some(len) = scanner.advance(&buf, limits)? else {
+            let Some((head, len)) = scanner.receive(&buf, limits)? else {
                 // Linear by construction: the next call looks at nothing that this one has looked at.
                 assert_eq!(scanner.seen, buf.len());
                 continue;
             };
             assert!(len <= limits.head_bytes.min(buf.len()));
-            let head = parse(&buf[..len], limits)?;
             assert!(head.headers.len() <= limits.head_fields);
             for field in head.headers.iter() {
                 assert!(!field.name().is_empty() && field.name().bytes().all(is_token_byte), "{field:?}");
@@ -483,7 +498,7 @@ mod tests {
         for (id, head, _) in REFUSED {
             assert!(parse(head, &Limits::default()).is_err(), "{id}");
         }
-        let cut = parse(b"HTTP/1.1 200 OK\r\nA: b\r\n", &Limits::default()).map(|head| head.status);
+        let cut = parse(b"HTTP/1.1 200 OK\r\nA: b\r\n", &Limits::default()).map(|(head, _)| head.status);
         assert_eq!(cut, Err(IncompleteHead.into()));
     }
 
@@ -616,7 +631,7 @@ mod tests {
         // `parse` holds those of them that memory depends on by itself.
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(SLOTS + 1));
         let wide = Limits { head_fields: usize::MAX, head_bytes: usize::MAX, ..Limits::default() };
-        assert_eq!(parse(many.as_bytes(), &wide).map(|head| head.headers.len()), Ok(SLOTS + 1));
+        assert_eq!(parse(many.as_bytes(), &wide).map(|(head, _)| head.headers.len()), Ok(SLOTS + 1));
         let one_less = Limits { head_fields: SLOTS, ..wide };
         assert_eq!(parse(many.as_bytes(), &one_less).map(|_| ()), Err(Limit::HeadFields.into()));
         assert_eq!(parse(many.as_bytes(), &tight()).map(|_| ()), Err(Limit::HeadBytes.into()));
@@ -651,7 +666,7 @@ mod tests {
 
     #[test]
     fn the_reason_of_changed_headers_is_no_panic() {
-        let mut head = parse(b"HTTP/1.1 200 Fine\r\nA: b\r\n\r\n", &Limits::default()).unwrap();
+        let (mut head, _) = parse(b"HTTP/1.1 200 Fine\r\nA: b\r\n\r\n", &Limits::default()).unwrap();
         assert_eq!(head.reason(), "Fine");
         head.headers.remove("a");
         assert_eq!(head.reason(), "");

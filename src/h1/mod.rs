@@ -10,7 +10,7 @@ mod head;
 
 pub(crate) use chunked::Chunked;
 pub(crate) use framing::{Decision, Framing, decide};
-pub(crate) use head::{Head, Scanner, TransferCoding, parse};
+pub(crate) use head::{Head, Scanner, TransferCoding};
 
 use crate::error::{ErrorKind, Limit, Violation};
 pub(crate) use crate::limits::Limits;
