@@ -440,18 +440,34 @@ impl std::error::Error for InvalidUrl {}
 
 /// Bytes up to the path, where `text` is `scheme://authority` and on, with nothing a parser would repair.
 fn regular_authority_end(text: &str) -> Option<usize> {
-    let (scheme, rest) = text.split_once(':')?;
-    if !["http", "https", "http+unix"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        return None;
-    }
-    let start = scheme.len() + 3;
-    let rest = rest.strip_prefix("//")?.as_bytes();
-    let len = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
-    if len == 0 || rest[..len].iter().any(|&byte| byte <= b' ' || byte == b'\\') || text.ends_with(is_trimmed) {
+    let bytes = text.as_bytes();
+    let start = ["http://", "https://", "http+unix://"]
+        .iter()
+        .find(|known| bytes.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known.as_bytes())))?
+        .len();
+    let rest = &bytes[start..];
+    let len = rest.iter().position(|&byte| ENDS_AUTHORITY[byte as usize]).unwrap_or(rest.len());
+    let ended = rest.get(len).is_none_or(|byte| b"/?#".contains(byte));
+    if len == 0 || !ended || bytes.last().is_some_and(|&last| last <= b' ') {
         return None;
     }
     Some(start + len)
 }
+
+/// What follows an authority, and what may not be in one.
+const ENDS_AUTHORITY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte <= b' ' {
+        table[byte as usize] = true;
+        byte += 1;
+    }
+    table[b'/' as usize] = true;
+    table[b'?' as usize] = true;
+    table[b'#' as usize] = true;
+    table[b'\\' as usize] = true;
+    table
+};
 
 /// What the URL standard repairs (white space around the URL, the number of slashes) is rewritten to the regular form.
 fn rewrite_irregular(text: &str) -> Result<String, InvalidUrl> {
@@ -494,8 +510,18 @@ fn split_userinfo(authority: &str) -> Result<(Option<&str>, &str), InvalidUrl> {
 /// Bytes that stand in a target as they are: those of RFC 3986, section 3.3 and 3.4, and the square brackets, which
 /// browsers and servers leave alone.
 fn is_target_byte(byte: u8) -> bool {
-    matches!(byte, b'!'..=b'~') && !b"\"<>\\^`{|}".contains(&byte)
+    TARGET_BYTES[byte as usize]
 }
+
+const TARGET_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        table[byte as usize] = !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}');
+        byte += 1;
+    }
+    table
+};
 
 const SOCKET_PATH: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
