@@ -95,8 +95,8 @@ impl fmt::Debug for Header<'_> {
 
 impl Headers {
     /// No fields, and no memory yet.
-    pub fn new() -> Self {
-        Headers::default()
+    pub const fn new() -> Self {
+        Headers { bytes: Vec::new(), fields: Vec::new() }
     }
 
     /// Built by the head parser, which has checked every name and value.

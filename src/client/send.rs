@@ -18,17 +18,28 @@ use crate::pool::stats::CloseReason;
 use crate::response::{Parts, Response};
 use crate::time::{Deadline, Timeout};
 
-pub(super) fn send(engine: &Arc<Engine>, policy: &Policy, request: Request) -> Result<Response> {
-    let origin = request.url.shared_origin().clone();
-    Hop::new(engine, policy, request).and_then(Hop::run).map_err(|error| error.with_origin(&origin))
+pub(super) fn send(engine: &Arc<Engine>, policy: &Policy, mut request: Request) -> Result<Response> {
+    match Hop::new(engine, policy, &mut request).and_then(Hop::run) {
+        Ok(answered) => Ok(response(answered, policy, request)),
+        Err(error) => Err(error.with_origin(request.url.shared_origin())),
+    }
 }
 
 /// One request on its way, over as many connections as that takes: one, or one more if the first was a leftover.
 struct Hop<'a> {
     engine: &'a Arc<Engine>,
     policy: &'a Policy,
-    request: Request,
+    request: &'a mut Request,
     key: PoolKey,
+    deadline: Deadline,
+}
+
+/// A response's head, and the connection that its body is to be read from.
+struct Answered {
+    received: Received,
+    sent: Sent,
+    lease: PoolLease,
+    buffers: Buffers,
     deadline: Deadline,
 }
 
@@ -39,10 +50,10 @@ struct Failed {
 }
 
 impl<'a> Hop<'a> {
-    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, mut request: Request) -> Result<Self> {
+    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: &'a mut Request) -> Result<Self> {
         let timeout = request.timeout.as_ref().unwrap_or(&policy.timeout);
         let deadline = Deadline::NEVER.or_within(timeout.total, Bound::Total);
-        encode::prepare(&mut request)?;
+        encode::prepare(request)?;
         let key = engine.key(request.url.shared_origin());
         Ok(Hop { engine, policy, request, key, deadline })
     }
@@ -51,21 +62,21 @@ impl<'a> Hop<'a> {
         self.request.timeout.as_ref().unwrap_or(&self.policy.timeout)
     }
 
-    fn run(mut self) -> Result<Response> {
+    fn run(mut self) -> Result<Answered> {
         self.prime()?;
         let mut lease = self.checkout()?;
         // Bytes of the request have left, by this attempt or the one before.
         let mut left = false;
         loop {
             let mut buffers = self.policy.common.buffers.take();
-            let sent = encode::head(&mut buffers.out, &self.request, self.policy);
+            let sent = encode::head(&mut buffers.out, self.request, self.policy);
             let failed = match self.exchange(&lease, &mut buffers, sent) {
                 Ok((received, trace)) => {
                     let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
                     let again = replay::decide(&self.attempt(&lease, sent, trace, end));
                     // An answer in hand is worth more than a body that turns out to go back nowhere.
                     if !again || self.request.body.rewind().is_err() {
-                        return Ok(self.response(received, lease, buffers, sent));
+                        return Ok(Answered { received, sent, lease, buffers, deadline: self.deadline });
                     }
                     left = true;
                     None
@@ -138,7 +149,7 @@ impl<'a> Hop<'a> {
 
     fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: Sent) -> Result<(Received, Trace), Failed> {
         let connection = lease.conn();
-        let Request { method, body, timeout, .. } = &mut self.request;
+        let Request { method, body, timeout, .. } = &mut *self.request;
         let timeout = timeout.as_ref().unwrap_or(&self.policy.timeout);
         let bounds = Bounds { deadline: self.deadline, timeout, cell: &connection.cell };
         let limits = &self.policy.common.limits;
@@ -150,30 +161,28 @@ impl<'a> Hop<'a> {
             Err(error) => Err(Failed { error, trace }),
         }
     }
+}
 
-    fn response(mut self, received: Received, lease: PoolLease, buffers: Buffers, sent: Sent) -> Response {
-        // The caller's reader may panic as it is dropped; while there is no response yet the lease gives itself back.
-        drop(std::mem::take(&mut self.request.body));
-        let Received { head, framing, reusable, .. } = received;
-        let facts = head.facts;
-        let keep_until = facts.keep_alive_timeout.and_then(keep_until);
-        let read = self.timeout().read;
-        let common = Arc::clone(&self.policy.common);
-        Response::new(Parts {
-            head,
-            framing,
-            reusable: reusable && !sent.close && facts.keep_alive_max != Some(0),
-            keep_until,
-            method: self.request.method,
-            url: self.request.url,
-            lease,
-            buffers,
-            max_body: self.request.max_body.unwrap_or(common.limits.max_body),
-            common,
-            read,
-            deadline: self.deadline,
-        })
-    }
+fn response(answered: Answered, policy: &Policy, request: Request) -> Response {
+    let Answered { received: Received { head, framing, reusable, .. }, sent, lease, buffers, deadline } = answered;
+    // The caller's reader may panic as it is dropped; while there is no response yet the lease gives itself back.
+    drop(request.body);
+    let facts = head.facts;
+    let common = Arc::clone(&policy.common);
+    Response::new(Parts {
+        head,
+        framing,
+        reusable: reusable && !sent.close && facts.keep_alive_max != Some(0),
+        keep_until: facts.keep_alive_timeout.and_then(keep_until),
+        read: request.timeout.as_ref().unwrap_or(&policy.timeout).read,
+        max_body: request.max_body.unwrap_or(common.limits.max_body),
+        method: request.method,
+        url: request.url,
+        lease,
+        buffers,
+        common,
+        deadline,
+    })
 }
 
 /// A 408 that closes, and nothing else came. On a connection that had been idle it means that the server gave up

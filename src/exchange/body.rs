@@ -37,7 +37,7 @@ pub(crate) struct BodyReader {
     expected: Option<u64>,
     /// The last bytes went from the transport straight to the caller, so that nobody has seen what is behind them.
     direct: bool,
-    trailers: Headers,
+    trailers: Option<Box<Headers>>,
 }
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl BodyReader {
             // An upgrade has no body; whoever asked for one takes the connection over.
             Framing::Empty | Framing::Upgrade => (State::Done, None),
         };
-        BodyReader { state, received: 0, expected, direct: false, trailers: Headers::new() }
+        BodyReader { state, received: 0, expected, direct: false, trailers: None }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -90,7 +90,8 @@ impl BodyReader {
 
     /// The trailer fields of a chunked body, once it is done.
     pub(crate) fn trailers(&self) -> &Headers {
-        &self.trailers
+        static NONE: Headers = Headers::new();
+        self.trailers.as_deref().unwrap_or(&NONE)
     }
 
     /// What speaks against another use of the connection: bytes that belong to no response, or its end. Asked when the
@@ -147,7 +148,8 @@ impl BodyReader {
                 .map_err(|fault| Error::new(fault.into(), Phase::Body))?;
             io.buffers.consume(taken);
             if chunked.is_done() {
-                self.trailers = chunked.take_trailers();
+                let trailers = chunked.take_trailers();
+                self.trailers = (!trailers.is_empty()).then(|| Box::new(trailers));
                 self.state = State::Done;
                 return Ok(0);
             }

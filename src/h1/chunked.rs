@@ -20,7 +20,8 @@ pub(crate) struct Chunked {
     /// Bytes of all framing so far, and what of it the data has paid for.
     framing: u64,
     paid: u64,
-    trailers: Trailers,
+    /// From the first trailer field on: most bodies have none.
+    trailers: Option<Box<Trailers>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ enum State {
 
 impl Chunked {
     pub(crate) fn new() -> Self {
-        Chunked { state: State::Size(0), size: 0, line_bytes: 0, framing: 0, paid: 0, trailers: Trailers::default() }
+        Chunked { state: State::Size(0), size: 0, line_bytes: 0, framing: 0, paid: 0, trailers: None }
     }
 
     /// So many of the next bytes are data.
@@ -73,7 +74,7 @@ impl Chunked {
 
     /// The trailer fields. They stand apart from the fields of the head for good (RFC 9110, section 6.5.1).
     pub(crate) fn take_trailers(&mut self) -> Headers {
-        std::mem::take(&mut self.trailers.fields)
+        self.trailers.take().map(|trailers| trailers.fields).unwrap_or_default()
     }
 
     /// Takes framing from the front of `input` and says how many bytes that was. Then data follows, or the body is
@@ -84,11 +85,11 @@ impl Chunked {
             match self.state {
                 State::Data | State::Done => break,
                 // A first byte of CR is the blank line's, and costs no memory.
-                State::Trailer if byte == b'\r' && self.trailers.is_at_line_start() => {
+                State::Trailer if byte == b'\r' && self.is_at_trailer_start() => {
                     self.state = State::LastLf;
                     taken += 1;
                 }
-                State::Trailer => taken += self.trailers.push(&input[taken..], limits)?,
+                State::Trailer => taken += self.trailers.get_or_insert_default().push(&input[taken..], limits)?,
                 State::LastLf => {
                     if byte != b'\n' {
                         return Err(Violation::Trailer.into());
@@ -104,6 +105,10 @@ impl Chunked {
             }
         }
         Ok(taken)
+    }
+
+    fn is_at_trailer_start(&self) -> bool {
+        self.trailers.as_ref().is_none_or(|trailers| trailers.line.is_empty())
     }
 
     /// Charges one byte of framing: small chunks in long extensions must not come for free (CVE-2023-39326).
@@ -170,10 +175,6 @@ struct Trailers {
 }
 
 impl Trailers {
-    fn is_at_line_start(&self) -> bool {
-        self.line.is_empty()
-    }
-
     /// Takes bytes up to the end of the line, and the field with it. `input` is not empty.
     fn push(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Fault> {
         if self.line.is_empty() {
@@ -253,8 +254,9 @@ mod tests {
                 assert!(n > 0 && n <= piece.len());
                 assert!(n == piece.len() || decoder.data_left() > 0 || decoder.is_done() || left > 0);
                 assert!(decoder.framing <= limits.chunk_framing_bytes + decoder.paid);
-                assert!(decoder.trailers.line.len() <= limits.trailer_bytes);
-                assert!(decoder.trailers.fields.len() <= limits.trailer_fields);
+                let trailers = decoder.trailers.as_deref();
+                assert!(trailers.is_none_or(|it| it.line.len() <= limits.trailer_bytes));
+                assert!(trailers.is_none_or(|it| it.fields.len() <= limits.trailer_fields));
                 piece = &piece[n..];
                 taken += n;
             }
@@ -391,7 +393,7 @@ mod tests {
             assert_eq!((decoder.data_left(), decoder.is_done()), (0, false));
             assert_eq!(decoder.advance(b"\r\n0\r\n\r\n", &Limits::default()), Ok(7));
             assert!(decoder.is_done());
-            assert_eq!(decoder.trailers.line.capacity(), 0);
+            assert!(decoder.trailers.is_none());
         }
     }
 
