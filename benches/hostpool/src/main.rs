@@ -1,0 +1,103 @@
+//! This crate, through a `Session`, as its users would.
+
+use std::io::Read;
+
+use bench_common::{Client, Fields, Setup, Source, Work, Workload};
+use hostpool::{Body, PoolManager, Response, Session, Timeout, TlsConfig};
+
+fn main() {
+    bench_common::main::<Hostpool>();
+}
+
+struct Hostpool(Session);
+
+impl Client for Hostpool {
+    const NAME: &'static str = "hostpool";
+    type Handle<'a> = Handle<'a>;
+
+    fn new(setup: &Setup) -> Self {
+        let mut session = Session::builder();
+        if let Some(limit) = setup.limit {
+            session = session.connector(PoolManager::builder().limit(limit).build().expect("the options agree"));
+        }
+        if let Some(root) = &setup.root {
+            session = session.tls(TlsConfig::builder().root_file(root).build().expect("a certificate"));
+        }
+        if let Some(bound) = setup.bound {
+            let timeout = Timeout::new().total(bound).pool(bound).connect(bound).write(bound).head(bound).read(bound);
+            session = session.timeout(timeout);
+        }
+        Hostpool(session.build().expect("the options agree"))
+    }
+
+    fn handle(&self) -> Handle<'_> {
+        Handle(&self.0)
+    }
+
+    fn excuse(workload: &Workload) -> Option<&'static str> {
+        (workload.work == Work::Gzip).then_some("content decoding is planned")
+    }
+
+    fn unix_url(socket: &str, path: &str) -> String {
+        format!("http+unix://{}{path}", socket.replace('/', "%2F"))
+    }
+}
+
+struct Handle<'a>(&'a Session);
+
+impl Handle<'_> {
+    fn send(&self, url: &str) -> Response {
+        let response = self.0.get(url).send().expect("the server answers");
+        assert_eq!(response.status(), 200);
+        response
+    }
+}
+
+/// Reads a small body to its end.
+fn read(mut response: Response, body: &mut [u8]) -> usize {
+    let mut len = 0;
+    while let read @ 1.. = response.read(&mut body[len..]).expect("the body arrives") {
+        len += read;
+    }
+    len
+}
+
+impl bench_common::Handle for Handle<'_> {
+    fn get(&mut self, url: &str, body: &mut [u8]) -> usize {
+        read(self.send(url), body)
+    }
+
+    fn get_vec(&mut self, url: &str) -> Vec<u8> {
+        self.send(url).bytes().expect("the body arrives")
+    }
+
+    fn get_fields(&mut self, url: &str, name: &str, body: &mut [u8]) -> Fields {
+        let response = self.send(url);
+        let count = response.headers().iter().count();
+        let value = response.headers().get(name).expect("the field").to_owned();
+        Fields { count, value, body: read(response, body) }
+    }
+
+    fn download(&mut self, url: &str, piece: &mut [u8]) -> u64 {
+        let mut response = self.send(url);
+        let mut total = 0;
+        while let read @ 1.. = response.read(piece).expect("the body arrives") {
+            total += read as u64;
+        }
+        total
+    }
+
+    fn upload(&mut self, url: &str, source: Source, length: Option<u64>) -> Vec<u8> {
+        let body = match length {
+            Some(length) => Body::sized(source, length),
+            None => Body::reader(source),
+        };
+        let response = self.0.post(url).data(body).send().expect("the server answers");
+        assert_eq!(response.status(), 200);
+        response.bytes().expect("the body arrives")
+    }
+
+    fn json(&mut self, url: &str) -> serde_json::Value {
+        self.send(url).json().expect("JSON")
+    }
+}
