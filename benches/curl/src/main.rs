@@ -62,9 +62,12 @@ impl Client for Curl {
 
 struct Handle(Easy);
 
+/// What is done with a line of a head.
+type Look<'a> = &'a mut dyn FnMut(&[u8]);
+
 impl Handle {
     /// GETs, hands each piece of the body to `piece`, and each line of the head to `line`.
-    fn send(&mut self, url: &str, mut piece: impl FnMut(&[u8]), mut line: Option<&mut dyn FnMut(&[u8])>) {
+    fn send(&mut self, url: &str, mut piece: impl FnMut(&[u8]), mut line: Option<Look<'_>>) {
         self.0.url(url).expect("a URL");
         let mut transfer = self.0.transfer();
         let write = |bytes: &[u8]| {

@@ -60,22 +60,24 @@ impl Exchange {
     pub fn upload(&mut self, stream: &mut Stream, host: &str, path: &str, mut source: Source, length: Option<u64>) {
         let framing = length.map_or("\r\nTransfer-Encoding: chunked".into(), |n| format!("\r\nContent-Length: {n}"));
         self.write_head("POST ", host, path, &framing);
+        // The first piece goes out with the head. Nothing is cleared that is about to be overwritten.
+        let mut start = self.output.len();
+        self.output.resize(start + SIZE_LINE + PIECE + 2, 0);
         loop {
-            let start = self.output.len();
             let data = start + if length.is_none() { SIZE_LINE } else { 0 };
-            self.output.resize(data + PIECE, 0);
-            let read = source.read(&mut self.output[data..]).expect("memory");
-            self.output.truncate(data + read);
+            let read = source.read(&mut self.output[data..data + PIECE]).expect("memory");
+            let mut end = data + read;
             if length.is_none() {
-                let line = format!("{read:0digits$x}\r\n", digits = SIZE_LINE - 2);
-                self.output[start..data].copy_from_slice(line.as_bytes());
-                self.output.extend_from_slice(b"\r\n");
+                let mut line = &mut self.output[start..data];
+                write!(line, "{read:0digits$x}\r\n", digits = SIZE_LINE - 2).expect("room");
+                self.output[end..end + 2].copy_from_slice(b"\r\n");
+                end += 2;
             }
-            stream.write_all(&self.output).expect("the server reads");
+            stream.write_all(&self.output[..end]).expect("the server reads");
+            start = 0;
             if read == 0 {
                 return;
             }
-            self.output.clear();
         }
     }
 
