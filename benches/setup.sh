@@ -2,7 +2,7 @@
 
 benches=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export CARGO_INCREMENTAL=0 CARGO_TERM_COLOR=never
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$benches/target}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${benches%/*}/target/benches}"
 release=$CARGO_TARGET_DIR/release
 built=$CARGO_TARGET_DIR/benches
 # A proxy of the environment would answer for the server.
