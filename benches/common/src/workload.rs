@@ -39,8 +39,8 @@ pub enum Work {
     Idle,
 }
 
-/// Which cores client and server run on. Left to itself the scheduler changes its mind from run to run, and a request that
-/// wakes another core costs three times what one on the same core does: such runs cannot be compared.
+/// Which cores client and server run on. Left to itself the scheduler changes its mind from run to run, and a request
+/// that wakes another core costs three times what one on the same core does: such runs cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cores {
     /// Both on one: they take turns anyway.

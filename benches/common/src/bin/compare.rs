@@ -11,8 +11,8 @@ const COLUMNS: [&str; 5] = ["instructions", "calls", "allocations", "bytes", "he
 const TOLERANCE: f64 = 0.02;
 
 /// Differences that are none: a call in a hundred requests, or the order in which a map was filled. How much of a large
-/// body comes along with its head, and how many segments a handshake comes in, is chance; to copy a MiB once more would be
-/// hundreds of times that.
+/// body comes along with its head, and how many segments a handshake comes in, is chance; to copy a MiB once more
+/// would be hundreds of times that.
 fn slack(row: &str) -> [f64; 5] {
     match row {
         _ if row.starts_with("download") || row.starts_with("upload") => [2_000.0, 0.5, 0.02, 16.0, 16.0],
