@@ -37,6 +37,8 @@ pub(crate) struct BodyReader {
     expected: Option<u64>,
     /// The last bytes went from the transport straight to the caller, so that nobody has seen what is behind them.
     direct: bool,
+    /// Bytes were received behind the end.
+    surplus: bool,
     trailers: Option<Box<Headers>>,
 }
 
@@ -59,7 +61,7 @@ impl BodyReader {
             // An upgrade has no body; whoever asked for one takes the connection over.
             Framing::Empty | Framing::Upgrade => (State::Done, None),
         };
-        BodyReader { state, received: 0, expected, direct: false, trailers: None }
+        BodyReader { state, received: 0, expected, direct: false, surplus: false, trailers: None }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -97,7 +99,7 @@ impl BodyReader {
     /// What speaks against another use of the connection: bytes that belong to no response, or its end. Asked when the
     /// body is done; what nobody has looked at yet is looked at.
     pub(crate) fn leftover(&self, wire: &Wire, buffers: &Buffers) -> Probe {
-        if !buffers.is_empty() || wire.has_buffered() {
+        if self.surplus || !buffers.is_empty() || wire.has_buffered() {
             return Probe::Readable;
         }
         match self.direct || buffers.was_full() {
@@ -134,6 +136,12 @@ impl BodyReader {
 
     fn read_chunked(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
         loop {
+            if io.buffers.is_empty() && buf.len() >= READ_AHEAD {
+                match self.read_chunks_in_place(io, buf)? {
+                    0 if !self.is_done() => continue,
+                    len => return Ok(len),
+                }
+            }
             let State::Chunked(chunked) = &mut self.state else { return Ok(0) };
             if chunked.data_left() > 0 {
                 let left = chunked.data_left();
@@ -148,14 +156,59 @@ impl BodyReader {
                 .map_err(|fault| Error::new(fault.into(), Phase::Body))?;
             io.buffers.consume(taken);
             if chunked.is_done() {
-                let trailers = chunked.take_trailers();
-                self.trailers = (!trailers.is_empty()).then(|| Box::new(trailers));
-                self.state = State::Done;
+                self.end_chunks();
                 return Ok(0);
             }
             if io.buffers.is_empty() && chunked.data_left() == 0 {
                 self.fill(io)?;
             }
+        }
+    }
+
+    /// Receives chunks as they come into a large buffer, and moves their data together there: one call for many chunks.
+    /// 0 is also the answer where all that came was framing.
+    fn read_chunks_in_place(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
+        let received = self.receive(io, buf)?;
+        self.direct = received == buf.len();
+        let State::Chunked(chunked) = &mut self.state else { return Ok(0) };
+        let (mut seen, mut data) = (0, 0);
+        while seen < received && !chunked.is_done() {
+            let left = usize::try_from(chunked.data_left()).unwrap_or(usize::MAX).min(received - seen);
+            buf.copy_within(seen..seen + left, data);
+            chunked.consume(left as u64);
+            (seen, data) = (seen + left, data + left);
+            match chunked.advance(&buf[seen..received], io.limits) {
+                Ok(taken) => seen += taken,
+                // What came before is handed out first, however it was split.
+                Err(fault) if data > 0 => {
+                    self.state = State::Failed(fault.into());
+                    return Ok(data);
+                }
+                Err(fault) => return Err(Error::new(fault.into(), Phase::Body)),
+            }
+        }
+        if chunked.is_done() {
+            self.surplus = seen < received;
+            self.end_chunks();
+        }
+        Ok(data)
+    }
+
+    fn end_chunks(&mut self) {
+        if let State::Chunked(chunked) = &mut self.state {
+            let trailers = chunked.take_trailers();
+            self.trailers = (!trailers.is_empty()).then(|| Box::new(trailers));
+            self.state = State::Done;
+        }
+    }
+
+    /// Receives into `buf`, past the read-ahead, which is empty.
+    fn receive(&self, io: &Io<'_>, buf: &mut [u8]) -> Result<usize> {
+        let wait = io.wait();
+        match io.wire.recv(buf, &wait) {
+            Ok(0) => Err(self.broken(io::ErrorKind::UnexpectedEof.into(), io, &wait)),
+            Ok(len) => Ok(len),
+            Err(error) => Err(self.broken(error, io, &wait)),
         }
     }
 
@@ -186,12 +239,7 @@ impl BodyReader {
                 self.fill(io)?;
             } else {
                 self.direct = true;
-                let wait = io.wait();
-                return match io.wire.recv(&mut buf[..most], &wait) {
-                    Ok(0) => Err(self.broken(io::ErrorKind::UnexpectedEof.into(), io, &wait)),
-                    Ok(len) => Ok(len),
-                    Err(error) => Err(self.broken(error, io, &wait)),
-                };
+                return self.receive(io, &mut buf[..most]);
             }
         }
         self.direct = false;

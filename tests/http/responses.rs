@@ -2,8 +2,9 @@
 
 use std::io::Read;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use hostpool::{CloseReason, ConnectionPool, StatusCode, Version};
+use hostpool::{CloseReason, ConnectionPool, ErrorKind, StatusCode, Version, Violation};
 
 use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok};
 
@@ -251,4 +252,49 @@ fn over_a_unix_socket() {
     let requests = server.join().unwrap();
     assert!(requests[0].starts_with("GET /first HTTP/1.1\r\nHost: localhost\r\n"), "{requests:?}");
     assert_eq!(pool.stats().created, 1);
+}
+
+/// Whether chunks are read one by one or many in one call, and however they are split: the same data, then the same
+/// end or error.
+#[test]
+fn chunks_by_buffers_of_every_size() {
+    let chunks: String = (1..200).map(|n| format!("{:x}\r\n{}\r\n", 7 * n, "d".repeat(7 * n))).collect();
+    let data = 7 * (1..200).sum::<usize>();
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let table = [
+        ("whole", format!("{chunks}0\r\n\r\n"), None, true),
+        ("with a trailer", format!("{chunks}0\r\nT: 1\r\n\r\n"), None, true),
+        ("surplus", format!("{chunks}0\r\n\r\nevil"), None, false),
+        ("broken", format!("{chunks}xyz\r\n"), Some(ErrorKind::Protocol(Violation::ChunkSize)), false),
+        ("cut", chunks.clone(), Some(ErrorKind::IncompleteBody { received: data as u64, expected: None }), false),
+    ];
+    for (id, body, error, kept) in table {
+        for (size, piece) in
+            [(100, 1 << 20), (16 * 1024, 1 << 20), (64 * 1024, 1 << 20), (64 * 1024, 1000), (1 << 20, 7)]
+        {
+            // In small pieces the surplus may come when the connection has been used again.
+            let piece = if id == "surplus" { 1 << 20 } else { piece };
+            let mut script = vec![Step::Request, Step::Pieces([head, &body].concat().into(), piece)];
+            script.extend(if id == "cut" { vec![] } else { answers(ok("next")) });
+            let server = Server::new(vec![script, answers(ok("other"))]);
+            let pool = ConnectionPool::builder(&server.url("")).probe_after(Duration::ZERO).build().unwrap();
+            let mut response = pool.get("/").send().unwrap();
+            let (mut buf, mut seen) = (vec![0; size], 0);
+            let end = loop {
+                match response.read(&mut buf) {
+                    Ok(0) => break None,
+                    Ok(len) => {
+                        assert!(buf[..len].iter().all(|&byte| byte == b'd'), "{id}");
+                        seen += len;
+                    }
+                    Err(error) => break hostpool::Error::from_io(&error).map(|error| error.kind().clone()),
+                }
+            };
+            assert_eq!((seen, &end), (data, &error), "{id} by {size}, in pieces of {piece}");
+            assert_eq!(response.trailers().get("T").is_some(), id == "with a trailer");
+            drop(response);
+            let next = pool.get("/").send().unwrap().text().unwrap();
+            assert_eq!(next == "next", kept, "{id} by {size}, in pieces of {piece}");
+        }
+    }
 }
