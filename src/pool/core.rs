@@ -753,17 +753,22 @@ impl<P: Parts> Core<P> {
     /// At most two connections that expired, oldest first: so garbage never outlives the pool's next operations, and no
     /// operation pays for more than its share.
     fn sweep(&mut self, now: Instant) -> Victims<P::Conn> {
-        [(); 2].map(|()| {
-            let oldest = self.idle.oldest().filter(|&id| self.units[id].expires.is_some_and(|at| at <= now))?;
-            let reason = self.expiry_reason(oldest, now);
-            Some(self.evict(oldest, reason))
-        })
+        match self.evict_expired(now) {
+            None => [None, None],
+            first => [first, self.evict_expired(now)],
+        }
+    }
+
+    fn evict_expired(&mut self, now: Instant) -> Option<Victim<P::Conn>> {
+        let oldest = self.idle.oldest().filter(|&id| self.units[id].expires.is_some_and(|at| at <= now))?;
+        let reason = self.expiry_reason(oldest, now);
+        Some(self.evict(oldest, reason))
     }
 
     fn expiry(&self, id: Id, now: Instant, keep_until: Option<Instant>) -> Option<Instant> {
         let idle = self.settings.idle_timeout.and_then(|limit| now.checked_add(limit));
         let age = self.age_end(id);
-        [idle, age, keep_until].into_iter().flatten().min()
+        earlier(earlier(idle, age), keep_until)
     }
 
     fn age_end(&self, id: Id) -> Option<Instant> {
@@ -776,5 +781,12 @@ impl<P: Parts> Core<P> {
             Some(end) if end <= now => CloseReason::MaxAge,
             _ => CloseReason::IdleTimeout,
         }
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

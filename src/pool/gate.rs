@@ -87,7 +87,9 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         };
         // Before the grant is used: a permit may stand for the place of one of these.
         let held = self.hold(grant);
-        self.bury(victims.into_iter().flatten());
+        if victims.iter().any(Option::is_some) {
+            self.bury(victims.into_iter().flatten());
+        }
         Ok(self.probe(held, now))
     }
 

@@ -430,3 +430,20 @@ fn debug_says_how_things_stand_in_one_line() {
         assert_eq!(format!("{pool:?}"), format!("open 0{limits}, idle 0, in use 0, waiting 0, closed"));
     }
 }
+
+/// One checkout and one return, over and over, for counting: see `docs/performance.md`.
+#[test]
+#[ignore = "counts nothing by itself"]
+fn pairs() {
+    let pairs = std::env::var("HOSTPOOL_PAIRS").ok().and_then(|pairs| pairs.parse().ok()).unwrap_or(1000);
+    let pool: Pool = Gate::new(Settings { open_limit: Some(8), idle_limit: Some(8), ..NO_LIMITS }, Duration::MAX);
+    let sockets = Arc::default();
+    for _ in 0..pairs {
+        match pool.checkout(&X1, Deadline::NEVER) {
+            Ok(Checked::Lease(lease)) => lease.give_back(None),
+            Ok(Checked::Permit(permit)) => permit.opened(Socket::open(&sockets)).give_back(None),
+            Err(refused) => panic!("{refused:?}"),
+        }
+    }
+    assert_eq!(pool.stats().created, 1);
+}
