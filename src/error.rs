@@ -8,6 +8,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
+
 use crate::headers::InvalidHeader;
 use crate::url::{InvalidUrl, Origin};
 
@@ -73,6 +75,17 @@ pub enum ErrorKind {
     #[doc(alias = "UnrewindableBodyError")]
     UnrewindableBody,
 
+    /// The response's status is an error, and the caller asked for that to be one.
+    #[doc(alias = "HTTPError")]
+    #[doc(alias = "ClientResponseError")]
+    Status(StatusCode),
+    /// More redirects than are followed.
+    TooManyRedirects,
+    /// A redirect that is not followed: to what is no URL, to another scheme than `http` and `https`, or from `https`
+    /// to `http`.
+    #[doc(alias = "InvalidUrlRedirectClientError")]
+    #[doc(alias = "NonHttpUrlRedirectClientError")]
+    InvalidRedirect(&'static str),
     /// The peer broke HTTP.
     #[doc(alias = "ProtocolError")]
     Protocol(Violation),
@@ -87,9 +100,16 @@ pub enum ErrorKind {
     },
     /// The peer sent more than a limit allows.
     LimitExceeded(Limit),
-    /// The body is not what it says it is: no valid JSON for the type asked for, or no valid text.
-    #[doc(alias = "ContentTypeError")]
+    /// The body is not what it says it is: broken or cut compression, or no valid JSON for the type asked for.
+    #[doc(alias = "DecodeError")]
     Decode,
+    /// The body is of another media type than was asked for.
+    #[doc(alias = "ContentTypeError")]
+    ContentType,
+    /// The file or writer of the caller's that the body was to go to failed; the source is its error.
+    Output,
+    /// What a hook or a middleware of the caller's said: see [`Error::custom`].
+    Custom,
 
     /// The name has no address, or the resolver failed.
     #[doc(alias = "NameResolutionError")]
@@ -208,6 +228,8 @@ pub enum Limit {
     ChunkFraming,
     /// Bytes of a body that is read as a whole.
     Body,
+    /// Codings of one body.
+    Codings,
 }
 
 impl Limit {
@@ -220,6 +242,7 @@ impl Limit {
             Limit::Trailers => "trailers",
             Limit::ChunkFraming => "bytes of chunk framing",
             Limit::Body => "bytes of a body read as a whole",
+            Limit::Codings => "content codings",
         }
     }
 }
@@ -305,6 +328,19 @@ impl Error {
 
     pub(crate) fn config(why: &'static str) -> Error {
         Error::new(ErrorKind::InvalidConfig(why), Phase::Prepare)
+    }
+
+    /// An error of the caller's own, as hooks and middleware give it.
+    ///
+    /// ```
+    /// use hostpool::{Error, ErrorKind};
+    ///
+    /// let error = Error::custom("this host is not on the list");
+    /// assert_eq!(error.kind(), &ErrorKind::Custom);
+    /// assert!(error.to_string().contains("not on the list"));
+    /// ```
+    pub fn custom(why: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        Error::new(ErrorKind::Custom, Phase::Prepare).with_source(why)
     }
 
     pub(crate) fn violation(violation: Violation, phase: Phase) -> Error {
@@ -410,6 +446,9 @@ impl fmt::Display for ErrorKind {
                 write!(f, "the request's body goes on behind the {declared} bytes declared")
             }
             ErrorKind::UnrewindableBody => write!(f, "the request's body cannot be sent again"),
+            ErrorKind::Status(status) => write!(f, "the status is {status}"),
+            ErrorKind::TooManyRedirects => write!(f, "too many redirects"),
+            ErrorKind::InvalidRedirect(why) => write!(f, "a redirect that is not followed: {why}"),
             ErrorKind::Protocol(violation) => f.write_str(violation.describe()),
             ErrorKind::IncompleteBody { received, expected: Some(expected) } => {
                 write!(f, "the body ended after {received} of {expected} bytes")
@@ -419,6 +458,9 @@ impl fmt::Display for ErrorKind {
             }
             ErrorKind::LimitExceeded(limit) => write!(f, "too many {}", limit.describe()),
             ErrorKind::Decode => write!(f, "the body could not be decoded"),
+            ErrorKind::ContentType => write!(f, "the body is of another media type"),
+            ErrorKind::Output => write!(f, "the body could not be written out"),
+            ErrorKind::Custom => write!(f, "refused by the caller's own code"),
             ErrorKind::Resolve => write!(f, "the host has no address"),
             ErrorKind::Connect => write!(f, "no connection"),
             ErrorKind::Tls => write!(f, "TLS failed"),
