@@ -142,6 +142,11 @@ impl<const LIST: usize> List<LIST> {
         self.oldest.get()
     }
 
+    /// The oldest of the others.
+    pub(crate) fn oldest_but<T: Linked>(&self, arena: &Arena<T>, id: Id) -> Option<Id> {
+        if self.oldest == id { arena[id].link_ref(LIST).newer.get() } else { self.oldest() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len as usize
     }
@@ -162,8 +167,7 @@ impl<const LIST: usize> List<LIST> {
 
     /// `id` stands in this list.
     pub(crate) fn unlink<T: Linked>(&mut self, arena: &mut Arena<T>, id: Id) {
-        let Link { newer, older } = *arena[id].link_ref(LIST);
-        *arena[id].link(LIST) = Link::UNLINKED;
+        let Link { newer, older } = std::mem::replace(arena[id].link(LIST), Link::UNLINKED);
         match newer.get() {
             Some(newer) => arena[newer].link(LIST).older = older,
             None => self.newest = older,
@@ -176,10 +180,8 @@ impl<const LIST: usize> List<LIST> {
     }
 
     /// From the oldest member to the newest.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn ids<T: Linked>(&self, arena: &Arena<T>) -> Vec<Id> {
-        let next = |id: &Id| arena[*id].link_ref(LIST).newer.get();
-        std::iter::successors(self.oldest.get(), next).collect()
+    pub(crate) fn iter<T: Linked>(&self, arena: &Arena<T>) -> impl Iterator<Item = Id> {
+        std::iter::successors(self.oldest.get(), |id| arena[*id].link_ref(LIST).newer.get())
     }
 }
 
@@ -210,7 +212,7 @@ mod tests {
             for place in order {
                 list.unlink(&mut arena, ids[place]);
                 left.retain(|&id| id != ids[place]);
-                assert_eq!(list.ids(&arena), left);
+                assert_eq!(list.iter(&arena).collect::<Vec<_>>(), left);
                 assert_eq!((list.oldest(), list.newest()), (left.first().copied(), left.last().copied()));
             }
             assert!(list.is_empty());

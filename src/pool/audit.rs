@@ -1,8 +1,9 @@
 //! What has to hold after every step, computed anew from the arenas.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
-use super::{Arena, Core, Filed, Id, Linked, List, Parts, State, Waiter, WaiterTurn};
+use super::{Arena, Checkout, Core, Filed, Grant, Id, Linked, List, Parts, State, Victims, Waiter, WaiterTurn};
 
 impl<P: Parts> Core<P> {
     /// Panics where the core contradicts itself.
@@ -14,6 +15,20 @@ impl<P: Parts> Core<P> {
         self.audit_grants();
         self.audit_held();
         self.audit_names();
+    }
+
+    /// What a gate does.
+    pub(crate) fn reuse_or_checkout(
+        &mut self,
+        key: &P::Key,
+        now: Instant,
+        abort: impl Fn() -> P::Abort,
+        waker: impl Fn() -> P::Waker,
+    ) -> (Checkout<P::Conn>, Victims<P::Conn>) {
+        match self.reuse(key, now) {
+            Some(idle) => (Checkout::Granted(Grant::Conn(idle)), [None, None]),
+            None => self.checkout(key, now, abort, waker),
+        }
     }
 
     /// The ticket of whoever has queued for longest.
@@ -50,18 +65,18 @@ impl<P: Parts> Core<P> {
         }
     }
 
-    /// Idle units are in all three lists, and nothing else is.
+    /// Idle units are in both lists, and nothing else is.
     fn audit_idle(&self) {
         let all = members(&self.idle, &self.units);
         let idle: BTreeSet<Id> = self.units.iter().filter(|(_, unit)| unit.state == State::Idle).map(|u| u.0).collect();
         assert_eq!(all.iter().copied().collect::<BTreeSet<_>>(), idle, "the idle list is not the idle units");
         let times: Vec<_> = all.iter().map(|&id| self.units[id].since).collect();
         assert!(times.iter().all(Option::is_some) && times.is_sorted(), "the idle list is out of order");
-        // The narrower lists keep the order of the whole one.
         for (id, endpoint) in self.endpoints.iter() {
-            let own: Vec<_> = all.iter().copied().filter(|&unit| self.units[unit].endpoint == id).collect();
-            assert_eq!(members(&endpoint.idle, &self.units), own, "the idle list of endpoint {id:?}");
+            let own = all.iter().filter(|&&unit| self.units[unit].endpoint == id).count();
+            assert_eq!(endpoint.idle, own, "idle units of endpoint {id:?}");
         }
+        // The narrower lists keep the order of the whole one.
         for (id, filed) in self.filed.iter() {
             let own: Vec<_> = all.iter().copied().filter(|&unit| self.units[unit].filed == id).collect();
             assert_eq!(members(&filed.idle, &self.units), own, "the idle list of key {id:?}");
@@ -90,7 +105,7 @@ impl<P: Parts> Core<P> {
             let waiting: Vec<_> = waiting.into_iter().map(|(_, waiter)| waiter).collect();
             assert_eq!(members(&endpoint.queue, &self.waiters), waiting, "the queue of endpoint {id:?}");
             if !waiting.is_empty() {
-                assert!(endpoint.idle.is_empty(), "endpoint {id:?} has waiters and idle connections");
+                assert!(endpoint.idle == 0, "endpoint {id:?} has waiters and idle connections");
                 let full = !self.has_own_room(id) || !self.has_total_room();
                 assert!(full && !self.closed, "endpoint {id:?} has waiters and room");
             }
@@ -140,9 +155,11 @@ impl<P: Parts> Core<P> {
         assert_eq!(self.hosts.len(), self.endpoints.len());
         for (id, endpoint) in self.endpoints.iter() {
             assert_eq!(self.hosts.get(&endpoint.name), Some(&id), "an endpoint's name leads elsewhere");
-            let keys = self.filed.iter().filter(|(_, filed)| filed.endpoint == id).count();
-            assert_eq!(endpoint.keys, keys, "keys of endpoint {id:?}");
-            assert!(keys > 0, "endpoint {id:?} has no keys");
+            let keys: BTreeSet<Id> =
+                self.filed.iter().filter(|(_, filed)| filed.endpoint == id).map(|it| it.0).collect();
+            let listed: BTreeSet<Id> = members(&endpoint.keys, &self.filed).into_iter().collect();
+            assert_eq!(listed, keys, "keys of endpoint {id:?}");
+            assert!(!keys.is_empty(), "endpoint {id:?} has no keys");
         }
     }
 
@@ -154,7 +171,7 @@ impl<P: Parts> Core<P> {
 
 /// From the oldest to the newest; the list's own ends and length agree.
 fn members<const LIST: usize, T: Linked>(list: &List<LIST>, arena: &Arena<T>) -> Vec<Id> {
-    let ids = list.ids(arena);
+    let ids: Vec<Id> = list.iter(arena).collect();
     assert_eq!((list.oldest(), list.newest()), (ids.first().copied(), ids.last().copied()), "the ends of a list");
     assert_eq!(list.len(), ids.len(), "the length of a list");
     ids

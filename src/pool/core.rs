@@ -24,6 +24,8 @@ use super::stats::{CloseReason, PoolStats};
 #[cfg(any(test, fuzzing))]
 #[path = "audit.rs"]
 mod audit;
+#[path = "idle.rs"]
+mod idle;
 
 /// After so many hand-overs in a row within one endpoint, each past an older waiter that only the total holds back, the
 /// next connection is closed for the oldest of these: a busy host must not starve the rest.
@@ -43,10 +45,21 @@ pub(crate) struct UnitId(Id);
 /// What a caller of `checkout` may do.
 #[derive(Debug)]
 pub(crate) enum Grant<C> {
-    /// Use this connection, which was given back at `since`. `suspect` says that one which was idle no longer was dead.
-    Conn { unit: UnitId, conn: C, since: Instant, suspect: bool },
+    /// Use this connection.
+    Conn(Idle<C>),
     /// Open a connection.
     Permit { unit: UnitId },
+}
+
+/// A connection that was idle, and is the caller's now.
+#[derive(Debug)]
+pub(crate) struct Idle<C> {
+    pub(crate) unit: UnitId,
+    pub(crate) conn: C,
+    /// When it was given back.
+    pub(crate) since: Instant,
+    /// One that was idle no longer than this was dead.
+    pub(crate) suspect: bool,
 }
 
 #[derive(Debug)]
@@ -110,9 +123,9 @@ pub(crate) struct Core<P: Parts> {
 
 mod link {
     pub(super) const ALL: usize = 0;
-    pub(super) const ENDPOINT: usize = 1;
-    pub(super) const KEY: usize = 2;
+    pub(super) const KEY: usize = 1;
     pub(super) const QUEUE: usize = 0;
+    pub(super) const FILED: usize = 0;
 }
 
 /// One key with its idle connections.
@@ -122,20 +135,22 @@ struct Filed<P: Parts> {
     idle: List<{ link::KEY }>,
     /// Units and waiters that refer to it.
     refs: usize,
+    link: Link,
 }
 
 struct Endpoint<P: Parts> {
     name: <P::Key as Key>::Endpoint,
     /// Units, whoever owns them.
     open: usize,
-    idle: List<{ link::ENDPOINT }>,
+    /// Idle connections, of all its keys.
+    idle: usize,
     queue: List<{ link::QUEUE }>,
     /// The ticket by which this endpoint stands in `held_by_total`.
     held: Option<u64>,
     handovers: u32,
     /// A connection that was idle since then was found dead; older ones are looked at before use.
     suspect_until: Option<Instant>,
-    keys: usize,
+    keys: List<{ link::FILED }>,
 }
 
 struct Unit<P: Parts> {
@@ -149,7 +164,7 @@ struct Unit<P: Parts> {
     since: Option<Instant>,
     expires: Option<Instant>,
     transferred: bool,
-    links: [Link; 3],
+    links: [Link; 2],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +201,16 @@ impl<P: Parts> Linked for Unit<P> {
 
     fn link_ref(&self, list: usize) -> &Link {
         &self.links[list]
+    }
+}
+
+impl<P: Parts> Linked for Filed<P> {
+    fn link(&mut self, _: usize) -> &mut Link {
+        &mut self.link
+    }
+
+    fn link_ref(&self, _: usize) -> &Link {
+        &self.link
     }
 }
 
@@ -262,15 +287,7 @@ impl<P: Parts> Core<P> {
             return (Checkout::Granted(Grant::Permit { unit: UnitId(id) }), [Some(victim), None]);
         }
         self.stats.reused += 1;
-        (Checkout::Granted(self.lease(id, conn, now)), self.sweep(now))
-    }
-
-    fn lease(&mut self, id: Id, conn: P::Conn, now: Instant) -> Grant<P::Conn> {
-        let unit = &mut self.units[id];
-        unit.state = State::Leased;
-        let since = unit.since.unwrap_or(now);
-        let suspect = self.endpoints[unit.endpoint].suspect_until.is_some_and(|until| since <= until);
-        Grant::Conn { unit: UnitId(id), conn, since, suspect }
+        (Checkout::Granted(Grant::Conn(self.lease(id, conn, now))), self.sweep(now))
     }
 
     /// Closes an idle connection rather than making the caller wait: one of the own endpoint with another key where its
@@ -282,7 +299,7 @@ impl<P: Parts> Core<P> {
         abort: impl Fn() -> P::Abort,
     ) -> Option<(UnitId, Victim<P::Conn>)> {
         let own = !self.has_own_room(endpoint);
-        let victim = if own { self.endpoints[endpoint].idle.oldest() } else { self.idle.oldest() }?;
+        let victim = if own { self.oldest_of(endpoint) } else { self.idle.oldest() }?;
         let conn = self.take_idle(victim);
         self.stats.count_closed(CloseReason::EvictedForLimit);
         if self.units[victim].endpoint == endpoint {
@@ -307,7 +324,7 @@ impl<P: Parts> Core<P> {
             Some(WaiterTurn::Granted(unit)) => {
                 self.end_waiter(ticket.waiter);
                 let grant = match self.units[unit].conn.take() {
-                    Some(conn) => self.lease(unit, conn, now),
+                    Some(conn) => Grant::Conn(self.lease(unit, conn, now)),
                     None => {
                         self.set_dialing(unit);
                         Grant::Permit { unit: UnitId(unit) }
@@ -377,12 +394,11 @@ impl<P: Parts> Core<P> {
         keep_until: Option<Instant>,
     ) -> Result<(), (CloseReason, Victim<P::Conn>)> {
         let id = unit.0;
-        let endpoint = self.units[id].endpoint;
+        let Unit { endpoint, filed, born, .. } = self.units[id];
         // Callers read the clock before they get the lock: a time that comes late must not put the list out of order.
         let now = self.idle.newest().and_then(|newest| self.units[newest].since).map_or(now, |since| now.max(since));
-        let expires = self.expiry(id, now, keep_until);
-        let refusal = self.refusal(id, now, expires);
-        if let Some((reason, settle)) = refusal {
+        let expires = self.expiry(born, now, keep_until);
+        if let Some((reason, settle)) = self.refusal(id, now, expires) {
             self.units[id].state = State::Closing;
             self.stats.count_closed(reason);
             return Err((reason, Victim { conn, settle }));
@@ -393,10 +409,7 @@ impl<P: Parts> Core<P> {
         unit.conn = Some(conn);
         if self.endpoints[endpoint].queue.is_empty() {
             unit.state = State::Idle;
-            let filed = unit.filed;
-            self.idle.push(&mut self.units, id);
-            self.endpoints[endpoint].idle.push(&mut self.units, id);
-            self.filed[filed].idle.push(&mut self.units, id);
+            self.list_idle(id, endpoint, filed);
         } else {
             self.stats.reused += 1;
             self.stats.handed_over += 1;
@@ -436,7 +449,7 @@ impl<P: Parts> Core<P> {
         if held.is_some() {
             return Some((CloseReason::EvictedForLimit, release));
         }
-        let full = self.settings.idle_limit.is_some_and(|limit| endpoint.idle.len() >= limit);
+        let full = self.settings.idle_limit.is_some_and(|limit| endpoint.idle >= limit);
         full.then_some((CloseReason::PoolFull, release))
     }
 
@@ -506,7 +519,7 @@ impl<P: Parts> Core<P> {
         self.suspect(unit.0, since);
         self.stats.reused += 1;
         let conn = self.take_idle(next);
-        let grant = self.lease(next, conn, now);
+        let grant = Grant::Conn(self.lease(next, conn, now));
         (grant, self.settle(Settle::Release(unit)))
     }
 
@@ -579,7 +592,7 @@ impl<P: Parts> Core<P> {
     pub(crate) fn pressure(&self, key: &P::Key) -> (usize, usize) {
         let Some(&endpoint) = self.hosts.get(&key.endpoint()) else { return (0, 0) };
         let endpoint = &self.endpoints[endpoint];
-        (endpoint.open - endpoint.idle.len(), endpoint.queue.len())
+        (endpoint.open - endpoint.idle, endpoint.queue.len())
     }
 
     fn file(&mut self, key: &P::Key) -> Id {
@@ -593,19 +606,20 @@ impl<P: Parts> Core<P> {
                 let endpoint = self.endpoints.insert(Endpoint {
                     name: name.clone(),
                     open: 0,
-                    idle: List::new(),
+                    idle: 0,
                     queue: List::new(),
                     held: None,
                     handovers: 0,
                     suspect_until: None,
-                    keys: 0,
+                    keys: List::new(),
                 });
                 self.hosts.insert(name, endpoint);
                 endpoint
             }
         };
-        self.endpoints[endpoint].keys += 1;
-        let filed = self.filed.insert(Filed { key: key.clone(), endpoint, idle: List::new(), refs: 0 });
+        let link = Link::UNLINKED;
+        let filed = self.filed.insert(Filed { key: key.clone(), endpoint, idle: List::new(), refs: 0, link });
+        self.endpoints[endpoint].keys.push(&mut self.filed, filed);
         self.keys.insert(key.clone(), filed);
         filed
     }
@@ -619,9 +633,9 @@ impl<P: Parts> Core<P> {
         }
         let endpoint = filed.endpoint;
         self.keys.remove(&filed.key);
+        self.endpoints[endpoint].keys.unlink(&mut self.filed, id);
         self.filed.remove(id);
-        self.endpoints[endpoint].keys -= 1;
-        if self.endpoints[endpoint].keys == 0
+        if self.endpoints[endpoint].keys.is_empty()
             && let Some(endpoint) = self.endpoints.remove(endpoint)
         {
             self.hosts.remove(&endpoint.name);
@@ -657,7 +671,7 @@ impl<P: Parts> Core<P> {
             since: None,
             expires: None,
             transferred: false,
-            links: [Link::UNLINKED; 3],
+            links: [Link::UNLINKED; 2],
         });
         self.set_dialing(id);
         UnitId(id)
@@ -733,60 +747,5 @@ impl<P: Parts> Core<P> {
             self.dialing -= 1;
             self.grant_oldest(endpoint, unit.0);
         }
-    }
-
-    fn take_idle(&mut self, id: Id) -> P::Conn {
-        let Unit { endpoint, filed, .. } = self.units[id];
-        self.idle.unlink(&mut self.units, id);
-        self.endpoints[endpoint].idle.unlink(&mut self.units, id);
-        self.filed[filed].idle.unlink(&mut self.units, id);
-        self.units[id].conn.take().expect("an idle unit holds its connection: checkin puts both in place")
-    }
-
-    fn evict(&mut self, id: Id, reason: CloseReason) -> Victim<P::Conn> {
-        let conn = self.take_idle(id);
-        self.units[id].state = State::Closing;
-        self.stats.count_closed(reason);
-        Victim { conn, settle: Settle::Release(UnitId(id)) }
-    }
-
-    /// At most two connections that expired, oldest first: so garbage never outlives the pool's next operations, and no
-    /// operation pays for more than its share.
-    fn sweep(&mut self, now: Instant) -> Victims<P::Conn> {
-        match self.evict_expired(now) {
-            None => [None, None],
-            first => [first, self.evict_expired(now)],
-        }
-    }
-
-    fn evict_expired(&mut self, now: Instant) -> Option<Victim<P::Conn>> {
-        let oldest = self.idle.oldest().filter(|&id| self.units[id].expires.is_some_and(|at| at <= now))?;
-        let reason = self.expiry_reason(oldest, now);
-        Some(self.evict(oldest, reason))
-    }
-
-    fn expiry(&self, id: Id, now: Instant, keep_until: Option<Instant>) -> Option<Instant> {
-        let idle = self.settings.idle_timeout.and_then(|limit| now.checked_add(limit));
-        let age = self.age_end(id);
-        earlier(earlier(idle, age), keep_until)
-    }
-
-    fn age_end(&self, id: Id) -> Option<Instant> {
-        let born = self.units[id].born?;
-        born.checked_add(self.settings.max_age?)
-    }
-
-    fn expiry_reason(&self, id: Id, now: Instant) -> CloseReason {
-        match self.age_end(id) {
-            Some(end) if end <= now => CloseReason::MaxAge,
-            _ => CloseReason::IdleTimeout,
-        }
-    }
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::core::{Checkout, Core, Grant, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
+use super::core::{Checkout, Core, Grant, Idle, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
 use super::stats::CloseReason;
 
 struct Numbers;
@@ -93,7 +93,7 @@ impl Script {
     fn get(&mut self, who: char, key: &str) -> String {
         let key = (key.as_bytes()[0], key.as_bytes()[1]);
         let rung = &self.rung;
-        let (checkout, victims) = self.core.checkout(&key, self.now, || who, || Bell(who, Rc::clone(rung)));
+        let (checkout, victims) = self.core.reuse_or_checkout(&key, self.now, || who, || Bell(who, Rc::clone(rung)));
         let got = match checkout {
             Checkout::Granted(grant) => self.take(who, grant),
             Checkout::Closed => "closed".to_string(),
@@ -167,7 +167,7 @@ impl Script {
                 self.hands.insert(who, Hand::Dial(unit));
                 "dial".to_string()
             }
-            Grant::Conn { unit, conn, since, suspect } => {
+            Grant::Conn(Idle { unit, conn, since, suspect }) => {
                 self.hands.insert(who, Hand::Conn { unit, conn, since });
                 format!("conn {conn}{}", if suspect { " suspect" } else { "" })
             }
@@ -758,7 +758,8 @@ fn endpoints_that_are_empty_are_forgotten() {
     for number in 0..10_000u32 {
         let key = ((number % 251) as u8, (number % 7) as u8);
         let rung = Rc::default();
-        let get = |core: &mut Core<Numbers>| core.checkout(&key, now, || 'a', || Bell('a', Rc::clone(&rung))).0;
+        let get =
+            |core: &mut Core<Numbers>| core.reuse_or_checkout(&key, now, || 'a', || Bell('a', Rc::clone(&rung))).0;
         let Checkout::Granted(Grant::Permit { unit }) = get(&mut core) else { panic!("the pool is empty") };
         let Checkout::Queued(ticket) = get(&mut core) else { panic!("the pool is full") };
         assert!(matches!(core.cancel(ticket, now), Turn::Cancelled));

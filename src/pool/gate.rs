@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::core::{Checkout, Core, Grant, Key, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
+use super::core::{Checkout, Core, Grant, Idle, Key, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
 use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;
 use crate::net::abort::AbortCell;
@@ -74,6 +74,21 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     /// A connection or a permit for `key`; waits in line for it until the deadline.
     pub(crate) fn checkout(self: &Arc<Self>, key: &K, deadline: Deadline) -> Result<Checked<K, C>, Refused> {
         let now = Instant::now();
+        let idle = self.core.lock().reuse(key, now);
+        match idle {
+            Some(idle) if self.is_trusted(idle.since, idle.suspect, now) => Ok(Checked::Lease(self.lease(idle).0)),
+            Some(idle) => Ok(self.probe(self.hold(Grant::Conn(idle)), now)),
+            None => self.open_or_wait(key, deadline, now),
+        }
+    }
+
+    /// Whether a connection that came back at `since` is used without a look at it.
+    fn is_trusted(&self, since: Instant, suspect: bool, now: Instant) -> bool {
+        !suspect && now.checked_sub(self.probe_after).is_none_or(|trusted| since > trusted)
+    }
+
+    #[cold]
+    fn open_or_wait(self: &Arc<Self>, key: &K, deadline: Deadline, now: Instant) -> Result<Checked<K, C>, Refused> {
         let parker = OnceCell::new();
         let waker = || Arc::clone(parker.get_or_init(|| Arc::new(Condvar::new())));
         let mut core = self.core.lock();
@@ -131,11 +146,17 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     fn hold(self: &Arc<Self>, grant: Grant<C>) -> Held<K, C> {
         match grant {
             Grant::Permit { unit } => Held::Permit(Permit { unit: self.own(unit, None) }),
-            Grant::Conn { unit, conn, since, suspect } => {
-                let unit = self.own(unit, Some(CloseReason::Failed));
-                Held::Lease(Lease { conn, since: Some(since), unit }, suspect)
+            Grant::Conn(idle) => {
+                let (lease, suspect) = self.lease(idle);
+                Held::Lease(lease, suspect)
             }
         }
+    }
+
+    fn lease(self: &Arc<Self>, idle: Idle<C>) -> (Lease<K, C>, bool) {
+        let Idle { unit, conn, since, suspect } = idle;
+        let unit = self.own(unit, Some(CloseReason::Failed));
+        (Lease { conn, since: Some(since), unit }, suspect)
     }
 
     fn own(self: &Arc<Self>, id: UnitId, reason: Option<CloseReason>) -> Unit<K, C> {
@@ -149,8 +170,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                 Held::Permit(permit) => return Checked::Permit(permit),
                 Held::Lease(lease, suspect) => (lease, suspect),
             };
-            let idle = lease.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-            if idle < self.probe_after && !suspect {
+            if self.is_trusted(lease.since.unwrap_or(now), suspect, now) {
                 return Checked::Lease(lease);
             }
             let Err(reason) = lease.conn.probe() else { return Checked::Lease(lease) };

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::super::core::{Checkout, Core, Grant, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
+use super::super::core::{Checkout, Core, Grant, Idle, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
 use super::super::stats::{CloseReason, PoolStats};
 use super::model::{At, Fate, Given, Gone, How, Key, Model, Rules};
 
@@ -176,7 +176,7 @@ impl World {
         let (expected, gone) = self.model.checkout(key, self.now);
         let waiter = if let Given::Wait { waiter } = expected { waiter } else { u32::MAX };
         let (now, rung) = (self.at(self.now), &self.rung);
-        let (real, victims) = self.core.checkout(&key, now, || (), || Bell(waiter, Rc::clone(rung)));
+        let (real, victims) = self.core.reuse_or_checkout(&key, now, || (), || Bell(waiter, Rc::clone(rung)));
         match (real, expected) {
             (Checkout::Granted(grant), expected) => self.take(grant, expected),
             (Checkout::Closed, Given::Closed) => {}
@@ -193,7 +193,7 @@ impl World {
                 self.same(unit, place);
                 self.hands.push(Hand { place, unit, conn: None });
             }
-            (Grant::Conn { unit, conn, since, suspect }, Given::Conn { place, .. }) => {
+            (Grant::Conn(Idle { unit, conn, since, suspect }), Given::Conn { place, .. }) => {
                 self.same(unit, place);
                 let seconds = (since - self.start).as_secs();
                 assert_eq!(Given::Conn { place, conn, since: seconds, suspect }, expected);

@@ -1,0 +1,101 @@
+//! Connections that sit idle: by key, where the newest is used first, and all together, where the oldest goes first.
+
+use std::time::Instant;
+
+use super::super::stats::CloseReason;
+use super::{Core, Id, Idle, Parts, Settle, State, Unit, UnitId, Victim, Victims};
+
+impl<P: Parts> Core<P> {
+    /// The common case by itself: an idle connection, where nothing has to be closed first. `None` leaves it to
+    /// [`checkout`](Self::checkout).
+    #[inline]
+    pub(crate) fn reuse(&mut self, key: &P::Key, now: Instant) -> Option<Idle<P::Conn>> {
+        // A pool that is closed and an endpoint with waiters have no idle connection.
+        let newest = self.filed[*self.keys.get(key)?].idle.newest()?;
+        let is_over = |id: Id| self.units[id].expires.is_some_and(|at| at <= now);
+        // The one that sits idle for longest once this one is gone.
+        let oldest = self.idle.oldest_but(&self.units, newest);
+        if is_over(newest) || oldest.is_some_and(is_over) {
+            return None;
+        }
+        self.stats.reused += 1;
+        let conn = self.take_idle(newest);
+        Some(self.lease(newest, conn, now))
+    }
+
+    pub(super) fn lease(&mut self, id: Id, conn: P::Conn, now: Instant) -> Idle<P::Conn> {
+        let unit = &mut self.units[id];
+        unit.state = State::Leased;
+        let since = unit.since.unwrap_or(now);
+        let suspect = self.endpoints[unit.endpoint].suspect_until.is_some_and(|until| since <= until);
+        Idle { unit: UnitId(id), conn, since, suspect }
+    }
+
+    pub(super) fn list_idle(&mut self, id: Id, endpoint: Id, filed: Id) {
+        self.idle.push(&mut self.units, id);
+        self.endpoints[endpoint].idle += 1;
+        self.filed[filed].idle.push(&mut self.units, id);
+    }
+
+    #[inline]
+    pub(super) fn take_idle(&mut self, id: Id) -> P::Conn {
+        let Unit { endpoint, filed, .. } = self.units[id];
+        self.idle.unlink(&mut self.units, id);
+        self.endpoints[endpoint].idle -= 1;
+        self.filed[filed].idle.unlink(&mut self.units, id);
+        self.units[id].conn.take().expect("an idle unit holds its connection: checkin puts both in place")
+    }
+
+    /// The connection of this endpoint that sat idle for longest, whatever its key.
+    pub(super) fn oldest_of(&self, endpoint: Id) -> Option<Id> {
+        let keys = self.endpoints[endpoint].keys.iter(&self.filed);
+        keys.filter_map(|key| self.filed[key].idle.oldest()).min_by_key(|&unit| self.units[unit].since)
+    }
+
+    pub(super) fn evict(&mut self, id: Id, reason: CloseReason) -> Victim<P::Conn> {
+        let conn = self.take_idle(id);
+        self.units[id].state = State::Closing;
+        self.stats.count_closed(reason);
+        Victim { conn, settle: Settle::Release(UnitId(id)) }
+    }
+
+    /// At most two connections that expired, oldest first: so garbage never outlives the pool's next operations, and no
+    /// operation pays for more than its share.
+    pub(super) fn sweep(&mut self, now: Instant) -> Victims<P::Conn> {
+        match self.evict_expired(now) {
+            None => [None, None],
+            first => [first, self.evict_expired(now)],
+        }
+    }
+
+    fn evict_expired(&mut self, now: Instant) -> Option<Victim<P::Conn>> {
+        let oldest = self.idle.oldest().filter(|&id| self.units[id].expires.is_some_and(|at| at <= now))?;
+        let reason = self.expiry_reason(oldest, now);
+        Some(self.evict(oldest, reason))
+    }
+
+    /// When a connection that comes back now is no longer kept.
+    pub(super) fn expiry(&self, born: Option<Instant>, now: Instant, keep_until: Option<Instant>) -> Option<Instant> {
+        let idle = self.settings.idle_timeout.and_then(|limit| now.checked_add(limit));
+        earlier(earlier(idle, self.age_end(born)), keep_until)
+    }
+
+    pub(super) fn expiry_reason(&self, id: Id, now: Instant) -> CloseReason {
+        match self.age_end(self.units[id].born) {
+            Some(end) if end <= now => CloseReason::MaxAge,
+            _ => CloseReason::IdleTimeout,
+        }
+    }
+
+    fn age_end(&self, born: Option<Instant>) -> Option<Instant> {
+        let limit = self.settings.max_age?;
+        born?.checked_add(limit)
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
