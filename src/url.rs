@@ -12,6 +12,8 @@ use std::sync::{Arc, LazyLock};
 
 use crate::sync::RwLock;
 
+mod join;
+
 /// Longer URLs are refused: no server takes them, and all work on a URL is linear in its length.
 const MAX_LEN: usize = 64 * 1024;
 
