@@ -65,6 +65,7 @@ mod limits;
 mod net;
 mod pool;
 mod pools;
+mod redirect;
 mod response;
 mod session;
 mod sync;

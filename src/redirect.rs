@@ -1,0 +1,292 @@
+//! What a redirect asks for, and whether it is followed (RFC 9110, section 15.4).
+//!
+//! Nothing is sent here: a response's status and Location become the plan of the next request, or a reason why there is
+//! none.
+
+use http::{Method, StatusCode};
+
+use crate::headers::Headers;
+use crate::url::{InvalidUrl, Scheme, Url};
+
+/// Which redirects change the method to GET.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Rewrite {
+    /// 303 alone, as urllib3 does.
+    #[default]
+    SeeOther,
+    /// Also 301 and 302 after a POST, as browsers do (RFC 9110, sections 15.4.2 and 15.4.3).
+    AlsoAfterPost,
+}
+
+/// What a client follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) rewrite: Rewrite,
+    /// From `https` to `http`, where anybody on the way can read along.
+    pub(crate) downgrade: bool,
+}
+
+/// The next request, as far as it differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) url: Url,
+    /// GET in place of the method, and no body.
+    pub(crate) to_get: bool,
+    /// Scheme, host or port differ.
+    pub(crate) cross_origin: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// It is no redirect that leads anywhere: the response is the answer.
+    Stay,
+    Follow(Plan),
+    Refuse(&'static str),
+}
+
+/// Statuses that send the client elsewhere by themselves.
+pub(crate) fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// What a response to this request asks for.
+pub(crate) fn decide(url: &Url, method: &Method, status: StatusCode, headers: &Headers, rules: Rules) -> Decision {
+    if !is_redirect(status) {
+        return Decision::Stay;
+    }
+    let mut locations = headers.values("location");
+    let Some(location) = locations.next() else { return Decision::Stay };
+    if locations.any(|other| other != location) {
+        return Decision::Refuse("two Locations differ");
+    }
+    let next = match url.join(&text(location)) {
+        Ok(next) => inherit_fragment(next, url),
+        // Without a `//` an absolute one is taken for none at all.
+        Err(InvalidUrl::UnsupportedScheme | InvalidUrl::NoScheme) => {
+            return Decision::Refuse("it leads to another scheme than http(s)");
+        }
+        Err(_) => return Decision::Refuse("the Location is no URL"),
+    };
+    let (from, to) = (url.origin(), next.origin());
+    let cross_origin = from != to;
+    if cross_origin && to.kind() == Scheme::HttpUnix {
+        return Decision::Refuse("it leads to a local socket");
+    }
+    if from.kind() == Scheme::Https && to.kind() == Scheme::Http && !rules.downgrade {
+        return Decision::Refuse("it leads from https to http");
+    }
+    Decision::Follow(Plan { url: next, to_get: becomes_get(method, status, rules.rewrite), cross_origin })
+}
+
+fn becomes_get(method: &Method, status: StatusCode, rewrite: Rewrite) -> bool {
+    match status.as_u16() {
+        303 => !matches!(*method, Method::GET | Method::HEAD),
+        301 | 302 => rewrite == Rewrite::AlsoAfterPost && *method == Method::POST,
+        _ => false,
+    }
+}
+
+/// A Location is ASCII by rule. Of servers that do not care most send UTF-8; what is none is kept byte by byte.
+fn text(location: &[u8]) -> String {
+    match std::str::from_utf8(location) {
+        Ok(text) => text.to_owned(),
+        Err(_) => location.iter().fold(String::new(), |mut text, &byte| {
+            match byte.is_ascii() {
+                true => text.push(char::from(byte)),
+                false => text.push_str(&format!("%{byte:02X}")),
+            }
+            text
+        }),
+    }
+}
+
+/// A Location without a fragment has that of the URL it redirects (RFC 9110, section 10.2.2).
+fn inherit_fragment(next: Url, url: &Url) -> Url {
+    match (next.fragment(), url.fragment()) {
+        (None, Some(fragment)) => next.join(&format!("#{fragment}")).unwrap_or(next),
+        _ => next,
+    }
+}
+
+/// Fields that say who the caller is. None of them goes to another origin, in any copy.
+const CREDENTIALS: [&str; 6] =
+    ["authorization", "cookie", "cookie2", "proxy-authorization", "www-authenticate", "proxy-authenticate"];
+
+/// Fields about one host or one page, wrong at another origin.
+const OF_THE_ORIGIN: [&str; 3] = ["host", "origin", "referer"];
+
+/// Fields about a body (RFC 9110, section 15.4), and about how it is sent.
+const OF_THE_BODY: [&str; 9] = [
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "content-language",
+    "content-location",
+    "digest",
+    "last-modified",
+    "transfer-encoding",
+    "expect",
+];
+
+/// Whether a field must not follow a redirect to another origin; `sensitive` names further ones.
+pub(crate) fn stays_behind(name: &str, sensitive: &[Box<str>]) -> bool {
+    let own = CREDENTIALS.iter().chain(&OF_THE_ORIGIN).copied();
+    own.chain(sensitive.iter().map(|name| &**name)).any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// Takes all that describes a body off a request that has none any more.
+pub(crate) fn forget_body(headers: &mut Headers) {
+    OF_THE_BODY.iter().for_each(|name| {
+        headers.remove(name);
+    });
+}
+
+/// Takes off what is not for another origin.
+pub(crate) fn forget_origin(headers: &mut Headers, sensitive: &[Box<str>]) {
+    let own = CREDENTIALS.iter().chain(&OF_THE_ORIGIN).copied();
+    for name in own.chain(sensitive.iter().map(|name| &**name)) {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SESSION: Rules = Rules { rewrite: Rewrite::AlsoAfterPost, downgrade: false };
+
+    fn decided(url: &str, method: &str, status: u16, locations: &[&[u8]], rules: Rules) -> Decision {
+        let mut headers = Headers::new();
+        for location in locations {
+            headers.append_bytes("Location", location).unwrap();
+        }
+        let status = StatusCode::from_u16(status).unwrap();
+        decide(&Url::parse(url).unwrap(), &method.parse().unwrap(), status, &headers, rules)
+    }
+
+    /// The URL that a Location leads to, or why not.
+    fn leads(url: &str, location: &str) -> Result<String, &'static str> {
+        match decided(url, "GET", 302, &[location.as_bytes()], SESSION) {
+            Decision::Follow(plan) => Ok(plan.url.as_str().to_owned()),
+            Decision::Refuse(why) => Err(why),
+            Decision::Stay => Err("stays"),
+        }
+    }
+
+    #[test]
+    fn where_it_leads() {
+        let (no_url, scheme) = ("the Location is no URL", "it leads to another scheme than http(s)");
+        let table = [
+            ("B106", "/c?d", Ok("http://h/c?d")),
+            ("B106 relative", "c", Ok("http://h/a/c")),
+            ("B110", "/c#part", Ok("http://h/c#part")),
+            ("B119", "/%2f%zz%20", Ok("http://h/%2f%zz%20")),
+            ("B107 ftp", "ftp://h/", Err(scheme)),
+            ("A1.19 file", "file:///etc/passwd", Err(scheme)),
+            ("A1.19 data", "data:,x", Err(scheme)),
+            ("A1.19 javascript", "javascript:alert(1)", Err(scheme)),
+            ("A1.19 unix", "unix:/run/docker.sock", Err(scheme)),
+            ("A1.19 http+unix", "http+unix://%2Frun%2Fdocker.sock/", Err("it leads to a local socket")),
+            ("A1.20 //", "//evil/x", Ok("http://evil/x")),
+            ("A1.20 ///", "///evil", Ok("http://evil")),
+            ("A1.20 /\\", "/\\evil", Ok("http://evil")),
+            ("A1.20 \\\\", "\\\\evil", Ok("http://evil")),
+            ("A1.20 http:evil", "http:evil", Ok("http://h/a/evil")),
+            ("A1.20 ?q", "?q", Ok("http://h/a/b?q")),
+            ("A1.20 empty", "", Ok("http://h/a/b?x")),
+            ("no host", "http://", Err(no_url)),
+            ("port", "http://h:99999/", Err(no_url)),
+            ("numeric host", "http://0x7f.1/", Err(no_url)),
+            ("A1.22", "/a%0d%0ab", Ok("http://h/a%0d%0ab")),
+            ("B116", "http://u:p@h/", Ok("http://u:p@h/")),
+        ];
+        for (row, location, expected) in table {
+            assert_eq!(leads("http://h/a/b?x", location), expected.map(str::to_owned), "{row}");
+        }
+        assert_eq!(leads("http://h/a#part", "/b").unwrap(), "http://h/b#part");
+        assert_eq!(leads("http://h/a#part", "/b#own").unwrap(), "http://h/b#own");
+        assert_eq!(leads("http+unix://%2Fs/a", "/b").unwrap(), "http+unix://%2Fs/b");
+    }
+
+    #[test]
+    fn locations_that_are_no_text() {
+        let Decision::Follow(plan) = decided("http://h/", "GET", 302, &[b"/caf\xe9"], SESSION) else { panic!() };
+        assert_eq!(plan.url.target(), "/caf%E9");
+        let Decision::Follow(plan) = decided("http://h/", "GET", 302, &["/café".as_bytes()], SESSION) else {
+            panic!()
+        };
+        assert_eq!(plan.url.target(), "/caf%C3%A9");
+    }
+
+    #[test]
+    fn how_many_locations() {
+        assert_eq!(decided("http://h/", "GET", 302, &[], SESSION), Decision::Stay);
+        let refused = Decision::Refuse("two Locations differ");
+        assert_eq!(decided("http://h/", "GET", 302, &[b"/a", b"/b"], SESSION), refused, "A1.23");
+        assert!(matches!(decided("http://h/", "GET", 302, &[b"/a", b"/a"], SESSION), Decision::Follow(_)));
+    }
+
+    #[test]
+    fn methods() {
+        let pools = Rules { rewrite: Rewrite::SeeOther, downgrade: false };
+        let table = [
+            ("B94 301", 301, "POST", Some(true), Some(false)),
+            ("B94 302", 302, "POST", Some(true), Some(false)),
+            ("B97 301 PUT", 301, "PUT", Some(false), Some(false)),
+            ("B97 302 DELETE", 302, "DELETE", Some(false), Some(false)),
+            ("302 HEAD", 302, "HEAD", Some(false), Some(false)),
+            ("B95 POST", 303, "POST", Some(true), Some(true)),
+            ("B95 PUT", 303, "PUT", Some(true), Some(true)),
+            ("B95 HEAD", 303, "HEAD", Some(false), Some(false)),
+            ("B98 307", 307, "POST", Some(false), Some(false)),
+            ("B98 308", 308, "POST", Some(false), Some(false)),
+            ("300", 300, "GET", None, None),
+            ("304", 304, "GET", None, None),
+            ("305", 305, "GET", None, None),
+            ("200", 200, "GET", None, None),
+        ];
+        for (row, status, method, session, pool) in table {
+            let to_get = |rules| match decided("http://h/", method, status, &[b"/x"], rules) {
+                Decision::Follow(plan) => Some(plan.to_get),
+                _ => None,
+            };
+            assert_eq!((to_get(SESSION), to_get(pools)), (session, pool), "{row}");
+        }
+    }
+
+    #[test]
+    fn origins() {
+        let downgrade = Rules { downgrade: true, ..SESSION };
+        let table = [
+            ("same", "http://h/", "http://h/x", SESSION, Some(false)),
+            ("same, port named", "http://h/", "http://H:80/x", SESSION, Some(false)),
+            ("A1.1 refused", "https://h/", "http://h/", SESSION, None),
+            ("A1.1 allowed", "https://h/", "http://h/", downgrade, Some(true)),
+            ("A1.3", "http://h:1/", "http://h:2/", SESSION, Some(true)),
+            ("A1.4", "http://h/", "https://h/", SESSION, Some(true)),
+            ("A1.5", "http://a/", "http://sub.a/", SESSION, Some(true)),
+            ("from a local socket", "http+unix://%2Fs/", "http://h/", SESSION, Some(true)),
+        ];
+        for (row, from, to, rules, expected) in table {
+            let cross = match decided(from, "GET", 302, &[to.as_bytes()], rules) {
+                Decision::Follow(plan) => Some(plan.cross_origin),
+                _ => None,
+            };
+            assert_eq!(cross, expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn every_copy_of_a_credential_stays_behind() {
+        let mut headers = Headers::new();
+        for name in ["Authorization", "X-A", "AUTHORIZATION", "cookie", "Host", "X-Api-Key", "Proxy-Authorization"] {
+            headers.append(name, "1").unwrap();
+        }
+        let sensitive = ["x-api-key".into()];
+        let kept: Vec<_> = headers.iter().map(|field| field.name().to_owned()).collect();
+        let kept: Vec<_> = kept.into_iter().filter(|name| !stays_behind(name, &sensitive)).collect();
+        forget_origin(&mut headers, &sensitive);
+        assert_eq!(headers.iter().map(|field| field.name()).collect::<Vec<_>>(), ["X-A"]);
+        assert_eq!(kept, ["X-A"]);
+    }
+}
