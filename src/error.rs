@@ -2,6 +2,8 @@
 //!
 //! Kinds tell apart what we were asked wrongly, what the peer did wrong, and what the world did.
 
+mod head;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -12,6 +14,8 @@ use http::StatusCode;
 
 use crate::headers::InvalidHeader;
 use crate::url::{InvalidUrl, Origin};
+
+pub use head::ResponseHead;
 
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -40,6 +44,7 @@ struct Inner {
     origin: Option<Arc<Origin>>,
     maybe_processed: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    head: Option<Box<ResponseHead>>,
 }
 
 /// The kinds of [`Error`].
@@ -142,7 +147,7 @@ pub enum ErrorKind {
         /// Callers that waited for the same endpoint, this one not counted.
         queued: usize,
     },
-    /// The pool or session was closed before or during the call.
+    /// The pool or session was closed before or during the call, or the response before its body was read.
     #[doc(alias = "ClosedPoolError")]
     Closed,
 }
@@ -218,7 +223,7 @@ pub enum Limit {
     HeadBytes,
     /// Fields in a head.
     HeadFields,
-    /// Bytes of one line of a head.
+    /// Bytes of one line: of a head, or of a body that is read by lines.
     LineBytes,
     /// Interim (1xx) responses in front of one final response, or their bytes.
     Interim,
@@ -237,7 +242,7 @@ impl Limit {
         match self {
             Limit::HeadBytes => "bytes of a response head",
             Limit::HeadFields => "header fields",
-            Limit::LineBytes => "bytes of a header line",
+            Limit::LineBytes => "bytes of a line",
             Limit::Interim => "interim responses",
             Limit::Trailers => "trailers",
             Limit::ChunkFraming => "bytes of chunk framing",
@@ -318,7 +323,7 @@ impl Phase {
 impl Error {
     #[cold]
     pub(crate) fn new(kind: ErrorKind, phase: Phase) -> Error {
-        Error(Box::new(Inner { kind, phase, origin: None, maybe_processed: false, source: None }))
+        Error(Box::new(Inner { kind, phase, origin: None, maybe_processed: false, source: None, head: None }))
     }
 
     /// A failure of the caller's own making, before anything was tried.
@@ -352,6 +357,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_head(mut self, head: ResponseHead) -> Error {
+        self.0.head = Some(Box::new(head));
+        self
+    }
+
     pub(crate) fn with_origin(mut self, origin: &Arc<Origin>) -> Error {
         self.0.origin.get_or_insert_with(|| origin.clone());
         self
@@ -377,6 +387,24 @@ impl Error {
         self.0.origin.as_deref()
     }
 
+    /// The response's head, with the start of its body, where the error is about a response that had arrived: one with
+    /// an error's status, or of another media type than was asked for.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\nnowhere");
+    /// let error = hostpool::get(url).send()?.error_for_status().unwrap_err();
+    /// let head = error.head().unwrap();
+    /// assert_eq!(head.status(), 404);
+    /// assert_eq!(head.headers().get("Content-Length"), Some("7"));
+    /// assert_eq!(head.body(), b"nowhere");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "response")]
+    pub fn head(&self) -> Option<&ResponseHead> {
+        self.0.head.as_deref()
+    }
+
     /// Whether the server may have acted on the request. While this is false, sending it again cannot double anything.
     pub fn maybe_processed(&self) -> bool {
         self.0.maybe_processed
@@ -392,7 +420,7 @@ impl Error {
         matches!(self.phase(), Phase::Resolve | Phase::Connect | Phase::Tls)
     }
 
-    /// The pool or session is closed.
+    /// The pool, session or response is closed.
     pub fn is_closed(&self) -> bool {
         matches!(self.kind(), ErrorKind::Closed)
     }
@@ -470,7 +498,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::PoolTimeout { waited, in_use, queued } => {
                 write!(f, "no connection came free in {waited:?} ({in_use} in use, {queued} more waiting)")
             }
-            ErrorKind::Closed => write!(f, "the pool is closed"),
+            ErrorKind::Closed => write!(f, "the pool, session or response is closed"),
         }
     }
 }

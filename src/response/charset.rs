@@ -1,80 +1,299 @@
-//! The charset of a body, and its text.
+//! How bytes stand for text.
+//!
+//! UTF-8, UTF-16 and UTF-32 are read here; all others come from the tables of the feature `charset`.
 
-use crate::error::Result;
+use crate::error::ErrorKind;
 
-/// The text of `bytes`, in the charset that `content_type` names, else in UTF-8.
-#[cfg(feature = "charset")]
-pub(super) fn decode(bytes: Vec<u8>, content_type: Option<&str>) -> Result<String> {
-    let encoding = content_type
-        .and_then(charset_of)
-        .and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()))
-        .unwrap_or(encoding_rs::UTF_8);
-    if encoding == encoding_rs::UTF_8 {
-        return Ok(decode_utf8(bytes));
-    }
-    Ok(encoding.decode(&bytes).0.into_owned())
+/// A character encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Charset {
+    Utf8,
+    Utf16(Order),
+    /// Of JSON alone: the web knows no label for it (WHATWG Encoding Standard, section 4.2).
+    Utf32(Order),
+    #[cfg(feature = "charset")]
+    Other(&'static encoding_rs::Encoding),
 }
 
-/// Without the charset tables: UTF-8 and its subset are all that can be read.
-#[cfg(not(feature = "charset"))]
-pub(super) fn decode(bytes: Vec<u8>, content_type: Option<&str>) -> Result<String> {
-    use crate::error::{Error, ErrorKind, Phase};
-    let known = ["utf-8", "utf8", "us-ascii", "ascii"];
-    match content_type.and_then(charset_of) {
-        Some(label) if !known.iter().any(|name| label.eq_ignore_ascii_case(name)) => {
-            let why = ErrorKind::Unsupported("charsets other than UTF-8 need the feature charset");
-            Err(Error::new(why, Phase::Body).with_maybe_processed(true))
+/// Which byte of a unit comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Big,
+    Little,
+}
+
+impl Charset {
+    /// By a name of the WHATWG Encoding Standard.
+    #[cfg(feature = "charset")]
+    pub(super) fn of_label(label: &str) -> Result<Charset, ErrorKind> {
+        let encoding = encoding_rs::Encoding::for_label(label.as_bytes())
+            .ok_or(ErrorKind::InvalidRequest("there is no charset of that name"))?;
+        Ok(Charset::of_encoding(encoding))
+    }
+
+    /// Without the tables the other names are not known.
+    #[cfg(not(feature = "charset"))]
+    pub(super) fn of_label(label: &str) -> Result<Charset, ErrorKind> {
+        match &*label.trim().to_ascii_lowercase() {
+            "utf-8" | "utf8" | "unicode-1-1-utf-8" | "us-ascii" | "ascii" => Ok(Charset::Utf8),
+            "utf-16" | "utf-16le" => Ok(Charset::Utf16(Order::Little)),
+            "utf-16be" => Ok(Charset::Utf16(Order::Big)),
+            _ => Err(ErrorKind::Unsupported("charsets other than UTF-8 and UTF-16 need the feature charset")),
         }
-        _ => Ok(decode_utf8(bytes)),
+    }
+
+    #[cfg(feature = "charset")]
+    pub(super) fn of_encoding(encoding: &'static encoding_rs::Encoding) -> Charset {
+        match encoding {
+            _ if encoding == encoding_rs::UTF_8 => Charset::Utf8,
+            _ if encoding == encoding_rs::UTF_16LE => Charset::Utf16(Order::Little),
+            _ if encoding == encoding_rs::UTF_16BE => Charset::Utf16(Order::Big),
+            _ => Charset::Other(encoding),
+        }
+    }
+
+    /// By the byte order mark in front, with its length (WHATWG Encoding Standard, section 6, "BOM sniff").
+    pub(super) fn of_mark(bytes: &[u8]) -> Option<(Charset, usize)> {
+        match bytes {
+            [0xEF, 0xBB, 0xBF, ..] => Some((Charset::Utf8, 3)),
+            [0xFE, 0xFF, ..] => Some((Charset::Utf16(Order::Big), 2)),
+            [0xFF, 0xFE, ..] => Some((Charset::Utf16(Order::Little), 2)),
+            _ => None,
+        }
+    }
+
+    /// The text of `bytes`, and whether all of them are text: what is not becomes U+FFFD.
+    pub(super) fn decode(self, bytes: Vec<u8>) -> (String, bool) {
+        match self {
+            Charset::Utf8 => match String::from_utf8(bytes) {
+                Ok(text) => (text, true),
+                Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), false),
+            },
+            _ => self.decode_slice(&bytes),
+        }
+    }
+
+    fn decode_slice(self, bytes: &[u8]) -> (String, bool) {
+        let mut sound = bytes.len().is_multiple_of(self.unit());
+        let mut or_replacement = |c: Option<char>| {
+            sound &= c.is_some();
+            c.unwrap_or(char::REPLACEMENT_CHARACTER)
+        };
+        let mut text: String = match self {
+            Charset::Utf8 => return (String::from_utf8_lossy(bytes).into_owned(), str::from_utf8(bytes).is_ok()),
+            Charset::Utf16(order) => {
+                let units = bytes.chunks_exact(2).map(|unit| order.u16(unit));
+                char::decode_utf16(units).map(|c| or_replacement(c.ok())).collect()
+            }
+            Charset::Utf32(order) => {
+                bytes.chunks_exact(4).map(|unit| or_replacement(char::from_u32(order.u32(unit)))).collect()
+            }
+            #[cfg(feature = "charset")]
+            Charset::Other(encoding) => {
+                let (text, malformed) = encoding.decode_without_bom_handling(bytes);
+                return (text.into_owned(), !malformed);
+            }
+        };
+        if !bytes.len().is_multiple_of(self.unit()) {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+        (text, sound)
+    }
+
+    /// Bytes of a unit.
+    fn unit(self) -> usize {
+        match self {
+            Charset::Utf16(_) => 2,
+            Charset::Utf32(_) => 4,
+            _ => 1,
+        }
+    }
+
+    /// Bytes from the front that end with a whole character, where the rest may be the start of one.
+    fn whole(self, bytes: &[u8]) -> usize {
+        match self {
+            Charset::Utf16(order) => {
+                let units = bytes.len() - bytes.len() % 2;
+                let last = bytes[..units].chunks_exact(2).next_back();
+                // The first half of a pair waits for the second.
+                units - last.map_or(0, |last| if matches!(order.u16(last), 0xD800..=0xDBFF) { 2 } else { 0 })
+            }
+            Charset::Utf32(_) => bytes.len() - bytes.len() % 4,
+            _ => {
+                let tail = &bytes[bytes.len().saturating_sub(3)..];
+                let lead = tail.iter().rposition(|&byte| byte >= 0xC0);
+                let wants = |lead: u8| 2 + usize::from(lead >= 0xE0) + usize::from(lead >= 0xF0);
+                let cut = lead.map(|at| tail.len() - at).filter(|&have| wants(tail[tail.len() - have]) > have);
+                bytes.len() - cut.unwrap_or(0)
+            }
+        }
     }
 }
 
-fn decode_utf8(mut bytes: Vec<u8>) -> String {
-    if bytes.starts_with(b"\xEF\xBB\xBF") {
-        bytes.drain(..3);
+impl Order {
+    fn u16(self, unit: &[u8]) -> u16 {
+        let unit = unit.first_chunk().copied().unwrap_or_default();
+        match self {
+            Order::Big => u16::from_be_bytes(unit),
+            Order::Little => u16::from_le_bytes(unit),
+        }
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+
+    fn u32(self, unit: &[u8]) -> u32 {
+        let unit = unit.first_chunk().copied().unwrap_or_default();
+        match self {
+            Order::Big => u32::from_be_bytes(unit),
+            Order::Little => u32::from_le_bytes(unit),
+        }
     }
 }
 
-/// The `charset` parameter of a media type (RFC 9110, section 8.3.2), quoted or not.
-fn charset_of(content_type: &str) -> Option<&str> {
-    content_type.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
-    })
+/// What the charset of a text most likely is that names none: UTF-8 where it is that.
+///
+/// Looked at are 16 KiB from where it is no longer ASCII: what is in front says nothing.
+#[cfg(feature = "charset-detect")]
+pub(super) fn detect(bytes: &[u8]) -> Charset {
+    use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+    const LOOKED_AT: usize = 16 * 1024;
+    if str::from_utf8(bytes).is_ok() {
+        return Charset::Utf8;
+    }
+    // Two bytes in front tell `n.º` of Spanish from Cyrillic.
+    let start = encoding_rs::Encoding::ascii_valid_up_to(bytes).saturating_sub(2);
+    let end = bytes.len().min(start + LOOKED_AT);
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(&bytes[start..end], end == bytes.len());
+    // Text that is UTF-8 as far as it was looked at is that, and broken further on.
+    Charset::of_encoding(detector.guess(None, Utf8Detection::Allow))
+}
+
+#[cfg(not(feature = "charset-detect"))]
+pub(super) fn detect(_: &[u8]) -> Charset {
+    Charset::Utf8
+}
+
+/// Turns bytes into text as they come.
+pub(super) struct Decoder {
+    charset: Charset,
+    /// The start of a character whose end has not come.
+    pending: Vec<u8>,
+    #[cfg(feature = "charset")]
+    tables: Option<encoding_rs::Decoder>,
+}
+
+impl Decoder {
+    pub(super) fn new(charset: Charset) -> Decoder {
+        Decoder {
+            charset,
+            pending: Vec::new(),
+            #[cfg(feature = "charset")]
+            tables: match charset {
+                Charset::Other(encoding) => Some(encoding.new_decoder_without_bom_handling()),
+                _ => None,
+            },
+        }
+    }
+
+    /// Appends the text of what came before and `bytes`; `last` says that no more will come.
+    pub(super) fn feed(&mut self, bytes: &[u8], last: bool, text: &mut String) {
+        #[cfg(feature = "charset")]
+        if let Some(decoder) = &mut self.tables {
+            let mut rest = bytes;
+            loop {
+                text.reserve(decoder.max_utf8_buffer_length(rest.len()).unwrap_or(rest.len()).max(16));
+                let (result, read, _) = decoder.decode_to_string(rest, text, last);
+                rest = &rest[read..];
+                if result == encoding_rs::CoderResult::InputEmpty {
+                    return;
+                }
+            }
+        }
+        self.pending.extend_from_slice(bytes);
+        let whole = if last { self.pending.len() } else { self.charset.whole(&self.pending) };
+        text.push_str(&self.charset.decode_slice(&self.pending[..whole]).0);
+        self.pending.drain(..whole);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    #[test]
-    fn the_label_is_found() {
-        let table = [
-            ("text/html", None),
-            ("text/html; charset=utf-8", Some("utf-8")),
-            ("text/html;a=b;CharSet=\"ISO-8859-1\"", Some("ISO-8859-1")),
-            ("text/html; charset = x ", Some("x")),
-            ("charset=x", None),
-            ("", None),
-        ];
-        for (content_type, label) in table {
-            assert_eq!(charset_of(content_type), label, "{content_type}");
+    const CHARSETS: [Charset; 5] = [
+        Charset::Utf8,
+        Charset::Utf16(Order::Big),
+        Charset::Utf16(Order::Little),
+        Charset::Utf32(Order::Big),
+        Charset::Utf32(Order::Little),
+    ];
+
+    fn encode(charset: Charset, text: &str) -> Vec<u8> {
+        match charset {
+            Charset::Utf16(Order::Big) => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+            Charset::Utf16(Order::Little) => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            Charset::Utf32(Order::Big) => text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect(),
+            Charset::Utf32(Order::Little) => text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(),
+            _ => text.into(),
         }
     }
 
     #[test]
-    fn text_is_decoded() {
-        assert_eq!(decode(b"\xEF\xBB\xBFa".to_vec(), None).unwrap(), "a");
-        assert_eq!(decode(b"a\xFFb".to_vec(), Some("text/plain")).unwrap(), "a\u{FFFD}b");
-        assert_eq!(decode("ü".into(), Some("text/plain; charset=utf-8")).unwrap(), "ü");
-        let latin = decode(vec![0xFC], Some("text/plain; charset=iso-8859-1"));
-        match cfg!(feature = "charset") {
-            true => assert_eq!(latin.unwrap(), "ü"),
-            false => assert!(latin.is_err()),
+    fn broken_text() {
+        let table: [(Charset, &[u8], &str); 7] = [
+            (Charset::Utf8, b"a\xFFb", "a\u{FFFD}b"),
+            (Charset::Utf8, b"a\xE2\x82", "a\u{FFFD}"),
+            (Charset::Utf16(Order::Little), b"a\0b", "a\u{FFFD}"),
+            (Charset::Utf16(Order::Little), b"\x00\xD8a\0", "\u{FFFD}a"),
+            (Charset::Utf16(Order::Big), b"\xD8\x00", "\u{FFFD}"),
+            (Charset::Utf32(Order::Big), b"\0\0\0a\x7F\xFF\xFF\xFF\0", "a\u{FFFD}\u{FFFD}"),
+            (Charset::Utf32(Order::Little), b"\0\xD8\0\0", "\u{FFFD}"),
+        ];
+        for (charset, bytes, expected) in table {
+            assert_eq!(charset.decode(bytes.to_vec()), (expected.to_owned(), false), "{charset:?}");
         }
+    }
+
+    #[test]
+    fn labels() {
+        for label in ["utf-8", "UTF8", " utf-8 "] {
+            assert_eq!(Charset::of_label(label), Ok(Charset::Utf8), "{label}");
+        }
+        assert_eq!(Charset::of_label("utf-16be"), Ok(Charset::Utf16(Order::Big)));
+        let tables = cfg!(feature = "charset");
+        assert_eq!(Charset::of_label("Shift_JIS").is_ok(), tables);
+        let unknown = Charset::of_label("klingon").unwrap_err();
+        assert_eq!(matches!(unknown, ErrorKind::InvalidRequest(_)), tables, "{unknown:?}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn text_comes_back_however_it_is_split(text in "\\PC{0,12}", size in 1usize..6) {
+            for charset in CHARSETS {
+                let bytes = encode(charset, &text);
+                prop_assert_eq!(&charset.decode(bytes.clone()), &(text.clone(), true));
+                prop_assert_eq!(&in_pieces(charset, &bytes, size), &text, "{:?}", charset);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_the_same_text_however_they_are_split(
+            bytes in prop::collection::vec(prop::sample::select(b"\0a\x82\xC3\xD8\xDC\xE2\xF0".to_vec()), 0..12),
+            size in 1usize..6,
+        ) {
+            for charset in CHARSETS {
+                let whole = charset.decode(bytes.clone()).0;
+                prop_assert_eq!(in_pieces(charset, &bytes, size), whole, "{:?}", charset);
+            }
+        }
+    }
+
+    fn in_pieces(charset: Charset, bytes: &[u8], size: usize) -> String {
+        let (mut decoder, mut text) = (Decoder::new(charset), String::new());
+        bytes.chunks(size).for_each(|piece| decoder.feed(piece, false, &mut text));
+        decoder.feed(b"", true, &mut text);
+        text
     }
 }

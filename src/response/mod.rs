@@ -1,6 +1,18 @@
 //! Responses: a head that is here, and a body that is read as it is asked for.
 
 mod charset;
+mod compat;
+mod connection;
+mod disposition;
+mod fields;
+mod json;
+mod lines;
+mod links;
+mod media;
+mod output;
+mod status;
+mod text;
+mod whole;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -19,6 +31,16 @@ use crate::pool::PoolLease;
 use crate::pool::stats::CloseReason;
 use crate::time::Deadline;
 use crate::url::Url;
+
+pub use compat::ResponseBody;
+pub use connection::ConnectionInfo;
+pub use disposition::ContentDisposition;
+pub use lines::Lines;
+pub use links::Link;
+pub use media::MediaType;
+pub use output::Chunks;
+
+use whole::Kept;
 
 /// First allocation for a body read as a whole, whatever length was announced: memory follows what arrives.
 const FIRST_ALLOCATION: u64 = 64 * 1024;
@@ -53,6 +75,8 @@ pub struct Response {
     reader: BodyReader,
     /// Gone once the body is done or has failed.
     connection: Option<Held>,
+    /// The body, once it was loaded, or why there is none.
+    kept: Option<Box<Kept>>,
     common: Arc<Common>,
     max_body: u64,
     /// Bounds each wait for further bytes.
@@ -104,8 +128,9 @@ impl Response {
         let reused = lease.is_reused();
         let connection = Some(Held { lease, buffers, reusable, keep_until });
         let reader = BodyReader::new(framing);
+        let kept = None;
         let mut response =
-            Response { head, method, url, remote, reused, reader, connection, common, max_body, read, deadline };
+            Response { head, method, url, remote, reused, reader, connection, kept, common, max_body, read, deadline };
         if response.reader.is_done() {
             response.finish();
         }
@@ -170,44 +195,6 @@ impl Response {
     /// (RFC 9110, section 6.5.1).
     pub fn trailers(&self) -> &Headers {
         self.reader.trailers()
-    }
-
-    /// Reads the body as a whole.
-    ///
-    /// Errors with [`ErrorKind::LimitExceeded`] above [`Limits::max_body`](crate::Limits::max_body), 100 MiB unless
-    /// said otherwise, for which `Read` is there, and with [`ErrorKind::IncompleteBody`] if the connection ends early:
-    /// a truncated body is never a short success.
-    #[doc(alias = "read")]
-    #[doc(alias = "content")]
-    pub fn bytes(mut self) -> Result<Vec<u8>> {
-        self.read_all()
-    }
-
-    /// Reads the body as text, in the charset of its Content-Type, else as UTF-8. What is no text in that charset
-    /// becomes U+FFFD. Errors as [`bytes`](Self::bytes) does.
-    pub fn text(mut self) -> Result<String> {
-        let bytes = self.read_all()?;
-        charset::decode(bytes, self.headers().get("content-type"))
-            .map_err(|error| error.with_origin(self.url.shared_origin()))
-    }
-
-    /// Reads the body as JSON. A blank body reads as `null`. Errors as [`bytes`](Self::bytes) does, and with
-    /// [`ErrorKind::Decode`] if the body is not JSON of that type.
-    #[cfg(feature = "json")]
-    pub fn json<T: serde::de::DeserializeOwned>(mut self) -> Result<T> {
-        let bytes = self.read_all()?;
-        let text = if bytes.trim_ascii().is_empty() { b"null" } else { &bytes[..] };
-        serde_json::from_slice(text).map_err(|error| {
-            // serde's own text quotes the body, which may hold secrets.
-            let what = match error.classify() {
-                serde_json::error::Category::Data => "the JSON is not of the type asked for",
-                serde_json::error::Category::Eof => "the JSON ends too early",
-                _ => "no JSON",
-            };
-            let source = format!("{what}, line {} column {}", error.line(), error.column());
-            let error = Error::new(ErrorKind::Decode, Phase::Body).with_source(source);
-            error.with_maybe_processed(true).with_origin(self.url.shared_origin())
-        })
     }
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
@@ -301,8 +288,8 @@ impl Response {
         error.with_maybe_processed(true).with_origin(self.url.shared_origin())
     }
 
-    /// Takes the rest of the body off the connection if it is there already and not too much.
-    fn drain(&mut self) {
+    /// Takes the rest of the body off the connection if it comes within `patience` and is not too much.
+    fn drain(&mut self, patience: Duration) {
         let limit = self.common.limits.drain_bytes;
         let worth_it = self.connection.as_ref().is_some_and(|held| held.reusable)
             && self.reader.failure().is_none()
@@ -310,7 +297,6 @@ impl Response {
         if !worth_it {
             return;
         }
-        let patience = self.common.limits.drain_time;
         let ends = self.deadline.or_within(Some(patience.max(AT_ONCE)), Bound::Total);
         self.deadline = self.deadline.or_within(Some(patience), Bound::Total);
         let mut scratch = [0; 4 * 1024];
@@ -331,13 +317,13 @@ impl Read for Response {
     /// Errors keep their kind inside the `io::Error`: see [`Error::from_io`]. After an error there is no end of file,
     /// but the error again.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.read_some(buf).map_err(Error::into_io)
+        self.read_next(buf).map_err(Error::into_io)
     }
 }
 
 impl Drop for Response {
     fn drop(&mut self) {
-        self.drain();
+        self.drain(self.common.limits.drain_time);
         self.abandon(CloseReason::BodyAbandoned);
     }
 }

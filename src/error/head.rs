@@ -1,0 +1,72 @@
+//! The response that an error is about.
+
+use std::fmt;
+
+use http::{Method, StatusCode, Version};
+
+use crate::headers::Headers;
+use crate::url::Url;
+
+/// The head of a response and the start of its body, as [`Error::head`](crate::Error::head) gives it.
+#[derive(Clone)]
+pub struct ResponseHead {
+    pub(crate) status: StatusCode,
+    pub(crate) version: Version,
+    pub(crate) reason: Box<str>,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: Headers,
+    pub(crate) body: Vec<u8>,
+}
+
+impl ResponseHead {
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The version of HTTP the server answered with.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The reason phrase as the server sent it; empty if it sent none, or one that is not UTF-8.
+    #[doc(alias = "message")]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The URL of the request.
+    #[doc(alias = "request_info")]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The start of the body, where it was read: at most 64 KiB, decoded as reading the response would have.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl fmt::Debug for ResponseHead {
+    /// Without the body, which may hold secrets, and errors are logged.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseHead")
+            .field("status", &self.status)
+            .field("version", &self.version)
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,61 @@
+//! Responses of the `http` crate.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use super::Response;
+use crate::error::{ErrorKind, Limit, Result};
+use crate::headers::Headers;
+
+/// The body of a response whose head is elsewhere: see [`Response::into_http`].
+pub struct ResponseBody(Response);
+
+impl ResponseBody {
+    /// The trailer fields, once the body has been read to its end.
+    pub fn trailers(&self) -> &Headers {
+        self.0.trailers()
+    }
+
+    /// The response that this is the body of.
+    pub fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Read for ResponseBody {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").field("url", self.0.url()).finish_non_exhaustive()
+    }
+}
+
+impl Response {
+    /// A response of the `http` crate, whose body is read as this one's would be.
+    ///
+    /// Names of header fields lose their spelling, and the reason phrase is left out. Errors with
+    /// [`ErrorKind::LimitExceeded`] above 32,768 header fields, which is all that an `http::HeaderMap` holds.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let response: http::Response<hostpool::ResponseBody> = hostpool::get(url).send()?.into_http()?;
+    /// assert_eq!(response.headers()["content-length"], "5");
+    /// assert_eq!(std::io::read_to_string(response.into_body())?, "hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn into_http(self) -> Result<http::Response<ResponseBody>> {
+        let headers = http::HeaderMap::try_from(self.headers())
+            .map_err(|error| self.about_body(ErrorKind::LimitExceeded(Limit::HeadFields)).with_source(error))?;
+        let (status, version) = (self.status(), self.version());
+        let mut response = http::Response::new(ResponseBody(self));
+        *response.status_mut() = status;
+        *response.version_mut() = version;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}

@@ -1,0 +1,153 @@
+//! A body as JSON.
+
+use super::Response;
+use super::charset::{Charset, Order};
+use crate::error::{Error, ErrorKind, Result};
+
+impl Response {
+    /// Reads the body as JSON, whatever its Content-Type. A blank body reads as `null`.
+    ///
+    /// It is UTF-8 (RFC 8259, section 8.1), unless a byte order mark, the zeros among its first bytes or the
+    /// Content-Type say that it is UTF-16, UTF-32 or another charset.
+    ///
+    /// Errors as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the body is not JSON of that type.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n[1,2,3]");
+    /// let numbers: Vec<u32> = hostpool::get(url).send()?.json()?;
+    /// assert_eq!(numbers, [1, 2, 3]);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::de::DeserializeOwned>(mut self) -> Result<T> {
+        let text = self.json_text()?;
+        serde_json::from_slice(&text).map_err(|error| {
+            // serde's own text quotes the body, which may hold secrets.
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "the JSON is not of the type asked for",
+                serde_json::error::Category::Eof => "the JSON ends too early",
+                _ => "no JSON",
+            };
+            let source = format!("{what}, line {} column {}", error.line(), error.column());
+            self.about_body(ErrorKind::Decode).with_source(source)
+        })
+    }
+
+    /// Reads the body as [`json`](Self::json) does if its media type is `application/json` or ends in `+json`.
+    ///
+    /// Errors with [`ErrorKind::ContentType`] otherwise, also where there is no Content-Type; the error's
+    /// [`head`](Error::head) has the start of the body, which often says why.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n<p>");
+    /// use hostpool::ErrorKind;
+    ///
+    /// let error = hostpool::get(url).send()?.json_strict::<Vec<u32>>().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::ContentType);
+    /// assert_eq!(error.head().unwrap().body(), b"<p>");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[cfg(feature = "json")]
+    #[doc(alias = "content_type")]
+    pub fn json_strict<T: serde::de::DeserializeOwned>(self) -> Result<T> {
+        let media_type = self.content_type();
+        if media_type.as_ref().is_some_and(super::MediaType::is_json) {
+            return self.json();
+        }
+        let found = media_type.map_or("no media type".to_owned(), |found| found.to_string());
+        Err(self.into_error(ErrorKind::ContentType).with_source(format!("JSON was asked for, and this is {found}")))
+    }
+
+    /// Reads the body as JSON by a parser of your own, which is given its text: `null` for a blank body.
+    ///
+    /// Errors as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the text is broken in its charset or
+    /// the parser fails; its error is the source, and stands in the text of ours.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n17");
+    /// let number = hostpool::get(url).send()?.json_with(|text| text.parse::<u32>())?;
+    /// assert_eq!(number, 17);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "loads")]
+    pub fn json_with<T, E>(mut self, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let text = self.json_text()?;
+        let text = String::from_utf8(text)
+            .map_err(|error| self.about_body(ErrorKind::Decode).with_source(error.utf8_error()))?;
+        parse(&text).map_err(|error| self.about_body(ErrorKind::Decode).with_source(error))
+    }
+
+    /// The body in what should be UTF-8, without a byte order mark; `null` if it is blank.
+    fn json_text(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = self.take_body()?;
+        let (charset, mark) = match json_charset(&bytes) {
+            Some(found) => found,
+            // Without the tables the other charsets cannot be read, but most JSON that claims one is ASCII.
+            None => (self.named_charset().ok().flatten().unwrap_or(Charset::Utf8), 0),
+        };
+        bytes.drain(..mark);
+        if charset != Charset::Utf8 {
+            let (text, sound) = charset.decode(bytes);
+            if !sound {
+                return Err(self.broken_text());
+            }
+            bytes = text.into_bytes();
+        }
+        Ok(if bytes.trim_ascii().is_empty() { b"null".into() } else { bytes })
+    }
+
+    fn broken_text(&self) -> Error {
+        self.about_body(ErrorKind::Decode).with_source("the text is broken in its charset")
+    }
+}
+
+/// By a byte order mark, with its length, or by where the zeros of the first character stand, which is ASCII (RFC 4627,
+/// section 3). UTF-8 shows neither.
+fn json_charset(bytes: &[u8]) -> Option<(Charset, usize)> {
+    use Order::{Big, Little};
+    match bytes {
+        // A text in UTF-16 could begin with this mark and a NUL, but JSON cannot.
+        [0xFF, 0xFE, 0, 0, ..] => Some((Charset::Utf32(Little), 4)),
+        [0, 0, 0xFE, 0xFF, ..] => Some((Charset::Utf32(Big), 4)),
+        [0, 0, 0, 1..=0xFF, ..] => Some((Charset::Utf32(Big), 0)),
+        [1..=0xFF, 0, 0, 0, ..] => Some((Charset::Utf32(Little), 0)),
+        [0, 1..=0xFF, ..] => Some((Charset::Utf16(Big), 0)),
+        [1..=0xFF, 0, ..] => Some((Charset::Utf16(Little), 0)),
+        _ => Charset::of_mark(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn charsets_of_json() {
+        use Order::{Big, Little};
+        let table: [(&[u8], _); 14] = [
+            (b"", None),
+            (b"1", None),
+            (b"{}", None),
+            (b"\xEF\xBB\xBF1", Some((Charset::Utf8, 3))),
+            (b"1\0", Some((Charset::Utf16(Little), 0))),
+            (b"\x001", Some((Charset::Utf16(Big), 0))),
+            (b"\"\0\x2D\x4E\"\0", Some((Charset::Utf16(Little), 0))),
+            (b"\xFE\xFF\x001", Some((Charset::Utf16(Big), 2))),
+            (b"\xFF\xFE1\0", Some((Charset::Utf16(Little), 2))),
+            (b"\xFF\xFE1\0\0\0", Some((Charset::Utf16(Little), 2))),
+            (b"\xFF\xFE\0\x001\0\0\0", Some((Charset::Utf32(Little), 4))),
+            (b"\0\0\xFE\xFF\0\0\x001", Some((Charset::Utf32(Big), 4))),
+            (b"1\0\0\0", Some((Charset::Utf32(Little), 0))),
+            (b"\0\0\x001", Some((Charset::Utf32(Big), 0))),
+        ];
+        for (bytes, expected) in table {
+            assert_eq!(json_charset(bytes), expected, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A body by its lines, and behind a buffer.
+
+use std::fmt;
+use std::io::BufReader;
+
+use super::Response;
+use super::charset::{Charset, Decoder};
+use crate::error::{Error, ErrorKind, Limit, Phase, Result};
+
+/// Text of one line, unless said otherwise.
+const MAX_LEN: usize = 1024 * 1024;
+
+/// As much as the connection reads ahead.
+const READ: usize = 16 * 1024;
+
+/// Bytes that say whether there is a byte order mark.
+const MARK: usize = 3;
+
+impl Response {
+    /// The response behind a buffer, for what reads by lines or up to a separator ([`BufRead`](std::io::BufRead)), or
+    /// in small pieces. Errors are those of `Read`.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\none|two");
+    /// use std::io::BufRead;
+    ///
+    /// let reader = hostpool::get(url).send()?.into_buf_reader();
+    /// let parts = reader.split(b'|').collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(parts, [b"one", b"two"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "readuntil")]
+    pub fn into_buf_reader(self) -> BufReader<Response> {
+        BufReader::with_capacity(READ, self)
+    }
+}
+
+/// The lines of a body: see [`Response::lines`].
+#[must_use = "an iterator does nothing until it is asked"]
+pub struct Lines<'a> {
+    response: &'a mut Response,
+    max_len: usize,
+    /// From the first bytes on.
+    decoder: Option<Decoder>,
+    bytes: Vec<u8>,
+    /// Decoded; what is in front of `start` has been given out, and up to `seen` no line ends.
+    text: String,
+    start: usize,
+    seen: usize,
+    /// The body has come to its end.
+    ended: bool,
+    /// There will be no further line.
+    over: bool,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(response: &'a mut Response) -> Self {
+        Lines {
+            response,
+            max_len: MAX_LEN,
+            decoder: None,
+            bytes: Vec::new(),
+            text: String::new(),
+            start: 0,
+            seen: 0,
+            ended: false,
+            over: false,
+        }
+    }
+
+    /// How many bytes of text a line may have, without its end: 1 MiB unless said otherwise.
+    pub fn max_len(mut self, len: usize) -> Self {
+        self.max_len = len;
+        self
+    }
+
+    fn read_line(&mut self) -> Result<Option<String>> {
+        loop {
+            if let Some(len) = memchr::memchr(b'\n', &self.text.as_bytes()[self.seen..]) {
+                let line = &self.text[self.start..self.seen + len];
+                let line = line.strip_suffix('\r').unwrap_or(line).to_owned();
+                self.start = self.seen + len + 1;
+                self.seen = self.start;
+                return self.bounded(line).map(Some);
+            }
+            self.seen = self.text.len();
+            if self.ended {
+                let rest = self.text[self.start..].to_owned();
+                self.start = self.seen;
+                return if rest.is_empty() { Ok(None) } else { self.bounded(rest).map(Some) };
+            }
+            // One more may be the CR of its end.
+            if self.seen - self.start > self.max_len.saturating_add(1) {
+                return Err(self.too_long());
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads once, and decodes what came.
+    fn fill(&mut self) -> Result<()> {
+        if self.start > 0 {
+            self.text.drain(..self.start);
+            (self.seen, self.start) = (self.seen - self.start, 0);
+        }
+        // Behind the first bytes, as long as there are too few of them.
+        let kept = self.bytes.len();
+        self.bytes.resize(READ, 0);
+        let len = self.response.read_next(&mut self.bytes[kept..])?;
+        self.bytes.truncate(kept + len);
+        self.ended = len == 0;
+        let decoder = match &mut self.decoder {
+            Some(decoder) => decoder,
+            None if self.bytes.len() < MARK && !self.ended => return Ok(()),
+            None => {
+                let (charset, mark) = match Charset::of_mark(&self.bytes) {
+                    Some(marked) => marked,
+                    None => {
+                        let named = self.response.named_charset().map_err(|kind| self.response.about_body(kind))?;
+                        (named.unwrap_or(Charset::Utf8), 0)
+                    }
+                };
+                self.bytes.drain(..mark);
+                self.decoder.insert(Decoder::new(charset))
+            }
+        };
+        decoder.feed(&self.bytes, self.ended, &mut self.text);
+        self.bytes.clear();
+        Ok(())
+    }
+
+    fn bounded(&self, line: String) -> Result<String> {
+        if line.len() > self.max_len { Err(self.too_long()) } else { Ok(line) }
+    }
+
+    fn too_long(&self) -> Error {
+        let error = Error::new(ErrorKind::LimitExceeded(Limit::LineBytes), Phase::Body);
+        error.with_maybe_processed(true).with_origin(self.response.url().shared_origin())
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Result<String>> {
+        if self.over {
+            return None;
+        }
+        let line = self.read_line().transpose();
+        self.over = !matches!(line, Some(Ok(_)));
+        line
+    }
+}
+
+impl std::iter::FusedIterator for Lines<'_> {}
+
+impl fmt::Debug for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("response", self.response).field("max_len", &self.max_len).finish_non_exhaustive()
+    }
+}

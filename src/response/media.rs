@@ -1,0 +1,181 @@
+//! The media type of a body, as its Content-Type says it.
+
+use std::fmt;
+
+use super::Response;
+use super::fields::{Parameters, is_token, trim};
+
+/// A media type with its parameters (RFC 9110, section 8.3.1), as [`Response::content_type`] gives it.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+/// # let url = example::serve(concat!(
+/// #     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
+/// #     "Content-Type: Text/HTML; Charset=\"UTF-8\"\r\n\r\n",
+/// # ));
+/// let response = hostpool::get(url).send()?; // Content-Type: Text/HTML; Charset="UTF-8"
+/// let media_type = response.content_type().unwrap();
+/// assert_eq!(media_type.essence(), "text/html");
+/// assert_eq!(media_type.parameter("charset"), Some("UTF-8"));
+/// assert!(!media_type.is_json());
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaType {
+    essence: String,
+    slash: usize,
+    parameters: Vec<(String, String)>,
+}
+
+impl MediaType {
+    fn parse(text: &str) -> Option<MediaType> {
+        let (essence, parameters) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let essence = trim(essence);
+        let (kind, subtype) = essence.split_once('/')?;
+        if !is_token(kind) || !is_token(subtype) {
+            return None;
+        }
+        let parameters = Parameters::new(parameters)
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.text().into_owned()))
+            .collect();
+        Some(MediaType { slash: kind.len(), essence: essence.to_ascii_lowercase(), parameters })
+    }
+
+    /// Type and subtype in lower case, without the parameters: `text/html`.
+    pub fn essence(&self) -> &str {
+        &self.essence
+    }
+
+    /// The type in lower case: `text`.
+    #[doc(alias = "maintype")]
+    pub fn kind(&self) -> &str {
+        &self.essence[..self.slash]
+    }
+
+    /// The subtype in lower case, with the suffix it may have: `svg+xml`.
+    pub fn subtype(&self) -> &str {
+        &self.essence[self.slash + 1..]
+    }
+
+    /// The value of a parameter, by its name in any case; the first, if it is there twice.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// All parameters in order, names in lower case.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// `application/json`, or a type whose subtype ends in `+json` (RFC 6839, section 3.1).
+    pub fn is_json(&self) -> bool {
+        self.essence == "application/json" || self.subtype().ends_with("+json")
+    }
+}
+
+impl fmt::Display for MediaType {
+    /// The essence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.essence)
+    }
+}
+
+impl Response {
+    /// The media type of the body. `None` where there is no Content-Type, or none that is a media type.
+    ///
+    /// See [`MediaType`] for an example.
+    pub fn content_type(&self) -> Option<MediaType> {
+        self.headers().get("content-type").and_then(MediaType::parse)
+    }
+
+    /// The charset that the Content-Type names, as it is spelled there; known or not.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve(concat!(
+    /// #     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
+    /// #     "Content-Type: text/html; charset=UTF-8\r\n\r\n",
+    /// # ));
+    /// let response = hostpool::get(url).send()?; // Content-Type: text/html; charset=UTF-8
+    /// assert_eq!(response.charset(), Some("UTF-8"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "encoding")]
+    #[doc(alias = "get_encoding")]
+    pub fn charset(&self) -> Option<&str> {
+        self.headers().get("content-type").and_then(charset_of)
+    }
+}
+
+/// The `charset` parameter of a media type (RFC 9110, section 8.3.2), quoted in one way or another, or not, also where
+/// the type in front is none.
+fn charset_of(content_type: &str) -> Option<&str> {
+    let (_, parameters) = content_type.split_once(';')?;
+    let mut found = Parameters::new(parameters).filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    let (_, value) = found.next()?;
+    // Single quotes are no quotes, but servers send them.
+    let label = value.raw().trim_matches(['\'', ' ', '\t']);
+    (!label.is_empty()).then_some(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The label is found (C7).
+    #[test]
+    fn charsets() {
+        let table = [
+            ("text/html", None),
+            ("text/html; charset=utf-8", Some("utf-8")),
+            ("text/html;a=b;CharSet=\"ISO-8859-1\"", Some("ISO-8859-1")),
+            ("text/html; charset = x ", Some("x")),
+            ("text/html; charset='utf-8'", Some("utf-8")),
+            ("text/html; charset=\"utf-8", Some("utf-8")),
+            ("text/html; charset=; charset=x", None),
+            ("text/html; charset=\"\"", None),
+            ("text/html; charset=a; charset=b", Some("a")),
+            ("text/html; x=\"; charset=evil\"; charset=b", Some("b")),
+            ("; charset=x", Some("x")),
+            ("charset=x", None),
+            ("", None),
+        ];
+        for (content_type, label) in table {
+            assert_eq!(charset_of(content_type), label, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn media_types() {
+        let table = [
+            ("text/html", Some(("text", "html", false))),
+            (" Text/HTML ;q=1", Some(("text", "html", false))),
+            ("application/json", Some(("application", "json", true))),
+            ("APPLICATION/JSON; charset=utf-8", Some(("application", "json", true))),
+            ("application/problem+JSON", Some(("application", "problem+json", true))),
+            ("image/svg+xml", Some(("image", "svg+xml", false))),
+            ("text/json", Some(("text", "json", false))),
+            ("application/jsonp", Some(("application", "jsonp", false))),
+            ("*/*", Some(("*", "*", false))),
+            ("", None),
+            ("text", None),
+            ("text/", None),
+            ("/html", None),
+            ("text/html/x", None),
+            ("text /html", None),
+            ("text/html charset=utf-8", None),
+            ("text/html, text/plain", None),
+            (";charset=utf-8", None),
+            ("t\u{e9}xt/html", None),
+        ];
+        for (text, expected) in table {
+            let parsed = MediaType::parse(text);
+            let found = parsed.as_ref().map(|parsed| (parsed.kind(), parsed.subtype(), parsed.is_json()));
+            assert_eq!(found, expected, "{text:?}");
+        }
+        let parsed = MediaType::parse("multipart/form-data; Boundary=\"a;b\"; x; boundary=c").unwrap();
+        assert_eq!(parsed.parameter("BOUNDARY"), Some("a;b"));
+        assert_eq!(parsed.parameters().collect::<Vec<_>>(), [("boundary", "a;b"), ("x", ""), ("boundary", "c")]);
+        assert_eq!((parsed.to_string(), parsed.parameter("charset")), ("multipart/form-data".into(), None));
+    }
+}

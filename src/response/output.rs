@@ -1,0 +1,208 @@
+//! A body in pieces, written somewhere else, or saved as a file.
+
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::Response;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What is in memory of a body on its way to a writer.
+const PIECE: usize = 64 * 1024;
+
+impl Response {
+    /// The body in pieces of `size` bytes each, but for the last, which may be shorter.
+    ///
+    /// A `size` of 0 is refused: the first piece is an error. After an error there is no further piece.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let mut response = hostpool::get(url).send()?;
+    /// let pieces = response.chunks(2).collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(pieces, [&b"he"[..], b"ll", b"o"]);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "stream")]
+    #[doc(alias = "iter_chunked")]
+    #[doc(alias = "iter_content")]
+    pub fn chunks(&mut self, size: usize) -> Chunks<'_> {
+        Chunks { response: self, size, ended: false }
+    }
+
+    /// Writes what is left of the body to `writer` and says how many bytes that were. There is no limit on them, and 64
+    /// KiB are in memory at a time.
+    ///
+    /// Errors of the writer are [`ErrorKind::Output`], with its error as the source; what is left of the body cannot be
+    /// read then. With any other error all that came before it has been written;
+    /// [`copy_to_with`](Self::copy_to_with) counts it.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let mut output = Vec::new();
+    /// assert_eq!(hostpool::get(url).send()?.copy_to(&mut output)?, 5);
+    /// assert_eq!(output, b"hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "copyfileobj")]
+    pub fn copy_to(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<u64> {
+        self.copy_to_with(writer, |_, _| ())
+    }
+
+    /// The same, calling `progress` after each write with the bytes written so far and, where it is known, with how
+    /// many there will be.
+    pub fn copy_to_with(
+        &mut self,
+        writer: &mut (impl Write + ?Sized),
+        mut progress: impl FnMut(u64, Option<u64>),
+    ) -> Result<u64> {
+        let total = self.left();
+        let mut piece = vec![0; total.map_or(PIECE, |total| total.clamp(1, PIECE as u64) as usize)];
+        let mut done = 0;
+        loop {
+            let len = self.read_next(&mut piece)?;
+            if len == 0 {
+                break;
+            }
+            if let Err(error) = writer.write_all(&piece[..len]) {
+                return Err(self.output_failed(error));
+            }
+            done += len as u64;
+            progress(done, total);
+        }
+        writer.flush().map_err(|error| self.output_failed(error))?;
+        Ok(done)
+    }
+
+    /// Saves what is left of the body as a file and says how many bytes that were.
+    ///
+    /// It is written to a new file in the same folder, which takes the name `path` when it is complete, in place of a
+    /// file or link that has it; so a download that breaks off leaves nothing behind, and what was there before as it
+    /// was. Memory is constant, and there is no limit on the length.
+    ///
+    /// Errors of the file system are [`ErrorKind::Output`]. A name that the server suggests is to be taken from
+    /// [`ContentDisposition::file_name`](crate::ContentDisposition::file_name), which makes it safe.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("hello.txt");
+    /// assert_eq!(hostpool::get(url).send()?.save_to(&path)?, 5);
+    /// assert_eq!(std::fs::read(&path)?, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn save_to(&mut self, path: impl AsRef<Path>) -> Result<u64> {
+        self.save_to_with(path, |_, _| ())
+    }
+
+    /// The same, calling `progress` after each write with the bytes written so far and, where it is known, with how
+    /// many there will be.
+    pub fn save_to_with(&mut self, path: impl AsRef<Path>, progress: impl FnMut(u64, Option<u64>)) -> Result<u64> {
+        let path = path.as_ref();
+        let (partial, mut file) = Partial::create(path).map_err(|error| self.output_failed(error))?;
+        let len = self.copy_to_with(&mut file, progress)?;
+        drop(file);
+        partial.complete(path).map_err(|error| self.output_failed(error))?;
+        Ok(len)
+    }
+
+    /// A piece of the body is lost: what follows it is not given out.
+    fn output_failed(&mut self, error: io::Error) -> Error {
+        self.end_reading(ErrorKind::Output);
+        self.about_body(ErrorKind::Output).with_source(error)
+    }
+}
+
+/// The body of a response in pieces: see [`Response::chunks`].
+#[derive(Debug)]
+#[must_use = "an iterator does nothing until it is asked"]
+pub struct Chunks<'a> {
+    response: &'a mut Response,
+    size: usize,
+    ended: bool,
+}
+
+impl Chunks<'_> {
+    fn read(&mut self) -> Result<Vec<u8>> {
+        if self.size == 0 {
+            return Err(Error::request("the size of a body's pieces is 0"));
+        }
+        // Grown with what arrives: the size is the caller's wish, not what there is.
+        let (mut piece, mut len) = (Vec::new(), 0);
+        while len < self.size {
+            if len == piece.len() {
+                piece.resize((len * 2).clamp(PIECE.min(self.size), self.size), 0);
+            }
+            match self.response.read_next(&mut piece[len..])? {
+                0 => break,
+                read => len += read,
+            }
+        }
+        piece.truncate(len);
+        Ok(piece)
+    }
+}
+
+impl Iterator for Chunks<'_> {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Result<Vec<u8>>> {
+        if self.ended {
+            return None;
+        }
+        let piece = self.read();
+        self.ended = piece.as_ref().map_or(true, |piece| piece.len() < self.size);
+        match piece {
+            Ok(piece) if piece.is_empty() => None,
+            piece => Some(piece),
+        }
+    }
+}
+
+impl std::iter::FusedIterator for Chunks<'_> {}
+
+/// A file that is not complete yet. It is removed unless it becomes so, also in a panic.
+struct Partial(Option<PathBuf>);
+
+impl Partial {
+    /// Beside `target`: only within one file system does a file take another's place in one step.
+    fn create(target: &Path) -> io::Result<(Partial, File)> {
+        // What can be known to fail fails before the body is read.
+        if target.file_name().is_none() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
+        }
+        if target.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        loop {
+            // Hard to guess, and short, whatever the length of the target's own name.
+            let name = format!(".{:016x}.part", RandomState::new().hash_one(std::process::id()));
+            let path = target.with_file_name(name);
+            match File::options().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok((Partial(Some(path)), file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn complete(mut self, target: &Path) -> io::Result<()> {
+        if let Some(path) = &self.0 {
+            fs::rename(path, target)?;
+            self.0 = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Nobody is left to tell.
+            let _ = fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Statuses that are errors, and what such an error keeps of its response.
+
+use std::time::Duration;
+
+use super::Response;
+use crate::error::{Bound, Error, ErrorKind, ResponseHead, Result};
+
+/// What an error keeps of a body: enough for what an API says is wrong.
+const KEPT: usize = 64 * 1024;
+
+/// How long that may take, if the timeouts allow more: the error is known already.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Response {
+    /// This response, or an error if its status is from 400 to 599.
+    ///
+    /// The error is [`ErrorKind::Status`]. Its [`head`](Error::head) has the status, the header fields and at most 64
+    /// KiB of the body, as far as it comes within five seconds and the request's own timeouts; that it does not come is
+    /// no error of its own. The connection is back in its pool or closed, and
+    /// [`maybe_processed`](Error::maybe_processed) is true.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 11\r\n\r\nslow down!\n");
+    /// use hostpool::ErrorKind;
+    ///
+    /// let error = hostpool::get(url).send()?.error_for_status().unwrap_err();
+    /// let ErrorKind::Status(status) = error.kind() else { panic!("{error}") };
+    /// assert_eq!(status.as_u16(), 429);
+    /// assert_eq!(error.head().unwrap().body(), b"slow down!\n");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "raise_for_status")]
+    pub fn error_for_status(self) -> Result<Response> {
+        match self.status_error() {
+            None => Ok(self),
+            Some(kind) => Err(self.into_error(kind)),
+        }
+    }
+
+    /// The same without taking the response: the error has the head, but nothing of the body.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\nnowhere");
+    /// let response = hostpool::get(url).send()?;
+    /// assert!(response.error_for_status_ref().is_err());
+    /// assert_eq!(response.text()?, "nowhere");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn error_for_status_ref(&self) -> Result<&Response> {
+        match self.status_error() {
+            None => Ok(self),
+            Some(kind) => Err(self.about_body(kind).with_head(self.to_head(Vec::new()))),
+        }
+    }
+
+    fn status_error(&self) -> Option<ErrorKind> {
+        let status = self.status();
+        (status.is_client_error() || status.is_server_error()).then_some(ErrorKind::Status(status))
+    }
+
+    /// An error about this response, with its head and the start of its body. The connection is given up before.
+    pub(crate) fn into_error(mut self, kind: ErrorKind) -> Error {
+        self.deadline = self.deadline.or_within(Some(PATIENCE), Bound::Total);
+        let body = self.body_start();
+        self.about_body(kind).with_head(self.to_head(body))
+    }
+
+    /// As much of the body as comes, up to what an error keeps.
+    fn body_start(&mut self) -> Vec<u8> {
+        let (mut body, mut len) = (Vec::new(), 0);
+        while len < KEPT {
+            if len == body.len() {
+                body.resize((len * 2).clamp(4 * 1024, KEPT), 0);
+            }
+            match self.read_next(&mut body[len..]) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => len += read,
+            }
+        }
+        body.truncate(len);
+        body.shrink_to_fit();
+        body
+    }
+
+    /// What stays of this response without its body.
+    pub(crate) fn to_head(&self, body: Vec<u8>) -> ResponseHead {
+        ResponseHead {
+            status: self.status(),
+            version: self.version(),
+            reason: self.reason().into(),
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers: self.headers().clone(),
+            body,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A body read as a whole, and kept.
+
+use super::Response;
+use crate::error::{Error, ErrorKind, Phase, Result};
+
+/// What reading answers from then on.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// The body, and how much of it `Read` has given out.
+    Body { bytes: Vec<u8>, read: usize },
+    /// Why there is no rest of it. Without this a body of which nothing is left to read would look like one that has
+    /// come to its end.
+    Nothing(ErrorKind),
+}
+
+impl Response {
+    /// Reads the body as a whole.
+    ///
+    /// Errors with [`ErrorKind::LimitExceeded`] above [`Limits::max_body`](crate::Limits::max_body), 100 MiB unless
+    /// said otherwise, for which `Read` is there, and with [`ErrorKind::IncompleteBody`] if the connection ends early:
+    /// a truncated body is never a short success.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let bytes = hostpool::get(url).send()?.bytes()?;
+    /// assert_eq!(bytes, b"hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "read")]
+    #[doc(alias = "content")]
+    #[doc(alias = "data")]
+    pub fn bytes(mut self) -> Result<Vec<u8>> {
+        self.take_body()
+    }
+
+    /// Reads the body as a whole and keeps it: from then on `load`, `Read`, [`bytes`](Self::bytes),
+    /// [`text`](Self::text), [`json`](Self::json) and all the others serve from it, also after [`close`](Self::close).
+    ///
+    /// What has been read before is not in it. `Read` gives it out once; the others give all of it. Errors as `bytes`
+    /// does.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let mut response = hostpool::get(url).send()?;
+    /// assert_eq!(response.load()?, b"hello");
+    /// assert_eq!(response.load()?.len(), 5);
+    /// assert_eq!(response.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "read")]
+    #[doc(alias = "data")]
+    #[doc(alias = "preload_content")]
+    pub fn load(&mut self) -> Result<&[u8]> {
+        if self.kept.is_none() {
+            let result = self.read_all();
+            let (kept, failed) = match result {
+                Ok(bytes) => (Kept::Body { bytes, read: 0 }, None),
+                Err(error) => (Kept::Nothing(error.kind().clone()), Some(error)),
+            };
+            self.kept = Some(Box::new(kept));
+            failed.map_or(Ok(()), Err)?;
+        }
+        match self.kept.as_deref() {
+            Some(Kept::Nothing(kind)) => Err(self.about_body(kind.clone())),
+            Some(Kept::Body { bytes, .. }) => Ok(bytes),
+            None => Ok(&[]),
+        }
+    }
+
+    /// The body as a whole, which is not kept.
+    pub(super) fn take_body(&mut self) -> Result<Vec<u8>> {
+        match self.kept.as_deref_mut() {
+            None => self.read_all(),
+            Some(Kept::Body { bytes, .. }) => Ok(std::mem::take(bytes)),
+            Some(Kept::Nothing(kind)) => {
+                let kind = kind.clone();
+                Err(self.about_body(kind))
+            }
+        }
+    }
+
+    /// Reads on, wherever the body is; 0 is its end.
+    pub(super) fn read_next(&mut self, buf: &mut [u8]) -> Result<usize> {
+        match self.kept.as_deref_mut() {
+            None => self.read_some(buf),
+            Some(Kept::Body { bytes, read }) => {
+                let rest = &bytes[*read..];
+                let len = rest.len().min(buf.len());
+                buf[..len].copy_from_slice(&rest[..len]);
+                *read += len;
+                Ok(len)
+            }
+            Some(Kept::Nothing(kind)) => {
+                let kind = kind.clone();
+                Err(self.about_body(kind))
+            }
+        }
+    }
+
+    /// How many bytes are left to read, where that is known.
+    pub(super) fn left(&self) -> Option<u64> {
+        match self.kept.as_deref() {
+            Some(Kept::Body { bytes, read }) => Some((bytes.len() - read) as u64),
+            Some(Kept::Nothing(_)) => None,
+            None => self.reader.expected().map(|expected| expected - self.reader.received()),
+        }
+    }
+
+    /// From now on there is nothing to read, and that is not the end of the body; unless the body is kept.
+    pub(super) fn end_reading(&mut self, why: ErrorKind) {
+        if !matches!(self.kept.as_deref(), Some(Kept::Body { .. })) {
+            self.kept = Some(Box::new(Kept::Nothing(why)));
+        }
+    }
+
+    /// An error of a request that has been answered.
+    pub(super) fn about_body(&self, kind: ErrorKind) -> Error {
+        Error::new(kind, Phase::Body).with_maybe_processed(true).with_origin(self.url.shared_origin())
+    }
+}
