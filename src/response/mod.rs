@@ -138,42 +138,111 @@ impl Response {
     }
 
     /// The status code.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    /// let response = hostpool::get(url).send()?;
+    /// assert_eq!(response.status(), 404);
+    /// assert!(response.status().is_client_error());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "status_code")]
     pub fn status(&self) -> StatusCode {
         self.head.status
     }
 
     /// Whether the status is below 400.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    /// assert!(!hostpool::get(url).send()?.ok());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn ok(&self) -> bool {
         self.head.status.as_u16() < 400
     }
 
     /// The reason phrase as the server sent it; empty if it sent none, or one that is not UTF-8.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 Fine\r\nContent-Length: 0\r\n\r\n");
+    /// assert_eq!(hostpool::get(url).send()?.reason(), "Fine");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn reason(&self) -> &str {
         self.head.reason()
     }
 
     /// The version of HTTP the server answered with.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    /// use hostpool::Version;
+    ///
+    /// assert_eq!(hostpool::get(url).send()?.version(), Version::HTTP_11);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn version(&self) -> Version {
         self.head.version
     }
 
     /// The header fields.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nX-Tag: a\r\nx-tag: b\r\nContent-Length: 0\r\n\r\n");
+    /// let response = hostpool::get(url).send()?;
+    /// assert_eq!(response.headers().get_all("X-Tag").collect::<Vec<_>>(), ["a", "b"]);
+    /// // As it was sent, byte for byte:
+    /// let field = response.headers().iter().nth(1).unwrap();
+    /// assert_eq!((field.name(), field.bytes()), ("x-tag", &b"b"[..]));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "raw_headers")]
     pub fn headers(&self) -> &Headers {
         &self.head.headers
     }
 
     /// The method of the request.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    /// use hostpool::Method;
+    ///
+    /// assert_eq!(hostpool::head(url).send()?.method(), Method::HEAD);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn method(&self) -> &Method {
         &self.method
     }
 
     /// The URL of the request.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    /// assert_eq!(hostpool::get(&*url).send()?.url().as_str(), url);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "geturl")]
+    #[doc(alias = "real_url")]
     pub fn url(&self) -> &Url {
         &self.url
     }
 
     /// The length that the server announced, where it did; for `HEAD` that of the body a `GET` would have.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// assert_eq!(hostpool::get(url).send()?.content_length(), Some(5));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn content_length(&self) -> Option<u64> {
         match self.head.facts.transfer_coding {
             TransferCoding::None => self.head.facts.content_length,
@@ -182,17 +251,43 @@ impl Response {
     }
 
     /// The address of the server, for TCP connections.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    /// let address = hostpool::get(url).send()?.remote_addr().unwrap();
+    /// assert!(address.ip().is_loopback());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.remote
     }
 
     /// Whether the connection had carried a request before this one.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    /// let session = hostpool::Session::new();
+    /// assert!(!session.get(&*url).send()?.is_reused());
+    /// assert!(session.get(&*url).send()?.is_reused());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn is_reused(&self) -> bool {
         self.reused
     }
 
     /// The trailer fields of a chunked body that has been read to its end. They are no part of the headers
     /// (RFC 9110, section 6.5.1).
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n");
+    /// let mut response = hostpool::get(url).send()?;
+    /// response.load()?;
+    /// assert_eq!(response.trailers().get("X-Sum"), Some("1"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn trailers(&self) -> &Headers {
         self.reader.trailers()
     }
