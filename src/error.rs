@@ -45,6 +45,7 @@ struct Inner {
     maybe_processed: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
     head: Option<Box<ResponseHead>>,
+    history: Vec<ResponseHead>,
 }
 
 /// The kinds of [`Error`].
@@ -323,7 +324,15 @@ impl Phase {
 impl Error {
     #[cold]
     pub(crate) fn new(kind: ErrorKind, phase: Phase) -> Error {
-        Error(Box::new(Inner { kind, phase, origin: None, maybe_processed: false, source: None, head: None }))
+        Error(Box::new(Inner {
+            kind,
+            phase,
+            origin: None,
+            maybe_processed: false,
+            source: None,
+            head: None,
+            history: Vec::new(),
+        }))
     }
 
     /// A failure of the caller's own making, before anything was tried.
@@ -359,6 +368,11 @@ impl Error {
 
     pub(crate) fn with_head(mut self, head: ResponseHead) -> Error {
         self.0.head = Some(Box::new(head));
+        self
+    }
+
+    pub(crate) fn with_history(mut self, history: Vec<ResponseHead>) -> Error {
+        self.0.history = history;
         self
     }
 
@@ -403,6 +417,18 @@ impl Error {
     #[doc(alias = "response")]
     pub fn head(&self) -> Option<&ResponseHead> {
         self.0.head.as_deref()
+    }
+
+    /// The redirects that were followed before, the first one first.
+    ///
+    /// ```no_run
+    /// let error = hostpool::get("https://www.example.com/").max_redirects(3).send().unwrap_err();
+    /// for passed in error.history() {
+    ///     eprintln!("{} {}", passed.status(), passed.url());
+    /// }
+    /// ```
+    pub fn history(&self) -> &[ResponseHead] {
+        &self.0.history
     }
 
     /// Whether the server may have acted on the request. While this is false, sending it again cannot double anything.

@@ -50,6 +50,8 @@
 
 mod body;
 mod client;
+mod cookies;
+mod date;
 mod dial;
 mod error;
 mod exchange;
@@ -74,7 +76,10 @@ mod tls;
 mod url;
 
 pub use body::Body;
-pub use client::{IntoUrl, Request, RequestBuilder};
+pub use client::{Connector, IntoUrl, Middleware, Next, Request, RequestBuilder};
+pub use cookies::{
+    Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,
+};
 pub use dial::{DialContext, Dialer, Target, TcpDialer, TlsDialer, UnixDialer};
 pub use error::{Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result, Violation};
 pub use headers::{Header, Headers, InvalidHeader};

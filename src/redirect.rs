@@ -19,11 +19,13 @@ pub(crate) enum Rewrite {
 }
 
 /// What a client follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(crate) rewrite: Rewrite,
     /// From `https` to `http`, where anybody on the way can read along.
     pub(crate) downgrade: bool,
+    /// Within the origin alone: the client has connections to no other.
+    pub(crate) same_origin: bool,
 }
 
 /// The next request, as far as it differs.
@@ -42,6 +44,8 @@ pub(crate) enum Decision {
     Stay,
     Follow(Plan),
     Refuse(&'static str),
+    /// It leads to another origin, and the client stays with its own.
+    Leaves,
 }
 
 /// Statuses that send the client elsewhere by themselves.
@@ -69,6 +73,9 @@ pub(crate) fn decide(url: &Url, method: &Method, status: StatusCode, headers: &H
     };
     let (from, to) = (url.origin(), next.origin());
     let cross_origin = from != to;
+    if cross_origin && rules.same_origin {
+        return Decision::Leaves;
+    }
     if cross_origin && to.kind() == Scheme::HttpUnix {
         return Decision::Refuse("it leads to a local socket");
     }
@@ -153,7 +160,7 @@ pub(crate) fn forget_origin(headers: &mut Headers, sensitive: &[Box<str>]) {
 mod tests {
     use super::*;
 
-    const SESSION: Rules = Rules { rewrite: Rewrite::AlsoAfterPost, downgrade: false };
+    const SESSION: Rules = Rules { rewrite: Rewrite::AlsoAfterPost, downgrade: false, same_origin: false };
 
     fn decided(url: &str, method: &str, status: u16, locations: &[&[u8]], rules: Rules) -> Decision {
         let mut headers = Headers::new();
@@ -169,7 +176,7 @@ mod tests {
         match decided(url, "GET", 302, &[location.as_bytes()], SESSION) {
             Decision::Follow(plan) => Ok(plan.url.as_str().to_owned()),
             Decision::Refuse(why) => Err(why),
-            Decision::Stay => Err("stays"),
+            Decision::Stay | Decision::Leaves => Err("stays"),
         }
     }
 
@@ -228,7 +235,7 @@ mod tests {
 
     #[test]
     fn methods() {
-        let pools = Rules { rewrite: Rewrite::SeeOther, downgrade: false };
+        let pools = Rules { rewrite: Rewrite::SeeOther, ..SESSION };
         let table = [
             ("B94 301", 301, "POST", Some(true), Some(false)),
             ("B94 302", 302, "POST", Some(true), Some(false)),
@@ -274,6 +281,13 @@ mod tests {
             };
             assert_eq!(cross, expected, "{row}");
         }
+    }
+
+    #[test]
+    fn a_pool_of_one_host_stays_there() {
+        let pool = Rules { same_origin: true, ..SESSION };
+        assert_eq!(decided("http://h/", "GET", 302, &[b"http://h:81/"], pool), Decision::Leaves, "A1.12");
+        assert!(matches!(decided("http://h/", "GET", 302, &[b"http://h:80/"], pool), Decision::Follow(_)));
     }
 
     #[test]

@@ -52,6 +52,11 @@ impl Timeout {
         Timeout { total: None, pool: None, connect: None, write: None, head: None, read: None, expect: None }
     }
 
+    /// The end of a request that begins now.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::NEVER.or_within(self.total, Bound::Total)
+    }
+
     /// Bounds the whole request, its body included. None by default.
     pub const fn total(self, limit: Duration) -> Self {
         Timeout { total: Some(limit), ..self }

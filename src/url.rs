@@ -107,9 +107,27 @@ impl Url {
         out.extend_from_slice(target.as_bytes());
     }
 
+    /// The path as it is sent, without the query.
+    pub(crate) fn path(&self) -> &str {
+        let written = &self.text[self.authority_end as usize..self.fragment_start as usize];
+        let target = self.encoded.as_deref().unwrap_or(written);
+        match target.split_once('?').map_or(target, |(path, _)| path) {
+            "" => "/",
+            path => path,
+        }
+    }
+
     /// What follows the `#`, which is never sent.
     pub fn fragment(&self) -> Option<&str> {
         self.text.get(self.fragment_start as usize + 1..)
+    }
+
+    /// The same without what follows the `#`.
+    pub(crate) fn without_fragment(mut self) -> Url {
+        if (self.fragment_start as usize) < self.text.len() {
+            self.text = self.text[..self.fragment_start as usize].into();
+        }
+        self
     }
 
     /// User name and password in front of the host, still percent-encoded.
@@ -315,6 +333,11 @@ impl Origin {
     /// The port, given or implied by the scheme; a Unix socket has none.
     pub fn port(&self) -> Option<u16> {
         (self.scheme != Scheme::HttpUnix).then_some(self.port)
+    }
+
+    /// The whole as a URL without a path.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
     }
 
     pub(crate) fn address(&self) -> Option<IpAddr> {

@@ -1,12 +1,13 @@
 //! Building requests, and what names their targets.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::engine::{Engine, Policy};
+use super::middleware::Next;
 use super::request::Request;
-use super::send::send;
 use crate::body::Body;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
 use crate::response::Response;
 use crate::time::Timeout;
@@ -101,7 +102,7 @@ impl RequestBuilder {
     pub fn json(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
         self.change(|request| {
             let json = serde_json::to_vec(value)
-                .map_err(|error| crate::error::Error::request("the value has no JSON form").with_source(error))?;
+                .map_err(|error| Error::request("the value has no JSON form").with_source(error))?;
             request.body = Body::from(json);
             request.content_type = Some("application/json");
             Ok(())
@@ -145,6 +146,24 @@ impl RequestBuilder {
         })
     }
 
+    /// Sends the request over the connections of these pools, in place of the client's own; they stay open. For the free
+    /// functions, which otherwise keep no connection.
+    ///
+    /// ```no_run
+    /// use hostpool::PoolManager;
+    ///
+    /// let pools = PoolManager::new();
+    /// let response = hostpool::get("http://example.com/").connector(&pools).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn connector(mut self, connector: &impl Connector) -> Self {
+        self.engine = connector.engine().clone();
+        if self.policy.close {
+            self.policy = Arc::new(Policy { close: false, ..Policy::clone(&self.policy) });
+        }
+        self
+    }
+
     /// The same request once more; `None` if its body cannot be (see [`Body::try_clone`]), or if what it was given was
     /// wrong.
     pub fn try_clone(&self) -> Option<RequestBuilder> {
@@ -164,10 +183,19 @@ impl RequestBuilder {
     /// got and whether the request may have been processed.
     #[doc(alias = "urlopen")]
     pub fn send(self) -> Result<Response> {
-        send(&self.engine, &self.policy, self.request?)
+        let (request, policy) = (self.request?, &*self.policy);
+        if policy.detached.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
+        }
+        let own = request.options().and_then(|options| options.middleware.clone());
+        let deadline = request.timeout.as_ref().unwrap_or(&policy.timeout).deadline();
+        match &own {
+            Some(own) => Next::new(&self.engine, policy, own, deadline).run(request),
+            None => Next::new(&self.engine, policy, &policy.hooks.middleware, deadline).run(request),
+        }
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> Self {
+    pub(super) fn change(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> Self {
         if let Ok(request) = &mut self.request
             && let Err(error) = change(request)
         {
@@ -183,26 +211,40 @@ fn encode_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K
     encoder.finish()
 }
 
+/// What has connections for others: a [`PoolManager`](crate::PoolManager).
+pub trait Connector: sealed::Pools {}
+
+impl<T: sealed::Pools> Connector for T {}
+
 /// What names the target of a request: a text, a [`Url`], or a `url::Url`.
 pub trait IntoUrl: sealed::Sealed {}
 
 impl<T: sealed::Sealed> IntoUrl for T {}
 
 pub(crate) mod sealed {
-    use super::{InvalidUrl, Origins, Url};
+    use super::{Arc, Engine, InvalidUrl, Origins, Url};
+
+    pub trait Pools {
+        #[doc(hidden)]
+        #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+        fn engine(&self) -> &Arc<Engine>;
+    }
 
     pub trait Sealed {
         #[doc(hidden)]
         #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-        fn into_url(self, known: &Origins) -> Result<Url, InvalidUrl>;
+        fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl>;
     }
 
     macro_rules! by_text {
         ($($type:ty),*) => {$(
             #[allow(private_interfaces, reason = "the trait cannot be named outside")]
             impl Sealed for $type {
-                fn into_url(self, known: &Origins) -> Result<Url, InvalidUrl> {
-                    known.url(self.as_ref())
+                fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl> {
+                    match (known.url(self.as_ref()), base) {
+                        (Err(InvalidUrl::NoScheme), Some(base)) => base.join(self.as_ref()),
+                        (url, _) => url,
+                    }
                 }
             }
         )*};
@@ -212,14 +254,14 @@ pub(crate) mod sealed {
 
     #[allow(private_interfaces, reason = "the trait cannot be named outside")]
     impl Sealed for Url {
-        fn into_url(self, _: &Origins) -> Result<Url, InvalidUrl> {
+        fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url, InvalidUrl> {
             Ok(self)
         }
     }
 
     #[allow(private_interfaces, reason = "the trait cannot be named outside")]
     impl Sealed for &Url {
-        fn into_url(self, _: &Origins) -> Result<Url, InvalidUrl> {
+        fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url, InvalidUrl> {
             Ok(self.clone())
         }
     }

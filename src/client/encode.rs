@@ -1,6 +1,5 @@
 //! A request's head on the wire, with the fields the client adds by itself.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{Method, Version};
 
 use super::engine::Policy;
@@ -9,6 +8,7 @@ use crate::body::Extent;
 use crate::error::{Error, Result};
 use crate::h1::encode;
 use crate::headers::{Header, Headers, InvalidHeader};
+use crate::redirect;
 
 /// Fields that the user has set, found in one pass.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,6 +22,16 @@ struct Given {
     content_length: bool,
     connection: bool,
     expect: bool,
+    cookie: bool,
+}
+
+/// What goes with one request of a call beside its own fields.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Extra {
+    pub(super) authorization: Option<Vec<u8>>,
+    pub(super) cookie: Option<Vec<u8>>,
+    /// The request goes to another origin than the caller named.
+    pub(super) crossed: bool,
 }
 
 /// What the client has to know of the fields it sent.
@@ -105,8 +115,8 @@ fn is_host(value: &[u8]) -> bool {
 
 /// Writes the head. Host stands first on the wire (RFC 9110, section 7.2), then what the client adds, then the
 /// client's fields that the request does not have, then the request's own.
-pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sent {
-    let given = given(&request.headers).or(given(&policy.headers));
+pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra: &Extra) -> Sent {
+    let given = given(request.headers.iter()).or(given(defaults(policy, extra))).or(skipped(request, policy));
     let mut sent = Sent { close: policy.close, ..Sent::default() };
     encode::request_line(out, &request.method, &request.url, request.version);
     if given.host == 0 {
@@ -124,9 +134,11 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sen
     if !given.user_agent {
         encode::field(out, "User-Agent", concat!("hostpool/", env!("CARGO_PKG_VERSION")).as_bytes());
     }
-    let userinfo = request.url.userinfo().filter(|userinfo| !matches!(*userinfo, "" | ":"));
-    if let Some(userinfo) = userinfo.filter(|_| !given.authorization) {
-        encode::field(out, "Authorization", basic(userinfo).as_bytes());
+    if let Some(authorization) = extra.authorization.as_ref().filter(|_| !given.authorization) {
+        encode::field(out, "Authorization", authorization);
+    }
+    if let Some(cookie) = extra.cookie.as_ref().filter(|_| !given.cookie) {
+        encode::field(out, "Cookie", cookie);
     }
     if policy.close && !given.connection {
         encode::field(out, "Connection", b"close");
@@ -138,7 +150,7 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sen
     let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10;
     let kept = |field: &Header<'_>| may_expect || !is_expectation(field.name(), field.bytes());
     let own = request.headers.iter();
-    let others = policy.headers.iter().filter(|field| !request.headers.contains(field.name()));
+    let others = defaults(policy, extra).filter(|field| !request.headers.contains(field.name()));
     for field in others.chain(own).filter(kept) {
         write(out, field.name(), field.bytes(), &mut sent);
     }
@@ -160,12 +172,10 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy) -> Sen
     sent
 }
 
-/// The credentials of a URL, which are those of its origin (RFC 7617).
-fn basic(userinfo: &str) -> String {
-    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    let decoded = |part| percent_encoding::percent_decode_str(part).collect::<Vec<u8>>();
-    let credentials = [decoded(user), b":".to_vec(), decoded(password)].concat();
-    format!("Basic {}", BASE64_STANDARD.encode(credentials))
+/// The client's own fields, as far as they are for this origin.
+fn defaults<'a>(policy: &'a Policy, extra: &Extra) -> impl Iterator<Item = Header<'a>> {
+    let crossed = extra.crossed;
+    policy.headers.iter().filter(move |field| !crossed || !redirect::stays_behind(field.name(), &policy.sensitive))
 }
 
 fn is_expectation(name: &str, value: &[u8]) -> bool {
@@ -192,15 +202,32 @@ fn has_body(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
-fn given(headers: &Headers) -> Given {
+fn given<'a>(fields: impl Iterator<Item = Header<'a>>) -> Given {
     let mut given = Given::default();
-    for field in headers.iter() {
-        let name = field.name();
+    for field in fields {
+        given.note(field.name());
+    }
+    given
+}
+
+/// What is not to be added counts as given. A request cannot do without a Host, nor a body without its length.
+fn skipped(request: &Request, policy: &Policy) -> Given {
+    let mut given = Given::default();
+    for name in request.options().map_or(&[][..], |options| &options.skip).iter().chain(&policy.skip) {
+        given.note(name);
+    }
+    Given { host: 0, content_length: false, ..given }
+}
+
+impl Given {
+    fn note(&mut self, name: &str) {
+        let given = self;
         match name.len() {
             4 => given.host += usize::from(name.eq_ignore_ascii_case("host")),
             6 => {
                 given.accept |= name.eq_ignore_ascii_case("accept");
                 given.expect |= name.eq_ignore_ascii_case("expect");
+                given.cookie |= name.eq_ignore_ascii_case("cookie");
             }
             10 => {
                 given.user_agent |= name.eq_ignore_ascii_case("user-agent");
@@ -213,10 +240,7 @@ fn given(headers: &Headers) -> Given {
             _ => {}
         }
     }
-    given
-}
 
-impl Given {
     fn or(self, other: Given) -> Given {
         Given {
             host: self.host + other.host,
@@ -228,6 +252,7 @@ impl Given {
             content_length: self.content_length,
             connection: self.connection | other.connection,
             expect: self.expect | other.expect,
+            cookie: self.cookie | other.cookie,
         }
     }
 }
@@ -251,7 +276,7 @@ mod tests {
 
     fn encoded(request: &Request, policy: &Policy) -> (String, Sent) {
         let mut out = Vec::new();
-        let sent = head(&mut out, request, policy);
+        let sent = head(&mut out, request, policy, &Extra::default());
         (String::from_utf8(out).unwrap(), sent)
     }
 
@@ -395,28 +420,6 @@ mod tests {
             let mut policy = Policy::default();
             policy.headers.append(name, value).unwrap();
             assert!(check_policy(&policy).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn the_credentials_of_a_url() {
-        let authorization = |url: &str, headers: Fields<'_>| {
-            let mut request = request("GET", headers, "");
-            request.url = Url::parse(url).unwrap();
-            let (text, _) = encoded(&request, &Policy::default());
-            text.lines().find_map(|line| line.strip_prefix("Authorization: ").map(str::to_owned))
-        };
-        let table: [(&str, Fields<'_>, Option<&str>); 7] = [
-            ("http://h/", &[], None),
-            ("http://@h/", &[], None),
-            ("http://:@h/", &[], None),
-            ("http://Aladdin:open%20sesame@h/", &[], Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),
-            ("http://user@h/", &[], Some("Basic dXNlcjo=")),
-            ("http://a:b:c@h/", &[], Some("Basic YTpiOmM=")),
-            ("http://user:password@h/", &[("Authorization", "Bearer x")], Some("Bearer x")),
-        ];
-        for (url, headers, expected) in table {
-            assert_eq!(authorization(url, headers).as_deref(), expected, "{url}");
         }
     }
 }

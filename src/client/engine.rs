@@ -3,8 +3,13 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use http::Version;
+
+use super::middleware::Hooks;
+use crate::cookies::CookieStore;
 use crate::dial::{self, DialContext, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::exchange::{Common, Wire};
@@ -14,9 +19,10 @@ use crate::pool::gate::Gate;
 use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
 use crate::pool::parts::{Prehashed, Settings};
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
+use crate::redirect;
 use crate::sync::RwLock;
 use crate::time::{Deadline, Timeout};
-use crate::url::{Origin, Origins};
+use crate::url::{Origin, Origins, Url};
 
 /// What an engine is built from.
 #[derive(Clone, Debug)]
@@ -38,6 +44,26 @@ pub(crate) struct Policy {
     pub(crate) accept: bool,
     /// Every connection is closed after its request.
     pub(crate) close: bool,
+    /// Fields that are not added by themselves.
+    pub(crate) skip: Vec<Box<str>>,
+    pub(crate) cookies: Option<Arc<dyn CookieStore>>,
+    /// Whether redirects are followed, and how many.
+    pub(crate) follow: bool,
+    pub(crate) max_redirects: u32,
+    pub(crate) rules: redirect::Rules,
+    /// Fields that do not follow a redirect to another origin, besides those that say who the caller is.
+    pub(crate) sensitive: Vec<Box<str>>,
+    /// A status from 400 is an error.
+    pub(crate) raise: bool,
+    /// A request that dies with an idle connection is not sent again.
+    pub(crate) no_replay: bool,
+    pub(crate) hooks: Hooks,
+    /// In place of HTTP/1.1.
+    pub(crate) version: Option<Version>,
+    /// What relative URLs are resolved against.
+    pub(crate) base_url: Option<Url>,
+    /// The client has let go of its pools.
+    pub(crate) detached: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]

@@ -1,14 +1,21 @@
 //! The one engine behind `Session` and the pools: checkout, dial, exchange, replay.
 
 mod builder;
+mod credentials;
 mod encode;
 mod engine;
+mod journey;
+mod middleware;
+mod options;
 mod replay;
 mod request;
 mod send;
+mod settings;
 
 pub(crate) use builder::sealed;
-pub use builder::{IntoUrl, RequestBuilder};
+pub use builder::{Connector, IntoUrl, RequestBuilder};
 pub(crate) use encode::check_policy;
 pub(crate) use engine::{Engine, EngineConfig, Policy};
+pub use middleware::{Middleware, Next};
+pub(crate) use options::names;
 pub use request::Request;

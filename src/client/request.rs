@@ -1,7 +1,10 @@
 //! Requests as values.
 
+use std::fmt;
+
 use http::{Method, Version};
 
+use super::options::Options;
 use crate::body::Body;
 use crate::headers::Headers;
 use crate::time::Timeout;
@@ -25,7 +28,6 @@ use crate::url::Url;
 /// let response = session.execute(request)?;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Request {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -39,6 +41,7 @@ pub struct Request {
     pub(crate) expect: bool,
     /// In place of the client's limit.
     pub(crate) max_body: Option<u64>,
+    pub(crate) options: Option<Box<Options>>,
 }
 
 impl Request {
@@ -54,6 +57,7 @@ impl Request {
             content_type: None,
             expect: false,
             max_body: None,
+            options: None,
         }
     }
 
@@ -64,8 +68,17 @@ impl Request {
             url: self.url.clone(),
             headers: self.headers.clone(),
             body: self.body.try_clone()?,
+            options: self.options.clone(),
             ..*self
         })
+    }
+
+    pub(crate) fn options(&self) -> Option<&Options> {
+        self.options.as_deref()
+    }
+
+    pub(crate) fn options_mut(&mut self) -> &mut Options {
+        self.options.get_or_insert_default()
     }
 
     /// The method.
@@ -113,5 +126,16 @@ impl Request {
     /// [`RequestBuilder::max_body`](crate::RequestBuilder::max_body).
     pub fn max_body_mut(&mut self) -> &mut Option<u64> {
         &mut self.max_body
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .field("headers", &self.headers)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
     }
 }

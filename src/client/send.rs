@@ -1,41 +1,37 @@
-//! The way of one request: checkout, dial, exchange, and at most one silent replay.
+//! The way of one request to one server: checkout, dial, exchange, and at most one silent replay.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
-use super::encode::{self, Sent};
+use super::encode::{self, Extra, Sent};
 use super::engine::{Engine, Policy};
 use super::replay::{self, Attempt, End};
 use super::request::Request;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Trace};
+use crate::h1::{Framing, Head};
 use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
 use crate::pool::stats::CloseReason;
 use crate::response::{Parts, Response};
 use crate::time::{Deadline, Timeout};
-
-pub(super) fn send(engine: &Arc<Engine>, policy: &Policy, mut request: Request) -> Result<Response> {
-    match Hop::new(engine, policy, &mut request).and_then(Hop::run) {
-        Ok(answered) => Ok(response(answered, policy, request)),
-        Err(error) => Err(error.with_origin(request.url.shared_origin())),
-    }
-}
+use crate::url::Url;
 
 /// One request on its way, over as many connections as that takes: one, or one more if the first was a leftover.
-struct Hop<'a> {
+pub(super) struct Hop<'a> {
     engine: &'a Arc<Engine>,
     policy: &'a Policy,
     request: &'a mut Request,
+    extra: &'a Extra,
     key: PoolKey,
     deadline: Deadline,
 }
 
 /// A response's head, and the connection that its body is to be read from.
-struct Answered {
+pub(super) struct Answered {
     received: Received,
     sent: Sent,
     lease: PoolLease,
@@ -50,30 +46,34 @@ struct Failed {
 }
 
 impl<'a> Hop<'a> {
-    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: &'a mut Request) -> Result<Self> {
-        let timeout = request.timeout.as_ref().unwrap_or(&policy.timeout);
-        let deadline = Deadline::NEVER.or_within(timeout.total, Bound::Total);
+    pub(super) fn new(
+        engine: &'a Arc<Engine>,
+        policy: &'a Policy,
+        request: &'a mut Request,
+        deadline: Deadline,
+        extra: &'a Extra,
+    ) -> Result<Self> {
         encode::prepare(request)?;
         let key = engine.key(request.url.shared_origin());
-        Ok(Hop { engine, policy, request, key, deadline })
+        Ok(Hop { engine, policy, request, extra, key, deadline })
     }
 
     fn timeout(&self) -> &Timeout {
         self.request.timeout.as_ref().unwrap_or(&self.policy.timeout)
     }
 
-    fn run(mut self) -> Result<Answered> {
+    pub(super) fn run(mut self) -> Result<Answered> {
         self.prime()?;
         let mut lease = self.checkout()?;
         // Bytes of the request have left, by this attempt or the one before.
         let mut left = false;
         loop {
             let mut buffers = self.policy.common.buffers.take();
-            let sent = encode::head(&mut buffers.out, self.request, self.policy);
+            let sent = encode::head(&mut buffers.out, self.request, self.policy, self.extra);
             let failed = match self.exchange(&lease, &mut buffers, sent) {
                 Ok((received, trace)) => {
                     let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
-                    let again = replay::decide(&self.attempt(&lease, sent, trace, end));
+                    let again = self.may_replay() && replay::decide(&self.attempt(&lease, sent, trace, end));
                     // An answer in hand is worth more than a body that turns out to go back nowhere.
                     if !again || self.request.body.rewind().is_err() {
                         return Ok(Answered { received, sent, lease, buffers, deadline: self.deadline });
@@ -84,7 +84,8 @@ impl<'a> Hop<'a> {
                 Err(Failed { error, trace }) => {
                     // Of a body that was promised and not sent a server makes nothing, unless it says so.
                     left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
-                    let again = replay::decide(&self.attempt(&lease, sent, trace, end_of(&error, trace)));
+                    let end = end_of(&error, trace);
+                    let again = self.may_replay() && replay::decide(&self.attempt(&lease, sent, trace, end));
                     (!again).then_some(error)
                 }
             };
@@ -122,6 +123,10 @@ impl<'a> Hop<'a> {
             true => Err(Error::new(ErrorKind::Timeout(self.deadline.bound()), Phase::Send)),
             false => Ok(()),
         }
+    }
+
+    fn may_replay(&self) -> bool {
+        self.request.options().and_then(|options| options.replay).unwrap_or(!self.policy.no_replay)
     }
 
     fn attempt(&self, lease: &PoolLease, sent: Sent, trace: Trace, end: End) -> Attempt<'_> {
@@ -166,26 +171,64 @@ impl<'a> Hop<'a> {
     }
 }
 
-fn response(answered: Answered, policy: &Policy, request: Request) -> Response {
-    let Answered { received: Received { head, framing, reusable, .. }, sent, lease, buffers, deadline } = answered;
-    // The caller's reader may panic as it is dropped; while there is no response yet the lease gives itself back.
-    drop(request.body);
-    let facts = head.facts;
-    let common = Arc::clone(&policy.common);
-    Response::new(Parts {
-        head,
-        framing,
-        reusable: reusable && !sent.close && facts.keep_alive_max != Some(0),
-        keep_until: facts.keep_alive_timeout.and_then(keep_until),
-        read: request.timeout.as_ref().unwrap_or(&policy.timeout).read,
-        max_body: request.max_body.unwrap_or(common.limits.max_body),
-        method: request.method,
-        url: request.url,
-        lease,
-        buffers,
-        common,
-        deadline,
-    })
+/// What a response has to know of its request.
+pub(super) struct Subject {
+    method: Method,
+    url: Url,
+    read: Option<Duration>,
+    max_body: Option<u64>,
+    /// A body that only the end of the connection delimits is not read.
+    no_body_until_close: bool,
+}
+
+impl Subject {
+    /// Of a request that is no longer needed.
+    pub(super) fn of(request: Request, policy: &Policy) -> Subject {
+        let (read, max_body, no_body_until_close) = Subject::options(&request, policy);
+        let (method, url) = (request.method, request.url.without_fragment());
+        Subject { method, url, read, max_body, no_body_until_close }
+    }
+
+    /// Of one that goes on.
+    pub(super) fn about(request: &Request, policy: &Policy) -> Subject {
+        let (read, max_body, no_body_until_close) = Subject::options(request, policy);
+        let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
+        Subject { method, url, read, max_body, no_body_until_close }
+    }
+
+    fn options(request: &Request, policy: &Policy) -> (Option<Duration>, Option<u64>, bool) {
+        let read = request.timeout.as_ref().unwrap_or(&policy.timeout).read;
+        let no_body_until_close = request.options().is_some_and(|options| options.no_body_until_close);
+        (read, request.max_body, no_body_until_close)
+    }
+}
+
+impl Answered {
+    pub(super) fn head(&self) -> &Head {
+        &self.received.head
+    }
+
+    pub(super) fn response(self, policy: &Policy, subject: Subject) -> Response {
+        let Answered { received: Received { head, framing, reusable, .. }, sent, lease, buffers, deadline } = self;
+        let Subject { method, url, read, max_body, no_body_until_close } = subject;
+        let facts = head.facts;
+        let common = Arc::clone(&policy.common);
+        let unread = no_body_until_close && framing == Framing::UntilClose;
+        Response::new(Parts {
+            head,
+            framing: if unread { Framing::Empty } else { framing },
+            reusable: reusable && !unread && !sent.close && facts.keep_alive_max != Some(0),
+            keep_until: facts.keep_alive_timeout.and_then(keep_until),
+            read,
+            max_body: max_body.unwrap_or(common.limits.max_body),
+            method,
+            url,
+            lease,
+            buffers,
+            common,
+            deadline,
+        })
+    }
 }
 
 /// A 408 that closes, and nothing else came. On a connection that had been idle it means that the server gave up

@@ -84,6 +84,7 @@ mod tests {
         use Framing::*;
         use TransferCoding as Te;
         const NONE: Facts = Facts {
+            set_cookie: false,
             content_length: None,
             transfer_coding: Te::None,
             close: false,

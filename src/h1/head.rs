@@ -131,6 +131,8 @@ pub(crate) struct Facts {
     pub(crate) keep_alive_timeout: Option<u64>,
     /// Requests the peer will still take on this connection, by its Keep-Alive field.
     pub(crate) keep_alive_max: Option<u64>,
+    /// There are cookies to keep.
+    pub(crate) set_cookie: bool,
 }
 
 /// All Transfer-Encoding fields of a head together.
@@ -173,6 +175,7 @@ impl Facts {
         match name.len() {
             10 if name.eq_ignore_ascii_case(b"connection") => self.note_connection(value),
             10 if name.eq_ignore_ascii_case(b"keep-alive") => self.note_keep_alive(value),
+            10 if name.eq_ignore_ascii_case(b"set-cookie") => self.set_cookie = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => return self.note_content_length(value),
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => return self.note_transfer_encoding(value),
             _ => {}

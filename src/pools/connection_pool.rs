@@ -11,6 +11,7 @@ use super::options::{pool_setters, verbs};
 use crate::client::{Engine, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::pool::stats::PoolStats;
+use crate::redirect::Rules;
 use crate::url::{Origin, Url};
 
 /// A bounded pool of connections to one host, for any number of threads.
@@ -50,7 +51,7 @@ impl ConnectionPool {
         ConnectionPoolBuilder {
             origin: Url::parse(url).map(|url| url.shared_origin().clone()).map_err(Error::from),
             options: PoolOptions::new(Some(10), Duration::from_secs(60)),
-            policy: Policy::default(),
+            policy: Policy { rules: Rules { same_origin: true, ..Rules::default() }, ..Policy::default() },
         }
     }
 
@@ -63,6 +64,11 @@ impl ConnectionPool {
     }
 
     verbs!(target: &str);
+
+    /// `HEAD`: see [`request`](Self::request).
+    pub fn head(&self, target: &str) -> RequestBuilder {
+        self.request(Method::HEAD, target)
+    }
 
     fn url(&self, target: &str) -> Result<Url> {
         if target.is_empty() || target.starts_with(['/', '?']) {

@@ -8,7 +8,7 @@ use http::Method;
 
 use super::PoolOptions;
 use super::options::{pool_setters, verbs};
-use crate::client::sealed::Sealed;
+use crate::client::sealed::{Pools, Sealed};
 use crate::client::{Engine, IntoUrl, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, Result};
 use crate::pool::stats::PoolStats;
@@ -60,11 +60,16 @@ impl PoolManager {
     /// A request to the host of `url`. `send` reports a URL that is none.
     #[doc(alias = "urlopen")]
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
-        let request = Sealed::into_url(url, &self.engine.origins).map_err(Error::from);
+        let request = Sealed::into_url(url, &self.engine.origins, None).map_err(Error::from);
         RequestBuilder::new(&self.engine, &self.policy, request.map(|url| Request::new(method, url)))
     }
 
     verbs!(url: impl IntoUrl);
+
+    /// `HEAD`: see [`request`](Self::request).
+    pub fn head(&self, url: impl IntoUrl) -> RequestBuilder {
+        self.request(Method::HEAD, url)
+    }
 
     /// Sends a request that was made before. Errors as [`RequestBuilder::send`] does.
     pub fn execute(&self, request: Request) -> Result<Response> {
@@ -76,9 +81,30 @@ impl PoolManager {
         self.engine.gate.stats()
     }
 
+    /// Ends the manager in all threads: idle connections are closed, whoever waits is woken, and requests and responses
+    /// that are under way are broken off. These and all later calls fail with
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), also those of a [`Session`](crate::Session) that it is the
+    /// connector of.
+    pub fn close(&self) {
+        self.engine.gate.close(true);
+    }
+
+    /// Whether the manager was closed.
+    #[doc(alias = "closed")]
+    pub fn is_closed(&self) -> bool {
+        self.engine.gate.is_closed()
+    }
+
     /// Closes idle connections, and those in use once they come back; whoever waits keeps waiting.
     pub fn clear(&self) {
         self.engine.gate.retire_idle();
+    }
+}
+
+#[allow(private_interfaces, reason = "the trait cannot be named outside")]
+impl Pools for PoolManager {
+    fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 }
 

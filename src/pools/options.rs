@@ -186,11 +186,6 @@ macro_rules! verbs {
             self.request(::http::Method::GET, $target)
         }
 
-        /// `HEAD`: see [`request`](Self::request).
-        pub fn head(&self, $target: $type) -> crate::RequestBuilder {
-            self.request(::http::Method::HEAD, $target)
-        }
-
         /// `OPTIONS`: see [`request`](Self::request).
         pub fn options(&self, $target: $type) -> crate::RequestBuilder {
             self.request(::http::Method::OPTIONS, $target)

@@ -110,8 +110,13 @@ impl Response {
     #[doc(alias = "release_conn")]
     #[doc(alias = "drain_conn")]
     pub fn release(&mut self) {
+        self.release_within(Duration::MAX);
+    }
+
+    /// The same, but waits no longer than that for the rest.
+    pub(crate) fn release_within(&mut self, patience: Duration) {
         if self.connection.is_some() {
-            self.drain(Duration::MAX);
+            self.drain(patience);
             self.abandon(CloseReason::BodyAbandoned);
             self.end_reading(ErrorKind::Closed);
         }

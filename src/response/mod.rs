@@ -5,6 +5,7 @@ mod compat;
 mod connection;
 mod disposition;
 mod fields;
+mod history;
 mod json;
 mod lines;
 mod links;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode, Version};
 
-use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Result};
+use crate::error::{Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result};
 use crate::exchange::{BodyReader, Buffers, Common, Io};
 use crate::h1::{Framing, Head, TransferCoding};
 use crate::headers::Headers;
@@ -77,6 +78,7 @@ pub struct Response {
     connection: Option<Held>,
     /// The body, once it was loaded, or why there is none.
     kept: Option<Box<Kept>>,
+    history: Vec<ResponseHead>,
     common: Arc<Common>,
     max_body: u64,
     /// Bounds each wait for further bytes.
@@ -128,9 +130,22 @@ impl Response {
         let reused = lease.is_reused();
         let connection = Some(Held { lease, buffers, reusable, keep_until });
         let reader = BodyReader::new(framing);
-        let kept = None;
-        let mut response =
-            Response { head, method, url, remote, reused, reader, connection, kept, common, max_body, read, deadline };
+        let (kept, history) = (None, Vec::new());
+        let mut response = Response {
+            head,
+            method,
+            url,
+            remote,
+            reused,
+            reader,
+            connection,
+            kept,
+            history,
+            common,
+            max_body,
+            read,
+            deadline,
+        };
         if response.reader.is_done() {
             response.finish();
         }

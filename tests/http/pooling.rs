@@ -218,7 +218,8 @@ fn closing_a_session() {
     let silent = Server::new(vec![vec![Step::Request, Step::Tell("asked"), Step::UntilClosed]]);
     let half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec();
     let stalled = Server::new(vec![vec![Step::Request, Step::Send(half), Step::Tell("half"), Step::UntilClosed]]);
-    let session = Session::builder().connector(PoolManager::builder().limit(1).build().unwrap()).build().unwrap();
+    let pools = PoolManager::builder().limit(1).build().unwrap();
+    let session = Session::builder().connector(pools.clone()).build().unwrap();
     let call = |url: String| {
         let session = session.clone();
         move || session.get(url).send().and_then(|response| response.bytes()).map(drop)
@@ -227,7 +228,7 @@ fn closing_a_session() {
     silent.wait_for("asked");
     stalled.wait_for("half");
     let queued = thread::spawn(call(silent.url("/")));
-    eventually("the wait", || session.connector().stats().waiting == 1);
+    eventually("the wait", || pools.stats().waiting == 1);
     session.close();
     for (id, thread) in threads.into_iter().chain([("queue", queued)]) {
         let error = within_patience(move || thread.join().unwrap()).unwrap_err();
@@ -235,7 +236,7 @@ fn closing_a_session() {
     }
     assert!(session.is_closed());
     assert!(session.get(silent.url("/")).send().unwrap_err().is_closed());
-    assert_eq!(session.connector().stats().open, 0);
+    assert_eq!(pools.stats().open, 0);
 }
 
 #[test]

@@ -364,7 +364,7 @@ fn close_ends_a_blocked_call() {
             session.close();
             let error = call.join().unwrap().expect_err(row);
             assert_eq!((error.kind(), error.phase()), (&ErrorKind::Closed, phase), "{row}: {error}");
-            assert_eq!(session.connector().stats().open, 0, "{row}");
+            assert_eq!(session.connector().unwrap().stats().open, 0, "{row}");
         });
     }
 }

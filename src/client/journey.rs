@@ -1,0 +1,244 @@
+//! The way of one call: requests that redirects and challenges make of it, one after another, under one deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use super::credentials::Credentials;
+use super::encode::Extra;
+use super::engine::{Engine, Policy};
+use super::options::Options;
+use super::request::Request;
+use super::send::{Answered, Hop, Subject};
+use crate::body::Body;
+use crate::cookies::CookieRequest;
+use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result};
+use crate::redirect::{self, Decision, Plan, Rules};
+use crate::response::Response;
+use crate::time::Deadline;
+
+/// What the rest of a redirect's body is worth waiting for: about what a new connection would take.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+pub(super) fn send(
+    engine: &Arc<Engine>,
+    policy: &Policy,
+    mut request: Request,
+    deadline: Deadline,
+) -> Result<Response> {
+    let mut journey = Journey::new(engine, policy, &mut request, deadline);
+    let answered = match journey.run() {
+        Ok(answered) => answered,
+        Err(error) => {
+            // Whatever answered before has acted on what it was sent.
+            let began = journey.began;
+            let error = error.with_history(std::mem::take(&mut journey.history));
+            let error = if began { error.with_maybe_processed(true) } else { error };
+            return Err(error.with_origin(request.url.shared_origin()));
+        }
+    };
+    let history = std::mem::take(&mut journey.history);
+    let raise = request.options().and_then(|options| options.raise).unwrap_or(policy.raise);
+    // The caller's reader may panic as it is dropped; while there is no response yet the lease gives itself back.
+    drop(std::mem::take(&mut request.body));
+    let mut response = answered.response(policy, Subject::of(request, policy));
+    response.set_history(history);
+    for hook in &policy.hooks.on_response {
+        response = hook(response)?;
+    }
+    if raise { response.error_for_status() } else { Ok(response) }
+}
+
+struct Journey<'a> {
+    engine: &'a Arc<Engine>,
+    policy: &'a Policy,
+    request: &'a mut Request,
+    deadline: Deadline,
+    credentials: Credentials,
+    history: Vec<ResponseHead>,
+    /// A server has answered.
+    began: bool,
+    /// A redirect has led to another origin than the caller named. What was left behind there is never brought back,
+    /// not even on the way home.
+    crossed: bool,
+}
+
+/// What follows an answer.
+enum Next {
+    Done,
+    /// The same request once more, with other credentials.
+    Again,
+    Follow(Plan),
+    Refuse(ErrorKind),
+}
+
+impl<'a> Journey<'a> {
+    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: &'a mut Request, deadline: Deadline) -> Self {
+        let credentials = Credentials::default();
+        let (history, began, crossed) = (Vec::new(), false, false);
+        Journey { engine, policy, request, deadline, credentials, history, began, crossed }
+    }
+
+    fn run(&mut self) -> Result<Answered> {
+        loop {
+            for hook in &self.policy.hooks.on_request {
+                hook(self.request)?;
+            }
+            let extra = self.extra()?;
+            let answered = Hop::new(self.engine, self.policy, self.request, self.deadline, &extra)?.run()?;
+            self.began = true;
+            self.keep_cookies(&answered);
+            match self.next(&answered) {
+                Next::Done => return Ok(answered),
+                Next::Again => {
+                    self.part(answered);
+                    self.rewind()?;
+                }
+                Next::Follow(plan) => {
+                    let head = self.part(answered);
+                    self.history.push(head);
+                    self.follow(plan)?;
+                }
+                Next::Refuse(kind) => return Err(self.response(answered).into_error(kind)),
+            }
+        }
+    }
+
+    /// What this hop sends beside the request's own fields.
+    fn extra(&mut self) -> Result<Extra> {
+        let authorization = self.credentials.value(self.request, self.policy, self.crossed)?;
+        let stored =
+            self.policy.cookies.as_ref().and_then(|store| {
+                store.cookie_header(&CookieRequest::new(&self.request.url).cross_origin(self.crossed))
+            });
+        let cookie = match self.request.options() {
+            Some(options) if !options.cookies.is_empty() => Some(join_cookies(stored, options)),
+            _ => stored,
+        };
+        Ok(Extra { authorization, cookie, crossed: self.crossed })
+    }
+
+    fn keep_cookies(&self, answered: &Answered) {
+        let head = answered.head();
+        if head.facts.set_cookie
+            && let Some(store) = &self.policy.cookies
+        {
+            store.store(&self.request.url, &mut head.headers.values("set-cookie"));
+        }
+    }
+
+    fn next(&mut self, answered: &Answered) -> Next {
+        let head = answered.head();
+        if self.credentials.answer(self.request, self.policy, head) {
+            // A body that is gone cannot be sent with the answer to a challenge: the challenge is the answer.
+            return if self.request.body.can_rewind() { Next::Again } else { Next::Done };
+        }
+        let options = self.request.options();
+        let follows = options.and_then(|options| options.follow).unwrap_or(self.policy.follow);
+        if !follows || !redirect::is_redirect(head.status) {
+            return Next::Done;
+        }
+        let max = options.and_then(|options| options.max_redirects).unwrap_or(self.policy.max_redirects);
+        let downgrade = options.and_then(|options| options.downgrade).unwrap_or(self.policy.rules.downgrade);
+        let rules = Rules { downgrade, ..self.policy.rules };
+        let Request { method, url, .. } = &*self.request;
+        match redirect::decide(url, method, head.status, &head.headers, rules) {
+            Decision::Stay => Next::Done,
+            Decision::Leaves => Next::Refuse(ErrorKind::HostChanged),
+            Decision::Refuse(why) => Next::Refuse(ErrorKind::InvalidRedirect(why)),
+            Decision::Follow(_) if self.history.len() >= max as usize => Next::Refuse(ErrorKind::TooManyRedirects),
+            Decision::Follow(plan) => Next::Follow(plan),
+        }
+    }
+
+    /// Done with a response that is not the last: its connection goes back before another is taken.
+    fn part(&self, answered: Answered) -> ResponseHead {
+        let mut response = self.response(answered);
+        let head = response.to_head(Vec::new());
+        response.release_within(PATIENCE);
+        head
+    }
+
+    fn response(&self, answered: Answered) -> Response {
+        answered.response(self.policy, Subject::about(self.request, self.policy))
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        self.request.body.rewind().map_err(|error| {
+            Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_source(error).with_maybe_processed(true)
+        })
+    }
+
+    fn follow(&mut self, plan: Plan) -> Result<()> {
+        self.credentials.leave(self.request, plan.cross_origin);
+        let Plan { url, to_get, cross_origin } = plan;
+        self.request.url = url;
+        if to_get {
+            self.request.method = Method::GET;
+            self.request.forget_body();
+        } else {
+            self.rewind()?;
+        }
+        if cross_origin {
+            self.crossed = true;
+            redirect::forget_origin(&mut self.request.headers, &self.policy.sensitive);
+            if let Some(options) = &mut self.request.options {
+                redirect::forget_origin(&mut self.request.headers, &options.sensitive);
+                options.cookies.clear();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Request {
+    /// The request becomes one without a body.
+    fn forget_body(&mut self) {
+        self.body = Body::empty();
+        self.content_type = None;
+        self.expect = false;
+        redirect::forget_body(&mut self.headers);
+    }
+}
+
+/// What the jar has, without those that the request names itself, and these.
+fn join_cookies(stored: Option<Vec<u8>>, options: &Options) -> Vec<u8> {
+    let own = |pair: &[u8]| {
+        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        options.cookies.iter().any(|(own, _)| own.as_bytes() == name)
+    };
+    let mut pairs: Vec<Vec<u8>> = Vec::new();
+    for pair in stored.iter().flat_map(|stored| stored.split(|&byte| byte == b';')) {
+        let pair = pair.trim_ascii();
+        if !own(pair) {
+            pairs.push(pair.to_vec());
+        }
+    }
+    pairs.extend(options.cookies.iter().map(|(name, value)| format!("{name}={value}").into_bytes()));
+    pairs.join(&b"; "[..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_of_the_jar_and_of_the_request() {
+        let options = |pairs: &[(&str, &str)]| Options {
+            cookies: pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
+            ..Options::default()
+        };
+        let table: [(&str, &[(&str, &str)], &str); 4] = [
+            ("a=1; b=2", &[("c", "3")], "a=1; b=2; c=3"),
+            ("a=1; b=2", &[("a", "3")], "b=2; a=3"),
+            ("a=1; a=2", &[("a", "3"), ("a", "4")], "a=3; a=4"),
+            ("a=b=c", &[("d", "")], "a=b=c; d="),
+        ];
+        for (stored, own, expected) in table {
+            let joined = join_cookies(Some(stored.into()), &options(own));
+            assert_eq!(String::from_utf8(joined).unwrap(), expected);
+        }
+        assert_eq!(join_cookies(None, &options(&[("a", "1")])), b"a=1");
+    }
+}

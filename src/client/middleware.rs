@@ -1,0 +1,99 @@
+//! The caller's own code around a request: middleware, and hooks.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::engine::{Engine, Policy};
+use super::journey;
+use super::request::Request;
+use crate::error::Result;
+use crate::response::Response;
+use crate::time::Deadline;
+
+/// Code of the caller's around the sending of a request: it sees the request first and the response last, and may change
+/// both, answer by itself, or send the request more than once.
+///
+/// It wraps all that one call does, with its redirects, under one deadline; to see each request that is sent, redirected
+/// ones too, take [`SessionBuilder::on_request`](crate::SessionBuilder::on_request). The first of a list is the outermost.
+/// A response that it does not pass on is dropped, which gives its connection back.
+///
+/// Any `Fn(Request, Next) -> Result<Response>` is one. A panic goes on to the caller, and costs no connection.
+///
+/// ```
+/// use hostpool::{Next, Request, Result, Response, Session};
+///
+/// fn tagged(mut request: Request, next: Next<'_>) -> Result<Response> {
+///     request.headers_mut().insert("X-Tag", "1")?;
+///     next.run(request)
+/// }
+///
+/// let session = Session::builder().middleware(tagged).build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[doc(alias = "ClientHandlerType")]
+pub trait Middleware: Send + Sync {
+    /// Answers the request, in most cases by passing it on to `next`. The error for a request that is not to be sent is
+    /// made by [`Error::custom`](crate::Error::custom).
+    fn handle(&self, request: Request, next: Next<'_>) -> Result<Response>;
+}
+
+impl<F> Middleware for F
+where
+    F: Fn(Request, Next<'_>) -> Result<Response> + Send + Sync,
+{
+    fn handle(&self, request: Request, next: Next<'_>) -> Result<Response> {
+        self(request, next)
+    }
+}
+
+/// What stands behind a [`Middleware`]: the next one, or the client itself.
+#[derive(Clone, Copy)]
+pub struct Next<'a> {
+    engine: &'a Arc<Engine>,
+    policy: &'a Policy,
+    rest: &'a [Arc<dyn Middleware>],
+    deadline: Deadline,
+}
+
+impl<'a> Next<'a> {
+    pub(super) fn new(
+        engine: &'a Arc<Engine>,
+        policy: &'a Policy,
+        rest: &'a [Arc<dyn Middleware>],
+        deadline: Deadline,
+    ) -> Self {
+        Next { engine, policy, rest, deadline }
+    }
+
+    /// Sends the request on. It may be called again, with a clone of the request, under the same deadline.
+    pub fn run(&self, request: Request) -> Result<Response> {
+        match self.rest {
+            [first, rest @ ..] => first.handle(request, Next { rest, ..*self }),
+            [] => journey::send(self.engine, self.policy, request, self.deadline),
+        }
+    }
+}
+
+impl fmt::Debug for Next<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Next({} more)", self.rest.len())
+    }
+}
+
+type OnRequest = Arc<dyn Fn(&mut Request) -> Result<()> + Send + Sync>;
+type OnResponse = Arc<dyn Fn(Response) -> Result<Response> + Send + Sync>;
+
+/// All code of the caller's that a client runs.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    pub(crate) middleware: Vec<Arc<dyn Middleware>>,
+    pub(crate) on_request: Vec<OnRequest>,
+    pub(crate) on_response: Vec<OnResponse>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Hooks { middleware, on_request, on_response } = self;
+        write!(f, "Hooks({}, {}, {})", middleware.len(), on_request.len(), on_response.len())
+    }
+}

@@ -1,0 +1,76 @@
+//! What few requests say; boxed, so that all others stay small.
+
+use std::sync::Arc;
+
+use super::middleware::Middleware;
+use crate::error::{Error, Result};
+use crate::headers::is_token_byte;
+
+/// Options of one request, in place of its client's or on top of them.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    /// Whether redirects are followed.
+    pub(crate) follow: Option<bool>,
+    pub(crate) max_redirects: Option<u32>,
+    /// Whether `https` may lead to `http`.
+    pub(crate) downgrade: Option<bool>,
+    /// Pairs for the Cookie field, beside what a jar has.
+    pub(crate) cookies: Vec<(Box<str>, Box<str>)>,
+    /// Fields that are not added by themselves.
+    pub(crate) skip: Vec<Box<str>>,
+    /// Fields that do not follow a redirect to another origin.
+    pub(crate) sensitive: Vec<Box<str>>,
+    /// Whether a status from 400 is an error.
+    pub(crate) raise: Option<bool>,
+    /// A body that neither a length nor chunks delimit is not read.
+    pub(crate) no_body_until_close: bool,
+    /// Whether a request that died with an idle connection is sent again.
+    pub(crate) replay: Option<bool>,
+    pub(crate) middleware: Option<Arc<[Arc<dyn Middleware>]>>,
+}
+
+/// Names of fields, checked.
+pub(crate) fn names<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<Vec<Box<str>>> {
+    let check = |name: N| match name.as_ref() {
+        name if !name.is_empty() && name.bytes().all(is_token_byte) => Ok(name.into()),
+        _ => Err(Error::request("a header name is empty or has a byte that names may not have")),
+    };
+    names.into_iter().map(check).collect()
+}
+
+/// A pair for the Cookie field (RFC 6265, section 4.2.1). Values are sent as they are, so what would end one is refused.
+pub(crate) fn cookie(name: &str, value: &str) -> Result<(Box<str>, Box<str>)> {
+    if name.is_empty() || !name.bytes().all(is_token_byte) {
+        return Err(Error::request("a cookie's name is empty or has a byte that names may not have"));
+    }
+    if value.bytes().any(|byte| byte.is_ascii_control() || byte == b';') {
+        return Err(Error::request("a cookie's value has a semicolon or a control character"));
+    }
+    Ok((name.into(), value.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused() {
+        for (name, value, expected) in [
+            ("a", "b", true),
+            ("a", "", true),
+            ("a", "\"b, c\" \u{e9}=", true),
+            ("", "b", false),
+            ("a=", "b", false),
+            ("a b", "c", false),
+            ("a", "b;c", false),
+            ("a", "b\r\nX: y", false),
+            ("a", "b\tc", false),
+        ] {
+            assert_eq!(cookie(name, value).is_ok(), expected, "{name:?} {value:?}");
+        }
+        assert_eq!(names(["X-A", "b"]).unwrap(), ["X-A".into(), "b".into()]);
+        for name in ["", "a b", "a:", "\u{17f}"] {
+            assert!(names([name]).is_err(), "{name:?}");
+        }
+    }
+}

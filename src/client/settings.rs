@@ -1,0 +1,160 @@
+//! How a request is sent: the settings of a [`RequestBuilder`] beside its URL, headers and body.
+
+use std::sync::Arc;
+
+use http::Version;
+
+use super::builder::RequestBuilder;
+use super::middleware::Middleware;
+use super::options::{self, Options};
+use crate::error::{Error, Result};
+
+impl RequestBuilder {
+    /// Whether redirects are followed. A [`Session`](crate::Session) follows them but for `HEAD`; the free functions
+    /// follow all; pools none.
+    ///
+    /// 301, 302, 303, 307 and 308 are followed (RFC 9110, section 15.4). 303, and 301 and 302 after a `POST`, become a
+    /// `GET` without a body; else method and body are sent again. At another origin (scheme, host or port) the request
+    /// goes on without `Authorization`, `Cookie`, `Proxy-Authorization`, `Host`, `Origin` and `Referer`, without
+    /// [cookies](Self::cookie) and credentials of its own, and without [sensitive headers](Self::sensitive_headers), and
+    /// does not get them back on a later hop.
+    ///
+    /// ```no_run
+    /// let response = hostpool::get("http://example.com/moved").allow_redirects(false).send()?;
+    /// println!("{:?}", response.headers().get("Location"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "redirect")]
+    pub fn allow_redirects(self, follow: bool) -> Self {
+        self.set(|options| options.follow = Some(follow))
+    }
+
+    /// How many redirects are followed, 10 unless said otherwise. One more is
+    /// [`ErrorKind::TooManyRedirects`](crate::ErrorKind::TooManyRedirects), with the [history](crate::Error::history) and
+    /// the last response's [head](crate::Error::head); with 0 the first is.
+    pub fn max_redirects(self, max: u32) -> Self {
+        self.set(|options| options.max_redirects = Some(max))
+    }
+
+    /// Whether a redirect from `https` to `http` is followed. Off by default: who listens on the way would see the rest.
+    pub fn allow_downgrade(self, allow: bool) -> Self {
+        self.set(|options| options.downgrade = Some(allow))
+    }
+
+    /// Further headers that do not follow a redirect to another origin, such as `X-Api-Key`.
+    ///
+    /// ```no_run
+    /// # use hostpool::Session;
+    /// let session = Session::new();
+    /// session
+    ///     .get("https://api.example/")
+    ///     .header("X-Api-Key", "secret")
+    ///     .sensitive_headers(["X-Api-Key"])
+    ///     .send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "remove_headers_on_redirect")]
+    pub fn sensitive_headers<N: AsRef<str>>(self, names: impl IntoIterator<Item = N>) -> Self {
+        self.try_set(|options| {
+            options.sensitive.extend(options::names(names)?);
+            Ok(())
+        })
+    }
+
+    /// Headers that are not added by themselves: `User-Agent`, `Accept`, `Accept-Encoding`, `Content-Type`,
+    /// `Connection`. Names are compared without case, and those of the client count, too. `Host`, `Content-Length` and
+    /// `Transfer-Encoding` cannot be left out.
+    ///
+    /// ```no_run
+    /// let response = hostpool::get("http://example.com/").skip_auto_headers(["User-Agent"]).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn skip_auto_headers<N: AsRef<str>>(self, names: impl IntoIterator<Item = N>) -> Self {
+        self.try_set(|options| {
+            options.skip.extend(options::names(names)?);
+            Ok(())
+        })
+    }
+
+    /// A cookie for this request, beside those of the client's jar and in place of one of the same name. It is sent as
+    /// it is, follows redirects within the origin, and is not kept.
+    ///
+    /// Errors if the name is no token, or the value has a semicolon or a control character.
+    pub fn cookie(self, name: &str, value: &str) -> Self {
+        self.cookies([(name, value)])
+    }
+
+    /// Several of them.
+    ///
+    /// ```no_run
+    /// let response = hostpool::get("http://example.com/").cookies([("theme", "dark"), ("lang", "en")]).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn cookies<N: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        self.try_set(|options| {
+            for (name, value) in pairs {
+                options.cookies.push(options::cookie(name.as_ref(), value.as_ref())?);
+            }
+            Ok(())
+        })
+    }
+
+    /// The version of HTTP the request is sent in: 1.1 by default, or 1.0, which has no chunks and asks for the
+    /// connection to be kept. Others are refused.
+    pub fn version(self, version: Version) -> Self {
+        self.change(|request| match version {
+            Version::HTTP_10 | Version::HTTP_11 => {
+                request.version = version;
+                Ok(())
+            }
+            _ => Err(Error::request("only HTTP/1.0 and HTTP/1.1 are spoken here")),
+        })
+    }
+
+    /// Whether a body that neither a length nor chunks delimit is read until the server closes. It is by default;
+    /// without that such a body counts as none, and its connection is closed.
+    pub fn read_until_eof(self, read: bool) -> Self {
+        self.set(|options| options.no_body_until_close = !read)
+    }
+
+    /// Whether a status from 400 is an error, as [`error_for_status`](crate::Response::error_for_status) makes it.
+    pub fn raise_for_status(self, raise: bool) -> Self {
+        self.set(|options| options.raise = Some(raise))
+    }
+
+    /// Whether a request that dies with an idle connection, as servers close them, is sent once more on a fresh one.
+    /// It is by default, where that can double nothing: if no byte had left, or the method is idempotent, or there is an
+    /// `Idempotency-Key`.
+    pub fn retry_stale(self, retry: bool) -> Self {
+        self.set(|options| options.replay = Some(retry))
+    }
+
+    /// Middleware for this request, in place of the client's; an empty list runs none.
+    ///
+    /// ```no_run
+    /// use hostpool::{Middleware, Next, Request, Session};
+    ///
+    /// let session = Session::new();
+    /// let log = |request: Request, next: Next<'_>| {
+    ///     eprintln!("{} {}", request.method(), request.url());
+    ///     next.run(request)
+    /// };
+    /// session.get("http://example.com/").middleware([log]).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "middlewares")]
+    pub fn middleware<M: Middleware + 'static>(self, list: impl IntoIterator<Item = M>) -> Self {
+        self.set(|options| options.middleware = Some(list.into_iter().map(|one| Arc::new(one) as _).collect()))
+    }
+
+    fn set(self, set: impl FnOnce(&mut Options)) -> Self {
+        self.try_set(|options| {
+            set(options);
+            Ok(())
+        })
+    }
+
+    fn try_set(self, set: impl FnOnce(&mut Options) -> Result<()>) -> Self {
+        self.change(|request| set(request.options_mut()))
+    }
+}

@@ -1,0 +1,308 @@
+//! One cookie: what a Set-Cookie field says, or what a caller puts together.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::parse;
+use crate::date::ImfDate;
+use crate::error::{Error, Result};
+
+/// A cookie, with what decides on where it is sent.
+///
+/// One that was read from a Set-Cookie field says what that field says; one from a jar has its domain and path filled
+/// in. `Debug` does not show the value.
+///
+/// ```
+/// use hostpool::{Cookie, SameSite};
+///
+/// let cookie = Cookie::parse("id=a3fWa; Path=/; Secure; HttpOnly; SameSite=Lax")?;
+/// assert_eq!((&*cookie.name(), &*cookie.value()), ("id", "a3fWa"));
+/// assert_eq!((cookie.domain(), cookie.path()), (None, Some("/")));
+/// assert!(cookie.secure() && cookie.http_only() && cookie.host_only());
+/// assert_eq!(cookie.same_site(), Some(SameSite::Lax));
+/// assert!(!format!("{cookie:?}").contains("a3fWa"));
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[doc(alias = "Morsel")]
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cookie {
+    pub(super) name: Box<[u8]>,
+    pub(super) value: Box<[u8]>,
+    /// In lower case, without a dot in front.
+    pub(super) domain: Option<Box<str>>,
+    /// Begins with a slash.
+    pub(super) path: Option<Box<str>>,
+    /// Seconds since 1970.
+    pub(super) expires: Option<i64>,
+    pub(super) secure: bool,
+    pub(super) http_only: bool,
+    pub(super) host_only: bool,
+    pub(super) same_site: Option<SameSite>,
+}
+
+/// The SameSite attribute (RFC 6265bis, section 5.6.7). It is kept and given back, and restricts nothing: it is about
+/// pages that make a browser send requests, and a program's requests are all its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SameSite {
+    /// For requests of the same site alone.
+    Strict,
+    /// For those, and for following a link to it.
+    Lax,
+    /// For all requests.
+    None,
+}
+
+impl SameSite {
+    const ALL: [SameSite; 3] = [SameSite::Strict, SameSite::Lax, SameSite::None];
+
+    /// As it is written in a field.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            SameSite::Strict => "Strict",
+            SameSite::Lax => "Lax",
+            SameSite::None => "None",
+        }
+    }
+
+    pub(super) fn parse(text: &[u8]) -> Option<SameSite> {
+        Self::ALL.into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str().as_bytes()))
+    }
+}
+
+impl Cookie {
+    /// A cookie to put into a jar by hand.
+    ///
+    /// ```
+    /// use hostpool::{Cookie, CookieJar, Url};
+    /// use std::time::Duration;
+    ///
+    /// let cookie = Cookie::builder("session", "38afes7a8").max_age(Duration::from_secs(3600)).path("/").build()?;
+    /// let jar = CookieJar::new();
+    /// jar.insert(&Url::parse("https://app.example.com/")?, cookie)?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn builder(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> CookieBuilder {
+        CookieBuilder { cookie: Cookie::new(name.as_ref(), value.as_ref()), domain: None, path: None }
+    }
+
+    /// Without attributes; nothing is checked.
+    pub(super) fn new(name: &[u8], value: &[u8]) -> Cookie {
+        Cookie {
+            name: name.into(),
+            value: value.into(),
+            domain: None,
+            path: None,
+            expires: None,
+            secure: false,
+            http_only: false,
+            host_only: true,
+            same_site: None,
+        }
+    }
+
+    /// Reads the value of a Set-Cookie field as RFC 6265bis, section 5.6, has it, which is lenient: attributes that
+    /// make no sense are passed over.
+    ///
+    /// `Max-Age` counts from now on, and wins over `Expires`; neither goes beyond 400 days. Whether some host may set such a cookie is not looked at.
+    /// Errors for fields that set no cookie at all: without a name, with a control character, or with more than 4096
+    /// bytes of name and value ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)).
+    #[doc(alias = "SimpleCookie")]
+    pub fn parse(set_cookie: &str) -> Result<Cookie> {
+        Cookie::parse_bytes(set_cookie.as_bytes(), SystemTime::now())
+    }
+
+    /// [`parse`](Self::parse) for a field as it was received, at `now`.
+    pub(crate) fn parse_bytes(set_cookie: &[u8], now: SystemTime) -> Result<Cookie> {
+        parse::set_cookie(set_cookie, seconds(now)).map_err(Error::request)
+    }
+
+    /// The name: UTF-8 where it is that, else each byte read as ISO-8859-1.
+    #[doc(alias = "key")]
+    pub fn name(&self) -> Cow<'_, str> {
+        text_of(&self.name)
+    }
+
+    /// The value as text: UTF-8 where it is that, else each byte read as ISO-8859-1. Quotation marks are part of it,
+    /// and nothing is decoded.
+    pub fn value(&self) -> Cow<'_, str> {
+        text_of(&self.value)
+    }
+
+    /// The value's bytes, as they are sent.
+    pub fn bytes(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// In lower case, without a dot in front: the Domain attribute, or, of a cookie from a jar, the host that set it.
+    /// `None` for a cookie read without a Domain attribute, and for one of
+    /// [`CookieJar::insert_shared`](crate::CookieJar::insert_shared). The host of an `http+unix` URL is its origin.
+    pub fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
+    }
+
+    /// The Path attribute, or, of a cookie from a jar, the path it holds for.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// When the cookie ends. `None` for a session cookie, which ends with its jar.
+    #[doc(alias = "max_age")]
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.expires.map(|expires| {
+            let distance = Duration::from_secs(expires.unsigned_abs());
+            let time = if expires < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+            time.unwrap_or(UNIX_EPOCH)
+        })
+    }
+
+    /// It is for `https` alone.
+    pub fn secure(&self) -> bool {
+        self.secure
+    }
+
+    /// It is not for scripts of a page, which says nothing to a program.
+    #[doc(alias = "httponly")]
+    pub fn http_only(&self) -> bool {
+        self.http_only
+    }
+
+    /// It is for the host that set it alone, and not for the names below.
+    pub fn host_only(&self) -> bool {
+        self.host_only
+    }
+
+    /// The SameSite attribute. `None` where there is none, or one that is not known.
+    pub fn same_site(&self) -> Option<SameSite> {
+        self.same_site
+    }
+
+    /// To as long as a cookie may last.
+    pub(super) fn shorten(&mut self, now: i64) {
+        self.expires = self.expires.map(|expires| expires.min(now.saturating_add(parse::MAX_LIFE)));
+    }
+
+    pub(super) fn is_expired(&self, now: i64) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
+    }
+}
+
+/// Since 1970, rounded down.
+pub(super) fn seconds(time: SystemTime) -> i64 {
+    let whole = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => whole(since),
+        Err(before) => -whole(before.duration()),
+    }
+}
+
+impl fmt::Debug for Cookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cookie({}=***", self.name.escape_ascii())?;
+        if let (Some(domain), false) = (&self.domain, self.host_only) {
+            write!(f, "; Domain={}", domain.escape_debug())?;
+        }
+        if let (Some(host), true) = (&self.domain, self.host_only) {
+            write!(f, "; of {}", host.escape_debug())?;
+        }
+        if let Some(path) = &self.path {
+            write!(f, "; Path={}", path.escape_debug())?;
+        }
+        if let Some(expires) = self.expires {
+            write!(f, "; Expires={}", ImfDate(expires))?;
+        }
+        let flags = [(self.secure, "; Secure"), (self.http_only, "; HttpOnly")];
+        flags.iter().filter(|(is_set, _)| *is_set).try_for_each(|(_, text)| f.write_str(text))?;
+        if let Some(same_site) = self.same_site {
+            write!(f, "; SameSite={}", same_site.as_str())?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// Puts a [`Cookie`] together. Without attributes it is a session cookie for the host it is set for alone, and for the
+/// directory of the URL's path.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made before `build`"]
+pub struct CookieBuilder {
+    cookie: Cookie,
+    domain: Option<String>,
+    path: Option<String>,
+}
+
+impl CookieBuilder {
+    /// Also for every host below `domain`.
+    pub fn domain(self, domain: &str) -> Self {
+        CookieBuilder { domain: Some(domain.into()), ..self }
+    }
+
+    /// For this path and those below; it begins with a slash.
+    pub fn path(self, path: &str) -> Self {
+        CookieBuilder { path: Some(path.into()), ..self }
+    }
+
+    /// Ends the cookie at `time`. A jar keeps none for longer than 400 days (RFC 6265bis, section 5.5).
+    pub fn expires(mut self, time: SystemTime) -> Self {
+        self.cookie.expires = Some(seconds(time));
+        self
+    }
+
+    /// Ends the cookie that long from now, and after 400 days at the latest.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX).min(parse::MAX_LIFE);
+        self.cookie.expires = Some(seconds(SystemTime::now()).saturating_add(age));
+        self
+    }
+
+    /// For `https` alone.
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.cookie.secure = secure;
+        self
+    }
+
+    /// Marks the cookie as not for scripts.
+    #[doc(alias = "httponly")]
+    pub fn http_only(mut self, http_only: bool) -> Self {
+        self.cookie.http_only = http_only;
+        self
+    }
+
+    /// The SameSite attribute.
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.cookie.same_site = Some(same_site);
+        self
+    }
+
+    /// The cookie. Errors ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)) where a Set-Cookie field
+    /// could not say the same: an empty name, `=` in the name, `;` or a control character anywhere, white space at an
+    /// end, a path without a slash in front, a domain that is none.
+    pub fn build(self) -> Result<Cookie> {
+        let mut cookie = self.cookie;
+        parse::check_pair(&cookie.name, &cookie.value).map_err(Error::request)?;
+        if let Some(path) = self.path {
+            if !path.starts_with('/') || !parse::is_plain(path.as_bytes()) {
+                return Err(Error::request(
+                    "the cookie's path does not begin with a slash, or a byte of it is forbidden",
+                ));
+            }
+            cookie.path = Some(path.into());
+        }
+        if let Some(domain) = self.domain {
+            let domain = domain.strip_prefix('.').unwrap_or(&domain).to_ascii_lowercase();
+            if domain.is_empty() || !parse::is_plain(domain.as_bytes()) {
+                return Err(Error::request("the cookie's domain is empty, or a byte of it is forbidden"));
+            }
+            cookie.domain = Some(domain.into());
+            cookie.host_only = false;
+        }
+        Ok(cookie)
+    }
+}

@@ -1,0 +1,162 @@
+//! A jar's contents as JSON, and in a file of the user's own.
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use serde_json::{Map, Value, json};
+
+use super::cookie::{Cookie, SameSite};
+use super::jar::{CookieJar, now};
+use crate::error::{Error, ErrorKind, Phase, Result};
+
+impl CookieJar {
+    /// Everything that has not expired as JSON, with the values in the clear: session cookies, which would end with the
+    /// jar, are there too, as in aiohttp, and so are shared ones.
+    ///
+    /// ```
+    /// use hostpool::{CookieJar, Url};
+    ///
+    /// let jar = CookieJar::new();
+    /// let url = Url::parse("https://example.com/")?;
+    /// jar.set(&url, "id=a3fWa; Secure")?;
+    ///
+    /// let again = CookieJar::from_json(&jar.to_json())?;
+    /// assert_eq!(again.to_vec(), jar.to_vec());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn to_json(&self) -> String {
+        let cookies: Vec<Value> = self.to_vec().iter().map(to_value).collect();
+        format!("{:#}\n", json!({ "cookies": cookies }))
+    }
+
+    /// A jar with the default limits and what [`to_json`](Self::to_json) gave. Errors as
+    /// [`load_json`](Self::load_json) does.
+    pub fn from_json(text: &str) -> Result<CookieJar> {
+        let jar = CookieJar::new();
+        jar.load_json(text)?;
+        Ok(jar)
+    }
+
+    /// Adds what [`to_json`](Self::to_json) gave to this jar.
+    ///
+    /// Cookies that expired meanwhile are left out, and so are those that no server could have set; one whose domain is
+    /// a public suffix becomes host-only. Errors ([`ErrorKind::Decode`]) where the text is no JSON of this form; then
+    /// nothing is added.
+    pub fn load_json(&self, text: &str) -> Result<()> {
+        let wrong = || Error::new(ErrorKind::Decode, Phase::Prepare);
+        // The parser's own words name lines and columns, and what kind of thing was expected.
+        let value: Value = serde_json::from_str(text).map_err(|error| wrong().with_source(error))?;
+        let cookies = value.get("cookies").and_then(Value::as_array).ok_or_else(wrong)?;
+        let cookies: Vec<Cookie> = cookies.iter().map(from_value).collect::<Option<_>>().ok_or_else(wrong)?;
+        let now = now();
+        self.change(|store, caps| {
+            for cookie in cookies {
+                let _ = store.restore(cookie, now, caps);
+            }
+        });
+        Ok(())
+    }
+
+    /// Writes [`to_json`](Self::to_json) to a file, which on Unix its owner alone may read (mode 0600).
+    ///
+    /// The text goes to a new file beside it first, which then takes its place: whoever reads finds the old cookies or
+    /// the new, and a failure leaves the old. Errors ([`ErrorKind::Output`]) where that cannot be done.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let failed = |error: io::Error| Error::new(ErrorKind::Output, Phase::Prepare).with_source(error);
+        let path = path.as_ref();
+        let draft = draft_of(path).map_err(failed)?;
+        let written = write_new(&draft, self.to_json().as_bytes()).and_then(|()| fs::rename(&draft, path));
+        written.map_err(|error| {
+            // It may never have come to be.
+            let _ = fs::remove_file(&draft);
+            failed(error)
+        })
+    }
+
+    /// Adds what [`save`](Self::save) wrote to this jar, as [`load_json`](Self::load_json) does. Errors
+    /// ([`ErrorKind::InvalidConfig`]) where the file cannot be read.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<()> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| Error::config("the file of cookies cannot be read").with_source(error))?;
+        self.load_json(&text)
+    }
+}
+
+/// A name beside `path` that nobody else uses.
+fn draft_of(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut draft = name.to_owned();
+    draft.push(format!(".{:016x}.new", RandomState::new().hash_one(path)));
+    Ok(path.with_file_name(draft))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = create_private(path)?;
+    file.write_all(bytes)?;
+    // Otherwise the new name may reach the disk before the bytes do.
+    file.sync_all()
+}
+
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    // A file that is there already, or a link, is somebody else's.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn to_value(cookie: &Cookie) -> Value {
+    let mut fields = Map::new();
+    put_bytes(&mut fields, "name", &cookie.name);
+    put_bytes(&mut fields, "value", &cookie.value);
+    fields.insert("domain".into(), cookie.domain().into());
+    fields.insert("host_only".into(), cookie.host_only.into());
+    fields.insert("path".into(), cookie.path().into());
+    fields.insert("expires".into(), cookie.expires.into());
+    fields.insert("secure".into(), cookie.secure.into());
+    fields.insert("http_only".into(), cookie.http_only.into());
+    fields.insert("same_site".into(), cookie.same_site.map(SameSite::as_str).into());
+    fields.into()
+}
+
+/// As text, or in base64 where the bytes are no UTF-8.
+fn put_bytes(fields: &mut Map<String, Value>, key: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => fields.insert(key.into(), text.into()),
+        Err(_) => fields.insert(format!("{key}_base64"), BASE64_STANDARD.encode(bytes).into()),
+    };
+}
+
+/// `None` where the form is another. What the cookie may be is looked at by the store.
+fn from_value(value: &Value) -> Option<Cookie> {
+    let fields = value.as_object()?;
+    let flag = |key: &str| fields.get(key)?.as_bool();
+    let mut cookie = Cookie::new(&bytes_of(fields, "name")?, &bytes_of(fields, "value")?);
+    cookie.domain = option(fields, "domain", |value| value.as_str().map(Into::into))?;
+    cookie.host_only = flag("host_only")?;
+    cookie.path = option(fields, "path", |value| value.as_str().map(Into::into))?;
+    cookie.expires = option(fields, "expires", Value::as_i64)?;
+    cookie.secure = flag("secure")?;
+    cookie.http_only = flag("http_only")?;
+    cookie.same_site = option(fields, "same_site", |value| SameSite::parse(value.as_str()?.as_bytes()))?;
+    Some(cookie)
+}
+
+fn bytes_of(fields: &Map<String, Value>, key: &str) -> Option<Vec<u8>> {
+    match fields.get(key) {
+        Some(text) => text.as_str().map(|text| text.as_bytes().to_vec()),
+        None => BASE64_STANDARD.decode(fields.get(&format!("{key}_base64"))?.as_str()?).ok(),
+    }
+}
+
+/// `Some(None)` for `null`, and `None` for what is neither that nor of the right form.
+fn option<T>(fields: &Map<String, Value>, key: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
+    match fields.get(key)? {
+        Value::Null => Some(None),
+        value => read(value).map(Some),
+    }
+}

@@ -1,0 +1,292 @@
+//! The jar: a store behind a lock, with a clock.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use super::cookie::{Cookie, seconds};
+use super::place::{Place, domain_matches};
+use super::store::{Caps, Store};
+use super::{CookieRequest, CookieStore, parse};
+use crate::error::{Error, Result};
+use crate::sync::RwLock;
+use crate::url::Url;
+
+/// Keeps cookies and sends them to whom they belong, by RFC 6265bis. Clones are the same jar, and any number of threads
+/// may use and edit it.
+///
+/// A cookie goes to the host that set it, or to that host's domain and every host below it where its Domain attribute
+/// says so. Addresses and names of one label are always for themselves alone, and so is a name that is a public suffix
+/// (`github.io`); without the feature `cookies` there is no list of those, and every cookie stays with its host. Hosts
+/// are those of URLs: a Host header changes nothing.
+///
+/// Stricter than some browsers: only `https` sets and gets Secure cookies, plain http to `localhost` does not; a cookie
+/// needs a name; SameSite restricts nothing, for there is no page that could make a program send requests.
+///
+/// What servers may leave here is bounded, see [`CookieJarBuilder`]. What they send that breaks a rule is passed over
+/// without a word; [`set`](Self::set) says why.
+///
+/// ```
+/// use hostpool::{CookieJar, CookieRequest, CookieStore, Url};
+///
+/// let jar = CookieJar::new();
+/// let url = Url::parse("https://www.example.com/account/login")?;
+/// jar.set(&url, "id=a3fWa; Path=/account; Secure")?;
+///
+/// let request = Url::parse("https://www.example.com/account/items")?;
+/// assert_eq!(jar.cookie_header(&CookieRequest::new(&request)).as_deref(), Some(&b"id=a3fWa"[..]));
+/// let other = Url::parse("https://example.com/account/items")?;
+/// assert_eq!(jar.cookie_header(&CookieRequest::new(&other)), None);
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct CookieJar(Arc<Inner>);
+
+struct Inner {
+    caps: Caps,
+    /// As many as the store has: most requests of most programs meet an empty jar, and pay for this look alone.
+    kept: AtomicUsize,
+    store: RwLock<Store>,
+}
+
+/// Builds a [`CookieJar`].
+///
+/// | limit | default | on |
+/// |---|---|---|
+/// | [`max_cookie_bytes`](Self::max_cookie_bytes) | 4096 | name and value of a cookie |
+/// | [`max_per_domain`](Self::max_per_domain) | 180 | cookies of one registrable domain |
+/// | [`max_cookies`](Self::max_cookies) | 3000 | cookies in all |
+/// | [`max_sent`](Self::max_sent) | 150 | cookies in one request |
+/// | [`max_header_bytes`](Self::max_header_bytes) | 8 KiB | the Cookie field of one request |
+///
+/// Beyond a limit on what is kept, cookies go in the order of RFC 6265bis, section 5.7: expired ones, then, within a
+/// domain, those that are not Secure, then the one that was not used for longest. Beyond a limit on what is sent, those
+/// with the longest paths go out.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made before `build`"]
+pub struct CookieJarBuilder {
+    caps: Caps,
+}
+
+impl CookieJarBuilder {
+    /// Bytes of name and value together, of at most 4096. Larger cookies are refused.
+    pub fn max_cookie_bytes(mut self, bytes: usize) -> Self {
+        self.caps.cookie_bytes = bytes;
+        self
+    }
+
+    /// Cookies of one registrable domain, so that a site cannot drive out what others have set.
+    pub fn max_per_domain(mut self, cookies: usize) -> Self {
+        self.caps.per_domain = cookies;
+        self
+    }
+
+    /// Cookies in all. One that comes to a full jar costs a look at all that are in it.
+    pub fn max_cookies(mut self, cookies: usize) -> Self {
+        self.caps.total = cookies;
+        self
+    }
+
+    /// Cookies in one request.
+    pub fn max_sent(mut self, cookies: usize) -> Self {
+        self.caps.sent = cookies;
+        self
+    }
+
+    /// Bytes of the Cookie field of one request.
+    pub fn max_header_bytes(mut self, bytes: usize) -> Self {
+        self.caps.header_bytes = bytes;
+        self
+    }
+
+    /// Whether hosts that have no name, IP addresses and Unix sockets, may set cookies; they do by default, each for
+    /// itself alone.
+    #[doc(alias = "unsafe")]
+    pub fn ip_hosts(mut self, allowed: bool) -> Self {
+        self.caps.ip_hosts = allowed;
+        self
+    }
+
+    /// The jar, which is empty.
+    pub fn build(self) -> CookieJar {
+        CookieJar(Arc::new(Inner { caps: self.caps, kept: AtomicUsize::new(0), store: RwLock::new(Store::default()) }))
+    }
+}
+
+impl CookieJar {
+    /// An empty jar with the default limits.
+    pub fn new() -> CookieJar {
+        CookieJar::builder().build()
+    }
+
+    /// A jar with limits of one's own.
+    pub fn builder() -> CookieJarBuilder {
+        CookieJarBuilder { caps: Caps::DEFAULT }
+    }
+
+    /// Takes a cookie as if the server of `url` had sent it in a Set-Cookie field. One that has expired removes the
+    /// cookie it stands for.
+    ///
+    /// Errors ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)) with the rule that the cookie breaks.
+    #[doc(alias = "update_cookies")]
+    pub fn set(&self, url: &Url, set_cookie: &str) -> Result<()> {
+        self.set_at(url, set_cookie.as_bytes(), now()).map_err(Error::request)
+    }
+
+    /// [`set`](Self::set) at a time of one's own.
+    pub(crate) fn set_at(&self, url: &Url, set_cookie: &[u8], now: i64) -> Result<(), &'static str> {
+        let cookie = parse::set_cookie(set_cookie, now)?;
+        self.change(|store, caps| store.set(cookie, Place::of(url), now, caps))
+    }
+
+    /// Takes a cookie as if the server of `url` had set it. Errors as [`set`](Self::set) does.
+    #[doc(alias = "update_cookies")]
+    pub fn insert(&self, url: &Url, cookie: Cookie) -> Result<()> {
+        self.change(|store, caps| store.set(cookie, Place::of(url), now(), caps)).map_err(Error::request)
+    }
+
+    /// Takes a cookie of the caller's own for every host that the caller names: it goes along with all requests, but
+    /// with none that a redirect leads to another origin. It gives way to a cookie of the same name that a host has
+    /// set for itself, and stands behind all others.
+    ///
+    /// Errors ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)) for names and values that
+    /// [`CookieBuilder::build`](crate::CookieBuilder::build) refuses.
+    pub fn insert_shared(&self, name: &str, value: &str) -> Result<()> {
+        self.change(|store, _| store.share(name.as_bytes(), value.as_bytes())).map_err(Error::request)
+    }
+
+    /// The cookie of that name that a request for `url` would carry; the first, where there are several.
+    pub fn get(&self, url: &Url, name: &str) -> Option<Cookie> {
+        let Inner { caps, store, .. } = &*self.0;
+        let store = store.read();
+        store.matching(Place::of(url), now(), caps).find(|cookie| &*cookie.name == name.as_bytes()).cloned()
+    }
+
+    /// All cookies that a request for `url` would carry, in order.
+    #[doc(alias = "filter_cookies")]
+    pub fn cookies_for(&self, url: &Url) -> Vec<Cookie> {
+        let Inner { caps, store, .. } = &*self.0;
+        store.read().matching(Place::of(url), now(), caps).cloned().collect()
+    }
+
+    /// All cookies as they are now, the oldest first.
+    #[doc(alias = "iter")]
+    pub fn to_vec(&self) -> Vec<Cookie> {
+        self.to_vec_at(now())
+    }
+
+    pub(crate) fn to_vec_at(&self, now: i64) -> Vec<Cookie> {
+        self.0.store.read().all(now).into_iter().map(|(_, cookie)| cookie).collect()
+    }
+
+    /// The number of cookies.
+    pub fn len(&self) -> usize {
+        self.0.store.read().count(now())
+    }
+
+    /// Whether there is no cookie.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Removes the cookies of that name with exactly this domain and path, and says how many there were: a host's own
+    /// cookie and one for the hosts below it are two.
+    pub fn remove(&self, domain: &str, path: &str, name: &str) -> usize {
+        self.remove_all(|_, cookie| {
+            &*cookie.name == name.as_bytes()
+                && cookie.path() == Some(path)
+                && cookie.domain().is_some_and(|known| known.eq_ignore_ascii_case(domain))
+        })
+    }
+
+    /// Removes everything, shared cookies too.
+    pub fn clear(&self) {
+        self.remove_all(|_, _| true);
+    }
+
+    /// Removes the cookies of `domain` and of all hosts below it, and says how many there were.
+    pub fn clear_domain(&self, domain: &str) -> usize {
+        let domain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
+        self.remove_all(|_, cookie| cookie.domain().is_some_and(|known| domain_matches(known, &domain)))
+    }
+
+    /// Removes the cookies whose time is over, which are not sent in any case, and says how many there were.
+    pub fn clear_expired(&self) -> usize {
+        let now = now();
+        self.remove_all(|_, cookie| cookie.is_expired(now))
+    }
+
+    /// Keeps the cookies that `predicate` is true for. It runs without a lock, so that it may use the jar; a cookie that
+    /// is set anew meanwhile stays.
+    #[doc(alias = "clear")]
+    pub fn retain(&self, mut predicate: impl FnMut(&Cookie) -> bool) {
+        let mut unwanted = self.0.store.read().all(now());
+        unwanted.retain(|(_, cookie)| !predicate(cookie));
+        let versions: HashSet<u64> = unwanted.into_iter().map(|(version, _)| version).collect();
+        self.remove_all(|version, _| versions.contains(&version));
+    }
+
+    fn remove_all(&self, unwanted: impl Fn(u64, &Cookie) -> bool) -> usize {
+        self.change(|store, _| store.remove(unwanted))
+    }
+
+    /// [`CookieStore::cookie_header`] at a time of one's own.
+    pub(crate) fn header_at(&self, request: &CookieRequest<'_>, now: i64) -> Option<Vec<u8>> {
+        let Inner { caps, store, .. } = &*self.0;
+        store.read().header(Place::of(request.url()), !request.is_cross_origin(), now, caps)
+    }
+
+    pub(super) fn change<T>(&self, act: impl FnOnce(&mut Store, &Caps) -> T) -> T {
+        let Inner { caps, kept, store } = &*self.0;
+        let mut store = store.write();
+        let result = act(&mut store, caps);
+        kept.store(store.len(), Ordering::Relaxed);
+        result
+    }
+}
+
+pub(super) fn now() -> i64 {
+    seconds(SystemTime::now())
+}
+
+impl CookieStore for CookieJar {
+    fn store(&self, url: &Url, set_cookie: &mut dyn Iterator<Item = &[u8]>) {
+        let now = now();
+        for field in set_cookie {
+            // What breaks a rule is passed over, as the rules say.
+            let _ = self.set_at(url, field, now);
+        }
+    }
+
+    fn cookie_header(&self, request: &CookieRequest<'_>) -> Option<Vec<u8>> {
+        if self.0.kept.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        self.header_at(request, now())
+    }
+}
+
+impl Default for CookieJar {
+    fn default() -> Self {
+        CookieJar::new()
+    }
+}
+
+impl fmt::Debug for CookieJar {
+    /// How many cookies there are; [`to_vec`](CookieJar::to_vec) shows them without their values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookieJar").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl IntoIterator for &CookieJar {
+    type Item = Cookie;
+    type IntoIter = std::vec::IntoIter<Cookie>;
+
+    /// The cookies as they are now, the oldest first.
+    fn into_iter(self) -> Self::IntoIter {
+        self.to_vec().into_iter()
+    }
+}

@@ -1,0 +1,258 @@
+//! Building sessions.
+
+use std::sync::Arc;
+
+use http::Version;
+
+use super::{Session, connector, policy};
+use crate::client::{IntoUrl, Middleware, Policy, Request, check_policy, names, sealed::Sealed};
+use crate::cookies::{CookieJar, CookieStore};
+use crate::error::{Error, Result};
+use crate::exchange::Common;
+use crate::headers::Headers;
+use crate::limits::Limits;
+use crate::pools::PoolManager;
+use crate::response::Response;
+use crate::time::Timeout;
+use crate::tls::TlsConfig;
+use crate::url::Origins;
+
+/// Builds a [`Session`].
+///
+/// ```
+/// use hostpool::{Headers, Session};
+/// use std::time::Duration;
+///
+/// let mut headers = Headers::new();
+/// headers.append("X-Client", "7")?;
+/// let session = Session::builder()
+///     .base_url("https://api.example/v1/")
+///     .headers(headers)
+///     .cookies([("theme", "dark")])
+///     .timeout(Duration::from_secs(10))
+///     .raise_for_status(true)
+///     .build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct SessionBuilder {
+    connector: Option<PoolManager>,
+    tls: Option<TlsConfig>,
+    jar: Option<CookieJar>,
+    policy: Policy,
+    /// The first thing that was wrong with what was given.
+    wrong: Option<Error>,
+}
+
+impl SessionBuilder {
+    pub(super) fn new() -> SessionBuilder {
+        SessionBuilder { connector: None, tls: None, jar: None, policy: policy(), wrong: None }
+    }
+
+    /// The pools to use, with their limits and TLS; they may be shared with others. Their headers, timeouts and
+    /// limits are for their own requests. Closing the session closes them; to keep them, [detach](Session::detach) it.
+    pub fn connector(mut self, connector: impl Into<PoolManager>) -> Self {
+        self.connector = Some(connector.into());
+        self
+    }
+
+    /// How TLS connections are made, for a session without a connector of its own.
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// What relative URLs are resolved against (RFC 3986, section 5), as links of that page would be: under
+    /// `https://api.example/v1/` `items` is `https://api.example/v1/items`, and `/items` is `https://api.example/items`.
+    /// Its path must end in a slash: of `/v1` nothing would be left.
+    pub fn base_url(self, url: impl IntoUrl) -> Self {
+        self.try_set(|policy| {
+            let url = Sealed::into_url(url, &Origins::default(), None)?.without_fragment();
+            if url.query().is_some() || !url.target().ends_with('/') {
+                return Err(Error::config("the path of a base URL ends in a slash, and it has no query"));
+            }
+            policy.base_url = Some(url);
+            Ok(())
+        })
+    }
+
+    /// Headers for every request that does not have a field of the same name. Those that say who the caller is do not
+    /// follow a redirect to another origin: see [`allow_redirects`](crate::RequestBuilder::allow_redirects).
+    pub fn headers(mut self, headers: Headers) -> Self {
+        self.policy.headers = headers;
+        self
+    }
+
+    /// One header more of that kind.
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.try_set(|policy| Ok(policy.headers.append(name, value)?))
+    }
+
+    /// Headers that no request adds by itself: see
+    /// [`RequestBuilder::skip_auto_headers`](crate::RequestBuilder::skip_auto_headers).
+    pub fn skip_auto_headers<N: AsRef<str>>(self, skipped: impl IntoIterator<Item = N>) -> Self {
+        self.try_set(|policy| {
+            policy.skip.extend(names(skipped)?);
+            Ok(())
+        })
+    }
+
+    /// Cookies that are sent to every host that a request names, though not to where it is redirected. They are in the
+    /// session's jar, beside those that servers set.
+    pub fn cookies<N: AsRef<str>, V: AsRef<str>>(mut self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let jar = self.jar.get_or_insert_default().clone();
+        self.policy.cookies = None;
+        self.try_set(|_| {
+            pairs.into_iter().try_for_each(|(name, value)| jar.insert_shared(name.as_ref(), value.as_ref()))
+        })
+    }
+
+    /// The jar to keep cookies in; it may be shared with others. By default a session has one of its own.
+    pub fn cookie_jar(mut self, jar: CookieJar) -> Self {
+        self.jar = Some(jar);
+        self.policy.cookies = None;
+        self
+    }
+
+    /// What keeps cookies in place of a jar. [`NoCookies`](crate::NoCookies) keeps none.
+    ///
+    /// ```
+    /// use hostpool::{NoCookies, Session};
+    ///
+    /// let session = Session::builder().cookie_store(NoCookies).build()?;
+    /// assert!(session.cookies().is_none());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn cookie_store(mut self, store: impl CookieStore + 'static) -> Self {
+        self.policy.cookies = Some(Arc::new(store));
+        self.jar = None;
+        self
+    }
+
+    /// The timeouts of requests that have none of their own: 30 seconds to connect and 60 of silence by default.
+    pub fn timeout(mut self, timeout: impl Into<Timeout>) -> Self {
+        self.policy.timeout = timeout.into();
+        self
+    }
+
+    /// How much a peer may send. [`Limits::new`] unless said otherwise.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.policy.common = Arc::new(Common::new(limits));
+        self
+    }
+
+    /// Whether redirects are followed, as they are by default: see
+    /// [`RequestBuilder::allow_redirects`](crate::RequestBuilder::allow_redirects).
+    pub fn allow_redirects(mut self, follow: bool) -> Self {
+        self.policy.follow = follow;
+        self
+    }
+
+    /// How many redirects are followed, 10 by default: see
+    /// [`RequestBuilder::max_redirects`](crate::RequestBuilder::max_redirects).
+    pub fn max_redirects(mut self, max: u32) -> Self {
+        self.policy.max_redirects = max;
+        self
+    }
+
+    /// Whether a redirect from `https` to `http` is followed. Off by default.
+    pub fn allow_downgrade(mut self, allow: bool) -> Self {
+        self.policy.rules.downgrade = allow;
+        self
+    }
+
+    /// Further headers that do not follow a redirect to another origin.
+    pub fn sensitive_headers<N: AsRef<str>>(self, sensitive: impl IntoIterator<Item = N>) -> Self {
+        self.try_set(|policy| {
+            policy.sensitive.extend(names(sensitive)?);
+            Ok(())
+        })
+    }
+
+    /// The version of HTTP of requests that do not say it: 1.1 by default, or 1.0.
+    pub fn version(self, version: Version) -> Self {
+        self.try_set(|policy| {
+            if ![Version::HTTP_10, Version::HTTP_11].contains(&version) {
+                return Err(Error::config("only HTTP/1.0 and HTTP/1.1 are spoken here"));
+            }
+            policy.version = Some(version);
+            Ok(())
+        })
+    }
+
+    /// Whether a status from 400 is an error, as [`error_for_status`](Response::error_for_status) makes it. Off by
+    /// default.
+    pub fn raise_for_status(mut self, raise: bool) -> Self {
+        self.policy.raise = raise;
+        self
+    }
+
+    /// Whether a request that dies with an idle connection is sent once more, as it is by default: see
+    /// [`RequestBuilder::retry_stale`](crate::RequestBuilder::retry_stale).
+    pub fn retry_stale(mut self, retry: bool) -> Self {
+        self.policy.no_replay = !retry;
+        self
+    }
+
+    /// Middleware around every request, inside that which was given before: see [`Middleware`].
+    #[doc(alias = "middlewares")]
+    pub fn middleware(mut self, middleware: impl Middleware + 'static) -> Self {
+        self.policy.hooks.middleware.push(Arc::new(middleware));
+        self
+    }
+
+    /// Code that sees, and may change, each request before it is sent, redirected ones and those with the answer to a
+    /// challenge included. Its error ends the call before anything is connected to.
+    ///
+    /// ```
+    /// use hostpool::{Error, Session};
+    ///
+    /// let session = Session::builder()
+    ///     .on_request(|request| match request.url().origin().host() {
+    ///         "api.example" => Ok(()),
+    ///         _ => Err(Error::custom("this host is not on the list")),
+    ///     })
+    ///     .build()?;
+    /// assert!(session.get("http://169.254.169.254/").send().is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "request_class")]
+    pub fn on_request(mut self, hook: impl Fn(&mut Request) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.policy.hooks.on_request.push(Arc::new(hook));
+        self
+    }
+
+    /// Code that sees the last response of each call before the caller does, and may answer another or an error in its
+    /// place.
+    #[doc(alias = "response_class")]
+    pub fn on_response(mut self, hook: impl Fn(Response) -> Result<Response> + Send + Sync + 'static) -> Self {
+        self.policy.hooks.on_response.push(Arc::new(hook));
+        self
+    }
+
+    /// The session. Errors with the first thing that was wrong with what was given, or if options contradict each other.
+    pub fn build(self) -> Result<Session> {
+        let SessionBuilder { connector: pools, tls, jar, mut policy, wrong } = self;
+        if let Some(error) = wrong {
+            return Err(error);
+        }
+        check_policy(&policy)?;
+        if pools.is_some() && tls.is_some() {
+            return Err(Error::config("a connector has its own TLS configuration; give it there"));
+        }
+        let jar = if policy.cookies.is_some() { None } else { Some(jar.unwrap_or_default()) };
+        if let Some(jar) = &jar {
+            policy.cookies = Some(Arc::new(jar.clone()));
+        }
+        let connector = pools.unwrap_or_else(|| connector(tls, None));
+        Ok(Session { connector, jar, policy: Arc::new(policy) })
+    }
+
+    fn try_set(mut self, set: impl FnOnce(&mut Policy) -> Result<()>) -> Self {
+        if self.wrong.is_none() {
+            self.wrong = set(&mut self.policy).err();
+        }
+        self
+    }
+}

@@ -1,0 +1,170 @@
+//! The caller's own code around requests.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hostpool::{Error, ErrorKind, Middleware, Next, PoolManager, Request, Response, Result, Session};
+
+use crate::support::{Server, answers, ok};
+use crate::{line_server, redirect, values};
+
+/// Writes its name down on the way in and on the way out.
+#[derive(Clone)]
+struct Named(&'static str, Arc<Mutex<Vec<String>>>);
+
+impl Middleware for Named {
+    fn handle(&self, request: Request, next: Next<'_>) -> Result<Response> {
+        self.1.lock().unwrap().push(format!("{}-in", self.0));
+        let response = next.run(request);
+        self.1.lock().unwrap().push(format!("{}-out", self.0));
+        response
+    }
+}
+
+#[test]
+fn order() {
+    let log = Arc::<Mutex<Vec<String>>>::default();
+    let named = |name| Named(name, log.clone());
+    let server = line_server([redirect(302, "/next"), ok("there")]);
+    let builder = Session::builder().middleware(named("a")).middleware(named("b"));
+    let of_request = log.clone();
+    let session = builder
+        .on_request(move |request| {
+            of_request.lock().unwrap().push(request.url().target());
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    let get = || session.get(server.url("/"));
+    let table: [(&str, hostpool::RequestBuilder, &[&str]); 4] = [
+        // Middleware is around all hops, a hook before each.
+        ("B256 B257", get(), &["a-in", "b-in", "/", "/next", "b-out", "a-out"]),
+        ("B259", get().middleware([named("c")]), &["c-in", "/", "c-out"]),
+        ("B259 empty", get().middleware(Vec::<Named>::new()), &["/"]),
+        ("of the session again", get(), &["a-in", "b-in", "/", "b-out", "a-out"]),
+    ];
+    for (row, request, expected) in table {
+        log.lock().unwrap().clear();
+        assert_eq!(request.send().unwrap().text().unwrap(), "there", "{row}");
+        assert_eq!(*log.lock().unwrap(), expected, "{row}");
+    }
+}
+
+#[test]
+fn a_request_that_is_refused() {
+    let server = Server::with(|_| answers(ok("there")));
+    let refuse = |_: Request, _: Next<'_>| Err(Error::custom("not on the list"));
+    let table = [
+        ("B260 middleware", Session::builder().middleware(refuse)),
+        ("B260 hook", Session::builder().on_request(|_| Err(Error::custom("not on the list")))),
+    ];
+    for (row, builder) in table {
+        let error = builder.build().unwrap().get(server.url("/")).send().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Custom, "{row}");
+        assert!(error.to_string().contains("not on the list") && !error.maybe_processed(), "{row}: {error}");
+    }
+    assert_eq!(server.seen.accepted(), 0, "B260");
+}
+
+/// A guard that sees where redirects lead.
+#[test]
+fn redirects_are_seen_by_the_hook() {
+    let server = Server::with(|_| answers(ok("secret")));
+    let home = line_server([redirect(302, &server.url("/"))]);
+    let port = home.addr.port();
+    let session = Session::builder()
+        .on_request(move |request| match request.url().origin().port() {
+            Some(allowed) if allowed == port => Ok(()),
+            _ => Err(Error::custom("not on the list")),
+        })
+        .build()
+        .unwrap();
+    let error = session.get(home.url("/")).send().unwrap_err();
+    assert_eq!((error.kind(), error.history().len()), (&ErrorKind::Custom, 1));
+    assert_eq!(server.seen.accepted(), 0);
+}
+
+#[test]
+fn a_request_that_is_sent_again() {
+    let denied = b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let server = line_server([denied, ok("there")]);
+    let fresh_token = |request: Request, next: Next<'_>| {
+        let again = request.try_clone();
+        let response = next.run(request)?;
+        match again {
+            Some(mut again) if response.status() == 401 => {
+                drop(response);
+                again.headers_mut().insert("Authorization", "Bearer fresh")?;
+                next.run(again)
+            }
+            _ => Ok(response),
+        }
+    };
+    let pools = PoolManager::builder().limit(1).build().unwrap();
+    let session = Session::builder().connector(pools).middleware(fresh_token).build().unwrap();
+    assert_eq!(session.get(server.url("/")).send().unwrap().text().unwrap(), "there");
+    let sent: Vec<_> =
+        server.seen.requests().iter().map(|request| values(request, "Authorization").join(",")).collect();
+    assert_eq!(sent, ["", "Bearer fresh"]);
+}
+
+#[test]
+fn responses_pass_the_hook() {
+    let server = line_server([redirect(302, "/next"), ok("there")]);
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counter = seen.clone();
+    let session = Session::builder()
+        .on_response(move |response| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            match response.headers().get("Content-Length") {
+                Some("5") => Err(Error::custom("five")),
+                _ => Ok(response),
+            }
+        })
+        .build()
+        .unwrap();
+    assert_eq!(session.get(server.url("/")).send().unwrap_err().kind(), &ErrorKind::Custom, "CS-12");
+    assert_eq!(seen.load(Ordering::SeqCst), 1, "CS-12: the last response alone");
+    assert_eq!(session.connector().unwrap().stats().in_use, 0);
+}
+
+/// Whatever panics, the connection comes back and nothing is poisoned.
+#[test]
+fn panics() {
+    let server = Server::with(|_| answers(ok("there")));
+    let armed = Arc::new(Mutex::new(""));
+    let is_armed = |name: &'static str| {
+        let armed = armed.clone();
+        move || assert!(*armed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) != name, "armed")
+    };
+    let (before, after, on_request, on_response) =
+        (is_armed("before"), is_armed("after"), is_armed("on_request"), is_armed("on_response"));
+    let pools = PoolManager::builder().limit(1).build().unwrap();
+    let session = Session::builder()
+        .connector(pools.clone())
+        .middleware(move |request: Request, next: Next<'_>| {
+            before();
+            let response = next.run(request);
+            after();
+            response
+        })
+        .on_request(move |_| {
+            on_request();
+            Ok(())
+        })
+        .on_response(move |response| {
+            on_response();
+            Ok(response)
+        })
+        .build()
+        .unwrap();
+    for row in ["before", "after", "on_request", "on_response"] {
+        *armed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = row;
+        let unwound = catch_unwind(AssertUnwindSafe(|| session.get(server.url("/")).send()));
+        assert!(unwound.is_err(), "{row}");
+        *armed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = "";
+        assert_eq!(session.get(server.url("/")).send().unwrap().text().unwrap(), "there", "{row}");
+        assert_eq!(pools.stats().in_use, 0, "{row}");
+    }
+}
