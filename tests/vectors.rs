@@ -5,7 +5,7 @@ mod support;
 
 use std::path::PathBuf;
 
-use hostpool::{ConnectionPool, Error};
+use hostpool::{ConnectionPool, Error, InvalidUrl, Url};
 use serde::Deserialize;
 use support::{PATIENCE, Server, Step};
 
@@ -122,4 +122,52 @@ fn responses() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(file.cases.len() > waived.len());
+}
+
+#[derive(Deserialize)]
+struct UrlFile {
+    cases: Vec<UrlCase>,
+}
+
+#[derive(Deserialize)]
+struct UrlCase {
+    input: String,
+    base: Option<String>,
+    href: Option<String>,
+}
+
+/// Where a reference is refused that the standard takes, and why: as for whole URLs, other clients read them otherwise.
+fn is_refused(input: &str, error: InvalidUrl) -> bool {
+    match error {
+        InvalidUrl::UnsupportedScheme => !input.trim_start().to_ascii_lowercase().starts_with("http"),
+        InvalidUrl::Authority => input.contains(['\\', ' ', '\t', '\n', '\r', '@']),
+        InvalidUrl::NumericHost | InvalidUrl::Port => true,
+        _ => false,
+    }
+}
+
+/// References at http and https URLs mean what the standard says they mean.
+#[test]
+fn references() {
+    let Some(folder) = std::env::var_os("HOSTPOOL_VECTORS").map(PathBuf::from) else {
+        eprintln!("skipped: HOSTPOOL_VECTORS does not name a folder of vectors");
+        return;
+    };
+    let file = std::fs::read(folder.join("url_cases.json")).expect("the folder has the file");
+    let file: UrlFile = serde_json::from_slice(&file).expect("the file is of the form its notes describe");
+    let mut wrong = Vec::new();
+    let mut met = 0;
+    for UrlCase { input, base, href } in &file.cases {
+        let Some(base) = base.as_deref().and_then(|base| Url::parse(base).ok()) else { continue };
+        let fault = match (base.join(input), href) {
+            (Ok(url), Some(href)) if url::Url::from(&url).as_str() == href => None,
+            (Ok(url), _) => Some(url.to_string()),
+            (Err(_), None) => None,
+            (Err(error), Some(_)) => (!is_refused(input, error)).then(|| error.to_string()),
+        };
+        met += usize::from(fault.is_none());
+        wrong.extend(fault.map(|fault| format!("{input:?} at {base}: {fault}, and not {href:?}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(met > 150, "{met}");
 }

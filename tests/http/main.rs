@@ -8,5 +8,6 @@ mod limits;
 mod pooling;
 mod replay;
 mod requests;
+mod response;
 mod responses;
 mod sending;
