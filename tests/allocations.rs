@@ -89,6 +89,45 @@ fn a_large_body_costs_no_more_than_a_small_one() {
     assert_eq!(calls, [3, 3, 3, 3]);
 }
 
+/// Whatever the length, a body goes to a writer through one buffer.
+#[test]
+fn a_copied_body_costs_one_buffer() {
+    for len in [100_000, 4_000_000] {
+        let server = Server::new(vec![answers(response(7, &"x".repeat(len)))]);
+        let url = server.url("/path");
+        let session = Session::new();
+        let (calls, bytes) = measure(|| {
+            assert_eq!(session.get(&*url).send().unwrap().copy_to(&mut std::io::sink()).unwrap(), len as u64);
+        });
+        assert_eq!(calls, 4);
+        assert!(bytes <= 66 * 1024, "{bytes}");
+    }
+}
+
+/// Pieces and lines that the caller allows to be long grow with what arrives, and a line that never ends is bounded.
+#[test]
+fn pieces_and_lines_cost_what_they_hold() {
+    let endless = vec![
+        Step::Request,
+        Step::Send("HTTP/1.1 200 OK\r\n\r\n".into()),
+        Step::Forever(vec![Step::Send(b"x".repeat(10_000))]),
+    ];
+    let server = Server::new(vec![answer(response(7, "small")), endless]);
+    let session = Session::builder().timeout(PATIENCE).build().unwrap();
+    reset_peak();
+    let before = counted().live;
+    let mut small = hostpool::get(server.url("/")).send().unwrap();
+    assert_eq!(small.chunks(usize::MAX).next().unwrap().unwrap(), b"small");
+    assert!(counted().peak - before < 256 * 1024);
+    drop(small);
+    reset_peak();
+    let before = counted().live;
+    let mut long = session.get(server.url("/")).send().unwrap();
+    let error = long.lines().next().unwrap().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::LimitExceeded(hostpool::Limit::LineBytes));
+    assert!(counted().peak - before < 4 << 20, "{}", counted().peak - before);
+}
+
 /// Rows A6.3, A8.1, A8.3: memory follows what arrives, never what is announced, and is bounded when that has no end.
 #[test]
 fn hostile_peers_cost_little() {

@@ -80,7 +80,10 @@ impl Charset {
             c.unwrap_or(char::REPLACEMENT_CHARACTER)
         };
         let mut text: String = match self {
-            Charset::Utf8 => return (String::from_utf8_lossy(bytes).into_owned(), str::from_utf8(bytes).is_ok()),
+            Charset::Utf8 => match str::from_utf8(bytes) {
+                Ok(text) => return (text.to_owned(), true),
+                Err(_) => return (String::from_utf8_lossy(bytes).into_owned(), false),
+            },
             Charset::Utf16(order) => {
                 let units = bytes.chunks_exact(2).map(|unit| order.u16(unit));
                 char::decode_utf16(units).map(|c| or_replacement(c.ok())).collect()

@@ -50,7 +50,6 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[cfg(feature = "json")]
-    #[doc(alias = "content_type")]
     pub fn json_strict<T: serde::de::DeserializeOwned>(self) -> Result<T> {
         let media_type = self.content_type();
         if media_type.as_ref().is_some_and(super::MediaType::is_json) {

@@ -5,7 +5,7 @@ use std::io::BufReader;
 
 use super::Response;
 use super::charset::{Charset, Decoder};
-use crate::error::{Error, ErrorKind, Limit, Phase, Result};
+use crate::error::{Error, ErrorKind, Limit, Result};
 
 /// Text of one line, unless said otherwise.
 const MAX_LEN: usize = 1024 * 1024;
@@ -43,7 +43,9 @@ pub struct Lines<'a> {
     max_len: usize,
     /// From the first bytes on.
     decoder: Option<Decoder>,
+    /// Received and not decoded are the first `filled`.
     bytes: Vec<u8>,
+    filled: usize,
     /// Decoded; what is in front of `start` has been given out, and up to `seen` no line ends.
     text: String,
     start: usize,
@@ -61,6 +63,7 @@ impl<'a> Lines<'a> {
             max_len: MAX_LEN,
             decoder: None,
             bytes: Vec::new(),
+            filled: 0,
             text: String::new(),
             start: 0,
             seen: 0,
@@ -70,6 +73,14 @@ impl<'a> Lines<'a> {
     }
 
     /// How many bytes of text a line may have, without its end: 1 MiB unless said otherwise.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let mut response = hostpool::get(url).send()?;
+    /// assert!(response.lines().max_len(4).next().unwrap().is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn max_len(mut self, len: usize) -> Self {
         self.max_len = len;
         self
@@ -104,29 +115,32 @@ impl<'a> Lines<'a> {
             self.text.drain(..self.start);
             (self.seen, self.start) = (self.seen - self.start, 0);
         }
+        if self.bytes.is_empty() {
+            self.bytes.resize(READ, 0);
+        }
         // Behind the first bytes, as long as there are too few of them.
-        let kept = self.bytes.len();
-        self.bytes.resize(READ, 0);
-        let len = self.response.read_next(&mut self.bytes[kept..])?;
-        self.bytes.truncate(kept + len);
+        let len = self.response.read_next(&mut self.bytes[self.filled..])?;
+        self.filled += len;
         self.ended = len == 0;
-        let decoder = match &mut self.decoder {
-            Some(decoder) => decoder,
-            None if self.bytes.len() < MARK && !self.ended => return Ok(()),
+        let filled = &self.bytes[..std::mem::take(&mut self.filled)];
+        let (decoder, text) = match &mut self.decoder {
+            Some(decoder) => (decoder, filled),
+            None if filled.len() < MARK && !self.ended => {
+                self.filled = filled.len();
+                return Ok(());
+            }
             None => {
-                let (charset, mark) = match Charset::of_mark(&self.bytes) {
+                let (charset, mark) = match Charset::of_mark(filled) {
                     Some(marked) => marked,
                     None => {
                         let named = self.response.named_charset().map_err(|kind| self.response.about_body(kind))?;
                         (named.unwrap_or(Charset::Utf8), 0)
                     }
                 };
-                self.bytes.drain(..mark);
-                self.decoder.insert(Decoder::new(charset))
+                (self.decoder.insert(Decoder::new(charset)), &filled[mark..])
             }
         };
-        decoder.feed(&self.bytes, self.ended, &mut self.text);
-        self.bytes.clear();
+        decoder.feed(text, self.ended, &mut self.text);
         Ok(())
     }
 
@@ -135,8 +149,7 @@ impl<'a> Lines<'a> {
     }
 
     fn too_long(&self) -> Error {
-        let error = Error::new(ErrorKind::LimitExceeded(Limit::LineBytes), Phase::Body);
-        error.with_maybe_processed(true).with_origin(self.response.url().shared_origin())
+        self.response.about_body(ErrorKind::LimitExceeded(Limit::LineBytes))
     }
 }
 

@@ -53,6 +53,15 @@ impl Response {
 
     /// The same, calling `progress` after each write with the bytes written so far and, where it is known, with how
     /// many there will be.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let mut seen = (0, None);
+    /// hostpool::get(url).send()?.copy_to_with(&mut std::io::sink(), |done, total| seen = (done, total))?;
+    /// assert_eq!(seen, (5, Some(5)));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn copy_to_with(
         &mut self,
         writer: &mut (impl Write + ?Sized),
@@ -82,7 +91,8 @@ impl Response {
     /// file or link that has it; so a download that breaks off leaves nothing behind, and what was there before as it
     /// was. Memory is constant, and there is no limit on the length.
     ///
-    /// Errors of the file system are [`ErrorKind::Output`]. A name that the server suggests is to be taken from
+    /// Errors of the file system are [`ErrorKind::Output`]; if the new file cannot be made, nothing of the body has been
+    /// read yet. A name that the server suggests is to be taken from
     /// [`ContentDisposition::file_name`](crate::ContentDisposition::file_name), which makes it safe.
     ///
     /// ```
@@ -100,9 +110,22 @@ impl Response {
 
     /// The same, calling `progress` after each write with the bytes written so far and, where it is known, with how
     /// many there will be.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("hello.txt");
+    /// hostpool::get(url).send()?.save_to_with(&path, |done, total| match total {
+    ///     Some(total) => println!("{done} of {total} bytes"),
+    ///     None => println!("{done} bytes"),
+    /// })?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn save_to_with(&mut self, path: impl AsRef<Path>, progress: impl FnMut(u64, Option<u64>)) -> Result<u64> {
         let path = path.as_ref();
-        let (partial, mut file) = Partial::create(path).map_err(|error| self.output_failed(error))?;
+        let (partial, mut file) =
+            Partial::create(path).map_err(|error| self.about_body(ErrorKind::Output).with_source(error))?;
         let len = self.copy_to_with(&mut file, progress)?;
         drop(file);
         partial.complete(path).map_err(|error| self.output_failed(error))?;
@@ -128,7 +151,7 @@ pub struct Chunks<'a> {
 impl Chunks<'_> {
     fn read(&mut self) -> Result<Vec<u8>> {
         if self.size == 0 {
-            return Err(Error::request("the size of a body's pieces is 0"));
+            return Err(self.response.about_body(ErrorKind::InvalidRequest("the size of a body's pieces is 0")));
         }
         // Grown with what arrives: the size is the caller's wish, not what there is.
         let (mut piece, mut len) = (Vec::new(), 0);

@@ -94,7 +94,7 @@ impl Response {
     ///
     /// The charset is as [`text`](Self::text) has it, but nothing is guessed: UTF-8 unless said otherwise. A line of
     /// more than 1 MiB of text is [`ErrorKind::LimitExceeded`]; [`Lines::max_len`] sets another bound. After an error
-    /// there is no further line.
+    /// there is no further line. The iterator reads ahead: what it has not given out is not left in the response.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }

@@ -35,7 +35,7 @@ impl Response {
     }
 
     /// Reads the body as a whole and keeps it: from then on `load`, `Read`, [`bytes`](Self::bytes),
-    /// [`text`](Self::text), [`json`](Self::json) and all the others serve from it, also after [`close`](Self::close).
+    /// [`text`](Self::text), `json` and all the others serve from it, also after [`close`](Self::close).
     ///
     /// What has been read before is not in it. `Read` gives it out once; the others give all of it. Errors as `bytes`
     /// does.

@@ -128,6 +128,10 @@ mod tests {
             assert_eq!(joined.fragment(), parsed.fragment(), "{reference:?}");
         }
         assert_eq!(base.join("/p q|^\\\u{e9}").unwrap().target(), "/p%20q%7C%5E/%C3%A9");
+        // What is kept of the base is kept as it is written.
+        let written = Url::parse("http://h/a/../{b}\\c?d").unwrap();
+        assert_eq!(written.join("?e").unwrap().as_str(), "http://h/a/../{b}\\c?e");
+        assert_eq!(written.join("#f").unwrap().as_str(), "http://h/a/../{b}\\c?d#f");
     }
 
     #[test]

@@ -208,4 +208,6 @@ fn into_http() {
     response.body_mut().read_to_string(&mut text).unwrap();
     assert_eq!((&*text, response.body().trailers().get("t")), ("hi", Some("1")));
     assert_eq!(response.into_body().into_response().host(), "127.0.0.1");
+    let (_server, response) = fetch("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(response.into_http().unwrap().version(), hostpool::Version::HTTP_10);
 }

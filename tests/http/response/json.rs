@@ -1,5 +1,4 @@
 //! JSON, in whatever charset and with whatever label.
-#![cfg_attr(not(feature = "json"), allow(unused_imports))]
 
 use hostpool::{Error, ErrorKind};
 

@@ -193,6 +193,9 @@ fn where_nothing_can_be_saved() {
         let error = response.save_to(folder.path().join(path)).unwrap_err();
         assert_eq!((error.kind(), error.maybe_processed()), (&ErrorKind::Output, true), "{path}");
         assert!(std::error::Error::source(&error).unwrap().is::<io::Error>(), "{path}");
+        // Known before the body is read, which is still there.
+        assert_eq!(response.bytes_read(), 0, "{path}");
+        assert_eq!(response.text().unwrap(), "hello", "{path}");
         assert_eq!(names(folder.path()), ["file", "folder"], "{path}");
         assert_eq!(names(&folder.path().join("folder")), [""; 0], "{path}");
     }
