@@ -81,7 +81,7 @@ fn the_body_of_an_error_that_does_not_come() {
     let bytes = "HTTP/1.1 503 Busy\r\nContent-Length: 10\r\n\r\nabc";
     let server = Server::new(vec![vec![Step::Request, Step::Send(bytes.into()), Step::UntilClosed]]);
     let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
-    let response = pool.get("/").timeout(Duration::from_millis(100)).send().unwrap();
+    let response = pool.get("/").timeout(Duration::from_millis(700)).send().unwrap();
     let error = response.error_for_status().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Status(StatusCode::SERVICE_UNAVAILABLE));
     assert_eq!(error.head().unwrap().body(), b"abc");
