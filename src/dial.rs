@@ -12,7 +12,7 @@ use crate::net::transport::{Transport, Wait};
 use crate::net::{connect, resolve};
 use crate::time::Deadline;
 use crate::tls::TlsConfig;
-use crate::url::{Origin, Scheme};
+use crate::url::{Origin, Scheme, Url};
 
 /// Opens the connections of a pool: over a network of one's own, to a peer in memory, with another TLS library.
 ///
@@ -82,6 +82,27 @@ impl<'a> Target<'a> {
     /// Whether the connection has to be encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.origin.kind() == Scheme::Https
+    }
+}
+
+impl<'a> From<&'a Url> for Target<'a> {
+    /// The server of this URL. A dialer may hand it on in place of the one it was asked for, to connect elsewhere.
+    ///
+    /// ```
+    /// use hostpool::{DialContext, Dialer, Target, TcpDialer, Transport, Url};
+    ///
+    /// /// Sends everybody to the server of one URL, under the name they asked for.
+    /// #[derive(Debug)]
+    /// struct Always(Url);
+    ///
+    /// impl Dialer for Always {
+    ///     fn dial(&self, _: &Target<'_>, context: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
+    ///         TcpDialer.dial(&Target::from(&self.0), context)
+    ///     }
+    /// }
+    /// ```
+    fn from(url: &'a Url) -> Self {
+        Target::new(url.origin())
     }
 }
 

@@ -3,6 +3,7 @@
 mod charset;
 mod compat;
 mod connection;
+mod cookies;
 mod disposition;
 mod fields;
 mod history;

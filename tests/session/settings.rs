@@ -102,6 +102,37 @@ fn headers() {
 }
 
 #[test]
+fn verbs() {
+    let server = Server::with(|_| answers(b"HTTP/1.1 204 No Content\r\n\r\n"));
+    let session = Session::new();
+    let url = || server.url("/");
+    let table = [
+        ("SH-01", session.get(url()), "GET"),
+        ("SH-02", session.post(url()).data("x"), "POST"),
+        ("SH-03", session.put(url()).data("x"), "PUT"),
+        ("SH-04", session.delete(url()), "DELETE"),
+        ("SH-05", session.head(url()), "HEAD"),
+        ("SH-06", session.options(url()), "OPTIONS"),
+        ("SH-07", session.patch(url()).data("x"), "PATCH"),
+        ("RQ-01 RQ-02", session.request("PURGE".parse().unwrap(), url()), "PURGE"),
+        ("BA-10 get", hostpool::get(url()), "GET"),
+        ("BA-10 post", hostpool::post(url()), "POST"),
+        ("BA-10 put", hostpool::put(url()), "PUT"),
+        ("BA-10 delete", hostpool::delete(url()), "DELETE"),
+        ("BA-10 head", hostpool::head(url()), "HEAD"),
+        ("BA-10 options", hostpool::options(url()), "OPTIONS"),
+        ("BA-10 patch", hostpool::patch(url()), "PATCH"),
+        ("BA-03", hostpool::request("PURGE".parse().unwrap(), url()), "PURGE"),
+    ];
+    for (row, request, method) in table {
+        let response = request.send().unwrap();
+        assert_eq!((response.status().as_u16(), response.method().as_str()), (204, method), "{row}");
+        let seen = server.seen.requests().pop().unwrap();
+        assert_eq!(request_line(&seen), format!("{method} / HTTP/1.1"), "{row}");
+    }
+}
+
+#[test]
 fn a_callers_headers_are_copied() {
     let server = Server::with(|_| answers(ok("there")));
     let mut headers = Headers::new();
