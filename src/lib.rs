@@ -42,7 +42,12 @@
 //! | `native-roots` | yes | trust the system's certificates |
 //! | `webpki-roots` | yes | trust the bundled Mozilla set where the system has none |
 //! | `charset` | yes | [`Response::text`] in every charset of the web |
-//! | `json` | yes | `RequestBuilder::json`, `Response::json` |
+//! | `json` | yes | `RequestBuilder::json`, `Response::json`, a `CookieJar` in a file |
+//! | `gzip` | yes | content codings gzip and deflate, both ways |
+//! | `cookies` | yes | the public suffix list, without which cookies are for single hosts only |
+//! | `digest-auth` | yes | Digest authentication |
+//! | `brotli`, `zstd` | no | these content codings, of responses |
+//! | `charset-detect` | no | a guess at the charset of a text that does not name it |
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

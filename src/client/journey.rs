@@ -42,8 +42,16 @@ pub(super) fn send(
     let raise = request.options().and_then(|options| options.raise).unwrap_or(policy.raise);
     // The caller's reader may panic as it is dropped; while there is no response yet the lease gives itself back.
     drop(std::mem::take(&mut request.body));
-    let mut response = answered.response(policy, Subject::of(request, policy));
-    response.set_history(history);
+    let response = answered.response(policy, Subject::of(request, policy), history);
+    match raise || !policy.hooks.on_response.is_empty() {
+        true => finish(response, policy, raise),
+        false => Ok(response),
+    }
+}
+
+/// What is done to a last response where something is.
+#[cold]
+fn finish(mut response: Response, policy: &Policy, raise: bool) -> Result<Response> {
     for hook in &policy.hooks.on_response {
         response = hook(response)?;
     }
@@ -161,7 +169,7 @@ impl<'a> Journey<'a> {
     }
 
     fn response(&self, answered: Answered) -> Response {
-        answered.response(self.policy, Subject::about(self.request, self.policy))
+        answered.response(self.policy, Subject::about(self.request, self.policy), Vec::new())
     }
 
     fn rewind(&mut self) -> Result<()> {

@@ -9,7 +9,7 @@ use super::encode::{self, Extra, Sent};
 use super::engine::{Engine, Policy};
 use super::replay::{self, Attempt, End};
 use super::request::Request;
-use crate::error::{Bound, Error, ErrorKind, Phase, Result};
+use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Trace};
 use crate::h1::{Framing, Head};
 use crate::pool::PoolLease;
@@ -208,7 +208,7 @@ impl Answered {
         &self.received.head
     }
 
-    pub(super) fn response(self, policy: &Policy, subject: Subject) -> Response {
+    pub(super) fn response(self, policy: &Policy, subject: Subject, history: Vec<ResponseHead>) -> Response {
         let Answered { received: Received { head, framing, reusable, .. }, sent, lease, buffers, deadline } = self;
         let Subject { method, url, read, max_body, no_body_until_close } = subject;
         let facts = head.facts;
@@ -223,6 +223,7 @@ impl Answered {
             max_body: max_body.unwrap_or(common.limits.max_body),
             method,
             url,
+            history,
             lease,
             buffers,
             common,

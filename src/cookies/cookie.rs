@@ -105,7 +105,8 @@ impl Cookie {
     /// Reads the value of a Set-Cookie field as RFC 6265bis, section 5.6, has it, which is lenient: attributes that
     /// make no sense are passed over.
     ///
-    /// `Max-Age` counts from now on, and wins over `Expires`; neither goes beyond 400 days. Whether some host may set such a cookie is not looked at.
+    /// `Max-Age` counts from now on, and wins over `Expires`; neither goes beyond 400 days. Whether some host may set
+    /// such a cookie is not looked at.
     /// Errors for fields that set no cookie at all: without a name, with a control character, or with more than 4096
     /// bytes of name and value ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)).
     #[doc(alias = "SimpleCookie")]

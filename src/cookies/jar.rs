@@ -218,8 +218,8 @@ impl CookieJar {
         self.remove_all(|_, cookie| cookie.is_expired(now))
     }
 
-    /// Keeps the cookies that `predicate` is true for. It runs without a lock, so that it may use the jar; a cookie that
-    /// is set anew meanwhile stays.
+    /// Keeps the cookies that `predicate` is true for. It runs without a lock, so that it may use the jar; a cookie
+    /// that is set anew meanwhile stays.
     #[doc(alias = "clear")]
     pub fn retain(&self, mut predicate: impl FnMut(&Cookie) -> bool) {
         let mut unwanted = self.0.store.read().all(now());

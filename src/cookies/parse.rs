@@ -32,7 +32,7 @@ pub(super) fn set_cookie(field: &[u8], now: i64) -> Result<Cookie, &'static str>
             read_attribute(&mut cookie, &mut max_age, attribute, value);
         }
     }
-    // Section 5.7, step 3: Max-Age decides, wherever it stands.
+    // Section 5.7: Max-Age decides, wherever it stands.
     if let Some(age) = max_age {
         cookie.expires = Some(if age > 0 { now.saturating_add(age) } else { LONG_AGO });
     }
@@ -86,7 +86,7 @@ fn age(value: &[u8]) -> Option<i64> {
 /// Whether a jar may keep this name and value and send it in front of `; `.
 pub(super) fn check_pair(name: &[u8], value: &[u8]) -> Result<(), &'static str> {
     // RFC 6265bis gives such a cookie an empty name and sends its value alone. There it passes for any cookie, one with
-    // a prefix too (`=__Host-a=1`); RFC 6265, curl and Python refuse it, and a client may (section 5.7, step 1).
+    // a prefix too (`=__Host-a=1`); RFC 6265, curl and Python refuse it, and a client may (section 5.7).
     if name.is_empty() {
         return Err("the cookie has no name");
     }
@@ -104,7 +104,7 @@ pub(super) fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|&byte| is_cookie_byte(byte) && byte != b';') && trim(text).len() == text.len()
 }
 
-/// Tabs are none of the control characters that are refused (RFC 6265bis, section 5.6, step 1).
+/// Tabs are none of the control characters that are refused (RFC 6265bis, section 5.6).
 fn is_cookie_byte(byte: u8) -> bool {
     crate::headers::is_value_byte(byte)
 }

@@ -1,9 +1,9 @@
 //! What a jar holds: the storage model and the retrieval algorithm of RFC 6265bis, sections 5.7 and 5.8.
 //!
 //! Cookies are filed under the site they belong to, the registrable domain or a host that has none, so that a request
-//! looks at those of its own site alone. Within a site they stand in the order they are sent in: the longest path first,
-//! and among equals the oldest. No lock and no clock here: the time is an argument, in seconds since 1970, and what was
-//! used last is told by counting.
+//! looks at those of its own site alone. Within a site they stand in the order they are sent in: the longest path
+//! first, and among equals the oldest. No lock and no clock here: the time is an argument, in seconds since 1970, and
+//! what was used last is told by counting.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -89,7 +89,7 @@ impl Store {
                 file(entries, cookie, now, &self.ticks);
                 Ok(())
             }
-            // Section 5.7, step 12: whoever rewrites plain http must not be able to fix a session of the https site.
+            // Section 5.7: whoever rewrites plain http must not be able to fix a session of the https site.
             false => Err("the cookie would stand in for a Secure one, and does not come over https"),
         };
         if entries.len() > caps.per_domain {
@@ -256,7 +256,6 @@ fn admit(mut cookie: Cookie, place: Place<'_>, now: i64, caps: &Caps) -> Result<
             cookie.domain = Some(if cookie.host_only { place.host.into() } else { domain });
         }
     }
-    // Section 5.7, step 8.
     if cookie.secure && !place.is_secure {
         return Err("the cookie is Secure, and does not come over https");
     }
@@ -290,13 +289,12 @@ fn check(cookie: &Cookie, caps: &Caps) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Servers compare names without case, and so a prefix counts in any (section 5.7, step 19).
+/// Servers compare names without case, and so a prefix counts in any (section 5.4).
 fn has_prefix(cookie: &Cookie, prefix: &str) -> bool {
     cookie.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
 /// A cookie out of a file is looked at again: the file may have been edited, and the list of suffixes is another one.
-#[cfg_attr(not(feature = "json"), expect(dead_code, reason = "for a jar in a file"))]
 fn recheck(cookie: &mut Cookie, now: i64, caps: &Caps) -> Result<(), &'static str> {
     parse::check_pair(&cookie.name, &cookie.value)?;
     check(cookie, caps)?;

@@ -4,6 +4,7 @@
 //! few hundred random inputs.
 
 mod chunked;
+mod cookies;
 mod exchange;
 mod headers;
 mod input;
@@ -17,6 +18,7 @@ mod tls_stream;
 mod url;
 
 pub use chunked::chunked;
+pub use cookies::cookies;
 pub use exchange::exchange;
 pub use headers::headers;
 pub use pool_ops::pool_ops;
@@ -75,6 +77,7 @@ mod tests {
 
     targets! {
         chunked: 500,
+        cookies: 500,
         exchange: 500,
         headers: 500,
         pool_ops: 500,

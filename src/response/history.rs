@@ -19,8 +19,4 @@ impl Response {
     pub fn history(&self) -> &[ResponseHead] {
         &self.history
     }
-
-    pub(crate) fn set_history(&mut self, history: Vec<ResponseHead>) {
-        self.history = history;
-    }
 }

@@ -103,6 +103,7 @@ pub(crate) struct Parts {
     pub(crate) keep_until: Option<Instant>,
     pub(crate) method: Method,
     pub(crate) url: Url,
+    pub(crate) history: Vec<ResponseHead>,
     pub(crate) lease: PoolLease,
     pub(crate) buffers: Buffers,
     pub(crate) common: Arc<Common>,
@@ -120,6 +121,7 @@ impl Response {
             keep_until,
             method,
             url,
+            history,
             lease,
             buffers,
             common,
@@ -131,7 +133,7 @@ impl Response {
         let reused = lease.is_reused();
         let connection = Some(Held { lease, buffers, reusable, keep_until });
         let reader = BodyReader::new(framing);
-        let (kept, history) = (None, Vec::new());
+        let kept = None;
         let mut response = Response {
             head,
             method,
