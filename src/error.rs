@@ -234,7 +234,7 @@ pub enum Limit {
     ChunkFraming,
     /// Bytes of a body that is read as a whole.
     Body,
-    /// Codings of one body.
+    /// Content codings of one body: five.
     Codings,
 }
 

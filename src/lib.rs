@@ -41,12 +41,12 @@
 //! | `rustls` | yes | `https`, by rustls with ring |
 //! | `native-roots` | yes | trust the system's certificates |
 //! | `webpki-roots` | yes | trust the bundled Mozilla set where the system has none |
+//! | `gzip` | yes | the content codings gzip and deflate |
+//! | `brotli`, `zstd` | no | the content codings br and zstd, of responses |
 //! | `charset` | yes | [`Response::text`] in every charset of the web |
 //! | `json` | yes | `RequestBuilder::json`, `Response::json`, a `CookieJar` in a file |
-//! | `gzip` | yes | content codings gzip and deflate, both ways |
 //! | `cookies` | yes | the public suffix list, without which cookies are for single hosts only |
 //! | `digest-auth` | yes | Digest authentication |
-//! | `brotli`, `zstd` | no | these content codings, of responses |
 //! | `charset-detect` | no | a guess at the charset of a text that does not name it |
 
 #![forbid(unsafe_code)]
@@ -55,6 +55,7 @@
 
 mod body;
 mod client;
+mod coding;
 mod cookies;
 mod date;
 mod dial;

@@ -126,8 +126,8 @@ impl Limits {
         Limits { chunk_framing_bytes: bytes, ..self }
     }
 
-    /// Bytes of a body that `bytes`, `text` or `json` read as a whole; reading piece by piece through
-    /// [`Read`](std::io::Read) has no limit. Exceeding it is [`Limit::Body`](crate::Limit::Body).
+    /// Bytes of a body, as it is once it is decoded, that `bytes`, `text` or `json` read as a whole; reading piece by
+    /// piece through [`Read`](std::io::Read) has no limit. Exceeding it is [`Limit::Body`](crate::Limit::Body).
     pub const fn max_body(self, bytes: u64) -> Self {
         Limits { max_body: bytes, ..self }
     }

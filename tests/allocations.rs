@@ -31,6 +31,20 @@ fn response(fields: usize, body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
+#[cfg(feature = "gzip")]
+fn gzip(body: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[cfg(feature = "gzip")]
+fn coded(body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
 #[test]
 fn a_small_get_on_a_kept_connection() {
     let body = "x".repeat(100);
@@ -126,6 +140,50 @@ fn pieces_and_lines_cost_what_they_hold() {
     let error = long.lines().next().unwrap().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::LimitExceeded(hostpool::Limit::LineBytes));
     assert!(counted().peak - before < 4 << 20, "{}", counted().peak - before);
+}
+
+/// A decoder is used again: a coded body costs the same calls as another one, and its own length.
+#[cfg(feature = "gzip")]
+#[test]
+fn a_coded_body_costs_no_decoder() {
+    let server = Server::new(vec![answers(coded(&gzip(&vec![b'x'; 100 * 1024])))]);
+    let url = server.url("/path");
+    let session = Session::new();
+    let mut buf = vec![0; 64 * 1024];
+    let (calls, _) = measure(|| {
+        let mut response = session.get(&*url).send().unwrap();
+        while response.read(&mut buf).unwrap() > 0 {}
+    });
+    assert_eq!(calls, 3);
+}
+
+/// Rows A9.3 and B137: ten GB of ten MB cost no memory, read piece by piece, and no more than was allowed as a whole.
+#[cfg(feature = "gzip")]
+#[test]
+fn bombs_cost_little() {
+    let mega = vec![0; 1 << 20];
+    let bombs = [gzip(&mega).repeat(10_000), gzip(&gzip(&mega).repeat(10_000))];
+    for (bomb, codings) in bombs.iter().zip(["gzip", "gzip, gzip"]) {
+        let response = String::from_utf8_lossy(&coded(b"")).replace("gzip", codings);
+        let head = response.replace("Content-Length: 0", &format!("Content-Length: {}", bomb.len()));
+        let server = Server::new(vec![answer([head.as_bytes(), bomb].concat())]);
+        let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build().unwrap();
+        reset_peak();
+        let before = counted().live;
+        let mut response = pool.get("/").send().unwrap();
+        let mut buf = vec![0; 64 * 1024];
+        for _ in 0..100 {
+            assert!(response.read(&mut buf).unwrap() > 0, "{codings}");
+        }
+        drop(response);
+        let cost = counted().peak - before;
+        assert!(cost < 512 * 1024, "{codings}: {cost}");
+        reset_peak();
+        let error = pool.get("/").max_body(4 << 20).send().unwrap().bytes().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::LimitExceeded(hostpool::Limit::Body), "{codings}");
+        let cost = counted().peak - before;
+        assert!(cost < 13 << 20, "{codings}: {cost}");
+    }
 }
 
 /// Rows A6.3, A8.1, A8.3: memory follows what arrives, never what is announced, and is bounded when that has no end.

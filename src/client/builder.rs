@@ -137,6 +137,24 @@ impl RequestBuilder {
         })
     }
 
+    /// Whether a response's content codings (gzip and the like) are undone: yes unless said otherwise, here or by the
+    /// client. Without it the body is given as it came, and a [`Session`](crate::Session) asks for none.
+    ///
+    /// ```no_run
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/data.json").header("Accept-Encoding", "gzip");
+    /// let compressed = request.decode_content(false).send()?.bytes()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "auto_decompress")]
+    pub fn decode_content(self, decode: bool) -> Self {
+        self.change(|request| {
+            request.decode_content = Some(decode);
+            Ok(())
+        })
+    }
+
     /// Replaces all of the client's timeouts for this request; a [`Duration`](std::time::Duration) is a bound on the
     /// whole, and the only one then.
     pub fn timeout(self, timeout: impl Into<Timeout>) -> Self {

@@ -5,6 +5,7 @@ use http::{Method, Version};
 use super::engine::Policy;
 use super::request::Request;
 use crate::body::Extent;
+use crate::coding;
 use crate::error::{Error, Result};
 use crate::h1::encode;
 use crate::headers::{Header, Headers, InvalidHeader};
@@ -17,6 +18,7 @@ struct Given {
     user_agent: bool,
     accept: bool,
     accept_encoding: bool,
+    range: bool,
     authorization: bool,
     content_type: bool,
     content_length: bool,
@@ -128,8 +130,11 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
         encode::field(out, "Accept", b"*/*");
     }
     if !given.accept_encoding {
-        // Nothing is decoded yet, so nothing but the thing itself is asked for.
-        encode::field(out, "Accept-Encoding", b"identity");
+        // A part of a coded body is none that could be decoded.
+        match policy.ask_coded && !given.range && request.is_decoded(policy) {
+            true => encode::field(out, "Accept-Encoding", coding::ACCEPTED.as_bytes()),
+            false => encode::field(out, "Accept-Encoding", b"identity"),
+        }
     }
     if !given.user_agent {
         encode::field(out, "User-Agent", concat!("hostpool/", env!("CARGO_PKG_VERSION")).as_bytes());
@@ -224,6 +229,7 @@ impl Given {
         let given = self;
         match name.len() {
             4 => given.host += usize::from(name.eq_ignore_ascii_case("host")),
+            5 => given.range |= name.eq_ignore_ascii_case("range"),
             6 => {
                 given.accept |= name.eq_ignore_ascii_case("accept");
                 given.expect |= name.eq_ignore_ascii_case("expect");
@@ -247,6 +253,7 @@ impl Given {
             user_agent: self.user_agent | other.user_agent,
             accept: self.accept | other.accept,
             accept_encoding: self.accept_encoding | other.accept_encoding,
+            range: self.range | other.range,
             authorization: self.authorization | other.authorization,
             content_type: self.content_type | other.content_type,
             content_length: self.content_length,

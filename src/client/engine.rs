@@ -42,6 +42,10 @@ pub(crate) struct Policy {
     pub(crate) common: Arc<Common>,
     /// The `Accept: */*` that a Session sends.
     pub(crate) accept: bool,
+    /// The codings that can be decoded are asked for, as a Session does.
+    pub(crate) ask_coded: bool,
+    /// Coded bodies are handed out as they come.
+    pub(crate) keep_coded: bool,
     /// Every connection is closed after its request.
     pub(crate) close: bool,
     /// Fields that are not added by themselves.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::{Method, Version};
 
+use super::engine::Policy;
 use super::options::Options;
 use crate::body::Body;
 use crate::headers::Headers;
@@ -42,6 +43,8 @@ pub struct Request {
     /// In place of the client's limit.
     pub(crate) max_body: Option<u64>,
     pub(crate) options: Option<Box<Options>>,
+    /// In place of the client's word on whether coded bodies are decoded.
+    pub(crate) decode_content: Option<bool>,
 }
 
 impl Request {
@@ -58,6 +61,7 @@ impl Request {
             expect: false,
             max_body: None,
             options: None,
+            decode_content: None,
         }
     }
 
@@ -126,6 +130,16 @@ impl Request {
     /// [`RequestBuilder::max_body`](crate::RequestBuilder::max_body).
     pub fn max_body_mut(&mut self) -> &mut Option<u64> {
         &mut self.max_body
+    }
+
+    /// Whether the response's body is decoded, in place of the client's word: see
+    /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content).
+    pub fn decode_content_mut(&mut self) -> &mut Option<bool> {
+        &mut self.decode_content
+    }
+
+    pub(super) fn is_decoded(&self, policy: &Policy) -> bool {
+        self.decode_content.unwrap_or(!policy.keep_coded)
     }
 }
 

@@ -177,6 +177,8 @@ pub(super) struct Subject {
     url: Url,
     read: Option<Duration>,
     max_body: Option<u64>,
+    /// Coded bodies are decoded.
+    decode: bool,
     /// A body that only the end of the connection delimits is not read.
     no_body_until_close: bool,
 }
@@ -184,22 +186,24 @@ pub(super) struct Subject {
 impl Subject {
     /// Of a request that is no longer needed.
     pub(super) fn of(request: Request, policy: &Policy) -> Subject {
-        let (read, max_body, no_body_until_close) = Subject::options(&request, policy);
+        let (read, no_body_until_close) = Subject::options(&request, policy);
+        let (max_body, decode) = (request.max_body, request.is_decoded(policy));
         let (method, url) = (request.method, request.url.without_fragment());
-        Subject { method, url, read, max_body, no_body_until_close }
+        Subject { method, url, read, max_body, decode, no_body_until_close }
     }
 
     /// Of one that goes on.
     pub(super) fn about(request: &Request, policy: &Policy) -> Subject {
-        let (read, max_body, no_body_until_close) = Subject::options(request, policy);
+        let (read, no_body_until_close) = Subject::options(request, policy);
+        let (max_body, decode) = (request.max_body, request.is_decoded(policy));
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
-        Subject { method, url, read, max_body, no_body_until_close }
+        Subject { method, url, read, max_body, decode, no_body_until_close }
     }
 
-    fn options(request: &Request, policy: &Policy) -> (Option<Duration>, Option<u64>, bool) {
+    fn options(request: &Request, policy: &Policy) -> (Option<Duration>, bool) {
         let read = request.timeout.as_ref().unwrap_or(&policy.timeout).read;
         let no_body_until_close = request.options().is_some_and(|options| options.no_body_until_close);
-        (read, request.max_body, no_body_until_close)
+        (read, no_body_until_close)
     }
 }
 
@@ -210,7 +214,7 @@ impl Answered {
 
     pub(super) fn response(self, policy: &Policy, subject: Subject, history: Vec<ResponseHead>) -> Response {
         let Answered { received: Received { head, framing, reusable, .. }, sent, lease, buffers, deadline } = self;
-        let Subject { method, url, read, max_body, no_body_until_close } = subject;
+        let Subject { method, url, read, max_body, decode, no_body_until_close } = subject;
         let facts = head.facts;
         let common = Arc::clone(&policy.common);
         let unread = no_body_until_close && framing == Framing::UntilClose;
@@ -221,6 +225,7 @@ impl Answered {
             keep_until: facts.keep_alive_timeout.and_then(keep_until),
             read,
             max_body: max_body.unwrap_or(common.limits.max_body),
+            decode,
             method,
             url,
             history,

@@ -15,6 +15,7 @@ pub(crate) use wire::Wire;
 use std::io;
 use std::time::Duration;
 
+use crate::coding::Spares;
 use crate::error::{Bound, Error, ErrorKind, Phase};
 use crate::limits::Limits;
 use crate::net::abort::AbortCell;
@@ -29,12 +30,13 @@ const EXPECT: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Common {
     pub(crate) buffers: FreeList,
+    pub(crate) pumps: Spares,
     pub(crate) limits: Limits,
 }
 
 impl Common {
     pub(crate) fn new(limits: Limits) -> Common {
-        Common { buffers: FreeList::default(), limits }
+        Common { limits, ..Common::default() }
     }
 }
 

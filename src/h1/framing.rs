@@ -92,6 +92,7 @@ mod tests {
             bare_lf: false,
             keep_alive_timeout: None,
             keep_alive_max: None,
+            content_encoding: false,
         };
         let table = [
             ("length", "GET", 11, 200, facts(Some(5), Te::None, ""), Ok((Length(5), true))),

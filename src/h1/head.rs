@@ -133,6 +133,8 @@ pub(crate) struct Facts {
     pub(crate) keep_alive_max: Option<u64>,
     /// There are cookies to keep.
     pub(crate) set_cookie: bool,
+    /// There is a Content-Encoding field.
+    pub(crate) content_encoding: bool,
 }
 
 /// All Transfer-Encoding fields of a head together.
@@ -171,12 +173,13 @@ impl TransferCoding {
 
 impl Facts {
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Violation> {
-        // Lengths tell the four that matter from nearly all others.
+        // Lengths tell the five that matter from nearly all others.
         match name.len() {
             10 if name.eq_ignore_ascii_case(b"connection") => self.note_connection(value),
             10 if name.eq_ignore_ascii_case(b"keep-alive") => self.note_keep_alive(value),
             10 if name.eq_ignore_ascii_case(b"set-cookie") => self.set_cookie = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => return self.note_content_length(value),
+            16 if name.eq_ignore_ascii_case(b"content-encoding") => self.content_encoding = true,
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => return self.note_transfer_encoding(value),
             _ => {}
         }

@@ -4,6 +4,7 @@ mod charset;
 mod compat;
 mod connection;
 mod cookies;
+mod decoded;
 mod disposition;
 mod fields;
 mod history;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode, Version};
 
+use crate::coding::Pump;
 use crate::error::{Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result};
 use crate::exchange::{BodyReader, Buffers, Common, Io};
 use crate::h1::{Framing, Head, TransferCoding};
@@ -57,6 +59,11 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// ([`Limits::drain_bytes`](crate::Limits::drain_bytes)), and closes it otherwise; dropping does not block unless
 /// [`Limits::drain_time`](crate::Limits::drain_time) says so.
 ///
+/// Content codings (gzip, deflate and, with their features, br and zstd) are undone as the body is read, whatever was
+/// asked for, unless [`decode_content`](crate::RequestBuilder::decode_content) says otherwise: up to five of them.
+/// [`headers`](Self::headers) keeps what the server said. A body that is cut, or no coded data, fails with
+/// [`ErrorKind::Decode`]; one in a coding that is not known is given as it came, and so is a part of one (206).
+///
 /// ```no_run
 /// use std::io::Read;
 ///
@@ -81,6 +88,8 @@ pub struct Response {
     kept: Option<Box<Kept>>,
     history: Vec<ResponseHead>,
     common: Arc<Common>,
+    /// Undoes the body's codings; gone once the body has ended or failed.
+    pump: Option<Box<Pump>>,
     max_body: u64,
     /// Bounds each wait for further bytes.
     read: Option<Duration>,
@@ -108,6 +117,8 @@ pub(crate) struct Parts {
     pub(crate) buffers: Buffers,
     pub(crate) common: Arc<Common>,
     pub(crate) max_body: u64,
+    /// Content codings are undone.
+    pub(crate) decode: bool,
     pub(crate) read: Option<Duration>,
     pub(crate) deadline: Deadline,
 }
@@ -126,6 +137,7 @@ impl Response {
             buffers,
             common,
             max_body,
+            decode,
             read,
             deadline,
         } = parts;
@@ -145,12 +157,15 @@ impl Response {
             kept,
             history,
             common,
+            pump: None,
             max_body,
             read,
             deadline,
         };
         if response.reader.is_done() {
             response.finish();
+        } else if decode && response.head.facts.content_encoding {
+            response.begin_decoding();
         }
         response
     }
@@ -208,7 +223,8 @@ impl Response {
         self.head.version
     }
 
-    /// The header fields.
+    /// The header fields as they came: of a body that is decoded, Content-Encoding and Content-Length are those of the
+    /// coded one.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -253,7 +269,8 @@ impl Response {
         &self.url
     }
 
-    /// The length that the server announced, where it did; for `HEAD` that of the body a `GET` would have.
+    /// The length that the server announced, where it did; for `HEAD` that of the body a `GET` would have. A body that
+    /// is decoded has another.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -312,14 +329,20 @@ impl Response {
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
         let expected = self.reader.expected().map_or(0, |expected| expected - self.reader.received());
-        if expected > self.max_body {
+        // Coded, a body may also be longer than it is.
+        if expected > self.max_body && self.pump.is_none() {
             return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
         }
-        let mut body = vec![0; expected.min(FIRST_ALLOCATION) as usize];
+        let first = match self.pump {
+            None => expected.min(FIRST_ALLOCATION),
+            // Text is a fourth or less of itself when it is coded; growing costs a copy each time.
+            Some(_) => expected.saturating_mul(8).min(2 * FIRST_ALLOCATION),
+        };
+        let mut body = vec![0; first as usize];
         let mut len = 0;
         loop {
             if len == body.len() {
-                if self.reader.is_done() {
+                if self.reader.is_done() && self.pump.is_none() {
                     break;
                 }
                 body.resize((body.len() * 2).clamp(8 * 1024, body.len() + 4 * 1024 * 1024), 0);
@@ -338,13 +361,21 @@ impl Response {
 
     /// Reads into `buf`; a failure closes the connection.
     fn read_some(&mut self, buf: &mut [u8]) -> Result<usize> {
+        if self.pump.is_some() {
+            return self.read_decoded(buf);
+        }
         // A peer that is faster than the caller never lets a wait end by its deadline.
         if self.connection.is_some() && self.deadline.is_past() {
-            let late = ErrorKind::Timeout(self.deadline.bound());
-            self.reader.fail(late.clone());
-            return Err(self.error(Error::new(late, Phase::Body)));
+            return Err(self.late());
         }
         self.advance(buf).map_err(|error| self.error(error))
+    }
+
+    #[cold]
+    fn late(&mut self) -> Error {
+        let late = ErrorKind::Timeout(self.deadline.bound());
+        self.reader.fail(late.clone());
+        self.error(Error::new(late, Phase::Body))
     }
 
     /// Reads into `buf`, and gives the connection back once the body is done: before the last byte of a known length is
@@ -438,6 +469,9 @@ impl Drop for Response {
     fn drop(&mut self) {
         self.drain(self.common.limits.drain_time);
         self.abandon(CloseReason::BodyAbandoned);
+        if let Some(pump) = self.pump.take() {
+            self.common.pumps.put(pump);
+        }
     }
 }
 

@@ -104,6 +104,8 @@ impl Response {
         match self.kept.as_deref() {
             Some(Kept::Body { bytes, read }) => Some((bytes.len() - read) as u64),
             Some(Kept::Nothing(_)) => None,
+            // Coded, it has another length.
+            None if self.pump.is_some() => None,
             None => self.reader.expected().map(|expected| expected - self.reader.received()),
         }
     }

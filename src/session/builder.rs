@@ -142,6 +142,15 @@ impl SessionBuilder {
         self
     }
 
+    /// Whether the content codings of responses (gzip and the like) are undone, and asked for by `Accept-Encoding`. On
+    /// by default. Off, nothing but `identity` is asked for, and a body that is coded all the same is given as it came.
+    /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content) says otherwise for one request.
+    #[doc(alias = "decode_content")]
+    pub fn auto_decompress(mut self, decode: bool) -> Self {
+        self.policy.keep_coded = !decode;
+        self
+    }
+
     /// Whether redirects are followed, as they are by default: see
     /// [`RequestBuilder::allow_redirects`](crate::RequestBuilder::allow_redirects).
     pub fn allow_redirects(mut self, follow: bool) -> Self {

@@ -29,8 +29,8 @@ const TIMEOUT: Timeout = Timeout::new().connect(Duration::from_secs(30)).read(Du
 /// A client: connections, cookies, headers and timeouts shared by many requests, from any number of threads.
 ///
 /// Clones are the same session. Unlike the pools a session keeps every idle connection for 30 seconds, bounds
-/// connecting to 30 seconds and silence of a server to 60, sends `Accept: */*`, follows up to 10
-/// [redirects](RequestBuilder::allow_redirects), and keeps [cookies](CookieJar).
+/// connecting to 30 seconds and silence of a server to 60, sends `Accept: */*`, asks for the content codings that are
+/// compiled in, follows up to 10 [redirects](RequestBuilder::allow_redirects), and keeps [cookies](CookieJar).
 ///
 /// Dropping the last clone closes idle connections; responses that are out can be read on.
 ///
@@ -164,6 +164,7 @@ fn policy() -> Policy {
     Policy {
         timeout: TIMEOUT,
         accept: true,
+        ask_coded: true,
         follow: true,
         max_redirects: 10,
         rules: Rules { rewrite: Rewrite::AlsoAfterPost, ..Rules::default() },

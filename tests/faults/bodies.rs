@@ -52,6 +52,32 @@ fn that_break_off() {
     ]);
 }
 
+/// Rows A9.2 and A9.4, and C53 for a coded body.
+#[cfg(feature = "gzip")]
+#[test]
+fn coded() {
+    use hostpool::Limit;
+    use std::io::Write;
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all("all of this".repeat(1000).as_bytes()).unwrap();
+    let data = encoder.finish().unwrap();
+    let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n");
+    let response = |length, data: &[u8]| [head(length).as_bytes(), data].concat();
+    let cut_at = data.len() - 9;
+    let kind = ErrorKind::IncompleteBody { received: cut_at as u64, expected: Some(data.len() as u64) };
+    let mut broken = data.clone();
+    broken[data.len() / 2] ^= 0xFF;
+    let six = head(1000).replace("gzip", "gzip,gzip,gzip,gzip,gzip,gzip");
+    run(vec![
+        fine("coded", response(data.len(), &data), &"all of this".repeat(1000), true),
+        cut("C53 cut", response(data.len(), &data[..cut_at]), kind, Phase::Body),
+        refused("A9.4 broken", response(1000, &broken), ErrorKind::Decode, Phase::Body),
+        refused("A9 no coded data", response(1000, b"<html>this is no gzip data"), ErrorKind::Decode, Phase::Body),
+        refused("A9.2 six", six, ErrorKind::LimitExceeded(Limit::Codings), Phase::Body),
+    ]);
+}
+
 #[test]
 fn up_to_the_end_of_the_connection() {
     let until_close = |id, head: &str, body: &str| {

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "gzip")]
+mod coding;
 mod deadlines;
 mod limits;
 mod pooling;

@@ -179,10 +179,16 @@ fn files() {
 fn chunked() {
     by_every_way(|way, builder| {
         let pool = builder.build().unwrap();
-        for _ in 0..10 {
-            let response = pool.get("/text.html").header("Accept-Encoding", "gzip").send().unwrap();
+        for decode in [true, false].repeat(5) {
+            let request = pool.get("/text.html").header("Accept-Encoding", "gzip").decode_content(decode);
+            let response = request.send().unwrap();
             assert_eq!(response.headers().get("transfer-encoding"), Some("chunked"), "{way}");
-            assert!(response.bytes().unwrap().starts_with(&[0x1F, 0x8B]), "{way}");
+            assert_eq!(response.headers().get("content-encoding"), Some("gzip"), "{way}");
+            let body = response.bytes().unwrap();
+            match decode && cfg!(feature = "gzip") {
+                true => assert_eq!(body, "text ".repeat(10_000).as_bytes(), "{way}"),
+                false => assert!(body.starts_with(&[0x1F, 0x8B]), "{way}"),
+            }
         }
         assert_eq!(pool.stats().created, 1, "{way}");
     });

@@ -1,0 +1,215 @@
+//! One decoder for all codings of a body.
+
+use std::fmt;
+
+use super::{Codings, Corrupt, Progress, Stage};
+
+/// Room between two codings. With four such places at most 64 KiB are decoded and not yet given.
+const PIPE: usize = 16 * 1024;
+
+/// Rounds of one call. It may have to be called again with nothing new, and its caller sees to the time meanwhile.
+const ROUNDS: usize = 64;
+
+/// What may pass between two codings before any of it becomes body. Data that is coded twice is about as long between
+/// the codings as in front of them; what is not was made to keep the reader busy.
+const ADVANCE: u64 = 4 * 1024 * 1024;
+
+/// The same for each byte of the body.
+const ADVANCE_PER_BYTE: u64 = 16;
+
+/// Undoes all codings of a body, holding no more than their windows and what stands between two of them.
+pub(crate) struct Decoder {
+    links: Vec<Link>,
+    /// Bytes of the body so far.
+    produced: u64,
+    fault: Option<Corrupt>,
+}
+
+struct Link {
+    coding: Coding,
+    /// What it gave to the next one; unused in the last.
+    pipe: Pipe,
+}
+
+struct Coding {
+    stage: Box<dyn Stage>,
+    /// Its last step filled the room it had: there may be more where that came from.
+    pending: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    Ended,
+    Failed,
+}
+
+#[derive(Debug, Default)]
+struct Pipe {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Bytes that went in, ever.
+    total: u64,
+}
+
+impl Pipe {
+    fn filled(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Where more can be put: nowhere until all is taken.
+    fn room(&mut self) -> &mut [u8] {
+        if self.start < self.end {
+            return &mut [];
+        }
+        self.bytes.resize(PIPE, 0);
+        &mut self.bytes
+    }
+
+    fn filled_with(&mut self, len: usize) {
+        if len > 0 {
+            (self.start, self.end) = (0, len);
+            self.total += len as u64;
+        }
+    }
+}
+
+/// What a call of [`Decoder::decode`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) consumed: usize,
+    pub(crate) produced: usize,
+    pub(crate) next: Next,
+}
+
+/// What the next call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// More input, or to be told that there is none.
+    Input,
+    /// There may be more output, with or without input.
+    Output,
+    /// Nothing: the body has ended.
+    Done,
+}
+
+impl Decoder {
+    pub(crate) fn new(codings: &Codings) -> Decoder {
+        let link = |stage| Link { coding: Coding::new(stage), pipe: Pipe::default() };
+        Decoder { links: codings.stages().map(link).collect(), produced: 0, fault: None }
+    }
+
+    /// Takes from `input`, behind which nothing comes if it is the `last`, and fills `output` as far as that goes.
+    ///
+    /// An error comes when all that could be decoded in front of the fault has been given, and it stays.
+    pub(crate) fn decode(&mut self, input: &[u8], last: bool, output: &mut [u8]) -> Result<Step, Corrupt> {
+        let mut step = Step { consumed: 0, produced: 0, next: Next::Output };
+        for _ in 0..ROUNDS {
+            if step.produced == output.len() {
+                break;
+            }
+            let moved = self.round(input, last, output, &mut step);
+            if self.links.last().is_none_or(|link| link.coding.state == State::Ended) {
+                step.next = Next::Done;
+                break;
+            }
+            if !moved {
+                match self.fault {
+                    Some(fault) if step.produced == 0 => return Err(fault),
+                    Some(_) => {}
+                    None => step.next = Next::Input,
+                }
+                break;
+            }
+        }
+        self.produced += step.produced as u64;
+        Ok(step)
+    }
+
+    /// Lets each coding have what the one before it gave. False if there was nothing to do.
+    fn round(&mut self, input: &[u8], last: bool, output: &mut [u8], step: &mut Step) -> bool {
+        let mut moved = false;
+        for at in 0..self.links.len() {
+            let (before, rest) = self.links.split_at_mut(at);
+            let Some((link, behind)) = rest.split_first_mut() else { break };
+            let source = before.last_mut();
+            let (from, is_last) = match &source {
+                None => (input.get(step.consumed..).unwrap_or_default(), last),
+                Some(source) => (source.pipe.filled(), source.coding.state == State::Ended),
+            };
+            let to = match behind.is_empty() {
+                true => output.get_mut(step.produced..).unwrap_or_default(),
+                false => link.pipe.room(),
+            };
+            if to.is_empty() || !link.coding.has_work(from, is_last) {
+                continue;
+            }
+            moved = true;
+            let Progress { consumed, produced, fault } = link.coding.step(from, is_last, to);
+            self.fault = self.fault.or(fault);
+            match source {
+                None => step.consumed += consumed,
+                Some(source) => source.pipe.start += consumed,
+            }
+            if behind.is_empty() {
+                step.produced += produced;
+                continue;
+            }
+            link.pipe.filled_with(produced);
+            let body = self.produced + step.produced as u64;
+            if link.pipe.total > ADVANCE + ADVANCE_PER_BYTE * body {
+                link.coding.state = State::Failed;
+                self.fault = self.fault.or(Some(Corrupt("coded again and again, and hardly a body in it")));
+            }
+        }
+        moved
+    }
+
+    /// The same decoder for another body. False if a new one serves better.
+    pub(super) fn restart(&mut self) -> bool {
+        let [link] = &mut self.links[..] else { return false };
+        (self.produced, self.fault) = (0, None);
+        (link.coding.pending, link.coding.state) = (false, State::Running);
+        link.coding.stage.restart()
+    }
+}
+
+impl Coding {
+    fn new(stage: Box<dyn Stage>) -> Coding {
+        Coding { stage, pending: false, state: State::Running }
+    }
+
+    fn has_work(&self, from: &[u8], is_last: bool) -> bool {
+        self.state == State::Running && (!from.is_empty() || self.pending || is_last)
+    }
+
+    fn step(&mut self, from: &[u8], is_last: bool, to: &mut [u8]) -> Progress {
+        if from.is_empty() && !self.pending && is_last {
+            return self.end();
+        }
+        let mut progress = self.stage.step(from, to);
+        if !from.is_empty() && progress == Progress::default() {
+            progress.fault = Some(Corrupt("the decoder takes no more"));
+        }
+        self.pending = progress.produced == to.len();
+        if progress.fault.is_some() {
+            self.state = State::Failed;
+        }
+        progress
+    }
+
+    /// Nothing more comes.
+    fn end(&mut self) -> Progress {
+        let fault = (!self.stage.is_whole()).then(|| Corrupt(self.stage.cut()));
+        self.state = if fault.is_none() { State::Ended } else { State::Failed };
+        Progress { fault, ..Progress::default() }
+    }
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").field("codings", &self.links.len()).field("produced", &self.produced).finish()
+    }
+}

@@ -1,0 +1,72 @@
+//! A decoder with room for what it is fed, and what is kept of such for the next body.
+
+use super::chain::{Decoder, Next, Step};
+use super::{Codings, Corrupt};
+use crate::sync::Mutex;
+
+/// Coded bytes that are received at once.
+const INPUT: usize = 32 * 1024;
+
+/// A decoder, and coded bytes that it has not taken yet.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    codings: Codings,
+    decoder: Decoder,
+    input: Vec<u8>,
+    start: usize,
+    end: usize,
+    next: Next,
+}
+
+impl Pump {
+    fn new(codings: Codings) -> Pump {
+        let decoder = Decoder::new(&codings);
+        Pump { codings, decoder, input: vec![0; INPUT], start: 0, end: 0, next: Next::Input }
+    }
+
+    /// Where coded bytes are wanted, if they are: how many came is said by [`received`](Self::received).
+    pub(crate) fn room(&mut self) -> Option<&mut [u8]> {
+        (self.start == self.end && self.next == Next::Input).then_some(&mut self.input[..])
+    }
+
+    pub(crate) fn received(&mut self, len: usize) {
+        (self.start, self.end) = (0, len.min(self.input.len()));
+    }
+
+    /// Decodes into `output`; with `last` no more coded bytes will come.
+    pub(crate) fn decode(&mut self, last: bool, output: &mut [u8]) -> Result<Step, Corrupt> {
+        let input = self.input.get(self.start..self.end).unwrap_or_default();
+        let step = self.decoder.decode(input, last, output)?;
+        self.start += step.consumed;
+        self.next = step.next;
+        Ok(step)
+    }
+}
+
+/// Pumps that no body uses now, of those that can be used again.
+#[derive(Debug, Default)]
+#[allow(clippy::vec_box, reason = "as responses hold them: nothing is moved about")]
+pub(crate) struct Spares(Mutex<Vec<Box<Pump>>>);
+
+impl Spares {
+    /// As many as threads are commonly busy at once: about a megabyte, kept.
+    const KEPT: usize = 12;
+
+    pub(crate) fn take(&self, codings: Codings) -> Box<Pump> {
+        let mut kept = self.0.lock();
+        let place = kept.iter().rposition(|pump| pump.codings == codings);
+        let kept = place.map(|place| kept.swap_remove(place));
+        kept.unwrap_or_else(|| Box::new(Pump::new(codings)))
+    }
+
+    pub(crate) fn put(&self, mut pump: Box<Pump>) {
+        if !pump.decoder.restart() {
+            return;
+        }
+        (pump.start, pump.end, pump.next) = (0, 0, Next::Input);
+        let mut kept = self.0.lock();
+        if kept.len() < Self::KEPT {
+            kept.push(pump);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What all codings have in common, and those that have no file of their own.
+
+use proptest::prelude::*;
+
+use super::super::chain::Decoder;
+use super::*;
+
+/// Compresses a little, as prose does.
+pub(in crate::coding) fn text(len: usize) -> Vec<u8> {
+    let words = ["pool ", "waits ", "host\n", "for ", "the ", "a ", "connection, "];
+    let mut state = 7_u32;
+    let mut text = Vec::with_capacity(len + 16);
+    while text.len() < len {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text.extend_from_slice(words[(state >> 20) as usize % words.len()].as_bytes());
+        text.extend_from_slice(((state >> 8) & 0xFF).to_string().as_bytes());
+    }
+    text.truncate(len);
+    text
+}
+
+/// All that comes of `input`, in pieces of these sizes, through outputs of these sizes, round and round.
+pub(in crate::coding) fn decode_split(
+    codings: &Codings,
+    mut input: &[u8],
+    pieces: &[usize],
+    rooms: &[usize],
+) -> (Vec<u8>, Option<Corrupt>) {
+    let mut decoder = Decoder::new(codings);
+    let (mut pieces, mut rooms) = (pieces.iter().cycle(), rooms.iter().cycle());
+    let (mut out, mut room) = (Vec::new(), Vec::new());
+    let mut piece: &[u8] = &[];
+    let mut next = Next::Input;
+    loop {
+        if next == Next::Input {
+            assert!(piece.is_empty(), "input is asked for where there is some");
+            let (front, rest) = input.split_at(input.len().min(*pieces.next().unwrap()));
+            (piece, input) = (front, rest);
+        }
+        room.resize(*rooms.next().unwrap(), 0xAA);
+        match decoder.decode(piece, input.is_empty(), &mut room) {
+            Ok(step) => {
+                assert!(step.consumed <= piece.len() && step.produced <= room.len());
+                assert!(step.next != Next::Input || !input.is_empty(), "more than all is asked for");
+                out.extend_from_slice(&room[..step.produced]);
+                piece = &piece[step.consumed..];
+                next = step.next;
+                if next == Next::Done {
+                    return (out, None);
+                }
+            }
+            Err(fault) => {
+                assert_eq!(decoder.decode(piece, true, &mut [0]), Err(fault), "an error stays");
+                return (out, Some(fault));
+            }
+        }
+    }
+}
+
+pub(in crate::coding) fn decode(lines: &[&str], input: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    let codings = codings(lines).unwrap().expect("a coding that is compiled in");
+    let whole = decode_split(&codings, input, &[usize::MAX], &[1 << 20]);
+    if input.len() < 100_000 {
+        for (piece, room) in [(1, 1 << 16), (3, 7), (usize::MAX, 1)] {
+            let split = decode_split(&codings, input, &[piece], &[room]);
+            assert_eq!(split.1, whole.1, "in pieces of {piece} through {room}");
+            // How much comes in front of a fault is the decoder's own business where it keeps a window for itself.
+            let exact = whole.1.is_none() || lines.iter().all(|line| !line.contains("br") && !line.contains("zstd"));
+            let len = if exact { usize::MAX } else { split.0.len().min(whole.0.len()) };
+            assert!(split.0.iter().take(len).eq(whole.0.iter().take(len)), "in pieces of {piece} through {room}");
+        }
+    }
+    match whole {
+        (body, None) => Ok(body),
+        (_, Some(fault)) => Err(fault),
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes(data in prop_oneof![proptest::collection::vec(any::<u8>(), 0..600), (0..600_usize).prop_map(text)],
+         name in 0..KNOWN.len()) {
+        let codings = codings(&[KNOWN[name].name]).unwrap().unwrap();
+        decode_split(&codings, &data, &[7, 100], &[1, 1000]);
+    }
+}
+
+/// Rows B133, DEC-08. The bytes were made by Python's `brotli.compress(data, quality=11, lgwin=22)`.
+#[cfg(feature = "brotli")]
+#[test]
+fn brotli() {
+    const PROSE: &[u8] = b"\x1B\x4E\x00\xC0\x9C\x09\xBC\x09\xEB\xEA\xC8\x3B\x80\x13\xA6\x2F\x5D\xA8\xCA\x12\x2D\x0D\
+        \xAE\xDF\xE6\x40\xD8\x36\xC8\xC9\x0E\x1D\x0F\xB8\xE8\x37\xD2\x1B\xF3\x4A\x25\xD8\x01\x1B\xB3\x69\xB0\xD0\x79\
+        \x73\xCA\x98\x49\x8E\x3E\x0B\xA0\x81\xAC\xD2\x50\xD8\x00";
+    const DIGITS: &[u8] = b"\x5B\x9F\x86\x81\x5F\xDC\x60\x6C\x5E\xD2\x88\x03\x43\x01\xA0\xFC\x02\x40\x39\x9D\xBD\x07";
+    let prose = "The pool waits for the host, and the host for the pool; the pool is the host's.";
+    assert_eq!(decode(&["br"], PROSE).unwrap(), prose.as_bytes());
+    assert_eq!(decode(&["br"], DIGITS).unwrap(), b"0123456789".repeat(10_000));
+    assert_eq!(decode(&["br"], b"\x3B").unwrap(), b"");
+    assert_eq!(decode(&["br"], &[PROSE, b"\0\0 padding"].concat()).unwrap(), prose.as_bytes());
+    decode(&["br"], &[PROSE, &[0; SURPLUS + 1]].concat()).expect_err("more than padding");
+    decode(&["br"], b"no brotli data at all").expect_err("garbage");
+    for len in 0..PROSE.len() {
+        decode(&["br"], &PROSE[..len]).expect_err("a part");
+    }
+    for len in 0..DIGITS.len() {
+        decode(&["br"], &DIGITS[..len]).expect_err("a part");
+    }
+    // A window of 2^30 bytes, as no body may have: the header that Python's `brotli` does not write.
+    decode(&["br"], &[b"\x11\x1E", PROSE].concat()).expect_err("a large window");
+    // A step gives what there is room for.
+    let mut decoder = Decoder::new(&codings(&["br"]).unwrap().unwrap());
+    let step = decoder.decode(DIGITS, true, &mut [0; 100]).unwrap();
+    assert_eq!((step.produced, step.next), (100, Next::Output));
+}
+
+/// Rows B133, DEC-10 and DEC-11.
+#[cfg(feature = "zstd")]
+#[test]
+fn zstd() {
+    use std::io::Write;
+
+    use ::zstd::stream::raw::CParameter;
+
+    let encode = |body: &[u8], window: u32| {
+        let mut encoder = ::zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.set_parameter(CParameter::WindowLog(window)).unwrap();
+        encoder.set_parameter(CParameter::ChecksumFlag(true)).unwrap();
+        // The frame begins before its length is known, or it would need no window.
+        encoder.write_all(&body[..1]).unwrap();
+        encoder.flush().unwrap();
+        encoder.write_all(&body[1..]).unwrap();
+        encoder.finish().unwrap()
+    };
+    let body = text(3000);
+    let data = encode(&body, 20);
+    assert_eq!(decode(&["zstd"], &data).unwrap(), body);
+    let skipped = b"\x50\x2A\x4D\x18\x03\x00\x00\x00xyz";
+    assert_eq!(decode(&["zstd"], &[skipped, &data[..], &data, skipped].concat()).unwrap(), body.repeat(2));
+    assert_eq!(decode(&["zstd"], &encode(&body, 23)).unwrap(), body, "8 MiB of window");
+    decode(&["zstd"], &encode(&body, 24)).expect_err("16 MiB of window");
+    decode(&["zstd"], b"no zstd data at all").expect_err("garbage");
+    decode(&["zstd"], &[&data[..], b"garbage"].concat()).expect_err("garbage behind");
+    for len in 0..data.len() {
+        decode(&["zstd"], &data[..len]).expect_err("a part");
+    }
+    let mut changed = data.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    decode(&["zstd"], &changed).expect_err("the checksum");
+    // Exactly as much room as there is of the body: the end of the frame is seen all the same.
+    let codings = codings(&["zstd"]).unwrap().unwrap();
+    assert_eq!(decode_split(&codings, &data, &[usize::MAX], &[1500]), (body.clone(), None));
+}

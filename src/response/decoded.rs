@@ -1,0 +1,71 @@
+//! Bodies whose content codings are undone as they are read.
+
+use http::StatusCode;
+
+use super::Response;
+use crate::coding::{Codings, Corrupt, Next, Pump, Step};
+use crate::error::{Error, ErrorKind, Limit, Phase, Result};
+use crate::h1::TransferCoding;
+
+impl Response {
+    /// The head has a Content-Encoding, and a body follows.
+    #[cold]
+    pub(super) fn begin_decoding(&mut self) {
+        // A part of coded data is not coded data (RFC 9110, section 15.3.7); and what another transfer coding was left
+        // on is not yet the content.
+        let is_content = self.head.facts.transfer_coding != TransferCoding::Other;
+        if self.head.status == StatusCode::PARTIAL_CONTENT || !is_content {
+            return;
+        }
+        match Codings::of(self.head.headers.values("content-encoding")) {
+            Ok(codings) => self.pump = codings.map(|codings| self.common.pumps.take(codings)),
+            Err(_) => self.reader.fail(ErrorKind::LimitExceeded(Limit::Codings)),
+        }
+    }
+
+    /// Reads into `buf` what the body is once its codings are undone. The connection goes back once the coded body has
+    /// been read, which may be before all of it is decoded.
+    #[inline(never)]
+    pub(super) fn read_decoded(&mut self, buf: &mut [u8]) -> Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let Some(mut pump) = self.pump.take() else { return Ok(0) };
+        let result = self.decode(&mut pump, buf);
+        match result {
+            Ok((_, Next::Done)) | Err(_) => self.common.pumps.put(pump),
+            Ok(_) => self.pump = Some(pump),
+        }
+        result.map(|(len, _)| len)
+    }
+
+    /// Receives and decodes until there is something to hand out, or the end.
+    fn decode(&mut self, pump: &mut Pump, buf: &mut [u8]) -> Result<(usize, Next)> {
+        loop {
+            // Also where the coded body has come, for as long as there is something to decode.
+            if self.deadline.is_past() {
+                return Err(self.late());
+            }
+            if !self.reader.is_done()
+                && let Some(room) = pump.room()
+            {
+                let len = self.advance(room).map_err(|error| self.error(error))?;
+                pump.received(len);
+            }
+            let last = self.reader.is_done();
+            // Servers that have nothing to say send no bytes for it, whatever the coding. What only the end of the
+            // connection delimits may have been cut instead.
+            if last && self.reader.received() == 0 && self.head.facts.transfer_coding == TransferCoding::Chunked {
+                return Ok((0, Next::Done));
+            }
+            match pump.decode(last, buf) {
+                Ok(Step { produced: 0, next: Next::Input | Next::Output, .. }) => {}
+                Ok(Step { produced, next, .. }) => return Ok((produced, next)),
+                Err(Corrupt(why)) => {
+                    self.reader.fail(ErrorKind::Decode);
+                    return Err(self.error(Error::new(ErrorKind::Decode, Phase::Body).with_source(why)));
+                }
+            }
+        }
+    }
+}
