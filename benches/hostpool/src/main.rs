@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use bench_common::{Client, Fields, Setup, Source, Work, Workload};
+use bench_common::{Client, Fields, Setup, Source};
 use hostpool::{Body, PoolManager, Response, Session, Timeout, TlsConfig};
 
 fn main() {
@@ -32,10 +32,6 @@ impl Client for Hostpool {
 
     fn handle(&self) -> Handle<'_> {
         Handle(&self.0)
-    }
-
-    fn excuse(workload: &Workload) -> Option<&'static str> {
-        (workload.work == Work::Gzip).then_some("content decoding is planned")
     }
 
     fn unix_url(socket: &str, path: &str) -> String {
