@@ -237,14 +237,14 @@ mod tests {
             cookies: pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
             ..Options::default()
         };
-        let table: [(&str, &[(&str, &str)], &str); 4] = [
-            ("a=1; b=2", &[("c", "3")], "a=1; b=2; c=3"),
-            ("a=1; b=2", &[("a", "3")], "b=2; a=3"),
-            ("a=1; a=2", &[("a", "3"), ("a", "4")], "a=3; a=4"),
-            ("a=b=c", &[("d", "")], "a=b=c; d="),
+        let table = [
+            ("a=1; b=2", vec![("c", "3")], "a=1; b=2; c=3"),
+            ("a=1; b=2", vec![("a", "3")], "b=2; a=3"),
+            ("a=1; a=2", vec![("a", "3"), ("a", "4")], "a=3; a=4"),
+            ("a=b=c", vec![("d", "")], "a=b=c; d="),
         ];
         for (stored, own, expected) in table {
-            let joined = join_cookies(Some(stored.into()), &options(own));
+            let joined = join_cookies(Some(stored.into()), &options(&own));
             assert_eq!(String::from_utf8(joined).unwrap(), expected);
         }
         assert_eq!(join_cookies(None, &options(&[("a", "1")])), b"a=1");

@@ -260,16 +260,16 @@ fn refused() {
 fn how_many_are_followed() {
     let server = Server::with(|_| answers(redirect(302, "/again")));
     let session = Session::builder().max_redirects(3).build().unwrap();
-    let get = |request: fn(RequestBuilder) -> RequestBuilder| request(session.get(server.url("/"))).send();
-    let table: [(&str, fn(RequestBuilder) -> RequestBuilder, usize); 4] = [
-        ("of the session", |request| request, 3),
-        ("B103", |request| request.max_redirects(5), 5),
-        ("B104", |request| request.max_redirects(0), 0),
-        ("both", |request| request.allow_redirects(true).max_redirects(1), 1),
+    let get = || session.get(server.url("/"));
+    let table = [
+        ("of the session", get(), 3),
+        ("B103", get().max_redirects(5), 5),
+        ("B104", get().max_redirects(0), 0),
+        ("both", get().allow_redirects(true).max_redirects(1), 1),
     ];
     for (row, request, followed) in table {
         let before = server.seen.requests().len();
-        let error = get(request).unwrap_err();
+        let error = request.send().unwrap_err();
         assert_eq!((error.kind(), error.history().len()), (&ErrorKind::TooManyRedirects, followed), "{row}");
         assert_eq!(error.head().unwrap().status(), 302, "{row}");
         assert_eq!(server.seen.requests().len() - before, followed + 1, "{row}");

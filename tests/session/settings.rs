@@ -33,7 +33,6 @@ fn headers() {
             session: two,
             request: |request| request.header("X-A", "1").header("X-A", "2"),
             sent: &[("X-A", &["1", "2"])],
-            ..CASE
         },
         Case { row: "B13 CS-08", session: two, sent: &[("X-A", &["session"]), ("X-B", &["session"])], ..CASE },
         Case { row: "automatic", sent: &[("User-Agent", &[AGENT]), ("Accept", &["*/*"])], ..CASE },
