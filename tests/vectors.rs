@@ -134,6 +134,9 @@ struct UrlCase {
     input: String,
     base: Option<String>,
     href: Option<String>,
+    protocol: Option<String>,
+    hostname: Option<String>,
+    port: Option<String>,
 }
 
 /// Where a reference is refused that the standard takes, and why: as for whole URLs, other clients read them otherwise.
@@ -157,7 +160,7 @@ fn references() {
     let file: UrlFile = serde_json::from_slice(&file).expect("the file is of the form its notes describe");
     let mut wrong = Vec::new();
     let mut met = 0;
-    for UrlCase { input, base, href } in &file.cases {
+    for UrlCase { input, base, href, .. } in &file.cases {
         let Some(base) = base.as_deref().and_then(|base| Url::parse(base).ok()) else { continue };
         let fault = match (base.join(input), href) {
             (Ok(url), Some(href)) if url::Url::from(&url).as_str() == href => None,
@@ -170,4 +173,46 @@ fn references() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(met > 150, "{met}");
+}
+
+/// Whole http and https URLs: which are accepted, and for whom they are. The target is the caller's own text, which the
+/// standard rewrites: that it may differ is the one thing not compared.
+#[test]
+fn urls() {
+    let Some(folder) = std::env::var_os("HOSTPOOL_VECTORS").map(PathBuf::from) else {
+        eprintln!("skipped: HOSTPOOL_VECTORS does not name a folder of vectors");
+        return;
+    };
+    let file = std::fs::read(folder.join("url_cases.json")).expect("the folder has the file");
+    let file: UrlFile = serde_json::from_slice(&file).expect("the file is of the form its notes describe");
+    let mut wrong = Vec::new();
+    let mut met = 0;
+    for UrlCase { input, base, href, protocol, hostname, port } in &file.cases {
+        let is_web = |text: &str| text.trim_start().to_ascii_lowercase().starts_with("http");
+        if base.is_some()
+            || !protocol.as_deref().map_or(is_web(input), |protocol| matches!(protocol, "http:" | "https:"))
+        {
+            continue;
+        }
+        let fault = match (Url::parse(input), href) {
+            (Ok(url), Some(_)) => {
+                let origin = url.origin();
+                let default = if origin.scheme() == "https" { 443 } else { 80 };
+                let shown = origin.port().filter(|port| *port != default).map(|port| port.to_string());
+                let ours = (format!("{}:", origin.scheme()), origin.host().to_owned(), shown.unwrap_or_default());
+                let theirs = (protocol.clone(), hostname.clone(), port.clone());
+                ((Some(ours.0.clone()), Some(ours.1.clone()), Some(ours.2.clone())) != theirs)
+                    .then(|| format!("{ours:?} and not {theirs:?}"))
+            }
+            (Ok(url), None) => Some(format!("accepted as {url}")),
+            (Err(_), None) => None,
+            // A single slash or none, or white space within, is no authority for other clients.
+            (Err(InvalidUrl::NoScheme), Some(_)) if !input.contains("://") || input.contains(['\t', '\n']) => None,
+            (Err(error), Some(_)) => (!is_refused(input, error)).then(|| error.to_string()),
+        };
+        met += usize::from(fault.is_none());
+        wrong.extend(fault.map(|fault| format!("{input:?}: {fault}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(met > 100, "{met}");
 }

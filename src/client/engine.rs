@@ -51,9 +51,9 @@ pub(crate) struct Policy {
     /// Fields that are not added by themselves.
     pub(crate) skip: Vec<Box<str>>,
     pub(crate) cookies: Option<Arc<dyn CookieStore>>,
-    /// Whether redirects are followed, and how many.
+    /// Whether redirects are followed, and how many in place of the usual.
     pub(crate) follow: bool,
-    pub(crate) max_redirects: u32,
+    pub(crate) max_redirects: Option<u32>,
     pub(crate) rules: redirect::Rules,
     /// Fields that do not follow a redirect to another origin, besides those that say who the caller is.
     pub(crate) sensitive: Vec<Box<str>>,

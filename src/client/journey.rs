@@ -18,6 +18,9 @@ use crate::redirect::{self, Decision, Plan, Rules};
 use crate::response::Response;
 use crate::time::Deadline;
 
+/// How many redirects are followed where nothing is said.
+const MAX_REDIRECTS: u32 = 10;
+
 /// What the rest of a redirect's body is worth waiting for: about what a new connection would take.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -147,7 +150,7 @@ impl<'a> Journey<'a> {
         if !follows || !redirect::is_redirect(head.status) {
             return Next::Done;
         }
-        let max = options.and_then(|options| options.max_redirects).unwrap_or(self.policy.max_redirects);
+        let max = options.and_then(|options| options.max_redirects).or(self.policy.max_redirects);
         let downgrade = options.and_then(|options| options.downgrade).unwrap_or(self.policy.rules.downgrade);
         let rules = Rules { downgrade, ..self.policy.rules };
         let Request { method, url, .. } = &*self.request;
@@ -155,7 +158,9 @@ impl<'a> Journey<'a> {
             Decision::Stay => Next::Done,
             Decision::Leaves => Next::Refuse(ErrorKind::HostChanged),
             Decision::Refuse(why) => Next::Refuse(ErrorKind::InvalidRedirect(why)),
-            Decision::Follow(_) if self.history.len() >= max as usize => Next::Refuse(ErrorKind::TooManyRedirects),
+            Decision::Follow(_) if self.history.len() >= max.unwrap_or(MAX_REDIRECTS) as usize => {
+                Next::Refuse(ErrorKind::TooManyRedirects)
+            }
             Decision::Follow(plan) => Next::Follow(plan),
         }
     }

@@ -143,12 +143,29 @@ impl Request {
     }
 }
 
+/// The headers without the values of those that the caller calls sensitive.
+struct Shown<'a>(&'a Request);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sensitive = self.0.options().map_or(&[][..], |options| &options.sensitive);
+        let mut list = f.debug_list();
+        for field in self.0.headers.iter() {
+            match sensitive.iter().any(|name| field.name().eq_ignore_ascii_case(name)) {
+                true => list.entry(&format_args!("{}: ***", field.name())),
+                false => list.entry(&field),
+            };
+        }
+        list.finish()
+    }
+}
+
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method)
             .field("url", &self.url)
-            .field("headers", &self.headers)
+            .field("headers", &Shown(self))
             .field("body", &self.body)
             .finish_non_exhaustive()
     }

@@ -429,7 +429,7 @@ impl Response {
 
     fn error(&mut self, error: Error) -> Error {
         self.abandon(CloseReason::Failed);
-        error.with_maybe_processed(true).with_origin(self.url.shared_origin())
+        error.with_maybe_processed(true).with_history(self.history.clone()).with_origin(self.url.shared_origin())
     }
 
     /// Takes the rest of the body off the connection if it comes within `patience` and is not too much.

@@ -119,6 +119,7 @@ impl Response {
 
     /// An error of a request that has been answered.
     pub(super) fn about_body(&self, kind: ErrorKind) -> Error {
-        Error::new(kind, Phase::Body).with_maybe_processed(true).with_origin(self.url.shared_origin())
+        let error = Error::new(kind, Phase::Body).with_maybe_processed(true).with_history(self.history.clone());
+        error.with_origin(self.url.shared_origin())
     }
 }

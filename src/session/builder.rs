@@ -161,7 +161,7 @@ impl SessionBuilder {
     /// How many redirects are followed, 10 by default: see
     /// [`RequestBuilder::max_redirects`](crate::RequestBuilder::max_redirects).
     pub fn max_redirects(mut self, max: u32) -> Self {
-        self.policy.max_redirects = max;
+        self.policy.max_redirects = Some(max);
         self
     }
 

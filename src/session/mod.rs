@@ -166,7 +166,6 @@ fn policy() -> Policy {
         accept: true,
         ask_coded: true,
         follow: true,
-        max_redirects: 10,
         rules: Rules { rewrite: Rewrite::AlsoAfterPost, ..Rules::default() },
         ..Policy::default()
     }
