@@ -53,6 +53,7 @@
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations, rust_2018_idioms)]
 
+mod auth;
 mod body;
 mod client;
 mod coding;
@@ -81,6 +82,7 @@ mod time;
 mod tls;
 mod url;
 
+pub use auth::{Auth, AuthEncoding, BasicAuth};
 pub use body::Body;
 pub use client::{Connector, IntoUrl, Middleware, Next, Request, RequestBuilder};
 pub use cookies::{

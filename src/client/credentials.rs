@@ -1,27 +1,56 @@
 //! Who the caller is: which credentials go with which request of a call.
+//!
+//! What stands in the URL comes first, then what the request has, then what the client has. All but the URL's own is for
+//! the origin that the caller named, and for no other that a redirect leads to.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
+use std::sync::Arc;
 
 use super::engine::Policy;
 use super::request::Request;
-use crate::error::Result;
+use crate::auth::{self, Auth, Kind, value_of};
+use crate::error::{Error, Result};
 use crate::h1::Head;
+use crate::url::Origin;
+
+const FIELD: &str = "authorization";
 
 /// The credentials of one call.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     /// Those of the URL that a redirect has left: its origin's other URLs are asked with them, too.
     inherited: Option<Vec<u8>>,
+    /// Whom the caller named.
+    home: Option<Arc<Origin>>,
 }
 
 impl Credentials {
-    /// The value of the Authorization field, should the headers have none.
+    /// The value of the Authorization field, should the request have none of its own. It takes the place of the
+    /// client's.
     pub(super) fn value(&mut self, request: &Request, policy: &Policy, crossed: bool) -> Result<Option<Vec<u8>>> {
-        let _ = (policy, crossed);
-        if let Some(own) = of_url(request) {
-            return Ok(Some(own));
+        let own = request.options().and_then(|options| options.auth.as_ref());
+        if self.home.is_none() && own.is_some() {
+            check(request)?;
         }
-        Ok(self.inherited.clone())
+        if let Some(value) = of_url(request) {
+            self.inherited = Some(value);
+        }
+        let auth = own.or(policy.auth.as_ref());
+        if self.inherited.is_some() || auth.is_none() {
+            return Ok(self.inherited.clone());
+        }
+        let origin = request.url.shared_origin();
+        let home = self.home.get_or_insert_with(|| origin.clone());
+        match auth {
+            Some(auth) if !crossed && home == origin && !request.headers.contains(FIELD) => self.of(auth),
+            _ => Ok(None),
+        }
+    }
+
+    fn of(&mut self, auth: &Auth) -> Result<Option<Vec<u8>>> {
+        match auth.kind() {
+            Kind::Basic(basic) => Ok(Some(basic.encode()?.into_bytes())),
+            Kind::Bearer(token) => Ok(Some(auth::bearer(token)?.into_bytes())),
+        }
     }
 
     /// Takes in what the server says of them. Whether the request is worth sending again.
@@ -30,22 +59,34 @@ impl Credentials {
     }
 
     /// A redirect leads on from this request.
-    pub(super) fn leave(&mut self, request: &Request, cross_origin: bool) {
-        match of_url(request) {
-            _ if cross_origin => self.inherited = None,
-            None => {}
-            own => self.inherited = own,
+    pub(super) fn leave(&mut self, cross_origin: bool) {
+        if cross_origin {
+            self.inherited = None;
         }
     }
 }
 
+/// Of two credentials for one request none is taken silently.
+fn check(request: &Request) -> Result<()> {
+    if request.headers.contains(FIELD) {
+        return Err(Error::request("it has an Authorization header, and credentials besides"));
+    }
+    match userinfo(request) {
+        Some(_) => Err(Error::request("its URL has credentials, and it has others besides")),
+        None => Ok(()),
+    }
+}
+
+fn userinfo(request: &Request) -> Option<&str> {
+    request.url.userinfo().filter(|userinfo| !matches!(*userinfo, "" | ":"))
+}
+
 /// The user name and password that stand in the URL, as Basic credentials (RFC 7617).
 fn of_url(request: &Request) -> Option<Vec<u8>> {
-    let userinfo = request.url.userinfo().filter(|userinfo| !matches!(*userinfo, "" | ":"))?;
+    let userinfo = userinfo(request)?;
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let decoded = |part| percent_encoding::percent_decode_str(part).collect::<Vec<u8>>();
-    let credentials = [decoded(user), b":".to_vec(), decoded(password)].concat();
-    Some(format!("Basic {}", BASE64_STANDARD.encode(credentials)).into_bytes())
+    Some(value_of(&[decoded(user), b":".to_vec(), decoded(password)].concat()).into_bytes())
 }
 
 #[cfg(test)]

@@ -92,6 +92,12 @@ fn decimal(value: &[u8]) -> Option<u64> {
 /// Refuses headers of a client that would break every request.
 pub(crate) fn check_policy(policy: &Policy) -> Result<()> {
     check_host(&policy.headers)?;
+    if let Some(auth) = &policy.auth {
+        auth.check()?;
+        if policy.headers.contains("authorization") {
+            return Err(Error::config("there is an Authorization header, and credentials besides"));
+        }
+    }
     let framing = ["content-length", "transfer-encoding"];
     match policy.headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name))) {
         Some(field) => Err(InvalidHeader::reserved(field.name(), "belongs to one request, not to all").into()),
@@ -177,10 +183,13 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
     sent
 }
 
-/// The client's own fields, as far as they are for this origin.
+/// The client's own fields, as far as they are for this origin, and nothing else of the call takes their place.
 fn defaults<'a>(policy: &'a Policy, extra: &Extra) -> impl Iterator<Item = Header<'a>> {
-    let crossed = extra.crossed;
-    policy.headers.iter().filter(move |field| !crossed || !redirect::stays_behind(field.name(), &policy.sensitive))
+    let (crossed, authorized) = (extra.crossed, extra.authorization.is_some());
+    policy.headers.iter().filter(move |field| {
+        let replaced = authorized && field.name().eq_ignore_ascii_case("authorization");
+        !replaced && (!crossed || !redirect::stays_behind(field.name(), &policy.sensitive))
+    })
 }
 
 fn is_expectation(name: &str, value: &[u8]) -> bool {

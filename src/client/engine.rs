@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::Version;
 
 use super::middleware::Hooks;
+use crate::auth::Auth;
 use crate::cookies::CookieStore;
 use crate::dial::{self, DialContext, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
@@ -51,6 +52,7 @@ pub(crate) struct Policy {
     /// Fields that are not added by themselves.
     pub(crate) skip: Vec<Box<str>>,
     pub(crate) cookies: Option<Arc<dyn CookieStore>>,
+    pub(crate) auth: Option<Auth>,
     /// Whether redirects are followed, and how many in place of the usual.
     pub(crate) follow: bool,
     pub(crate) max_redirects: Option<u32>,

@@ -184,7 +184,7 @@ impl<'a> Journey<'a> {
     }
 
     fn follow(&mut self, plan: Plan) -> Result<()> {
-        self.credentials.leave(self.request, plan.cross_origin);
+        self.credentials.leave(plan.cross_origin);
         let Plan { url, to_get, cross_origin } = plan;
         self.request.url = url;
         if to_get {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::middleware::Middleware;
+use crate::auth::Auth;
 use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
 
@@ -14,6 +15,7 @@ pub(crate) struct Options {
     pub(crate) max_redirects: Option<u32>,
     /// Whether `https` may lead to `http`.
     pub(crate) downgrade: Option<bool>,
+    pub(crate) auth: Option<Auth>,
     /// Pairs for the Cookie field, beside what a jar has.
     pub(crate) cookies: Vec<(Box<str>, Box<str>)>,
     /// Fields that are not added by themselves.

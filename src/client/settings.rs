@@ -7,6 +7,7 @@ use http::Version;
 use super::builder::RequestBuilder;
 use super::middleware::Middleware;
 use super::options::{self, Options};
+use crate::auth::{Auth, BasicAuth};
 use crate::error::{Error, Result};
 
 impl RequestBuilder {
@@ -97,6 +98,44 @@ impl RequestBuilder {
             }
             Ok(())
         })
+    }
+
+    /// Credentials for this request, in place of the client's, its `Authorization` header included. They follow
+    /// redirects within the origin, and go to no other.
+    ///
+    /// `send` errors with [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest), before anything is sent, if
+    /// the request has an `Authorization` header or its URL has credentials besides, or if they cannot be encoded.
+    ///
+    /// ```no_run
+    /// use hostpool::{BasicAuth, Session};
+    ///
+    /// let session = Session::new();
+    /// session.get("https://api.example/").auth(BasicAuth::new("Aladdin", "open sesame")).send()?;
+    /// session.get("https://api.example/").auth(("Aladdin", "open sesame")).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn auth(self, auth: impl Into<Auth>) -> Self {
+        self.set(|options| options.auth = Some(auth.into()))
+    }
+
+    /// A login and a password for this request, as [`BasicAuth`] sends them: see [`auth`](Self::auth).
+    ///
+    /// ```no_run
+    /// let response = hostpool::get("https://api.example/").basic_auth("Aladdin", "open sesame").send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn basic_auth(self, login: &str, password: &str) -> Self {
+        self.auth(BasicAuth::new(login, password))
+    }
+
+    /// A token for this request, as [`Auth::bearer`] sends it: see [`auth`](Self::auth).
+    ///
+    /// ```no_run
+    /// let response = hostpool::get("https://api.example/").bearer_auth("mF_9.B5f-4.1JqM").send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn bearer_auth(self, token: &str) -> Self {
+        self.auth(Auth::bearer(token))
     }
 
     /// The version of HTTP the request is sent in: 1.1 by default, or 1.0, which has no chunks and asks for the

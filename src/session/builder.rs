@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Version;
 
 use super::{Session, connector, policy};
+use crate::auth::Auth;
 use crate::client::{IntoUrl, Middleware, Policy, Request, check_policy, names, sealed::Sealed};
 use crate::cookies::{CookieJar, CookieStore};
 use crate::error::{Error, Result};
@@ -127,6 +128,23 @@ impl SessionBuilder {
     pub fn cookie_store(mut self, store: impl CookieStore + 'static) -> Self {
         self.policy.cookies = Some(Arc::new(store));
         self.jar = None;
+        self
+    }
+
+    /// Credentials for every request that has none of its own: neither by [`auth`](crate::RequestBuilder::auth), nor in
+    /// its URL, nor as an `Authorization` header. They go to every host that a request names, though not to where it is
+    /// redirected.
+    ///
+    /// [`build`](Self::build) errors if they cannot be encoded, or if the session has an `Authorization` header, too.
+    ///
+    /// ```
+    /// use hostpool::{BasicAuth, Session};
+    ///
+    /// let session = Session::builder().auth(BasicAuth::new("Aladdin", "open sesame")).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn auth(mut self, auth: impl Into<Auth>) -> Self {
+        self.policy.auth = Some(auth.into());
         self
     }
 

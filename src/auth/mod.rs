@@ -1,0 +1,130 @@
+//! Who the caller is: credentials and the field values that carry them (RFC 9110, section 11).
+//!
+//! Nothing here knows of requests or clients; which credentials go where is decided by the client.
+
+mod basic;
+
+use std::fmt;
+
+pub(crate) use basic::value_of;
+pub use basic::{AuthEncoding, BasicAuth};
+
+use crate::error::{Error, Result};
+
+/// Credentials of any kind, as [`RequestBuilder::auth`](crate::RequestBuilder::auth) and
+/// [`SessionBuilder::auth`](crate::SessionBuilder::auth) take them: a [`BasicAuth`], a login with its password, or a
+/// [bearer token](Self::bearer).
+///
+/// ```
+/// use hostpool::{Auth, BasicAuth, Session};
+///
+/// let session = Session::builder().auth(("Aladdin", "open sesame")).build()?;
+/// let session = Session::builder().auth(BasicAuth::login_only("Aladdin")).build()?;
+/// let session = Session::builder().auth(Auth::bearer("mF_9.B5f-4.1JqM")).build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Auth(Kind);
+
+#[derive(Clone)]
+pub(crate) enum Kind {
+    Basic(BasicAuth),
+    Bearer(Box<str>),
+}
+
+impl Auth {
+    /// A token of RFC 6750, as OAuth 2.0 gives them. One that is no `b64token` of that RFC's section 2.1 is refused where
+    /// it is used: such as the empty one, or one with a line end behind it.
+    #[doc(alias = "token")]
+    pub fn bearer(token: &str) -> Auth {
+        Auth(Kind::Bearer(token.into()))
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0
+    }
+
+    /// Refuses what could never be sent.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.0 {
+            Kind::Basic(basic) => basic.encode().map(drop),
+            Kind::Bearer(token) => bearer(token).map(drop),
+        }
+    }
+}
+
+/// The value of the Authorization field (RFC 6750, section 2.1).
+pub(crate) fn bearer(token: &str) -> Result<String> {
+    let text = token.trim_end_matches('=');
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)) {
+        return Err(Error::request("a bearer token is empty or has a character that RFC 6750 does not allow"));
+    }
+    Ok(format!("Bearer {token}"))
+}
+
+impl From<BasicAuth> for Auth {
+    fn from(basic: BasicAuth) -> Auth {
+        Auth(Kind::Basic(basic))
+    }
+}
+
+impl From<&BasicAuth> for Auth {
+    fn from(basic: &BasicAuth) -> Auth {
+        Auth::from(basic.clone())
+    }
+}
+
+impl From<(&str, &str)> for Auth {
+    /// Login and password, for [`BasicAuth`].
+    fn from((login, password): (&str, &str)) -> Auth {
+        Auth::from(BasicAuth::new(login, password))
+    }
+}
+
+impl fmt::Debug for Auth {
+    /// Without password or token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Basic(basic) => basic.fmt(f),
+            Kind::Bearer(_) => f.write_str("Bearer(***)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bearer_tokens() {
+        let table = [
+            ("RFC 6750 2.1", "mF_9.B5f-4.1JqM", true),
+            ("padded", "AbCdEf09~+/==", true),
+            ("empty", "", false),
+            ("only padding", "==", false),
+            ("padding inside", "canary=b", false),
+            ("space", "canary a", false),
+            ("line end", "abc\n", false),
+            ("injection", "abc\r\nX-Evil: 1", false),
+            ("comma", "a,b", false),
+            ("not ASCII", "\u{e9}", false),
+        ];
+        for (row, token, expected) in table {
+            let auth = Auth::bearer(token);
+            assert_eq!(auth.check().is_ok(), expected, "{row}");
+            match bearer(token) {
+                Ok(value) => assert_eq!(value, format!("Bearer {token}"), "{row}"),
+                Err(error) => assert!(!expected && !format!("{error} {error:?}").contains("canary"), "{row}"),
+            }
+            assert!(!format!("{auth:?}").contains("mF_9"), "{row}");
+        }
+    }
+
+    #[test]
+    fn conversions() {
+        let pair = Auth::from(("Aladdin", "canary"));
+        assert!(matches!(pair.kind(), Kind::Basic(basic) if *basic == BasicAuth::new("Aladdin", "canary")));
+        assert!(!format!("{pair:?}").contains("canary"));
+        assert!(Auth::from(&BasicAuth::new("a:b", "c")).check().is_err(), "B254");
+    }
+}
