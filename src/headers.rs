@@ -89,7 +89,17 @@ impl fmt::Debug for Header<'_> {
         if self.is_secret() {
             return write!(f, "{}: ***", self.name);
         }
-        write!(f, "{}: {}", self.name, self.value.escape_ascii())
+        write!(f, "{}: ", self.name)?;
+        // Location, Link, Referer: a URL in a value may name a password.
+        let mut rest = self.value;
+        while let Some(at) = memchr::memmem::find(rest, b"://") {
+            let (front, behind) = rest.split_at(at + 3);
+            let authority = behind.iter().position(|byte| b"/?# \t\",".contains(byte)).unwrap_or(behind.len());
+            let host = memchr::memrchr(b'@', &behind[..authority]);
+            write!(f, "{}{}", front.escape_ascii(), if host.is_some() { "***" } else { "" })?;
+            rest = &behind[host.unwrap_or(0)..];
+        }
+        write!(f, "{}", rest.escape_ascii())
     }
 }
 

@@ -8,6 +8,7 @@ mod cookies;
 mod lifetime;
 mod middleware;
 mod redirects;
+mod secrets;
 mod settings;
 
 use support::{Server, Step};
