@@ -138,7 +138,9 @@ impl RequestBuilder {
     }
 
     /// Whether a response's content codings (gzip and the like) are undone: yes unless said otherwise, here or by the
-    /// client. Without it the body is given as it came, and a [`Session`](crate::Session) asks for none.
+    /// client. Without it the body is given as it came, and a [`Session`](crate::Session) asks for none; nor does it
+    /// for a request with a Range, since a part of a coded body (206) cannot be decoded and is given as it came. An
+    /// Accept-Encoding header of one's own is sent in place of all that, and what comes is decoded all the same.
     ///
     /// ```no_run
     /// use hostpool::Session;

@@ -1,7 +1,9 @@
 //! Content codings (RFC 9110, section 8.4.1): coded bytes in, the body out.
 //!
 //! Decoders are pulled: a step takes from a slice, gives into a slice, and holds little between steps, so that it is
-//! the caller who says how much is decoded. A body that is cut, or that breaks its format, is an error, never an end.
+//! the caller who says how much is decoded. What each holds besides is its window, into which br and zstd may decode
+//! ahead: 32 KiB for gzip and deflate, up to 8 MiB for zstd and 16 MiB for br. A body that is cut, or that breaks its
+//! format, is an error, never an end.
 
 mod chain;
 mod pump;

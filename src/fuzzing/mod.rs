@@ -5,6 +5,8 @@
 
 mod chunked;
 mod cookies;
+#[cfg(feature = "gzip")]
+mod decode;
 mod exchange;
 mod headers;
 mod input;
@@ -19,6 +21,8 @@ mod url;
 
 pub use chunked::chunked;
 pub use cookies::cookies;
+#[cfg(feature = "gzip")]
+pub use decode::decode;
 pub use exchange::exchange;
 pub use headers::headers;
 pub use pool_ops::pool_ops;
@@ -84,6 +88,11 @@ mod tests {
         request_head: 500,
         resp_head: 500,
         url: 500,
+    }
+
+    #[cfg(feature = "gzip")]
+    targets! {
+        decode: 500,
     }
 
     #[cfg(feature = "rustls")]

@@ -334,7 +334,7 @@ fn the_lease_goes_back_by_the_framing() {
     assert_eq!(pool.stats().created, 1);
 }
 
-/// Rows A9.3 and DEC-16: what is dropped is not decoded. Its rest is broken, and the connection comes back for all that.
+/// Rows A9.3 and DEC-16: what is dropped is not decoded. Its rest is broken, and yet the connection comes back.
 #[test]
 fn dropped_without_decoding() {
     let data = gzip(&noise());

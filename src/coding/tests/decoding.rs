@@ -78,8 +78,10 @@ pub(in crate::coding) fn decode(lines: &[&str], input: &[u8]) -> Result<Vec<u8>,
 
 proptest! {
     #[test]
-    fn arbitrary_bytes(data in prop_oneof![proptest::collection::vec(any::<u8>(), 0..600), (0..600_usize).prop_map(text)],
-         name in 0..KNOWN.len()) {
+    fn arbitrary_bytes(
+        data in prop_oneof![proptest::collection::vec(any::<u8>(), 0..600), (0..600_usize).prop_map(text)],
+        name in 0..KNOWN.len(),
+    ) {
         let codings = codings(&[KNOWN[name].name]).unwrap().unwrap();
         decode_split(&codings, &data, &[7, 100], &[1, 1000]);
     }

@@ -1,0 +1,133 @@
+//! Content codings: what is encoded comes back however it is split, no front of it is a body, and of arbitrary bytes
+//! every split makes the same.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+use super::input::{Input, pieces};
+use crate::coding::{Codings, Next, Spares};
+
+/// Enough to see that the rest would be the same; a bomb has no end that is worth waiting for.
+const ENOUGH: usize = 256 * 1024;
+
+/// What a caller reads.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    body: Vec<u8>,
+    end: End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Whole,
+    Fault,
+    /// There was more than enough.
+    Open,
+}
+
+pub fn decode(data: &[u8]) {
+    let mut input = Input::new(data);
+    let round_trip = input.flag();
+    let (splits, rooms) = (input.bytes(8), input.bytes(8));
+    match round_trip {
+        true => comes_back(&mut input, splits, rooms),
+        false => is_the_same(&mut input, splits, rooms),
+    }
+}
+
+fn comes_back(input: &mut Input<'_>, splits: &[u8], rooms: &[u8]) {
+    let (level, flush) = (Compression::new(input.number(9) as u32), input.flag());
+    let formats: Vec<usize> = (0..=input.number(4)).map(|_| input.number(3)).collect();
+    let names = ["gzip", "deflate", "deflate", "x-gzip"];
+    let lines: Vec<&str> = formats.iter().map(|&format| names[format]).collect();
+    let cut = input.number(0xFFFF);
+    let body = input.rest();
+    let mut coded = body.to_vec();
+    for &format in &formats {
+        coded = match format {
+            1 => encode(ZlibEncoder::new(Vec::new(), level), &coded, flush, ZlibEncoder::finish),
+            2 => encode(DeflateEncoder::new(Vec::new(), level), &coded, flush, DeflateEncoder::finish),
+            _ => encode(GzEncoder::new(Vec::new(), level), &coded, flush, GzEncoder::finish),
+        };
+    }
+    let spares = Spares::default();
+    let front = read(&spares, &lines, &coded[..cut % coded.len()], splits, rooms);
+    assert!(front.end == End::Fault && body.starts_with(&front.body), "{lines:?} is cut, {:?}", front.end);
+    // The decoder that has just failed.
+    let seen = read(&spares, &lines, &coded, splits, rooms);
+    assert!(seen == Seen { body: body.to_vec(), end: End::Whole }, "{lines:?}: {:?}", seen.end);
+}
+
+fn encode<W: Write>(mut encoder: W, body: &[u8], flush: bool, finish: fn(W) -> std::io::Result<Vec<u8>>) -> Vec<u8> {
+    for piece in body.chunks(if flush { 1 + body.len() / 3 } else { usize::MAX }) {
+        encoder.write_all(piece).unwrap();
+        if flush {
+            encoder.flush().unwrap();
+        }
+    }
+    finish(encoder).unwrap()
+}
+
+fn is_the_same(input: &mut Input<'_>, splits: &[u8], rooms: &[u8]) {
+    let count = 1 + input.number(1);
+    let lines: Vec<&str> = (0..count).map(|_| input.pick(&["gzip", "deflate", "br", "zstd"])).collect();
+    let coded = input.rest();
+    let spares = Spares::default();
+    let whole = read(&spares, &lines, coded, &[], &[]);
+    let split = read(&spares, &lines, coded, splits, rooms);
+    let bytes = read(&spares, &lines, coded, &[1], &[255]);
+    // What a decoder keeps in a window of its own is lost with it where a fault follows.
+    let exact = !lines.iter().any(|line| ["br", "zstd"].contains(line));
+    for other in [split, bytes] {
+        let both_fail = other.end != End::Whole && whole.end != End::Whole;
+        assert!(other.end == whole.end || (!exact && both_fail), "{lines:?}: {:?}, {:?}", other.end, whole.end);
+        let len = if exact { usize::MAX } else { other.body.len().min(whole.body.len()) };
+        let front = |seen: &Seen| seen.body.iter().take(len).copied().collect::<Vec<_>>();
+        assert!(front(&other) == front(&whole), "{lines:?}");
+        assert!(exact || both_fail || other.body == whole.body, "{lines:?}");
+    }
+}
+
+fn read(spares: &Spares, lines: &[&str], coded: &[u8], splits: &[u8], rooms: &[u8]) -> Seen {
+    let codings = Codings::of(lines.iter().map(|line| line.as_bytes())).expect("at most five");
+    // Not all of them are compiled in.
+    let Some(codings) = codings else { return Seen { body: coded.to_vec(), end: End::Whole } };
+    let mut pump = spares.take(codings);
+    let mut pieces = pieces(coded, splits);
+    let mut rooms = rooms.iter().cycle();
+    let mut seen = Seen { body: Vec::new(), end: End::Open };
+    let (mut left, mut rest, mut out) = (coded.len(), &coded[..0], [0; 4096]);
+    // Each call takes or gives something, or is the one that finds the end.
+    let mut calls = 8 + 4 * (coded.len() + ENOUGH);
+    while seen.body.len() < ENOUGH {
+        calls = calls.checked_sub(1).expect("no progress");
+        if let Some(room) = pump.room() {
+            if rest.is_empty() {
+                rest = pieces.next().unwrap_or_default();
+            }
+            let len = rest.len().min(room.len());
+            room[..len].copy_from_slice(&rest[..len]);
+            pump.received(len);
+            (rest, left) = (&rest[len..], left - len);
+        }
+        let size = rooms.next().map_or(out.len(), |&size| usize::from(size).max(1));
+        match pump.decode(left == 0, &mut out[..size]) {
+            Ok(step) => {
+                seen.body.extend_from_slice(&out[..step.produced]);
+                if step.next == Next::Done {
+                    seen.end = End::Whole;
+                    break;
+                }
+            }
+            Err(_) => {
+                seen.end = End::Fault;
+                break;
+            }
+        }
+    }
+    seen.body.truncate(ENOUGH);
+    spares.put(pump);
+    seen
+}
