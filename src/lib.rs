@@ -46,7 +46,7 @@
 //! | `charset` | yes | [`Response::text`] in every charset of the web |
 //! | `json` | yes | `RequestBuilder::json`, `Response::json`, a `CookieJar` in a file |
 //! | `cookies` | yes | the public suffix list, without which cookies are for single hosts only |
-//! | `digest-auth` | yes | Digest authentication |
+//! | `digest-auth` | yes | the hashes of [`DigestAuth`] |
 //! | `charset-detect` | no | a guess at the charset of a text that does not name it |
 
 #![forbid(unsafe_code)]
@@ -74,6 +74,7 @@ mod limits;
 mod net;
 mod pool;
 mod pools;
+mod random;
 mod redirect;
 mod response;
 mod session;
@@ -82,7 +83,7 @@ mod time;
 mod tls;
 mod url;
 
-pub use auth::{Auth, AuthEncoding, BasicAuth};
+pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth};
 pub use body::Body;
 pub use client::{Connector, IntoUrl, Middleware, Next, Request, RequestBuilder};
 pub use cookies::{

@@ -85,8 +85,8 @@ impl BasicAuth {
         }
     }
 
-    /// The credentials that the value of an Authorization field carries. They are read as UTF-8 where they are that, and
-    /// as ISO-8859-1 where not; [`encode`](Self::encode) gives the same bytes again.
+    /// The credentials that the value of an Authorization field carries. They are read as UTF-8 where they are that,
+    /// and as ISO-8859-1 where not; [`encode`](Self::encode) gives the same bytes again.
     ///
     /// Errors if the scheme is another than Basic, what follows is no Base64, has no colon, or a control character.
     pub fn decode(value: &str) -> Result<BasicAuth> {

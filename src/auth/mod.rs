@@ -3,17 +3,21 @@
 //! Nothing here knows of requests or clients; which credentials go where is decided by the client.
 
 mod basic;
+pub(crate) mod challenge;
+mod digest;
 
 use std::fmt;
 
 pub(crate) use basic::value_of;
 pub use basic::{AuthEncoding, BasicAuth};
+pub use digest::DigestAuth;
+pub(crate) use digest::{Asked, Dialogue};
 
 use crate::error::{Error, Result};
 
 /// Credentials of any kind, as [`RequestBuilder::auth`](crate::RequestBuilder::auth) and
-/// [`SessionBuilder::auth`](crate::SessionBuilder::auth) take them: a [`BasicAuth`], a login with its password, or a
-/// [bearer token](Self::bearer).
+/// [`SessionBuilder::auth`](crate::SessionBuilder::auth) take them: a [`BasicAuth`], a login with its password, a
+/// [`DigestAuth`], or a [bearer token](Self::bearer).
 ///
 /// ```
 /// use hostpool::{Auth, BasicAuth, Session};
@@ -30,11 +34,12 @@ pub struct Auth(Kind);
 pub(crate) enum Kind {
     Basic(BasicAuth),
     Bearer(Box<str>),
+    Digest(DigestAuth),
 }
 
 impl Auth {
-    /// A token of RFC 6750, as OAuth 2.0 gives them. One that is no `b64token` of that RFC's section 2.1 is refused where
-    /// it is used: such as the empty one, or one with a line end behind it.
+    /// A token of RFC 6750, as OAuth 2.0 gives them. One that is no `b64token` of that RFC's section 2.1 is refused
+    /// where it is used: such as the empty one, or one with a line end behind it.
     #[doc(alias = "token")]
     pub fn bearer(token: &str) -> Auth {
         Auth(Kind::Bearer(token.into()))
@@ -49,6 +54,7 @@ impl Auth {
         match &self.0 {
             Kind::Basic(basic) => basic.encode().map(drop),
             Kind::Bearer(token) => bearer(token).map(drop),
+            Kind::Digest(digest) => digest.check(),
         }
     }
 }
@@ -74,6 +80,19 @@ impl From<&BasicAuth> for Auth {
     }
 }
 
+impl From<DigestAuth> for Auth {
+    fn from(digest: DigestAuth) -> Auth {
+        Auth(Kind::Digest(digest))
+    }
+}
+
+impl From<&DigestAuth> for Auth {
+    /// The same credentials, with what they know of servers.
+    fn from(digest: &DigestAuth) -> Auth {
+        Auth::from(digest.clone())
+    }
+}
+
 impl From<(&str, &str)> for Auth {
     /// Login and password, for [`BasicAuth`].
     fn from((login, password): (&str, &str)) -> Auth {
@@ -87,6 +106,7 @@ impl fmt::Debug for Auth {
         match &self.0 {
             Kind::Basic(basic) => basic.fmt(f),
             Kind::Bearer(_) => f.write_str("Bearer(***)"),
+            Kind::Digest(digest) => digest.fmt(f),
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Who the caller is: which credentials go with which request of a call.
 //!
-//! What stands in the URL comes first, then what the request has, then what the client has. All but the URL's own is for
-//! the origin that the caller named, and for no other that a redirect leads to.
+//! What stands in the URL comes first, then what the request has, then what the client has. All but the URL's own is
+//! for the origin that the caller named, and for no other that a redirect leads to.
 
 use std::sync::Arc;
 
 use super::engine::Policy;
 use super::request::Request;
-use crate::auth::{self, Auth, Kind, value_of};
+use crate::auth::{self, Asked, Auth, Dialogue, Kind, value_of};
 use crate::error::{Error, Result};
 use crate::h1::Head;
+use crate::random;
 use crate::url::Origin;
 
 const FIELD: &str = "authorization";
@@ -21,6 +22,10 @@ pub(super) struct Credentials {
     inherited: Option<Vec<u8>>,
     /// Whom the caller named.
     home: Option<Arc<Origin>>,
+    /// What is said and heard by digest credentials at home.
+    dialogue: Option<Dialogue>,
+    /// The last request was for the dialogue to speak in.
+    spoke: bool,
 }
 
 impl Credentials {
@@ -31,6 +36,7 @@ impl Credentials {
         if self.home.is_none() && own.is_some() {
             check(request)?;
         }
+        self.spoke = false;
         if let Some(value) = of_url(request) {
             self.inherited = Some(value);
         }
@@ -41,27 +47,43 @@ impl Credentials {
         let origin = request.url.shared_origin();
         let home = self.home.get_or_insert_with(|| origin.clone());
         match auth {
-            Some(auth) if !crossed && home == origin && !request.headers.contains(FIELD) => self.of(auth),
+            Some(auth) if !crossed && home == origin && !request.headers.contains(FIELD) => self.of(auth, request),
             _ => Ok(None),
         }
     }
 
-    fn of(&mut self, auth: &Auth) -> Result<Option<Vec<u8>>> {
+    fn of(&mut self, auth: &Auth, request: &Request) -> Result<Option<Vec<u8>>> {
         match auth.kind() {
             Kind::Basic(basic) => Ok(Some(basic.encode()?.into_bytes())),
             Kind::Bearer(token) => Ok(Some(auth::bearer(token)?.into_bytes())),
+            Kind::Digest(digest) => {
+                self.spoke = true;
+                let mut target = Vec::new();
+                request.url.write_target(&mut target);
+                let asked = Asked { method: request.method.as_str(), target: &target, body: request.body.as_bytes() };
+                let origin = request.url.shared_origin();
+                self.dialogue.get_or_insert_with(|| Dialogue::new(digest, origin)).say(&asked, &random::fill)
+            }
         }
     }
 
     /// Takes in what the server says of them. Whether the request is worth sending again.
-    pub(super) fn answer(&mut self, _: &Request, _: &Policy, _: &Head) -> bool {
-        false
+    pub(super) fn answer(&mut self, request: &Request, head: &Head) -> bool {
+        match &mut self.dialogue {
+            Some(dialogue) if self.spoke => {
+                dialogue.hear(head.status, &head.headers, request.body.as_bytes().is_some())
+            }
+            _ => false,
+        }
     }
 
     /// A redirect leads on from this request.
     pub(super) fn leave(&mut self, cross_origin: bool) {
         if cross_origin {
             self.inherited = None;
+        }
+        if let Some(dialogue) = &mut self.dialogue {
+            dialogue.leave();
         }
     }
 }

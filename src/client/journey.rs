@@ -141,7 +141,7 @@ impl<'a> Journey<'a> {
 
     fn next(&mut self, answered: &Answered) -> Next {
         let head = answered.head();
-        if self.credentials.answer(self.request, self.policy, head) {
+        if self.credentials.answer(self.request, head) {
             // A body that is gone cannot be sent with the answer to a challenge: the challenge is the answer.
             return if self.request.body.can_rewind() { Next::Again } else { Next::Done };
         }

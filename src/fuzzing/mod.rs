@@ -18,6 +18,7 @@ mod sent;
 #[cfg(feature = "rustls")]
 mod tls_stream;
 mod url;
+mod www_auth;
 
 pub use chunked::chunked;
 pub use cookies::cookies;
@@ -31,6 +32,7 @@ pub use resp_head::resp_head;
 #[cfg(feature = "rustls")]
 pub use tls_stream::tls_stream;
 pub use url::url;
+pub use www_auth::www_auth;
 
 use crate::h1::Limits;
 
@@ -88,6 +90,7 @@ mod tests {
         request_head: 500,
         resp_head: 500,
         url: 500,
+        www_auth: 500,
     }
 
     #[cfg(feature = "gzip")]

@@ -1,3 +1,16 @@
 //! Credentials, as the servers at both ends of redirects see them.
 
 mod basic;
+#[cfg(feature = "digest-auth")]
+mod digest;
+
+#[cfg(not(feature = "digest-auth"))]
+#[test]
+fn digests_are_not_compiled_in() {
+    use hostpool::{DigestAuth, ErrorKind, Session};
+
+    let auth = DigestAuth::new("Mufasa", "Circle of Life");
+    let error = Session::new().get("http://127.0.0.1:1/").auth(&auth).send().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Unsupported("digest-auth"));
+    assert!(Session::builder().auth(auth).build().is_err());
+}

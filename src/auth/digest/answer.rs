@@ -1,0 +1,147 @@
+//! What answers a challenge (RFC 7616, section 3.4).
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
+use super::Asked;
+use super::challenge::{Challenge, Qop};
+
+/// All but the `attr-char` of RFC 8187, section 3.2.1.
+const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+/// What goes on from one challenge until the next.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) challenge: Challenge,
+    /// That of the challenge, or the one that the server gave in its place.
+    pub(super) nonce: Box<[u8]>,
+    /// That of a session's key, which goes with all its requests: servers that make the key anew for each of them
+    /// find the same.
+    pub(super) cnonce: Option<Box<str>>,
+}
+
+/// Who answers.
+#[derive(Clone, Copy)]
+pub(super) struct Login<'a> {
+    pub(super) login: &'a str,
+    pub(super) password: &'a str,
+}
+
+impl Session {
+    /// The value of the Authorization field for the request that is the `count`th with this nonce. `None` if the
+    /// request lacks what the server asks for, or if there are no hashes.
+    pub(super) fn answer(&self, who: Login<'_>, asked: &Asked<'_>, count: u32, cnonce: &str) -> Option<Vec<u8>> {
+        let Challenge { realm, hash, .. } = &self.challenge;
+        let qop = self.challenge.qops.choose(asked.body.is_some())?;
+        let key = self.key(who, cnonce)?;
+        let count = format!("{count:08x}");
+        let name = match qop {
+            Qop::None => None,
+            Qop::Auth => Some("auth"),
+            Qop::AuthInt => Some("auth-int"),
+        };
+        let what = match qop {
+            Qop::AuthInt => {
+                let body = hash.of(&[asked.body?])?;
+                hash.of(&[asked.method.as_bytes(), asked.target, body.as_bytes()])?
+            }
+            _ => hash.of(&[asked.method.as_bytes(), asked.target])?,
+        };
+        let response = match name {
+            None => hash.of(&[key.as_bytes(), &self.nonce, what.as_bytes()])?,
+            Some(name) => {
+                let [count, cnonce, name] = [&*count, cnonce, name].map(str::as_bytes);
+                hash.of(&[key.as_bytes(), &self.nonce, count, cnonce, name, what.as_bytes()])?
+            }
+        };
+        let mut out = Fields(b"Digest ".to_vec());
+        self.name(&mut out, who)?;
+        out.quoted("realm", realm);
+        out.quoted("nonce", &self.nonce);
+        out.quoted("uri", asked.target);
+        if let Some(algorithm) = &self.challenge.algorithm {
+            out.plain("algorithm", algorithm);
+        }
+        if let Some(name) = name {
+            out.plain("qop", name.as_bytes());
+            out.plain("nc", count.as_bytes());
+        }
+        // Without it no server could make the key of a session.
+        if name.is_some() || self.challenge.session {
+            out.quoted("cnonce", cnonce.as_bytes());
+        }
+        out.quoted("response", response.as_bytes());
+        if let Some(opaque) = &self.challenge.opaque {
+            out.quoted("opaque", opaque);
+        }
+        if self.challenge.userhash {
+            out.plain("userhash", b"true");
+        }
+        Some(out.0)
+    }
+
+    /// H(A1) of section 3.4.2.
+    fn key(&self, Login { login, password }: Login<'_>, cnonce: &str) -> Option<String> {
+        let Challenge { realm, hash, session, nonce, .. } = &self.challenge;
+        let secret = hash.of(&[login.as_bytes(), realm, password.as_bytes()])?;
+        match session {
+            true => hash.of(&[secret.as_bytes(), nonce, cnonce.as_bytes()]),
+            false => Some(secret),
+        }
+    }
+
+    fn name(&self, out: &mut Fields, Login { login, .. }: Login<'_>) -> Option<()> {
+        let Challenge { realm, hash, userhash, utf8, .. } = &self.challenge;
+        if *userhash {
+            out.quoted("username", hash.of(&[login.as_bytes(), realm])?.as_bytes());
+        } else if login.is_ascii() || !utf8 {
+            // A server that does not say its charset does not know the extended notation either.
+            out.quoted("username", login.as_bytes());
+        } else {
+            let name = format!("UTF-8''{}", percent_encoding::utf8_percent_encode(login, EXTENDED));
+            out.plain("username*", name.as_bytes());
+        }
+        Some(())
+    }
+}
+
+/// Parameters with commas between them.
+struct Fields(Vec<u8>);
+
+impl Fields {
+    fn name(&mut self, name: &str) {
+        if self.0.last() != Some(&b' ') {
+            self.0.extend_from_slice(b", ");
+        }
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.push(b'=');
+    }
+
+    fn plain(&mut self, name: &str, value: &[u8]) {
+        self.name(name);
+        self.0.extend_from_slice(value);
+    }
+
+    fn quoted(&mut self, name: &str, value: &[u8]) {
+        self.name(name);
+        self.0.push(b'"');
+        for &byte in value {
+            if matches!(byte, b'"' | b'\\') {
+                self.0.push(b'\\');
+            }
+            self.0.push(byte);
+        }
+        self.0.push(b'"');
+    }
+}

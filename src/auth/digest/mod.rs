@@ -1,0 +1,274 @@
+//! Digest credentials (RFC 7616, with RFC 2617 and RFC 2069 for servers that know no more).
+
+mod answer;
+mod challenge;
+mod hash;
+#[cfg(all(test, feature = "digest-auth"))]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::headers::Headers;
+use crate::sync::Mutex;
+use crate::url::{Origin, Url};
+
+use answer::{Login, Session};
+use challenge::Challenge;
+
+/// A login and a password that are never sent: the server gets hashes of them (RFC 7616).
+///
+/// The first request goes without; what the server then asks for is answered once, and later requests to the same
+/// scheme, host and port go with an answer at once, as far as the server's `domain` goes. Clones share what they know
+/// of servers, which is kept for each origin by itself; a redirect to another origin is never answered.
+///
+/// MD5, SHA-256 and SHA-512-256 are known, with `-sess` or without, the strongest one that is offered is taken; `auth`,
+/// and `auth-int` where the server insists and the body is made of bytes. A challenge that needs something else, or
+/// that comes again after the answer, is the response. So is that of a request whose body cannot be sent again.
+///
+/// Without the feature `digest-auth` each request with these credentials is
+/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
+///
+/// ```
+/// use hostpool::{DigestAuth, Session};
+///
+/// let auth = DigestAuth::new("Mufasa", "Circle of Life");
+/// # #[cfg(feature = "digest-auth")]
+/// let session = Session::builder().auth(auth).build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[doc(alias = "DigestAuthMiddleware")]
+#[doc(alias = "HTTPDigestAuth")]
+#[derive(Clone)]
+#[must_use]
+pub struct DigestAuth(Arc<Inner>);
+
+struct Inner {
+    login: Box<str>,
+    password: Box<str>,
+    places: Mutex<HashMap<Arc<Origin>, Place>>,
+}
+
+/// What is known of one origin.
+#[derive(Default)]
+struct Place {
+    /// What the server took last.
+    session: Option<Arc<Session>>,
+    /// The nonces that were used last, and how often: one that comes back is counted on.
+    nonces: VecDeque<(Box<[u8]>, u32)>,
+}
+
+/// Bytes that nobody can guess.
+pub(crate) type Random<'a> = &'a dyn Fn(&mut [u8]) -> io::Result<()>;
+
+/// What of a request its digest is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    /// As it is in the request line.
+    pub(crate) target: &'a [u8],
+    /// Where its bytes are at hand.
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+impl DigestAuth {
+    /// More origins than a program signs in at; a full table starts again from nothing.
+    const PLACES: usize = 128;
+
+    /// As many as are in use by several threads at a time, where each is asked with a nonce of its own.
+    const NONCES: usize = 64;
+
+    /// A login with its password, both hashed in UTF-8.
+    pub fn new(login: &str, password: &str) -> DigestAuth {
+        let places = Mutex::new(HashMap::new());
+        DigestAuth(Arc::new(Inner { login: login.into(), password: password.into(), places }))
+    }
+
+    /// The login.
+    #[doc(alias = "username")]
+    pub fn login(&self) -> &str {
+        &self.0.login
+    }
+
+    /// Refuses what could never be sent.
+    pub(crate) fn check(&self) -> Result<()> {
+        if !hash::COMPILED_IN {
+            return Err(Error::new(ErrorKind::Unsupported("digest-auth"), Phase::Prepare));
+        }
+        match self.0.login.contains(char::is_control) {
+            true => Err(Error::request("a login has a control character")),
+            false => Ok(()),
+        }
+    }
+
+    /// What the next request to this target may go with unasked.
+    fn session(&self, origin: &Arc<Origin>, target: &[u8]) -> Option<Arc<Session>> {
+        let places = self.0.places.lock();
+        let session = places.get(origin)?.session.clone()?;
+        drop(places);
+        covers(&session.challenge.domain, origin, target).then_some(session)
+    }
+
+    /// How often this nonce has been used, with this time. `None` if it cannot be used again.
+    fn count(&self, origin: &Arc<Origin>, nonce: &[u8]) -> Option<u32> {
+        let mut places = self.0.places.lock();
+        if places.len() >= Self::PLACES && !places.contains_key(origin) {
+            places.clear();
+        }
+        let nonces = &mut places.entry(origin.clone()).or_default().nonces;
+        if let Some((_, count)) = nonces.iter_mut().find(|(known, _)| **known == *nonce) {
+            *count = count.checked_add(1)?;
+            return Some(*count);
+        }
+        if nonces.len() >= Self::NONCES {
+            nonces.pop_front();
+        }
+        nonces.push_back((nonce.into(), 1));
+        Some(1)
+    }
+
+    fn keep(&self, origin: &Arc<Origin>, session: Arc<Session>) {
+        // There is none if the table was full, and started again: then the server asks once more.
+        if let Some(place) = self.0.places.lock().get_mut(origin) {
+            place.session = Some(session);
+        }
+    }
+
+    /// The server does not take this nonce, or who uses it.
+    fn forget(&self, origin: &Arc<Origin>, nonce: &[u8]) {
+        if let Some(place) = self.0.places.lock().get_mut(origin)
+            && place.session.as_ref().is_some_and(|session| *session.nonce == *nonce)
+        {
+            place.session = None;
+        }
+    }
+}
+
+/// Whether a target is in the protection space that a `domain` lists (RFC 7616, section 3.3). No list is all of the
+/// origin; what it says of others is not for us to believe.
+fn covers(domain: &[u8], origin: &Origin, target: &[u8]) -> bool {
+    let Ok(domain) = std::str::from_utf8(domain) else { return false };
+    let under = |space: &[u8]| {
+        let rest = target.strip_prefix(space);
+        rest.is_some_and(|rest| space.ends_with(b"/") || matches!(rest, [] | [b'/' | b'?', ..]))
+    };
+    let mut spaces = domain.split_ascii_whitespace().peekable();
+    spaces.peek().is_none()
+        || spaces.any(|space| match space.starts_with('/') && !space.starts_with("//") {
+            true => under(space.as_bytes()),
+            false => Url::parse(space).is_ok_and(|url| url.origin() == origin && under(url.target().as_bytes())),
+        })
+}
+
+/// What one call says by these credentials, and hears. It stays with one origin.
+#[derive(Debug)]
+pub(crate) struct Dialogue {
+    auth: DigestAuth,
+    origin: Arc<Origin>,
+    /// What the next request answers.
+    asked: Option<Challenge>,
+    /// What the last request went with, and whether that answered a challenge.
+    said: Option<(Arc<Session>, bool)>,
+    /// How many challenges were answered for this URL.
+    answers: u32,
+}
+
+impl Dialogue {
+    pub(crate) fn new(auth: &DigestAuth, origin: &Arc<Origin>) -> Dialogue {
+        Dialogue { auth: auth.clone(), origin: origin.clone(), asked: None, said: None, answers: 0 }
+    }
+
+    /// The value of the Authorization field of the next request, if there is anything to say.
+    pub(crate) fn say(&mut self, asked: &Asked<'_>, random: Random<'_>) -> Result<Option<Vec<u8>>> {
+        self.auth.check()?;
+        self.said = None;
+        let answers = self.asked.is_some();
+        let session = match self.asked.take() {
+            Some(challenge) => Some(Arc::new(begin(challenge, random)?)),
+            None => self.auth.session(&self.origin, asked.target),
+        };
+        let has_bytes = asked.body.is_some();
+        let Some(session) = session.filter(|session| session.challenge.qops.choose(has_bytes).is_some()) else {
+            return Ok(None);
+        };
+        let Some(count) = self.auth.count(&self.origin, &session.nonce) else { return Ok(None) };
+        let drawn;
+        let cnonce = match &session.cnonce {
+            Some(cnonce) => cnonce,
+            None => {
+                drawn = cnonce(random)?;
+                &drawn
+            }
+        };
+        let who = Login { login: &self.auth.0.login, password: &self.auth.0.password };
+        let value = session.answer(who, asked, count, cnonce);
+        self.said = value.is_some().then_some((session, answers));
+        Ok(value)
+    }
+
+    /// Takes in what the server says of the last request. Whether to say it again with an answer.
+    ///
+    /// Each URL gets one answer, and one more to a server that only wants a fresh nonce.
+    pub(crate) fn hear(&mut self, status: StatusCode, headers: &Headers, has_bytes: bool) -> bool {
+        let said = self.said.take();
+        if status != StatusCode::UNAUTHORIZED {
+            if let Some((session, answered)) = said {
+                self.accepted(session, answered, headers);
+            }
+            return false;
+        }
+        if let Some((session, _)) = said {
+            self.auth.forget(&self.origin, &session.nonce);
+        }
+        let Some(challenge) = challenge::strongest(headers.values("www-authenticate"), has_bytes) else { return false };
+        if self.answers > u32::from(challenge.stale) {
+            return false;
+        }
+        self.answers += 1;
+        self.asked = Some(challenge);
+        true
+    }
+
+    fn accepted(&self, session: Arc<Session>, answered: bool, headers: &Headers) {
+        match challenge::next_nonce(headers.values("authentication-info")) {
+            Some(nonce) => self.auth.keep(&self.origin, Arc::new(Session { nonce, ..Session::clone(&session) })),
+            None if answered => self.auth.keep(&self.origin, session),
+            None => {}
+        }
+    }
+
+    /// The next request is for another URL.
+    pub(crate) fn leave(&mut self) {
+        self.answers = 0;
+        self.asked = None;
+    }
+}
+
+fn begin(challenge: Challenge, random: Random<'_>) -> Result<Session> {
+    let cnonce = if challenge.session { Some(cnonce(random)?) } else { None };
+    Ok(Session { nonce: challenge.nonce.clone(), challenge, cnonce })
+}
+
+/// 128 bits.
+fn cnonce(random: Random<'_>) -> Result<Box<str>> {
+    let mut bytes = [0; 16];
+    random(&mut bytes).map_err(|error| Error::new(ErrorKind::Io, Phase::Prepare).with_source(error))?;
+    Ok(hex(&bytes).into())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default());
+    bytes.iter().flat_map(digits).collect()
+}
+
+impl fmt::Debug for DigestAuth {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DigestAuth").field("login", &self.0.login).finish_non_exhaustive()
+    }
+}
