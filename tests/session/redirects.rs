@@ -349,6 +349,17 @@ fn bodies_that_are_sent_again() {
     assert_eq!(abroad.seen.accepted(), before, "A1.17");
 }
 
+/// Nobody reads the body of a redirect, and so nobody decodes it: what it would expand to, or that it is none, does not
+/// matter.
+#[test]
+fn coded_bodies_of_redirects() {
+    let first = b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Encoding: gzip\r\nContent-Length: 7\r\n\r\nno gzip";
+    let server = line_server([first.to_vec(), ok("there")]);
+    let response = Session::new().get(server.url("/")).send().unwrap();
+    assert_eq!(response.text().unwrap(), "there", "A1.27 A9.3");
+    assert_eq!(server.seen.accepted(), 1, "A1.27: the connection is used again");
+}
+
 /// A redirect's body is not worth more than a connection; and with one connection at most nothing is stuck.
 #[test]
 fn bodies_of_redirects() {
