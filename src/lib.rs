@@ -83,7 +83,7 @@ mod time;
 mod tls;
 mod url;
 
-pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth};
+pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
 pub use body::Body;
 pub use client::{Connector, IntoUrl, Middleware, Next, Request, RequestBuilder};
 pub use cookies::{

@@ -5,6 +5,7 @@
 mod basic;
 pub(crate) mod challenge;
 mod digest;
+mod netrc;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ pub(crate) use basic::value_of;
 pub use basic::{AuthEncoding, BasicAuth};
 pub use digest::DigestAuth;
 pub(crate) use digest::{Asked, Dialogue};
+pub use netrc::Netrc;
 
 use crate::error::{Error, Result};
 

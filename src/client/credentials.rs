@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::engine::Policy;
 use super::request::Request;
-use crate::auth::{self, Asked, Auth, Dialogue, Kind, value_of};
+use crate::auth::{self, Asked, Auth, Dialogue, Kind, Netrc, value_of};
 use crate::error::{Error, Result};
 use crate::h1::Head;
 use crate::random;
@@ -37,17 +37,30 @@ impl Credentials {
             check(request)?;
         }
         self.spoke = false;
-        if let Some(value) = of_url(request) {
-            self.inherited = Some(value);
-        }
-        let auth = own.or(policy.auth.as_ref());
-        if self.inherited.is_some() || auth.is_none() {
+        let (auth, userinfo) = (own.or(policy.auth.as_ref()), userinfo(request));
+        if auth.is_none() && policy.netrc.is_none() && userinfo.is_none() {
             return Ok(self.inherited.clone());
         }
         let origin = request.url.shared_origin();
         let home = self.home.get_or_insert_with(|| origin.clone());
-        match auth {
-            Some(auth) if !crossed && home == origin && !request.headers.contains(FIELD) => self.of(auth, request),
+        let at_home = !crossed && home == origin;
+        // A Unix socket's path is no host.
+        let netrc = policy.netrc.as_ref().filter(|_| at_home && origin.port().is_some());
+        if let Some(userinfo) = userinfo {
+            self.inherited = Some(of_url(userinfo, origin, netrc)?.into_bytes());
+        }
+        if self.inherited.is_some() {
+            return Ok(self.inherited.clone());
+        }
+        if !at_home || request.headers.contains(FIELD) {
+            return Ok(None);
+        }
+        match (auth, netrc) {
+            (Some(auth), _) => self.of(auth, request),
+            (None, Some(netrc)) if !policy.headers.contains(FIELD) => {
+                let found = netrc.lookup(origin.host(), None);
+                found.map(|basic| Ok(basic.encode()?.into_bytes())).transpose()
+            }
             _ => Ok(None),
         }
     }
@@ -103,12 +116,20 @@ fn userinfo(request: &Request) -> Option<&str> {
     request.url.userinfo().filter(|userinfo| !matches!(*userinfo, "" | ":"))
 }
 
-/// The user name and password that stand in the URL, as Basic credentials (RFC 7617).
-fn of_url(request: &Request) -> Option<Vec<u8>> {
-    let userinfo = userinfo(request)?;
-    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+/// The user name and password that stand in the URL, as Basic credentials (RFC 7617). The password may be in a file.
+fn of_url(userinfo: &str, origin: &Origin, netrc: Option<&Netrc>) -> Result<String> {
     let decoded = |part| percent_encoding::percent_decode_str(part).collect::<Vec<u8>>();
-    Some(value_of(&[decoded(user), b":".to_vec(), decoded(password)].concat()).into_bytes())
+    let (login, password) = match userinfo.split_once(':') {
+        Some((login, password)) => (decoded(login), decoded(password)),
+        None => (decoded(userinfo), Vec::new()),
+    };
+    if !userinfo.contains(':')
+        && let (Some(netrc), Ok(login)) = (netrc, std::str::from_utf8(&login))
+        && let Some(found) = netrc.lookup(origin.host(), Some(login))
+    {
+        return found.encode();
+    }
+    Ok(value_of(&[login, b":".to_vec(), password].concat()))
 }
 
 #[cfg(test)]
@@ -129,7 +150,8 @@ mod tests {
         ];
         for (url, expected) in table {
             let request = Request::new(Method::GET, Url::parse(url).unwrap());
-            assert_eq!(of_url(&request).as_deref(), expected.map(str::as_bytes), "{url}");
+            let value = userinfo(&request).map(|userinfo| of_url(userinfo, request.url.origin(), None).unwrap());
+            assert_eq!(value.as_deref(), expected, "{url}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::Version;
 
 use super::middleware::Hooks;
-use crate::auth::Auth;
+use crate::auth::{Auth, Netrc};
 use crate::cookies::CookieStore;
 use crate::dial::{self, DialContext, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
@@ -53,6 +53,8 @@ pub(crate) struct Policy {
     pub(crate) skip: Vec<Box<str>>,
     pub(crate) cookies: Option<Arc<dyn CookieStore>>,
     pub(crate) auth: Option<Auth>,
+    /// Where there is no `auth`.
+    pub(crate) netrc: Option<Netrc>,
     /// Whether redirects are followed, and how many in place of the usual.
     pub(crate) follow: bool,
     pub(crate) max_redirects: Option<u32>,

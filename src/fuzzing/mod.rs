@@ -11,6 +11,7 @@ mod exchange;
 mod headers;
 mod input;
 mod line;
+mod netrc;
 mod pool_ops;
 mod request_head;
 mod resp_head;
@@ -26,6 +27,7 @@ pub use cookies::cookies;
 pub use decode::decode;
 pub use exchange::exchange;
 pub use headers::headers;
+pub use netrc::netrc;
 pub use pool_ops::pool_ops;
 pub use request_head::request_head;
 pub use resp_head::resp_head;
@@ -86,6 +88,7 @@ mod tests {
         cookies: 500,
         exchange: 500,
         headers: 500,
+        netrc: 500,
         pool_ops: 500,
         request_head: 500,
         resp_head: 500,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Version;
 
 use super::{Session, connector, policy};
-use crate::auth::Auth;
+use crate::auth::{Auth, Netrc};
 use crate::client::{IntoUrl, Middleware, Policy, Request, check_policy, names, sealed::Sealed};
 use crate::cookies::{CookieJar, CookieStore};
 use crate::error::{Error, Result};
@@ -145,6 +145,22 @@ impl SessionBuilder {
     /// ```
     pub fn auth(mut self, auth: impl Into<Auth>) -> Self {
         self.policy.auth = Some(auth.into());
+        self
+    }
+
+    /// Logins and passwords for the hosts that requests name, where neither a request nor the session has credentials.
+    /// For a URL with a login and no password they are those of that login alone. No redirect to another origin gets
+    /// any. Without this no file is read.
+    ///
+    /// ```no_run
+    /// use hostpool::{Netrc, Session};
+    ///
+    /// let session = Session::builder().netrc(Netrc::from_env()?).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "trust_env")]
+    pub fn netrc(mut self, netrc: Netrc) -> Self {
+        self.policy.netrc = Some(netrc);
         self
     }
 

@@ -3,6 +3,7 @@
 mod basic;
 #[cfg(feature = "digest-auth")]
 mod digest;
+mod netrc;
 
 #[cfg(not(feature = "digest-auth"))]
 #[test]

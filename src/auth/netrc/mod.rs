@@ -1,0 +1,251 @@
+//! Logins and passwords from the file that ftp, curl and Python read, too.
+
+mod parse;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{AuthEncoding, BasicAuth};
+use crate::error::{Error, Result};
+
+/// The logins of a `.netrc` file, for [`SessionBuilder::netrc`](crate::SessionBuilder::netrc).
+///
+/// ```text
+/// machine api.example login Aladdin password "open sesame"
+/// # One without login and password keeps the default away from a host.
+/// machine public.example
+/// default login anonymous password guest
+/// ```
+///
+/// Words are separated by white space, line ends included. One may stand in double quotes, and a backslash takes the
+/// character behind it as it is, in quotes or not. `user` is the same as `login`; `account` is passed over, and so is
+/// `macdef` up to a blank line. A `#` in place of a keyword begins a comment. Any other word there is an error.
+///
+/// ```
+/// use hostpool::Netrc;
+///
+/// let netrc = Netrc::parse("machine api.example login Aladdin password \"open sesame\"")?;
+/// let auth = netrc.lookup("API.example", None).unwrap();
+/// assert_eq!((auth.login(), auth.password()), ("Aladdin", "open sesame"));
+/// assert!(netrc.lookup("api.example", Some("Jafar")).is_none());
+/// assert!(netrc.lookup("www.api.example", None).is_none());
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[doc(alias = "trust_env")]
+#[derive(Clone, Default)]
+pub struct Netrc(Arc<[Entry]>);
+
+#[derive(Default)]
+struct Entry {
+    /// None for `default`.
+    host: Option<Box<str>>,
+    login: Option<Box<str>>,
+    password: Option<Box<str>>,
+}
+
+impl Netrc {
+    /// The entries of such a text. Errors with the line where it makes no sense.
+    pub fn parse(text: &str) -> Result<Netrc> {
+        match parse::entries(text) {
+            Ok(entries) => Ok(Netrc(entries.into())),
+            // The text itself may be a password.
+            Err(wrong) => Err(Error::config("a netrc file makes no sense").with_source(wrong.to_string())),
+        }
+    }
+
+    /// The entries of a file.
+    ///
+    /// Errors with [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if it cannot be read, is no UTF-8, or
+    /// makes no sense; on Unix also if others than its owner may read or write it.
+    ///
+    /// ```no_run
+    /// use hostpool::{Netrc, Session};
+    ///
+    /// let session = Session::builder().netrc(Netrc::load("/etc/app/netrc")?).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn load(path: impl AsRef<Path>) -> Result<Netrc> {
+        Netrc::read(path.as_ref()).unwrap_or_else(|error| Err(unreadable(error)))
+    }
+
+    /// The entries of the file that the variable `NETRC` names, or else of `.netrc` in the home directory, on Windows
+    /// `_netrc`. Without a file in the home directory there are none. Errors as [`load`](Self::load) does.
+    pub fn from_env() -> Result<Netrc> {
+        Netrc::find(std::env::var_os("NETRC"), std::env::home_dir())
+    }
+
+    fn find(named: Option<OsString>, home: Option<PathBuf>) -> Result<Netrc> {
+        if let Some(named) = named.filter(|named| !named.is_empty()) {
+            return Netrc::load(named);
+        }
+        let name = if cfg!(windows) { "_netrc" } else { ".netrc" };
+        match home.filter(|home| !home.as_os_str().is_empty()).map(|home| Netrc::read(&home.join(name))) {
+            None => Ok(Netrc::default()),
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Netrc::default()),
+            Some(read) => read.unwrap_or_else(|error| Err(unreadable(error))),
+        }
+    }
+
+    fn read(path: &Path) -> io::Result<Result<Netrc>> {
+        let mut file = File::open(path)?;
+        if is_open_to_others(&file)? {
+            return Ok(Err(Error::config("a netrc file may be read or written by others than its owner: chmod 600")));
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        Ok(Netrc::parse(&text))
+    }
+
+    /// The credentials for a host, of the first entry that has a login and a password; with a `login`, only of one that
+    /// has that login.
+    ///
+    /// Hosts are the same or not, without regard to case; an IPv6 address may stand in brackets. `default` is for hosts
+    /// that no entry names. What ISO-8859-1 does not have is encoded in UTF-8.
+    pub fn lookup(&self, host: &str, login: Option<&str>) -> Option<BasicAuth> {
+        let names = |entry: &Entry| {
+            entry
+                .host
+                .as_ref()
+                .is_some_and(|named| without_brackets(named).eq_ignore_ascii_case(without_brackets(host)))
+        };
+        let is_named = self.0.iter().any(names);
+        let entries = self.0.iter().filter(|entry| if is_named { names(entry) } else { entry.host.is_none() });
+        entries.into_iter().find_map(|entry| {
+            let (found, password) = (entry.login.as_deref()?, entry.password.as_deref()?);
+            if login.is_some_and(|login| login != found) {
+                return None;
+            }
+            let fits = found.chars().chain(password.chars()).all(|c| u32::from(c) <= 0xFF);
+            let encoding = if fits { AuthEncoding::Latin1 } else { AuthEncoding::Utf8 };
+            Some(BasicAuth::new(found, password).encoding(encoding))
+        })
+    }
+}
+
+fn unreadable(error: io::Error) -> Error {
+    Error::config("a netrc file cannot be read").with_source(error)
+}
+
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// Of the file that is open, whatever its name means by now. A pipe or `/dev/null` has no secrets to keep.
+#[cfg(unix)]
+fn is_open_to_others(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let metadata = file.metadata()?;
+    Ok(metadata.is_file() && metadata.permissions().mode() & 0o066 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+impl fmt::Debug for Netrc {
+    /// The hosts alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Netrc")?;
+        f.debug_list().entries(self.0.iter().map(|entry| entry.host.as_deref().unwrap_or("default"))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The login and the password.
+    fn found(text: &str, host: &str, login: Option<&str>) -> Option<(String, String)> {
+        let auth = Netrc::parse(text).unwrap().lookup(host, login)?;
+        Some((auth.login().to_owned(), auth.password().to_owned()))
+    }
+
+    #[test]
+    fn who_is_meant() {
+        let two = "machine a login alice password 1 machine a login bob password 2 default login d password 3";
+        let partial = "machine a login alice machine b password 2 machine c default login d password 3";
+        let table = [
+            ("first", two, "a", None, Some(("alice", "1"))),
+            ("by login", two, "a", Some("bob"), Some(("bob", "2"))),
+            ("A11.3", two, "a", Some("carol"), None),
+            ("logins have a case", two, "a", Some("Bob"), None),
+            ("default", two, "b", None, Some(("d", "3"))),
+            ("default by login", two, "b", Some("d"), Some(("d", "3"))),
+            ("default of another login", two, "b", Some("bob"), None),
+            ("hosts have none", "machine A.Example login u password p", "a.eXAMPLE", None, Some(("u", "p"))),
+            ("no subdomain", "machine example login u password p", "a.example", None, None),
+            ("no front", "machine trusted.evil login u password p", "trusted", None, None),
+            ("A11.1", "machine trusted login u password p", "evil", Some("trusted"), None),
+            ("partial: login", partial, "a", None, None),
+            ("partial: password", partial, "b", None, None),
+            ("partial: nothing", partial, "c", None, None),
+            ("partial: others", partial, "d", None, Some(("d", "3"))),
+            ("partial and whole", "machine a login x machine a login y password z", "a", None, Some(("y", "z"))),
+            ("A11.4 empty default", "machine a login u password p default", "b", None, None),
+            ("A11.4 empty default first", "default machine a login u password p", "a", None, Some(("u", "p"))),
+            ("empty password", "machine a login u password \"\"", "a", None, Some(("u", ""))),
+            ("IPv6", "machine ::1 login u password p", "[::1]", None, Some(("u", "p"))),
+            ("IPv6 in brackets", "machine [::1] login u password p", "[::1]", None, Some(("u", "p"))),
+            ("nothing", "", "a", None, None),
+        ];
+        for (row, text, host, login, expected) in table {
+            let expected = expected.map(|(login, password)| (login.to_owned(), password.to_owned()));
+            assert_eq!(found(text, host, login), expected, "{row}");
+        }
+        let wide = Netrc::parse("machine a login u password €").unwrap().lookup("a", None).unwrap();
+        assert_eq!(wide.encode().unwrap(), "Basic dTrigqw=");
+        let narrow = Netrc::parse("machine a login u password é").unwrap().lookup("a", None).unwrap();
+        assert_eq!(narrow.encode().unwrap(), "Basic dTrp");
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let netrc = Netrc::parse("machine a login user password canary default login canary password canary").unwrap();
+        assert_eq!(format!("{netrc:?}"), "Netrc[\"a\", \"default\"]", "A18");
+        for text in ["machine a login u password x canary", "machine a password \"canary", "canary"] {
+            let error = Netrc::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("canary"), "A18 {error}");
+        }
+    }
+
+    #[test]
+    fn files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(if cfg!(windows) { "_netrc" } else { ".netrc" });
+        let home = || Some(folder.path().to_owned());
+        assert!(Netrc::load(&path).is_err());
+        assert!(Netrc::find(None, home()).unwrap().0.is_empty(), "no file");
+        assert!(Netrc::find(None, None).unwrap().0.is_empty(), "no home");
+        std::fs::write(&path, "machine a login u password p").unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            for (mode, accepted) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+                let loaded = Netrc::load(&path);
+                assert_eq!(loaded.is_ok(), accepted, "{mode:o}");
+                let why = loaded.err().map_or(String::new(), |error| error.to_string());
+                assert!(accepted || why.contains("chmod 600"), "{why}");
+                assert_eq!(Netrc::find(None, home()).is_ok(), accepted, "{mode:o}");
+            }
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(Netrc::load("/dev/null").unwrap().0.is_empty());
+        }
+        for netrc in [Netrc::load(&path), Netrc::find(None, home()), Netrc::find(Some("".into()), home())] {
+            assert_eq!(netrc.unwrap().lookup("a", None).unwrap().login(), "u");
+        }
+        let named = folder.path().join("named");
+        assert!(Netrc::find(Some(named.clone().into()), home()).is_err(), "it is named, and not there");
+        std::fs::copy(&path, &named).unwrap();
+        assert!(Netrc::find(Some(named.clone().into()), None).unwrap().lookup("a", None).is_some());
+        std::fs::write(&named, b"machine \xff").unwrap();
+        assert!(Netrc::load(&named).is_err());
+        assert!(Netrc::load(folder.path()).is_err());
+    }
+}
