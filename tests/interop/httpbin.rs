@@ -36,7 +36,8 @@ fn json(session: &Session, path: &str) -> Value {
 fn httpbin_agrees() {
     let Some((_process, url)) = httpbin() else { return };
     let session = || Session::builder().base_url(&url).build().unwrap();
-    let checks: [(&str, fn(&Session)); 8] = [
+    type Check = fn(&Session);
+    let checks: [(&str, Check); 8] = [
         ("redirects", redirects),
         ("cookies", cookies),
         ("basic", basic),

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(all(feature = "json", feature = "gzip", feature = "digest-auth"))]
 mod httpbin;
 mod nginx;
 

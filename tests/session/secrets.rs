@@ -99,6 +99,7 @@ fn responses_and_errors() {
     told("bearer", &session.get("http://127.0.0.1:1/").bearer_auth(&format!("{CANARY}\n")).send().unwrap_err());
     told("cookie", &session.get("http://127.0.0.1:1/").cookie("n", &format!("{CANARY};")).send().unwrap_err());
     told("jar", &CookieJar::new().set(&Url::parse("http://h/").unwrap(), &format!("n={CANARY}\n")).unwrap_err());
+    #[cfg(feature = "json")]
     told("json", &session.get(server.url("/")).send().unwrap().json::<u8>().unwrap_err());
 }
 

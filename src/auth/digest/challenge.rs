@@ -173,7 +173,9 @@ mod tests {
     #[test]
     fn which_is_answered() {
         let (md5, sha256, sha512) = (Hash::Md5, Hash::Sha256, Hash::Sha512Trunc);
-        let table: &[(&str, &[&str], Option<(Hash, bool, &str)>)] = &[
+        /// Row, fields, and hash, session and realm of the one that is taken.
+        type Row = (&'static str, &'static [&'static str], Option<(Hash, bool, &'static str)>);
+        let table: &[Row] = &[
             ("RFC 2069", &["Digest realm=\"r\", nonce=\"n\""], Some((md5, false, "n"))),
             ("MD5-sess", &["digest REALM=r, nonce=n, algorithm=md5-SESS"], Some((md5, true, "n"))),
             ("SHA-256", &["Digest realm=r, nonce=n, algorithm=\"SHA-256\""], Some((sha256, false, "n"))),
