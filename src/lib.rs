@@ -71,6 +71,7 @@ mod fuzzing;
 mod h1;
 mod headers;
 mod limits;
+pub mod multipart;
 mod net;
 mod pool;
 mod pools;
@@ -84,7 +85,7 @@ mod tls;
 mod url;
 
 pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
-pub use body::Body;
+pub use body::{Body, Compress};
 pub use client::{Connector, IntoUrl, Middleware, Next, Request, RequestBuilder};
 pub use cookies::{
     Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,

@@ -1,16 +1,28 @@
 //! Bodies of requests: what they are made of, how long they are, whether they can be sent again.
 
+mod compress;
+#[cfg(feature = "gzip")]
+mod encoder;
+mod from;
+mod input;
 mod outgoing;
+mod progress;
 mod source;
+mod text;
 
-use std::borrow::Cow;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Cursor, Read, Seek};
+use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
+pub(crate) use compress::Coding;
+pub use compress::Compress;
+use input::Reader;
+pub(crate) use input::{Composite, Input};
 pub(crate) use outgoing::{Outgoing, PIECE};
-use source::{Reader, Source};
+pub(crate) use progress::Progress;
+pub(crate) use source::Chunking;
+use source::Source;
+pub(crate) use text::encode as encode_text;
 
 use crate::error::Result;
 
@@ -19,10 +31,11 @@ use crate::error::Result;
 /// | made by | length | sent again |
 /// |---|---|---|
 /// | [`empty`](Self::empty), bytes and text | known | yes |
-/// | [`seekable`](Self::seekable), a [`File`] | from where it stands to its end | yes: it goes back to where it stood |
+/// | [`seekable`](Self::seekable), a [`File`](std::fs::File) | from where it stands to its end | yes: it goes back to where it stood |
 /// | [`factory`](Self::factory) | as given | yes: another reader is made |
 /// | [`sized`](Self::sized) | as given | if it is no longer than the buffer, 128 KiB |
 /// | [`reader`](Self::reader) | unknown: sent in chunks | while no more than 64 KiB were read, chunk sizes included |
+/// | a [`Form`](crate::multipart::Form) | known if those of its parts are | if all of its parts can be |
 ///
 /// A request is sent again by itself at most once: when it died with an idle connection, and nothing can be doubled by
 /// that.
@@ -40,14 +53,47 @@ use crate::error::Result;
 /// assert_eq!(Body::reader(std::io::repeat(7)).length(), None);
 /// assert!(Body::empty().is_empty());
 /// ```
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    content: Content,
+    /// What it was compressed with.
+    coding: Option<Coding>,
+    progress: Option<Progress>,
+}
 
 enum Kind {
     Empty,
-    Shared(Arc<[u8]>),
-    /// As it was given: a copy of a large body would double it.
-    Owned(Arc<Vec<u8>>),
+    Bytes(Bytes),
     Source(Box<Source>),
+}
+
+/// Bytes that several may have.
+#[derive(Clone)]
+enum Bytes {
+    Shared(Arc<[u8]>),
+    /// As they were given: a copy of a large body would double it.
+    Owned(Arc<Vec<u8>>),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Shared(bytes) => bytes,
+            Bytes::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// What a body was made of, as far as it matters to what is said about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Bytes,
+    /// Text in UTF-8.
+    Text,
+    /// Pairs of a form, percent-encoded UTF-8.
+    Form,
 }
 
 /// How a body's end is told to the server.
@@ -64,7 +110,7 @@ pub(crate) enum Extent {
 impl Body {
     /// No body: nothing is sent behind the head.
     pub const fn empty() -> Body {
-        Body(Kind::Empty)
+        Body::of(Kind::Empty)
     }
 
     /// What `reader` gives, until its end, sent in chunks: its length is not known before.
@@ -126,16 +172,28 @@ impl Body {
         Body::source(Reader::Factory { make, made: None }, length.into())
     }
 
+    const fn of(kind: Kind) -> Body {
+        Body { kind, content: Content::Bytes, coding: None, progress: None }
+    }
+
     fn source(reader: Reader, length: Option<u64>) -> Body {
-        Body(Kind::Source(Box::new(Source::new(reader, length))))
+        Body::of(Kind::Source(Box::new(Source::new(Input::new(reader, length)))))
+    }
+
+    pub(crate) fn composite(composite: impl Composite + 'static) -> Body {
+        Body::source(Reader::Composite(Box::new(composite)), None)
+    }
+
+    /// Pairs, percent-encoded.
+    pub(crate) fn form(encoded: String) -> Body {
+        Body { content: Content::Form, ..Body::from(encoded.into_bytes()) }
     }
 
     /// Its length in bytes, where that is known; that of a seekable reader is found out when it is sent.
     pub fn length(&self) -> Option<u64> {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty => Some(0),
-            Kind::Shared(bytes) => Some(bytes.len() as u64),
-            Kind::Owned(bytes) => Some(bytes.len() as u64),
+            Kind::Bytes(bytes) => Some(bytes.len() as u64),
             Kind::Source(source) => source.length(),
         }
     }
@@ -147,43 +205,82 @@ impl Body {
 
     /// Its bytes, if it is made of bytes.
     pub fn as_bytes(&self) -> Option<&[u8]> {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty => Some(&[]),
-            Kind::Shared(bytes) => Some(bytes),
-            Kind::Owned(bytes) => Some(bytes),
+            Kind::Bytes(bytes) => Some(bytes),
             Kind::Source(_) => None,
         }
     }
 
-    /// The same body once more: bytes are shared, a factory makes another reader. `None` for any other reader.
+    /// The same body once more: bytes are shared, a factory makes another reader, a form has its parts cloned. `None`
+    /// for any other reader.
     pub fn try_clone(&self) -> Option<Body> {
-        match &self.0 {
-            Kind::Empty => Some(Body(Kind::Empty)),
-            Kind::Shared(bytes) => Some(Body(Kind::Shared(bytes.clone()))),
-            Kind::Owned(bytes) => Some(Body(Kind::Owned(bytes.clone()))),
-            Kind::Source(source) => Some(Body(Kind::Source(Box::new(source.try_clone()?)))),
+        let kind = match &self.kind {
+            Kind::Empty => Kind::Empty,
+            Kind::Bytes(bytes) => Kind::Bytes(bytes.clone()),
+            Kind::Source(source) => Kind::Source(Box::new(source.try_clone()?)),
+        };
+        Some(Body { kind, progress: self.progress.clone(), ..*self })
+    }
+
+    pub(crate) fn content(&self) -> Content {
+        self.content
+    }
+
+    pub(crate) fn coding(&self) -> Option<Coding> {
+        self.coding
+    }
+
+    /// The body as others are made of it. One whose reader was read cannot be.
+    pub(crate) fn into_input(self) -> Result<Input> {
+        match self.kind {
+            Kind::Empty => Ok(Input::new(Reader::memory(Bytes::Shared(Arc::from([]))), None)),
+            Kind::Bytes(bytes) => Ok(Input::new(Reader::memory(bytes), None)),
+            Kind::Source(source) => {
+                let mut input = source.into_input();
+                input.restart().map_err(input::unreadable)?;
+                Ok(input)
+            }
         }
+    }
+
+    /// How it is cut into chunks. No body has none. Errors where a reader that was read would have to be read again.
+    pub(crate) fn set_chunking(&mut self, chunking: Chunking) -> Result<()> {
+        if let Kind::Bytes(bytes) = &self.kind
+            && chunking != Chunking::AsNeeded
+        {
+            self.kind = Kind::Source(Box::new(Source::new(Input::new(Reader::memory(bytes.clone()), None))));
+        }
+        match &mut self.kind {
+            Kind::Source(source) => source.set_chunking(chunking).map_err(input::unreadable),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who is told how much of it was sent.
+    pub(crate) fn set_progress(&mut self, progress: Option<Progress>) {
+        self.progress = progress;
     }
 
     /// Finds out how long the body is. Before anything is sent, and only then.
     pub(crate) fn prepare(&mut self) -> Result<()> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Source(source) => source.prepare(),
             _ => Ok(()),
         }
     }
 
     pub(crate) fn extent(&self) -> Extent {
-        match (&self.0, self.length()) {
-            (Kind::Empty, _) => Extent::Nothing,
-            (_, Some(length)) => Extent::Length(length),
-            (_, None) => Extent::Unknown,
+        match &self.kind {
+            Kind::Empty => Extent::Nothing,
+            Kind::Bytes(bytes) => Extent::Length(bytes.len() as u64),
+            Kind::Source(source) => source.length_told().map_or(Extent::Unknown, Extent::Length),
         }
     }
 
     /// The user says how long a body of unknown length is.
     pub(crate) fn declare(&mut self, length: u64) {
-        if let Kind::Source(source) = &mut self.0 {
+        if let Kind::Source(source) = &mut self.kind {
             source.declare(length);
         }
     }
@@ -191,7 +288,7 @@ impl Body {
     /// Reads the first piece, should there be a reader. Its time is the caller's own then, and no connection waits for
     /// it.
     pub(crate) fn prime(&mut self) -> Result<()> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Source(source) => source.piece().map(drop),
             _ => Ok(()),
         }
@@ -199,7 +296,7 @@ impl Body {
 
     /// Whether it can be sent from its start, as far as can be said without trying.
     pub(crate) fn can_rewind(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Source(source) => source.can_rewind(),
             _ => true,
         }
@@ -207,7 +304,7 @@ impl Body {
 
     /// Goes back to the start.
     pub(crate) fn rewind(&mut self) -> io::Result<()> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Source(source) => source.rewind(),
             _ => Ok(()),
         }
@@ -215,11 +312,18 @@ impl Body {
 
     /// The body on its way out, from where it stands.
     pub(crate) fn outgoing(&mut self) -> Outgoing<'_> {
-        match &mut self.0 {
-            Kind::Empty => Outgoing::Bytes(&[]),
-            Kind::Shared(bytes) => Outgoing::Bytes(bytes),
-            Kind::Owned(bytes) => Outgoing::Bytes(bytes),
+        let total = match self.extent() {
+            Extent::Length(length) => Some(length),
+            _ => None,
+        };
+        let outgoing = match &mut self.kind {
+            Kind::Empty => return Outgoing::Bytes(&[]),
+            Kind::Bytes(bytes) => Outgoing::Bytes(bytes),
             Kind::Source(source) => Outgoing::Source(source),
+        };
+        match &self.progress {
+            Some(progress) => outgoing.watched(progress, total),
+            None => outgoing,
         }
     }
 }
@@ -233,103 +337,10 @@ impl Default for Body {
 impl fmt::Debug for Body {
     /// The kind and the length only: bodies carry secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty => f.write_str("Body(empty)"),
-            Kind::Shared(bytes) => write!(f, "Body({} bytes)", bytes.len()),
-            Kind::Owned(bytes) => write!(f, "Body({} bytes)", bytes.len()),
+            Kind::Bytes(bytes) => write!(f, "Body({} bytes)", bytes.len()),
             Kind::Source(source) => write!(f, "Body({source:?})"),
-        }
-    }
-}
-
-impl From<Vec<u8>> for Body {
-    fn from(bytes: Vec<u8>) -> Body {
-        Body(Kind::Owned(Arc::new(bytes)))
-    }
-}
-
-impl From<String> for Body {
-    fn from(text: String) -> Body {
-        Body::from(text.into_bytes())
-    }
-}
-
-impl From<Arc<[u8]>> for Body {
-    fn from(bytes: Arc<[u8]>) -> Body {
-        Body(Kind::Shared(bytes))
-    }
-}
-
-impl From<&[u8]> for Body {
-    fn from(bytes: &[u8]) -> Body {
-        Body(Kind::Shared(bytes.into()))
-    }
-}
-
-impl<const N: usize> From<&[u8; N]> for Body {
-    fn from(bytes: &[u8; N]) -> Body {
-        Body::from(bytes.as_slice())
-    }
-}
-
-impl<const N: usize> From<[u8; N]> for Body {
-    fn from(bytes: [u8; N]) -> Body {
-        Body::from(bytes.to_vec())
-    }
-}
-
-impl From<&Vec<u8>> for Body {
-    fn from(bytes: &Vec<u8>) -> Body {
-        Body::from(bytes.as_slice())
-    }
-}
-
-impl From<Box<[u8]>> for Body {
-    fn from(bytes: Box<[u8]>) -> Body {
-        Body::from(bytes.into_vec())
-    }
-}
-
-impl From<Cow<'_, [u8]>> for Body {
-    fn from(bytes: Cow<'_, [u8]>) -> Body {
-        Body::from(bytes.into_owned())
-    }
-}
-
-impl From<&str> for Body {
-    fn from(text: &str) -> Body {
-        Body::from(text.as_bytes())
-    }
-}
-
-impl From<&String> for Body {
-    fn from(text: &String) -> Body {
-        Body::from(text.as_bytes())
-    }
-}
-
-impl From<Cow<'_, str>> for Body {
-    fn from(text: Cow<'_, str>) -> Body {
-        Body::from(text.into_owned())
-    }
-}
-
-impl From<File> for Body {
-    /// A file from where it stands to where its end is when it is sent, with its length. What only looks like a file, a
-    /// pipe or a terminal, is sent in chunks; so is one that says it is empty and is not, as under `/proc`.
-    fn from(mut file: File) -> Body {
-        match file.metadata() {
-            Ok(metadata) if metadata.is_file() && metadata.len() > 0 => Body::seekable(file),
-            // Empty; or one of those that the system makes up when they are read, as under /proc.
-            Ok(metadata) if metadata.is_file() => {
-                let mut first = [0];
-                match file.read(&mut first) {
-                    Ok(0) => Body::from(Vec::new()),
-                    Ok(_) => Body::reader(Cursor::new(first).chain(file)),
-                    Err(_) => Body::reader(file),
-                }
-            }
-            _ => Body::reader(file),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A body on its way to the transport, piece by piece.
 
+use super::progress::Progress;
 use super::source::Source;
 use crate::error::Result;
 
@@ -10,15 +11,31 @@ pub(crate) const PIECE: usize = 128 * 1024;
 pub(crate) enum Outgoing<'a> {
     Bytes(&'a [u8]),
     Source(&'a mut Source),
+    Watched(Box<Watched<'a>>),
 }
 
-impl Outgoing<'_> {
+/// A body whose progress is told.
+pub(crate) struct Watched<'a> {
+    outgoing: Outgoing<'a>,
+    progress: &'a Progress,
+    sent: u64,
+    total: Option<u64>,
+}
+
+impl<'a> Outgoing<'a> {
+    /// Tells that nothing has been sent, and later what has.
+    pub(super) fn watched(self, progress: &'a Progress, total: Option<u64>) -> Outgoing<'a> {
+        progress.tell(0, total);
+        Outgoing::Watched(Box::new(Watched { outgoing: self, progress, sent: 0, total }))
+    }
+
     /// What is to be sent next: empty at the end of the body, and only there. A reader is asked if all that it gave has
     /// been sent.
     pub(crate) fn piece(&mut self) -> Result<&[u8]> {
         match self {
             Outgoing::Bytes(bytes) => Ok(&bytes[..bytes.len().min(PIECE)]),
             Outgoing::Source(source) => source.piece(),
+            Outgoing::Watched(watched) => watched.outgoing.piece(),
         }
     }
 
@@ -27,6 +44,7 @@ impl Outgoing<'_> {
         match self {
             Outgoing::Bytes(bytes) => *bytes = &bytes[sent.min(bytes.len())..],
             Outgoing::Source(source) => source.advance(sent),
+            Outgoing::Watched(watched) => watched.advance(sent),
         }
     }
 
@@ -35,6 +53,22 @@ impl Outgoing<'_> {
         match self {
             Outgoing::Bytes(bytes) => bytes.is_empty(),
             Outgoing::Source(source) => source.is_done(),
+            Outgoing::Watched(watched) => watched.outgoing.is_done(),
+        }
+    }
+}
+
+impl Watched<'_> {
+    fn advance(&mut self, sent: usize) {
+        self.outgoing.advance(sent);
+        let now = match &mut self.outgoing {
+            Outgoing::Source(source) => source.handed(),
+            Outgoing::Bytes(bytes) => self.total.unwrap_or_default() - bytes.len() as u64,
+            Outgoing::Watched(inner) => inner.sent,
+        };
+        if now != self.sent {
+            self.sent = now;
+            self.progress.tell(now, self.total);
         }
     }
 }

@@ -5,11 +5,11 @@
 //! is.
 
 use std::fmt;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::Arc;
+use std::io;
 
+use super::input::Input;
 use super::outgoing::PIECE;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::Result;
 
 /// Room for the size line of a chunk in front of its data (`20000` and CRLF), and for what follows the data.
 const BEFORE: usize = 7;
@@ -20,59 +20,27 @@ const LEAST_ROOM: usize = PIECE / 2;
 
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// A whole piece with what frames it, and the end behind it.
-const STAGE: usize = PIECE + BEFORE + BEHIND + LAST_CHUNK.len();
+/// What frames a chunk, and the end behind it.
+const FRAMING: usize = BEFORE + BEHIND + LAST_CHUNK.len();
 
-pub(crate) trait ReadSeek: Read + Seek + Send {}
+/// A whole piece with what frames it.
+const STAGE: usize = PIECE + FRAMING;
 
-impl<T: Read + Seek + Send> ReadSeek for T {}
-
-type Make = dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync;
-
-/// Where the bytes come from.
-pub(super) enum Reader {
-    Once(Box<dyn Read + Send>),
-    Seekable {
-        reader: Box<dyn ReadSeek>,
-        /// Where it stood, once that was asked.
-        start: Option<u64>,
-    },
-    Factory {
-        make: Arc<Make>,
-        made: Option<Box<dyn Read + Send>>,
-    },
-}
-
-impl Reader {
-    /// Reads once; as `read` does it, but for interruptions and for readers that claim more than there was room for.
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let reader: &mut dyn Read = match self {
-            Reader::Once(reader) => reader,
-            Reader::Seekable { reader, .. } => reader,
-            Reader::Factory { make, made } => match made {
-                Some(reader) => reader,
-                None => made.insert(make()?),
-            },
-        };
-        loop {
-            match reader.read(buf) {
-                Ok(len) if len > buf.len() => {
-                    return Err(io::Error::other("the reader says that it has read more than was asked for"));
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                result => return result,
-            }
-        }
-    }
+/// How a body is cut into chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Chunking {
+    /// Only a body of unknown length is: what one read gives is one chunk.
+    #[default]
+    AsNeeded,
+    /// Any body is.
+    Always,
+    /// Any body is, and each chunk but the last has so many bytes: at least one, and no more than a piece.
+    Exactly(usize),
 }
 
 pub(crate) struct Source {
-    reader: Reader,
-    length: Option<u64>,
-    /// The length was found out and not declared: what has been added since is not sent, and no error.
-    measured: bool,
-    /// Bytes read so far.
-    read: u64,
+    input: Input,
+    chunking: Chunking,
     /// The last byte was read, and what marks the end lies in the stage.
     ended: bool,
     stage: Vec<u8>,
@@ -81,69 +49,74 @@ pub(crate) struct Source {
     sent: usize,
     /// The start of the body is not in the stage any more.
     passed: bool,
+    /// The first chunk in the stage that may not be sent as a whole, and bytes of data in front of it.
+    chunk: (usize, u64),
 }
 
 impl Source {
-    pub(super) fn new(reader: Reader, length: Option<u64>) -> Source {
+    pub(super) fn new(input: Input) -> Source {
         Source {
-            reader,
-            length,
-            measured: false,
-            read: 0,
+            input,
+            chunking: Chunking::AsNeeded,
             ended: false,
             stage: Vec::new(),
             filled: 0,
             sent: 0,
             passed: false,
+            chunk: (0, 0),
         }
     }
 
+    /// The length of what is read, however it is framed.
     pub(super) fn length(&self) -> Option<u64> {
-        self.length
+        self.input.length()
     }
 
+    /// The length, where the server is told it in front.
+    pub(super) fn length_told(&self) -> Option<u64> {
+        self.input.length().filter(|_| self.chunking == Chunking::AsNeeded)
+    }
+
+    /// What was read already was framed without a length.
     pub(super) fn declare(&mut self, length: u64) {
-        self.length.get_or_insert(length);
-    }
-
-    pub(super) fn try_clone(&self) -> Option<Source> {
-        match &self.reader {
-            Reader::Factory { make, .. } => {
-                Some(Source::new(Reader::Factory { make: make.clone(), made: None }, self.length))
-            }
-            _ => None,
+        if self.stage.is_empty() {
+            self.input.declare(length);
         }
     }
 
-    pub(super) fn prepare(&mut self) -> Result<()> {
-        let Reader::Seekable { reader, start: start @ None } = &mut self.reader else { return Ok(()) };
-        let mut measure = || {
-            let here = reader.stream_position()?;
-            let end = reader.seek(SeekFrom::End(0))?;
-            reader.seek(SeekFrom::Start(here))?;
-            Ok((here, end.saturating_sub(here)))
-        };
-        let (here, length) =
-            measure().map_err(|error: io::Error| Error::new(ErrorKind::BodyRead, Phase::Prepare).with_source(error))?;
-        *start = Some(here);
-        (self.length, self.measured) = (Some(length), true);
+    /// Errors if something was read already, which is framed otherwise, and cannot be read again.
+    pub(super) fn set_chunking(&mut self, chunking: Chunking) -> io::Result<()> {
+        if chunking != self.chunking && !self.stage.is_empty() {
+            self.input.restart()?;
+            self.stage = Vec::new();
+            (self.filled, self.sent, self.ended, self.passed, self.chunk) = (0, 0, false, false, (0, 0));
+        }
+        self.chunking = chunking;
         Ok(())
     }
 
+    pub(super) fn try_clone(&self) -> Option<Source> {
+        Some(Source { chunking: self.chunking, ..Source::new(self.input.try_clone()?) })
+    }
+
+    pub(super) fn into_input(self) -> Input {
+        self.input
+    }
+
+    pub(super) fn prepare(&mut self) -> Result<()> {
+        self.input.prepare()
+    }
+
     pub(super) fn can_rewind(&self) -> bool {
-        !self.passed || !matches!(self.reader, Reader::Once(_))
+        !self.passed || self.input.can_restart()
     }
 
     pub(super) fn rewind(&mut self) -> io::Result<()> {
         if self.passed {
-            match &mut self.reader {
-                Reader::Once(_) => return Err(io::Error::other("the reader gave its bytes once, and has no others")),
-                Reader::Seekable { reader, start } => drop(reader.seek(SeekFrom::Start(start.unwrap_or_default()))?),
-                Reader::Factory { made, .. } => *made = None,
-            }
-            (self.passed, self.ended, self.read, self.filled) = (false, false, 0, 0);
+            self.input.restart()?;
+            (self.passed, self.ended, self.filled) = (false, false, 0);
         }
-        self.sent = 0;
+        (self.sent, self.chunk) = (0, (0, 0));
         Ok(())
     }
 
@@ -154,9 +127,10 @@ impl Source {
     /// What is to be sent next, which is read if all that was read has been sent. Empty at the end only.
     pub(super) fn piece(&mut self) -> Result<&[u8]> {
         if self.sent == self.filled && !self.ended {
-            match self.length {
-                Some(length) => self.read_exactly(length)?,
-                None => self.read_chunk()?,
+            match (self.length_told(), self.chunking) {
+                (Some(length), _) => self.read_exactly(length)?,
+                (None, Chunking::Exactly(size)) => self.read_chunks(size)?,
+                (None, _) => self.read_chunk()?,
             }
         }
         Ok(&self.stage[self.sent..self.filled])
@@ -166,51 +140,89 @@ impl Source {
         self.sent = (self.sent + sent).min(self.filled);
     }
 
-    /// Makes room behind what is filled: for `left` bytes, if it is known that no more follow.
-    fn make_room(&mut self, left: Option<u64>) {
+    /// Bytes of the body that were sent, without what frames them.
+    pub(super) fn handed(&mut self) -> u64 {
+        if self.length_told().is_some() {
+            return self.input.position().saturating_sub((self.filled - self.sent) as u64);
+        }
+        loop {
+            let (start, before) = self.chunk;
+            let (line, len) = read_size(&self.stage[start..self.filled]);
+            let of_data = self.sent.saturating_sub(start + line).min(len);
+            if len == 0 || self.sent < start + line + len + BEHIND {
+                return before + of_data as u64;
+            }
+            self.chunk = (start + line + len + BEHIND, before + len as u64);
+        }
+    }
+
+    /// Makes room behind what is filled, of this size at least: for `left` bytes, if it is known that no more follow.
+    fn make_room(&mut self, left: Option<u64>, least: usize) {
         let left = left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         if self.stage.is_empty() {
             // Zeroed once, then only overwritten.
             self.stage = vec![0; left.min(STAGE)];
-        } else if self.stage.len() - self.filled < left.min(LEAST_ROOM) {
+        } else if self.stage.len() - self.filled < left.min(least) {
             (self.filled, self.sent, self.passed) = (0, 0, true);
+            self.chunk = (0, self.input.position());
         }
     }
 
     fn read_exactly(&mut self, length: u64) -> Result<()> {
-        let left = length - self.read;
-        self.make_room(Some(left));
+        self.make_room(Some(length.saturating_sub(self.input.position())), LEAST_ROOM);
         let room = &mut self.stage[self.filled..];
-        let most = room.len().min(PIECE).min(usize::try_from(left).unwrap_or(usize::MAX));
-        let len = if most == 0 { 0 } else { self.reader.read(&mut room[..most]).map_err(unreadable)? };
-        self.read += len as u64;
-        if (len as u64) < left {
-            self.filled += len;
-            return if len == 0 { Err(mislength(length, self.read)) } else { Ok(()) };
+        let most = room.len().min(PIECE);
+        let len = self.input.pull(&mut room[..most])?;
+        if self.input.is_spent() {
+            // The server would take a body that goes on for a whole one; so this is asked before it has the last piece.
+            self.input.check_end()?;
+            self.ended = true;
         }
-        // The server would take a body that goes on for a whole one; so this is asked before it has the last piece.
-        let more = if self.measured { 0 } else { self.reader.read(&mut [0]).map_err(unreadable)? };
-        match more {
-            0 => {
-                self.filled += len;
-                self.ended = true;
-                Ok(())
-            }
-            _ => Err(mislength(length, self.read + more as u64)),
-        }
+        self.filled += len;
+        Ok(())
     }
 
     fn read_chunk(&mut self) -> Result<()> {
-        self.make_room(None);
+        self.make_room(None, LEAST_ROOM);
         let room = &mut self.stage[self.filled..];
-        let most = (room.len() - BEFORE - BEHIND - LAST_CHUNK.len()).min(PIECE);
-        let len = self.reader.read(&mut room[BEFORE..BEFORE + most]).map_err(unreadable)?;
-        self.read += len as u64;
+        let most = (room.len() - FRAMING).min(PIECE);
+        let len = self.input.pull(&mut room[BEFORE..BEFORE + most])?;
+        self.frame(len);
+        Ok(())
+    }
+
+    /// Chunks of that size: one, or as many as there is room for, if nobody is waited for.
+    fn read_chunks(&mut self, size: usize) -> Result<()> {
+        self.make_room(None, LEAST_ROOM.max(size + FRAMING));
+        loop {
+            let room = &mut self.stage[self.filled + BEFORE..][..size];
+            let mut len = 0;
+            while len < size {
+                match self.input.pull(&mut room[len..])? {
+                    0 => break,
+                    more => len += more,
+                }
+            }
+            if len > 0 {
+                self.frame(len);
+            }
+            if len < size {
+                self.frame(0);
+            }
+            if self.ended || !self.input.is_at_hand() || self.stage.len() - self.filled < size + FRAMING {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Frames the chunk whose data lies behind the room for its size; without data it is the last.
+    fn frame(&mut self, len: usize) {
+        let room = &mut self.stage[self.filled..];
         if len == 0 {
             room[..LAST_CHUNK.len()].copy_from_slice(LAST_CHUNK);
             self.filled += LAST_CHUNK.len();
             self.ended = true;
-            return Ok(());
+            return;
         }
         let size = write_size(room, len);
         // A whole piece needs all the room for its size; others move up to theirs.
@@ -219,7 +231,6 @@ impl Source {
         }
         room[size + len..][..BEHIND].copy_from_slice(b"\r\n");
         self.filled += size + len + BEHIND;
-        Ok(())
     }
 }
 
@@ -233,36 +244,28 @@ fn write_size(out: &mut [u8], len: usize) -> usize {
     digits + 2
 }
 
+/// How long the size line in front is, and what it says; nothing where there is none.
+fn read_size(framed: &[u8]) -> (usize, usize) {
+    let digits = framed.iter().map_while(|&byte| char::from(byte).to_digit(16));
+    let (count, len) = digits.fold((0, 0), |(count, len), digit| (count + 1, len << 4 | digit as usize));
+    (count + 2, len)
+}
+
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.reader {
-            Reader::Once(_) => "reader",
-            Reader::Seekable { .. } => "seekable reader",
-            Reader::Factory { .. } => "factory of readers",
-        };
-        match self.length {
-            Some(length) => write!(f, "{kind} of {length} bytes"),
-            None => f.write_str(kind),
-        }
+        self.input.fmt(f)
     }
-}
-
-fn unreadable(error: io::Error) -> Error {
-    Error::new(ErrorKind::BodyRead, Phase::Send).with_source(error)
-}
-
-fn mislength(declared: u64, read: u64) -> Error {
-    Error::new(ErrorKind::BodyLength { declared, read }, Phase::Send)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::io::{Cursor, Read};
 
     use proptest::prelude::*;
 
     use super::*;
     use crate::body::{Body, Extent};
+    use crate::error::ErrorKind;
 
     /// Gives its bytes in pieces of these sizes, again and again, and then fails if it is to.
     struct Pieces {
@@ -329,12 +332,105 @@ mod tests {
         assert_eq!(send(&mut Body::reader(io::empty()), 1).unwrap(), b"0\r\n\r\n");
     }
 
+    /// The sizes of the chunks, by the same decoder.
+    fn sizes(mut bytes: &[u8]) -> Vec<usize> {
+        let mut sizes = Vec::new();
+        while !bytes.is_empty() {
+            let (line, len) = read_size(bytes);
+            bytes = &bytes[line + len + 2..];
+            sizes.push(len);
+        }
+        sizes
+    }
+
+    #[test]
+    fn chunks_of_one_size() {
+        let long = vec![7; 300_000];
+        let table: [(&str, Body, usize, Vec<usize>); 9] = [
+            ("B71", Body::from(vec![7; 2500]), 1024, vec![1024, 1024, 452, 0]),
+            ("B71 even", Body::from(vec![7; 2048]), 1024, vec![1024, 1024, 0]),
+            ("B71 a reader in pieces", Body::reader(pieces(&[7; 10], &[3])), 4, vec![4, 4, 2, 0]),
+            ("B71 of known length", Body::sized(pieces(&[7; 10], &[3]), 10), 4, vec![4, 4, 2, 0]),
+            ("B71 a seekable reader", Body::seekable(Cursor::new(vec![7; 9])), 3, vec![3, 3, 3, 0]),
+            ("B71 a whole piece", Body::from(long.clone()), PIECE, vec![PIECE, PIECE, 300_000 - 2 * PIECE, 0]),
+            ("B71 nearly one", Body::from(long), 65_537, vec![65_537, 65_537, 65_537, 65_537, 37_852, 0]),
+            ("B71 one", Body::from("abc"), 1, vec![1, 1, 1, 0]),
+            ("B71 nothing", Body::from(""), 5, vec![0]),
+        ];
+        for (id, mut body, size, expected) in table {
+            let data = body.as_bytes().map(<[u8]>::to_vec);
+            body.set_chunking(Chunking::Exactly(size)).unwrap();
+            body.prepare().unwrap();
+            assert_eq!(body.extent(), Extent::Unknown, "{id}");
+            let sent = send(&mut body, usize::MAX).unwrap();
+            assert_eq!(sizes(&sent), expected, "{id}");
+            if let Some(data) = data {
+                assert!(unchunk(&sent) == data, "{id}");
+                assert!(body.can_rewind(), "{id}: chunked bytes are bytes");
+                body.rewind().unwrap();
+                assert!(send(&mut body, 1000).unwrap() == sent, "{id}");
+            }
+        }
+        let mut all = Body::from(vec![7; 200_000]);
+        all.set_chunking(Chunking::Always).unwrap();
+        assert_eq!(sizes(&send(&mut all, usize::MAX).unwrap()), [PIECE, 200_000 - PIECE, 0]);
+        let mut none = Body::empty();
+        none.set_chunking(Chunking::Always).unwrap();
+        assert_eq!(none.extent(), Extent::Nothing);
+    }
+
+    #[test]
+    fn a_length_is_kept_in_chunks_too() {
+        let too = |declared, read| ErrorKind::BodyLength { declared, read };
+        for (bytes, declared, expected) in [("abcd", 3, too(3, 4)), ("ab", 3, too(3, 2))] {
+            for chunking in [Chunking::Always, Chunking::Exactly(2)] {
+                let mut body = Body::sized(Cursor::new(bytes), declared);
+                body.set_chunking(chunking).unwrap();
+                assert_eq!(send(&mut body, 1).unwrap_err().kind(), &expected);
+            }
+        }
+    }
+
+    /// A hook may want it otherwise between two hops.
+    #[test]
+    fn chunks_of_what_was_read() {
+        let mut bytes = Body::from("text");
+        bytes.set_chunking(Chunking::Always).unwrap();
+        bytes.prime().unwrap();
+        bytes.set_chunking(Chunking::Exactly(2)).unwrap();
+        assert_eq!(send(&mut bytes, 99).unwrap(), b"2\r\nte\r\n2\r\nxt\r\n0\r\n\r\n");
+        let mut once = Body::sized(Cursor::new("text"), 4);
+        once.prime().unwrap();
+        assert_eq!(once.set_chunking(Chunking::Always).unwrap_err().kind(), &ErrorKind::BodyRead);
+        let mut chunked = Body::reader(Cursor::new("text"));
+        chunked.prime().unwrap();
+        chunked.declare(4);
+        assert_eq!(chunked.extent(), Extent::Unknown, "it is in chunks already");
+    }
+
+    /// Small chunks of what is at hand leave together; those of a reader that may take its time leave as they are full.
+    #[test]
+    fn small_chunks() {
+        let count = |mut body: Body| {
+            body.set_chunking(Chunking::Exactly(100)).unwrap();
+            let (mut outgoing, mut pieces) = (body.outgoing(), 0);
+            while let len @ 1.. = outgoing.piece().unwrap().len() {
+                outgoing.advance(len);
+                pieces += 1;
+            }
+            pieces
+        };
+        assert_eq!(count(Body::from(vec![7; 10_000])), 1);
+        assert_eq!(count(Body::reader(io::repeat(7).take(1000))), 11);
+    }
+
     #[test]
     fn sizes_of_chunks() {
         for len in [0, 1, 9, 10, 15, 16, 255, 256, 4095, 4096, 65_535, 65_536, PIECE] {
             let mut out = [0; BEFORE];
             let written = write_size(&mut out, len);
             assert_eq!(out[..written], *format!("{len:x}\r\n").as_bytes());
+            assert_eq!(read_size(&out[..written]), (written, len));
         }
     }
 
@@ -508,6 +604,13 @@ mod tests {
             prop_assert_eq!(&unchunk(&send(&mut chunked, step).unwrap()), &bytes);
             let mut sized = Body::sized(pieces(&bytes, &sizes), bytes.len() as u64);
             prop_assert_eq!(&send(&mut sized, step).unwrap(), &bytes);
+            // In chunks of one size, each but the last.
+            let mut equal = Body::reader(pieces(&bytes, &sizes));
+            let size = sizes[0].min(PIECE);
+            equal.set_chunking(Chunking::Exactly(size)).unwrap();
+            let mut left = self::sizes(&send(&mut equal, step).unwrap());
+            left.truncate(left.len().saturating_sub(2));
+            prop_assert!(left.iter().all(|&len| len == size));
             // Begun, stopped anywhere, and begun again.
             let make = { let (bytes, sizes) = (bytes.clone(), sizes.clone()); move || Ok(pieces(&bytes, &sizes)) };
             let mut factory = Body::factory(make, None);

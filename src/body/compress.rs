@@ -1,0 +1,71 @@
+//! Whether and how a body is compressed.
+
+use super::Body;
+use crate::error::Result;
+#[cfg(not(feature = "gzip"))]
+use crate::error::{Error, ErrorKind, Phase};
+
+/// Whether the body of a request is compressed: see [`RequestBuilder::compress`](crate::RequestBuilder::compress).
+///
+/// | | body | `Content-Encoding` |
+/// |---|---|---|
+/// | `Auto` | compressed if a header `Content-Encoding: gzip` or `deflate` says so | the caller's |
+/// | `Deflate`, `Gzip` | compressed | added |
+/// | `Off` | as it is | the caller's, about what is compressed already |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compress {
+    /// As a header `Content-Encoding` of the request says, which names one coding: gzip or deflate. Others are an
+    /// error: [`Off`](Self::Off) is for what is compressed already.
+    #[default]
+    #[doc(alias = "None")]
+    Auto,
+    /// By deflate, in the zlib format (RFC 9110, section 8.4.1.2).
+    #[doc(alias = "True")]
+    Deflate,
+    /// By gzip (RFC 9110, section 8.4.1.3).
+    Gzip,
+    /// Not at all, whatever a header says.
+    #[doc(alias = "False")]
+    Off,
+}
+
+/// A coding that bodies can be put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Deflate,
+    Gzip,
+}
+
+impl Coding {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Coding::Deflate => "deflate",
+            Coding::Gzip => "gzip",
+        }
+    }
+
+    /// By its name in a Content-Encoding.
+    pub(crate) fn of(name: &[u8]) -> Option<Coding> {
+        [Coding::Deflate, Coding::Gzip].into_iter().find(|coding| name.eq_ignore_ascii_case(coding.name().as_bytes()))
+    }
+}
+
+impl Body {
+    /// The same body in that coding: bytes are compressed at once, all others as they are sent.
+    #[cfg(feature = "gzip")]
+    pub(crate) fn compress(self, coding: Coding) -> Result<Body> {
+        use super::encoder::Encoded;
+
+        let (content, progress, in_memory) = (self.content, self.progress.clone(), self.as_bytes().is_some());
+        let mut encoded = Encoded::new(coding, self.into_input()?);
+        let body = if in_memory { Body::from(encoded.rest()?) } else { Body::composite(encoded) };
+        Ok(Body { content, coding: Some(coding), progress, ..body })
+    }
+
+    #[cfg(not(feature = "gzip"))]
+    pub(crate) fn compress(self, _: Coding) -> Result<Body> {
+        let why = "compressing a body needs the feature gzip; Compress::Off is for what is compressed already";
+        Err(Error::new(ErrorKind::Unsupported(why), Phase::Prepare))
+    }
+}

@@ -1,0 +1,126 @@
+//! What a body is made from.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::sync::Arc;
+
+use super::{Body, Bytes, Content, Kind};
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Body {
+        Body::of(Kind::Bytes(Bytes::Owned(Arc::new(bytes))))
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Body {
+        Body { content: Content::Text, ..Body::from(text.into_bytes()) }
+    }
+}
+
+impl From<Arc<[u8]>> for Body {
+    fn from(bytes: Arc<[u8]>) -> Body {
+        Body::of(Kind::Bytes(Bytes::Shared(bytes)))
+    }
+}
+
+impl From<&[u8]> for Body {
+    fn from(bytes: &[u8]) -> Body {
+        Body::from(Arc::from(bytes))
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Body {
+    fn from(bytes: &[u8; N]) -> Body {
+        Body::from(bytes.as_slice())
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Body {
+    fn from(bytes: [u8; N]) -> Body {
+        Body::from(bytes.to_vec())
+    }
+}
+
+impl From<&Vec<u8>> for Body {
+    fn from(bytes: &Vec<u8>) -> Body {
+        Body::from(bytes.as_slice())
+    }
+}
+
+impl From<Box<[u8]>> for Body {
+    fn from(bytes: Box<[u8]>) -> Body {
+        Body::from(bytes.into_vec())
+    }
+}
+
+impl From<Cow<'_, [u8]>> for Body {
+    fn from(bytes: Cow<'_, [u8]>) -> Body {
+        Body::from(bytes.into_owned())
+    }
+}
+
+impl From<&str> for Body {
+    fn from(text: &str) -> Body {
+        Body { content: Content::Text, ..Body::from(text.as_bytes()) }
+    }
+}
+
+impl From<&String> for Body {
+    fn from(text: &String) -> Body {
+        Body::from(text.as_str())
+    }
+}
+
+impl From<Cow<'_, str>> for Body {
+    fn from(text: Cow<'_, str>) -> Body {
+        Body::from(text.into_owned())
+    }
+}
+
+impl From<File> for Body {
+    /// A file from where it stands to where its end is when it is sent, with its length. What only looks like a file, a
+    /// pipe or a terminal, is sent in chunks; so is one that says it is empty and is not, as under `/proc`.
+    fn from(mut file: File) -> Body {
+        match file.metadata() {
+            Ok(metadata) if metadata.is_file() && metadata.len() > 0 => Body::seekable(file),
+            // Empty; or one of those that the system makes up when they are read, as under /proc.
+            Ok(metadata) if metadata.is_file() => {
+                let mut first = [0];
+                match file.read(&mut first) {
+                    Ok(0) => Body::from(Vec::new()),
+                    Ok(_) => Body::reader(Cursor::new(first).chain(file)),
+                    Err(_) => Body::reader(file),
+                }
+            }
+            _ => Body::reader(file),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_bytes() {
+        let table = [
+            (Body::from("a"), Content::Text),
+            (Body::from(&"a".to_owned()), Content::Text),
+            (Body::from("a".to_owned()), Content::Text),
+            (Body::from(Cow::Borrowed("a")), Content::Text),
+            (Body::from(b"a"), Content::Bytes),
+            (Body::from(vec![1]), Content::Bytes),
+            (Body::from(&[1][..]), Content::Bytes),
+            (Body::form("a=b".into()), Content::Form),
+            (Body::reader(std::io::empty()), Content::Bytes),
+        ];
+        for (body, expected) in table {
+            assert_eq!(body.content(), expected, "{body:?}");
+            if let Some(again) = body.try_clone() {
+                assert_eq!(again.content(), expected, "{body:?}");
+            }
+        }
+    }
+}

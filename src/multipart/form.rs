@@ -1,0 +1,142 @@
+//! The form: its parts, and the line between them.
+
+use std::fmt;
+use std::path::Path;
+
+use super::part::Part;
+use super::stream::Stream;
+use crate::body::Body;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::random;
+
+/// RFC 2046, section 5.1.1.
+const BOUNDARY_MAX: usize = 70;
+
+/// A form with files, sent by [`RequestBuilder::multipart`](crate::RequestBuilder::multipart).
+///
+/// Its `Content-Length` is known when that of every part is; otherwise it is sent in chunks. It can be sent again,
+/// after a redirect or on a fresh connection, if each of its parts can be: see [`Body`]. A reader that fails ends the
+/// request with [`ErrorKind::BodyRead`] and closes the connection, so that no server takes the part for the whole.
+///
+/// What is wrong with a form or its parts, such as a line end in a name, is the error of the request, before anything
+/// is sent.
+///
+/// ```no_run
+/// use hostpool::Session;
+/// use hostpool::multipart::{Form, Part};
+///
+/// let form = Form::new()
+///     .text("title", "Holiday")
+///     .file("photo", "IMG_0001.jpg")?
+///     .part("notes", Part::text("Straße").encoding("latin1"))
+///     .part("log", Part::reader(std::io::stdin()).file_name("log.txt"));
+/// let response = Session::new().post("http://example.com/upload").multipart(form).send()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[doc(alias = "FormData")]
+#[doc(alias = "encode_multipart_formdata")]
+#[derive(Default)]
+#[must_use = "a form is sent with a request"]
+pub struct Form {
+    parts: Vec<(String, Part)>,
+    boundary: Option<String>,
+}
+
+impl Form {
+    /// A form without parts.
+    pub fn new() -> Form {
+        Form::default()
+    }
+
+    /// Adds a text, as a field of a form has it.
+    #[doc(alias = "add_field")]
+    pub fn text(self, name: impl Into<String>, text: impl Into<String>) -> Form {
+        self.part(name, Part::text(text))
+    }
+
+    /// Adds the file at that path: see [`Part::file`].
+    ///
+    /// Errors with [`ErrorKind::BodyRead`] if it cannot be opened.
+    pub fn file(self, name: impl Into<String>, path: impl AsRef<Path>) -> Result<Form> {
+        Ok(self.part(name, Part::file(path)?))
+    }
+
+    /// Adds a part. Several may have the same name.
+    ///
+    /// Names are sent as browsers send them: UTF-8, a `"` as `%22`. Control characters in them are refused.
+    #[doc(alias = "add_field")]
+    pub fn part(mut self, name: impl Into<String>, part: Part) -> Form {
+        self.parts.push((name.into(), part));
+        self
+    }
+
+    /// Sets the line between the parts: 1 to 70 letters, digits, spaces and `'()+_,-./:=?`, no space at the end (RFC
+    /// 2046, section 5.1.1). By default it is 32 random digits, which no content has in it by accident or by design.
+    ///
+    /// The request fails if a text or bytes have it in them; for files and readers that is up to the caller.
+    #[doc(alias = "multipart_boundary")]
+    pub fn boundary(mut self, boundary: impl Into<String>) -> Form {
+        self.boundary = Some(boundary.into());
+        self
+    }
+
+    /// The same form once more; `None` if a part cannot be: see [`Part::try_clone`].
+    pub fn try_clone(&self) -> Option<Form> {
+        let parts = self.parts.iter().map(|(name, part)| Some((name.clone(), part.try_clone()?)));
+        Some(Form { parts: parts.collect::<Option<_>>()?, boundary: self.boundary.clone() })
+    }
+
+    /// The `Content-Type`, with the boundary, and the body: for a [`Request`](crate::Request) that is made by hand.
+    ///
+    /// ```
+    /// use hostpool::multipart::Form;
+    /// use hostpool::{Method, Request, Url};
+    ///
+    /// let (content_type, body) = Form::new().text("a", "1").boundary("line").into_body()?;
+    /// assert_eq!(content_type, "multipart/form-data; boundary=line");
+    /// let mut request = Request::new(Method::POST, Url::parse("http://example.com/")?);
+    /// request.headers_mut().append("Content-Type", &content_type)?;
+    /// *request.body_mut() = body;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn into_body(self) -> Result<(String, Body)> {
+        let own = self.boundary.is_some();
+        let boundary = match self.boundary {
+            Some(boundary) if is_boundary(&boundary) => boundary,
+            Some(_) => return Err(Error::request("a boundary is 1 to 70 of the characters of RFC 2046")),
+            None => random_boundary()?,
+        };
+        let line = format!("--{boundary}");
+        let mut stream = Stream::new(&line);
+        for (name, part) in self.parts {
+            let (head, body) = part.into_parts(&name)?;
+            let found = |bytes| own && memchr::memmem::find(bytes, line.as_bytes()).is_some();
+            if body.as_bytes().is_some_and(found) {
+                return Err(Error::request("a part has the form's boundary in it"));
+            }
+            stream.push(head, body)?;
+        }
+        // Spaces and the like are not for a token (RFC 9110, section 5.6.2).
+        let is_token = boundary.bytes().all(crate::headers::is_token_byte);
+        let quote = if is_token { "" } else { "\"" };
+        Ok((format!("multipart/form-data; boundary={quote}{boundary}{quote}"), Body::composite(stream)))
+    }
+}
+
+fn is_boundary(boundary: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
+    (1..=BOUNDARY_MAX).contains(&boundary.len()) && boundary.bytes().all(fits) && !boundary.ends_with(' ')
+}
+
+fn random_boundary() -> Result<String> {
+    let mut bytes = [0; 16];
+    random::fill(&mut bytes).map_err(|error| Error::new(ErrorKind::Io, Phase::Prepare).with_source(error))?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
+}
+
+impl fmt::Debug for Form {
+    /// Names, and of texts, bytes and readers the lengths only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.parts.iter().map(|(name, part)| (name, part))).finish()
+    }
+}

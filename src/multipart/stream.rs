@@ -1,0 +1,94 @@
+//! The bytes of a form, part by part.
+
+use std::io;
+
+use crate::body::{Body, Composite, Input};
+use crate::error::{Error, Result};
+
+pub(super) struct Stream {
+    /// `--` and the boundary.
+    line: String,
+    parts: Vec<Piece>,
+    /// The part that is being sent; behind the last stands the end.
+    part: usize,
+    /// Bytes of its head that are out; of the end, behind the last part.
+    head_sent: usize,
+    end: String,
+}
+
+/// A part: all that stands in front of its content, and that.
+struct Piece {
+    head: String,
+    content: Input,
+}
+
+impl Stream {
+    pub(super) fn new(line: &str) -> Stream {
+        Stream { line: line.into(), parts: Vec::new(), part: 0, head_sent: 0, end: format!("{line}--\r\n") }
+    }
+
+    pub(super) fn push(&mut self, head: String, body: Body) -> Result<()> {
+        let before = if self.parts.is_empty() { "" } else { "\r\n" };
+        let head = format!("{before}{}\r\n{head}", self.line);
+        self.parts.push(Piece { head, content: body.into_input()? });
+        self.end = format!("\r\n{}--\r\n", self.line);
+        Ok(())
+    }
+}
+
+impl Composite for Stream {
+    fn prepare(&mut self) -> Result<Option<u64>> {
+        let mut total = Some(self.end.len() as u64);
+        let too_long = || Error::request("the parts of a form are longer than 64 bits can say");
+        for piece in &mut self.parts {
+            piece.content.prepare()?;
+            total = match (total, piece.content.length()) {
+                (Some(total), Some(length)) => {
+                    let length = length.checked_add(piece.head.len() as u64);
+                    Some(length.and_then(|length| total.checked_add(length)).ok_or_else(too_long)?)
+                }
+                _ => None,
+            };
+        }
+        Ok(total)
+    }
+
+    /// Fills the buffer with all that is there without asking a reader twice: the second time it may have to wait, and
+    /// what the first gave leaves at once.
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buf.len() {
+            let piece = self.parts.get_mut(self.part);
+            let head = piece.as_ref().map_or(&self.end, |piece| &piece.head);
+            let head = &head.as_bytes()[self.head_sent..];
+            let len = head.len().min(buf.len() - filled);
+            buf[filled..][..len].copy_from_slice(&head[..len]);
+            self.head_sent += len;
+            filled += len;
+            let Some(piece) = piece.filter(|_| filled < buf.len()) else { break };
+            let len = piece.content.pull(&mut buf[filled..])?;
+            filled += len;
+            if len == 0 {
+                (self.part, self.head_sent) = (self.part + 1, 0);
+            } else if !piece.content.is_at_hand() {
+                break;
+            }
+        }
+        Ok(filled)
+    }
+
+    fn can_restart(&self) -> bool {
+        self.parts.iter().all(|piece| piece.content.can_restart())
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        (self.part, self.head_sent) = (0, 0);
+        self.parts.iter_mut().try_for_each(|piece| piece.content.restart())
+    }
+
+    fn try_clone(&self) -> Option<Box<dyn Composite>> {
+        let clone = |piece: &Piece| Some(Piece { head: piece.head.clone(), content: piece.content.try_clone()? });
+        let parts = self.parts.iter().map(clone).collect::<Option<_>>()?;
+        Some(Box::new(Stream { line: self.line.clone(), parts, part: 0, head_sent: 0, end: self.end.clone() }))
+    }
+}
