@@ -9,6 +9,7 @@ mod support;
 use std::io::Read;
 
 use alloc::{counted, reset_peak};
+use hostpool::multipart::{Form, Part};
 use hostpool::{ConnectionPool, ErrorKind, Session, Timeout};
 use support::{PATIENCE, Server, Step, answer, answers};
 
@@ -184,6 +185,25 @@ fn bombs_cost_little() {
         let cost = counted().peak - before;
         assert!(cost < 13 << 20, "{codings}: {cost}");
     }
+}
+
+/// However long its parts are, a form costs one buffer.
+#[test]
+fn a_form_is_streamed() {
+    const LEN: u64 = 32 << 20;
+    let server = Server::new(vec![vec![Step::Request, Step::Send(response(7, "small").into())]]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(LEN).unwrap();
+    let form =
+        Form::new().file("file", file.path()).unwrap().part("reader", Part::reader(std::io::repeat(7).take(LEN)));
+    let session = Session::builder().timeout(PATIENCE).build().unwrap();
+    reset_peak();
+    let before = counted().live;
+    session.post(server.url("/")).multipart(form).send().unwrap();
+    let cost = counted().peak - before;
+    assert!(cost <= 256 * 1024, "{cost}");
+    let (_, request) = server.seen.requests.lock().unwrap().remove(0);
+    assert!(request.len() as u64 > 2 * LEN);
 }
 
 /// Rows A6.3, A8.1, A8.3: memory follows what arrives, never what is announced, and is bounded when that has no end.

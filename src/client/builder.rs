@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::engine::{Engine, Policy};
 use super::middleware::Next;
 use super::request::Request;
-use crate::body::Body;
+use super::urlencoded;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
 use crate::response::Response;
@@ -48,9 +48,56 @@ impl RequestBuilder {
     #[doc(alias = "fields")]
     pub fn params<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         self.change(|request| {
-            let query = encode_pairs(pairs);
+            let query = urlencoded::encode(pairs);
             if !query.is_empty() {
                 request.url = request.url.with_query(&query)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds the pairs of any value that has them: a map, a struct, or a sequence of pairs, in its order. Values are
+    /// texts, numbers, booleans and variants without values; `None` is left out, and a sequence gives its name to each
+    /// of its elements. Anything nested deeper is an error.
+    ///
+    /// ```no_run
+    /// # use hostpool::Session;
+    /// #[derive(serde::Serialize)]
+    /// struct Search<'a> {
+    ///     q: &'a str,
+    ///     page: Option<u32>,
+    ///     tag: Vec<&'a str>,
+    /// }
+    ///
+    /// let search = Search { q: "blue chair", page: None, tag: vec!["new", "wood"] };
+    /// // GET /items?q=blue+chair&tag=new&tag=wood
+    /// Session::new().get("http://example.com/items").params_from(&search).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[cfg(feature = "json")]
+    #[doc(alias = "query")]
+    pub fn params_from(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
+        match urlencoded::pairs(value) {
+            Ok(pairs) => self.params(pairs),
+            Err(error) => self.change(|_| Err(error)),
+        }
+    }
+
+    /// Adds a text that is encoded already to the query of the URL, behind what it has. Nothing in it is changed, but
+    /// for what may not stand in a query at all, such as spaces and `#`.
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/?a=1").raw_query("sig=a%2Fb+c").build()?;
+    /// assert_eq!(request.url().target(), "/?a=1&sig=a%2Fb+c");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "params")]
+    pub fn raw_query(self, query: &str) -> Self {
+        self.change(|request| {
+            if !query.is_empty() {
+                request.url = request.url.with_query(&urlencoded::raw_query(query))?;
             }
             Ok(())
         })
@@ -64,68 +111,6 @@ impl RequestBuilder {
     /// Adds all these headers.
     pub fn headers(self, headers: &Headers) -> Self {
         self.change(|request| Ok(request.headers.extend(headers)?))
-    }
-
-    /// Sends bytes, a file or what a reader gives as the body: see [`Body`]. No Content-Type is added.
-    ///
-    /// ```no_run
-    /// use hostpool::{Body, Session};
-    /// use std::fs::File;
-    ///
-    /// let session = Session::new();
-    /// session.put("http://example.com/text").data("text").send()?;
-    /// session.put("http://example.com/file").data(File::open("large.bin")?).send()?;
-    /// session.post("http://example.com/stream").data(Body::reader(std::io::stdin())).send()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[doc(alias = "body")]
-    pub fn data(self, body: impl Into<Body>) -> Self {
-        self.change(|request| {
-            request.body = body.into();
-            request.content_type = None;
-            Ok(())
-        })
-    }
-
-    /// Sends pairs as `application/x-www-form-urlencoded`, unless a header says otherwise.
-    pub fn form<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.change(|request| {
-            request.body = Body::from(encode_pairs(pairs));
-            request.content_type = Some("application/x-www-form-urlencoded");
-            Ok(())
-        })
-    }
-
-    /// Sends a value as JSON, as `application/json` unless a header says otherwise. Errors where it has no JSON form,
-    /// such as a map with keys that are no strings.
-    #[cfg(feature = "json")]
-    pub fn json(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
-        self.change(|request| {
-            let json = serde_json::to_vec(value)
-                .map_err(|error| Error::request("the value has no JSON form").with_source(error))?;
-            request.body = Body::from(json);
-            request.content_type = Some("application/json");
-            Ok(())
-        })
-    }
-
-    /// Asks the server for its word before the body is sent (`Expect: 100-continue`; RFC 9110, section 10.1.1): a
-    /// server that will refuse the request says so, and the body stays here. The same as a header of that name. Where
-    /// no word comes the body is sent after [`Timeout::expect`]. Without a body nothing is asked.
-    ///
-    /// ```no_run
-    /// use hostpool::Session;
-    ///
-    /// let upload = std::fs::File::open("large.bin")?;
-    /// let response = Session::new().put("http://example.com/large").data(upload).expect100(true).send()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[doc(alias = "expect_continue")]
-    pub fn expect100(self, expect: bool) -> Self {
-        self.change(|request| {
-            request.expect = expect;
-            Ok(())
-        })
     }
 
     /// How many bytes `bytes`, `text` and `json` read at most of the response's body, in place of the client's
@@ -184,7 +169,7 @@ impl RequestBuilder {
         self
     }
 
-    /// The same request once more; `None` if its body cannot be (see [`Body::try_clone`]), or if what it was given was
+    /// The same request once more; `None` if its body cannot be (see [`Body::try_clone`](crate::Body::try_clone)), or if what it was given was
     /// wrong.
     pub fn try_clone(&self) -> Option<RequestBuilder> {
         let request = self.request.as_ref().ok()?.try_clone()?;
@@ -223,12 +208,6 @@ impl RequestBuilder {
         }
         self
     }
-}
-
-fn encode_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> String {
-    let mut encoder = url::form_urlencoded::Serializer::new(String::new());
-    encoder.extend_pairs(pairs);
-    encoder.finish()
 }
 
 /// What has connections for others: a [`PoolManager`](crate::PoolManager).

@@ -4,7 +4,8 @@ use http::{Method, Version};
 
 use super::engine::Policy;
 use super::request::Request;
-use crate::body::Extent;
+use super::shape::shape;
+use crate::body::{Content, Extent};
 use crate::coding;
 use crate::error::{Error, Result};
 use crate::h1::encode;
@@ -22,6 +23,7 @@ struct Given {
     authorization: bool,
     content_type: bool,
     content_length: bool,
+    content_encoding: bool,
     connection: bool,
     expect: bool,
     cookie: bool,
@@ -47,31 +49,30 @@ pub(super) struct Sent {
     pub(super) expects: bool,
 }
 
-/// Finds out how long the body is, where need be by the user's Content-Length, and refuses what would break the
-/// message's framing; before a connection is taken for it.
-pub(super) fn prepare(request: &mut Request) -> Result<()> {
+/// Makes of the body what the settings say, finds out how long it is, where need be by the user's Content-Length, and
+/// refuses what would break the message's framing; before a connection is taken for it.
+pub(super) fn prepare(request: &mut Request, policy: &Policy) -> Result<()> {
     check_host(&request.headers)?;
     request.body.prepare()?;
+    shape(request, policy)?;
     let mut lengths = 0;
     for field in request.headers.iter() {
         let name = field.name();
         let refuse = |why| Err(InvalidHeader::reserved(name, why).into());
-        match name.len() {
-            14 if name.eq_ignore_ascii_case("content-length") => {
-                lengths += 1;
-                if lengths > 1 {
-                    return refuse("is given twice");
-                }
-                let Some(given) = decimal(field.bytes()) else { return refuse("is no number of bytes") };
-                request.body.declare(given);
-                if request.body.length() != Some(given) {
-                    return refuse("differs from the length of the body");
-                }
-            }
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => {
-                return refuse("is set by the client, which frames the body");
-            }
-            _ => {}
+        if name.len() != 14 || !name.eq_ignore_ascii_case("content-length") {
+            continue;
+        }
+        lengths += 1;
+        if lengths > 1 {
+            return refuse("is given twice");
+        }
+        let Some(given) = decimal(field.bytes()) else { return refuse("is no number of bytes") };
+        request.body.declare(given);
+        match request.body.extent() {
+            Extent::Length(length) if length == given => {}
+            Extent::Nothing if given == 0 => {}
+            Extent::Unknown => return refuse("contradicts the chunks that the body is sent in"),
+            Extent::Length(_) | Extent::Nothing => return refuse("differs from the length of the body"),
         }
     }
     if request.method == Method::CONNECT {
@@ -79,7 +80,7 @@ pub(super) fn prepare(request: &mut Request) -> Result<()> {
     }
     // HTTP/1.0 knows no chunks (RFC 9112, section 6.1).
     if request.version == Version::HTTP_10 && request.body.extent() == Extent::Unknown {
-        return Err(Error::request("HTTP/1.0 needs a body whose length is known"));
+        return Err(Error::request("HTTP/1.0 has no chunks, and needs a body whose length is known"));
     }
     Ok(())
 }
@@ -165,8 +166,11 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
     for field in others.chain(own).filter(kept) {
         write(out, field.name(), field.bytes(), &mut sent);
     }
-    if let Some(content_type) = request.content_type.filter(|_| !given.content_type) {
+    if let Some(content_type) = content_type(request, policy).filter(|_| !given.content_type) {
         encode::field(out, "Content-Type", content_type.as_bytes());
+    }
+    if let Some(coding) = request.body.coding().filter(|_| !given.content_encoding) {
+        encode::field(out, "Content-Encoding", coding.name().as_bytes());
     }
     match request.body.extent() {
         Extent::Unknown => encode::field(out, "Transfer-Encoding", b"chunked"),
@@ -181,6 +185,17 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
     }
     encode::end(out);
     sent
+}
+
+/// What the body is, where no field says it.
+fn content_type<'a>(request: &'a Request, policy: &Policy) -> Option<&'a str> {
+    match (&request.content_type, request.body.content()) {
+        (Some(content_type), _) => Some(content_type),
+        _ if !policy.content_type || request.body.is_empty() => None,
+        (None, Content::Text) => Some("text/plain; charset=utf-8"),
+        (None, Content::Form) => Some("application/x-www-form-urlencoded"),
+        (None, Content::Bytes) => Some("application/octet-stream"),
+    }
 }
 
 /// The client's own fields, as far as they are for this origin, and nothing else of the call takes their place.
@@ -206,6 +221,8 @@ fn write(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut Sent) {
         }
         15 if name.eq_ignore_ascii_case("idempotency-key") => sent.keyed = true,
         17 if name.eq_ignore_ascii_case("x-idempotency-key") => sent.keyed = true,
+        // The caller may ask for it; it is written where the body's framing is.
+        17 if name.eq_ignore_ascii_case("transfer-encoding") => return,
         _ => {}
     }
     encode::field(out, name, value);
@@ -224,13 +241,14 @@ fn given<'a>(fields: impl Iterator<Item = Header<'a>>) -> Given {
     given
 }
 
-/// What is not to be added counts as given. A request cannot do without a Host, nor a body without its length.
+/// What is not to be added counts as given. A request cannot do without a Host, nor a body without its length and its
+/// coding.
 fn skipped(request: &Request, policy: &Policy) -> Given {
     let mut given = Given::default();
     for name in request.options().map_or(&[][..], |options| &options.skip).iter().chain(&policy.skip) {
         given.note(name);
     }
-    Given { host: 0, content_length: false, ..given }
+    Given { host: 0, content_length: false, content_encoding: false, ..given }
 }
 
 impl Given {
@@ -251,6 +269,7 @@ impl Given {
             12 => given.content_type |= name.eq_ignore_ascii_case("content-type"),
             13 => given.authorization |= name.eq_ignore_ascii_case("authorization"),
             14 => given.content_length |= name.eq_ignore_ascii_case("content-length"),
+            16 => given.content_encoding |= name.eq_ignore_ascii_case("content-encoding"),
             15 => given.accept_encoding |= name.eq_ignore_ascii_case("accept-encoding"),
             _ => {}
         }
@@ -266,6 +285,7 @@ impl Given {
             authorization: self.authorization | other.authorization,
             content_type: self.content_type | other.content_type,
             content_length: self.content_length,
+            content_encoding: self.content_encoding | other.content_encoding,
             connection: self.connection | other.connection,
             expect: self.expect | other.expect,
             cookie: self.cookie | other.cookie,
@@ -324,7 +344,7 @@ mod tests {
         ];
         for (method, headers, body, expected) in table {
             let mut request = request(method, headers, body);
-            prepare(&mut request).unwrap();
+            prepare(&mut request, &Policy::default()).unwrap();
             let (text, _) = encoded(&request, &Policy::default());
             assert_eq!(text, format!("{method} /p?q HTTP/1.1\r\n{expected}\r\n"));
         }
@@ -367,20 +387,77 @@ mod tests {
             request
         };
         let mut chunked = unknown();
-        prepare(&mut chunked).unwrap();
+        prepare(&mut chunked, &Policy::default()).unwrap();
         let (text, _) = encoded(&chunked, &Policy::default());
         assert!(text.ends_with("Transfer-Encoding: chunked\r\n\r\n") && !text.contains("Content-Length"), "{text}");
 
         let mut declared = unknown();
         declared.headers.append("Content-Length", "7").unwrap();
-        prepare(&mut declared).unwrap();
+        prepare(&mut declared, &Policy::default()).unwrap();
         let (text, _) = encoded(&declared, &Policy::default());
         assert!(text.ends_with("Content-Length: 7\r\n\r\n") && !text.contains("chunked"), "{text}");
         assert_eq!(declared.body.length(), Some(7));
 
         let mut old = unknown();
         old.version = Version::HTTP_10;
-        assert!(prepare(&mut old).is_err());
+        assert!(prepare(&mut old, &Policy::default()).is_err());
+    }
+
+    /// Fields, a body and what is known of it; what a session says it is, and what a pool.
+    type Said<'a> = (&'a str, Fields<'a>, Body, Option<&'static str>, Option<&'a str>, Option<&'a str>);
+
+    #[test]
+    fn what_the_body_is_said_to_be() {
+        let (text, bytes) = ("text/plain; charset=utf-8", "application/octet-stream");
+        let form = "application/x-www-form-urlencoded";
+        let table: [Said<'_>; 8] = [
+            ("B58 text", &[], Body::from("x"), None, Some(text), None),
+            ("B58", &[], Body::from(b"x"), None, Some(bytes), None),
+            ("B58 a reader", &[], Body::reader(std::io::empty()), None, Some(bytes), None),
+            ("B59", &[], Body::form("a=b".into()), Some(form), Some(form), Some(form)),
+            ("B59 by hand", &[], Body::form("a=b".into()), None, Some(form), None),
+            ("B56", &[], Body::empty(), None, None, None),
+            ("no bytes", &[], Body::from(""), None, None, None),
+            ("B61", &[("Content-Type", "a/b")], Body::from("x"), None, Some("a/b"), Some("a/b")),
+        ];
+        for (row, headers, body, known, of_a_session, of_a_pool) in table {
+            let request = Request { body, content_type: known.map(Into::into), ..request("POST", headers, "") };
+            for (content_type, expected) in [(true, of_a_session), (false, of_a_pool)] {
+                let mut policy = Policy { content_type, ..Policy::default() };
+                let value = |text: &str| {
+                    let mut values = text.lines().filter_map(|line| line.strip_prefix("Content-Type: "));
+                    (values.next().map(str::to_owned), values.count())
+                };
+                let (text, _) = encoded(&request, &policy);
+                assert_eq!(value(&text), (expected.map(str::to_owned), 0), "{row}");
+                policy.skip.push("content-type".into());
+                let own = request.headers.get("Content-Type").map(str::to_owned);
+                assert_eq!(value(&encoded(&request, &policy).0), (own, 0), "{row}, skipped");
+            }
+        }
+    }
+
+    /// B73: what the caller asks for by a header is once on the wire; without a body there is nothing to cut.
+    #[test]
+    fn chunks_by_a_header() {
+        let asks = ("transfer-encoding", "Chunked");
+        for (body, framed) in [("12345", "Transfer-Encoding: chunked\r\n"), ("", "Content-Length: 0\r\n")] {
+            let mut request = request("POST", &[asks], body);
+            prepare(&mut request, &Policy::default()).unwrap();
+            let (text, _) = encoded(&request, &Policy::default());
+            let framing: String = text
+                .split_inclusive('\n')
+                .filter(|line| line.contains("ncoding: c") || line.contains("Length"))
+                .collect();
+            assert_eq!(framing, framed);
+            assert!(!text.contains("transfer-encoding"), "{text}");
+        }
+        let mut old = request("POST", &[asks], "12345");
+        old.version = Version::HTTP_10;
+        assert!(prepare(&mut old, &Policy::default()).is_err());
+        let mut other = request("POST", &[("Content-Length", "5")], "12345");
+        other.options_mut().chunking = crate::body::Chunking::Always;
+        assert!(prepare(&mut other, &Policy::default()).is_err(), "A4.5 by an option");
     }
 
     #[test]
@@ -417,17 +494,21 @@ mod tests {
             (&[("Content-Length", "5, 5")], "A4.3 list"),
             (&[("Content-Length", "5"), ("content-length", "5")], "A4.3 twice"),
             (&[("Content-Length", "5"), ("Transfer-Encoding", "chunked")], "A4.5"),
-            (&[("transfer-encoding", "chunked")], "A4.5 alone"),
+            (&[("transfer-encoding", "chunked"), ("Content-Length", "0")], "A4.5 the other way"),
+            (&[("transfer-encoding", "gzip, chunked")], "A4.5 another coding"),
+            (&[("transfer-encoding", "identity")], "A4.5 no chunks"),
+            (&[("transfer-encoding", "chunked"), ("Transfer-Encoding", "chunked")], "A4.5 twice"),
             (&[("Host", "a"), ("host", "b")], "A4.6 twice"),
             (&[("Host", "a/b")], "A4.6 slash"),
             (&[("Host", "u@a")], "A4.6 at"),
             (&[("Host", "a b")], "A4.6 space"),
         ];
+        let prepare = |mut request| prepare(&mut request, &Policy::default());
         for (headers, row) in table {
-            assert!(prepare(&mut request("POST", headers, "12345")).is_err(), "{row}");
+            assert!(prepare(request("POST", headers, "12345")).is_err(), "{row}");
         }
-        prepare(&mut request("POST", &[("Content-Length", "5"), ("Host", "[::1]:80")], "12345")).unwrap();
-        assert!(prepare(&mut request("CONNECT", &[], "")).is_err());
+        prepare(request("POST", &[("Content-Length", "5"), ("Host", "[::1]:80")], "12345")).unwrap();
+        assert!(prepare(request("CONNECT", &[], "")).is_err());
     }
 
     #[test]

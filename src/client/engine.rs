@@ -47,6 +47,8 @@ pub(crate) struct Policy {
     pub(crate) ask_coded: bool,
     /// Coded bodies are handed out as they come.
     pub(crate) keep_coded: bool,
+    /// A body that nobody said anything about is said to be a text or bytes.
+    pub(crate) content_type: bool,
     /// Every connection is closed after its request.
     pub(crate) close: bool,
     /// Fields that are not added by themselves.

@@ -1,5 +1,6 @@
 //! The one engine behind `Session` and the pools: checkout, dial, exchange, replay.
 
+mod bodies;
 mod builder;
 mod credentials;
 mod encode;
@@ -11,6 +12,8 @@ mod replay;
 mod request;
 mod send;
 mod settings;
+mod shape;
+mod urlencoded;
 
 pub(crate) use builder::sealed;
 pub use builder::{Connector, IntoUrl, RequestBuilder};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::middleware::Middleware;
 use crate::auth::Auth;
+use crate::body::{Chunking, Compress, Progress};
 use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
 
@@ -29,6 +30,11 @@ pub(crate) struct Options {
     /// Whether a request that died with an idle connection is sent again.
     pub(crate) replay: Option<bool>,
     pub(crate) middleware: Option<Arc<[Arc<dyn Middleware>]>>,
+    /// The charset that a text or a form is sent in.
+    pub(crate) encoding: Option<Box<str>>,
+    pub(crate) compress: Compress,
+    pub(crate) chunking: Chunking,
+    pub(crate) progress: Option<Progress>,
 }
 
 /// Names of fields, checked.

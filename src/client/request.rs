@@ -1,12 +1,13 @@
 //! Requests as values.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::{Method, Version};
 
 use super::engine::Policy;
 use super::options::Options;
-use crate::body::Body;
+use crate::body::{Body, Compress};
 use crate::headers::Headers;
 use crate::time::Timeout;
 use crate::url::Url;
@@ -37,7 +38,7 @@ pub struct Request {
     pub(crate) timeout: Option<Timeout>,
     pub(crate) version: Version,
     /// What the body is, should the headers not say it.
-    pub(crate) content_type: Option<&'static str>,
+    pub(crate) content_type: Option<Cow<'static, str>>,
     /// Asks the server for its word before the body is sent.
     pub(crate) expect: bool,
     /// In place of the client's limit.
@@ -72,6 +73,7 @@ impl Request {
             url: self.url.clone(),
             headers: self.headers.clone(),
             body: self.body.try_clone()?,
+            content_type: self.content_type.clone(),
             options: self.options.clone(),
             ..*self
         })
@@ -124,6 +126,11 @@ impl Request {
     /// [`RequestBuilder::expect100`](crate::RequestBuilder::expect100).
     pub fn expect100_mut(&mut self) -> &mut bool {
         &mut self.expect
+    }
+
+    /// Whether the body is compressed: see [`RequestBuilder::compress`](crate::RequestBuilder::compress).
+    pub fn compress_mut(&mut self) -> &mut Compress {
+        &mut self.options_mut().compress
     }
 
     /// A limit on the response's body in place of the client's: see

@@ -53,7 +53,7 @@ impl<'a> Hop<'a> {
         deadline: Deadline,
         extra: &'a Extra,
     ) -> Result<Self> {
-        encode::prepare(request)?;
+        encode::prepare(request, policy)?;
         let key = engine.key(request.url.shared_origin());
         Ok(Hop { engine, policy, request, extra, key, deadline })
     }

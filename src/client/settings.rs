@@ -186,14 +186,14 @@ impl RequestBuilder {
         self.set(|options| options.middleware = Some(list.into_iter().map(|one| Arc::new(one) as _).collect()))
     }
 
-    fn set(self, set: impl FnOnce(&mut Options)) -> Self {
+    pub(super) fn set(self, set: impl FnOnce(&mut Options)) -> Self {
         self.try_set(|options| {
             set(options);
             Ok(())
         })
     }
 
-    fn try_set(self, set: impl FnOnce(&mut Options) -> Result<()>) -> Self {
+    pub(super) fn try_set(self, set: impl FnOnce(&mut Options) -> Result<()>) -> Self {
         self.change(|request| set(request.options_mut()))
     }
 }

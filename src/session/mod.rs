@@ -165,6 +165,7 @@ fn policy() -> Policy {
         timeout: TIMEOUT,
         accept: true,
         ask_coded: true,
+        content_type: true,
         follow: true,
         rules: Rules { rewrite: Rewrite::AlsoAfterPost, ..Rules::default() },
         ..Policy::default()

@@ -3,10 +3,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bodies;
 #[cfg(feature = "gzip")]
 mod coding;
 mod deadlines;
 mod limits;
+mod multipart;
 mod pooling;
 mod replay;
 mod requests;
