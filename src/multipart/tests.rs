@@ -7,8 +7,11 @@ use proptest::prelude::*;
 use super::{Form, Part};
 use crate::body::{Body, Extent};
 
+/// Name, file name and content of a part.
+type Parsed = (String, Option<String>, Vec<u8>);
+
 /// Name, file name and content of each part, by the shortest parser that takes nothing else.
-fn parse(boundary: &str, body: &[u8]) -> Option<Vec<(String, Option<String>, Vec<u8>)>> {
+fn parse(boundary: &str, body: &[u8]) -> Option<Vec<Parsed>> {
     let delimiter = format!("\r\n--{boundary}");
     let body = [b"\r\n", body].concat();
     let mut rest = body.strip_prefix(delimiter.as_bytes())?;

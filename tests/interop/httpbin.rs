@@ -144,4 +144,9 @@ fn anything(session: &Session) {
     assert_eq!(echo["args"]["q"], serde_json::json!(["a b&c", "\u{e9}"]));
     assert_eq!(echo["json"], serde_json::json!({"key": [1, 2]}));
     assert_eq!(echo["headers"]["X-A"], "1");
+    let form = hostpool::multipart::Form::new().text("field", "value \u{e9}");
+    let part = hostpool::multipart::Part::bytes("content").file_name("name \u{e9}.txt");
+    let echo: Value = session.post("anything").multipart(form.part("file", part)).send().unwrap().json().unwrap();
+    assert_eq!(echo["form"]["field"], "value \u{e9}");
+    assert_eq!(echo["files"]["file"], "content");
 }

@@ -40,11 +40,13 @@ struct Case {
 
 #[test]
 fn where_cookies_go() {
+    let subdomains: &[&str] = if cfg!(feature = "cookies") { &["n=1"] } else { &[] };
     let case = |row, at, set, then, sent| Case { row, at, set, then, sent };
     let table = [
         case("host only", "http://a.example/", &["n=1"], "http://a.example/x", &["n=1"]),
         case("B214 host only", "http://a.example/", &["n=1"], "http://b.a.example/", &[]),
-        case("B214", "http://a.example/", &["n=1; Domain=a.example"], "http://b.a.example/", &["n=1"]),
+        // Without the list of public suffixes a domain is no more than its host.
+        case("B214", "http://a.example/", &["n=1; Domain=a.example"], "http://b.a.example/", subdomains),
         case("another port", "http://a.example/", &["n=1"], "http://a.example:81/", &["n=1"]),
         case("B215", "http://h.example/foo/bar", &["n=1"], "http://h.example/foo/x", &["n=1"]),
         case("A10.9", "http://h.example/foo/bar", &["n=1"], "http://h.example/foobar", &[]),

@@ -1,0 +1,33 @@
+//! What the documentation names is there.
+
+use std::fs;
+use std::path::Path;
+
+/// `a::b::c` is a module under `tests/`, or a test of one.
+fn exists(name: &str) -> bool {
+    let file = |parts: &[&str]| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(parts.join("/"));
+        let files = [path.with_extension("rs"), path.join("mod.rs"), path.join("main.rs")];
+        files.iter().find_map(|file| fs::read_to_string(file).ok())
+    };
+    let parts: Vec<&str> = name.split("::").collect();
+    let Some((last, module)) = parts.split_last() else { return false };
+    file(&parts).is_some() || file(module).is_some_and(|text| text.contains(&format!("fn {last}(")))
+}
+
+#[test]
+fn tests_that_show_parity() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/parity.md");
+    // A packaged crate has no tests to name.
+    let Ok(text) = fs::read_to_string(path) else { return };
+    let mut rows = 0;
+    for row in text.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [id, _, _, shown] = cells[..] else { continue };
+        for name in shown.split('`').skip(1).step_by(2) {
+            assert!(exists(name), "{id} names {name}");
+            rows += 1;
+        }
+    }
+    assert!(rows > 60, "{rows}");
+}
