@@ -133,7 +133,8 @@ impl RequestBuilder {
     }
 
     /// Whether the body is compressed: [`Compress::Auto`] unless said otherwise. Bytes are compressed at once and have
-    /// a `Content-Length`; files and readers are compressed as they are sent, in chunks. An empty body is not compressed.
+    /// a `Content-Length`; files and readers are compressed as they are sent, in chunks. An empty body is not
+    /// compressed.
     ///
     /// Errors with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) without the feature `gzip`, and with
     /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a header `Content-Encoding` names another
@@ -203,7 +204,8 @@ impl RequestBuilder {
 
     /// Asks the server for its word before the body is sent (`Expect: 100-continue`; RFC 9110, section 10.1.1): a
     /// server that will refuse the request says so, and the body stays here. The same as a header of that name. Where
-    /// no word comes the body is sent after [`Timeout::expect`](crate::Timeout::expect). Without a body nothing is asked.
+    /// no word comes the body is sent after [`Timeout::expect`](crate::Timeout::expect). Without a body nothing is
+    /// asked.
     ///
     /// ```no_run
     /// use hostpool::Session;

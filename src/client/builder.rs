@@ -151,8 +151,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Sends the request over the connections of these pools, in place of the client's own; they stay open. For the free
-    /// functions, which otherwise keep no connection.
+    /// Sends the request over the connections of these pools, in place of the client's own; they stay open. For the
+    /// free functions, which otherwise keep no connection.
     ///
     /// ```no_run
     /// use hostpool::PoolManager;
@@ -169,8 +169,8 @@ impl RequestBuilder {
         self
     }
 
-    /// The same request once more; `None` if its body cannot be (see [`Body::try_clone`](crate::Body::try_clone)), or if what it was given was
-    /// wrong.
+    /// The same request once more; `None` if its body cannot be (see [`Body::try_clone`](crate::Body::try_clone)), or
+    /// if what it was given was wrong.
     pub fn try_clone(&self) -> Option<RequestBuilder> {
         let request = self.request.as_ref().ok()?.try_clone()?;
         Some(RequestBuilder::new(&self.engine, &self.policy, Ok(request)))

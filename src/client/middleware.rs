@@ -10,12 +10,12 @@ use crate::error::Result;
 use crate::response::Response;
 use crate::time::Deadline;
 
-/// Code of the caller's around the sending of a request: it sees the request first and the response last, and may change
-/// both, answer by itself, or send the request more than once.
+/// Code of the caller's around the sending of a request: it sees the request first and the response last, and may
+/// change both, answer by itself, or send the request more than once.
 ///
-/// It wraps all that one call does, with its redirects, under one deadline; to see each request that is sent, redirected
-/// ones too, take [`SessionBuilder::on_request`](crate::SessionBuilder::on_request). The first of a list is the outermost.
-/// A response that it does not pass on is dropped, which gives its connection back.
+/// It wraps all that one call does, with its redirects, under one deadline; to see each request that is sent,
+/// redirected ones too, take [`SessionBuilder::on_request`](crate::SessionBuilder::on_request). The first of a list is
+/// the outermost. A response that it does not pass on is dropped, which gives its connection back.
 ///
 /// Any `Fn(Request, Next) -> Result<Response>` is one. A panic goes on to the caller, and costs no connection.
 ///

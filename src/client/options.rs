@@ -46,7 +46,8 @@ pub(crate) fn names<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result
     names.into_iter().map(check).collect()
 }
 
-/// A pair for the Cookie field (RFC 6265, section 4.2.1). Values are sent as they are, so what would end one is refused.
+/// A pair for the Cookie field (RFC 6265, section 4.2.1). Values are sent as they are, so what would end one is
+/// refused.
 pub(crate) fn cookie(name: &str, value: &str) -> Result<(Box<str>, Box<str>)> {
     if name.is_empty() || !name.bytes().all(is_token_byte) {
         return Err(Error::request("a cookie's name is empty or has a byte that names may not have"));

@@ -17,12 +17,14 @@ impl RequestBuilder {
     /// 301, 302, 303, 307 and 308 are followed (RFC 9110, section 15.4). 303, and 301 and 302 after a `POST`, become a
     /// `GET` without a body; else method and body are sent again. At another origin (scheme, host or port) the request
     /// goes on without `Authorization`, `Cookie`, `Proxy-Authorization`, `Host`, `Origin` and `Referer`, without
-    /// [cookies](Self::cookie) and credentials of its own, and without [sensitive headers](Self::sensitive_headers), and
-    /// does not get them back on a later hop.
+    /// [cookies](Self::cookie) and credentials of its own, and without [sensitive headers](Self::sensitive_headers),
+    /// and does not get them back on a later hop.
     ///
-    /// ```no_run
-    /// let response = hostpool::get("http://example.com/moved").allow_redirects(false).send()?;
-    /// println!("{:?}", response.headers().get("Location"));
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n");
+    /// let response = hostpool::get(&url).allow_redirects(false).send()?;
+    /// assert_eq!(response.headers().get("Location"), Some("/again"));
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[doc(alias = "redirect")]
@@ -31,13 +33,25 @@ impl RequestBuilder {
     }
 
     /// How many redirects are followed, 10 unless said otherwise. One more is
-    /// [`ErrorKind::TooManyRedirects`](crate::ErrorKind::TooManyRedirects), with the [history](crate::Error::history) and
-    /// the last response's [head](crate::Error::head); with 0 the first is.
+    /// [`ErrorKind::TooManyRedirects`](crate::ErrorKind::TooManyRedirects), with the [history](crate::Error::history)
+    /// and the last response's [head](crate::Error::head); with 0 the first is.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n");
+    /// use hostpool::ErrorKind;
+    ///
+    /// let error = hostpool::get(&url).max_redirects(3).send().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::TooManyRedirects);
+    /// assert_eq!(error.history().len(), 3);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn max_redirects(self, max: u32) -> Self {
         self.set(|options| options.max_redirects = Some(max))
     }
 
-    /// Whether a redirect from `https` to `http` is followed. Off by default: who listens on the way would see the rest.
+    /// Whether a redirect from `https` to `http` is followed. Off by default: who listens on the way would see the
+    /// rest.
     pub fn allow_downgrade(self, allow: bool) -> Self {
         self.set(|options| options.downgrade = Some(allow))
     }
@@ -81,6 +95,13 @@ impl RequestBuilder {
     /// it is, follows redirects within the origin, and is not kept.
     ///
     /// Errors if the name is no token, or the value has a semicolon or a control character.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let response = hostpool::get(&url).cookie("theme", "dark").send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn cookie(self, name: &str, value: &str) -> Self {
         self.cookies([(name, value)])
     }
@@ -140,6 +161,16 @@ impl RequestBuilder {
 
     /// The version of HTTP the request is sent in: 1.1 by default, or 1.0, which has no chunks and asks for the
     /// connection to be kept. Others are refused.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::Version;
+    ///
+    /// let response = hostpool::get(&url).version(Version::HTTP_10).send()?;
+    /// assert!(hostpool::get(&url).version(Version::HTTP_2).send().is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn version(self, version: Version) -> Self {
         self.change(|request| match version {
             Version::HTTP_10 | Version::HTTP_11 => {
@@ -152,17 +183,33 @@ impl RequestBuilder {
 
     /// Whether a body that neither a length nor chunks delimit is read until the server closes. It is by default;
     /// without that such a body counts as none, and its connection is closed.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\n\r\nwho knows how much more");
+    /// let response = hostpool::get(&url).read_until_eof(false).send()?;
+    /// assert_eq!(response.bytes()?, b"");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn read_until_eof(self, read: bool) -> Self {
         self.set(|options| options.no_body_until_close = !read)
     }
 
     /// Whether a status from 400 is an error, as [`error_for_status`](crate::Response::error_for_status) makes it.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    /// let error = hostpool::get(&url).raise_for_status(true).send().unwrap_err();
+    /// assert_eq!(error.head().unwrap().status(), 404);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn raise_for_status(self, raise: bool) -> Self {
         self.set(|options| options.raise = Some(raise))
     }
 
-    /// Whether a request that dies with an idle connection, as servers close them, is sent once more on a fresh one.
-    /// It is by default, where that can double nothing: if no byte had left, or the method is idempotent, or there is an
+    /// Whether a request that dies with an idle connection, as servers close them, is sent once more on a fresh one. It
+    /// is by default, where that can double nothing: if no byte had left, or the method is idempotent, or there is an
     /// `Idempotency-Key`.
     pub fn retry_stale(self, retry: bool) -> Self {
         self.set(|options| options.replay = Some(retry))

@@ -91,8 +91,8 @@ impl Response {
     /// file or link that has it; so a download that breaks off leaves nothing behind, and what was there before as it
     /// was. Memory is constant, and there is no limit on the length.
     ///
-    /// Errors of the file system are [`ErrorKind::Output`]; if the new file cannot be made, nothing of the body has been
-    /// read yet. A name that the server suggests is to be taken from
+    /// Errors of the file system are [`ErrorKind::Output`]; if the new file cannot be made, nothing of the body has
+    /// been read yet. A name that the server suggests is to be taken from
     /// [`ContentDisposition::file_name`](crate::ContentDisposition::file_name), which makes it safe.
     ///
     /// ```

@@ -53,6 +53,14 @@ impl SessionBuilder {
 
     /// The pools to use, with their limits and TLS; they may be shared with others. Their headers, timeouts and
     /// limits are for their own requests. Closing the session closes them; to keep them, [detach](Session::detach) it.
+    ///
+    /// ```
+    /// use hostpool::{PoolManager, Session};
+    ///
+    /// let pools = PoolManager::builder().limit(4).build()?;
+    /// let session = Session::builder().connector(pools).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn connector(mut self, connector: impl Into<PoolManager>) -> Self {
         self.connector = Some(connector.into());
         self
@@ -65,8 +73,8 @@ impl SessionBuilder {
     }
 
     /// What relative URLs are resolved against (RFC 3986, section 5), as links of that page would be: under
-    /// `https://api.example/v1/` `items` is `https://api.example/v1/items`, and `/items` is `https://api.example/items`.
-    /// Its path must end in a slash: of `/v1` nothing would be left.
+    /// `https://api.example/v1/` `items` is `https://api.example/v1/items`, and `/items` is
+    /// `https://api.example/items`. Its path must end in a slash: of `/v1` nothing would be left.
     pub fn base_url(self, url: impl IntoUrl) -> Self {
         self.try_set(|policy| {
             let url = Sealed::into_url(url, &Origins::default(), None)?.without_fragment();
@@ -92,6 +100,14 @@ impl SessionBuilder {
 
     /// Headers that no request adds by itself: see
     /// [`RequestBuilder::skip_auto_headers`](crate::RequestBuilder::skip_auto_headers).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder().skip_auto_headers(["User-Agent"]).build()?;
+    /// assert!(Session::builder().skip_auto_headers(["no name"]).build().is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn skip_auto_headers<N: AsRef<str>>(self, skipped: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|policy| {
             policy.skip.extend(names(skipped)?);
@@ -101,6 +117,14 @@ impl SessionBuilder {
 
     /// Cookies that are sent to every host that a request names, though not to where it is redirected. They are in the
     /// session's jar, beside those that servers set.
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder().cookies([("theme", "dark")]).build()?;
+    /// assert_eq!(session.cookies().unwrap().len(), 1);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn cookies<N: AsRef<str>, V: AsRef<str>>(mut self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let jar = self.jar.get_or_insert_default().clone();
         self.policy.cookies = None;
@@ -268,13 +292,26 @@ impl SessionBuilder {
 
     /// Code that sees the last response of each call before the caller does, and may answer another or an error in its
     /// place.
+    ///
+    /// ```
+    /// use hostpool::{Error, Session};
+    ///
+    /// let session = Session::builder()
+    ///     .on_response(|response| match response.headers().contains("X-Served-By") {
+    ///         true => Ok(response),
+    ///         false => Err(Error::custom("something on the way answered in its place")),
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "response_class")]
     pub fn on_response(mut self, hook: impl Fn(Response) -> Result<Response> + Send + Sync + 'static) -> Self {
         self.policy.hooks.on_response.push(Arc::new(hook));
         self
     }
 
-    /// The session. Errors with the first thing that was wrong with what was given, or if options contradict each other.
+    /// The session. Errors with the first thing that was wrong with what was given, or if options contradict each
+    /// other.
     pub fn build(self) -> Result<Session> {
         let SessionBuilder { connector: pools, tls, jar, mut policy, wrong } = self;
         if let Some(error) = wrong {

@@ -65,6 +65,17 @@ impl Session {
 
     /// A request with any method. `send` reports a URL that is none. A relative one is resolved against the session's
     /// [base URL](SessionBuilder::base_url).
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{Method, Session};
+    ///
+    /// let session = Session::new();
+    /// let response = session.request(Method::GET, &url).send()?;
+    /// assert_eq!(response.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
         let engine = self.connector.engine();
         let url = Sealed::into_url(url, &engine.origins, self.policy.base_url.as_ref()).map_err(Error::from);
@@ -76,6 +87,14 @@ impl Session {
 
     /// `HEAD`: see [`request`](Self::request). Redirects are not followed unless
     /// [asked for](RequestBuilder::allow_redirects).
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 204 No Content\r\n\r\n");
+    /// let session = hostpool::Session::new();
+    /// assert_eq!(session.head(&url).send()?.status(), 204);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn head(&self, url: impl IntoUrl) -> RequestBuilder {
         self.request(Method::HEAD, url).allow_redirects(false)
     }
@@ -117,15 +136,26 @@ impl Session {
     /// Ends the session in all threads: idle connections are closed, whoever waits is woken, and requests and responses
     /// that are under way are broken off. These and all later calls fail with
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). A second call does nothing.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let session = hostpool::Session::new();
+    /// session.get(&url).send()?.text()?;
+    /// session.close();
+    /// assert!(session.is_closed());
+    /// assert!(session.get(&url).send().unwrap_err().is_closed());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn close(&self) {
         if !self.policy.detached.swap(true, Ordering::Relaxed) {
             self.connector.close();
         }
     }
 
-    /// Ends the session but not its connector, which is given out, and may serve other sessions. Requests that are under
-    /// way go on; later calls fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed). `None` if the session is closed
-    /// already.
+    /// Ends the session but not its connector, which is given out, and may serve other sessions. Requests that are
+    /// under way go on; later calls fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed). `None` if the session is
+    /// closed already.
     ///
     /// ```
     /// # use hostpool::Session;

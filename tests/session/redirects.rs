@@ -57,6 +57,12 @@ fn within_one_origin() {
             },
             ..to_get
         },
+        Hop {
+            row: "A1.15 in chunks",
+            status: 303,
+            request: |request| request.data("text").chunked(true).encoding("utf-8").on_upload_progress(|_, _| ()),
+            ..to_get
+        },
         Hop { row: "B95 PUT", status: 303, method: "PUT", ..to_get },
         Hop { row: "B95 HEAD", status: 303, method: "HEAD", line: "HEAD /next HTTP/1.1", ..HOP },
         Hop { row: "B97 PUT", status: 301, method: "PUT", line: "PUT /next HTTP/1.1", body: "a=b", ..post },
