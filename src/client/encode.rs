@@ -125,7 +125,7 @@ fn is_host(value: &[u8]) -> bool {
 /// Writes the head. Host stands first on the wire (RFC 9110, section 7.2), then what the client adds, then the
 /// client's fields that the request does not have, then the request's own.
 pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra: &Extra) -> Sent {
-    let given = given(request.headers.iter()).or(given(defaults(policy, extra))).or(skipped(request, policy));
+    let given = given(request.headers.iter()).or(given(defaults(request, policy, extra))).or(skipped(request, policy));
     let mut sent = Sent { close: policy.close, ..Sent::default() };
     encode::request_line(out, &request.method, &request.url, request.version);
     if given.host == 0 {
@@ -162,7 +162,7 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
     let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10;
     let kept = |field: &Header<'_>| may_expect || !is_expectation(field.name(), field.bytes());
     let own = request.headers.iter();
-    let others = defaults(policy, extra).filter(|field| !request.headers.contains(field.name()));
+    let others = defaults(request, policy, extra).filter(|field| !request.headers.contains(field.name()));
     for field in others.chain(own).filter(kept) {
         write(out, field.name(), field.bytes(), &mut sent);
     }
@@ -199,11 +199,13 @@ fn content_type<'a>(request: &'a Request, policy: &Policy) -> Option<&'a str> {
 }
 
 /// The client's own fields, as far as they are for this origin, and nothing else of the call takes their place.
-fn defaults<'a>(policy: &'a Policy, extra: &Extra) -> impl Iterator<Item = Header<'a>> {
+fn defaults<'a>(request: &'a Request, policy: &'a Policy, extra: &Extra) -> impl Iterator<Item = Header<'a>> {
     let (crossed, authorized) = (extra.crossed, extra.authorization.is_some());
+    let own = request.options().map_or(&[][..], |options| &options.sensitive);
+    let stays = move |name: &str| [own, &policy.sensitive].iter().any(|names| redirect::stays_behind(name, names));
     policy.headers.iter().filter(move |field| {
         let replaced = authorized && field.name().eq_ignore_ascii_case("authorization");
-        !replaced && (!crossed || !redirect::stays_behind(field.name(), &policy.sensitive))
+        !replaced && !(crossed && stays(field.name()))
     })
 }
 

@@ -183,6 +183,14 @@ fn across_origins() {
             ..ACROSS
         },
         Across {
+            row: "A1.10 a header of the session, by the request's word",
+            session: || session_with("X-Api-Key", "1"),
+            request: |request| request.sensitive_headers(["x-api-key"]),
+            first: &[("X-Api-Key", "1")],
+            lacks: &["X-Api-Key"],
+            ..ACROSS
+        },
+        Across {
             row: "A1.14",
             request: |request| request.cookie("a", "b"),
             first: &[("Cookie", "a=b")],
