@@ -87,7 +87,7 @@ pub(crate) fn decide(url: &Url, method: &Method, status: StatusCode, headers: &H
 
 fn becomes_get(method: &Method, status: StatusCode, rewrite: Rewrite) -> bool {
     match status.as_u16() {
-        303 => !matches!(*method, Method::GET | Method::HEAD),
+        303 => *method != Method::HEAD,
         301 | 302 => rewrite == Rewrite::AlsoAfterPost && *method == Method::POST,
         _ => false,
     }
@@ -122,18 +122,8 @@ const CREDENTIALS: [&str; 6] =
 /// Fields about one host or one page, wrong at another origin.
 const OF_THE_ORIGIN: [&str; 3] = ["host", "origin", "referer"];
 
-/// Fields about a body (RFC 9110, section 15.4), and about how it is sent.
-const OF_THE_BODY: [&str; 9] = [
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "content-language",
-    "content-location",
-    "digest",
-    "last-modified",
-    "transfer-encoding",
-    "expect",
-];
+/// Fields about a body, those that begin with `Content-` besides (RFC 9110, section 15.4), and about how it is sent.
+const OF_THE_BODY: [&str; 5] = ["digest", "repr-digest", "last-modified", "transfer-encoding", "expect"];
 
 /// Whether a field must not follow a redirect to another origin; `sensitive` names further ones.
 pub(crate) fn stays_behind(name: &str, sensitive: &[Box<str>]) -> bool {
@@ -143,7 +133,14 @@ pub(crate) fn stays_behind(name: &str, sensitive: &[Box<str>]) -> bool {
 
 /// Takes all that describes a body off a request that has none any more.
 pub(crate) fn forget_body(headers: &mut Headers) {
-    OF_THE_BODY.iter().for_each(|name| {
+    let is_of_the_body = |name: &str| {
+        let front = name.get(.."content-".len());
+        front.is_some_and(|front| front.eq_ignore_ascii_case("content-"))
+            || OF_THE_BODY.iter().any(|other| name.eq_ignore_ascii_case(other))
+    };
+    let names = headers.iter().map(|field| field.name()).filter(|name| is_of_the_body(name));
+    let names: Vec<_> = names.map(str::to_owned).collect();
+    names.iter().for_each(|name| {
         headers.remove(name);
     });
 }
@@ -245,6 +242,7 @@ mod tests {
             ("B95 POST", 303, "POST", Some(true), Some(true)),
             ("B95 PUT", 303, "PUT", Some(true), Some(true)),
             ("B95 HEAD", 303, "HEAD", Some(false), Some(false)),
+            ("B95 GET, which may have a body", 303, "GET", Some(true), Some(true)),
             ("B98 307", 307, "POST", Some(false), Some(false)),
             ("B98 308", 308, "POST", Some(false), Some(false)),
             ("300", 300, "GET", None, None),

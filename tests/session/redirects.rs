@@ -64,6 +64,17 @@ fn within_one_origin() {
             ..to_get
         },
         Hop { row: "B95 PUT", status: 303, method: "PUT", ..to_get },
+        Hop { row: "B95 GET with a body", status: 303, method: "GET", ..to_get },
+        Hop {
+            row: "A1.15 whatever is about a body",
+            status: 303,
+            request: |request| {
+                let fields = ["Content-Range", "content-disposition", "Content-MD5", "Content-Digest", "Repr-Digest"];
+                fields.iter().fold(request.data("abc"), |request, name| request.header(name, "x"))
+            },
+            lacks: &["Content-Range", "Content-Disposition", "Content-MD5", "Content-Digest", "Repr-Digest"],
+            ..to_get
+        },
         Hop { row: "B95 HEAD", status: 303, method: "HEAD", line: "HEAD /next HTTP/1.1", ..HOP },
         Hop { row: "B97 PUT", status: 301, method: "PUT", line: "PUT /next HTTP/1.1", body: "a=b", ..post },
         Hop { row: "B97 DELETE", method: "DELETE", line: "DELETE /next HTTP/1.1", ..HOP },
