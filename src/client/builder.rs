@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::engine::{Engine, Policy};
-use super::middleware::Next;
+use super::middleware;
 use super::request::Request;
 use super::urlencoded;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -194,10 +194,8 @@ impl RequestBuilder {
         }
         let own = request.options().and_then(|options| options.middleware.clone());
         let deadline = request.timeout.as_ref().unwrap_or(&policy.timeout).deadline();
-        match &own {
-            Some(own) => Next::new(&self.engine, policy, own, deadline).run(request),
-            None => Next::new(&self.engine, policy, &policy.hooks.middleware, deadline).run(request),
-        }
+        let list = own.as_deref().unwrap_or(&policy.hooks.middleware);
+        middleware::run(&self.engine, policy, list, request, deadline)
     }
 
     pub(super) fn change(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> Self {

@@ -56,7 +56,11 @@ pub(super) fn send(
 #[cold]
 fn finish(mut response: Response, policy: &Policy, raise: bool) -> Result<Response> {
     for hook in &policy.hooks.on_response {
-        response = hook(response)?;
+        let (origin, history) = (response.url().shared_origin().clone(), response.history().to_vec());
+        response = hook(response).map_err(|error| {
+            let error = error.with_maybe_processed(true).with_origin(&origin);
+            if error.history().is_empty() { error.with_history(history) } else { error }
+        })?;
     }
     if raise { response.error_for_status() } else { Ok(response) }
 }

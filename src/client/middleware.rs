@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::engine::{Engine, Policy};
 use super::journey;
@@ -53,23 +54,41 @@ pub struct Next<'a> {
     policy: &'a Policy,
     rest: &'a [Arc<dyn Middleware>],
     deadline: Deadline,
+    /// A server may have acted on one of the requests that were sent.
+    acted: &'a AtomicBool,
 }
 
-impl<'a> Next<'a> {
-    pub(super) fn new(
-        engine: &'a Arc<Engine>,
-        policy: &'a Policy,
-        rest: &'a [Arc<dyn Middleware>],
-        deadline: Deadline,
-    ) -> Self {
-        Next { engine, policy, rest, deadline }
+/// One call through all of this middleware, and on.
+pub(super) fn run(
+    engine: &Arc<Engine>,
+    policy: &Policy,
+    rest: &[Arc<dyn Middleware>],
+    request: Request,
+    deadline: Deadline,
+) -> Result<Response> {
+    if rest.is_empty() {
+        return journey::send(engine, policy, request, deadline);
     }
+    let (acted, origin) = (&AtomicBool::new(false), request.url.shared_origin().clone());
+    let result = Next { engine, policy, rest, deadline, acted }.run(request);
+    result.map_err(|error| {
+        let error = error.with_origin(&origin);
+        if acted.load(Ordering::Relaxed) { error.with_maybe_processed(true) } else { error }
+    })
+}
 
+impl Next<'_> {
     /// Sends the request on. It may be called again, with a clone of the request, under the same deadline.
     pub fn run(&self, request: Request) -> Result<Response> {
         match self.rest {
             [first, rest @ ..] => first.handle(request, Next { rest, ..*self }),
-            [] => journey::send(self.engine, self.policy, request, self.deadline),
+            [] => {
+                let result = journey::send(self.engine, self.policy, request, self.deadline);
+                if result.as_ref().map_or_else(|error| error.maybe_processed(), |_| true) {
+                    self.acted.store(true, Ordering::Relaxed);
+                }
+                result
+            }
         }
     }
 }

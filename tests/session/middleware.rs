@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use hostpool::{Error, ErrorKind, Middleware, Next, PoolManager, Request, Response, Result, Session};
+use hostpool::{Error, ErrorKind, Middleware, Next, PoolManager, Request, Response, Result, Session, Url};
 
 use crate::support::{Server, answers, ok};
-use crate::{line_server, redirect, values};
+use crate::{in_turn, line_server, redirect, values};
 
 /// Writes its name down on the way in and on the way out.
 #[derive(Clone)]
@@ -127,6 +127,43 @@ fn responses_pass_the_hook() {
     assert_eq!(session.get(server.url("/")).send().unwrap_err().kind(), &ErrorKind::Custom, "CS-12");
     assert_eq!(seen.load(Ordering::SeqCst), 1, "CS-12: the last response alone");
     assert_eq!(session.connector().unwrap().stats().in_use, 0);
+}
+
+/// What the caller's code makes of an answer is an error about a request that was sent.
+#[test]
+fn errors_behind_an_answer() {
+    let server = Server::with(|_| in_turn([redirect(307, "/next"), ok("there"), redirect(307, "/next"), ok("there")]));
+    let refuse = || Error::custom("not like this");
+    let gone = Url::parse("http://127.0.0.1:1/").unwrap();
+    let table = [
+        ("hook", Session::builder().on_response(move |_| Err(refuse())), 1),
+        (
+            "middleware",
+            Session::builder().middleware(move |request: Request, next: Next<'_>| {
+                next.run(request)?;
+                Err(refuse())
+            }),
+            0,
+        ),
+        (
+            "another request",
+            Session::builder().middleware(move |request: Request, next: Next<'_>| {
+                next.run(request)?;
+                next.run(Request::new(hostpool::Method::POST, gone.clone()))
+            }),
+            0,
+        ),
+    ];
+    for (row, builder, passed) in table {
+        let session = builder.build().unwrap();
+        let error = session.post(server.url("/")).data("once").send().unwrap_err();
+        assert!(error.maybe_processed(), "{row}: {error}");
+        assert_eq!(error.history().len(), passed, "{row}");
+        assert!(error.origin().is_some(), "{row}");
+        assert_eq!(session.connector().unwrap().stats().in_use, 0, "{row}");
+    }
+    let first = Session::builder().middleware(move |_: Request, _: Next<'_>| Err(refuse())).build().unwrap();
+    assert!(!first.post(server.url("/")).send().unwrap_err().maybe_processed());
 }
 
 /// Whatever panics, the connection comes back and nothing is poisoned.
