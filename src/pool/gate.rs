@@ -83,8 +83,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     /// Whether a connection that came back at `since` is used without a look at it.
-    fn is_trusted(&self, since: Instant, suspect: bool, now: Instant) -> bool {
-        !suspect && now.checked_sub(self.probe_after).is_none_or(|trusted| since > trusted)
+    pub(super) fn is_trusted(&self, since: Instant, suspect: bool, now: Instant) -> bool {
+        !suspect && now.saturating_duration_since(since) < self.probe_after
     }
 
     #[cold]

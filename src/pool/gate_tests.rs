@@ -201,6 +201,25 @@ fn many_threads_share_few_connections() {
     }
 }
 
+/// A connection may come back while the caller that gets it is on its way to the lock.
+#[test]
+fn who_trusts_nothing_looks_at_what_came_back_just_now() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1);
+    let table = [
+        ("never", Duration::ZERO, now, false),
+        ("never, also what came back meanwhile", Duration::ZERO, later, false),
+        ("in time", Duration::from_secs(1), now, true),
+        ("meanwhile", Duration::from_secs(1), later, true),
+        ("always", Duration::MAX, now, true),
+    ];
+    for (row, probe_after, since, expected) in table {
+        let pool: Pool = Gate::new(NO_LIMITS, probe_after);
+        assert_eq!(pool.is_trusted(since, false, now), expected, "{row}");
+        assert!(!pool.is_trusted(since, true, now), "{row}");
+    }
+}
+
 #[test]
 fn threads_are_served_in_turn() {
     let (pool, sockets) = (Gate::new(open_limit(8), Duration::MAX), Arc::new(Sockets::default()));
