@@ -90,11 +90,14 @@ impl fmt::Debug for Header<'_> {
             return write!(f, "{}: ***", self.name);
         }
         write!(f, "{}: ", self.name)?;
-        // Location, Link, Referer: a URL in a value may name a password.
+        // Location, Link, Referer: a URL in a value may name a password, whose bytes may be nearly any, and whose
+        // slashes may be backslashes.
         let mut rest = self.value;
-        while let Some(at) = memchr::memmem::find(rest, b"://") {
-            let (front, behind) = rest.split_at(at + 3);
-            let authority = behind.iter().position(|byte| b"/?# \t\",".contains(byte)).unwrap_or(behind.len());
+        let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
+        while let Some(at) = rest.windows(2).position(|two| two.iter().all(is_slash)) {
+            let slashes = rest[at..].iter().take_while(|byte| is_slash(byte)).count();
+            let (front, behind) = rest.split_at(at + slashes);
+            let authority = behind.iter().position(|byte| b"/\\?# ".contains(byte)).unwrap_or(behind.len());
             let host = memchr::memrchr(b'@', &behind[..authority]);
             write!(f, "{}{}", front.escape_ascii(), if host.is_some() { "***" } else { "" })?;
             rest = &behind[host.unwrap_or(0)..];

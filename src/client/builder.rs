@@ -1,11 +1,12 @@
 //! Building requests, and what names their targets.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::engine::{Engine, Policy};
 use super::middleware;
-use super::request::Request;
+use super::request::{Request, Shown};
 use super::urlencoded;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
@@ -30,7 +31,6 @@ use crate::url::{InvalidUrl, Origins, Url};
 ///     .send()?;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
-#[derive(Debug)]
 #[must_use = "a request is not sent before `send` is called"]
 pub struct RequestBuilder {
     engine: Arc<Engine>,
@@ -205,6 +205,14 @@ impl RequestBuilder {
             self.request = Err(error);
         }
         self
+    }
+}
+
+impl fmt::Debug for RequestBuilder {
+    /// Without what the client adds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request = self.request.as_ref().map(|request| Shown(request, &self.policy.sensitive));
+        f.debug_struct("RequestBuilder").field("request", &request).finish_non_exhaustive()
     }
 }
 

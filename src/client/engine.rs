@@ -1,6 +1,7 @@
 //! What is shared by all requests of a client: the pool, its configuration, what is known about origins.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use http::Version;
 
 use super::middleware::Hooks;
+use super::request::ShownHeaders;
 use crate::auth::{Auth, Netrc};
 use crate::cookies::CookieStore;
 use crate::dial::{self, DialContext, Target};
@@ -35,7 +37,7 @@ pub(crate) struct EngineConfig {
 }
 
 /// How the requests of one kind of client differ from those of another.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Policy {
     /// Sent with every request that does not have a field of the same name.
     pub(crate) headers: Headers,
@@ -74,6 +76,19 @@ pub(crate) struct Policy {
     pub(crate) base_url: Option<Url>,
     /// The client has let go of its pools.
     pub(crate) detached: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("headers", &ShownHeaders(&self.headers, [&self.sensitive, &[]]))
+            .field("timeout", &self.timeout)
+            .field("auth", &self.auth)
+            .field("cookies", &self.cookies)
+            .field("hooks", &self.hooks)
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]

@@ -150,15 +150,15 @@ impl Request {
     }
 }
 
-/// The headers without the values of those that the caller calls sensitive.
-struct Shown<'a>(&'a Request);
+/// Headers without the values of those that somebody calls sensitive.
+pub(super) struct ShownHeaders<'a>(pub(super) &'a Headers, pub(super) [&'a [Box<str>]; 2]);
 
-impl fmt::Debug for Shown<'_> {
+impl fmt::Debug for ShownHeaders<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sensitive = self.0.options().map_or(&[][..], |options| &options.sensitive);
+        let ShownHeaders(headers, sensitive) = self;
         let mut list = f.debug_list();
-        for field in self.0.headers.iter() {
-            match sensitive.iter().any(|name| field.name().eq_ignore_ascii_case(name)) {
+        for field in headers.iter() {
+            match sensitive.iter().copied().flatten().any(|name| field.name().eq_ignore_ascii_case(name)) {
                 true => list.entry(&format_args!("{}: ***", field.name())),
                 false => list.entry(&field),
             };
@@ -167,13 +167,24 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
+/// A request of a client that calls these headers sensitive.
+pub(super) struct Shown<'a>(pub(super) &'a Request, pub(super) &'a [Box<str>]);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shown(request, of_client) = *self;
+        let own = request.options().map_or(&[][..], |options| &options.sensitive);
+        f.debug_struct("Request")
+            .field("method", &request.method)
+            .field("url", &request.url)
+            .field("headers", &ShownHeaders(&request.headers, [own, of_client]))
+            .field("body", &request.body)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
-            .field("method", &self.method)
-            .field("url", &self.url)
-            .field("headers", &Shown(self))
-            .field("body", &self.body)
-            .finish_non_exhaustive()
+        Shown(self, &[]).fmt(f)
     }
 }

@@ -64,6 +64,27 @@ fn values() {
     shown("SessionBuilder", &builder());
     shown("SessionBuilder auth", &Session::builder().auth(("user", CANARY)).base_url(&*url));
     shown("Session", &builder().build().unwrap());
+    let builder = || Session::builder().header("X-Key", CANARY).sensitive_headers(["x-key"]);
+    shown("sensitive header of a session", &builder());
+    shown("its requests", &builder().build().unwrap().get("http://h/"));
+    let session = Session::builder().header("X-Key", CANARY).build().unwrap();
+    shown("by a request's word", &session.get("http://h/").sensitive_headers(["X-Key"]));
+    let session = Session::builder().sensitive_headers(["x-key"]).build().unwrap();
+    shown("by the session's word", &session.get("http://h/").header("X-Key", CANARY));
+    let mut headers = Headers::new();
+    for location in [
+        "//user:C@h/",
+        "///user:C@h/",
+        "//us\ter:C@h/",
+        "/\\user:C@h/",
+        "http:\\\\user:C@h/",
+        "http://user:a,C@h/",
+        "http://a\"C@h/",
+        "<//u:C@h>",
+    ] {
+        headers.append("Location", &location.replace('C', CANARY)).unwrap();
+    }
+    shown("Location", &headers);
 }
 
 #[test]
