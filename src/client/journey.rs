@@ -14,6 +14,7 @@ use super::send::{Answered, Hop, Subject};
 use crate::body::Body;
 use crate::cookies::CookieRequest;
 use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result};
+use crate::headers::is_value_byte;
 use crate::redirect::{self, Decision, Plan, Rules};
 use crate::response::Response;
 use crate::time::Deadline;
@@ -127,6 +128,11 @@ impl<'a> Journey<'a> {
             self.policy.cookies.as_ref().and_then(|store| {
                 store.cookie_header(&CookieRequest::new(&self.request.url).cross_origin(self.crossed))
             });
+        let stored = stored.filter(|stored| !stored.is_empty());
+        // It may be a store of the caller's own.
+        if stored.iter().flatten().any(|&byte| !is_value_byte(byte)) {
+            return Err(Error::request("the cookie store gave a byte that no header may have"));
+        }
         let cookie = match self.request.options() {
             Some(options) if !options.cookies.is_empty() => Some(join_cookies(stored, options)),
             _ => stored,

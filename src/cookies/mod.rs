@@ -48,7 +48,8 @@ pub trait CookieStore: Send + Sync + fmt::Debug {
     #[doc(alias = "update_cookies")]
     fn store(&self, url: &Url, set_cookie: &mut dyn Iterator<Item = &[u8]>);
 
-    /// The value of the Cookie field of a request, or `None` for no such field.
+    /// The value of the Cookie field of a request, or `None` for no such field. With a byte that no header may have the
+    /// request is not sent.
     #[doc(alias = "filter_cookies")]
     fn cookie_header(&self, request: &CookieRequest<'_>) -> Option<Vec<u8>>;
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use hostpool::{
-    CookieJar, CookieRequest, CookieStore, DialContext, Dialer, NoCookies, PoolManager, Session, Target, TcpDialer,
-    Transport, Url,
+    CookieJar, CookieRequest, CookieStore, DialContext, Dialer, ErrorKind, NoCookies, PoolManager, Session, Target,
+    TcpDialer, Transport, Url,
 };
 
 use crate::support::{Server, answers, ok};
@@ -159,4 +159,35 @@ fn many_threads_one_jar() {
     });
     let connections = server.seen.accepted();
     assert_eq!(session.cookies().unwrap().len(), connections + 1, "A10.13");
+}
+
+/// What a store gives is looked at like any value of a header.
+#[test]
+fn stores_that_are_wrong() {
+    #[derive(Debug)]
+    struct Store(&'static [u8]);
+
+    impl CookieStore for Store {
+        fn store(&self, _: &Url, _: &mut dyn Iterator<Item = &[u8]>) {}
+
+        fn cookie_header(&self, _: &CookieRequest<'_>) -> Option<Vec<u8>> {
+            Some(self.0.to_vec())
+        }
+    }
+
+    let server = Server::with(|_| answers(ok("there")));
+    for value in ["a=1\r\nX-Evil: 1", "a=1\n", "a=\0", "\x7f"] {
+        let session = Session::builder().cookie_store(Store(value.as_bytes())).build().unwrap();
+        for request in [session.get(server.url("/")), session.get(server.url("/")).cookie("b", "2")] {
+            let error = request.send().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "A4 {value:?}: {error}");
+        }
+    }
+    assert_eq!(server.seen.accepted(), 0, "A4");
+    let session = Session::builder().cookie_store(Store(b"")).build().unwrap();
+    session.get(server.url("/")).send().unwrap();
+    session.get(server.url("/")).cookie("b", "2").send().unwrap();
+    let requests = server.seen.requests();
+    assert!(values(&requests[0], "Cookie").is_empty());
+    assert_eq!(values(&requests[1], "Cookie"), ["b=2"]);
 }
