@@ -7,7 +7,7 @@ use http::Version;
 use super::{Session, connector, policy};
 use crate::auth::{Auth, Netrc};
 use crate::client::{IntoUrl, Middleware, Policy, Request, check_policy, names, sealed::Sealed};
-use crate::cookies::{CookieJar, CookieStore};
+use crate::cookies::{Cookie, CookieJar, CookieStore};
 use crate::error::{Error, Result};
 use crate::exchange::Common;
 use crate::headers::Headers;
@@ -41,6 +41,8 @@ pub struct SessionBuilder {
     connector: Option<PoolManager>,
     tls: Option<TlsConfig>,
     jar: Option<CookieJar>,
+    /// For the jar, whichever that will be.
+    cookies: Vec<Cookie>,
     policy: Policy,
     /// The first thing that was wrong with what was given.
     wrong: Option<Error>,
@@ -48,7 +50,7 @@ pub struct SessionBuilder {
 
 impl SessionBuilder {
     pub(super) fn new() -> SessionBuilder {
-        SessionBuilder { connector: None, tls: None, jar: None, policy: policy(), wrong: None }
+        SessionBuilder { connector: None, tls: None, jar: None, cookies: Vec::new(), policy: policy(), wrong: None }
     }
 
     /// The pools to use, with their limits and TLS; they may be shared with others. Their headers, timeouts and
@@ -116,7 +118,8 @@ impl SessionBuilder {
     }
 
     /// Cookies that are sent to every host that a request names, though not to where it is redirected. They are in the
-    /// session's jar, beside those that servers set.
+    /// session's jar, beside those that servers set; [`build`](Self::build) errors if it was given another
+    /// [store](Self::cookie_store).
     ///
     /// ```
     /// use hostpool::Session;
@@ -126,11 +129,13 @@ impl SessionBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn cookies<N: AsRef<str>, V: AsRef<str>>(mut self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        let jar = self.jar.get_or_insert_default().clone();
-        self.policy.cookies = None;
-        self.try_set(|_| {
-            pairs.into_iter().try_for_each(|(name, value)| jar.insert_shared(name.as_ref(), value.as_ref()))
-        })
+        for (name, value) in pairs {
+            match Cookie::builder(name.as_ref(), value.as_ref()).build() {
+                Ok(cookie) => self.cookies.push(cookie),
+                Err(error) => self.wrong = self.wrong.or(Some(error)),
+            }
+        }
+        self
     }
 
     /// The jar to keep cookies in; it may be shared with others. By default a session has one of its own.
@@ -313,7 +318,7 @@ impl SessionBuilder {
     /// The session. Errors with the first thing that was wrong with what was given, or if options contradict each
     /// other.
     pub fn build(self) -> Result<Session> {
-        let SessionBuilder { connector: pools, tls, jar, mut policy, wrong } = self;
+        let SessionBuilder { connector: pools, tls, jar, cookies, mut policy, wrong } = self;
         if let Some(error) = wrong {
             return Err(error);
         }
@@ -321,8 +326,12 @@ impl SessionBuilder {
         if pools.is_some() && tls.is_some() {
             return Err(Error::config("a connector has its own TLS configuration; give it there"));
         }
+        if policy.cookies.is_some() && !cookies.is_empty() {
+            return Err(Error::config("cookies need a jar, and the session has another store"));
+        }
         let jar = if policy.cookies.is_some() { None } else { Some(jar.unwrap_or_default()) };
         if let Some(jar) = &jar {
+            cookies.iter().try_for_each(|cookie| jar.insert_shared(&cookie.name(), &cookie.value()))?;
             policy.cookies = Some(Arc::new(jar.clone()));
         }
         let connector = pools.unwrap_or_else(|| connector(tls, None));

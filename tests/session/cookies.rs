@@ -191,3 +191,24 @@ fn stores_that_are_wrong() {
     assert!(values(&requests[0], "Cookie").is_empty());
     assert_eq!(values(&requests[1], "Cookie"), ["b=2"]);
 }
+
+/// In whatever order a builder is told.
+#[test]
+fn cookies_of_the_builder_and_a_jar() {
+    let server = Server::with(|_| answers(ok("there")));
+    let given = CookieJar::new;
+    for (row, builder) in [
+        ("cookies last", Session::builder().cookie_jar(given()).cookies([("a", "1")])),
+        ("cookies first", Session::builder().cookies([("a", "1")]).cookie_jar(given())),
+    ] {
+        builder.build().unwrap().get(server.url("/")).send().unwrap();
+        let request = server.seen.requests().pop().unwrap();
+        assert_eq!(values(&request, "Cookie"), ["a=1"], "{row}");
+    }
+    for (row, builder) in [
+        ("store last", Session::builder().cookies([("a", "1")]).cookie_store(NoCookies)),
+        ("store first", Session::builder().cookie_store(NoCookies).cookies([("a", "1")])),
+    ] {
+        assert!(matches!(builder.build().unwrap_err().kind(), ErrorKind::InvalidConfig(_)), "{row}");
+    }
+}
