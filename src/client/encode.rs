@@ -205,7 +205,7 @@ fn defaults<'a>(request: &'a Request, policy: &'a Policy, extra: &Extra) -> impl
     let stays = move |name: &str| [own, &policy.sensitive].iter().any(|names| redirect::stays_behind(name, names));
     policy.headers.iter().filter(move |field| {
         let replaced = authorized && field.name().eq_ignore_ascii_case("authorization");
-        !replaced && !(crossed && stays(field.name()))
+        !(replaced || crossed && stays(field.name()))
     })
 }
 
