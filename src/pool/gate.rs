@@ -84,7 +84,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
 
     /// Whether a connection that came back at `since` is used without a look at it.
     pub(super) fn is_trusted(&self, since: Instant, suspect: bool, now: Instant) -> bool {
-        !suspect && now.saturating_duration_since(since) < self.probe_after
+        // It may have come back after the clock was read.
+        !suspect && now.checked_sub(self.probe_after).is_none_or(|trusted| since.min(now) > trusted)
     }
 
     #[cold]
