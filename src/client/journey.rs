@@ -100,6 +100,7 @@ impl<'a> Journey<'a> {
         loop {
             for hook in &self.policy.hooks.on_request {
                 hook(self.request)?;
+                self.deadline = self.request.bounded(self.deadline);
             }
             let extra = self.extra()?;
             let answered = Hop::new(self.engine, self.policy, self.request, self.deadline, &extra)?.run()?;

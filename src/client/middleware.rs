@@ -83,7 +83,8 @@ impl Next<'_> {
         match self.rest {
             [first, rest @ ..] => first.handle(request, Next { rest, ..*self }),
             [] => {
-                let result = journey::send(self.engine, self.policy, request, self.deadline);
+                let deadline = request.bounded(self.deadline);
+                let result = journey::send(self.engine, self.policy, request, deadline);
                 if result.as_ref().map_or_else(|error| error.maybe_processed(), |_| true) {
                     self.acted.store(true, Ordering::Relaxed);
                 }

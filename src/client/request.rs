@@ -9,7 +9,7 @@ use super::engine::Policy;
 use super::options::Options;
 use crate::body::{Body, Compress};
 use crate::headers::Headers;
-use crate::time::Timeout;
+use crate::time::{Deadline, Timeout};
 use crate::url::Url;
 
 /// A request as it will be sent.
@@ -117,7 +117,8 @@ impl Request {
         &mut self.body
     }
 
-    /// Timeouts in place of the client's: see [`RequestBuilder::timeout`](crate::RequestBuilder::timeout).
+    /// Timeouts in place of the client's: see [`RequestBuilder::timeout`](crate::RequestBuilder::timeout). Set by a
+    /// middleware or a hook, a bound on the whole counts from there, and cannot move the end of the call further away.
     pub fn timeout_mut(&mut self) -> &mut Option<Timeout> {
         &mut self.timeout
     }
@@ -143,6 +144,11 @@ impl Request {
     /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content).
     pub fn decode_content_mut(&mut self) -> &mut Option<bool> {
         &mut self.decode_content
+    }
+
+    /// The deadline, or an earlier one that the caller's own code has set.
+    pub(super) fn bounded(&self, deadline: Deadline) -> Deadline {
+        self.timeout.as_ref().map_or(deadline, |timeout| deadline.earlier(timeout.deadline()))
     }
 
     pub(super) fn is_decoded(&self, policy: &Policy) -> bool {

@@ -3,10 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use hostpool::{Error, ErrorKind, Middleware, Next, PoolManager, Request, Response, Result, Session, Url};
+use hostpool::{
+    Bound, Error, ErrorKind, Middleware, Next, PoolManager, Request, Response, Result, Session, Timeout, Url,
+};
 
-use crate::support::{Server, answers, ok};
+use crate::support::{PATIENCE, Server, Step, answers, ok};
 use crate::{in_turn, line_server, redirect, values};
 
 /// Writes its name down on the way in and on the way out.
@@ -127,6 +130,61 @@ fn responses_pass_the_hook() {
     assert_eq!(session.get(server.url("/")).send().unwrap_err().kind(), &ErrorKind::Custom, "CS-12");
     assert_eq!(seen.load(Ordering::SeqCst), 1, "CS-12: the last response alone");
     assert_eq!(session.connector().unwrap().stats().in_use, 0);
+}
+
+/// Time that the caller's own code takes counts, and is looked at on its return.
+#[test]
+fn code_that_takes_its_time() {
+    let server = Server::with(|_| answers(ok("there")));
+    let total = Duration::from_millis(30);
+    let nap = move || std::thread::sleep(2 * total);
+    let table = [
+        (
+            "B265 middleware",
+            Session::builder().middleware(move |request: Request, next: Next<'_>| {
+                nap();
+                next.run(request)
+            }),
+        ),
+        (
+            "B265 on_request",
+            Session::builder().on_request(move |_| {
+                nap();
+                Ok(())
+            }),
+        ),
+    ];
+    for (row, builder) in table {
+        let session = builder.build().unwrap();
+        // There is an idle connection, which takes no waiting.
+        session.post(server.url("/")).data("first").send().unwrap().text().unwrap();
+        let before = server.seen.requests().len();
+        let error = session.post(server.url("/")).data("late").timeout(total).send().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Timeout(Bound::Total), "{row}");
+        assert!(!error.maybe_processed(), "{row}: {error}");
+        session.post(server.url("/")).data("last").send().unwrap();
+        let requests = server.seen.requests();
+        assert!(!requests[before..].iter().any(|request| request.ends_with("late")), "{row}");
+    }
+}
+
+/// A bound that the caller's own code sets holds, too.
+#[test]
+fn timeouts_that_are_set_on_the_way() {
+    let server = Server::with(|_| vec![Step::Request, Step::UntilClosed]);
+    let bound = || Some(Timeout::new().total(Duration::from_millis(50)).read(PATIENCE));
+    let middleware = Session::builder().middleware(move |mut request: Request, next: Next<'_>| {
+        *request.timeout_mut() = bound();
+        next.run(request)
+    });
+    let hook = Session::builder().on_request(move |request| {
+        *request.timeout_mut() = bound();
+        Ok(())
+    });
+    for (row, builder) in [("middleware", middleware), ("hook", hook)] {
+        let error = builder.build().unwrap().get(server.url("/")).send().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Timeout(Bound::Total), "{row}");
+    }
 }
 
 /// What the caller's code makes of an answer is an error about a request that was sent.
