@@ -78,7 +78,9 @@ pub(super) fn run(
 }
 
 impl Next<'_> {
-    /// Sends the request on. It may be called again, with a clone of the request, under the same deadline.
+    /// Sends the request on. It may be called again, with a clone of the request, under the same deadline. A response
+    /// that is kept meanwhile keeps its connection unless it has been read: of a pool with a limit of one that may be
+    /// the one which is waited for.
     pub fn run(&self, request: Request) -> Result<Response> {
         match self.rest {
             [first, rest @ ..] => first.handle(request, Next { rest, ..*self }),

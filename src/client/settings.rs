@@ -11,8 +11,8 @@ use crate::auth::{Auth, BasicAuth};
 use crate::error::{Error, Result};
 
 impl RequestBuilder {
-    /// Whether redirects are followed. A [`Session`](crate::Session) follows them but for `HEAD`; the free functions
-    /// follow all; pools none.
+    /// Whether redirects are followed. A [`Session`](crate::Session) follows them, but for those of its
+    /// [`head`](crate::Session::head); the free functions follow all; pools none.
     ///
     /// 301, 302, 303, 307 and 308 are followed (RFC 9110, section 15.4). 303, and 301 and 302 after a `POST`, become a
     /// `GET` without a body; else method and body are sent again. At another origin (scheme, host or port) the request
@@ -92,7 +92,8 @@ impl RequestBuilder {
     }
 
     /// A cookie for this request, beside those of the client's jar and in place of one of the same name. It is sent as
-    /// it is, follows redirects within the origin, and is not kept.
+    /// it is, follows redirects within the origin, and is not kept. Where the request or its client has a `Cookie`
+    /// header, that one stands alone.
     ///
     /// Errors if the name is no token, or the value has a semicolon or a control character.
     ///

@@ -275,7 +275,8 @@ impl SessionBuilder {
     }
 
     /// Code that sees, and may change, each request before it is sent, redirected ones and those with the answer to a
-    /// challenge included. Its error ends the call before anything is connected to.
+    /// challenge included. Its error ends the call before anything is connected to. What it adds stays on the request,
+    /// redirects of the same call included: `insert` a header rather than `append` it.
     ///
     /// ```
     /// use hostpool::{Error, Session};
