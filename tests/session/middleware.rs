@@ -85,6 +85,8 @@ fn redirects_are_seen_by_the_hook() {
         .unwrap();
     let error = session.get(home.url("/")).send().unwrap_err();
     assert_eq!((error.kind(), error.history().len()), (&ErrorKind::Custom, 1));
+    assert!(error.maybe_processed(), "the first request was answered");
+    assert_eq!(error.origin(), Some(Url::parse(&server.url("/")).unwrap().origin()));
     assert_eq!(server.seen.accepted(), 0);
 }
 

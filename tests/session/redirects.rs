@@ -112,6 +112,7 @@ fn within_one_origin() {
         assert_eq!(response.url().target(), hop.line.split(' ').nth(1).unwrap(), "{row}");
         assert_eq!(response.url().fragment(), None, "B47 {row}");
         let [passed] = response.history() else { panic!("{row}") };
+        assert_eq!(passed.url().fragment(), None, "B47 {row}");
         assert_eq!((passed.status().as_u16(), passed.method().as_str()), (hop.status, hop.method), "{row}");
         assert_eq!(server.seen.accepted(), 1, "{row}: the connection is used again");
 
@@ -408,6 +409,17 @@ fn bodies_of_redirects() {
         assert_eq!(response.text().unwrap(), "there", "{row}");
         assert_eq!(pools.stats().open, 1, "{row}");
     }
+}
+
+/// A body that comes a moment later costs no connection.
+#[test]
+fn bodies_that_come_late() {
+    let head = b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 5\r\n\r\n".to_vec();
+    let late = [Step::Request, Step::Send(head), Step::Pause(Duration::from_millis(5)), Step::Send(b"moved".to_vec())];
+    let server = Server::new(vec![late.into_iter().chain(answers(ok("there"))).collect()]);
+    let response = Session::new().get(server.url("/")).timeout(PATIENCE).send().unwrap();
+    assert_eq!(response.text().unwrap(), "there", "B118");
+    assert_eq!(server.seen.accepted(), 1, "B118");
 }
 
 #[test]

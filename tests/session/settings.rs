@@ -1,8 +1,13 @@
 //! What a session and a request say, and what of it arrives.
 
-use hostpool::{ErrorKind, Headers, InvalidUrl, RequestBuilder, Session, SessionBuilder, Version};
+use std::time::Duration;
 
-use crate::support::{Server, answers, ok};
+use hostpool::{
+    Bound, ErrorKind, Headers, InvalidUrl, PoolManager, RequestBuilder, Session, SessionBuilder, Timeout, TlsConfig,
+    Version,
+};
+
+use crate::support::{PATIENCE, Server, Step, answers, ok};
 use crate::{request_line, values};
 
 /// What one request of a session looks like.
@@ -143,6 +148,53 @@ fn a_callers_headers_are_copied() {
 }
 
 #[test]
+fn versions() {
+    let server = Server::with(|_| answers(ok("there")));
+    let session = Session::builder().version(Version::HTTP_10).build().unwrap();
+    for (row, request, version) in [
+        ("CS-14", session.get(server.url("/")), "HTTP/1.0"),
+        ("RQ-12", session.get(server.url("/")).version(Version::HTTP_11), "HTTP/1.1"),
+    ] {
+        request.send().unwrap();
+        assert_eq!(request_line(&server.seen.requests().pop().unwrap()), format!("GET / {version}"), "{row}");
+    }
+}
+
+#[test]
+fn timeouts() {
+    let server = Server::with(|_| vec![Step::Request, Step::UntilClosed]);
+    let session = Session::builder().timeout(Duration::from_millis(30)).build().unwrap();
+    let request = || session.get(server.url("/"));
+    let read = Timeout::new().read(Duration::from_millis(30)).total(PATIENCE);
+    for (row, request, bound) in
+        [("of the session", request(), Bound::Total), ("of the request", request().timeout(read), Bound::Read)]
+    {
+        assert_eq!(request.send().unwrap_err().kind(), &ErrorKind::Timeout(bound), "{row}");
+    }
+}
+
+/// The server closes an idle connection in the moment a request is sent on it.
+#[test]
+fn whether_a_stale_connection_is_replaced() {
+    let table = [
+        ("of the session", Session::builder().retry_stale(false), None, false),
+        ("of the request", Session::builder(), Some(false), false),
+        ("the request's word counts", Session::builder().retry_stale(false), Some(true), true),
+        ("by default", Session::builder(), None, true),
+    ];
+    for (row, builder, own, replaced) in table {
+        let stale = vec![Step::Request, Step::Send(ok("first")), Step::Request];
+        let server = Server::new(vec![stale, answers(ok("again"))]);
+        let session = builder.build().unwrap();
+        session.get(server.url("/")).send().unwrap().text().unwrap();
+        let request = session.get(server.url("/")).timeout(PATIENCE);
+        let request = own.into_iter().fold(request, RequestBuilder::retry_stale);
+        let kind = request.send().map(drop).map_err(|error| error.kind().clone());
+        assert_eq!(kind, if replaced { Ok(()) } else { Err(ErrorKind::Disconnected) }, "B164 {row}");
+    }
+}
+
+#[test]
 fn base_urls() {
     let server = Server::with(|_| answers(ok("there")));
     let table = [
@@ -162,7 +214,7 @@ fn base_urls() {
     let session = Session::builder().base_url("http://127.0.0.1:1/").build().unwrap();
     session.get(server.url("/absolute")).send().unwrap();
     assert_eq!(request_line(&server.seen.requests().pop().unwrap()), "GET /absolute HTTP/1.1", "B268 absolute");
-    for refused in ["http://h/a", "http://h/a/?b", "no URL", "ftp://h/"] {
+    for refused in ["http://h/a", "http://h/a/?b", "http://h/a/?b/", "no URL", "ftp://h/"] {
         assert!(Session::builder().base_url(refused).build().is_err(), "{refused}");
     }
 }
@@ -199,6 +251,7 @@ fn what_is_refused() {
         ("cookie", builder().cookies([("a", "b;c")])),
         ("header", builder().header("a b", "c")),
         ("skip", builder().skip_auto_headers([" "])),
+        ("TLS twice", builder().connector(PoolManager::new()).tls(TlsConfig::default())),
         ("first error", builder().header("a b", "c").header("d", "e")),
     ] {
         assert!(builder.build().is_err(), "{row}");

@@ -7,6 +7,7 @@ mod support;
 mod tls;
 
 mod records;
+mod redirects;
 mod slow;
 mod transfers;
 mod trust;

@@ -1,0 +1,76 @@
+//! Redirects from https and to it.
+
+use super::*;
+use hostpool::{RequestBuilder, SessionBuilder};
+
+fn redirect(location: &str) -> String {
+    format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nSet-Cookie: s=1; Secure\r\nContent-Length: 0\r\n\r\n")
+}
+
+fn with_secrets(request: RequestBuilder) -> RequestBuilder {
+    request.header("Authorization", "Bearer x").header("Proxy-Authorization", "y").cookie("c", "1")
+}
+
+/// None of what [`with_secrets`] adds, and no cookie that is Secure.
+fn has_no_secrets(request: &str) -> bool {
+    let request = request.to_ascii_lowercase();
+    !["authorization:", "cookie:", "proxy-authorization:"].iter().any(|name| request.contains(name))
+}
+
+#[test]
+fn from_https_to_http() {
+    struct Case {
+        row: &'static str,
+        session: fn(SessionBuilder) -> SessionBuilder,
+        request: fn(RequestBuilder) -> RequestBuilder,
+        followed: bool,
+    }
+    const CASE: Case = Case { row: "A1.1", session: |session| session, request: |request| request, followed: false };
+    let allowing = |session: SessionBuilder| session.allow_downgrade(true);
+    let table = [
+        CASE,
+        Case { row: "A1.1 session", session: allowing, followed: true, ..CASE },
+        Case { row: "A1.1 request", request: |request| request.allow_downgrade(true), followed: true, ..CASE },
+        Case { row: "A1.1 both", session: allowing, request: |request| request.allow_downgrade(false), ..CASE },
+    ];
+    for Case { row, session, request, followed } in table {
+        let plain = Server::with(|_| answer(ok("plain")));
+        let location = redirect(&plain.url("/"));
+        let authority = Authority::new();
+        let server = TlsServer::new(authority.server(), move |peer| {
+            loop {
+                peer.request()?;
+                peer.send(&location)?;
+            }
+        });
+        let session = session(Session::builder().tls(authority.trusted())).build().unwrap();
+        let result = with_secrets(request(session.get(server.url()))).timeout(PATIENCE).send();
+        match result {
+            Ok(response) => assert_eq!(response.text().unwrap(), "plain", "{row}"),
+            Err(error) => {
+                let refused = ErrorKind::InvalidRedirect("it leads from https to http");
+                assert_eq!((error.kind(), error.maybe_processed()), (&refused, true), "{row}");
+            }
+        }
+        let requests = plain.seen.requests();
+        assert_eq!(requests.len(), usize::from(followed), "{row}");
+        assert!(requests.iter().all(|request| has_no_secrets(request)), "{row}: {requests:?}");
+    }
+}
+
+/// Of one host or not, another scheme is another origin.
+#[test]
+fn from_http_to_https() {
+    let authority = Authority::new();
+    let server = TlsServer::new(authority.server(), |peer| {
+        peer.request()?;
+        peer.send(ok("encrypted"))
+    });
+    let plain = Server::new(vec![answer(redirect(&server.url()))]);
+    let session = Session::builder().tls(authority.trusted()).build().unwrap();
+    let response = with_secrets(session.get(plain.url("/"))).timeout(PATIENCE).send().unwrap();
+    assert_eq!((response.status().as_u16(), response.history().len()), (200, 1), "A1.4 B113");
+    let (_, request) = server.seen.requests().remove(0);
+    let request = String::from_utf8(request).unwrap();
+    assert!(has_no_secrets(&request), "A1.4 B113: {request}");
+}
