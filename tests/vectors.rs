@@ -26,6 +26,16 @@ struct Case {
     error: Option<serde_json::Value>,
 }
 
+/// A file of the folder, where there is one.
+fn read<T: serde::de::DeserializeOwned>(name: &str) -> Option<T> {
+    let Some(folder) = std::env::var_os("HOSTPOOL_VECTORS").map(PathBuf::from) else {
+        eprintln!("skipped: HOSTPOOL_VECTORS does not name a folder of vectors");
+        return None;
+    };
+    let file = std::fs::read(folder.join(name)).expect("the folder has the file");
+    Some(serde_json::from_slice(&file).expect("the file is of the form its notes describe"))
+}
+
 /// Where this client differs from llhttp's strict mode, and why; RFC 9112 decides.
 const WAIVED: &[(&str, &str)] = &[
     ("llhttp-connection-5", "surplus behind a response is no error of that response: the connection is closed"),
@@ -102,12 +112,7 @@ fn decode(text: &str) -> Vec<u8> {
 
 #[test]
 fn responses() {
-    let Some(folder) = std::env::var_os("HOSTPOOL_VECTORS").map(PathBuf::from) else {
-        eprintln!("skipped: HOSTPOOL_VECTORS does not name a folder of vectors");
-        return;
-    };
-    let file = std::fs::read(folder.join("response_cases.json")).expect("the folder has the file");
-    let file: File = serde_json::from_slice(&file).expect("the file is of the form its notes describe");
+    let Some(file) = read::<File>("response_cases.json") else { return };
     let mut wrong = Vec::new();
     let mut waived = Vec::new();
     for case in file.cases.iter().filter(|case| case.mode == "response") {
@@ -152,12 +157,7 @@ fn is_refused(input: &str, error: InvalidUrl) -> bool {
 /// References at http and https URLs mean what the standard says they mean.
 #[test]
 fn references() {
-    let Some(folder) = std::env::var_os("HOSTPOOL_VECTORS").map(PathBuf::from) else {
-        eprintln!("skipped: HOSTPOOL_VECTORS does not name a folder of vectors");
-        return;
-    };
-    let file = std::fs::read(folder.join("url_cases.json")).expect("the folder has the file");
-    let file: UrlFile = serde_json::from_slice(&file).expect("the file is of the form its notes describe");
+    let Some(file) = read::<UrlFile>("url_cases.json") else { return };
     let mut wrong = Vec::new();
     let mut met = 0;
     for UrlCase { input, base, href, .. } in &file.cases {
@@ -179,12 +179,7 @@ fn references() {
 /// standard rewrites: that it may differ is the one thing not compared.
 #[test]
 fn urls() {
-    let Some(folder) = std::env::var_os("HOSTPOOL_VECTORS").map(PathBuf::from) else {
-        eprintln!("skipped: HOSTPOOL_VECTORS does not name a folder of vectors");
-        return;
-    };
-    let file = std::fs::read(folder.join("url_cases.json")).expect("the folder has the file");
-    let file: UrlFile = serde_json::from_slice(&file).expect("the file is of the form its notes describe");
+    let Some(file) = read::<UrlFile>("url_cases.json") else { return };
     let mut wrong = Vec::new();
     let mut met = 0;
     for UrlCase { input, base, href, protocol, hostname, port } in &file.cases {
