@@ -225,6 +225,8 @@ fn spares() {
         assert_eq!(read(gzip_only, &data, usize::MAX), body, "behind {enough}");
         read(gzip_only, &broken(data.clone(), 1), usize::MAX);
         assert_eq!(read(gzip_only, &data, usize::MAX), body, "behind a fault");
+        read(gzip_only, &broken(data.clone(), 1), usize::MAX);
+        assert_eq!(read(gzip_only, &with_all_parts(&body), usize::MAX), body, "a checksum behind a fault");
         assert_eq!(read(both, &gzip(&data), usize::MAX), body);
     }
 }

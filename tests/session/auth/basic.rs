@@ -187,6 +187,16 @@ fn along_redirects() {
         assert_eq!(values(&requests[0], "Authorization"), first, "B112 {row}");
         assert_eq!(values(&requests[1], "Authorization"), next, "B112 {row}");
     }
+    // The same origin in full, without the credentials that the URL before had.
+    for Hop { row, case, next, .. } in hops() {
+        let location = Arc::new(OnceLock::<String>::new());
+        let there = location.clone();
+        let server = Server::with(move |_| in_turn([redirect(302, there.get().unwrap()), ok("there")]));
+        location.set(server.url("/2")).unwrap();
+        let session = (case.session)(Session::builder()).build().unwrap();
+        (case.request)(session.get(with_userinfo(&server, case.userinfo, "/"))).send().unwrap();
+        assert_eq!(values(&server.seen.requests()[1], "Authorization"), next, "B112 {row}");
+    }
     // Abroad, and back home: nothing is sent, and nothing is brought back.
     for Hop { row, case, first, .. } in hops() {
         let back = Arc::new(OnceLock::<String>::new());
