@@ -77,6 +77,9 @@ impl SessionBuilder {
     /// What relative URLs are resolved against (RFC 3986, section 5), as links of that page would be: under
     /// `https://api.example/v1/` `items` is `https://api.example/v1/items`, and `/items` is
     /// `https://api.example/items`. Its path must end in a slash: of `/v1` nothing would be left.
+    ///
+    /// A text that begins with two slashes names another host, which gets the session's headers and credentials then:
+    /// paths from outside want a look before they are joined.
     pub fn base_url(self, url: impl IntoUrl) -> Self {
         self.try_set(|policy| {
             let url = Sealed::into_url(url, &Origins::default(), None)?.without_fragment();
