@@ -1,0 +1,1 @@
+//! Headers made of options, waiting, errors (UTIL).

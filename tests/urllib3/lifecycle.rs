@@ -1,0 +1,1 @@
+//! The life of sockets under a pool (LIFE).

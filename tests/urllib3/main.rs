@@ -1,0 +1,21 @@
+//! What urllib3's own tests assert, row by row, in tables: each group has a file, and each row its id.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bodies;
+mod chunks;
+mod connections;
+mod decoding;
+mod fields;
+mod headers;
+mod helpers;
+mod lifecycle;
+mod managers;
+mod pools;
+mod redirects;
+mod requests;
+mod responses;
+mod retries;
+mod timeouts;
+mod urls;

@@ -1,0 +1,1 @@
+//! Pool managers and their recently used pools (PM, LRU).

@@ -1,0 +1,1 @@
+//! Retries, as values and end to end (RT, RETI).
