@@ -2,6 +2,7 @@
 //!
 //! Kinds tell apart what we were asked wrongly, what the peer did wrong, and what the world did.
 
+mod attempt;
 mod head;
 
 use std::error::Error as StdError;
@@ -15,6 +16,7 @@ use http::StatusCode;
 use crate::headers::InvalidHeader;
 use crate::url::{InvalidUrl, Origin};
 
+pub use attempt::{Attempt, RetryCause};
 pub use head::ResponseHead;
 
 /// The result of this crate's fallible functions.
@@ -46,6 +48,7 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
     head: Option<Box<ResponseHead>>,
     history: Vec<ResponseHead>,
+    retries: Vec<Attempt>,
 }
 
 /// The kinds of [`Error`].
@@ -332,6 +335,7 @@ impl Error {
             source: None,
             head: None,
             history: Vec::new(),
+            retries: Vec::new(),
         }))
     }
 
@@ -373,6 +377,11 @@ impl Error {
 
     pub(crate) fn with_history(mut self, history: Vec<ResponseHead>) -> Error {
         self.0.history = history;
+        self
+    }
+
+    pub(crate) fn with_retries(mut self, retries: Vec<Attempt>) -> Error {
+        self.0.retries = retries;
         self
     }
 
@@ -429,6 +438,22 @@ impl Error {
     /// ```
     pub fn history(&self) -> &[ResponseHead] {
         &self.0.history
+    }
+
+    /// The tries of a [`Retry`](crate::Retry), the last one included; empty if there was nothing to try again, or no
+    /// policy to.
+    ///
+    /// ```
+    /// use hostpool::{PoolManager, Retry};
+    ///
+    /// // Nothing listens on port 1.
+    /// let error = PoolManager::new().get("http://127.0.0.1:1/").retries(2).send().unwrap_err();
+    /// assert_eq!(error.retries().len(), 3);
+    /// assert!(error.is_connect());
+    /// ```
+    #[doc(alias = "MaxRetryError")]
+    pub fn retries(&self) -> &[Attempt] {
+        &self.0.retries
     }
 
     /// Whether the server may have acted on the request. While this is false, sending it again cannot double anything.

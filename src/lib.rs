@@ -78,6 +78,7 @@ mod pools;
 mod random;
 mod redirect;
 mod response;
+mod retry;
 mod session;
 mod sync;
 mod time;
@@ -91,7 +92,7 @@ pub use cookies::{
     Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,
 };
 pub use dial::{DialContext, Dialer, Target, TcpDialer, TlsDialer, UnixDialer};
-pub use error::{Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result, Violation};
+pub use error::{Attempt, Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result, RetryCause, Violation};
 pub use headers::{Header, Headers, InvalidHeader};
 pub use http::{Method, StatusCode, Version};
 pub use limits::Limits;
@@ -99,6 +100,7 @@ pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use pool::stats::{CloseReason, PoolStats};
 pub use pools::{ConnectionPool, ConnectionPoolBuilder, PoolManager, PoolManagerBuilder};
 pub use response::{Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody};
+pub use retry::{Jitter, Retry, RetryBudget, RetryCount};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use time::Timeout;
 pub use tls::{TlsConfig, TlsConfigBuilder};

@@ -181,7 +181,8 @@ fn request(pool: &ConnectionPool, id: &str, post: bool) -> bool {
 /// The whole storm, and then the balance.
 fn storm(build: impl FnOnce(ConnectionPoolBuilder) -> ConnectionPoolBuilder) -> ConnectionPool {
     let server = Chaos::start();
-    let pool = build(ConnectionPool::builder(&server.url).limit(LIMIT)).build().unwrap();
+    let pool =
+        build(ConnectionPool::builder(&server.url).retries(hostpool::Retry::off()).limit(LIMIT)).build().unwrap();
     let (answered, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {

@@ -119,6 +119,14 @@ impl Input {
         matches!(self.reader, Reader::Memory { .. } | Reader::Seekable { .. })
     }
 
+    /// Goes where the body is to begin, before it was read.
+    pub(super) fn begin_at(&mut self, position: u64) -> io::Result<()> {
+        match &mut self.reader {
+            Reader::Seekable { reader, start: None } => reader.seek(SeekFrom::Start(position)).map(drop),
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "the body cannot seek, or was begun")),
+        }
+    }
+
     pub(crate) fn try_clone(&self) -> Option<Input> {
         let reader = match &self.reader {
             Reader::Memory { bytes, .. } => Reader::memory(bytes.clone()),

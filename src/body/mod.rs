@@ -257,6 +257,14 @@ impl Body {
         }
     }
 
+    /// Where in its reader the body begins, in place of where that stands.
+    pub(crate) fn begin_at(&mut self, position: u64) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Source(source) => source.begin_at(position),
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "the body has no reader")),
+        }
+    }
+
     /// Who is told how much of it was sent.
     pub(crate) fn set_progress(&mut self, progress: Option<Progress>) {
         self.progress = progress;

@@ -99,6 +99,10 @@ impl Source {
         Some(Source { chunking: self.chunking, ..Source::new(self.input.try_clone()?) })
     }
 
+    pub(super) fn begin_at(&mut self, position: u64) -> io::Result<()> {
+        self.input.begin_at(position)
+    }
+
     pub(super) fn into_input(self) -> Input {
         self.input
     }

@@ -35,7 +35,7 @@ use crate::url::{InvalidUrl, Origins, Url};
 pub struct RequestBuilder {
     engine: Arc<Engine>,
     policy: Arc<Policy>,
-    request: Result<Request>,
+    pub(super) request: Result<Request>,
 }
 
 impl RequestBuilder {
@@ -104,13 +104,19 @@ impl RequestBuilder {
     }
 
     /// Adds a header behind those of the same name. See [`Headers::append`] for what is refused.
+    ///
+    /// A request of a pool that has headers of its own is sent without [the pool's](crate::PoolManagerBuilder::headers).
     pub fn header(self, name: &str, value: &str) -> Self {
         self.change(|request| Ok(request.headers.append(name, value)?))
     }
 
-    /// Adds all these headers.
+    /// Adds all these headers. Those of a pool are replaced by them as a whole, even if they are none; those of a session
+    /// are sent as well, where a name is not among these.
     pub fn headers(self, headers: &Headers) -> Self {
-        self.change(|request| Ok(request.headers.extend(headers)?))
+        self.change(|request| {
+            request.own_headers = true;
+            Ok(request.headers.extend(headers)?)
+        })
     }
 
     /// How many bytes `bytes`, `text` and `json` read at most of the response's body, in place of the client's
@@ -186,13 +192,15 @@ impl RequestBuilder {
     ///
     /// Any status is a response, 404 and 500 too. Errors if no response came; [`Error`](crate::Error) says how far it
     /// got and whether the request may have been processed.
-    #[doc(alias = "urlopen")]
     pub fn send(self) -> Result<Response> {
         let (request, policy) = (self.request?, &*self.policy);
         if policy.detached.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
         }
         let own = request.options().and_then(|options| options.middleware.clone());
+        if let Some(home) = &policy.home {
+            request.stays_at(home)?;
+        }
         let deadline = request.timeout.as_ref().unwrap_or(&policy.timeout).deadline();
         let list = own.as_deref().unwrap_or(&policy.hooks.middleware);
         middleware::run(&self.engine, policy, list, request, deadline)

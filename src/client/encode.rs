@@ -3,6 +3,7 @@
 use http::{Method, Version};
 
 use super::engine::Policy;
+use super::options;
 use super::request::Request;
 use super::shape::shape;
 use crate::body::{Content, Extent};
@@ -36,6 +37,8 @@ pub(super) struct Extra {
     pub(super) cookie: Option<Vec<u8>>,
     /// The request goes to another origin than the caller named.
     pub(super) crossed: bool,
+    /// The client's own fields are not sent.
+    pub(super) replaced: bool,
 }
 
 /// What the client has to know of the fields it sent.
@@ -91,7 +94,10 @@ fn decimal(value: &[u8]) -> Option<u64> {
 }
 
 /// Refuses headers of a client that would break every request.
-pub(crate) fn check_policy(policy: &Policy) -> Result<()> {
+pub(crate) fn check_policy(policy: &mut Policy) -> Result<()> {
+    if let Some(retry) = &policy.retry {
+        policy.sensitive.extend(options::names(retry.sensitive().iter())?);
+    }
     check_host(&policy.headers)?;
     if let Some(auth) = &policy.auth {
         auth.check()?;
@@ -127,7 +133,8 @@ fn is_host(value: &[u8]) -> bool {
 pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra: &Extra) -> Sent {
     let given = given(request.headers.iter()).or(given(defaults(request, policy, extra))).or(skipped(request, policy));
     let mut sent = Sent { close: policy.close, ..Sent::default() };
-    encode::request_line(out, &request.method, &request.url, request.version);
+    let foreign = policy.home.as_ref().is_some_and(|home| home != request.url.shared_origin());
+    encode::request_line(out, &request.method, &request.url, request.version, foreign);
     if given.host == 0 {
         encode::field(out, "Host", request.url.origin().host_field().as_bytes());
     } else if let Some(host) = request.headers.get_bytes("host").or(policy.headers.get_bytes("host")) {
@@ -200,12 +207,12 @@ fn content_type<'a>(request: &'a Request, policy: &Policy) -> Option<&'a str> {
 
 /// The client's own fields, as far as they are for this origin, and nothing else of the call takes their place.
 fn defaults<'a>(request: &'a Request, policy: &'a Policy, extra: &Extra) -> impl Iterator<Item = Header<'a>> {
-    let (crossed, authorized) = (extra.crossed, extra.authorization.is_some());
+    let (crossed, authorized, replaced) = (extra.crossed, extra.authorization.is_some(), extra.replaced);
     let own = request.options().map_or(&[][..], |options| &options.sensitive);
     let stays = move |name: &str| [own, &policy.sensitive].iter().any(|names| redirect::stays_behind(name, names));
     policy.headers.iter().filter(move |field| {
-        let replaced = authorized && field.name().eq_ignore_ascii_case("authorization");
-        !(replaced || crossed && stays(field.name()))
+        let other = authorized && field.name().eq_ignore_ascii_case("authorization");
+        !(replaced || other || crossed && stays(field.name()))
     })
 }
 
@@ -518,7 +525,7 @@ mod tests {
         for (name, value) in [("Host", "u@evil/x y"), ("Content-Length", "1"), ("transfer-encoding", "chunked")] {
             let mut policy = Policy::default();
             policy.headers.append(name, value).unwrap();
-            assert!(check_policy(&policy).is_err(), "{name}");
+            assert!(check_policy(&mut policy).is_err(), "{name}");
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
 use crate::pool::parts::{Prehashed, Settings};
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
 use crate::redirect;
+use crate::retry::Retry;
 use crate::sync::RwLock;
 use crate::time::{Deadline, Timeout};
 use crate::url::{Origin, Origins, Url};
@@ -65,6 +66,16 @@ pub(crate) struct Policy {
     pub(crate) rules: redirect::Rules,
     /// Fields that do not follow a redirect to another origin, besides those that say who the caller is.
     pub(crate) sensitive: Vec<Box<str>>,
+    /// Redirects count as retries, and their limit is the policy's for those.
+    pub(crate) counts_redirects: bool,
+    /// What is tried again, but for the silent replay.
+    pub(crate) retry: Option<Retry>,
+    /// A request with headers of its own is sent without the client's.
+    pub(crate) replaces_headers: bool,
+    /// A caller's Content-Encoding asks for its coding.
+    pub(crate) compresses: bool,
+    /// The client is a pool of this origin.
+    pub(crate) home: Option<Arc<Origin>>,
     /// A status from 400 is an error.
     pub(crate) raise: bool,
     /// A request that dies with an idle connection is not sent again.

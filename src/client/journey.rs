@@ -10,17 +10,23 @@ use super::encode::Extra;
 use super::engine::{Engine, Policy};
 use super::options::Options;
 use super::request::Request;
+use super::retrying::Later;
 use super::send::{Answered, Hop, Subject};
 use crate::body::Body;
 use crate::cookies::CookieRequest;
 use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result};
+use crate::h1::Head;
 use crate::headers::is_value_byte;
 use crate::redirect::{self, Decision, Plan, Rules};
 use crate::response::Response;
+use crate::retry::Retry;
 use crate::time::Deadline;
 
 /// How many redirects are followed where nothing is said.
 const MAX_REDIRECTS: u32 = 10;
+
+/// How many are followed in any case: policies without a bound on retries mean no endless circle of redirects.
+const MOST_REDIRECTS: u32 = 50;
 
 /// What the rest of a redirect's body is worth waiting for: about what a new connection would take.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -32,21 +38,21 @@ pub(super) fn send(
     deadline: Deadline,
 ) -> Result<Response> {
     let mut journey = Journey::new(engine, policy, &mut request, deadline);
-    let answered = match journey.run() {
-        Ok(answered) => answered,
-        Err(error) => {
-            // Whatever answered before has acted on what it was sent.
-            let began = journey.began;
-            let error = error.with_history(std::mem::take(&mut journey.history));
-            let error = if began { error.with_maybe_processed(true) } else { error };
-            return Err(error.with_origin(request.url.shared_origin()));
-        }
+    let ended = match journey.run() {
+        Ok(ended) => ended,
+        Err(error) => return Err(journey.explain(error)),
     };
-    let history = std::mem::take(&mut journey.history);
+    let (history, retries) = (std::mem::take(&mut journey.history), journey.retries.take());
     let raise = request.options().and_then(|options| options.raise).unwrap_or(policy.raise);
     // The caller's reader may panic as it is dropped; while there is no response yet the lease gives itself back.
     drop(std::mem::take(&mut request.body));
-    let response = answered.response(policy, Subject::of(request, policy), history);
+    let mut response = match ended {
+        Ended::Answered(answered) => answered.response(policy, Subject::of(request, policy), history),
+        Ended::Loaded(response) => response.with_history(history),
+    };
+    if let Some(retries) = retries {
+        response.set_retries(retries);
+    }
     match raise || !policy.hooks.on_response.is_empty() {
         true => finish(response, policy, raise),
         false => Ok(response),
@@ -66,60 +72,130 @@ fn finish(mut response: Response, policy: &Policy, raise: bool) -> Result<Respon
     if raise { response.error_for_status() } else { Ok(response) }
 }
 
-struct Journey<'a> {
-    engine: &'a Arc<Engine>,
-    policy: &'a Policy,
-    request: &'a mut Request,
-    deadline: Deadline,
+pub(super) struct Journey<'a> {
+    pub(super) engine: &'a Arc<Engine>,
+    pub(super) policy: &'a Policy,
+    pub(super) request: &'a mut Request,
+    pub(super) deadline: Deadline,
     credentials: Credentials,
     history: Vec<ResponseHead>,
-    /// A server has answered.
-    began: bool,
+    /// A server may have acted on a request of this call.
+    pub(super) began: bool,
     /// A redirect has led to another origin than the caller named. What was left behind there is never brought back,
     /// not even on the way home.
     crossed: bool,
+    /// The request has headers in place of the client's.
+    replaced: bool,
+    /// What is left to try, once something was tried.
+    pub(super) retries: Option<Box<Retry>>,
 }
 
 /// What follows an answer.
-enum Next {
+pub(super) enum Next {
     Done,
     /// The same request once more, with other credentials.
     Again,
-    Follow(Plan),
+    /// The same request once more, after a wait.
+    Retry(Later),
+    /// Counted as a retry or not.
+    Follow(Plan, Option<Later>),
     Refuse(ErrorKind),
+}
+
+/// What a call ends with.
+enum Ended {
+    /// Its body is read by the caller.
+    Answered(Answered),
+    Loaded(Response),
 }
 
 impl<'a> Journey<'a> {
     fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: &'a mut Request, deadline: Deadline) -> Self {
-        let credentials = Credentials::default();
-        let (history, began, crossed) = (Vec::new(), false, false);
-        Journey { engine, policy, request, deadline, credentials, history, began, crossed }
+        let replaced = policy.replaces_headers && (request.own_headers || !request.headers.is_empty());
+        Journey {
+            engine,
+            policy,
+            request,
+            deadline,
+            credentials: Credentials::default(),
+            history: Vec::new(),
+            began: false,
+            crossed: false,
+            replaced,
+            retries: None,
+        }
     }
 
-    fn run(&mut self) -> Result<Answered> {
+    fn run(&mut self) -> Result<Ended> {
+        self.deposit();
         loop {
             for hook in &self.policy.hooks.on_request {
                 hook(self.request)?;
                 self.deadline = self.request.bounded(self.deadline);
             }
             let extra = self.extra()?;
-            let answered = Hop::new(self.engine, self.policy, self.request, self.deadline, &extra)?.run()?;
+            let hop = Hop::new(self.engine, self.policy, self.request, self.deadline, &extra)?;
+            let answered = match hop.run() {
+                Ok(answered) => answered,
+                Err(error) => {
+                    self.again_after(error)?;
+                    continue;
+                }
+            };
             self.began = true;
             self.keep_cookies(&answered);
             match self.next(&answered) {
-                Next::Done => return Ok(answered),
+                Next::Done => {
+                    if let Some(ended) = self.deliver(answered)? {
+                        return Ok(ended);
+                    }
+                }
                 Next::Again => {
                     self.part(answered);
                     self.rewind()?;
                 }
-                Next::Follow(plan) => {
+                Next::Retry(later) => {
+                    self.part(answered);
+                    self.rewind()?;
+                    self.wait_for(later)?;
+                }
+                Next::Follow(plan, later) => {
                     let head = self.part(answered);
                     self.history.push(head);
                     self.follow(plan)?;
+                    later.map_or(Ok(()), |later| self.wait_for(later))?;
                 }
                 Next::Refuse(kind) => return Err(self.response(answered).into_error(kind)),
             }
         }
+    }
+
+    /// The last response, its body where it is wanted; or nothing, and another try.
+    fn deliver(&mut self, answered: Answered) -> Result<Option<Ended>> {
+        if !self.request.preload && !self.request.release {
+            return Ok(Some(Ended::Answered(answered)));
+        }
+        let mut response = self.response(answered);
+        if !self.request.preload {
+            response.release();
+        } else if let Err(error) = response.load() {
+            drop(response);
+            self.again_after(error)?;
+            return Ok(None);
+        }
+        Ok(Some(Ended::Loaded(response)))
+    }
+
+    /// The error that ends the call.
+    fn explain(&mut self, error: Error) -> Error {
+        let error = error.with_history(std::mem::take(&mut self.history));
+        let error = match self.retries.take() {
+            Some(retries) => error.with_retries(retries.history().to_vec()),
+            None => error,
+        };
+        // Whatever answered before has acted on what it was sent.
+        let error = if self.began { error.with_maybe_processed(true) } else { error };
+        error.with_origin(self.request.url.shared_origin())
     }
 
     /// What this hop sends beside the request's own fields.
@@ -138,7 +214,7 @@ impl<'a> Journey<'a> {
             Some(options) if !options.cookies.is_empty() => Some(join_cookies(stored, options)),
             _ => stored,
         };
-        Ok(Extra { authorization, cookie, crossed: self.crossed })
+        Ok(Extra { authorization, cookie, crossed: self.crossed, replaced: self.replaced })
     }
 
     fn keep_cookies(&self, answered: &Answered) {
@@ -158,21 +234,30 @@ impl<'a> Journey<'a> {
         }
         let options = self.request.options();
         let follows = options.and_then(|options| options.follow).unwrap_or(self.policy.follow);
-        if !follows || !redirect::is_redirect(head.status) {
+        match follows && redirect::is_redirect(head.status) {
+            true => self.next_by_redirect(head),
+            false => self.next_by_status(head),
+        }
+    }
+
+    fn next_by_redirect(&mut self, head: &Head) -> Next {
+        if self.policy.counts_redirects && self.retry().is_some_and(Retry::returns_redirects) {
             return Next::Done;
         }
+        let options = self.request.options();
         let max = options.and_then(|options| options.max_redirects).or(self.policy.max_redirects);
         let downgrade = options.and_then(|options| options.downgrade).unwrap_or(self.policy.rules.downgrade);
-        let rules = Rules { downgrade, ..self.policy.rules };
+        let same_origin = self.policy.rules.same_origin && !options.is_some_and(|options| options.any_host);
+        let rules = Rules { downgrade, same_origin, ..self.policy.rules };
+        let most = max.unwrap_or(if self.policy.counts_redirects { MOST_REDIRECTS } else { MAX_REDIRECTS });
         let Request { method, url, .. } = &*self.request;
         match redirect::decide(url, method, head.status, &head.headers, rules) {
-            Decision::Stay => Next::Done,
+            Decision::Stay => self.next_by_status(head),
             Decision::Leaves => Next::Refuse(ErrorKind::HostChanged),
             Decision::Refuse(why) => Next::Refuse(ErrorKind::InvalidRedirect(why)),
-            Decision::Follow(_) if self.history.len() >= max.unwrap_or(MAX_REDIRECTS) as usize => {
-                Next::Refuse(ErrorKind::TooManyRedirects)
-            }
-            Decision::Follow(plan) => Next::Follow(plan),
+            Decision::Follow(_) if self.history.len() >= most as usize => Next::Refuse(ErrorKind::TooManyRedirects),
+            Decision::Follow(plan) if self.policy.counts_redirects => self.count_redirect(head, plan),
+            Decision::Follow(plan) => Next::Follow(plan, None),
         }
     }
 
@@ -184,11 +269,16 @@ impl<'a> Journey<'a> {
         head
     }
 
+    /// Whether a field of this name goes with the request.
+    pub(super) fn sends(&self, name: &str) -> bool {
+        self.request.headers.contains(name) || !self.replaced && self.policy.headers.contains(name)
+    }
+
     fn response(&self, answered: Answered) -> Response {
         answered.response(self.policy, Subject::about(self.request, self.policy), Vec::new())
     }
 
-    fn rewind(&mut self) -> Result<()> {
+    pub(super) fn rewind(&mut self) -> Result<()> {
         self.request.body.rewind().map_err(|error| {
             Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_source(error).with_maybe_processed(true)
         })

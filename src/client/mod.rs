@@ -10,10 +10,12 @@ mod middleware;
 mod options;
 mod replay;
 mod request;
+mod retrying;
 mod send;
 mod settings;
 mod shape;
 mod urlencoded;
+mod urlopen;
 
 pub(crate) use builder::sealed;
 pub use builder::{Connector, IntoUrl, RequestBuilder};

@@ -1,12 +1,14 @@
 //! What few requests say; boxed, so that all others stay small.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::middleware::Middleware;
 use crate::auth::Auth;
 use crate::body::{Chunking, Compress, Progress};
 use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
+use crate::retry::Retry;
 
 /// Options of one request, in place of its client's or on top of them.
 #[derive(Clone, Default)]
@@ -29,6 +31,12 @@ pub(crate) struct Options {
     pub(crate) no_body_until_close: bool,
     /// Whether a request that died with an idle connection is sent again.
     pub(crate) replay: Option<bool>,
+    /// What is tried again.
+    pub(crate) retry: Option<Retry>,
+    /// How long is waited for a connection, whatever the timeouts say.
+    pub(crate) pool_timeout: Option<Duration>,
+    /// A pool sends URLs of other hosts through its own.
+    pub(crate) any_host: bool,
     pub(crate) middleware: Option<Arc<[Arc<dyn Middleware>]>>,
     /// The charset that a text or a form is sent in.
     pub(crate) encoding: Option<Box<str>>,

@@ -5,6 +5,8 @@
 
 use http::Method;
 
+use crate::retry::is_idempotent;
+
 /// How an attempt ended, and what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt<'a> {
@@ -42,10 +44,6 @@ pub(crate) fn decide(attempt: &Attempt<'_>) -> bool {
         End::Closed if !attempt.sent => true,
         End::Closed | End::IdleNotice => is_idempotent(attempt.method) || attempt.keyed,
     }
-}
-
-fn is_idempotent(method: &Method) -> bool {
-    [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE].contains(method)
 }
 
 #[cfg(test)]

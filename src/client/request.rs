@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use http::{Method, Version};
 
 use super::engine::Policy;
 use super::options::Options;
 use crate::body::{Body, Compress};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
 use crate::time::{Deadline, Timeout};
-use crate::url::Url;
+use crate::url::{Origin, Url};
 
 /// A request as it will be sent.
 ///
@@ -46,6 +48,12 @@ pub struct Request {
     pub(crate) options: Option<Box<Options>>,
     /// In place of the client's word on whether coded bodies are decoded.
     pub(crate) decode_content: Option<bool>,
+    /// The body is read before the response is given out.
+    pub(crate) preload: bool,
+    /// The body is not wanted.
+    pub(crate) release: bool,
+    /// Headers were given, though they may be none.
+    pub(crate) own_headers: bool,
 }
 
 impl Request {
@@ -63,6 +71,9 @@ impl Request {
             max_body: None,
             options: None,
             decode_content: None,
+            preload: false,
+            release: false,
+            own_headers: false,
         }
     }
 
@@ -149,6 +160,15 @@ impl Request {
     /// The deadline, or an earlier one that the caller's own code has set.
     pub(super) fn bounded(&self, deadline: Deadline) -> Deadline {
         self.timeout.as_ref().map_or(deadline, |timeout| deadline.earlier(timeout.deadline()))
+    }
+
+    /// Whether a pool of this origin may send it.
+    pub(super) fn stays_at(&self, home: &Arc<Origin>) -> Result<()> {
+        let any_host = self.options().is_some_and(|options| options.any_host);
+        match any_host || self.url.shared_origin() == home {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::HostChanged, Phase::Prepare).with_origin(home)),
+        }
     }
 
     pub(super) fn is_decoded(&self, policy: &Policy) -> bool {

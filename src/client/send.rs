@@ -54,7 +54,9 @@ impl<'a> Hop<'a> {
         extra: &'a Extra,
     ) -> Result<Self> {
         encode::prepare(request, policy)?;
-        let key = engine.key(request.url.shared_origin());
+        // A pool of one host goes there, whatever the URL names.
+        let home = policy.home.as_ref().unwrap_or(request.url.shared_origin());
+        let key = engine.key(home);
         Ok(Hop { engine, policy, request, extra, key, deadline })
     }
 
@@ -142,7 +144,8 @@ impl<'a> Hop<'a> {
     }
 
     fn checkout(&self) -> Result<PoolLease> {
-        let patience = self.timeout().pool.or(self.engine.pool_timeout);
+        let own = self.request.options().and_then(|options| options.pool_timeout);
+        let patience = own.or(self.timeout().pool).or(self.engine.pool_timeout);
         let deadline = self.deadline.or_within(patience, Bound::Pool);
         match self.engine.gate.checkout(&self.key, deadline) {
             Ok(Checked::Lease(lease)) => Ok(lease),

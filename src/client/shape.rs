@@ -81,6 +81,8 @@ fn compress(request: &mut Request, policy: &Policy) -> Result<()> {
     }
     let asked = match request.options().map_or(Compress::Auto, |options| options.compress) {
         Compress::Off => return Ok(()),
+        // Who speaks through a pool says what a body is, and sends it as it is.
+        Compress::Auto if !policy.compresses => return Ok(()),
         Compress::Auto => None,
         Compress::Deflate => Some(Coding::Deflate),
         Compress::Gzip => Some(Coding::Gzip),
@@ -133,8 +135,12 @@ mod tests {
         request
     }
 
+    fn session() -> Policy {
+        Policy { compresses: true, ..Policy::default() }
+    }
+
     fn shaped(mut request: Request) -> Result<Request> {
-        shape(&mut request, &Policy::default())?;
+        shape(&mut request, &session())?;
         Ok(request)
     }
 
@@ -166,7 +172,7 @@ mod tests {
         for (row, compress, header, expected) in table {
             let headers: Vec<_> = header.map(|value| ("content-encoding", value)).into_iter().collect();
             let of_a_client = |request: &mut Request| {
-                let mut policy = Policy::default();
+                let mut policy = session();
                 std::mem::swap(&mut policy.headers, &mut request.headers);
                 shape(request, &policy)
             };
@@ -174,7 +180,7 @@ mod tests {
                 let mut request = request(Body::from("text"), &headers);
                 request.options_mut().compress = compress;
                 let result = match own {
-                    true => shape(&mut request, &Policy::default()),
+                    true => shape(&mut request, &session()),
                     false => of_a_client(&mut request),
                 };
                 if let Err(error) = &result {
@@ -183,11 +189,15 @@ mod tests {
                 assert_eq!(result.map(|()| request.body.coding()).map_err(drop), expected, "{row}");
                 // The hop after a redirect.
                 if expected.is_ok() {
-                    shape(&mut request, &Policy::default()).unwrap();
+                    shape(&mut request, &session()).unwrap();
                     assert_eq!(Ok(request.body.coding()), expected, "{row}");
                 }
             }
         }
+        // What goes through a pool is sent as it is, whatever the header says.
+        let mut through_a_pool = request(Body::from("text"), &[("content-encoding", "br")]);
+        shape(&mut through_a_pool, &Policy::default()).unwrap();
+        assert_eq!(through_a_pool.body.coding(), None);
         for empty in [Body::empty(), Body::from("")] {
             let mut request = request(empty, &[("Content-Encoding", "br")]);
             *request.compress_mut() = Gzip;

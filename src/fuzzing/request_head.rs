@@ -11,6 +11,7 @@ use crate::client::RequestBuilder;
 use crate::headers::Headers;
 use crate::net::transport::Probe;
 use crate::pools::PoolManager;
+use crate::retry::Retry;
 use crate::session::Session;
 use crate::time::Timeout;
 use crate::url::Url;
@@ -105,7 +106,7 @@ pub fn request_head(data: &[u8]) {
     let params = input.flag().then(|| String::from_utf8_lossy(input.bytes(12)).into_owned());
     let read = input.flag();
     let body = input.rest().to_vec();
-    let manager = PoolManager::builder().dialer(net.clone());
+    let manager = PoolManager::builder().dialer(net.clone()).retries(Retry::off());
     let builder = if session {
         let connector = manager.build().unwrap();
         let session = Session::builder().connector(connector).headers(defaults.clone()).build();
@@ -120,7 +121,9 @@ pub fn request_head(data: &[u8]) {
         fields.append("content-length", &(body.len() + length - 1).to_string()).unwrap();
     }
     let url = Url::parse(&url).ok();
-    let asked = Asked { method, url, fields: listed(&fields), defaults: listed(&defaults), body, read };
+    // A pool's are replaced as a whole.
+    let defaults = if session { listed(&defaults) } else { Vec::new() };
+    let asked = Asked { method, url, fields: listed(&fields), defaults, body, read };
     ask(&net, builder.headers(&fields), params, &asked);
 }
 

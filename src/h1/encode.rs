@@ -9,9 +9,14 @@ use crate::headers::{is_token_byte, is_value_byte};
 use crate::url::Url;
 
 /// `method target version` (RFC 9112, section 3) with the target in origin form.
-pub(crate) fn request_line(out: &mut Vec<u8>, method: &Method, url: &Url, version: Version) {
+/// With `whole` the target is the whole URL, as a proxy wants it (RFC 9112, section 3.2.2), but for what stands in front
+/// of the host there.
+pub(crate) fn request_line(out: &mut Vec<u8>, method: &Method, url: &Url, version: Version, whole: bool) {
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
+    if whole {
+        out.extend_from_slice(url.origin().as_str().as_bytes());
+    }
     url.write_target(out);
     out.extend_from_slice(match version {
         Version::HTTP_10 => b" HTTP/1.0\r\n",
@@ -61,7 +66,7 @@ mod tests {
     fn a_head_is_written_as_rfc_9112_has_it() {
         let url = Url::parse("http://u:p@h:8080/a%2Fb?x=1#fragment").unwrap();
         let mut out = Vec::new();
-        request_line(&mut out, &Method::GET, &url, Version::HTTP_11);
+        request_line(&mut out, &Method::GET, &url, Version::HTTP_11, false);
         field(&mut out, "Host", url.origin().host_field().as_bytes());
         field(&mut out, "X-Empty", b"");
         field(&mut out, "X-Obs", b"a\t\xE9");
@@ -75,15 +80,16 @@ mod tests {
     #[test]
     fn request_lines() {
         let table = [
-            ("GET", "http://h", Version::HTTP_11, "GET / HTTP/1.1\r\n"),
-            ("GET", "http://h?q", Version::HTTP_10, "GET /?q HTTP/1.0\r\n"),
-            ("BREW", "https://h/a b\r\nX: y", Version::HTTP_11, "BREW /a%20b%0D%0AX:%20y HTTP/1.1\r\n"),
-            ("OPTIONS", "http+unix://%2Fs/p", Version::HTTP_11, "OPTIONS /p HTTP/1.1\r\n"),
+            ("GET", "http://h", Version::HTTP_11, false, "GET / HTTP/1.1\r\n"),
+            ("GET", "http://h?q", Version::HTTP_10, false, "GET /?q HTTP/1.0\r\n"),
+            ("BREW", "https://h/a b\r\nX: y", Version::HTTP_11, false, "BREW /a%20b%0D%0AX:%20y HTTP/1.1\r\n"),
+            ("OPTIONS", "http+unix://%2Fs/p", Version::HTTP_11, false, "OPTIONS /p HTTP/1.1\r\n"),
+            ("GET", "http://u:p@H:80?q#f", Version::HTTP_11, true, "GET http://h/?q HTTP/1.1\r\n"),
         ];
-        for (method, url, version, expected) in table {
+        for (method, url, version, whole, expected) in table {
             let mut out = b"before ".to_vec();
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            request_line(&mut out, &method, &Url::parse(url).unwrap(), version);
+            request_line(&mut out, &method, &Url::parse(url).unwrap(), version, whole);
             assert_eq!(String::from_utf8(out).unwrap(), format!("before {expected}"));
         }
     }

@@ -226,6 +226,11 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         self.bury(victims);
     }
 
+    pub(crate) fn park(&self, until: Instant) -> Result<(), Refused> {
+        std::thread::sleep(until.saturating_duration_since(Instant::now()));
+        Ok(())
+    }
+
     pub(crate) fn count_replay(&self) {
         self.core.lock().count_replay();
     }

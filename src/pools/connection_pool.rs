@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::PoolOptions;
 use super::options::{pool_setters, verbs};
+use super::{PoolOptions, policy};
 use crate::client::{Engine, Policy, Request, RequestBuilder, check_policy};
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Result};
 use crate::pool::stats::PoolStats;
 use crate::redirect::Rules;
 use crate::url::{Origin, Url};
@@ -51,16 +51,43 @@ impl ConnectionPool {
         ConnectionPoolBuilder {
             origin: Url::parse(url).map(|url| url.shared_origin().clone()).map_err(Error::from),
             options: PoolOptions::new(Some(10), Duration::from_secs(60)),
-            policy: Policy { rules: Rules { same_origin: true, ..Rules::default() }, ..Policy::default() },
+            policy: Policy { rules: Rules { same_origin: true, ..Rules::default() }, ..policy() },
         }
     }
 
     /// A request to this host. `target` is a path with its query, or a whole URL; one of another host is refused with
-    /// [`ErrorKind::HostChanged`] by `send`.
-    #[doc(alias = "urlopen")]
+    /// [`ErrorKind::HostChanged`](crate::ErrorKind::HostChanged) by `send`, unless
+    /// [`assert_same_host`](RequestBuilder::assert_same_host) says otherwise.
+    ///
+    /// The body is read as the caller reads it. `urlopen` reads it first.
     pub fn request(&self, method: Method, target: &str) -> RequestBuilder {
         let request = self.url(target).map(|url| Request::new(method, url));
         RequestBuilder::new(&self.engine, &self.policy, request)
+    }
+
+    /// A request whose response is given out with its body: as [`request`](Self::request) with
+    /// [`preload_content`](RequestBuilder::preload_content). All that urllib3's `urlopen` takes is set on the builder.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{ConnectionPool, Method};
+    /// use std::time::Duration;
+    ///
+    /// let pool = ConnectionPool::builder(&url).build()?;
+    /// let response = pool
+    ///     .urlopen(Method::GET, "/")
+    ///     .header("X-Request-Id", "7")
+    ///     .retries(2)
+    ///     .redirect(false)
+    ///     .timeout(Duration::from_secs(10))
+    ///     .pool_timeout(Duration::from_secs(1))
+    ///     .send()?;
+    /// assert_eq!(response.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn urlopen(&self, method: Method, target: &str) -> RequestBuilder {
+        self.request(method, target).preload_content(true)
     }
 
     verbs!(target: &str);
@@ -74,11 +101,7 @@ impl ConnectionPool {
         if target.is_empty() || target.starts_with(['/', '?']) {
             return Ok(Url::with_target(&self.origin, target)?);
         }
-        let url = Url::parse(target)?;
-        if url.origin() != &*self.origin {
-            return Err(Error::new(ErrorKind::HostChanged, Phase::Prepare).with_origin(&self.origin));
-        }
-        Ok(url)
+        Ok(Url::parse(target)?)
     }
 
     /// Scheme, host and port of this pool.
@@ -128,9 +151,10 @@ impl ConnectionPoolBuilder {
     pool_setters!();
 
     /// The pool. Errors if the URL is none, or if options contradict each other.
-    pub fn build(self) -> Result<ConnectionPool> {
+    pub fn build(mut self) -> Result<ConnectionPool> {
         let origin = self.origin?;
-        check_policy(&self.policy)?;
-        Ok(ConnectionPool { engine: self.options.build()?, policy: Arc::new(self.policy), origin })
+        check_policy(&mut self.policy)?;
+        let policy = Policy { home: Some(origin.clone()), ..self.policy };
+        Ok(ConnectionPool { engine: self.options.build()?, policy: Arc::new(policy), origin })
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::PoolOptions;
 use super::options::{pool_setters, verbs};
+use super::{PoolOptions, policy};
 use crate::client::sealed::{Pools, Sealed};
 use crate::client::{Engine, IntoUrl, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ impl PoolManager {
 
     /// A manager that differs from the defaults.
     pub fn builder() -> PoolManagerBuilder {
-        PoolManagerBuilder { options: PoolOptions::new(Some(10), Duration::from_secs(60)), policy: Policy::default() }
+        PoolManagerBuilder { options: PoolOptions::new(Some(10), Duration::from_secs(60)), policy: policy() }
     }
 
     /// The pools of a session, whose requests bring a policy of their own.
@@ -58,10 +58,27 @@ impl PoolManager {
     }
 
     /// A request to the host of `url`. `send` reports a URL that is none.
-    #[doc(alias = "urlopen")]
+    ///
+    /// The body is read as the caller reads it. `urlopen` reads it first.
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
         let request = Sealed::into_url(url, &self.engine.origins, None).map_err(Error::from);
         RequestBuilder::new(&self.engine, &self.policy, request.map(|url| Request::new(method, url)))
+    }
+
+    /// A request whose response is given out with its body: as [`request`](Self::request) with
+    /// [`preload_content`](RequestBuilder::preload_content). All that urllib3's `urlopen` takes is set on the builder.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{Method, PoolManager};
+    ///
+    /// let response = PoolManager::new().urlopen(Method::GET, &url).retries(5).send()?;
+    /// assert_eq!(response.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn urlopen(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
+        self.request(method, url).preload_content(true)
     }
 
     verbs!(url: impl IntoUrl);
@@ -138,8 +155,8 @@ impl PoolManagerBuilder {
     }
 
     /// The manager. Errors if options contradict each other.
-    pub fn build(self) -> Result<PoolManager> {
-        check_policy(&self.policy)?;
+    pub fn build(mut self) -> Result<PoolManager> {
+        check_policy(&mut self.policy)?;
         Ok(PoolManager { engine: self.options.build()?, policy: Arc::new(self.policy) })
     }
 }

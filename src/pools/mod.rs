@@ -7,3 +7,17 @@ mod options;
 pub use connection_pool::{ConnectionPool, ConnectionPoolBuilder};
 pub use manager::{PoolManager, PoolManagerBuilder};
 pub(crate) use options::{PoolOptions, verbs};
+
+use crate::client::Policy;
+use crate::retry::Retry;
+
+/// What the requests of all pools have in common.
+fn policy() -> Policy {
+    Policy {
+        follow: true,
+        counts_redirects: true,
+        retry: Some(Retry::default()),
+        replaces_headers: true,
+        ..Policy::default()
+    }
+}

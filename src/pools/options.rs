@@ -169,7 +169,41 @@ macro_rules! pool_setters {
             self
         }
 
-        /// Headers for every request that does not have a field of the same name.
+        /// What is tried again by requests that do not say it, three times unless said otherwise; a number is that
+        /// many tries in all.
+        pub fn retries(mut self, retry: impl Into<crate::Retry>) -> Self {
+            self.policy.retry = Some(retry.into());
+            self
+        }
+
+        /// Code that sees, and may change, each request before it is sent, redirected ones and those that are tried
+        /// again included: see [`SessionBuilder::on_request`](crate::SessionBuilder::on_request).
+        pub fn on_request(
+            mut self,
+            hook: impl Fn(&mut crate::Request) -> crate::Result<()> + Send + Sync + 'static,
+        ) -> Self {
+            self.policy.hooks.on_request.push(::std::sync::Arc::new(hook));
+            self
+        }
+
+        /// Code that sees the last response of each call before the caller does, and may answer another or an error in
+        /// its place: what urllib3 does by a class of one's own.
+        #[doc(alias = "ResponseCls")]
+        pub fn on_response(
+            mut self,
+            hook: impl Fn(crate::Response) -> crate::Result<crate::Response> + Send + Sync + 'static,
+        ) -> Self {
+            self.policy.hooks.on_response.push(::std::sync::Arc::new(hook));
+            self
+        }
+
+        /// Does nothing: the client is as strict as HTTP asks it to be, always.
+        #[deprecated = "it has no effect, as in urllib3 since Python 3"]
+        pub fn strict(self, _: bool) -> Self {
+            self
+        }
+
+        /// Headers for every request that has none of its own: one that has any is sent without these.
         pub fn headers(mut self, headers: crate::Headers) -> Self {
             self.policy.headers = headers;
             self

@@ -1,9 +1,33 @@
-//! The responses that led to this one.
+//! The responses and failures that led to this one.
 
 use super::Response;
 use crate::error::ResponseHead;
+use crate::retry::Retry;
 
 impl Response {
+    pub(crate) fn with_history(mut self, history: Vec<ResponseHead>) -> Response {
+        self.history = history;
+        self
+    }
+
+    pub(crate) fn set_retries(&mut self, retries: Box<Retry>) {
+        self.retries = Some(retries);
+    }
+
+    /// What is left of the [`Retry`] policy of this call, and the tries before this response in its
+    /// [history](Retry::history); `None` if nothing was tried again.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    /// let response = hostpool::PoolManager::new().get(url).send()?;
+    /// assert!(response.retries().is_none());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn retries(&self) -> Option<&Retry> {
+        self.retries.as_deref()
+    }
+
     /// The redirects that were followed to get here, the first one first; without their bodies.
     ///
     /// ```

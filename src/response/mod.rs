@@ -33,6 +33,7 @@ use crate::headers::Headers;
 use crate::net::transport::{Probe, Transport};
 use crate::pool::PoolLease;
 use crate::pool::stats::CloseReason;
+use crate::retry::Retry;
 use crate::time::Deadline;
 use crate::url::Url;
 
@@ -87,6 +88,8 @@ pub struct Response {
     /// The body, once it was loaded, or why there is none.
     kept: Option<Box<Kept>>,
     history: Vec<ResponseHead>,
+    /// How the policy for retries stands, where something was tried again.
+    retries: Option<Box<Retry>>,
     common: Arc<Common>,
     /// Undoes the body's codings; gone once the body has ended or failed.
     pump: Option<Box<Pump>>,
@@ -156,6 +159,7 @@ impl Response {
             connection,
             kept,
             history,
+            retries: None,
             common,
             pump: None,
             max_body,

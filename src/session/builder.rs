@@ -14,6 +14,7 @@ use crate::headers::Headers;
 use crate::limits::Limits;
 use crate::pools::PoolManager;
 use crate::response::Response;
+use crate::retry::Retry;
 use crate::time::Timeout;
 use crate::tls::TlsConfig;
 use crate::url::Origins;
@@ -263,6 +264,24 @@ impl SessionBuilder {
         self
     }
 
+    /// What is tried again by requests that do not say it: nothing by default, but for what
+    /// [`retry_stale`](Self::retry_stale) says. A number is that many tries in all. Redirects are not counted: they have
+    /// [`max_redirects`](Self::max_redirects).
+    ///
+    /// ```
+    /// use hostpool::{Retry, Session};
+    /// use std::time::Duration;
+    ///
+    /// let session = Session::builder()
+    ///     .retries(Retry::new(3).backoff_factor(Duration::from_millis(100)).status_forcelist([502, 503]))
+    ///     .build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn retries(mut self, retry: impl Into<Retry>) -> Self {
+        self.policy.retry = Some(retry.into());
+        self
+    }
+
     /// Whether a request that dies with an idle connection is sent once more, as it is by default: see
     /// [`RequestBuilder::retry_stale`](crate::RequestBuilder::retry_stale).
     pub fn retry_stale(mut self, retry: bool) -> Self {
@@ -326,7 +345,7 @@ impl SessionBuilder {
         if let Some(error) = wrong {
             return Err(error);
         }
-        check_policy(&policy)?;
+        check_policy(&mut policy)?;
         if pools.is_some() && tls.is_some() {
             return Err(Error::config("a connector has its own TLS configuration; give it there"));
         }

@@ -196,6 +196,7 @@ fn policy() -> Policy {
         accept: true,
         ask_coded: true,
         content_type: true,
+        compresses: true,
         follow: true,
         rules: Rules { rewrite: Rewrite::AlsoAfterPost, ..Rules::default() },
         ..Policy::default()

@@ -14,7 +14,13 @@ use crate::support::{PATIENCE, Server, answers, ok, refusing};
 /// Tries three times, each with its own attempt; then the same unit serves another host.
 fn fails(id: &str, url: &str, timeout: Timeout, kind: &ErrorKind, phase: Phase) -> Error {
     let good = Server::new(vec![answers(ok("good"))]);
-    let client = PoolManager::builder().limit(1).total_limit(1).pool_timeout(PATIENCE).build().unwrap();
+    let client = PoolManager::builder()
+        .retries(hostpool::Retry::off())
+        .limit(1)
+        .total_limit(1)
+        .pool_timeout(PATIENCE)
+        .build()
+        .unwrap();
     let mut last = None;
     for attempt in 1..=3 {
         let error = client.get(url).header("X-Secret", CANARY).timeout(timeout).send().map(drop).expect_err(id);
@@ -77,7 +83,7 @@ fn unreachable_networks() {
 #[test]
 fn a_socket_that_connects_to_itself() {
     exclusive().row("C11", || {
-        let client = PoolManager::builder().limit(1).total_limit(1).build().unwrap();
+        let client = PoolManager::builder().retries(hostpool::Retry::off()).limit(1).total_limit(1).build().unwrap();
         let started = Instant::now();
         while started.elapsed() < Duration::from_millis(1500) {
             let (address, _taken) = attracting();
@@ -233,7 +239,13 @@ fn dialers_that_use_the_client() {
             let client = Arc::new(Mutex::new(None));
             let then = if same { servers[0].url("/") } else { servers[1].url("/") };
             let dialer = Curious { client: client.clone(), first: servers[0].addr, then, inner: TcpDialer };
-            let manager = PoolManager::builder().limit(1).total_limit(total).dialer(dialer).build().unwrap();
+            let manager = PoolManager::builder()
+                .retries(hostpool::Retry::off())
+                .limit(1)
+                .total_limit(total)
+                .dialer(dialer)
+                .build()
+                .unwrap();
             *client.lock().unwrap() = Some(manager.clone());
             for _ in 0..2 {
                 assert_eq!(manager.get(servers[0].url("/")).send().unwrap().text().unwrap(), "good", "{id}");

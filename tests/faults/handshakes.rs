@@ -11,7 +11,13 @@ use crate::support::{PATIENCE, Server, Step, answers, ok};
 /// Asks a server that follows the script over TLS; then, with the same unit, a good one without.
 fn refused(id: &str, script: Vec<Step>, timeout: Timeout, kind: ErrorKind) -> String {
     let (server, good) = (Server::new(vec![script]), Server::new(vec![answers(ok("good"))]));
-    let client = PoolManager::builder().limit(1).total_limit(1).pool_timeout(PATIENCE).build().unwrap();
+    let client = PoolManager::builder()
+        .retries(hostpool::Retry::off())
+        .limit(1)
+        .total_limit(1)
+        .pool_timeout(PATIENCE)
+        .build()
+        .unwrap();
     let url = format!("https://user:{CANARY}@{}/", server.addr);
     let request = client.get(url).header("X-Id", id).header("X-Secret", CANARY).timeout(timeout);
     let error = request.send().map(drop).expect_err(id);

@@ -63,7 +63,7 @@ fn stopped_past_the_deadline() {
 #[ignore = "the child of another test"]
 fn times_out_once() {
     let Some(url) = url() else { return };
-    let pool = ConnectionPool::builder(&url).limit(1).build().unwrap();
+    let pool = ConnectionPool::builder(&url).retries(hostpool::Retry::off()).limit(1).build().unwrap();
     let error = pool.get("/").timeout(Duration::from_secs(1)).send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Total), Phase::Head));
     settled("C78", pool.stats());
@@ -91,7 +91,12 @@ fn stopped_before_the_deadline() {
 #[ignore = "the child of another test"]
 fn hears_the_answer() {
     let Some(url) = url() else { return };
-    let pool = ConnectionPool::builder(&url).limit(1).timeout(Timeout::from(PATIENCE)).build().unwrap();
+    let pool = ConnectionPool::builder(&url)
+        .retries(hostpool::Retry::off())
+        .limit(1)
+        .timeout(Timeout::from(PATIENCE))
+        .build()
+        .unwrap();
     assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "late");
     assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "clean");
     settled("C78", pool.stats());
@@ -136,7 +141,7 @@ mod stores {
     #[ignore = "the child of another test"]
     fn trusts() {
         let Some(url) = url() else { return };
-        let pool = ConnectionPool::builder(&url).limit(1).build().unwrap();
+        let pool = ConnectionPool::builder(&url).retries(hostpool::Retry::off()).limit(1).build().unwrap();
         assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "fine");
     }
 
@@ -144,7 +149,7 @@ mod stores {
     #[ignore = "the child of another test"]
     fn trusts_nobody() {
         let Some(url) = url() else { return };
-        let pool = ConnectionPool::builder(&url).limit(1).build().unwrap();
+        let pool = ConnectionPool::builder(&url).retries(hostpool::Retry::off()).limit(1).build().unwrap();
         let error = pool.get("/").send().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Tls | ErrorKind::InvalidConfig(_)), "{error}");
         assert_eq!((pool.stats().open, pool.stats().created), (0, 0));

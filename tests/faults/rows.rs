@@ -75,7 +75,12 @@ impl Host {
 
     /// One connection at a time, so that a unit which is lost is missed at once.
     pub fn client(&self) -> PoolManagerBuilder {
-        let builder = PoolManager::builder().limit(1).total_limit(1).pool_timeout(PATIENCE).timeout(PATIENCE);
+        let builder = PoolManager::builder()
+            .retries(hostpool::Retry::off())
+            .limit(1)
+            .total_limit(1)
+            .pool_timeout(PATIENCE)
+            .timeout(PATIENCE);
         match self {
             Host::Sockets(_) => builder,
             Host::Memory(memory) => builder.dialer(memory.clone()),

@@ -32,7 +32,10 @@ type Outcome = Result<(u16, Vec<u8>), ErrorKind>;
 /// What becomes of these bytes in answer to a request, and of the connection.
 fn outcome(pieces: Vec<Step>) -> (Outcome, usize) {
     let memory = Memory::new(vec![[vec![Step::Request], pieces].concat()]);
-    let client = hostpool::ConnectionPool::builder("http://memory.example").dialer(memory.clone()).limit(1);
+    let client = hostpool::ConnectionPool::builder("http://memory.example")
+        .retries(hostpool::Retry::off())
+        .dialer(memory.clone())
+        .limit(1);
     let client = client.timeout(PATIENCE).build().unwrap();
     let result = fetch(client.request(Method::GET, "/"), false).map_err(|error| error.kind().clone());
     settled("A5.12", client.stats());

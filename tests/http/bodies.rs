@@ -154,8 +154,8 @@ fn compressed_bodies() {
     let long = "some text ".repeat(100_000);
     let reader = || Body::reader(Cursor::new("some text ".repeat(100_000)));
     let server = server();
-    let pool = pool(&server);
-    let post = || pool.post("/");
+    let session = Session::new();
+    let post = || session.post(server.url("/"));
     let named = |coding| post().header("content-encoding", coding);
     let table = [
         ("B74", post().data(reader()).compress(Compress::Deflate), Some("deflate"), false),
@@ -208,6 +208,10 @@ fn compressed_bodies() {
         decoded("gzip", &body) == long && values(&head, "Content-Encoding") == ["gzip"],
         "B77: by the session's headers"
     );
+    // Who speaks through a pool sends what is coded already.
+    pool(&server).post("/").data("coded").header("Content-Encoding", "br").send().unwrap();
+    let (head, body) = last(&server);
+    assert_eq!((values(&head, "Content-Encoding"), &*body), (vec!["br".to_owned()], &b"coded"[..]));
 }
 
 /// The bytes behind the head, as they are on the wire.

@@ -112,7 +112,12 @@ fn no_patience_at_all() {
 #[test]
 fn failing_dials_lose_nothing() {
     let (_held, address) = refusing();
-    let pool = ConnectionPool::builder(&format!("http://{address}")).limit(2).pool_timeout(PATIENCE).build().unwrap();
+    let pool = ConnectionPool::builder(&format!("http://{address}"))
+        .retries(0)
+        .limit(2)
+        .pool_timeout(PATIENCE)
+        .build()
+        .unwrap();
     let refused = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..8 {

@@ -46,7 +46,12 @@ fn bodies() {
     ];
     for (id, method, body, outcome, replayed) in table {
         let server = Server::new(scripts(Vec::new()));
-        let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url(""))
+            .retries(hostpool::Retry::off())
+            .limit(1)
+            .probe_after(Duration::MAX)
+            .build()
+            .unwrap();
         pool.get("/").send().unwrap().text().unwrap();
         let result = pool.request(method, "/").header("X-Id", id).data(body).send();
         let result = result.and_then(|response| response.text()).map_err(|error| {
@@ -90,7 +95,12 @@ fn nothing_accepted() {
     for (id, body) in table {
         let server = Server::new(vec![answer(ok("first")), answer(ok("again"))]);
         let dialer = DeafOnce(AtomicBool::default());
-        let pool = ConnectionPool::builder(&server.url("")).dialer(dialer).limit(1).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url(""))
+            .retries(hostpool::Retry::off())
+            .dialer(dialer)
+            .limit(1)
+            .build()
+            .unwrap();
         pool.get("/").send().unwrap().text().unwrap();
         assert_eq!(pool.post("/").data(body).send().unwrap().text().unwrap(), "again", "{id}");
         let requests = server.seen.requests();
@@ -162,7 +172,12 @@ fn while_asking_before_sending() {
         let word = Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
         let again = vec![Step::Head, word, Step::Record(4), Step::Send(ok("again"))];
         let server = Server::new(vec![[before, vec![Step::Head], second].concat(), again]);
-        let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url(""))
+            .retries(hostpool::Retry::off())
+            .limit(1)
+            .probe_after(Duration::MAX)
+            .build()
+            .unwrap();
         if reused {
             pool.get("/").send().unwrap().text().unwrap();
         }
@@ -188,7 +203,12 @@ fn once() {
         vec![Step::Request],
         answer(ok("third")),
     ]);
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
+    let pool = ConnectionPool::builder(&server.url(""))
+        .retries(hostpool::Retry::off())
+        .limit(1)
+        .probe_after(Duration::MAX)
+        .build()
+        .unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     let error = pool.get("/").send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Disconnected, Phase::Head));
@@ -199,7 +219,7 @@ fn once() {
 #[test]
 fn not_on_a_new_connection() {
     let server = Server::new(vec![vec![Step::Request], answer(ok("second"))]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(&server.url("")).retries(hostpool::Retry::off()).build().unwrap();
     assert_eq!(pool.get("/").send().unwrap_err().kind(), &ErrorKind::Disconnected);
     assert_eq!(server.seen.accepted(), 1);
 }
@@ -221,7 +241,7 @@ fn what_became_of_the_first_attempt_is_not_forgotten() {
         drop(stream);
         socket
     });
-    let pool = ConnectionPool::builder(&url).limit(1).build().unwrap();
+    let pool = ConnectionPool::builder(&url).retries(hostpool::Retry::off()).limit(1).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     let error = pool.get("/").send().unwrap_err();
     drop(server.join().unwrap());
@@ -266,7 +286,12 @@ impl Transport for Dead {
 #[test]
 fn nor_when_the_second_takes_nothing() {
     let server = Server::new(scripts(Vec::new()));
-    let pool = ConnectionPool::builder(&server.url("")).dialer(OnceAlive::default()).limit(1).build().unwrap();
+    let pool = ConnectionPool::builder(&server.url(""))
+        .retries(hostpool::Retry::off())
+        .dialer(OnceAlive::default())
+        .limit(1)
+        .build()
+        .unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     let error = pool.put("/").data("x").send().unwrap_err();
     assert_eq!((server.seen.requests().len(), pool.stats().replayed), (2, 1));
@@ -278,7 +303,12 @@ fn nor_when_the_second_takes_nothing() {
 fn a_408_and_a_body_that_cannot_go_back() {
     let notice = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_vec();
     let server = Server::new(scripts(vec![Step::Send(notice)]));
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
+    let pool = ConnectionPool::builder(&server.url(""))
+        .retries(hostpool::Retry::off())
+        .limit(1)
+        .probe_after(Duration::MAX)
+        .build()
+        .unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     let body = Body::seekable(OneWay(Cursor::new(vec![b'x'; 1 << 20]), 0));
     assert_eq!(pool.put("/").data(body).send().unwrap().status(), 408);
@@ -297,7 +327,12 @@ fn a_408_that_is_an_answer() {
     for (id, second, size) in table {
         let first = vec![Step::Request, Step::Send(ok("first"))];
         let server = Server::new(vec![[first, second, vec![Step::UntilClosed]].concat(), answer(ok("again"))]);
-        let pool = ConnectionPool::builder(&server.url("")).limit(1).timeout(PATIENCE).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url(""))
+            .retries(hostpool::Retry::off())
+            .limit(1)
+            .timeout(PATIENCE)
+            .build()
+            .unwrap();
         pool.get("/").send().unwrap().text().unwrap();
         let response = pool.put("/").data(vec![0; size]).send().unwrap();
         assert_eq!((response.status().as_u16(), pool.stats().replayed), (408, 0), "{id}");

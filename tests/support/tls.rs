@@ -173,7 +173,10 @@ impl TlsServer {
     }
 
     pub fn builder(&self, tls: &TlsConfig) -> ConnectionPoolBuilder {
-        ConnectionPool::builder(&self.url()).tls(tls.clone()).probe_after(std::time::Duration::ZERO)
+        ConnectionPool::builder(&self.url())
+            .retries(hostpool::Retry::off())
+            .tls(tls.clone())
+            .probe_after(std::time::Duration::ZERO)
     }
 }
 

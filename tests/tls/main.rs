@@ -174,7 +174,12 @@ fn pool_to(url: &str, server: &TlsServer, fault: Fault, tls: &TlsConfig) -> Conn
 
 fn pool_by(url: &str, to: To, tls: &TlsConfig) -> ConnectionPool {
     let dialer = TlsDialer::new(to, tls.clone());
-    ConnectionPool::builder(url).dialer(dialer).probe_after(Duration::ZERO).build().unwrap()
+    ConnectionPool::builder(url)
+        .retries(hostpool::Retry::off())
+        .dialer(dialer)
+        .probe_after(Duration::ZERO)
+        .build()
+        .unwrap()
 }
 
 // Whom to trust

@@ -19,6 +19,7 @@ use super::line::{Net, lock};
 use crate::error::ErrorKind;
 use crate::pools::ConnectionPool;
 use crate::response::Response;
+use crate::retry::Retry;
 use crate::time::Timeout;
 
 /// Responses that are out at the same time.
@@ -70,6 +71,7 @@ impl World {
         let net = Net::new(servers.collect::<Vec<_>>());
         let pool = ConnectionPool::builder("http://h")
             .dialer(net.clone())
+            .retries(Retry::off())
             .maxsize(maxsize)
             .block(block)
             .pool_timeout(Duration::ZERO)

@@ -1,0 +1,170 @@
+//! The settings of urllib3's `urlopen` and `request`.
+
+use std::time::Duration;
+
+use http::Method;
+
+use super::builder::RequestBuilder;
+use super::options;
+use crate::error::Error;
+use crate::multipart::Form;
+use crate::retry::Retry;
+
+impl RequestBuilder {
+    /// What is tried again, in place of the client's policy; a number is that many tries in all.
+    ///
+    /// With a [`Session`](crate::Session) its redirects are not counted: they have
+    /// [`max_redirects`](Self::max_redirects).
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{PoolManager, Retry};
+    /// use std::time::Duration;
+    ///
+    /// let http = PoolManager::new();
+    /// http.get(&url).retries(5).send()?;
+    /// http.get(&url).retries(Retry::off()).send()?;
+    /// http.get(&url).retries(Retry::new(2).backoff_factor(Duration::from_millis(50))).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn retries(self, retry: impl Into<Retry>) -> Self {
+        let retry = retry.into();
+        self.try_set(|options| {
+            options.sensitive.extend(options::names(retry.sensitive().iter())?);
+            options.retry = Some(retry);
+            Ok(())
+        })
+    }
+
+    /// How long to wait for a connection where all are in use, whatever else bounds that wait: zero does not wait.
+    ///
+    /// ```no_run
+    /// use hostpool::ConnectionPool;
+    /// use std::time::Duration;
+    ///
+    /// let pool = ConnectionPool::builder("http://example.com").maxsize(2).block(true).build()?;
+    /// let response = pool.get("/").pool_timeout(Duration::from_millis(50)).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn pool_timeout(self, limit: Duration) -> Self {
+        self.set(|options| options.pool_timeout = Some(limit))
+    }
+
+    /// Whether the body is read before `send` returns, as [`load`](crate::Response::load) reads it: then the
+    /// connection is back in its pool, and a body that breaks off is [tried again](crate::Retry::read). The `urlopen` of
+    /// the pools does so; nothing else does by default.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let response = hostpool::get(&url).preload_content(true).send()?;
+    /// assert!(response.connection().is_none());
+    /// assert_eq!(response.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn preload_content(self, preload: bool) -> Self {
+        self.change(|request| {
+            request.preload = preload;
+            Ok(())
+        })
+    }
+
+    /// With `true`, and without [preloading](Self::preload_content), the response is [released](crate::Response::release)
+    /// before `send` returns: its head is all that is wanted. Otherwise it keeps its connection until its body is read,
+    /// or it is dropped.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let response = hostpool::get(&url).release_conn(true).send()?;
+    /// assert_eq!(response.status(), 200);
+    /// assert!(response.connection().is_none());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn release_conn(self, release: bool) -> Self {
+        self.change(|request| {
+            request.release = release;
+            Ok(())
+        })
+    }
+
+    /// Whether a [`ConnectionPool`](crate::ConnectionPool) refuses URLs of other hosts, as it does by default. Without
+    /// that they are requested from the pool's own host, by their whole URL: so a forward proxy is asked
+    /// (RFC 9112, section 3.2.2). Other clients have no host of their own, and ask whom the URL names.
+    ///
+    /// ```no_run
+    /// use hostpool::ConnectionPool;
+    ///
+    /// let proxy = ConnectionPool::builder("http://proxy.example:3128").build()?;
+    /// let response = proxy.get("http://example.com/").assert_same_host(false).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn assert_same_host(self, assert: bool) -> Self {
+        self.set(|options| options.any_host = !assert)
+    }
+
+    /// Whether redirects are followed: another name of [`allow_redirects`](Self::allow_redirects).
+    ///
+    /// ```no_run
+    /// let response = hostpool::get("http://example.com/").redirect(false).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn redirect(self, follow: bool) -> Self {
+        self.allow_redirects(follow)
+    }
+
+    /// Where in a seekable body the request's begins: there it is read from, on every try. Without this it is where the
+    /// reader stood when it became a body. `send` errors if the body is none that can seek.
+    ///
+    /// ```no_run
+    /// use hostpool::{Body, ConnectionPool};
+    /// use std::fs::File;
+    ///
+    /// let pool = ConnectionPool::builder("http://example.com").build()?;
+    /// // All of the file but its first line, of 128 bytes.
+    /// pool.put("/rows").data(Body::seekable(File::open("rows.csv")?)).body_pos(128).send()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn body_pos(self, position: u64) -> Self {
+        self.change(|request| {
+            request.body.begin_at(position).map_err(|error| {
+                Error::request("body_pos is for a body that can seek, and comes after it").with_source(error)
+            })
+        })
+    }
+
+    /// Sends pairs where the method has its parameters: in the query of `GET`, `HEAD`, `DELETE` and `OPTIONS`, and else
+    /// as a `multipart/form-data` body. For a form that is not multipart take [`form`](Self::form), and
+    /// [`multipart`](Self::multipart) for files.
+    ///
+    /// Errors if the request has a body already.
+    ///
+    /// ```
+    /// use hostpool::PoolManager;
+    ///
+    /// let http = PoolManager::new();
+    /// let request = http.get("http://example.com/?a=1").fields([("b", "2")]).build()?;
+    /// assert_eq!(request.url().target(), "/?a=1&b=2");
+    /// let request = http.post("http://example.com/").fields([("b", "2")]).build()?;
+    /// assert!(request.body().length().is_some());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "request_encode_url")]
+    #[doc(alias = "request_encode_body")]
+    pub fn fields<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        let in_query = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
+        match &self.request {
+            Ok(request) if !request.body.is_empty() => {
+                self.change(|_| Err(Error::request("fields make a body, and the request has one already")))
+            }
+            Ok(request) if !in_query.contains(&request.method) => {
+                let form = pairs.into_iter().fold(Form::new(), |form, (name, value)| {
+                    form.text(name.as_ref().to_owned(), value.as_ref().to_owned())
+                });
+                self.multipart(form)
+            }
+            _ => self.params(pairs),
+        }
+    }
+}
