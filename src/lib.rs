@@ -98,7 +98,9 @@ pub use http::{Method, StatusCode, Version};
 pub use limits::Limits;
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use pool::stats::{CloseReason, PoolStats};
-pub use pools::{ConnectionPool, ConnectionPoolBuilder, PoolManager, PoolManagerBuilder};
+pub use pools::{
+    ConnectionPool, ConnectionPoolBuilder, PoolContext, PoolManager, PoolManagerBuilder, connection_from_url,
+};
 pub use response::{Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody};
 pub use retry::{Jitter, Retry, RetryBudget, RetryCount};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};

@@ -1,8 +1,6 @@
 //! What is shared by all requests of a client: the pool, its configuration, what is known about origins.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -10,6 +8,7 @@ use std::time::Duration;
 use http::Version;
 
 use super::middleware::Hooks;
+use super::registry::{Found, Registry};
 use super::request::ShownHeaders;
 use crate::auth::{Auth, Netrc};
 use crate::cookies::CookieStore;
@@ -20,11 +19,10 @@ use crate::headers::Headers;
 use crate::net::transport::Transport;
 use crate::pool::gate::Gate;
 use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
-use crate::pool::parts::{Prehashed, Settings};
+use crate::pool::parts::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
 use crate::redirect;
 use crate::retry::Retry;
-use crate::sync::RwLock;
 use crate::time::{Deadline, Timeout};
 use crate::url::{Origin, Origins, Url};
 
@@ -35,6 +33,7 @@ pub(crate) struct EngineConfig {
     pub(crate) probe_after: Duration,
     pub(crate) pool_timeout: Option<Duration>,
     pub(crate) connection: ConnectionConfig,
+    pub(crate) num_pools: Option<usize>,
 }
 
 /// How the requests of one kind of client differ from those of another.
@@ -74,6 +73,8 @@ pub(crate) struct Policy {
     pub(crate) replaces_headers: bool,
     /// A caller's Content-Encoding asks for its coding.
     pub(crate) compresses: bool,
+    /// In place of the engine's way of connecting.
+    pub(crate) connection: Option<Arc<ConnectionConfig>>,
     /// The client is a pool of this origin.
     pub(crate) home: Option<Arc<Origin>>,
     /// A status from 400 is an error.
@@ -107,35 +108,36 @@ pub(crate) struct Engine {
     pub(crate) gate: Arc<PoolGate>,
     pub(crate) origins: Origins,
     pub(crate) pool_timeout: Option<Duration>,
-    connection: ConnectionConfig,
-    keys: RwLock<HashMap<Arc<Origin>, PoolKey, BuildHasherDefault<Prehashed>>>,
+    pub(crate) connection: Arc<ConnectionConfig>,
+    pub(crate) registry: Registry,
 }
 
 impl Engine {
-    /// Enough for a crawler's working set; a full table starts again from nothing.
-    const KEYS: usize = 4096;
-
     pub(crate) fn new(config: EngineConfig) -> Arc<Engine> {
         Arc::new(Engine {
             gate: Gate::new(config.settings, config.probe_after),
             origins: Origins::default(),
             pool_timeout: config.pool_timeout,
-            connection: config.connection,
-            keys: RwLock::new(HashMap::default()),
+            connection: Arc::new(config.connection),
+            registry: Registry::new(config.num_pools),
         })
     }
 
-    pub(crate) fn key(&self, origin: &Arc<Origin>) -> PoolKey {
-        if let Some(key) = self.keys.read().get(origin) {
-            return key.clone();
+    /// The pool of an origin, by the client's way of connecting or another.
+    #[inline]
+    pub(crate) fn key(&self, origin: &Arc<Origin>, config: Option<&Arc<ConnectionConfig>>) -> PoolKey {
+        let config = config.unwrap_or(&self.connection);
+        self.registry.known(origin, config).unwrap_or_else(|| self.pool(origin, config).0)
+    }
+
+    /// The same, with what says that this pool was closed. A pool that has to go for it loses what is idle.
+    #[cold]
+    pub(crate) fn pool(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<AtomicBool>) {
+        let Found { key, closed, retired } = self.registry.pool(origin, config);
+        if let Some(retired) = retired {
+            self.gate.retire(&retired);
         }
-        let key = PoolKey::new(origin, &self.connection);
-        let mut keys = self.keys.write();
-        if keys.len() >= Self::KEYS {
-            keys.clear();
-        }
-        keys.insert(origin.clone(), key.clone());
-        key
+        (key, closed)
     }
 
     /// Opens the connection a permit stands for. On failure the permit's unit goes to the next in line.
@@ -146,11 +148,11 @@ impl Engine {
         deadline: Deadline,
         connect: Option<Duration>,
     ) -> Result<PoolLease> {
-        let cell = permit.abort_cell();
+        let (cell, config) = (permit.abort_cell(), key.config());
         let context = DialContext::new(deadline.or_within(connect, Bound::Connect), &cell);
         let target = Target::new(key.origin());
-        let wire = match &self.connection.dialer {
-            None => dial::direct(&target, &self.connection.tls, &context)?,
+        let wire = match &config.dialer {
+            None => dial::direct(&target, &config.tls, &context)?,
             Some(dialer) => {
                 let wire = Wire::of(dialer.dial(&target, &context)?, &cell);
                 if target.is_encrypted() && !wire.info().encrypted {

@@ -8,6 +8,7 @@ mod engine;
 mod journey;
 mod middleware;
 mod options;
+mod registry;
 mod replay;
 mod request;
 mod retrying;

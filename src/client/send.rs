@@ -56,7 +56,7 @@ impl<'a> Hop<'a> {
         encode::prepare(request, policy)?;
         // A pool of one host goes there, whatever the URL names.
         let home = policy.home.as_ref().unwrap_or(request.url.shared_origin());
-        let key = engine.key(home);
+        let key = engine.key(home, policy.connection.as_ref());
         Ok(Hop { engine, policy, request, extra, key, deadline })
     }
 

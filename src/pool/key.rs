@@ -15,10 +15,24 @@ use crate::tls::TlsConfig;
 use crate::url::{Origin, Scheme};
 
 /// Everything that changes what a connection is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ConnectionConfig {
     pub(crate) tls: TlsConfig,
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
+}
+
+impl ConnectionConfig {
+    /// Whether it makes the same connections to an origin of this kind.
+    fn is_same_for(&self, other: &Self, scheme: Scheme) -> bool {
+        // Taken apart field by field: an option without a decision on its place in the key does not compile.
+        let ConnectionConfig { tls, dialer } = self;
+        let same_dialer = match (dialer, &other.dialer) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        same_dialer && (scheme != Scheme::Https || tls.id() == other.tls.id())
+    }
 }
 
 /// Two requests share connections only if their keys are equal.
@@ -33,22 +47,24 @@ pub(crate) struct ConnectionConfig {
 #[derive(Clone)]
 pub(crate) struct PoolKey(Arc<Parts>);
 
-#[derive(PartialEq, Eq)]
 struct Parts {
     origin: Arc<Origin>,
-    tls: Option<u64>,
-    dialer: Option<usize>,
+    config: Arc<ConnectionConfig>,
 }
 
 impl PoolKey {
-    pub(crate) fn new(origin: &Arc<Origin>, config: &ConnectionConfig) -> PoolKey {
-        // Taken apart field by field: an option without a decision on its place in the key does not compile.
-        let ConnectionConfig { tls, dialer } = config;
-        PoolKey(Arc::new(Parts {
-            origin: origin.clone(),
-            tls: (origin.kind() == Scheme::Https).then(|| tls.id()),
-            dialer: dialer.as_ref().map(|dialer| Arc::as_ptr(dialer).cast::<()>() as usize),
-        }))
+    pub(crate) fn new(origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> PoolKey {
+        PoolKey(Arc::new(Parts { origin: origin.clone(), config: config.clone() }))
+    }
+
+    /// Whether its connections are those that this configuration makes.
+    #[inline]
+    pub(crate) fn connects_by(&self, config: &Arc<ConnectionConfig>) -> bool {
+        Arc::ptr_eq(&self.0.config, config) || self.0.config.is_same_for(config, self.0.origin.kind())
+    }
+
+    pub(crate) fn config(&self) -> &ConnectionConfig {
+        &self.0.config
     }
 
     pub(crate) fn origin(&self) -> &Arc<Origin> {
@@ -58,7 +74,7 @@ impl PoolKey {
 
 impl PartialEq for PoolKey {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.origin == other.0.origin && self.connects_by(&other.0.config))
     }
 }
 
@@ -115,7 +131,7 @@ mod tests {
     /// One row for each line of the table above.
     #[test]
     fn which_requests_share_connections() {
-        let config = |tls: &TlsConfig| ConnectionConfig { tls: tls.clone(), dialer: None };
+        let config = |tls: &TlsConfig| Arc::new(ConnectionConfig { tls: tls.clone(), dialer: None });
         let (one, other) = (TlsConfig::default(), TlsConfig::distinct());
         let key = |url: &str, tls: &TlsConfig| PoolKey::new(Url::parse(url).unwrap().shared_origin(), &config(tls));
         let table = [

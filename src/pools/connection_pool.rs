@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Method;
@@ -10,9 +11,11 @@ use super::options::{pool_setters, verbs};
 use super::{PoolOptions, policy};
 use crate::client::{Engine, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, Result};
+use crate::pool::key::PoolKey;
 use crate::pool::stats::PoolStats;
 use crate::redirect::Rules;
-use crate::url::{Origin, Url};
+use crate::response::Response;
+use crate::url::{InvalidUrl, Origin, Url};
 
 /// A bounded pool of connections to one host, for any number of threads.
 ///
@@ -37,11 +40,16 @@ use crate::url::{Origin, Url};
 /// The server of an `http+unix` URL is a Unix socket: `http+unix://%2Frun%2Fdocker.sock`.
 #[doc(alias = "HTTPConnectionPool")]
 #[doc(alias = "HTTPSConnectionPool")]
+///
+/// A pool of a [`PoolManager`](crate::PoolManager) is a part of it: see
+/// [`connection_from_url`](crate::PoolManager::connection_from_url).
 #[derive(Clone)]
 pub struct ConnectionPool {
     engine: Arc<Engine>,
     policy: Arc<Policy>,
     origin: Arc<Origin>,
+    /// Of the manager that this is a pool of.
+    part: Option<PoolKey>,
 }
 
 impl ConnectionPool {
@@ -104,37 +112,131 @@ impl ConnectionPool {
         Ok(Url::parse(target)?)
     }
 
+    /// Sends a request that was made before. Errors as [`RequestBuilder::send`] does.
+    pub fn execute(&self, request: Request) -> Result<Response> {
+        RequestBuilder::new(&self.engine, &self.policy, Ok(request)).send()
+    }
+
     /// Scheme, host and port of this pool.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// How the pool stands, and what it has done.
+    /// `http`, `https` or `http+unix`.
+    ///
+    /// ```
+    /// # use hostpool::ConnectionPool;
+    /// assert_eq!(ConnectionPool::builder("https://example.com").build()?.scheme(), "https");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn scheme(&self) -> &'static str {
+        self.origin.scheme()
+    }
+
+    /// Whether a URL belongs to this host: it has the same scheme, host and port, or is nothing but a path. Without a
+    /// scheme it is taken for `http`.
+    ///
+    /// ```
+    /// # use hostpool::ConnectionPool;
+    /// let pool = ConnectionPool::builder("http://example.com").build()?;
+    /// assert!(pool.is_same_host("http://EXAMPLE.com:80/items"));
+    /// assert!(pool.is_same_host("/items"));
+    /// assert!(!pool.is_same_host("https://example.com/items"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn is_same_host(&self, url: &str) -> bool {
+        if url.starts_with('/') {
+            return true;
+        }
+        let url = match Url::parse(url) {
+            Err(InvalidUrl::NoScheme) => Url::parse(&format!("http://{url}")),
+            url => url,
+        };
+        url.is_ok_and(|url| url.origin() == &*self.origin)
+    }
+
+    /// How the pool stands, and what it has done. Of a manager's pool this is its own part.
     pub fn stats(&self) -> PoolStats {
-        self.engine.gate.stats()
+        match &self.part {
+            None => self.engine.gate.stats(),
+            Some(key) => self.engine.gate.stats_of(key),
+        }
+    }
+
+    /// How many connections were opened so far.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{ConnectionPool, Method};
+    ///
+    /// let pool = ConnectionPool::builder(&url).build()?;
+    /// pool.urlopen(Method::GET, "/").send()?;
+    /// pool.urlopen(Method::GET, "/").send()?;
+    /// assert_eq!((pool.num_connections(), pool.num_requests()), (1, 2));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn num_connections(&self) -> u64 {
+        self.stats().created
+    }
+
+    /// How many requests were tried so far, with those that followed redirects or were tried again, and those for which
+    /// no connection could be opened.
+    pub fn num_requests(&self) -> u64 {
+        let PoolStats { created, reused, dial_failures, .. } = self.stats();
+        created + reused + dial_failures
     }
 
     /// Closes idle connections, and those in use once they come back; whoever waits keeps waiting.
     pub fn clear(&self) {
-        self.engine.gate.retire_idle();
+        match &self.part {
+            None => self.engine.gate.retire_idle(),
+            Some(key) => self.engine.gate.retire(key),
+        }
     }
 
-    /// Closes idle connections, and fails all that wait and all later calls with [`ErrorKind::Closed`]. Requests and
-    /// responses that are under way finish, and their connections are closed then.
+    /// Closes idle connections, and fails all that wait and all later calls with
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Requests and responses that are under way finish, and their
+    /// connections are closed then.
+    ///
+    /// Of a manager's pool this closes that pool for all who have it; the manager opens another when it is asked.
     pub fn close(&self) {
-        self.engine.gate.close(false);
+        let Some(key) = &self.part else { return self.engine.gate.close(false) };
+        self.policy.detached.store(true, Ordering::Relaxed);
+        self.engine.registry.forget(key);
+        self.engine.gate.close_key(key);
     }
 
-    /// Whether the pool was closed.
+    /// Whether the pool was closed, or its manager.
     pub fn is_closed(&self) -> bool {
-        self.engine.gate.is_closed()
+        self.policy.detached.load(Ordering::Relaxed) || self.engine.gate.is_closed()
+    }
+
+    /// A part of a manager.
+    pub(super) fn part_of(engine: &Arc<Engine>, policy: Policy, key: PoolKey) -> ConnectionPool {
+        let origin = key.origin().clone();
+        let rules = Rules { same_origin: true, ..policy.rules };
+        let policy = Policy { home: Some(origin.clone()), rules, ..policy };
+        ConnectionPool { engine: engine.clone(), policy: Arc::new(policy), origin, part: Some(key) }
     }
 }
+
+impl PartialEq for ConnectionPool {
+    /// Whether it is the same pool: their connections are the same.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.engine, &other.engine) && self.part == other.part
+    }
+}
+
+impl Eq for ConnectionPool {}
 
 impl fmt::Debug for ConnectionPool {
     /// One line: `ConnectionPool(https://api.example, open 2 (at most 8 an endpoint), idle 1, in use 1, waiting 0)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ConnectionPool({}, {:?})", self.origin, self.engine.gate)
+        match &self.part {
+            None => write!(f, "ConnectionPool({}, {:?})", self.origin, self.engine.gate),
+            Some(_) => write!(f, "ConnectionPool({}, part of {:?})", self.origin, self.engine.gate),
+        }
     }
 }
 
@@ -155,6 +257,6 @@ impl ConnectionPoolBuilder {
         let origin = self.origin?;
         check_policy(&mut self.policy)?;
         let policy = Policy { home: Some(origin.clone()), ..self.policy };
-        Ok(ConnectionPool { engine: self.options.build()?, policy: Arc::new(policy), origin })
+        Ok(ConnectionPool { engine: self.options.build()?, policy: Arc::new(policy), origin, part: None })
     }
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use http::Method;
 
 use super::options::{pool_setters, verbs};
-use super::{PoolOptions, policy};
+use super::{ConnectionPool, PoolContext, PoolOptions, policy};
 use crate::client::sealed::{Pools, Sealed};
 use crate::client::{Engine, IntoUrl, Policy, Request, RequestBuilder, check_policy};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
+use crate::url::{Origin, Url};
 
 /// Pools of connections to any number of hosts, under one limit in all.
 ///
@@ -45,7 +46,8 @@ impl PoolManager {
 
     /// A manager that differs from the defaults.
     pub fn builder() -> PoolManagerBuilder {
-        PoolManagerBuilder { options: PoolOptions::new(Some(10), Duration::from_secs(60)), policy: policy() }
+        let options = PoolOptions { num_pools: Some(10), ..PoolOptions::new(Some(10), Duration::from_secs(60)) };
+        PoolManagerBuilder { options, policy: policy() }
     }
 
     /// The pools of a session, whose requests bring a policy of their own.
@@ -93,6 +95,69 @@ impl PoolManager {
         RequestBuilder::new(&self.engine, &self.policy, Ok(request)).send()
     }
 
+    /// The pool of the host of `url`, by itself: a part of this manager, with its connections, its limits and its
+    /// defaults. Who asks twice is given the same.
+    ///
+    /// The pools that were used last are kept, as many as [`num_pools`](PoolManagerBuilder::num_pools) says. One that had
+    /// to go works on, and takes the place of another as soon as it is used.
+    ///
+    /// ```
+    /// use hostpool::PoolManager;
+    ///
+    /// let http = PoolManager::new();
+    /// let pool = http.connection_from_url("http://example.com/any/path")?;
+    /// assert!(pool == http.connection_from_host("EXAMPLE.com", 80, "http")?);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn connection_from_url(&self, url: impl IntoUrl) -> Result<ConnectionPool> {
+        let url = Sealed::into_url(url, &self.engine.origins, None)?;
+        self.connection_from_context(PoolContext::of(&url))
+    }
+
+    /// The same by host, port and scheme; without a port it is the scheme's usual one. An IPv6 address may stand in
+    /// brackets. Errors with [`ErrorKind::InvalidUrl`](crate::ErrorKind::InvalidUrl).
+    pub fn connection_from_host(
+        &self,
+        host: &str,
+        port: impl Into<Option<u16>>,
+        scheme: &str,
+    ) -> Result<ConnectionPool> {
+        let is_bare_v6 = host.contains(':') && !host.starts_with('[');
+        let host = if is_bare_v6 { format!("[{host}]") } else { host.to_owned() };
+        let port = port.into().map(|port| format!(":{port}")).unwrap_or_default();
+        self.connection_from_url(&Url::parse(&format!("{scheme}://{host}{port}"))?)
+    }
+
+    /// The same with options of its own: see [`PoolContext`].
+    pub fn connection_from_context(&self, context: PoolContext) -> Result<ConnectionPool> {
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
+        }
+        let (origin, config, policy) = context.merge(&self.engine.connection, &self.policy)?;
+        let (key, closed) = self.engine.pool(&origin, &config);
+        let policy = Policy { connection: Some(config), detached: closed, ..policy };
+        Ok(ConnectionPool::part_of(&self.engine, policy, key))
+    }
+
+    /// How many pools are kept now.
+    #[doc(alias = "pools")]
+    pub fn num_pools(&self) -> usize {
+        self.engine.registry.len()
+    }
+
+    /// How each pool that is kept stands, by its origin, the one used last first.
+    ///
+    /// ```
+    /// let http = hostpool::PoolManager::new();
+    /// for (origin, stats) in http.pool_stats() {
+    ///     println!("{origin}: {} idle", stats.idle);
+    /// }
+    /// ```
+    pub fn pool_stats(&self) -> Vec<(Origin, PoolStats)> {
+        let keys = self.engine.registry.keys();
+        keys.iter().map(|key| (Origin::clone(key.origin()), self.engine.gate.stats_of(key))).collect()
+    }
+
     /// How all pools together stand, and what they have done.
     pub fn stats(&self) -> PoolStats {
         self.engine.gate.stats()
@@ -112,8 +177,10 @@ impl PoolManager {
         self.engine.gate.is_closed()
     }
 
-    /// Closes idle connections, and those in use once they come back; whoever waits keeps waiting.
+    /// Lets go of all pools: idle connections are closed, and those in use once they come back; whoever waits keeps
+    /// waiting. Later calls open new ones.
     pub fn clear(&self) {
+        self.engine.registry.clear();
         self.engine.gate.retire_idle();
     }
 }
@@ -147,6 +214,14 @@ pub struct PoolManagerBuilder {
 
 impl PoolManagerBuilder {
     pool_setters!();
+
+    /// How many pools are kept, one for each host and way of connecting: 10 by default. Where there are more, the one
+    /// that was least recently used goes: its idle connections are closed, and those in use once they come back. It
+    /// counts towards its host's limit until then. `None` keeps all.
+    pub fn num_pools(mut self, pools: impl Into<Option<usize>>) -> Self {
+        self.options.num_pools = pools.into();
+        self
+    }
 
     /// How many connections may be open in all. Unbounded by default.
     pub fn total_limit(mut self, connections: impl Into<Option<usize>>) -> Self {

@@ -1,15 +1,29 @@
 //! Pools as urllib3's users know them: [`ConnectionPool`] for one host, [`PoolManager`] for all.
 
 mod connection_pool;
+mod context;
 mod manager;
 mod options;
 
 pub use connection_pool::{ConnectionPool, ConnectionPoolBuilder};
+pub use context::PoolContext;
 pub use manager::{PoolManager, PoolManagerBuilder};
 pub(crate) use options::{PoolOptions, verbs};
 
 use crate::client::Policy;
+use crate::error::Result;
 use crate::retry::Retry;
+
+/// A pool for the host of `url`, with the defaults: [`ConnectionPool::builder`] has the options.
+///
+/// ```
+/// let pool = hostpool::connection_from_url("http://example.com/any/path")?;
+/// assert_eq!(pool.origin().to_string(), "http://example.com");
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+pub fn connection_from_url(url: &str) -> Result<ConnectionPool> {
+    ConnectionPool::builder(url).build()
+}
 
 /// What the requests of all pools have in common.
 fn policy() -> Policy {

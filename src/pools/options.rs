@@ -29,6 +29,7 @@ pub(crate) struct PoolOptions {
     pub(crate) probe_after: Duration,
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
+    pub(crate) num_pools: Option<usize>,
 }
 
 impl PoolOptions {
@@ -45,6 +46,7 @@ impl PoolOptions {
             probe_after: PROBE_AFTER,
             tls: None,
             dialer: None,
+            num_pools: None,
         }
     }
 
@@ -67,6 +69,9 @@ impl PoolOptions {
 
     pub(crate) fn build(self) -> Result<Arc<Engine>> {
         let (open_limit, idle_limit) = self.limits()?;
+        if self.num_pools == Some(0) {
+            return Err(Error::config("num_pools of 0 keeps no pool"));
+        }
         if self.total_limit == Some(0) {
             return Err(Error::config("a total limit of 0 lets no connection be opened"));
         }
@@ -83,9 +88,13 @@ impl PoolOptions {
             max_age: self.max_age,
         };
         let connection = ConnectionConfig { tls: self.tls.unwrap_or_default(), dialer: self.dialer };
-        let config =
-            EngineConfig { settings, probe_after: self.probe_after, pool_timeout: self.pool_timeout, connection };
-        Engine::new(config)
+        Engine::new(EngineConfig {
+            settings,
+            probe_after: self.probe_after,
+            pool_timeout: self.pool_timeout,
+            connection,
+            num_pools: self.num_pools,
+        })
     }
 }
 

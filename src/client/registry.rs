@@ -1,0 +1,207 @@
+//! The pools of a client: one for each origin and way of connecting, of which the least recently used goes first.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::pool::key::{ConnectionConfig, PoolKey};
+use crate::pool::parts::Prehashed;
+use crate::sync::RwLock;
+use crate::url::Origin;
+
+/// Enough for a crawler's working set, where nothing was said; a full table starts again from nothing.
+const KNOWN: usize = 4096;
+
+#[derive(Debug)]
+pub(crate) struct Registry {
+    /// How many pools are kept. Without a limit the table only remembers keys, and forgetting one closes nothing.
+    limit: Option<usize>,
+    clock: AtomicU64,
+    pools: RwLock<Pools>,
+}
+
+#[derive(Debug, Default)]
+struct Pools {
+    /// Few origins have more than one way of connecting.
+    by_origin: HashMap<Arc<Origin>, Vec<Entry>, BuildHasherDefault<Prehashed>>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: PoolKey,
+    used: AtomicU64,
+    /// Shared by all who were given this pool by itself.
+    closed: Arc<AtomicBool>,
+}
+
+/// A pool, and the one that had to go for it.
+pub(crate) struct Found {
+    pub(crate) key: PoolKey,
+    pub(crate) closed: Arc<AtomicBool>,
+    pub(crate) retired: Option<PoolKey>,
+}
+
+impl Registry {
+    pub(crate) fn new(limit: Option<usize>) -> Registry {
+        Registry { limit, clock: AtomicU64::new(0), pools: RwLock::new(Pools::default()) }
+    }
+
+    /// The key of a pool that is known; it counts as used.
+    #[inline]
+    pub(crate) fn known(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> Option<PoolKey> {
+        let pools = self.pools.read();
+        let entry = pools.find(origin, config)?;
+        self.touch(entry);
+        Some(entry.key.clone())
+    }
+
+    /// A pool that may be a new one.
+    pub(crate) fn pool(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> Found {
+        let mut pools = self.pools.write();
+        if let Some(entry) = pools.find(origin, config) {
+            self.touch(entry);
+            return Found { key: entry.key.clone(), closed: entry.closed.clone(), retired: None };
+        }
+        let retired = match self.limit {
+            Some(limit) if pools.len >= limit => pools.take_oldest(),
+            Some(_) => None,
+            None => {
+                if pools.len >= KNOWN {
+                    *pools = Pools::default();
+                }
+                None
+            }
+        };
+        let (key, closed) = (PoolKey::new(origin, config), Arc::new(AtomicBool::new(false)));
+        let entry = Entry { key: key.clone(), used: AtomicU64::new(0), closed: closed.clone() };
+        self.touch(&entry);
+        pools.by_origin.entry(origin.clone()).or_default().push(entry);
+        pools.len += 1;
+        Found { key, closed, retired }
+    }
+
+    fn touch(&self, entry: &Entry) {
+        if self.limit.is_some() {
+            entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets this pool: who asks for it next is given another.
+    pub(crate) fn forget(&self, key: &PoolKey) {
+        self.pools.write().remove(key);
+    }
+
+    pub(crate) fn clear(&self) {
+        *self.pools.write() = Pools::default();
+    }
+
+    /// All that are known, the one used last first.
+    pub(crate) fn keys(&self) -> Vec<PoolKey> {
+        let pools = self.pools.read();
+        let mut entries: Vec<_> = pools.by_origin.values().flatten().collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.used.load(Ordering::Relaxed)));
+        entries.into_iter().map(|entry| entry.key.clone()).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.pools.read().len
+    }
+}
+
+impl Pools {
+    #[inline]
+    fn find(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> Option<&Entry> {
+        self.by_origin.get(origin)?.iter().find(|entry| entry.key.connects_by(config))
+    }
+
+    fn remove(&mut self, key: &PoolKey) {
+        let Some(entries) = self.by_origin.get_mut(key.origin()) else { return };
+        let before = entries.len();
+        entries.retain(|entry| entry.key != *key);
+        self.len -= before - entries.len();
+        if entries.is_empty() {
+            self.by_origin.remove(key.origin());
+        }
+    }
+
+    /// Looks at all of them, which are as many as the limit: it is done where a pool is new, and connecting costs more.
+    fn take_oldest(&mut self) -> Option<PoolKey> {
+        let entries = self.by_origin.values().flatten();
+        let oldest = entries.min_by_key(|entry| entry.used.load(Ordering::Relaxed))?.key.clone();
+        self.remove(&oldest);
+        Some(oldest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::TlsConfig;
+    use crate::url::Url;
+
+    fn origin(name: &str) -> Arc<Origin> {
+        Url::parse(&format!("https://{name}/")).unwrap().shared_origin().clone()
+    }
+
+    fn config() -> Arc<ConnectionConfig> {
+        Arc::new(ConnectionConfig { tls: TlsConfig::distinct(), ..ConnectionConfig::default() })
+    }
+
+    fn names(registry: &Registry) -> Vec<String> {
+        registry.keys().iter().map(|key| key.origin().host().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let (registry, config) = (Registry::new(Some(2)), config());
+        let get = |name: &str| {
+            let retired = match registry.known(&origin(name), &config) {
+                Some(_) => None,
+                None => registry.pool(&origin(name), &config).retired,
+            };
+            retired.map(|key| key.origin().host().to_owned())
+        };
+        let table = [
+            ("new", "a", None, vec!["a"]),
+            ("another", "b", None, vec!["b", "a"]),
+            ("LRU-03 asked for again", "a", None, vec!["a", "b"]),
+            ("LRU-05 the older goes", "c", Some("b"), vec!["c", "a"]),
+            ("the other", "d", Some("a"), vec!["d", "c"]),
+            ("and comes back", "b", Some("c"), vec!["b", "d"]),
+        ];
+        for (row, name, retired, left) in table {
+            assert_eq!(get(name).as_deref(), retired, "{row}");
+            assert_eq!(names(&registry), left, "{row}");
+            assert_eq!(registry.len(), left.len(), "{row}");
+        }
+        registry.forget(&PoolKey::new(&origin("b"), &config));
+        assert!(registry.known(&origin("b"), &config).is_none(), "LRU-06");
+        registry.clear();
+        assert_eq!((registry.len(), names(&registry)), (0, vec![]), "PM-03");
+    }
+
+    #[test]
+    fn ways_of_connecting_are_apart() {
+        let (registry, one, other) = (Registry::new(Some(10)), config(), config());
+        let first = registry.pool(&origin("h"), &one);
+        let second = registry.pool(&origin("h"), &other);
+        assert!(first.key != second.key && !Arc::ptr_eq(&first.closed, &second.closed), "PM-06");
+        let again = registry.pool(&origin("h"), &one);
+        assert!(again.key == first.key && Arc::ptr_eq(&again.closed, &first.closed), "PM-06");
+        assert_eq!(registry.len(), 2);
+        registry.forget(&first.key);
+        assert!(registry.known(&origin("h"), &one).is_none());
+        assert!(registry.known(&origin("h"), &other).is_some());
+    }
+
+    #[test]
+    fn without_a_limit_the_table_stays_small() {
+        let (registry, config) = (Registry::new(None), config());
+        for number in 0..KNOWN + 10 {
+            assert!(registry.pool(&origin(&format!("h{number}")), &config).retired.is_none());
+        }
+        assert_eq!(registry.len(), 10);
+    }
+}

@@ -1,0 +1,104 @@
+//! Which pool of a manager is meant, and how it differs from the others.
+
+use std::sync::Arc;
+
+use crate::client::{Policy, check_policy};
+use crate::dial::Dialer;
+use crate::error::Result;
+use crate::headers::Headers;
+use crate::pool::key::ConnectionConfig;
+use crate::retry::Retry;
+use crate::time::Timeout;
+use crate::tls::TlsConfig;
+use crate::url::{Origin, Url};
+
+/// A host, and options for its pool in place of the manager's.
+///
+/// What changes the connections makes a pool of its own: a TLS configuration (for `https`), a dialer. What changes
+/// requests alone does not: timeouts, retries, headers. Limits are those of the manager, and hold for all pools of a host
+/// together.
+///
+/// ```
+/// use hostpool::{PoolContext, PoolManager, Timeout};
+/// use std::time::Duration;
+///
+/// let http = PoolManager::new();
+/// let patient = PoolContext::new("http://slow.example")?.timeout(Timeout::from(Duration::from_secs(300)));
+/// let pool = http.connection_from_context(patient)?;
+/// // Another way to the same connections.
+/// assert!(pool == http.connection_from_url("http://slow.example")?);
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[doc(alias = "pool_kwargs")]
+#[doc(alias = "PoolKey")]
+#[derive(Clone, Debug)]
+#[must_use = "a context does nothing until it is given to a manager"]
+pub struct PoolContext {
+    origin: Arc<Origin>,
+    tls: Option<TlsConfig>,
+    dialer: Option<Arc<dyn Dialer>>,
+    timeout: Option<Timeout>,
+    retry: Option<Retry>,
+    headers: Option<Headers>,
+}
+
+impl PoolContext {
+    /// The host of `url`, of which only scheme, host and port count.
+    pub fn new(url: &str) -> Result<PoolContext> {
+        Ok(PoolContext::of(&Url::parse(url)?))
+    }
+
+    pub(super) fn of(url: &Url) -> PoolContext {
+        let origin = url.shared_origin().clone();
+        PoolContext { origin, tls: None, dialer: None, timeout: None, retry: None, headers: None }
+    }
+
+    /// How TLS connections are made.
+    pub fn tls(self, tls: TlsConfig) -> PoolContext {
+        PoolContext { tls: Some(tls), ..self }
+    }
+
+    /// Who opens connections. The same dialer given twice makes two pools; clones of one context share one.
+    pub fn dialer(self, dialer: impl Dialer + 'static) -> PoolContext {
+        PoolContext { dialer: Some(Arc::new(dialer)), ..self }
+    }
+
+    /// The timeouts of requests that have none of their own.
+    pub fn timeout(self, timeout: impl Into<Timeout>) -> PoolContext {
+        PoolContext { timeout: Some(timeout.into()), ..self }
+    }
+
+    /// What is tried again by requests that do not say it.
+    pub fn retries(self, retry: impl Into<Retry>) -> PoolContext {
+        PoolContext { retry: Some(retry.into()), ..self }
+    }
+
+    /// Headers for every request that has none of its own.
+    pub fn headers(self, headers: Headers) -> PoolContext {
+        PoolContext { headers: Some(headers), ..self }
+    }
+
+    /// What comes of it in a manager.
+    pub(super) fn merge(
+        self,
+        connection: &Arc<ConnectionConfig>,
+        policy: &Policy,
+    ) -> Result<(Arc<Origin>, Arc<ConnectionConfig>, Policy)> {
+        let PoolContext { origin, tls, dialer, timeout, retry, headers } = self;
+        let config = match (tls, dialer) {
+            (None, None) => connection.clone(),
+            (tls, dialer) => {
+                let mut config = ConnectionConfig::clone(connection);
+                config.tls = tls.unwrap_or(config.tls);
+                config.dialer = dialer.or(config.dialer);
+                Arc::new(config)
+            }
+        };
+        let mut policy = policy.clone();
+        policy.timeout = timeout.unwrap_or(policy.timeout);
+        policy.headers = headers.unwrap_or(policy.headers);
+        policy.retry = retry.or(policy.retry);
+        check_policy(&mut policy)?;
+        Ok((origin, config, policy))
+    }
+}
