@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Instant;
 
 use alloc::counted;
-use hostpool::{CloseReason, PoolManager};
+use hostpool::{CloseReason, PoolManager, PoolManagerBuilder};
 use support::{PATIENCE, eventually, read_request};
 
 const ENDPOINTS: usize = 10_000;
@@ -89,8 +89,13 @@ fn fetch(manager: &PoolManager, address: SocketAddr) {
 
 #[test]
 fn cost_is_flat() {
+    cost_is_flat_with(PoolManager::builder().total_limit(LIMIT).num_pools(None), CloseReason::EvictedForLimit);
+    cost_is_flat_with(PoolManager::builder().num_pools(LIMIT), CloseReason::Retired);
+}
+
+fn cost_is_flat_with(manager: PoolManagerBuilder, reason: CloseReason) {
     let hosts = Hosts::start();
-    let manager = PoolManager::builder().total_limit(LIMIT).build().unwrap();
+    let manager = manager.build().unwrap();
     let (mut live, mut calls) = (Vec::with_capacity(10), Vec::with_capacity(10));
     let begin = counted();
     for thousand in 0..ENDPOINTS / 1000 {
@@ -109,7 +114,7 @@ fn cost_is_flat() {
     assert!(!hosts.exceeded.load(Ordering::SeqCst), "more than {LIMIT} connections at once");
     let stats = manager.stats();
     assert_eq!((stats.created, stats.open, stats.idle), (ENDPOINTS as u64, LIMIT, LIMIT), "{stats:?}");
-    assert_eq!(stats.closed(CloseReason::EvictedForLimit), (ENDPOINTS - LIMIT) as u64, "{stats:?}");
+    assert_eq!(stats.closed(reason), (ENDPOINTS - LIMIT) as u64, "{stats:?}");
     drop(manager);
     eventually("the closes", || hosts.open.load(Ordering::SeqCst) == 0);
 }
@@ -118,7 +123,7 @@ fn cost_is_flat() {
 #[test]
 fn the_limit_holds() {
     let hosts = Hosts::start();
-    let manager = PoolManager::builder().total_limit(LIMIT).pool_timeout(PATIENCE).build().unwrap();
+    let manager = PoolManager::builder().total_limit(LIMIT).num_pools(None).pool_timeout(PATIENCE).build().unwrap();
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let (manager, hosts) = (&manager, &hosts);
