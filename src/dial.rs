@@ -1,16 +1,15 @@
 //! Opening a transport to a target.
 
 use std::fmt;
-use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::stream::Stream;
 use crate::net::transport::{Transport, Wait};
 use crate::net::{connect, resolve};
-use crate::time::Deadline;
+use crate::time::{Deadline, Timeout};
 use crate::tls::TlsConfig;
 use crate::url::{Origin, Scheme, Url};
 
@@ -107,15 +106,22 @@ impl<'a> From<&'a Url> for Target<'a> {
 }
 
 /// How long a dial may take, and what may end it.
+///
+/// Each phase of a dial can have a bound of its own: a dialer that looks names up does so under
+/// [`for_resolve`](Self::for_resolve), and one that encrypts under [`for_tls`](Self::for_tls).
 #[derive(Clone, Copy, Debug)]
 pub struct DialContext<'a> {
     deadline: Deadline,
+    resolve: Option<Duration>,
+    tls: Option<Duration>,
     cell: &'a AbortCell,
 }
 
 impl<'a> DialContext<'a> {
-    pub(crate) fn new(deadline: Deadline, cell: &'a AbortCell) -> Self {
-        DialContext { deadline, cell }
+    /// Of a dial that begins now, for a request that ends at `deadline`.
+    pub(crate) fn new(deadline: Deadline, timeout: &Timeout, cell: &'a AbortCell) -> Self {
+        let deadline = deadline.or_within(timeout.connect, Bound::Connect);
+        DialContext { deadline, resolve: timeout.resolve, tls: timeout.tls, cell }
     }
 
     /// The point in time by which the dial must have ended; `None` is never.
@@ -132,6 +138,43 @@ impl<'a> DialContext<'a> {
     pub fn timed_out(&self, phase: Phase) -> Error {
         Error::new(ErrorKind::Timeout(self.deadline.bound()), phase)
     }
+
+    /// The context of the name lookup, which begins now: bounded by [`Timeout::resolve`], too.
+    ///
+    /// ```
+    /// use hostpool::{DialContext, Dialer, Phase, Target, TcpDialer, Transport, Url};
+    /// use std::sync::mpsc::{Receiver, RecvTimeoutError};
+    /// use std::sync::Mutex;
+    /// use std::time::Instant;
+    ///
+    /// /// Connects to the servers that somebody else names.
+    /// #[derive(Debug)]
+    /// struct Named(Mutex<Receiver<Url>>);
+    ///
+    /// impl Dialer for Named {
+    ///     fn dial(&self, _: &Target<'_>, context: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
+    ///         let lookup = context.for_resolve();
+    ///         let names = self.0.lock().unwrap();
+    ///         let name = match lookup.deadline() {
+    ///             Some(at) => names.recv_timeout(at.saturating_duration_since(Instant::now())),
+    ///             None => names.recv().map_err(RecvTimeoutError::from),
+    ///         };
+    ///         match name {
+    ///             Ok(url) => TcpDialer.dial(&Target::from(&url), context),
+    ///             Err(RecvTimeoutError::Timeout) => Err(lookup.timed_out(Phase::Resolve)),
+    ///             Err(error) => Err(hostpool::Error::custom(error)),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn for_resolve(&self) -> DialContext<'a> {
+        DialContext { deadline: self.deadline.or_within(self.resolve, Bound::Resolve), ..*self }
+    }
+
+    /// The context of the TLS handshake, which begins now: bounded by [`Timeout::tls`], too.
+    pub fn for_tls(&self) -> DialContext<'a> {
+        DialContext { deadline: self.deadline.or_within(self.tls, Bound::Tls), ..*self }
+    }
 }
 
 /// Connects over TCP; the addresses of a name are tried in order.
@@ -140,14 +183,11 @@ pub struct TcpDialer;
 
 impl TcpDialer {
     fn open(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
-        let addresses = resolve::addresses(target.origin)
-            .map_err(|error| Error::new(ErrorKind::Resolve, Phase::Resolve).with_source(error))?;
+        let lookup = context.for_resolve().wait();
+        let addresses = resolve::addresses(target.origin, &lookup)
+            .map_err(|error| lookup.failure(error, ErrorKind::Resolve, Phase::Resolve))?;
         let wait = context.wait();
-        // The lookup may have taken longer than it was given.
-        if wait.is_cancelled() || wait.deadline.is_past() {
-            return Err(connect_error(io::ErrorKind::TimedOut.into(), &wait));
-        }
-        connect::tcp(&addresses, &wait).map_err(|error| connect_error(error, &wait))
+        connect::tcp(&addresses, &wait).map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
     }
 }
 
@@ -168,7 +208,8 @@ impl UnixDialer {
             return Err(Error::config("UnixDialer is for http+unix URLs, which name a socket"));
         }
         let wait = context.wait();
-        connect::unix(target.origin.host(), &wait).map_err(|error| connect_error(error, &wait))
+        connect::unix(target.origin.host(), &wait)
+            .map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
     }
 
     #[cfg(not(unix))]
@@ -211,7 +252,7 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         if !target.is_encrypted() {
             return Ok(inner);
         }
-        self.tls.wrap(inner, target.origin, &context.wait())
+        self.tls.wrap(inner, target.origin, &context.for_tls().wait())
     }
 }
 
@@ -222,18 +263,42 @@ pub(crate) fn direct(target: &Target<'_>, tls: &TlsConfig, context: &DialContext
         Scheme::HttpUnix => Ok(Wire::Stream(UnixDialer.open(target, context)?)),
         Scheme::Https => {
             let stream = Box::new(TcpDialer.open(target, context)?);
-            Ok(Wire::of(tls.wrap(stream, target.origin, &context.wait())?, context.cell))
+            Ok(Wire::of(tls.wrap(stream, target.origin, &context.for_tls().wait())?, context.cell))
         }
     }
 }
 
-fn connect_error(error: io::Error, wait: &Wait<'_>) -> Error {
-    let kind = if wait.is_cancelled() {
-        ErrorKind::Closed
-    } else if error.kind() == io::ErrorKind::TimedOut && wait.deadline.is_past() {
-        ErrorKind::Timeout(wait.deadline.bound())
-    } else {
-        ErrorKind::Connect
-    };
-    Error::new(kind, Phase::Connect).with_source(error)
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Each phase is under its own bound and under those of the whole; the earliest gives its name.
+    #[test]
+    fn the_bounds_of_the_phases() {
+        let at = Duration::from_secs;
+        let table = [
+            (Timeout::new(), [None, None, None]),
+            (Timeout::new().resolve(at(1)), [None, Some(Bound::Resolve), None]),
+            (Timeout::new().tls(at(1)), [None, None, Some(Bound::Tls)]),
+            (
+                Timeout::new().connect(at(5)).resolve(at(1)).tls(at(9)),
+                [Some(Bound::Connect), Some(Bound::Resolve), Some(Bound::Connect)],
+            ),
+            (
+                Timeout::from(at(2)).connect(at(5)).resolve(at(1)).tls(at(3)),
+                [Some(Bound::Total), Some(Bound::Resolve), Some(Bound::Total)],
+            ),
+        ];
+        let cell = AbortCell::new();
+        for (timeout, expected) in table {
+            let context = DialContext::new(timeout.deadline(), &timeout, &cell);
+            for (context, bound) in [context, context.for_resolve(), context.for_tls()].into_iter().zip(expected) {
+                assert_eq!(context.deadline().is_some(), bound.is_some(), "{timeout}");
+                assert_eq!(context.wait().deadline(), context.deadline(), "{timeout}");
+                if let Some(bound) = bound {
+                    assert_eq!(context.timed_out(Phase::Tls).kind(), &ErrorKind::Timeout(bound), "{timeout}");
+                }
+            }
+        }
+    }
 }

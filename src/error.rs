@@ -264,8 +264,12 @@ pub enum Bound {
     Total,
     /// On waiting for the pool.
     Pool,
-    /// On opening a connection.
+    /// On opening a connection, name lookup and TLS included.
     Connect,
+    /// On the name lookup.
+    Resolve,
+    /// On the TLS handshake.
+    Tls,
     /// On one write.
     Write,
     /// On the response's head.
@@ -280,6 +284,8 @@ impl Bound {
             Bound::Total => "total",
             Bound::Pool => "pool",
             Bound::Connect => "connect",
+            Bound::Resolve => "resolve",
+            Bound::Tls => "tls",
             Bound::Write => "write",
             Bound::Head => "head",
             Bound::Read => "read",

@@ -1,5 +1,6 @@
 //! Timeouts as values, and the deadlines they turn into.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::error::Bound;
@@ -7,22 +8,29 @@ use crate::error::Bound;
 /// How long a request and its phases may take: a small immutable value.
 ///
 /// Each setter gives a new value; what is not set has no bound. A bound of [`Duration::MAX`] is no bound; one of zero
-/// has passed before the phase begins.
+/// has passed before the phase begins. Nothing is started by making or sharing a value: any number of requests, in any
+/// number of threads, can have the same one.
 ///
-/// | bound | covers |
-/// |---|---|
-/// | [`total`](Self::total) | everything from `send` to the last byte of the body: waiting for the pool, name lookup, connecting, TLS, sending, the head, the body |
-/// | [`pool`](Self::pool) | waiting until the pool has a connection free or may open one |
-/// | [`connect`](Self::connect) | one attempt to open a connection: name lookup, TCP, TLS |
-/// | [`write`](Self::write) | each write, until some bytes of it are accepted |
-/// | [`head`](Self::head) | from the sent request to the end of the final response's head |
-/// | [`read`](Self::read) | each wait for further bytes of a head or body |
-/// | [`expect`](Self::expect) | the wait for a server's word on `Expect: 100-continue`; not an error when it ends |
+/// | bound | counted from | until | what it is within |
+/// |---|---|---|---|
+/// | [`total`](Self::total) | the call of `send` | the last byte of the last response's body | nothing: it spans all retries, redirects and the waits between them |
+/// | [`pool`](Self::pool) | the call that asks the pool | a connection is free, or may be opened | `total` |
+/// | [`connect`](Self::connect) | leave to open a connection | the connection can be used: the name is looked up, TCP connected, TLS agreed | `total` |
+/// | [`resolve`](Self::resolve) | the beginning of the name lookup | its answer | `total`, `connect` |
+/// | [`tls`](Self::tls) | the beginning of the TLS handshake | its end | `total`, `connect` |
+/// | [`write`](Self::write) | each write | some bytes of it are accepted | `total` |
+/// | [`head`](Self::head) | the end of sending | the end of the final response's head | `total` |
+/// | [`read`](Self::read) | each wait for bytes of a head or body | some have come | `total`, and `head` in the head |
+/// | [`expect`](Self::expect) | the end of sending a head with `Expect: 100-continue` | the server's word; without one the body is sent, and that is no error | `total` |
 ///
-/// Where several apply the earliest ends the wait, and the error names it ([`ErrorKind::Timeout`]). A deadline is met
-/// even by a peer that sends one byte a second. One exception stands for now: a name lookup runs in the system's
-/// resolver, which cannot be interrupted, so that it may overrun `connect` and `total`; they are looked at when it
-/// returns. IP literals need no lookup.
+/// All but `total` begin anew for each request that is sent: for a retry, for the next of a row of redirects, and where
+/// a connection that had died in the pool is replaced. A connection that is used again is not opened, so `connect`,
+/// `resolve` and `tls` do not count there; an IP literal needs no lookup, and `http` no handshake.
+///
+/// Where several apply the earliest ends the wait, and the error names it ([`ErrorKind::Timeout`]) beside the phase
+/// ([`Error::phase`]). A deadline is met even by a peer that sends one byte a second. One exception stands for now: a
+/// name lookup runs in the system's resolver, which cannot be interrupted, so that it may overrun its bounds; they are
+/// looked at when it returns.
 ///
 /// ```
 /// use hostpool::Timeout;
@@ -30,9 +38,11 @@ use crate::error::Bound;
 ///
 /// let timeout = Timeout::new().connect(Duration::from_secs(3)).total(Duration::from_secs(30));
 /// assert_eq!(timeout, Timeout::from(Duration::from_secs(30)).connect(Duration::from_secs(3)));
+/// assert_eq!(timeout.to_string(), "Timeout(connect=3s, total=30s)");
 /// ```
 ///
 /// [`ErrorKind::Timeout`]: crate::ErrorKind::Timeout
+/// [`Error::phase`]: crate::Error::phase
 #[doc(alias = "ClientTimeout")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "a timeout does nothing until it is given to a client or a request"]
@@ -40,6 +50,8 @@ pub struct Timeout {
     pub(crate) total: Option<Duration>,
     pub(crate) pool: Option<Duration>,
     pub(crate) connect: Option<Duration>,
+    pub(crate) resolve: Option<Duration>,
+    pub(crate) tls: Option<Duration>,
     pub(crate) write: Option<Duration>,
     pub(crate) head: Option<Duration>,
     pub(crate) read: Option<Duration>,
@@ -49,7 +61,17 @@ pub struct Timeout {
 impl Timeout {
     /// No bound at all.
     pub const fn new() -> Self {
-        Timeout { total: None, pool: None, connect: None, write: None, head: None, read: None, expect: None }
+        Timeout {
+            total: None,
+            pool: None,
+            connect: None,
+            resolve: None,
+            tls: None,
+            write: None,
+            head: None,
+            read: None,
+            expect: None,
+        }
     }
 
     /// The end of a request that begins now.
@@ -68,10 +90,37 @@ impl Timeout {
         Timeout { pool: Some(limit), ..self }
     }
 
-    /// Bounds opening a connection. A `Session` has 30 seconds here, the pools nothing.
+    /// Bounds opening a connection: name lookup, TCP, TLS. A `Session` has 30 seconds here, the pools nothing.
     #[doc(alias = "sock_connect")]
     pub const fn connect(self, limit: Duration) -> Self {
         Timeout { connect: Some(limit), ..self }
+    }
+
+    /// Bounds the name lookup, within what `connect` leaves. None by default.
+    ///
+    /// ```
+    /// use hostpool::{PoolManager, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// let timeout = Timeout::new().resolve(Duration::from_secs(2)).connect(Duration::from_secs(5));
+    /// let pools = PoolManager::builder().timeout(timeout).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub const fn resolve(self, limit: Duration) -> Self {
+        Timeout { resolve: Some(limit), ..self }
+    }
+
+    /// Bounds the TLS handshake, within what `connect` leaves. None by default.
+    ///
+    /// ```
+    /// use hostpool::Timeout;
+    /// use std::time::Duration;
+    ///
+    /// let timeout = Timeout::new().tls(Duration::from_secs(5));
+    /// assert_eq!(timeout.to_string(), "Timeout(tls=5s)");
+    /// ```
+    pub const fn tls(self, limit: Duration) -> Self {
+        Timeout { tls: Some(limit), ..self }
     }
 
     /// Bounds each write. None by default.
@@ -95,6 +144,33 @@ impl Timeout {
     #[doc(alias = "expect100")]
     pub const fn expect(self, limit: Duration) -> Self {
         Timeout { expect: Some(limit), ..self }
+    }
+}
+
+impl fmt::Display for Timeout {
+    /// What is set, in the order in which it is met, and `total` last.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Timeout { total, pool, connect, resolve, tls, write, head, read, expect } = self;
+        let all = [
+            ("pool", pool),
+            ("connect", connect),
+            ("resolve", resolve),
+            ("tls", tls),
+            ("expect", expect),
+            ("write", write),
+            ("head", head),
+            ("read", read),
+            ("total", total),
+        ];
+        f.write_str("Timeout(")?;
+        let mut separator = "";
+        for (name, limit) in all {
+            if let Some(limit) = limit {
+                write!(f, "{separator}{name}={limit:?}")?;
+                separator = ", ";
+            }
+        }
+        f.write_str(")")
     }
 }
 
@@ -157,6 +233,38 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Row TO-07: only what is set is shown, in one order.
+    #[test]
+    fn what_is_shown() {
+        let seconds = Duration::from_secs;
+        let table = [
+            (Timeout::new(), "Timeout()"),
+            (
+                Timeout::new().read(seconds(2)).total(seconds(3)).connect(seconds(1)),
+                "Timeout(connect=1s, read=2s, total=3s)",
+            ),
+            (
+                Timeout::new().connect(Duration::from_millis(1500)).total(Duration::ZERO),
+                "Timeout(connect=1.5s, total=0ns)",
+            ),
+            (
+                Timeout::from(seconds(9))
+                    .pool(seconds(1))
+                    .connect(seconds(2))
+                    .resolve(seconds(3))
+                    .tls(seconds(4))
+                    .expect(seconds(5))
+                    .write(seconds(6))
+                    .head(seconds(7))
+                    .read(seconds(8)),
+                "Timeout(pool=1s, connect=2s, resolve=3s, tls=4s, expect=5s, write=6s, head=7s, read=8s, total=9s)",
+            ),
+        ];
+        for (timeout, expected) in table {
+            assert_eq!(timeout.to_string(), expected);
+        }
+    }
 
     #[test]
     fn the_earlier_deadline_wins_and_keeps_its_name() {

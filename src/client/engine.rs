@@ -13,7 +13,7 @@ use super::request::ShownHeaders;
 use crate::auth::{Auth, Netrc};
 use crate::cookies::CookieStore;
 use crate::dial::{self, DialContext, Target};
-use crate::error::{Bound, Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::exchange::{Common, Wire};
 use crate::headers::Headers;
 use crate::net::transport::Transport;
@@ -146,10 +146,10 @@ impl Engine {
         permit: PoolPermit,
         key: &PoolKey,
         deadline: Deadline,
-        connect: Option<Duration>,
+        timeout: &Timeout,
     ) -> Result<PoolLease> {
         let (cell, config) = (permit.abort_cell(), key.config());
-        let context = DialContext::new(deadline.or_within(connect, Bound::Connect), &cell);
+        let context = DialContext::new(deadline, timeout, &cell);
         let target = Target::new(key.origin());
         let wire = match &config.dialer {
             None => dial::direct(&target, &config.tls, &context)?,

@@ -109,7 +109,7 @@ impl<'a> Hop<'a> {
         self.engine.gate.count_replay();
         let permit = lease.renew(CloseReason::PeerClosed);
         self.prime()?;
-        self.engine.open(permit, &self.key, self.deadline, self.timeout().connect)
+        self.engine.open(permit, &self.key, self.deadline, self.timeout())
     }
 
     /// A reader's first piece is read before there is a connection: what a server says to an idle one meanwhile is seen
@@ -149,7 +149,7 @@ impl<'a> Hop<'a> {
         let deadline = self.deadline.or_within(patience, Bound::Pool);
         match self.engine.gate.checkout(&self.key, deadline) {
             Ok(Checked::Lease(lease)) => Ok(lease),
-            Ok(Checked::Permit(permit)) => self.engine.open(permit, &self.key, self.deadline, self.timeout().connect),
+            Ok(Checked::Permit(permit)) => self.engine.open(permit, &self.key, self.deadline, self.timeout()),
             Err(Refused::Closed) => Err(Error::new(ErrorKind::Closed, Phase::Pool)),
             Err(Refused::TimedOut { bound: Bound::Pool, waited, in_use, queued }) => {
                 Err(Error::new(ErrorKind::PoolTimeout { waited, in_use, queued }, Phase::Pool))

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::abort::AbortCell;
+use crate::error::{Error, ErrorKind, Phase};
 use crate::time::Deadline;
 
 /// A connected, reliable byte stream: a TCP or Unix socket, TLS over one, or one of your own.
@@ -101,5 +102,17 @@ impl<'a> Wait<'a> {
     /// Whether a `send` that finds no room answers 0 once input has arrived.
     pub fn watches_input(&self) -> bool {
         self.watch_input
+    }
+
+    /// What an operation of the dial failed with: the end of the wait, or else `kind`.
+    pub(crate) fn failure(&self, error: io::Error, kind: ErrorKind, phase: Phase) -> Error {
+        let kind = if self.is_cancelled() {
+            ErrorKind::Closed
+        } else if error.kind() == io::ErrorKind::TimedOut && self.deadline.is_past() {
+            ErrorKind::Timeout(self.deadline.bound())
+        } else {
+            kind
+        };
+        Error::new(kind, phase).with_source(error)
     }
 }

@@ -429,17 +429,11 @@ fn invalid_data(error: rustls::Error) -> io::Error {
 }
 
 fn handshake_error(error: io::Error, wait: &Wait<'_>) -> Error {
-    if wait.is_cancelled() {
-        return Error::new(ErrorKind::Closed, Phase::Tls).with_source(error);
-    }
-    if error.kind() == io::ErrorKind::TimedOut && wait.deadline.is_past() {
-        return Error::new(ErrorKind::Timeout(wait.deadline.bound()), Phase::Tls).with_source(error);
-    }
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let plain = matches!(tls, Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)));
     let error = match plain {
         true => io::Error::new(error.kind(), "the peer does not speak TLS; is the URL http rather than https?"),
         false => error,
     };
-    Error::new(ErrorKind::Tls, Phase::Tls).with_source(error)
+    wait.failure(error, ErrorKind::Tls, Phase::Tls)
 }

@@ -124,11 +124,41 @@ fn waiting_for_the_pool() {
     assert!(holder.join().unwrap().is_err());
 }
 
+/// A peer that never answers the handshake: each bound that covers it ends it and is named, whoever makes the TLS.
+#[cfg(feature = "rustls")]
+#[test]
+fn a_handshake_without_an_answer() {
+    use hostpool::{TcpDialer, TlsConfig, TlsDialer};
+
+    let server = Server::new(vec![vec![Step::UntilClosed]]);
+    let url = format!("https://{}/", server.addr);
+    let short = Duration::from_millis(150);
+    let table = [
+        ("tls", Timeout::new().tls(short).connect(PATIENCE), Bound::Tls),
+        ("connect", Timeout::new().tls(PATIENCE).connect(short), Bound::Connect),
+        ("total", Timeout::from(short).tls(PATIENCE), Bound::Total),
+        ("zero", Timeout::new().tls(Duration::ZERO), Bound::Tls),
+    ];
+    let dialer = TlsDialer::new(TcpDialer, TlsConfig::default());
+    for builder in [ConnectionPool::builder(&url), ConnectionPool::builder(&url).dialer(dialer)] {
+        let pool = builder.build().unwrap();
+        for (id, timeout, bound) in table {
+            let request = pool.get("/").timeout(timeout);
+            let error = within_patience(move || request.send()).unwrap_err();
+            assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Tls), "{id}: {error}");
+            assert!(error.is_connect() && !error.maybe_processed(), "{id}");
+        }
+        assert_eq!((pool.stats().open, pool.stats().dial_failures), (0, table.len() as u64));
+    }
+}
+
 /// Row A19.1: no duration is too long or too short for arithmetic.
 #[test]
 fn any_duration() {
     let server = Server::with(|_| vec![Step::Request, Step::Send(ok("fine"))]);
-    let all = |limit| Timeout::new().total(limit).pool(limit).connect(limit).write(limit).head(limit).read(limit);
+    let all = |limit| {
+        Timeout::new().total(limit).pool(limit).connect(limit).resolve(limit).write(limit).head(limit).read(limit)
+    };
     for limit in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(1 << 40)] {
         let session = Session::builder().timeout(all(limit)).build().unwrap();
         assert_eq!(session.get(server.url("/")).send().unwrap().text().unwrap(), "fine");
