@@ -11,7 +11,7 @@ use super::urlencoded;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
 use crate::response::Response;
-use crate::time::Timeout;
+use crate::time::{Deadline, Timeout};
 use crate::url::{InvalidUrl, Origins, Url};
 
 /// A request under construction. Nothing is sent before [`send`](Self::send), which also reports the first thing that
@@ -33,8 +33,8 @@ use crate::url::{InvalidUrl, Origins, Url};
 /// ```
 #[must_use = "a request is not sent before `send` is called"]
 pub struct RequestBuilder {
-    engine: Arc<Engine>,
-    policy: Arc<Policy>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) policy: Arc<Policy>,
     pub(super) request: Result<Request>,
 }
 
@@ -193,17 +193,11 @@ impl RequestBuilder {
     /// Any status is a response, 404 and 500 too. Errors if no response came; [`Error`](crate::Error) says how far it
     /// got and whether the request may have been processed.
     pub fn send(self) -> Result<Response> {
-        let (request, policy) = (self.request?, &*self.policy);
-        if policy.detached.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
-        }
+        let RequestBuilder { engine, policy, request } = self;
+        let (request, deadline) = ready(request, &policy)?;
         let own = request.options().and_then(|options| options.middleware.clone());
-        if let Some(home) = &policy.home {
-            request.stays_at(home)?;
-        }
-        let deadline = request.timeout.as_ref().unwrap_or(&policy.timeout).deadline();
         let list = own.as_deref().unwrap_or(&policy.hooks.middleware);
-        middleware::run(&self.engine, policy, list, request, deadline)
+        middleware::run(&engine, &policy, list, request, deadline)
     }
 
     pub(super) fn change(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> Self {
@@ -214,6 +208,19 @@ impl RequestBuilder {
         }
         self
     }
+}
+
+/// The request if it may be sent, and by when it has to have ended, counted from now.
+pub(super) fn ready(request: Result<Request>, policy: &Policy) -> Result<(Request, Deadline)> {
+    let request = request?;
+    if policy.detached.load(Ordering::Relaxed) {
+        return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
+    }
+    if let Some(home) = &policy.home {
+        request.stays_at(home)?;
+    }
+    let deadline = request.timeout.as_ref().unwrap_or(&policy.timeout).deadline();
+    Ok((request, deadline))
 }
 
 impl fmt::Debug for RequestBuilder {

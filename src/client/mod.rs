@@ -3,6 +3,7 @@
 mod bodies;
 mod builder;
 mod credentials;
+mod download;
 mod encode;
 mod engine;
 mod journey;

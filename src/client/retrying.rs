@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use super::engine::Engine;
 use super::journey::{Journey, Next};
 use crate::error::{Error, ErrorKind, Phase, Result, RetryCause};
 use crate::h1::Head;
 use crate::random;
 use crate::redirect::Plan;
 use crate::retry::{self, Retry, retry_after};
+use crate::time::Deadline;
 
 /// Another try, the policy that is left for it, and how long it is put off.
 pub(super) struct Later {
@@ -41,8 +43,9 @@ impl Journey<'_> {
         let (kind, phase, maybe_processed) = (error.kind().clone(), error.phase(), error.maybe_processed());
         let cause = RetryCause::Error { kind, phase, maybe_processed };
         let retry = retry.increment(&self.request.method, &self.request.url, cause);
-        let wait = self.backoff(&retry);
-        if retry.is_exhausted() || !self.may_wait(wait) || !take_from_budget(&retry) || self.rewind().is_err() {
+        let wait = wait_before(&retry);
+        if retry.is_exhausted() || !may_wait(self.deadline, wait) || !take_from_budget(&retry) || self.rewind().is_err()
+        {
             self.retries = Some(Box::new(retry));
             return Err(error);
         }
@@ -68,8 +71,8 @@ impl Journey<'_> {
             return Next::Done;
         }
         let retry = retry.increment(method, &self.request.url, RetryCause::Status(head.status));
-        let wait = retry.clamp(asked).filter(|wait| !wait.is_zero()).unwrap_or_else(|| self.backoff(&retry));
-        if retry.is_exhausted() || !self.may_wait(wait) || !take_from_budget(&retry) {
+        let wait = retry.clamp(asked).filter(|wait| !wait.is_zero()).unwrap_or_else(|| wait_before(&retry));
+        if retry.is_exhausted() || !may_wait(self.deadline, wait) || !take_from_budget(&retry) {
             let raises = retry.raises_status();
             self.retries = Some(Box::new(retry));
             return if raises { Next::Refuse(ErrorKind::Status(head.status)) } else { Next::Done };
@@ -83,7 +86,7 @@ impl Journey<'_> {
         let cause = RetryCause::Redirect { status: head.status, location: plan.url.clone() };
         let retry = retry.increment(&self.request.method, &self.request.url, cause);
         let wait = retry.clamp(retry_after(&head.headers, SystemTime::now())).unwrap_or_default();
-        if retry.is_exhausted() || !self.may_wait(wait) {
+        if retry.is_exhausted() || !may_wait(self.deadline, wait) {
             let raises = retry.raises_redirects();
             self.retries = Some(Box::new(retry));
             return if raises { Next::Refuse(ErrorKind::TooManyRedirects) } else { Next::Done };
@@ -95,24 +98,7 @@ impl Journey<'_> {
     pub(super) fn wait_for(&mut self, later: Later) -> Result<()> {
         let Later { retry, wait } = later;
         self.retries = Some(Box::new(retry.waiting(wait)));
-        if wait.is_zero() {
-            return Ok(());
-        }
-        let until = Instant::now().checked_add(wait);
-        let woken = until.is_none_or(|until| self.engine.gate.park(until).is_err());
-        if woken { Err(Error::new(ErrorKind::Closed, Phase::Pool)) } else { Ok(()) }
-    }
-
-    /// A wait that ends behind the call's own end is not worth beginning.
-    fn may_wait(&self, wait: Duration) -> bool {
-        wait.is_zero() || self.deadline.remaining(Instant::now()).is_none_or(|left| wait < left)
-    }
-
-    fn backoff(&self, retry: &Retry) -> Duration {
-        let mut chance = [0; 8];
-        // Without any, all wait as long as the others: the tries are worth more than their spreading.
-        let _ = random::fill(&mut chance);
-        retry.backoff(u64::from_ne_bytes(chance))
+        pause(self.engine, wait)
     }
 
     /// The server tells repetitions from new requests.
@@ -121,7 +107,30 @@ impl Journey<'_> {
     }
 }
 
+/// Parks the thread; the end of the client is the end of the wait.
+pub(super) fn pause(engine: &Engine, wait: Duration) -> Result<()> {
+    if wait.is_zero() {
+        return Ok(());
+    }
+    let until = Instant::now().checked_add(wait);
+    let woken = until.is_none_or(|until| engine.gate.park(until).is_err());
+    if woken { Err(Error::new(ErrorKind::Closed, Phase::Pool)) } else { Ok(()) }
+}
+
+/// A wait that ends behind the call's own end is not worth beginning.
+pub(super) fn may_wait(deadline: Deadline, wait: Duration) -> bool {
+    wait.is_zero() || deadline.remaining(Instant::now()).is_none_or(|left| wait < left)
+}
+
+/// How long the next try is put off.
+pub(super) fn wait_before(retry: &Retry) -> Duration {
+    let mut chance = [0; 8];
+    // Without any, all wait as long as the others: the tries are worth more than their spreading.
+    let _ = random::fill(&mut chance);
+    retry.backoff(u64::from_ne_bytes(chance))
+}
+
 /// Whether the tries that all share have one left for this.
-fn take_from_budget(retry: &Retry) -> bool {
+pub(super) fn take_from_budget(retry: &Retry) -> bool {
     retry.shared_budget().is_none_or(|budget| budget.take())
 }

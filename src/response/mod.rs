@@ -44,6 +44,7 @@ pub use lines::Lines;
 pub use links::Link;
 pub use media::MediaType;
 pub use output::Chunks;
+pub(crate) use output::Partial;
 
 use whole::Kept;
 

@@ -188,11 +188,11 @@ impl Iterator for Chunks<'_> {
 impl std::iter::FusedIterator for Chunks<'_> {}
 
 /// A file that is not complete yet. It is removed unless it becomes so, also in a panic.
-struct Partial(Option<PathBuf>);
+pub(crate) struct Partial(Option<PathBuf>);
 
 impl Partial {
     /// Beside `target`: only within one file system does a file take another's place in one step.
-    fn create(target: &Path) -> io::Result<(Partial, File)> {
+    pub(crate) fn create(target: &Path) -> io::Result<(Partial, File)> {
         // What can be known to fail fails before the body is read.
         if target.file_name().is_none() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
@@ -212,7 +212,7 @@ impl Partial {
         }
     }
 
-    fn complete(mut self, target: &Path) -> io::Result<()> {
+    pub(crate) fn complete(mut self, target: &Path) -> io::Result<()> {
         if let Some(path) = &self.0 {
             fs::rename(path, target)?;
             self.0 = None;

@@ -7,6 +7,7 @@ mod bodies;
 #[cfg(feature = "gzip")]
 mod coding;
 mod deadlines;
+mod downloads;
 mod limits;
 mod multipart;
 mod pooling;

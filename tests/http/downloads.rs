@@ -1,0 +1,152 @@
+//! Downloads that break off and go on.
+
+use std::fs;
+
+use hostpool::{ErrorKind, PoolManager, RequestBuilder, Retry, Session};
+
+use crate::support::{Server, Step, header, ok};
+
+const TAG: &str = "ETag: \"v1\"\r\n";
+
+/// Sends a head, so many bytes less than it says, and ends.
+fn cut(head: &str, body: &str) -> Vec<Step> {
+    let bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n{head}\r\n{body}");
+    vec![Step::Request, Step::Send(bytes.into())]
+}
+
+fn whole(head: &str, body: &str) -> Vec<Step> {
+    let bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{head}\r\n{body}", body.len());
+    vec![Step::Request, Step::Send(bytes.into())]
+}
+
+fn part(range: &str, head: &str, body: &str) -> Vec<Step> {
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 206 Partial\r\nContent-Range: bytes {range}\r\nContent-Length: {length}\r\n{head}\r\n");
+    vec![Step::Request, Step::Send((head + body).into())]
+}
+
+fn status(status: u16) -> Vec<Step> {
+    vec![Step::Request, Step::Send(format!("HTTP/1.1 {status} No\r\nContent-Length: 2\r\n\r\nno").into())]
+}
+
+/// What happens, and the ranges that were asked for, `-` for the whole.
+type Row<'a> = (&'a str, Vec<Vec<Step>>, &'a [&'a str], Result<&'a str, ErrorKind>);
+
+#[test]
+fn going_on() {
+    let old = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nLast-Modified: Sun, 06 Nov 1994 08:00:00 GMT\r\n";
+    let incomplete = |received| Err(ErrorKind::IncompleteBody { received, expected: Some(10) });
+    let table: Vec<Row<'_>> = vec![
+        ("at once", vec![whole(TAG, "0123456789")], &["-"], Ok("0123456789")),
+        ("the rest", vec![cut(TAG, "01234"), part("5-9/10", TAG, "56789")], &["-", "5"], Ok("0123456789")),
+        (
+            "twice",
+            vec![cut(TAG, "01"), cut_part("2-9/10", "234"), part("5-9/10", TAG, "56789")],
+            &["-", "2", "5"],
+            Ok("0123456789"),
+        ),
+        ("by its date", vec![cut(old, "01234"), part("5-9/10", old, "56789")], &["-", "5"], Ok("0123456789")),
+        ("it has changed", vec![cut(TAG, "01234"), whole("ETag: \"v2\"\r\n", "new")], &["-", "5"], Ok("new")),
+        ("a weak tag", vec![cut("ETag: W/\"v1\"\r\n", "01234"), whole("", "again")], &["-", "-"], Ok("again")),
+        ("no tag", vec![cut("", "01234"), whole("", "again")], &["-", "-"], Ok("again")),
+        (
+            "no ranges",
+            vec![cut(&format!("{TAG}Accept-Ranges: none\r\n"), "01234"), whole("", "again")],
+            &["-", "-"],
+            Ok("again"),
+        ),
+        (
+            "coded",
+            vec![cut(&format!("{TAG}Content-Encoding: br\r\n"), "01234"), whole("", "again")],
+            &["-", "-"],
+            Ok("again"),
+        ),
+        ("it is shorter", vec![cut(TAG, "01234"), status(416), whole("", "new")], &["-", "5", "-"], Ok("new")),
+        (
+            "another part",
+            vec![cut(TAG, "01234"), part("4-9/10", TAG, "456789"), whole("", "again")],
+            &["-", "5", "-"],
+            Ok("again"),
+        ),
+        (
+            "a part of something longer",
+            vec![cut(TAG, "01234"), part("5-9/11", TAG, "56789"), whole("", "again")],
+            &["-", "5", "-"],
+            Ok("again"),
+        ),
+        (
+            "a part of another",
+            vec![cut(TAG, "01234"), part("5-9/10", "ETag: \"v2\"\r\n", "56789"), whole("", "again")],
+            &["-", "5", "-"],
+            Ok("again"),
+        ),
+        (
+            "it is gone",
+            vec![cut(TAG, "01234"), status(404)],
+            &["-", "5"],
+            Err(ErrorKind::Status(http::StatusCode::NOT_FOUND)),
+        ),
+        ("never there", vec![status(404)], &["-"], Err(ErrorKind::Status(http::StatusCode::NOT_FOUND))),
+        (
+            "parts that nobody asked for",
+            vec![part("0-1/10", TAG, "01"), part("0-1/10", TAG, "01")],
+            &["-", "-"],
+            Err(ErrorKind::Status(http::StatusCode::PARTIAL_CONTENT)),
+        ),
+        ("too often", vec![cut("", "0"), cut("", "01"), cut("", "012")], &["-", "-", "-"], incomplete(3)),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    for (row, scripts, ranges, expected) in table {
+        for client in [by_session as fn(&str) -> RequestBuilder, by_pools] {
+            fs::write(&path, "before").unwrap();
+            let server = Server::new(scripts.clone());
+            let result = client(&server.url("/")).download(&path).map_err(|error| error.kind().clone());
+            let length = expected.as_ref().map(|text| text.len() as u64).map_err(ErrorKind::clone);
+            assert_eq!(result, length, "{row}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), *expected.as_ref().unwrap_or(&"before"), "{row}");
+            let requests = server.seen.requests();
+            let asked = requests.iter().map(|request| {
+                assert_eq!(header(request, "Accept-Encoding"), Some("identity"), "{row}");
+                assert_eq!(header(request, "If-Range").is_some(), header(request, "Range").is_some(), "{row}");
+                header(request, "Range").map_or("-", |range| range.trim_matches(['b', 'y', 't', 'e', 's', '=', '-']))
+            });
+            assert_eq!(asked.collect::<Vec<_>>(), ranges, "{row}");
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "what was begun is gone");
+}
+
+fn cut_part(range: &str, body: &str) -> Vec<Step> {
+    let head = format!("HTTP/1.1 206 Partial\r\nContent-Range: bytes {range}\r\nContent-Length: 8\r\n{TAG}\r\n");
+    vec![Step::Request, Step::Send((head + body).into())]
+}
+
+fn by_session(url: &str) -> RequestBuilder {
+    Session::new().get(url).retries(2).raise_for_status(true)
+}
+
+fn by_pools(url: &str) -> RequestBuilder {
+    PoolManager::new().get(url).retries(Retry::new(5).read(2)).preload_content(true)
+}
+
+#[test]
+fn what_is_refused() {
+    let server = Server::new(vec![vec![Step::Forever(vec![Step::Request, Step::Send(ok("hello"))])]]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let session = Session::new();
+    let table = [
+        ("POST", session.post(server.url("/"))),
+        ("a body", session.get(server.url("/")).data("x")),
+        ("a range", session.get(server.url("/")).header("range", "bytes=1-")),
+    ];
+    for (row, request) in table {
+        let error = request.download(&path).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "{row}: {error}");
+    }
+    let error = session.get(server.url("/")).download(folder.path()).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Output);
+    assert!(server.seen.requests().is_empty() && !path.exists());
+}
