@@ -226,19 +226,6 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         self.bury(victims);
     }
 
-    pub(crate) fn retire(&self, _: &K) {}
-
-    pub(crate) fn close_key(&self, _: &K) {}
-
-    pub(crate) fn stats_of(&self, _: &K) -> PoolStats {
-        self.stats()
-    }
-
-    pub(crate) fn park(&self, until: Instant) -> Result<(), Refused> {
-        std::thread::sleep(until.saturating_duration_since(Instant::now()));
-        Ok(())
-    }
-
     pub(crate) fn count_replay(&self) {
         self.core.lock().count_replay();
     }
