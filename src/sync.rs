@@ -86,6 +86,10 @@ mod modelled {
             self.0.notify_one();
         }
 
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+
         pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
             let inner = guard.0.take().expect("present except inside wait");
             guard.0 = Some(self.0.wait(inner).expect("a model that panicked has failed already"));

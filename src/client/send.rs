@@ -106,7 +106,7 @@ impl<'a> Hop<'a> {
             lease.discard(CloseReason::PeerClosed);
             return Err(Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_source(error));
         }
-        self.engine.gate.count_replay();
+        self.engine.gate.count_replay(&self.key);
         let permit = lease.renew(CloseReason::PeerClosed);
         self.prime()?;
         self.engine.open(permit, &self.key, self.deadline, self.timeout())

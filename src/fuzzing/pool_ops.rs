@@ -43,6 +43,12 @@ fn op(input: &mut Input<'_>) -> Op {
         28 | 29 => Op::Settle(who),
         30 if who == 0xFF => Op::Close,
         30 => Op::Clock(1 + who as u64 % 3),
-        _ => Op::Retire,
+        _ => match who % 4 {
+            0 => Op::Retire,
+            1 => Op::RetireKey((who / 4 % 6) as u8),
+            2 => Op::CloseKey((who / 4 % 6) as u8),
+            _ if who < 128 => Op::Unpin(who / 4),
+            _ => Op::Pin((who / 4 % 6) as u8),
+        },
     }
 }

@@ -88,6 +88,13 @@ impl<T> Arena<T> {
             Slot::Free(_) => None,
         })
     }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|slot| match slot {
+            Slot::Full(value) => Some(value),
+            Slot::Free(_) => None,
+        })
+    }
 }
 
 impl<T> Index<Id> for Arena<T> {

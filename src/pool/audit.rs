@@ -144,12 +144,12 @@ impl<P: Parts> Core<P> {
     fn audit_names(&self) {
         assert_eq!(self.keys.len(), self.filed.len());
         for (id, filed) in self.filed.iter() {
-            let Filed { key, endpoint, refs, .. } = filed;
+            let Filed { key, endpoint, refs, pins, .. } = filed;
             assert_eq!(self.keys.get(key), Some(&id), "a key leads elsewhere");
             assert!(self.endpoints.get(*endpoint).is_some(), "a key outlives its endpoint");
             let units = self.units.iter().filter(|(_, unit)| unit.filed == id).count();
             let waiters = self.waiters.iter().filter(|(_, waiter)| waiter.filed == id).count();
-            assert_eq!(*refs, units + waiters, "references to key {id:?}");
+            assert_eq!(*refs, units + waiters + pins, "references to key {id:?}");
             assert!(*refs > 0, "nothing refers to key {id:?}");
         }
         assert_eq!(self.hosts.len(), self.endpoints.len());

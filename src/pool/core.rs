@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::arena::{Arena, Id, Link, Linked, List};
 use super::parts::Prehashed;
@@ -26,6 +26,10 @@ use super::stats::{CloseReason, PoolStats};
 mod audit;
 #[path = "idle.rs"]
 mod idle;
+#[path = "names.rs"]
+mod names;
+
+pub(crate) use names::PinId;
 
 /// After so many hand-overs in a row within one endpoint, each past an older waiter that only the total holds back, the
 /// next connection is closed for the oldest of these: a busy host must not starve the rest.
@@ -104,8 +108,6 @@ pub(crate) struct Core<P: Parts> {
     settings: Settings,
     closed: bool,
     next_serial: u64,
-    /// Connections opened before this serial was given are not kept.
-    retired_before: u64,
     keys: HashMap<P::Key, Id, BuildHasherDefault<Prehashed>>,
     filed: Arena<Filed<P>>,
     hosts: HashMap<<P::Key as Key>::Endpoint, Id, BuildHasherDefault<Prehashed>>,
@@ -118,6 +120,7 @@ pub(crate) struct Core<P: Parts> {
     /// For each endpoint whose oldest waiter is held back by the total alone: that waiter's ticket, and the endpoint.
     held_by_total: BTreeSet<(u64, Id)>,
     dialing: usize,
+    /// Of all keys there have been.
     stats: PoolStats,
 }
 
@@ -133,8 +136,13 @@ struct Filed<P: Parts> {
     key: P::Key,
     endpoint: Id,
     idle: List<{ link::KEY }>,
-    /// Units and waiters that refer to it.
+    /// Units, waiters and pins that refer to it.
     refs: usize,
+    pins: usize,
+    /// Connections whose dial began before this serial was given are not kept, for that reason.
+    retired_before: u64,
+    retired_for: CloseReason,
+    stats: PoolStats,
     link: Link,
 }
 
@@ -230,7 +238,6 @@ impl<P: Parts> Core<P> {
             settings,
             closed: false,
             next_serial: 0,
-            retired_before: 0,
             keys: HashMap::default(),
             filed: Arena::new(),
             hosts: HashMap::default(),
@@ -281,12 +288,12 @@ impl<P: Parts> Core<P> {
         let conn = self.take_idle(id);
         if expired {
             // Its unit stays: the caller closes it and dials in its place.
-            self.stats.count_closed(self.expiry_reason(id, now));
+            self.count_closed(id, self.expiry_reason(id, now));
             self.set_dialing(id);
             let victim = Victim { conn, settle: Settle::Kept };
             return (Checkout::Granted(Grant::Permit { unit: UnitId(id) }), [Some(victim), None]);
         }
-        self.stats.reused += 1;
+        self.count(self.units[id].filed, |stats| stats.reused += 1);
         (Checkout::Granted(Grant::Conn(self.lease(id, conn, now))), self.sweep(now))
     }
 
@@ -301,7 +308,7 @@ impl<P: Parts> Core<P> {
         let own = !self.has_own_room(endpoint);
         let victim = if own { self.oldest_of(endpoint) } else { self.idle.oldest() }?;
         let conn = self.take_idle(victim);
-        self.stats.count_closed(CloseReason::EvictedForLimit);
+        self.count_closed(victim, CloseReason::EvictedForLimit);
         if self.units[victim].endpoint == endpoint {
             self.refile(victim, filed);
             self.set_dialing(victim);
@@ -379,8 +386,9 @@ impl<P: Parts> Core<P> {
         let unit = &mut self.units[unit.0];
         unit.state = State::Leased;
         unit.born = Some(now);
+        let filed = unit.filed;
         self.dialing -= 1;
-        self.stats.created += 1;
+        self.count(filed, |stats| stats.created += 1);
     }
 
     /// Takes a connection back, or hands it over to the oldest waiter; or answers why it has to be closed.
@@ -400,7 +408,7 @@ impl<P: Parts> Core<P> {
         let expires = self.expiry(born, now, keep_until);
         if let Some((reason, settle)) = self.refusal(id, now, expires) {
             self.units[id].state = State::Closing;
-            self.stats.count_closed(reason);
+            self.count_closed(id, reason);
             return Err((reason, Victim { conn, settle }));
         }
         let unit = &mut self.units[id];
@@ -411,8 +419,10 @@ impl<P: Parts> Core<P> {
             unit.state = State::Idle;
             self.list_idle(id, endpoint, filed);
         } else {
-            self.stats.reused += 1;
-            self.stats.handed_over += 1;
+            self.count(filed, |stats| {
+                stats.reused += 1;
+                stats.handed_over += 1;
+            });
             self.grant_oldest(endpoint, id);
         }
         Ok(())
@@ -427,8 +437,9 @@ impl<P: Parts> Core<P> {
         if self.closed {
             return Some((CloseReason::PoolClosed, release));
         }
-        if unit.serial < self.retired_before {
-            return Some((CloseReason::Retired, release));
+        let filed = &self.filed[unit.filed];
+        if unit.serial < filed.retired_before {
+            return Some((filed.retired_for, release));
         }
         if expires.is_some_and(|at| at <= now) {
             return Some((self.expiry_reason(id, now), release));
@@ -457,8 +468,8 @@ impl<P: Parts> Core<P> {
     #[must_use = "a victim must be closed and settled"]
     pub(crate) fn discard(&mut self, unit: UnitId, reason: Option<CloseReason>) -> Option<Victim<P::Conn>> {
         match reason {
-            Some(reason) => self.stats.count_closed(reason),
-            None => self.stats.dial_failures += 1,
+            Some(reason) => self.count_closed(unit.0, reason),
+            None => self.count(self.units[unit.0].filed, |stats| stats.dial_failures += 1),
         }
         self.settle(Settle::Release(unit))
     }
@@ -495,7 +506,7 @@ impl<P: Parts> Core<P> {
 
     /// A leased connection is closed; its unit is used to dial another. What sat idle as long is no longer trusted.
     pub(crate) fn renew(&mut self, unit: UnitId, since: Instant, reason: CloseReason) {
-        self.stats.count_closed(reason);
+        self.count_closed(unit.0, reason);
         self.suspect(unit.0, since);
         self.set_dialing(unit.0);
     }
@@ -509,15 +520,16 @@ impl<P: Parts> Core<P> {
         reason: CloseReason,
         now: Instant,
     ) -> (Grant<P::Conn>, Option<Victim<P::Conn>>) {
-        self.stats.reused -= 1;
-        let next = self.filed[self.units[unit.0].filed].idle.newest();
+        let filed = self.units[unit.0].filed;
+        self.count(filed, |stats| stats.reused -= 1);
+        let next = self.filed[filed].idle.newest();
         let Some(next) = next.filter(|&next| self.units[next].expires.is_none_or(|at| at > now)) else {
             self.renew(unit, since, reason);
             return (Grant::Permit { unit }, None);
         };
-        self.stats.count_closed(reason);
+        self.count_closed(unit.0, reason);
         self.suspect(unit.0, since);
-        self.stats.reused += 1;
+        self.count(filed, |stats| stats.reused += 1);
         let conn = self.take_idle(next);
         let grant = Grant::Conn(self.lease(next, conn, now));
         (grant, self.settle(Settle::Release(unit)))
@@ -528,40 +540,6 @@ impl<P: Parts> Core<P> {
         *until = Some(until.map_or(since, |until| until.max(since)));
     }
 
-    /// Refuses all that comes, wakes all that wait, and gives out every idle connection to be closed.
-    pub(crate) fn close(&mut self) -> Vec<Victim<P::Conn>> {
-        self.closed = true;
-        let waiting: Vec<Id> =
-            self.waiters.iter().filter(|(_, w)| w.turn == WaiterTurn::Waiting).map(|w| w.0).collect();
-        for id in waiting {
-            let endpoint = self.filed[self.waiters[id].filed].endpoint;
-            self.endpoints[endpoint].queue.unlink(&mut self.waiters, id);
-            let waiter = &mut self.waiters[id];
-            waiter.turn = WaiterTurn::Closed;
-            waiter.waker.wake();
-            self.refresh(endpoint);
-        }
-        self.drain_idle(CloseReason::PoolClosed)
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    /// Gives out every idle connection to be closed; those in use now are closed when they come back. Waiters stay.
-    pub(crate) fn retire_idle(&mut self) -> Vec<Victim<P::Conn>> {
-        self.retired_before = self.next_serial;
-        self.drain_idle(CloseReason::Retired)
-    }
-
-    fn drain_idle(&mut self, reason: CloseReason) -> Vec<Victim<P::Conn>> {
-        let mut victims = Vec::with_capacity(self.idle.len());
-        while let Some(id) = self.idle.oldest() {
-            victims.push(self.evict(id, reason));
-        }
-        victims
-    }
-
     /// Reaches into every connection that a caller has or opens.
     pub(crate) fn aborts(&self) -> Vec<P::Abort> {
         let out = |unit: &&Unit<P>| matches!(unit.state, State::Dialing | State::Leased | State::Granted);
@@ -570,82 +548,6 @@ impl<P: Parts> Core<P> {
 
     pub(crate) fn abort_of(&self, unit: UnitId) -> P::Abort {
         self.units[unit.0].abort.clone()
-    }
-
-    pub(crate) fn count_wait(&mut self, waited: Duration, gave_up: bool) {
-        self.stats.count_wait(waited);
-        self.stats.timeouts += u64::from(gave_up);
-    }
-
-    pub(crate) fn count_replay(&mut self) {
-        self.stats.replayed += 1;
-    }
-
-    pub(crate) fn stats(&self) -> PoolStats {
-        let idle = self.idle.len();
-        let open = self.units.len();
-        let waiting = self.waiters.iter().filter(|(_, waiter)| waiter.turn == WaiterTurn::Waiting).count();
-        PoolStats { open, idle, in_use: open - idle - self.dialing, dialing: self.dialing, waiting, ..self.stats }
-    }
-
-    /// Units of the key's endpoint that are not idle, and how many wait for it.
-    pub(crate) fn pressure(&self, key: &P::Key) -> (usize, usize) {
-        let Some(&endpoint) = self.hosts.get(&key.endpoint()) else { return (0, 0) };
-        let endpoint = &self.endpoints[endpoint];
-        (endpoint.open - endpoint.idle, endpoint.queue.len())
-    }
-
-    fn file(&mut self, key: &P::Key) -> Id {
-        if let Some(&filed) = self.keys.get(key) {
-            return filed;
-        }
-        let name = key.endpoint();
-        let endpoint = match self.hosts.get(&name) {
-            Some(&endpoint) => endpoint,
-            None => {
-                let endpoint = self.endpoints.insert(Endpoint {
-                    name: name.clone(),
-                    open: 0,
-                    idle: 0,
-                    queue: List::new(),
-                    held: None,
-                    handovers: 0,
-                    suspect_until: None,
-                    keys: List::new(),
-                });
-                self.hosts.insert(name, endpoint);
-                endpoint
-            }
-        };
-        let link = Link::UNLINKED;
-        let filed = self.filed.insert(Filed { key: key.clone(), endpoint, idle: List::new(), refs: 0, link });
-        self.endpoints[endpoint].keys.push(&mut self.filed, filed);
-        self.keys.insert(key.clone(), filed);
-        filed
-    }
-
-    /// A key nobody refers to is forgotten, and with its last key the endpoint.
-    fn unref(&mut self, id: Id) {
-        let filed = &mut self.filed[id];
-        filed.refs -= 1;
-        if filed.refs > 0 {
-            return;
-        }
-        let endpoint = filed.endpoint;
-        self.keys.remove(&filed.key);
-        self.endpoints[endpoint].keys.unlink(&mut self.filed, id);
-        self.filed.remove(id);
-        if self.endpoints[endpoint].keys.is_empty()
-            && let Some(endpoint) = self.endpoints.remove(endpoint)
-        {
-            self.hosts.remove(&endpoint.name);
-        }
-    }
-
-    fn refile(&mut self, unit: Id, filed: Id) {
-        let old = std::mem::replace(&mut self.units[unit].filed, filed);
-        self.filed[filed].refs += 1;
-        self.unref(old);
     }
 
     fn has_own_room(&self, endpoint: Id) -> bool {

@@ -10,7 +10,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::core::{Checkout, Core, Grant, Idle, Key, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
+use super::core::{
+    Checkout, Core, Grant, Idle, Key, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
+};
 use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;
 use crate::net::abort::AbortCell;
@@ -43,6 +45,8 @@ impl Wake for Arc<Condvar> {
 
 pub(crate) struct Gate<K: Key, C> {
     core: Mutex<Core<Kit<K, C>>>,
+    /// Who sleeps until a time, in no queue.
+    parked: Condvar,
     settings: Settings,
     probe_after: Duration,
 }
@@ -68,7 +72,7 @@ pub(crate) enum Refused {
 
 impl<K: Key, C: Pooled> Gate<K, C> {
     pub(crate) fn new(settings: Settings, probe_after: Duration) -> Arc<Self> {
-        Arc::new(Gate { core: Mutex::new(Core::new(settings)), settings, probe_after })
+        Arc::new(Gate { core: Mutex::new(Core::new(settings)), parked: Condvar::new(), settings, probe_after })
     }
 
     /// A connection or a permit for `key`; waits in line for it until the deadline.
@@ -127,12 +131,12 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             match turn {
                 Turn::Waiting => {}
                 Turn::Granted(grant) => {
-                    core.count_wait(waited, false);
+                    core.count_wait(key, waited, false);
                     return Ok(grant);
                 }
                 Turn::Closed => return Err(Refused::Closed),
                 Turn::Cancelled => {
-                    core.count_wait(waited, true);
+                    core.count_wait(key, waited, true);
                     let (in_use, queued) = core.pressure(key);
                     return Err(Refused::TimedOut { bound: deadline.bound(), waited, in_use, queued });
                 }
@@ -203,6 +207,27 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         }
     }
 
+    /// Sleeps until then, as a call does between two tries; not for one moment in a gate that is closed.
+    pub(crate) fn park(&self, until: Instant) -> Result<(), Refused> {
+        self.park_while(until, || true)
+    }
+
+    /// The same, as long as `stays` says so. It is asked under the lock, and once more when a key is closed: what it
+    /// reads has to change before that.
+    pub(crate) fn park_while(&self, until: Instant, stays: impl Fn() -> bool) -> Result<(), Refused> {
+        let mut core = self.core.lock();
+        let mut timed_out = false;
+        loop {
+            if core.is_closed() || !stays() {
+                return Err(Refused::Closed);
+            }
+            if timed_out || Instant::now() >= until {
+                return Ok(());
+            }
+            timed_out = wait_until(&self.parked, &mut core, until);
+        }
+    }
+
     /// Refuses all that comes and closes what is idle. With `abort` also ends every call that is running.
     pub(crate) fn close(&self, abort: bool) {
         let (victims, running) = {
@@ -212,6 +237,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                 if abort { core.aborts().iter().map(|cell| cell.handle()).collect() } else { Vec::new() };
             (victims, running)
         };
+        self.parked.notify_all();
         running.iter().for_each(|handle| handle.abort());
         self.bury(victims);
     }
@@ -226,12 +252,36 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         self.bury(victims);
     }
 
-    pub(crate) fn count_replay(&self) {
-        self.core.lock().count_replay();
+    /// The same for one key. What is closed later still counts for its endpoint until then.
+    pub(crate) fn retire(&self, key: &K) {
+        let victims = self.core.lock().retire(key);
+        self.bury(victims);
+    }
+
+    /// Retires a key, and fails all that wait for it. Who comes later is served again.
+    pub(crate) fn close_key(&self, key: &K) {
+        let victims = self.core.lock().close_key(key);
+        self.parked.notify_all();
+        self.bury(victims);
+    }
+
+    pub(crate) fn count_replay(&self, key: &K) {
+        self.core.lock().count_replay(key);
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
         self.core.lock().stats()
+    }
+
+    /// How one key stands, and what it has done since it was pinned.
+    pub(crate) fn stats_of(&self, key: &K) -> PoolStats {
+        self.core.lock().stats_of(key)
+    }
+
+    /// Keeps a key's counts, also while nothing of it is open.
+    pub(crate) fn pin(self: &Arc<Self>, key: &K) -> Pin<K, C> {
+        let id = self.core.lock().pin(key);
+        Pin { gate: Arc::clone(self), id }
     }
 
     #[cfg(test)]
@@ -246,6 +296,18 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         if let Some(ticket) = core.oldest_ticket() {
             core.interrupt(ticket);
         }
+    }
+}
+
+/// Has a key remembered while it lives.
+pub(crate) struct Pin<K: Key, C> {
+    gate: Arc<Gate<K, C>>,
+    id: PinId,
+}
+
+impl<K: Key, C> Drop for Pin<K, C> {
+    fn drop(&mut self) {
+        self.gate.core.lock().unpin(self.id);
     }
 }
 

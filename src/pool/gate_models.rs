@@ -19,7 +19,7 @@ use loom as checker;
 #[cfg(not(hostpool_loom))]
 use shuttle as checker;
 
-use checker::sync::atomic::{AtomicUsize, Ordering};
+use checker::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use checker::thread::{self, JoinHandle};
 
 use super::core::Settings;
@@ -358,6 +358,67 @@ fn a_pool_is_retired_while_a_lease_is_out() {
         lease.give_back(None);
         served(waiter);
         retirer.join().expect("no thread panics");
+        world.end();
+    });
+}
+
+#[test]
+fn a_key_is_retired_while_a_lease_is_out_and_its_successor_waits() {
+    check(|| {
+        let world = World::new(1, 0);
+        let lease = world.lease(X1);
+        let successor = world.visitor(X1, GiveBack);
+        let retirer = world.spawn(|gate| gate.retire(&X1));
+        lease.give_back(None);
+        served(successor);
+        retirer.join().expect("no thread panics");
+        assert_eq!(world.visit(X1, GiveBack), Ok(()));
+        world.end();
+    });
+}
+
+#[test]
+fn a_key_is_closed_while_its_own_and_another_wait() {
+    check(|| {
+        let world = World::new(1, 0);
+        let lease = world.lease(X1);
+        let own = world.visitor(X1, GiveBack);
+        let other = world.visitor(X2, Discard);
+        world.gate.close_key(&X1);
+        lease.give_back(None);
+        served_or_closed(own);
+        served(other);
+        world.end();
+    });
+}
+
+#[test]
+fn one_sleeps_while_the_pool_is_closed() {
+    check(|| {
+        let world = World::new(1, 0).hurried();
+        let until = world.deadline.at().expect("a wait with a bound");
+        let sleepers: Vec<_> = (0..2)
+            .map(|_| world.clone())
+            .map(|world| thread::spawn(move || assert_eq!(world.gate.park(until), Err(Refused::Closed))))
+            .collect();
+        world.gate.close(false);
+        sleepers.into_iter().for_each(|sleeper| sleeper.join().expect("no thread panics"));
+        world.end();
+    });
+}
+
+#[test]
+fn one_sleeps_while_its_key_is_closed() {
+    check(|| {
+        let world = World::new(1, 0).hurried();
+        let (until, open) = (world.deadline.at().expect("a wait with a bound"), Arc::new(AtomicBool::new(true)));
+        let sleeper = {
+            let (world, open) = (world.clone(), Arc::clone(&open));
+            thread::spawn(move || world.gate.park_while(until, || open.load(Ordering::SeqCst)))
+        };
+        open.store(false, Ordering::SeqCst);
+        world.gate.close_key(&X1);
+        assert_eq!(sleeper.join().expect("no thread panics"), Err(Refused::Closed));
         world.end();
     });
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::core::Settings;
 use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused};
-use super::stats::CloseReason;
+use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;
 use crate::time::Deadline;
 
@@ -314,6 +314,85 @@ fn closing_wakes_who_waits() {
     assert_eq!(pool.checkout(&Y1, soon()).err(), Some(Refused::Closed));
     first.give_back(None);
     assert_eq!(pool.stats().closed(CloseReason::PoolClosed), 1);
+    assert_all_back(&pool, &sockets);
+}
+
+#[test]
+fn a_sleep_ends_at_its_time_or_when_the_pool_is_closed() {
+    type End = fn(&Pool, &AtomicBool);
+    let ends: [(&str, End, bool); 3] = [
+        ("the pool", |pool, _| pool.close(false), true),
+        ("its key", |pool, stays| close_key(pool, stays), true),
+        ("nothing", |_, _| (), false),
+    ];
+    for (what, end, is_closed) in ends {
+        let (pool, stays, asked) =
+            (Gate::<Key, Socket>::new(NO_LIMITS, Duration::MAX), AtomicBool::new(true), AtomicBool::new(false));
+        let until = Instant::now() + if is_closed { GIVE_UP } else { Duration::from_millis(20) };
+        thread::scope(|scope| {
+            let sleeper = scope.spawn(|| {
+                pool.park_while(until, || {
+                    asked.store(true, Ordering::SeqCst);
+                    stays.load(Ordering::SeqCst)
+                })
+            });
+            wait_for(|| asked.load(Ordering::SeqCst));
+            end(&pool, &stays);
+            let outcome = sleeper.join().expect("no thread panics");
+            assert_eq!(outcome, if is_closed { Err(Refused::Closed) } else { Ok(()) }, "{what}");
+        });
+        assert_eq!(Instant::now() < until, is_closed, "{what}");
+        assert_eq!(pool.park(Instant::now() - Duration::from_secs(1)).is_err(), pool.is_closed(), "{what}");
+    }
+}
+
+fn close_key(pool: &Pool, stays: &AtomicBool) {
+    stays.store(false, Ordering::SeqCst);
+    pool.close_key(&X1);
+}
+
+#[test]
+fn a_pin_keeps_the_counts_of_its_key() {
+    let (pool, sockets) = (Gate::new(NO_LIMITS, Duration::MAX), Arc::new(Sockets::default()));
+    let pin = pool.pin(&X1);
+    for key in [X1, X2] {
+        lease(&pool, key, &sockets).discard(CloseReason::NotReusable);
+    }
+    pool.count_replay(&X1);
+    pool.count_replay(&X2);
+    let counts = [X1, X2].map(|key| pool.stats_of(&key)).map(|stats| (stats.created, stats.replayed));
+    assert_eq!(counts, [(1, 1), (0, 0)]);
+    assert_eq!((pool.stats().created, pool.stats().replayed), (2, 2));
+    drop(pin);
+    assert_eq!(pool.stats_of(&X1), PoolStats::default());
+    assert_all_back(&pool, &sockets);
+}
+
+#[test]
+fn a_wait_counts_for_its_key() {
+    let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX), Arc::new(Sockets::default()));
+    let first = lease(&pool, X1, &sockets);
+    let pin = pool.pin(&X2);
+    for key in [X1, X2] {
+        assert!(pool.checkout(&key, within(Duration::ZERO)).is_err());
+        assert_eq!(pool.stats_of(&key).timeouts, 1);
+    }
+    assert_eq!(pool.stats().timeouts, 2);
+    drop((first, pin));
+    assert_all_back(&pool, &sockets);
+}
+
+#[test]
+fn retiring_a_key_closes_its_own_connections() {
+    let (pool, sockets) = (Gate::new(NO_LIMITS, Duration::MAX), Arc::new(Sockets::default()));
+    let leases = [X1, X2, X1].map(|key| lease(&pool, key, &sockets));
+    let [idle, other, used] = leases;
+    idle.give_back(None);
+    other.give_back(None);
+    pool.retire(&X1);
+    assert_eq!(sockets.open.load(Ordering::SeqCst), 2);
+    used.give_back(None);
+    assert_eq!((pool.stats().idle, pool.stats().closed(CloseReason::Retired)), (1, 2));
     assert_all_back(&pool, &sockets);
 }
 

@@ -11,14 +11,15 @@ impl<P: Parts> Core<P> {
     #[inline]
     pub(crate) fn reuse(&mut self, key: &P::Key, now: Instant) -> Option<Idle<P::Conn>> {
         // A pool that is closed and an endpoint with waiters have no idle connection.
-        let newest = self.filed[*self.keys.get(key)?].idle.newest()?;
+        let filed = *self.keys.get(key)?;
+        let newest = self.filed[filed].idle.newest()?;
         let is_over = |id: Id| self.units[id].expires.is_some_and(|at| at <= now);
         // The one that sits idle for longest once this one is gone.
         let oldest = self.idle.oldest_but(&self.units, newest);
         if is_over(newest) || oldest.is_some_and(is_over) {
             return None;
         }
-        self.stats.reused += 1;
+        self.count(filed, |stats| stats.reused += 1);
         let conn = self.take_idle(newest);
         Some(self.lease(newest, conn, now))
     }
@@ -55,7 +56,7 @@ impl<P: Parts> Core<P> {
     pub(super) fn evict(&mut self, id: Id, reason: CloseReason) -> Victim<P::Conn> {
         let conn = self.take_idle(id);
         self.units[id].state = State::Closing;
-        self.stats.count_closed(reason);
+        self.count_closed(id, reason);
         Victim { conn, settle: Settle::Release(UnitId(id)) }
     }
 

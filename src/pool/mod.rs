@@ -19,3 +19,5 @@ mod core_tests;
 mod gate_models;
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod gate_tests;
+#[cfg(test)]
+mod names_tests;

@@ -33,6 +33,10 @@ mod tests {
             8 => who().prop_map(Op::Settle),
             3 => (1..4u64).prop_map(Op::Clock),
             1 => Just(Op::Retire),
+            1 => (0..6u8).prop_map(Op::RetireKey),
+            1 => (0..6u8).prop_map(Op::CloseKey),
+            1 => (0..6u8).prop_map(Op::Pin),
+            1 => who().prop_map(Op::Unpin),
         ]
     }
 

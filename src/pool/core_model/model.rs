@@ -1,8 +1,10 @@
 //! The same rules again, naively: one thread, plain vectors, every question answered by a scan.
 
-use super::super::stats::CloseReason;
+use super::super::stats::{CloseReason, PoolStats};
 
 pub(super) type Key = (u8, u8);
+
+pub(super) const KEYS: [Key; 6] = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)];
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rules {
@@ -89,11 +91,17 @@ pub(super) struct Model {
     /// Per endpoint: hand-overs in a row past an older waiter, and since when idle connections are suspect.
     pub(super) overtaken: [u32; 3],
     pub(super) suspect: [Option<u64>; 3],
-    pub(super) created: u64,
-    pub(super) reused: u64,
-    pub(super) handed_over: u64,
-    pub(super) dial_failures: u64,
-    pub(super) closings: Vec<CloseReason>,
+    /// Per key: what was opened before that epoch is not kept, and why.
+    pub(super) ended: [(u32, Option<CloseReason>); 6],
+    pub(super) pins: Vec<Key>,
+    /// What all keys have done, and each since it was last heard of.
+    pub(super) did: PoolStats,
+    pub(super) did_each: [PoolStats; 6],
+}
+
+/// The place of a key in a table.
+pub(super) fn index(key: Key) -> usize {
+    usize::from(key.0 * 2 + key.1)
 }
 
 impl Model {
@@ -105,8 +113,22 @@ impl Model {
         self.places.iter().find(|place| place.number == number).expect("a place there is").key
     }
 
-    pub(super) fn count(&self, at: At) -> usize {
-        self.places.iter().filter(|place| place.at == at).count()
+    pub(super) fn note(&mut self, key: Key, note: impl Fn(&mut PoolStats)) {
+        note(&mut self.did);
+        note(&mut self.did_each[index(key)]);
+    }
+
+    fn note_closing(&mut self, number: u32, reason: CloseReason) {
+        self.note(self.key_of(number), |did| did.count_closed(reason));
+    }
+
+    /// How all keys stand, or those that count.
+    pub(super) fn stats(&self, did: PoolStats, counts: impl Fn(Key) -> bool) -> PoolStats {
+        let at = |at| self.places.iter().filter(|place| counts(place.key) && place.at == at).count();
+        let (idle, dialing) = (at(At::Idle), at(At::Dialing));
+        let in_use = at(At::Leased) + at(At::Granted) + at(At::Closing);
+        let waiting = self.waiters.iter().filter(|it| counts(it.key) && it.fate == Fate::Waiting).count();
+        PoolStats { open: idle + dialing + in_use, idle, in_use, dialing, waiting, ..did }
     }
 
     pub(super) fn room_at(&self, endpoint: u8) -> bool {
@@ -161,7 +183,7 @@ impl Model {
     /// Takes a connection off the idle ones, to be closed.
     pub(super) fn close_idle(&mut self, number: u32, how: How, reason: CloseReason) -> Gone {
         self.idle.retain(|&idle| idle != number);
-        self.closings.push(reason);
+        self.note_closing(number, reason);
         let place = self.place(number);
         place.at = At::Closing;
         Gone { conn: place.conn.take().expect("a connection"), place: number, how }
@@ -202,7 +224,7 @@ impl Model {
                 return (self.dial(newest), vec![gone]);
             }
             if let Some(newest) = newest {
-                self.reused += 1;
+                self.note(key, |did| did.reused += 1);
                 self.idle.retain(|&idle| idle != newest);
                 return (self.lease(newest), self.close_expired(now));
             }
@@ -254,7 +276,7 @@ impl Model {
     }
 
     pub(super) fn opened(&mut self, number: u32, now: u64) {
-        self.created += 1;
+        self.note(self.key_of(number), |did| did.created += 1);
         let place = self.place(number);
         (place.at, place.born) = (At::Leased, now);
     }
@@ -272,7 +294,7 @@ impl Model {
         let ends = [idle_end, self.rules.max_age.map(|limit| born + limit), keep_until];
         let until = ends.into_iter().flatten().min();
         if let Some((reason, how)) = self.refusal(number, now, until) {
-            self.closings.push(reason);
+            self.note_closing(number, reason);
             self.place(number).at = At::Closing;
             return Err((reason, Gone { conn, place: number, how }));
         }
@@ -282,8 +304,10 @@ impl Model {
         match self.first_at(endpoint) {
             Some(next) => {
                 self.place(number).at = At::Granted;
-                self.reused += 1;
-                self.handed_over += 1;
+                self.note(next.key, |did| {
+                    did.reused += 1;
+                    did.handed_over += 1;
+                });
                 self.end_wait(next.number, Fate::Granted(number));
             }
             None => {
@@ -299,8 +323,10 @@ impl Model {
         if self.closed {
             return Some((CloseReason::PoolClosed, How::Release));
         }
-        if epoch < self.epoch {
-            return Some((CloseReason::Retired, How::Release));
+        if let (end, Some(reason)) = self.ended[index(key)]
+            && epoch < end
+        {
+            return Some((reason, How::Release));
         }
         if until.is_some_and(|until| until <= now) {
             return Some((self.expiry_reason(number, now), How::Release));
@@ -328,8 +354,8 @@ impl Model {
 
     pub(super) fn discard(&mut self, number: u32, reason: Option<CloseReason>) -> Option<Gone> {
         match reason {
-            Some(reason) => self.closings.push(reason),
-            None => self.dial_failures += 1,
+            Some(reason) => self.note_closing(number, reason),
+            None => self.note(self.key_of(number), |did| did.dial_failures += 1),
         }
         self.settle(How::Release, number)
     }
@@ -359,7 +385,7 @@ impl Model {
     }
 
     pub(super) fn renew(&mut self, number: u32, since: u64, reason: CloseReason) -> Given {
-        self.closings.push(reason);
+        self.note_closing(number, reason);
         let suspect = &mut self.suspect[self.key_of(number).0 as usize];
         *suspect = (*suspect).max(Some(since));
         self.dial(number)
@@ -372,14 +398,14 @@ impl Model {
         reason: CloseReason,
         now: u64,
     ) -> (Given, Option<Gone>) {
-        self.reused -= 1;
         let key = self.key_of(number);
+        self.note(key, |did| did.reused -= 1);
         let newest = self.idle.iter().rev().copied().find(|&idle| self.key_of(idle) == key);
         match newest.filter(|&newest| !self.is_expired(newest, now)) {
             None => (self.renew(number, since, reason), None),
             Some(newest) => {
                 self.renew(number, since, reason);
-                self.reused += 1;
+                self.note(key, |did| did.reused += 1);
                 self.idle.retain(|&idle| idle != newest);
                 (self.lease(newest), self.settle(How::Release, number))
             }
@@ -394,19 +420,37 @@ impl Model {
         self.idle.clone().iter().map(|&idle| self.close_idle(idle, How::Release, CloseReason::PoolClosed)).collect()
     }
 
-    pub(super) fn retire(&mut self) -> Vec<Gone> {
+    /// Ends the keys that count.
+    pub(super) fn retire(&mut self, counts: impl Fn(Key) -> bool, reason: CloseReason) -> Vec<Gone> {
         self.epoch += 1;
-        self.idle.clone().iter().map(|&idle| self.close_idle(idle, How::Release, CloseReason::Retired)).collect()
+        for key in KEYS.into_iter().filter(|&key| counts(key)) {
+            self.ended[index(key)] = (self.epoch, Some(reason));
+        }
+        let idle: Vec<u32> = self.idle.iter().copied().filter(|&idle| counts(self.key_of(idle))).collect();
+        idle.into_iter().map(|idle| self.close_idle(idle, How::Release, reason)).collect()
     }
 
-    /// What was learnt about an endpoint goes with its last place and its last waiter.
+    pub(super) fn close_key(&mut self, key: Key) -> Vec<Gone> {
+        for waiter in self.waiters.clone().iter().filter(|it| it.key == key && it.fate == Fate::Waiting) {
+            self.end_wait(waiter.number, Fate::Closed);
+        }
+        self.retire(|other| other == key, CloseReason::PoolClosed)
+    }
+
+    /// What was learnt about an endpoint goes with its last place, its last waiter and its last pin; and what a key
+    /// did, with its own.
     pub(super) fn forget(&mut self) {
-        for endpoint in 0..3 {
-            let known = self.places.iter().any(|place| place.key.0 == endpoint)
-                || self.waiters.iter().any(|waiter| waiter.key.0 == endpoint);
-            if !known {
-                self.overtaken[endpoint as usize] = 0;
-                self.suspect[endpoint as usize] = None;
+        let known: Vec<Key> = (self.places.iter().map(|place| place.key))
+            .chain(self.waiters.iter().map(|waiter| waiter.key))
+            .chain(self.pins.iter().copied())
+            .collect();
+        for key in KEYS {
+            if !known.contains(&key) {
+                self.did_each[index(key)] = PoolStats::default();
+            }
+            if !known.iter().any(|known| known.0 == key.0) {
+                self.overtaken[key.0 as usize] = 0;
+                self.suspect[key.0 as usize] = None;
             }
         }
     }

@@ -4,9 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::super::core::{Checkout, Core, Grant, Idle, Parts, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
-use super::super::stats::{CloseReason, PoolStats};
-use super::model::{At, Fate, Given, Gone, How, Key, Model, Rules};
+use super::super::core::{
+    Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
+};
+use super::super::stats::CloseReason;
+use super::model::{Given, Gone, How, KEYS, Key, Model, Rules, index};
 
 /// One step; a number tells which of those who can take it does.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,10 @@ pub(crate) enum Op {
     Settle(usize),
     Clock(u64),
     Retire,
+    RetireKey(u8),
+    CloseKey(u8),
+    Pin(u8),
+    Unpin(usize),
     Close,
 }
 
@@ -75,6 +81,7 @@ pub(crate) struct World {
     units: Vec<(u32, UnitId)>,
     hands: Vec<Hand>,
     tickets: Vec<(u32, Ticket)>,
+    pins: Vec<(Key, PinId)>,
     closing: Vec<Closing>,
     /// Open sockets: connection and endpoint.
     sockets: Vec<(u32, u8)>,
@@ -99,6 +106,7 @@ impl World {
             units: Vec::new(),
             hands: Vec::new(),
             tickets: Vec::new(),
+            pins: Vec::new(),
             closing: Vec::new(),
             sockets: Vec::new(),
             rung: Rc::default(),
@@ -127,9 +135,31 @@ impl World {
             Op::Settle(_) => {}
             Op::Clock(seconds) => self.now += seconds,
             Op::Retire => {
-                let (real, expected) = (self.core.retire_idle(), self.model.retire());
+                let (real, expected) = (self.core.retire_idle(), self.model.retire(|_| true, CloseReason::Retired));
                 self.close_all(real, expected, None);
             }
+            Op::RetireKey(number) => {
+                let key = KEYS[usize::from(number) % 6];
+                let expected = self.model.retire(|other| other == key, CloseReason::Retired);
+                let real = self.core.retire(&key);
+                self.close_all(real, expected, None);
+            }
+            Op::CloseKey(number) => {
+                let key = KEYS[usize::from(number) % 6];
+                let (real, expected) = (self.core.close_key(&key), self.model.close_key(key));
+                self.close_all(real, expected, None);
+            }
+            Op::Pin(number) => {
+                let key = KEYS[usize::from(number) % 6];
+                self.model.pins.push(key);
+                self.pins.push((key, self.core.pin(&key)));
+            }
+            Op::Unpin(which) if !self.pins.is_empty() => {
+                let (key, pin) = self.pins.remove(which % self.pins.len());
+                self.model.pins.remove(self.model.pins.iter().position(|&other| other == key).expect("it is pinned"));
+                self.core.unpin(pin);
+            }
+            Op::Unpin(_) => {}
             Op::Close => {
                 let (real, expected) = (self.core.close(), self.model.close());
                 self.close_all(real, expected, None);
@@ -321,20 +351,14 @@ impl World {
         self.core.audit();
         assert_eq!(self.rung.take(), std::mem::take(&mut self.model.woken), "who is woken, in which order");
         let model = &self.model;
-        let mut expected = PoolStats {
-            open: model.places.len(),
-            idle: model.idle.len(),
-            dialing: model.count(At::Dialing),
-            in_use: model.count(At::Leased) + model.count(At::Granted) + model.count(At::Closing),
-            waiting: model.waiters.iter().filter(|waiter| waiter.fate == Fate::Waiting).count(),
-            created: model.created,
-            dial_failures: model.dial_failures,
-            reused: model.reused,
-            handed_over: model.handed_over,
-            ..PoolStats::default()
-        };
-        model.closings.iter().for_each(|&reason| expected.count_closed(reason));
-        assert_eq!(self.core.stats(), expected);
+        assert_eq!(self.core.stats(), model.stats(model.did, |_| true));
+        for key in KEYS {
+            assert_eq!(
+                self.core.stats_of(&key),
+                model.stats(model.did_each[index(key)], |other| other == key),
+                "{key:?}"
+            );
+        }
         let Rules { open, total, .. } = model.rules;
         assert!(total.is_none_or(|limit| self.sockets.len() <= limit), "sockets in all");
         for endpoint in 0..3 {
@@ -346,6 +370,9 @@ impl World {
     /// Everybody leaves; the pool closes and ends empty.
     pub(crate) fn wind_down(&mut self) {
         self.step(Op::Close);
+        while !self.pins.is_empty() {
+            self.step(Op::Unpin(0));
+        }
         while !self.tickets.is_empty() || !self.hands.is_empty() || !self.closing.is_empty() {
             for op in [Op::Cancel(0), Op::Checkin { who: 0, keep: None, late: false }, Op::DialFailed(0), Op::Settle(0)]
             {

@@ -1,0 +1,207 @@
+//! Keys and endpoints: how they are found and forgotten, what is counted for them, and how they and all end.
+
+use std::time::Duration;
+
+use super::super::stats::{CloseReason, PoolStats};
+use super::{Core, Endpoint, Filed, Id, Key, Link, List, Parts, State, Victim, WaiterTurn, Wake};
+
+/// A key that is remembered, with its counts, until `unpin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PinId(Id);
+
+impl<P: Parts> Core<P> {
+    /// Refuses all that comes, wakes all that wait, and gives out every idle connection to be closed.
+    pub(crate) fn close(&mut self) -> Vec<Victim<P::Conn>> {
+        self.closed = true;
+        let waiting: Vec<Id> =
+            self.waiters.iter().filter(|(_, w)| w.turn == WaiterTurn::Waiting).map(|w| w.0).collect();
+        self.close_waits(waiting);
+        self.drain_idle(CloseReason::PoolClosed)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Gives out every idle connection to be closed; those in use now are closed when they come back. Waiters stay.
+    pub(crate) fn retire_idle(&mut self) -> Vec<Victim<P::Conn>> {
+        for filed in self.filed.iter_mut() {
+            (filed.retired_before, filed.retired_for) = (self.next_serial, CloseReason::Retired);
+        }
+        self.drain_idle(CloseReason::Retired)
+    }
+
+    /// The same for one key: its later connections are kept again.
+    pub(crate) fn retire(&mut self, key: &P::Key) -> Vec<Victim<P::Conn>> {
+        self.end_key(key, CloseReason::Retired)
+    }
+
+    /// Retires a key, and wakes who waits for it: to them the pool is closed. Whoever comes later is served.
+    pub(crate) fn close_key(&mut self, key: &P::Key) -> Vec<Victim<P::Conn>> {
+        let Some(&filed) = self.keys.get(key) else { return Vec::new() };
+        let queue = self.endpoints[self.filed[filed].endpoint].queue;
+        let waiting = queue.iter(&self.waiters).filter(|&id| self.waiters[id].filed == filed).collect();
+        self.close_waits(waiting);
+        self.end_key(key, CloseReason::PoolClosed)
+    }
+
+    fn end_key(&mut self, key: &P::Key, reason: CloseReason) -> Vec<Victim<P::Conn>> {
+        let Some(&id) = self.keys.get(key) else { return Vec::new() };
+        let filed = &mut self.filed[id];
+        (filed.retired_before, filed.retired_for) = (self.next_serial, reason);
+        let mut victims = Vec::with_capacity(filed.idle.len());
+        while let Some(oldest) = self.filed[id].idle.oldest() {
+            victims.push(self.evict(oldest, reason));
+        }
+        victims
+    }
+
+    fn close_waits(&mut self, waiting: Vec<Id>) {
+        for id in waiting {
+            let endpoint = self.filed[self.waiters[id].filed].endpoint;
+            self.endpoints[endpoint].queue.unlink(&mut self.waiters, id);
+            let waiter = &mut self.waiters[id];
+            waiter.turn = WaiterTurn::Closed;
+            waiter.waker.wake();
+            self.refresh(endpoint);
+        }
+    }
+
+    fn drain_idle(&mut self, reason: CloseReason) -> Vec<Victim<P::Conn>> {
+        let mut victims = Vec::with_capacity(self.idle.len());
+        while let Some(id) = self.idle.oldest() {
+            victims.push(self.evict(id, reason));
+        }
+        victims
+    }
+
+    #[inline]
+    pub(super) fn count(&mut self, filed: Id, count: impl Fn(&mut PoolStats)) {
+        count(&mut self.stats);
+        count(&mut self.filed[filed].stats);
+    }
+
+    pub(super) fn count_closed(&mut self, unit: Id, reason: CloseReason) {
+        self.count(self.units[unit].filed, |stats| stats.count_closed(reason));
+    }
+
+    /// Counts for a key that may be forgotten by now.
+    fn count_for(&mut self, key: &P::Key, count: impl Fn(&mut PoolStats)) {
+        match self.keys.get(key) {
+            Some(&filed) => self.count(filed, count),
+            None => count(&mut self.stats),
+        }
+    }
+
+    pub(crate) fn count_wait(&mut self, key: &P::Key, waited: Duration, gave_up: bool) {
+        self.count_for(key, |stats| {
+            stats.count_wait(waited);
+            stats.timeouts += u64::from(gave_up);
+        });
+    }
+
+    pub(crate) fn count_replay(&mut self, key: &P::Key) {
+        self.count_for(key, |stats| stats.replayed += 1);
+    }
+
+    pub(crate) fn stats(&self) -> PoolStats {
+        let idle = self.idle.len();
+        let open = self.units.len();
+        let waiting = self.waiters.iter().filter(|(_, waiter)| waiter.turn == WaiterTurn::Waiting).count();
+        PoolStats { open, idle, in_use: open - idle - self.dialing, dialing: self.dialing, waiting, ..self.stats }
+    }
+
+    /// The same of one key. What it did is remembered while something of it is open, waits, or pins it.
+    pub(crate) fn stats_of(&self, key: &P::Key) -> PoolStats {
+        let Some(&id) = self.keys.get(key) else { return PoolStats::default() };
+        let units = || self.units.iter().map(|(_, unit)| unit).filter(|unit| unit.filed == id);
+        let dialing = units().filter(|unit| unit.state == State::Dialing).count();
+        let (open, filed) = (units().count(), &self.filed[id]);
+        let idle = filed.idle.len();
+        let queue = &self.endpoints[filed.endpoint].queue;
+        let waiting = queue.iter(&self.waiters).filter(|&waiter| self.waiters[waiter].filed == id).count();
+        PoolStats { open, idle, in_use: open - idle - dialing, dialing, waiting, ..filed.stats }
+    }
+
+    /// Units of the key's endpoint that are not idle, and how many wait for it.
+    pub(crate) fn pressure(&self, key: &P::Key) -> (usize, usize) {
+        let Some(&endpoint) = self.hosts.get(&key.endpoint()) else { return (0, 0) };
+        let endpoint = &self.endpoints[endpoint];
+        (endpoint.open - endpoint.idle, endpoint.queue.len())
+    }
+
+    pub(crate) fn pin(&mut self, key: &P::Key) -> PinId {
+        let id = self.file(key);
+        let filed = &mut self.filed[id];
+        filed.refs += 1;
+        filed.pins += 1;
+        PinId(id)
+    }
+
+    pub(crate) fn unpin(&mut self, pin: PinId) {
+        self.filed[pin.0].pins -= 1;
+        self.unref(pin.0);
+    }
+
+    pub(super) fn file(&mut self, key: &P::Key) -> Id {
+        if let Some(&filed) = self.keys.get(key) {
+            return filed;
+        }
+        let name = key.endpoint();
+        let endpoint = match self.hosts.get(&name) {
+            Some(&endpoint) => endpoint,
+            None => {
+                let endpoint = self.endpoints.insert(Endpoint {
+                    name: name.clone(),
+                    open: 0,
+                    idle: 0,
+                    queue: List::new(),
+                    held: None,
+                    handovers: 0,
+                    suspect_until: None,
+                    keys: List::new(),
+                });
+                self.hosts.insert(name, endpoint);
+                endpoint
+            }
+        };
+        let filed = self.filed.insert(Filed {
+            key: key.clone(),
+            endpoint,
+            idle: List::new(),
+            refs: 0,
+            pins: 0,
+            retired_before: 0,
+            retired_for: CloseReason::Retired,
+            stats: PoolStats::default(),
+            link: Link::UNLINKED,
+        });
+        self.endpoints[endpoint].keys.push(&mut self.filed, filed);
+        self.keys.insert(key.clone(), filed);
+        filed
+    }
+
+    /// A key nobody refers to is forgotten, and with its last key the endpoint.
+    pub(super) fn unref(&mut self, id: Id) {
+        let filed = &mut self.filed[id];
+        filed.refs -= 1;
+        if filed.refs > 0 {
+            return;
+        }
+        let endpoint = filed.endpoint;
+        self.keys.remove(&filed.key);
+        self.endpoints[endpoint].keys.unlink(&mut self.filed, id);
+        self.filed.remove(id);
+        if self.endpoints[endpoint].keys.is_empty()
+            && let Some(endpoint) = self.endpoints.remove(endpoint)
+        {
+            self.hosts.remove(&endpoint.name);
+        }
+    }
+
+    pub(super) fn refile(&mut self, unit: Id, filed: Id) {
+        let old = std::mem::replace(&mut self.units[unit].filed, filed);
+        self.filed[filed].refs += 1;
+        self.unref(old);
+    }
+}

@@ -1,0 +1,184 @@
+//! How keys end and what is counted for them, as scripts of the same kind.
+
+use super::core_tests::{NO_LIMITS, limits, script};
+use super::stats::CloseReason;
+
+#[test]
+fn retiring_closes_what_was_opened_before_and_keeps_the_queue() {
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        c get y1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        c puts => kept
+        d get x1 => wait
+        retire => -3
+        a puts => Retired -1
+        settle 3
+        settle 1
+        woken => d
+        d turn => dial
+        d opens 4
+        d puts => kept
+        b renews => dial
+        b opens 5
+        b puts => kept";
+    let stats = script(limits(2, 9), text).core.stats();
+    assert_eq!((stats.idle, stats.closed(CloseReason::Retired)), (2, 2));
+}
+
+#[test]
+fn a_dial_that_began_before_the_pool_was_retired_is_not_kept() {
+    script(NO_LIMITS, "a get x1 => dial\nretire\na opens 1\na puts => Retired -1");
+}
+
+#[test]
+fn retiring_a_key_leaves_the_others_and_its_own_successors() {
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        c get x2 => dial
+        d get x1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        a puts => kept
+        c puts => kept
+        retire x1 => -1
+        retire y1
+        b puts => Retired -2
+        d opens 4
+        d puts => Retired -4
+        settle 1
+        settle 2
+        settle 4
+        c get x2 => conn 3
+        a get x1 => dial
+        a opens 5
+        a puts => kept
+        a get x1 => conn 5";
+    let stats = script(NO_LIMITS, text).core.stats();
+    assert_eq!((stats.open, stats.closed(CloseReason::Retired)), (2, 3));
+}
+
+#[test]
+fn what_is_retired_counts_until_it_is_closed() {
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        a opens 1
+        b opens 2
+        c get x1 => wait
+        retire x1
+        d get x1 => wait
+        a puts => Retired -1
+        woken
+        settle 1
+        woken => c
+        c turn => dial
+        c opens 3
+        c puts => kept
+        woken => d
+        d turn => conn 3
+        e get x1 => wait
+        b drops
+        e turn => dial";
+    script(limits(2, 9), text);
+}
+
+#[test]
+fn a_connection_handed_over_before_its_key_was_retired_is_used_once_more() {
+    let text = "
+        a get x1 => dial
+        a opens 1
+        b get x1 => wait
+        a puts => kept
+        retire x1
+        b turn => conn 1
+        b puts => Retired -1
+        settle 1";
+    script(limits(1, 9), text);
+}
+
+#[test]
+fn closing_a_key_wakes_its_own_waiters_alone() {
+    let text = "
+        a get x1 => dial
+        a opens 1
+        b get x1 => wait
+        c get x2 => wait
+        d get x1 => wait
+        e get x2 => wait
+        close x1
+        close z1
+        woken => bd
+        b turn => closed
+        d turn => closed
+        a puts => PoolClosed -1
+        settle 1
+        woken => c
+        c turn => dial
+        c fails
+        woken => e
+        e turn => dial
+        e fails
+        a get x1 => dial
+        a opens 2
+        a puts => kept
+        retire x1 => -2
+        settle 2";
+    let script = script(limits(1, 9), text);
+    assert!(script.core.is_blank() && !script.core.is_closed());
+    let stats = script.core.stats();
+    assert_eq!((stats.closed(CloseReason::PoolClosed), stats.closed(CloseReason::Retired)), (1, 1));
+}
+
+#[test]
+fn a_key_that_is_closed_first_in_line_lets_the_total_go_to_others() {
+    let text = "
+        a get x1 => dial
+        b get y1 => wait
+        c get z1 => wait
+        close y1
+        woken => b
+        b turn => closed
+        a fails
+        woken => c
+        c turn => dial";
+    script(limits(1, 1), text);
+}
+
+#[test]
+fn a_key_counts_for_itself_while_it_is_pinned() {
+    let text = "
+        pin x1
+        a get x1 => dial
+        b get x2 => dial
+        a opens 1
+        b opens 2
+        c get x1 => wait
+        a puts => kept
+        c turn => conn 1
+        d get x1 => wait
+        stats x1 => open 1 idle 0 waiting 1 created 1 reused 1
+        stats x2 => open 1 idle 0 waiting 0 created 1 reused 0
+        d cancels => cancelled
+        c puts => kept
+        stats x1 => open 1 idle 1 waiting 0 created 1 reused 1
+        b drops
+        stats x2 => open 0 idle 0 waiting 0 created 0 reused 0
+        retire x1 => -1
+        settle 1
+        stats x1 => open 0 idle 0 waiting 0 created 1 reused 1
+        pin x1
+        unpin
+        stats x1 => open 0 idle 0 waiting 0 created 1 reused 1
+        unpin
+        stats x1 => open 0 idle 0 waiting 0 created 0 reused 0";
+    let script = script(limits(2, 9), text);
+    assert!(script.core.is_blank());
+    let stats = script.core.stats();
+    assert_eq!((stats.created, stats.reused), (2, 1));
+}
