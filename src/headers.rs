@@ -5,12 +5,17 @@
 //! nothing that is in a [`Headers`] can end a field or start another.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
+
+mod by_name;
+mod edit;
 
 /// The fields of a request or response head, or of a trailer section.
 ///
 /// Fields keep the order and the spelling they were given in; names compare without regard to ASCII case
-/// (RFC 9110, section 5.1).
+/// (RFC 9110, section 5.1). What there is of a name is a list of fields, of which [`get`](Self::get) gives the first,
+/// [`get_all`](Self::get_all) each, and [`get_combined`](Self::get_combined) all as one text.
 ///
 /// ```
 /// use hostpool::Headers;
@@ -163,8 +168,10 @@ impl Headers {
         Span { start, len: bytes.len() as u32 }
     }
 
-    /// Replaces every field of that name by one, which takes the last place. Errors as [`append`](Self::append) does;
+    /// Replaces every field of that name, in whatever case, by one, which takes the last place. Errors as [`append`](Self::append) does;
     /// then nothing has changed.
+    #[doc(alias = "set")]
+    #[doc(alias = "__setitem__")]
     pub fn insert(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
         Headers::new().append(name, value)?;
         self.remove(name);
@@ -172,6 +179,9 @@ impl Headers {
     }
 
     /// Removes every field of that name and says how many there were.
+    #[doc(alias = "discard")]
+    #[doc(alias = "pop")]
+    #[doc(alias = "__delitem__")]
     pub fn remove(&mut self, name: &str) -> usize {
         if !self.contains(name) {
             return 0;
@@ -199,6 +209,8 @@ impl Headers {
 
     /// Every value of that name that is UTF-8, in order.
     #[doc(alias = "getlist")]
+    #[doc(alias = "getheaders")]
+    #[doc(alias = "iget")]
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.values(name).filter_map(|value| std::str::from_utf8(value).ok())
     }
@@ -212,11 +224,12 @@ impl Headers {
     }
 
     /// Whether a field of that name is there.
+    #[doc(alias = "__contains__")]
     pub fn contains(&self, name: &str) -> bool {
         self.get_bytes(name).is_some()
     }
 
-    /// All fields in order.
+    /// All fields, in the order they were added or received in: those of one name need not stand together.
     ///
     /// ```
     /// # use hostpool::Headers;
@@ -227,6 +240,8 @@ impl Headers {
     /// }
     /// # Ok::<(), hostpool::InvalidHeader>(())
     /// ```
+    #[doc(alias = "items")]
+    #[doc(alias = "iteritems")]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Header<'_>> {
         self.fields.iter().map(|field| Header {
             // Names are tokens and so ASCII: checked in `append_bytes` and by the head parser.
@@ -236,7 +251,7 @@ impl Headers {
         })
     }
 
-    /// The number of fields; two fields of one name count twice.
+    /// The number of fields; two fields of one name count twice. [`names`](Self::names) counts names.
     pub fn len(&self) -> usize {
         self.fields.len()
     }
@@ -260,6 +275,7 @@ impl fmt::Debug for Headers {
 }
 
 impl PartialEq for Headers {
+    /// The same fields, in the same order and spelling: see [`same_as`](Self::same_as) for the same meaning.
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
     }
@@ -335,6 +351,12 @@ impl fmt::Display for InvalidHeader {
 }
 
 impl std::error::Error for InvalidHeader {}
+
+/// The order of names without regard to case.
+fn caseless(a: &str, b: &str) -> Ordering {
+    let [a, b] = [a, b].map(|name| name.bytes().map(|byte| byte.to_ascii_lowercase()));
+    a.cmp(b)
+}
 
 fn check_name(name: &str) -> Result<(), InvalidHeader> {
     let fault = match name.bytes().position(|byte| !is_token_byte(byte)) {
