@@ -1,7 +1,8 @@
 //! A blocking, thread-safe HTTP/1.1 client for programs that have threads and no async runtime.
 //!
 //! Connections live in per-host pools with hard limits: at a limit callers wait in line, first come, first served, for
-//! as long as they say. No thread is started and no runtime is needed; the crate works inside one, too.
+//! as long as they say. No runtime is needed; the crate works inside one, too. No thread is started but for name
+//! lookups under a bound, at most eight, which leave when they are idle.
 //!
 //! - [`ConnectionPool`] is the pool of one host, [`PoolManager`] that of many, as in urllib3.
 //! - [`Session`] is a client with defaults of its own, as in aiohttp or requests.
@@ -84,6 +85,7 @@ mod sync;
 mod time;
 mod tls;
 mod url;
+mod workers;
 
 pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
 pub use body::{Body, Compress};

@@ -28,9 +28,8 @@ use crate::error::Bound;
 /// `resolve` and `tls` do not count there; an IP literal needs no lookup, and `http` no handshake.
 ///
 /// Where several apply the earliest ends the wait, and the error names it ([`ErrorKind::Timeout`]) beside the phase
-/// ([`Error::phase`]). A deadline is met even by a peer that sends one byte a second. One exception stands for now: a
-/// name lookup runs in the system's resolver, which cannot be interrupted, so that it may overrun its bounds; they are
-/// looked at when it returns.
+/// ([`Error::phase`]). A deadline is met even by a peer that sends one byte a second, and by a resolver that does not
+/// answer: under a bound a name is looked up in a thread of the crate's own, of which there are eight at most.
 ///
 /// ```
 /// use hostpool::Timeout;

@@ -1,25 +1,307 @@
 //! Names to addresses, by the system's resolver.
+//!
+//! A lookup can neither be interrupted nor be given a deadline. So where one is in force the lookup runs in another
+//! thread, and the caller stops waiting for it.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
 
+use super::abort::Interrupt;
 use super::transport::Wait;
 use crate::url::Origin;
+use crate::workers::{Answer, Unanswered, Workers};
+
+/// Each may be stuck for as long as the system's resolver cares to wait, half a minute and more.
+const THREADS: usize = 8;
+
+/// How long an idle thread stays.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+static WORKERS: LazyLock<Workers> = LazyLock::new(|| Workers::new(thread, THREADS, PATIENCE));
+
+fn thread() -> thread::Builder {
+    thread::Builder::new().name("hostpool-lookup".to_owned())
+}
+
+type Addresses = io::Result<Vec<SocketAddr>>;
 
 /// The addresses of a host, in the order in which they are to be tried. An IP literal is its own answer, without a
-/// lookup. A lookup runs on the caller's thread and cannot be interrupted.
-pub(crate) fn addresses(origin: &Origin, wait: &Wait<'_>) -> io::Result<Vec<SocketAddr>> {
+/// lookup. Without a deadline a lookup runs on the caller's thread, and an abort is seen when it returns.
+pub(crate) fn addresses(origin: &Origin, wait: &Wait<'_>) -> Addresses {
+    addresses_by(system, &WORKERS, origin, wait)
+}
+
+fn system(host: &str, port: u16) -> Addresses {
+    (host, port).to_socket_addrs().map(Iterator::collect)
+}
+
+fn addresses_by(
+    lookup: impl FnOnce(&str, u16) -> Addresses + Send + 'static,
+    workers: &Workers,
+    origin: &Origin,
+    wait: &Wait<'_>,
+) -> Addresses {
     let port = origin.port().unwrap_or_default();
     if let Some(address) = origin.address() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let addresses: Vec<_> = (origin.host(), port).to_socket_addrs()?.collect();
-    // The lookup may have taken longer than it was given.
-    if wait.is_cancelled() || wait.deadline.is_past() {
-        return Err(io::ErrorKind::TimedOut.into());
+    let addresses = if wait.deadline.at().is_none() {
+        lookup(origin.host(), port)?
+    } else {
+        elsewhere(lookup, workers, origin.host().to_owned(), port, wait)?
+    };
+    if wait.is_cancelled() {
+        return Err(io::ErrorKind::ConnectionAborted.into());
     }
     if addresses.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
     }
     Ok(addresses)
+}
+
+/// In another thread, for as long as `wait` allows.
+fn elsewhere(
+    lookup: impl FnOnce(&str, u16) -> Addresses + Send + 'static,
+    workers: &Workers,
+    host: String,
+    port: u16,
+    wait: &Wait<'_>,
+) -> Addresses {
+    if wait.deadline.is_past() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    let job = workers.start(move || lookup(&host, port))?;
+    let answer: Arc<dyn Interrupt> = job.answer().clone();
+    if let Some(cell) = wait.abort {
+        cell.register(Arc::downgrade(&answer));
+    }
+    job.wait(wait.deadline).unwrap_or_else(|far| {
+        Err(match far {
+            Unanswered::Begun => io::ErrorKind::TimedOut.into(),
+            Unanswered::Queued => io::Error::new(io::ErrorKind::TimedOut, "all threads for name lookups were busy"),
+        })
+    })
+}
+
+impl<T: Send> Interrupt for Answer<T> {
+    fn interrupt(&self) {
+        Answer::interrupt(self);
+    }
+}
+
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::error::{Bound, ErrorKind, Phase, Result};
+    use crate::net::abort::AbortCell;
+    use crate::time::{Deadline, Timeout};
+    use crate::url::Url;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    const LONG: Duration = Duration::from_secs(20);
+    const SHORT: Duration = Duration::from_millis(50);
+    const FOUND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
+
+    fn workers() -> Workers {
+        Workers::new(thread, THREADS, LONG)
+    }
+
+    /// As a dial does it, with the lookup's own bound and the total.
+    fn by(
+        lookup: impl FnOnce(&str, u16) -> Addresses + Send + 'static,
+        workers: &Workers,
+        timeout: Timeout,
+    ) -> Result<()> {
+        under(lookup, workers, timeout, &Arc::new(AbortCell::new()))
+    }
+
+    fn under(
+        lookup: impl FnOnce(&str, u16) -> Addresses + Send + 'static,
+        workers: &Workers,
+        timeout: Timeout,
+        cell: &AbortCell,
+    ) -> Result<()> {
+        let url = Url::parse("http://name.invalid/").unwrap();
+        let wait = Wait::new(timeout.deadline().or_within(timeout.resolve, Bound::Resolve), cell);
+        let found = addresses_by(lookup, workers, url.origin(), &wait);
+        let found = found.map_err(|error| wait.failure(error, ErrorKind::Resolve, Phase::Resolve))?;
+        assert_eq!(found, [FOUND]);
+        Ok(())
+    }
+
+    /// Lookups that hang until the other end is dropped, and tell when they begin.
+    struct Hanging {
+        began: Sender<()>,
+        beginnings: Receiver<()>,
+    }
+
+    impl Hanging {
+        fn new() -> Hanging {
+            let (began, beginnings) = channel();
+            Hanging { began, beginnings }
+        }
+
+        fn lookup(&self) -> (Sender<()>, impl FnOnce(&str, u16) -> Addresses + Send + 'static) {
+            let (release, released) = channel();
+            let began = self.began.clone();
+            let lookup = move |_: &str, _| {
+                let _ = began.send(());
+                let _ = released.recv();
+                Ok(vec![FOUND])
+            };
+            (release, lookup)
+        }
+
+        fn wait(&self, count: usize) {
+            (0..count).for_each(|_| self.beginnings.recv_timeout(LONG).unwrap());
+        }
+    }
+
+    /// What a lookup ends in that answers, and where it runs.
+    #[test]
+    fn answers() {
+        let bounded = Timeout::from(LONG);
+        type Lookup = fn(&str, u16) -> Addresses;
+        let table: [(&str, Lookup, Timeout, Option<ErrorKind>); 5] = [
+            ("found", |_, port| Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]), bounded, None),
+            ("no bound", |_, port| Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]), Timeout::new(), None),
+            ("nothing", |_, _| Ok(Vec::new()), bounded, Some(ErrorKind::Resolve)),
+            ("failed", |_, _| Err(io::Error::other("no such name")), bounded, Some(ErrorKind::Resolve)),
+            // The resolver's own patience is no bound of ours.
+            ("late", |_, _| Err(io::ErrorKind::TimedOut.into()), bounded, Some(ErrorKind::Resolve)),
+        ];
+        for (id, lookup, timeout, expected) in table {
+            let (tell, told) = channel();
+            let lookup = move |host: &str, port| {
+                tell.send((host.to_owned(), thread::current().id())).unwrap();
+                lookup(host, port)
+            };
+            let result = by(lookup, &workers(), timeout);
+            assert_eq!(result.err().map(|error| error.kind().clone()), expected, "{id}");
+            let (host, thread) = told.recv().unwrap();
+            assert_eq!(host, "name.invalid", "{id}");
+            assert_eq!(thread == thread::current().id(), timeout == Timeout::new(), "{id}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_not_looked_up() {
+        let (cell, workers) = (AbortCell::new(), workers());
+        for (text, expected) in [("http://192.0.2.1:8/", "192.0.2.1:8"), ("http://[2001:db8::1]/", "[2001:db8::1]:80")]
+        {
+            for deadline in [Deadline::NEVER, Timeout::from(LONG).deadline()] {
+                let url = Url::parse(text).unwrap();
+                let lookup = |_: &str, _| unreachable!("it is an address");
+                let found = addresses_by(lookup, &workers, url.origin(), &Wait::new(deadline, &cell)).unwrap();
+                assert_eq!(found, [expected.parse().unwrap()]);
+            }
+        }
+        assert_eq!(workers.threads(), 0);
+    }
+
+    /// The bound that ends the wait is named; one of zero begins no lookup.
+    #[test]
+    fn deadlines() {
+        let hanging = Hanging::new();
+        let table = [
+            ("resolve", Timeout::new().resolve(SHORT), Bound::Resolve, 1),
+            ("resolve in total", Timeout::from(LONG).resolve(SHORT), Bound::Resolve, 1),
+            ("total", Timeout::from(SHORT).resolve(LONG), Bound::Total, 1),
+            ("resolve of zero", Timeout::from(LONG).resolve(Duration::ZERO), Bound::Resolve, 0),
+            ("total of zero", Timeout::from(Duration::ZERO), Bound::Total, 0),
+        ];
+        for (id, timeout, bound, threads) in table {
+            let workers = workers();
+            let (_held, lookup) = hanging.lookup();
+            let error = by(lookup, &workers, timeout).unwrap_err();
+            assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Resolve), "{id}");
+            assert_eq!(workers.threads(), threads, "{id}");
+        }
+    }
+
+    /// While the lookup runs, while it is queued, and before it. One that was given up goes on, and its thread is free
+    /// when it ends.
+    #[test]
+    fn aborts() {
+        let workers = Workers::new(thread, 1, LONG);
+        let closed = |result: Result<()>| {
+            let error = result.unwrap_err();
+            assert_eq!((error.kind(), error.phase()), (&ErrorKind::Closed, Phase::Resolve), "{error}");
+        };
+        let hanging = Hanging::new();
+        let cell = Arc::new(AbortCell::new());
+        let (held, lookup) = hanging.lookup();
+        thread::scope(|scope| {
+            let call = scope.spawn(|| under(lookup, &workers, Timeout::from(LONG), &cell));
+            hanging.wait(1);
+            cell.handle().abort();
+            closed(call.join().unwrap());
+        });
+        closed(under(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG), &cell));
+        closed(under(|_, _| Ok(vec![FOUND]), &workers, Timeout::new(), &cell));
+
+        let cell = Arc::new(AbortCell::new());
+        thread::scope(|scope| {
+            let call = scope.spawn(|| under(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG), &cell));
+            while workers.queued() == 0 {
+                thread::yield_now();
+            }
+            cell.handle().abort();
+            closed(call.join().unwrap());
+        });
+        assert_eq!((workers.threads(), workers.queued()), (1, 0));
+        drop(held);
+        by(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG)).unwrap();
+    }
+
+    /// Eight run at once; the ninth waits for one of them, under its own bound.
+    #[test]
+    fn eight_at_once() {
+        let hanging = Hanging::new();
+        let workers = workers();
+        thread::scope(|scope| {
+            let mut held = Vec::new();
+            let calls: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    let (release, lookup) = hanging.lookup();
+                    held.push(release);
+                    let workers = &workers;
+                    scope.spawn(move || by(lookup, workers, Timeout::from(LONG)))
+                })
+                .collect();
+            hanging.wait(THREADS);
+            for (timeout, bound) in [
+                (Timeout::from(LONG).resolve(SHORT), Bound::Resolve),
+                (Timeout::from(SHORT).resolve(LONG), Bound::Total),
+            ] {
+                let error = by(|_, _| unreachable!("it is not begun"), &workers, timeout).unwrap_err();
+                assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Resolve));
+                assert!(error.to_string().contains("busy"), "{error}");
+                assert_eq!((workers.threads(), workers.queued()), (THREADS, 0));
+            }
+            let ninth = scope.spawn(|| by(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG)));
+            while workers.queued() == 0 {
+                thread::yield_now();
+            }
+            held.pop();
+            ninth.join().unwrap().unwrap();
+            drop(held);
+            assert!(calls.into_iter().all(|call| call.join().unwrap().is_ok()));
+        });
+        assert_eq!(workers.threads(), THREADS);
+    }
+
+    #[test]
+    fn a_panic_is_the_callers() {
+        let workers = Workers::new(thread, 1, LONG);
+        let call = || by(|_, _| panic!("in the lookup"), &workers, Timeout::from(LONG));
+        let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_err();
+        assert_eq!(payload.downcast_ref(), Some(&"in the lookup"));
+        by(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG)).unwrap();
+        assert_eq!(workers.threads(), 1);
+    }
 }
