@@ -284,12 +284,16 @@ mod tests {
         assert_eq!(payload.downcast_ref(), Some(&"of the work"));
 
         let (release, released) = channel::<()>();
+        let (begin, begun) = channel::<()>();
         let job = workers
             .start(move || {
+                begin.send(()).unwrap();
                 released.recv().unwrap();
                 Bomb
             })
             .unwrap();
+        // Queued work would not be begun any more.
+        begun.recv().unwrap();
         job.answer().interrupt();
         job.wait(by(LONG)).map(mem::forget).unwrap_err();
         release.send(()).unwrap();

@@ -175,7 +175,7 @@ impl<'a> Download<'a> {
             return Err(error.with_retries(retry.history().to_vec()));
         }
         self.retry = Some(retry.waiting(wait));
-        pause(self.engine, wait)
+        pause(self.engine, self.policy, wait)
     }
 
     fn output(&self, error: io::Error) -> Error {

@@ -133,7 +133,7 @@ impl Engine {
     /// The same, with what says that this pool was closed. A pool that has to go for it loses what is idle.
     #[cold]
     pub(crate) fn pool(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<AtomicBool>) {
-        let Found { key, closed, retired } = self.registry.pool(origin, config);
+        let Found { key, closed, retired } = self.registry.pool(origin, config, |key| self.gate.pin(key));
         if let Some(retired) = retired {
             self.gate.retire(&retired);
         }

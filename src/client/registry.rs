@@ -5,6 +5,7 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::pool::PoolPin;
 use crate::pool::key::{ConnectionConfig, PoolKey};
 use crate::pool::parts::Prehashed;
 use crate::sync::RwLock;
@@ -34,6 +35,8 @@ struct Entry {
     used: AtomicU64,
     /// Shared by all who were given this pool by itself.
     closed: Arc<AtomicBool>,
+    /// What the pool has done is remembered as long as the pool is.
+    _pin: Option<PoolPin>,
 }
 
 /// A pool, and the one that had to go for it.
@@ -58,7 +61,12 @@ impl Registry {
     }
 
     /// A pool that may be a new one.
-    pub(crate) fn pool(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> Found {
+    pub(crate) fn pool(
+        &self,
+        origin: &Arc<Origin>,
+        config: &Arc<ConnectionConfig>,
+        pin: impl FnOnce(&PoolKey) -> PoolPin,
+    ) -> Found {
         let mut pools = self.pools.write();
         if let Some(entry) = pools.find(origin, config) {
             self.touch(entry);
@@ -75,7 +83,8 @@ impl Registry {
             }
         };
         let (key, closed) = (PoolKey::new(origin, config), Arc::new(AtomicBool::new(false)));
-        let entry = Entry { key: key.clone(), used: AtomicU64::new(0), closed: closed.clone() };
+        let pin = self.limit.map(|_| pin(&key));
+        let entry = Entry { key: key.clone(), used: AtomicU64::new(0), closed: closed.clone(), _pin: pin };
         self.touch(&entry);
         pools.by_origin.entry(origin.clone()).or_default().push(entry);
         pools.len += 1;
@@ -138,6 +147,8 @@ impl Pools {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::gate::Gate;
+    use crate::pool::parts::Settings;
     use crate::tls::TlsConfig;
     use crate::url::Url;
 
@@ -147,6 +158,12 @@ mod tests {
 
     fn config() -> Arc<ConnectionConfig> {
         Arc::new(ConnectionConfig { tls: TlsConfig::distinct(), ..ConnectionConfig::default() })
+    }
+
+    fn pool(registry: &Registry, name: &str, config: &Arc<ConnectionConfig>) -> Found {
+        let settings =
+            Settings { open_limit: None, idle_limit: None, total_limit: None, idle_timeout: None, max_age: None };
+        registry.pool(&origin(name), config, |key| Gate::new(settings, std::time::Duration::ZERO).pin(key))
     }
 
     fn names(registry: &Registry) -> Vec<String> {
@@ -159,7 +176,7 @@ mod tests {
         let get = |name: &str| {
             let retired = match registry.known(&origin(name), &config) {
                 Some(_) => None,
-                None => registry.pool(&origin(name), &config).retired,
+                None => pool(&registry, name, &config).retired,
             };
             retired.map(|key| key.origin().host().to_owned())
         };
@@ -185,10 +202,10 @@ mod tests {
     #[test]
     fn ways_of_connecting_are_apart() {
         let (registry, one, other) = (Registry::new(Some(10)), config(), config());
-        let first = registry.pool(&origin("h"), &one);
-        let second = registry.pool(&origin("h"), &other);
+        let first = pool(&registry, "h", &one);
+        let second = pool(&registry, "h", &other);
         assert!(first.key != second.key && !Arc::ptr_eq(&first.closed, &second.closed), "PM-06");
-        let again = registry.pool(&origin("h"), &one);
+        let again = pool(&registry, "h", &one);
         assert!(again.key == first.key && Arc::ptr_eq(&again.closed, &first.closed), "PM-06");
         assert_eq!(registry.len(), 2);
         registry.forget(&first.key);
@@ -200,7 +217,7 @@ mod tests {
     fn without_a_limit_the_table_stays_small() {
         let (registry, config) = (Registry::new(None), config());
         for number in 0..KNOWN + 10 {
-            assert!(registry.pool(&origin(&format!("h{number}")), &config).retired.is_none());
+            assert!(pool(&registry, &format!("h{number}"), &config).retired.is_none());
         }
         assert_eq!(registry.len(), 10);
     }

@@ -1,8 +1,9 @@
 //! What of a call is tried again: the policy is asked, and its waits are waited.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::engine::Engine;
+use super::engine::{Engine, Policy};
 use super::journey::{Journey, Next};
 use crate::error::{Error, ErrorKind, Phase, Result, RetryCause};
 use crate::h1::Head;
@@ -98,7 +99,7 @@ impl Journey<'_> {
     pub(super) fn wait_for(&mut self, later: Later) -> Result<()> {
         let Later { retry, wait } = later;
         self.retries = Some(Box::new(retry.waiting(wait)));
-        pause(self.engine, wait)
+        pause(self.engine, self.policy, wait)
     }
 
     /// The server tells repetitions from new requests.
@@ -108,12 +109,14 @@ impl Journey<'_> {
 }
 
 /// Parks the thread; the end of the client is the end of the wait.
-pub(super) fn pause(engine: &Engine, wait: Duration) -> Result<()> {
+pub(super) fn pause(engine: &Engine, policy: &Policy, wait: Duration) -> Result<()> {
     if wait.is_zero() {
         return Ok(());
     }
     let until = Instant::now().checked_add(wait);
-    let woken = until.is_none_or(|until| engine.gate.park(until).is_err());
+    // What a session had begun when it was detached goes on; a pool that is closed is closed.
+    let stays = || policy.home.is_none() || !policy.detached.load(Ordering::Relaxed);
+    let woken = until.is_none_or(|until| engine.gate.park_while(until, stays).is_err());
     if woken { Err(Error::new(ErrorKind::Closed, Phase::Pool)) } else { Ok(()) }
 }
 

@@ -207,12 +207,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         }
     }
 
-    /// Sleeps until then, as a call does between two tries; not for one moment in a gate that is closed.
-    pub(crate) fn park(&self, until: Instant) -> Result<(), Refused> {
-        self.park_while(until, || true)
-    }
-
-    /// The same, as long as `stays` says so. It is asked under the lock, and once more when a key is closed: what it
+    /// Sleeps until then, as a call does between two tries; not for one moment in a gate that is closed, and as long as
+    /// `stays` says so. It is asked under the lock, and once more when a key is closed: what it
     /// reads has to change before that.
     pub(crate) fn park_while(&self, until: Instant, stays: impl Fn() -> bool) -> Result<(), Refused> {
         let mut core = self.core.lock();
@@ -303,6 +299,12 @@ impl<K: Key, C: Pooled> Gate<K, C> {
 pub(crate) struct Pin<K: Key, C> {
     gate: Arc<Gate<K, C>>,
     id: PinId,
+}
+
+impl<K: Key, C> fmt::Debug for Pin<K, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pin({:?})", self.id)
+    }
 }
 
 impl<K: Key, C> Drop for Pin<K, C> {

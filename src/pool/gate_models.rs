@@ -399,7 +399,7 @@ fn one_sleeps_while_the_pool_is_closed() {
         let until = world.deadline.at().expect("a wait with a bound");
         let sleepers: Vec<_> = (0..2)
             .map(|_| world.clone())
-            .map(|world| thread::spawn(move || assert_eq!(world.gate.park(until), Err(Refused::Closed))))
+            .map(|world| thread::spawn(move || assert_eq!(world.gate.park_while(until, || true), Err(Refused::Closed))))
             .collect();
         world.gate.close(false);
         sleepers.into_iter().for_each(|sleeper| sleeper.join().expect("no thread panics"));

@@ -342,7 +342,11 @@ fn a_sleep_ends_at_its_time_or_when_the_pool_is_closed() {
             assert_eq!(outcome, if is_closed { Err(Refused::Closed) } else { Ok(()) }, "{what}");
         });
         assert_eq!(Instant::now() < until, is_closed, "{what}");
-        assert_eq!(pool.park(Instant::now() - Duration::from_secs(1)).is_err(), pool.is_closed(), "{what}");
+        assert_eq!(
+            pool.park_while(Instant::now() - Duration::from_secs(1), || true).is_err(),
+            pool.is_closed(),
+            "{what}"
+        );
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod stats;
 
 pub(crate) type PoolGate = gate::Gate<key::PoolKey, Box<key::Connection>>;
 pub(crate) type PoolLease = gate::Lease<key::PoolKey, Box<key::Connection>>;
+pub(crate) type PoolPin = gate::Pin<key::PoolKey, Box<key::Connection>>;
 pub(crate) type PoolPermit = gate::Permit<key::PoolKey, Box<key::Connection>>;
 
 #[cfg(all(any(test, fuzzing), not(any(hostpool_loom, hostpool_shuttle))))]

@@ -11,6 +11,7 @@ use super::options::{pool_setters, verbs};
 use super::{PoolOptions, policy};
 use crate::client::{Engine, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, Result};
+use crate::pool::PoolPin;
 use crate::pool::key::PoolKey;
 use crate::pool::stats::PoolStats;
 use crate::redirect::Rules;
@@ -49,7 +50,14 @@ pub struct ConnectionPool {
     policy: Arc<Policy>,
     origin: Arc<Origin>,
     /// Of the manager that this is a pool of.
-    part: Option<PoolKey>,
+    part: Option<Part>,
+}
+
+#[derive(Clone)]
+struct Part {
+    key: PoolKey,
+    /// What it has done counts from when it was given out.
+    _pin: Arc<PoolPin>,
 }
 
 impl ConnectionPool {
@@ -159,7 +167,7 @@ impl ConnectionPool {
     pub fn stats(&self) -> PoolStats {
         match &self.part {
             None => self.engine.gate.stats(),
-            Some(key) => self.engine.gate.stats_of(key),
+            Some(part) => self.engine.gate.stats_of(&part.key),
         }
     }
 
@@ -191,7 +199,7 @@ impl ConnectionPool {
     pub fn clear(&self) {
         match &self.part {
             None => self.engine.gate.retire_idle(),
-            Some(key) => self.engine.gate.retire(key),
+            Some(part) => self.engine.gate.retire(&part.key),
         }
     }
 
@@ -201,7 +209,7 @@ impl ConnectionPool {
     ///
     /// Of a manager's pool this closes that pool for all who have it; the manager opens another when it is asked.
     pub fn close(&self) {
-        let Some(key) = &self.part else { return self.engine.gate.close(false) };
+        let Some(Part { key, .. }) = &self.part else { return self.engine.gate.close(false) };
         self.policy.detached.store(true, Ordering::Relaxed);
         self.engine.registry.forget(key);
         self.engine.gate.close_key(key);
@@ -217,14 +225,16 @@ impl ConnectionPool {
         let origin = key.origin().clone();
         let rules = Rules { same_origin: true, ..policy.rules };
         let policy = Policy { home: Some(origin.clone()), rules, ..policy };
-        ConnectionPool { engine: engine.clone(), policy: Arc::new(policy), origin, part: Some(key) }
+        let part = Part { _pin: Arc::new(engine.gate.pin(&key)), key };
+        ConnectionPool { engine: engine.clone(), policy: Arc::new(policy), origin, part: Some(part) }
     }
 }
 
 impl PartialEq for ConnectionPool {
     /// Whether it is the same pool: their connections are the same.
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.engine, &other.engine) && self.part == other.part
+        let key = |pool: &ConnectionPool| pool.part.as_ref().map(|part| part.key.clone());
+        Arc::ptr_eq(&self.engine, &other.engine) && key(self) == key(other)
     }
 }
 
