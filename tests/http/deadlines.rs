@@ -168,6 +168,7 @@ fn any_duration() {
         let error = session.get(server.url("/")).send().unwrap_err();
         assert!(error.is_timeout(), "{error}");
         let pool = ConnectionPool::builder(&server.url(""))
+            .retries(0)
             .idle_timeout(limit)
             .max_age(limit)
             .pool_timeout(limit)
