@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
+use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
 use crate::net::stream::Stream;
 use crate::net::transport::{Transport, Wait};
 use crate::net::{connect, resolve};
@@ -96,7 +97,7 @@ impl<'a> From<&'a Url> for Target<'a> {
     ///
     /// impl Dialer for Always {
     ///     fn dial(&self, _: &Target<'_>, context: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
-    ///         TcpDialer.dial(&Target::from(&self.0), context)
+    ///         TcpDialer::new().dial(&Target::from(&self.0), context)
     ///     }
     /// }
     /// ```
@@ -160,7 +161,7 @@ impl<'a> DialContext<'a> {
     ///             None => names.recv().map_err(RecvTimeoutError::from),
     ///         };
     ///         match name {
-    ///             Ok(url) => TcpDialer.dial(&Target::from(&url), context),
+    ///             Ok(url) => TcpDialer::new().dial(&Target::from(&url), context),
     ///             Err(RecvTimeoutError::Timeout) => Err(lookup.timed_out(Phase::Resolve)),
     ///             Err(error) => Err(hostpool::Error::custom(error)),
     ///         }
@@ -178,23 +179,52 @@ impl<'a> DialContext<'a> {
 }
 
 /// Connects over TCP; the addresses of a name are tried in order.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TcpDialer;
+///
+/// ```
+/// use hostpool::{ConnectionPool, TcpDialer, TlsConfig, TlsDialer};
+/// use std::net::Ipv4Addr;
+///
+/// let tcp = TcpDialer::new().source_address(Ipv4Addr::LOCALHOST);
+/// let dialer = TlsDialer::new(tcp, TlsConfig::default());
+/// let pool = ConnectionPool::builder("https://localhost:8443").dialer(dialer).build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TcpDialer {
+    sockets: SocketConfig,
+}
 
 impl TcpDialer {
-    fn open(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
-        let lookup = context.for_resolve().wait();
-        let addresses = resolve::addresses(target.origin, &lookup)
-            .map_err(|error| lookup.failure(error, ErrorKind::Resolve, Phase::Resolve))?;
-        let wait = context.wait();
-        connect::tcp(&addresses, &wait).map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
+    /// What a pool dials with unless it is told otherwise.
+    pub const fn new() -> TcpDialer {
+        TcpDialer { sockets: SocketConfig::new() }
+    }
+
+    /// The address that connections come from. Of a host's addresses those of the other family are not tried.
+    pub fn source_address(mut self, address: impl Into<SourceAddress>) -> TcpDialer {
+        self.sockets.source = Some(address.into());
+        self
+    }
+
+    /// The options of its sockets, in place of [`SocketOption::NoDelay(true)`](SocketOption::NoDelay) alone.
+    pub fn socket_options(mut self, options: impl IntoIterator<Item = SocketOption>) -> TcpDialer {
+        self.sockets.options = options.into_iter().collect();
+        self
     }
 }
 
 impl Dialer for TcpDialer {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
-        Ok(Box::new(self.open(target, context)?))
+        Ok(Box::new(tcp(target, &self.sockets, context)?))
     }
+}
+
+fn tcp(target: &Target<'_>, sockets: &SocketConfig, context: &DialContext<'_>) -> Result<Stream> {
+    let lookup = context.for_resolve().wait();
+    let addresses = resolve::addresses(target.origin, &lookup)
+        .map_err(|error| lookup.failure(error, ErrorKind::Resolve, Phase::Resolve))?;
+    let wait = context.wait();
+    connect::tcp(&addresses, sockets, &wait).map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
 }
 
 /// Connects to the Unix socket that an `http+unix` URL names.
@@ -229,7 +259,7 @@ impl Dialer for UnixDialer {
 /// ```
 /// use hostpool::{ConnectionPool, TcpDialer, TlsConfig, TlsDialer};
 ///
-/// let dialer = TlsDialer::new(TcpDialer, TlsConfig::default());
+/// let dialer = TlsDialer::new(TcpDialer::new(), TlsConfig::default());
 /// let pool = ConnectionPool::builder("https://example.com").dialer(dialer).build()?;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
@@ -257,12 +287,17 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
 }
 
 /// What a pool dials with unless it was given a dialer: by the scheme, with plain sockets that need no virtual call.
-pub(crate) fn direct(target: &Target<'_>, tls: &TlsConfig, context: &DialContext<'_>) -> Result<Wire> {
+pub(crate) fn direct(
+    target: &Target<'_>,
+    tls: &TlsConfig,
+    sockets: &SocketConfig,
+    context: &DialContext<'_>,
+) -> Result<Wire> {
     match target.origin.kind() {
-        Scheme::Http => Ok(Wire::Stream(TcpDialer.open(target, context)?)),
+        Scheme::Http => Ok(Wire::Stream(tcp(target, sockets, context)?)),
         Scheme::HttpUnix => Ok(Wire::Stream(UnixDialer.open(target, context)?)),
         Scheme::Https => {
-            let stream = Box::new(TcpDialer.open(target, context)?);
+            let stream = Box::new(tcp(target, sockets, context)?);
             Ok(Wire::of(tls.wrap(stream, target.origin, &context.for_tls().wait())?, context.cell))
         }
     }

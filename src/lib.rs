@@ -98,6 +98,7 @@ pub use error::{Attempt, Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Re
 pub use headers::{Header, Headers, InvalidHeader};
 pub use http::{Method, StatusCode, Version};
 pub use limits::Limits;
+pub use net::options::{SocketOption, SourceAddress};
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use pool::stats::{CloseReason, PoolStats};
 pub use pools::{

@@ -259,7 +259,7 @@ impl Dialer for Gauge {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>, Error> {
         self.peak.fetch_max(self.open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         let count = Count(self.clone());
-        Ok(Box::new(Counted { inner: TcpDialer.dial(target, context)?, _count: count }))
+        Ok(Box::new(Counted { inner: TcpDialer::new().dial(target, context)?, _count: count }))
     }
 }
 

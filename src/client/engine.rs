@@ -152,7 +152,7 @@ impl Engine {
         let context = DialContext::new(deadline, timeout, &cell);
         let target = Target::new(key.origin());
         let wire = match &config.dialer {
-            None => dial::direct(&target, &config.tls, &context)?,
+            None => dial::direct(&target, &config.tls, &config.sockets, &context)?,
             Some(dialer) => {
                 let wire = Wire::of(dialer.dial(&target, &context)?, &cell);
                 if target.is_encrypted() && !wire.info().encrypted {

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use socket2::{Domain, Protocol, Type};
 
+use super::options::SocketConfig;
 use super::stream::{Socket, Stream};
 use super::transport::Wait;
 use super::wait::{GUARD, ready_within};
@@ -26,15 +27,21 @@ const FIRST_EPHEMERAL: u16 = 10_000;
 ///
 /// While further addresses are left one gets its share of the time and little more, so that a host which swallows
 /// packets cannot use up what the next address would need; but no less than a far-away host takes to answer.
-pub(crate) fn tcp(addresses: &[SocketAddr], wait: &Wait<'_>) -> io::Result<Stream> {
+pub(crate) fn tcp(addresses: &[SocketAddr], sockets: &SocketConfig, wait: &Wait<'_>) -> io::Result<Stream> {
     let mut failures = String::new();
     let mut last = io::ErrorKind::NotFound;
-    for (tried, address) in addresses.iter().enumerate() {
-        let left = (addresses.len() - tried) as u32;
+    let reached = || addresses.iter().filter(|address| sockets.reaches(address));
+    let count = reached().count();
+    if let (0, Some(source)) = (count, sockets.source) {
+        let why = format!("no address of the host is of the family of the source address {source}");
+        return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
+    }
+    for (tried, address) in reached().enumerate() {
+        let left = (count - tried) as u32;
         let now = Instant::now();
         let share = wait.deadline.remaining(now).map(|remaining| (remaining / left).max(LEAST_SHARE).min(remaining));
         let deadline = if left == 1 { wait.deadline } else { Deadline::after(now, share, Bound::Connect) };
-        match tcp_one(address, &Wait { deadline, ..*wait }) {
+        match tcp_one(address, sockets, &Wait { deadline, ..*wait }) {
             Ok(stream) => return Ok(stream),
             Err(error) if wait.is_cancelled() || wait.deadline.is_past() => return Err(error),
             Err(error) => {
@@ -47,11 +54,10 @@ pub(crate) fn tcp(addresses: &[SocketAddr], wait: &Wait<'_>) -> io::Result<Strea
     Err(io::Error::new(last, failures))
 }
 
-fn tcp_one(address: &SocketAddr, wait: &Wait<'_>) -> io::Result<Stream> {
-    let socket = socket2::Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
-    // Head and body leave in one segment or in large ones, so Nagle's algorithm could only delay (its meeting with
-    // delayed acknowledgements costs 40 ms a request).
-    socket.set_tcp_nodelay(true)?;
+fn tcp_one(address: &SocketAddr, sockets: &SocketConfig, wait: &Wait<'_>) -> io::Result<Stream> {
+    let domain = Domain::for_address(*address);
+    let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    sockets.apply(&socket, domain)?;
     let socket = guarded(socket, wait)?;
     connect(&socket, address, wait, Interrupted::GoesOn)?;
     if is_itself(&socket, address) {
@@ -154,11 +160,27 @@ mod tests {
         let open = listener.local_addr().unwrap();
         let wait = Wait { deadline: Deadline::NEVER, abort: None, watch_input: false };
         let refused = [free(), free()];
-        tcp(&[refused[0], open, refused[1]], &wait).unwrap();
-        let error = tcp(&refused, &wait).unwrap_err();
+        tcp(&[refused[0], open, refused[1]], &SocketConfig::new(), &wait).unwrap();
+        let error = tcp(&refused, &SocketConfig::new(), &wait).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let text = error.to_string();
         assert!(refused.iter().all(|address| text.contains(&address.to_string())), "{text}");
+    }
+
+    /// Only addresses of the source's family are tried, and where there are none nothing is.
+    #[test]
+    fn the_family_of_the_source() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        let other = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, open.port()));
+        let wait = Wait { deadline: Deadline::NEVER, abort: None, watch_input: false };
+        let sockets = SocketConfig { source: Some(std::net::Ipv4Addr::LOCALHOST.into()), ..SocketConfig::new() };
+        tcp(&[other, open], &sockets, &wait).unwrap();
+        let error = tcp(&[other, other], &sockets, &wait).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+        assert!(error.to_string().contains("source address 127.0.0.1:0"), "{error}");
+        let refused = tcp(&[other, free()], &sockets, &wait).unwrap_err();
+        assert!(!refused.to_string().contains("[::1]"), "{refused}");
     }
 
     /// Row C11 of the fault matrix. The kernel is made to choose the port that is dialed.
@@ -173,7 +195,7 @@ mod tests {
         assert!(is_itself(&socket, &address));
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let other = tcp(&[listener.local_addr().unwrap()], &wait).unwrap();
+        let other = tcp(&[listener.local_addr().unwrap()], &SocketConfig::new(), &wait).unwrap();
         drop(other);
     }
 }

@@ -10,6 +10,7 @@ use super::stats::CloseReason;
 use crate::dial::Dialer;
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
+use crate::net::options::SocketConfig;
 use crate::net::transport::{Probe, Transport};
 use crate::tls::TlsConfig;
 use crate::url::{Origin, Scheme};
@@ -19,19 +20,22 @@ use crate::url::{Origin, Scheme};
 pub(crate) struct ConnectionConfig {
     pub(crate) tls: TlsConfig,
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
+    /// Of the sockets that are opened where there is no dialer.
+    pub(crate) sockets: SocketConfig,
 }
 
 impl ConnectionConfig {
     /// Whether it makes the same connections to an origin of this kind.
     fn is_same_for(&self, other: &Self, scheme: Scheme) -> bool {
         // Taken apart field by field: an option without a decision on its place in the key does not compile.
-        let ConnectionConfig { tls, dialer } = self;
+        let ConnectionConfig { tls, dialer, sockets } = self;
         let same_dialer = match (dialer, &other.dialer) {
             (None, None) => true,
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };
-        same_dialer && (scheme != Scheme::Https || tls.id() == other.tls.id())
+        let same_sockets = dialer.is_some() || scheme == Scheme::HttpUnix || *sockets == other.sockets;
+        same_dialer && same_sockets && (scheme != Scheme::Https || tls.id() == other.tls.id())
     }
 }
 
@@ -44,6 +48,9 @@ impl ConnectionConfig {
 /// | `http://h:443/`, `https://h/` | another scheme, and so another endpoint |
 /// | `https://h/` with two TLS configurations | the same endpoint, another key |
 /// | `http://h/` with two TLS configurations | the same: TLS plays no part in it |
+/// | `http://h/` with two source addresses or lists of socket options | the same endpoint, another key |
+/// | `http+unix://h` with the same | the same: a Unix socket has none of these |
+/// | `http://h/` with the same and one dialer | the same: a dialer opens sockets of its own |
 #[derive(Clone)]
 pub(crate) struct PoolKey(Arc<Parts>);
 
@@ -126,14 +133,38 @@ impl Pooled for Box<Connection> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::options::SocketOption;
     use crate::url::Url;
+    use std::net::Ipv4Addr;
 
     /// One row for each line of the table above.
     #[test]
     fn which_requests_share_connections() {
-        let config = |tls: &TlsConfig| Arc::new(ConnectionConfig { tls: tls.clone(), dialer: None });
+        let config = |tls: &TlsConfig| {
+            Arc::new(ConnectionConfig { tls: tls.clone(), dialer: None, sockets: SocketConfig::new() })
+        };
         let (one, other) = (TlsConfig::default(), TlsConfig::distinct());
-        let key = |url: &str, tls: &TlsConfig| PoolKey::new(Url::parse(url).unwrap().shared_origin(), &config(tls));
+        let by = |url: &str, config| PoolKey::new(Url::parse(url).unwrap().shared_origin(), &config);
+        let key = |url: &str, tls: &TlsConfig| by(url, config(tls));
+        let source =
+            |address: [u8; 4]| SocketConfig { source: Some(Ipv4Addr::from(address).into()), ..SocketConfig::new() };
+        let options =
+            |options: &[SocketOption]| SocketConfig { options: options.to_vec().into(), ..SocketConfig::new() };
+        let socket = |url: &str, sockets| {
+            by(url, Arc::new(ConnectionConfig { sockets, ..ConnectionConfig::clone(&config(&one)) }))
+        };
+        let dialer: Arc<dyn Dialer> = Arc::new(crate::TcpDialer::new());
+        let dialed = |url: &str, sockets| {
+            by(
+                url,
+                Arc::new(ConnectionConfig {
+                    sockets,
+                    dialer: Some(dialer.clone()),
+                    ..ConnectionConfig::clone(&config(&one))
+                }),
+            )
+        };
+        let default = SocketConfig::new;
         let table = [
             (key("http://h/", &one), key("http://H:80/a", &one), true, true),
             (key("http://h/", &one), key("http://h:81/", &one), false, false),
@@ -141,6 +172,14 @@ mod tests {
             (key("https://h/", &one), key("https://h/", &other), false, true),
             (key("http://h/", &one), key("http://h/", &other), true, true),
             (key("https://h/", &one), key("https://h/", &one.clone()), true, true),
+            (socket("http://h/", source([127, 0, 0, 1])), socket("http://h/", source([127, 0, 0, 2])), false, true),
+            (socket("https://h/", source([127, 0, 0, 1])), socket("https://h/", default()), false, true),
+            (socket("http://h/", source([127, 0, 0, 1])), socket("http://h/", source([127, 0, 0, 1])), true, true),
+            (socket("http://h/", options(&[])), socket("http://h/", default()), false, true),
+            (socket("http://h/", options(&[SocketOption::NoDelay(true)])), socket("http://h/", default()), true, true),
+            (socket("http+unix://h", options(&[])), socket("http+unix://h", default()), true, true),
+            (dialed("http://h/", options(&[])), dialed("http://h/", default()), true, true),
+            (dialed("http://h/", default()), socket("http://h/", default()), false, true),
         ];
         for (a, b, same_key, same_endpoint) in table {
             assert_eq!(a == b, same_key, "{a:?} {b:?}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::client::{Engine, EngineConfig};
 use crate::dial::Dialer;
 use crate::error::{Error, Result};
+use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
 use crate::pool::key::ConnectionConfig;
 use crate::pool::parts::Settings;
 use crate::tls::TlsConfig;
@@ -30,6 +31,8 @@ pub(crate) struct PoolOptions {
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
     pub(crate) num_pools: Option<usize>,
+    pub(crate) source_address: Option<SourceAddress>,
+    pub(crate) socket_options: Option<Vec<SocketOption>>,
 }
 
 impl PoolOptions {
@@ -47,6 +50,8 @@ impl PoolOptions {
             tls: None,
             dialer: None,
             num_pools: None,
+            source_address: None,
+            socket_options: None,
         }
     }
 
@@ -75,6 +80,9 @@ impl PoolOptions {
         if self.total_limit == Some(0) {
             return Err(Error::config("a total limit of 0 lets no connection be opened"));
         }
+        if self.dialer.is_some() && (self.source_address.is_some() || self.socket_options.is_some()) {
+            return Err(Error::config("a dialer opens sockets of its own, which no source address or option reaches"));
+        }
         Ok(self.engine(open_limit, idle_limit))
     }
 
@@ -87,7 +95,11 @@ impl PoolOptions {
             idle_timeout: self.idle_timeout,
             max_age: self.max_age,
         };
-        let connection = ConnectionConfig { tls: self.tls.unwrap_or_default(), dialer: self.dialer };
+        let mut sockets = SocketConfig { source: self.source_address, ..SocketConfig::new() };
+        if let Some(options) = self.socket_options {
+            sockets.options = options.into();
+        }
+        let connection = ConnectionConfig { tls: self.tls.unwrap_or_default(), dialer: self.dialer, sockets };
         Engine::new(EngineConfig {
             settings,
             probe_after: self.probe_after,
@@ -157,6 +169,41 @@ macro_rules! pool_setters {
         #[doc(alias = "ssl_context")]
         pub fn tls(mut self, tls: crate::TlsConfig) -> Self {
             self.options.tls = Some(tls);
+            self
+        }
+
+        /// The address of this machine that connections come from. Of a server's addresses those of the other family
+        /// are not tried; where none is left, or the address cannot be had, requests fail with
+        /// [`ErrorKind::Connect`](crate::ErrorKind::Connect). By default the system chooses.
+        ///
+        /// A Unix socket has no such address. A [`dialer`](Self::dialer) opens sockets of its own, so that `build`
+        /// errors where both are given; a [`TcpDialer`](crate::TcpDialer) has a setter for it.
+        ///
+        /// ```
+        /// use hostpool::PoolManager;
+        /// use std::net::Ipv4Addr;
+        ///
+        /// let pools = PoolManager::builder().source_address(Ipv4Addr::LOCALHOST).build()?;
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        #[doc(alias = "local_addr")]
+        pub fn source_address(mut self, address: impl Into<crate::SourceAddress>) -> Self {
+            self.options.source_address = Some(address.into());
+            self
+        }
+
+        /// The options of TCP sockets, in place of [`NoDelay(true)`](crate::SocketOption::NoDelay) alone: an empty list
+        /// leaves Nagle's algorithm on. `build` errors where a [`dialer`](Self::dialer) is given, too.
+        ///
+        /// ```
+        /// use hostpool::{PoolManager, SocketOption};
+        ///
+        /// let options = [SocketOption::NoDelay(true), SocketOption::ReceiveBuffer(1 << 20)];
+        /// let pools = PoolManager::builder().socket_options(options).build()?;
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        pub fn socket_options(mut self, options: impl IntoIterator<Item = crate::SocketOption>) -> Self {
+            self.options.socket_options = Some(options.into_iter().collect());
             self
         }
 
@@ -290,5 +337,9 @@ mod tests {
         assert!(unbounded.limits().is_err());
         let nothing = PoolOptions { total_limit: Some(0), ..PoolOptions::new(None, Duration::ZERO) };
         assert!(nothing.build().is_err());
+        let builder = || crate::PoolManager::builder().dialer(crate::TcpDialer::new());
+        assert!(builder().build().is_ok());
+        assert!(builder().source_address(std::net::Ipv4Addr::LOCALHOST).build().is_err());
+        assert!(builder().socket_options([]).build().is_err());
     }
 }

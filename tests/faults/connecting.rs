@@ -238,7 +238,7 @@ fn dialers_that_use_the_client() {
             let servers = [Server::new(vec![answers(ok("good"))]), Server::new(vec![answers(ok("good"))])];
             let client = Arc::new(Mutex::new(None));
             let then = if same { servers[0].url("/") } else { servers[1].url("/") };
-            let dialer = Curious { client: client.clone(), first: servers[0].addr, then, inner: TcpDialer };
+            let dialer = Curious { client: client.clone(), first: servers[0].addr, then, inner: TcpDialer::new() };
             let manager = PoolManager::builder()
                 .retries(hostpool::Retry::off())
                 .limit(1)

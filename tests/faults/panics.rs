@@ -139,7 +139,7 @@ fn row(at: At, over: Over) {
     let gate = trap.gate.clone();
     let builder = host.client().probe_after(Duration::ZERO).timeout(PATIENCE);
     let client = match &host {
-        Host::Sockets(_) => builder.dialer(Trapped { inner: TcpDialer, trap }),
+        Host::Sockets(_) => builder.dialer(Trapped { inner: TcpDialer::new(), trap }),
         Host::Memory(memory) => builder.dialer(Trapped { inner: memory.clone(), trap }),
     };
     let client = client.build().unwrap();

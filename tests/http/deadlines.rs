@@ -139,8 +139,8 @@ fn a_handshake_without_an_answer() {
         ("total", Timeout::from(short).tls(PATIENCE), Bound::Total),
         ("zero", Timeout::new().tls(Duration::ZERO), Bound::Tls),
     ];
-    let dialer = TlsDialer::new(TcpDialer, TlsConfig::default());
-    for builder in [ConnectionPool::builder(&url), ConnectionPool::builder(&url).dialer(dialer)] {
+    let dialer = TlsDialer::new(TcpDialer::new(), TlsConfig::default());
+    for builder in [ConnectionPool::builder(&url).retries(0), ConnectionPool::builder(&url).retries(0).dialer(dialer)] {
         let pool = builder.build().unwrap();
         for (id, timeout, bound) in table {
             let request = pool.get("/").timeout(timeout);

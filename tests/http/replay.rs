@@ -118,7 +118,7 @@ struct Deaf(Box<dyn Transport>, AtomicBool);
 
 impl Dialer for DeafOnce {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
-        let wire = TcpDialer.dial(target, context)?;
+        let wire = TcpDialer::new().dial(target, context)?;
         Ok(if self.0.swap(true, Ordering::SeqCst) { wire } else { Box::new(Deaf(wire, AtomicBool::default())) })
     }
 }
@@ -260,7 +260,7 @@ struct Dead;
 impl Dialer for OnceAlive {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
         match self.0.swap(true, std::sync::atomic::Ordering::SeqCst) {
-            false => TcpDialer.dial(target, context),
+            false => TcpDialer::new().dial(target, context),
             true => Ok(Box::new(Dead)),
         }
     }

@@ -16,7 +16,7 @@ struct Everywhere(Url);
 
 impl Dialer for Everywhere {
     fn dial(&self, _: &Target<'_>, context: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
-        TcpDialer.dial(&Target::from(&self.0), context)
+        TcpDialer::new().dial(&Target::from(&self.0), context)
     }
 }
 

@@ -19,7 +19,7 @@ struct NarrowStream {
 
 impl Dialer for Narrow {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
-        let inner = hostpool::TcpDialer.dial(target, context)?;
+        let inner = hostpool::TcpDialer::new().dial(target, context)?;
         Ok(Box::new(NarrowStream { inner, room: AtomicUsize::new(self.room), each_tick: self.each_tick }))
     }
 }
