@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock};
 use crate::sync::RwLock;
 
 mod join;
+mod parts;
 
 /// Longer URLs are refused: no server takes them, and all work on a URL is linear in its length.
 const MAX_LEN: usize = 64 * 1024;
@@ -51,7 +52,12 @@ impl Url {
     ///
     /// Errors for other schemes, for hosts and ports the WHATWG URL standard refuses, and, stricter than that standard,
     /// for white space or a backslash in the authority, a second `@`, port 0, and IPv4 addresses in any spelling but
-    /// four decimal numbers: other clients read those differently.
+    /// four decimal numbers: other clients read those differently. So are names that no resolver takes: with an empty
+    /// label, one of more than 63 bytes, or more than 253 in all (RFC 1035, section 2.3.4).
+    ///
+    /// Paths, queries and fragments are kept as they are written, whatever is in them; what may not be sent is
+    /// percent-encoded on the way out.
+    #[doc(alias = "parse_url")]
     pub fn parse(text: &str) -> Result<Url, InvalidUrl> {
         Url::build(text, |authority| Origin::parse(authority).map(Arc::new))
     }
@@ -92,34 +98,25 @@ impl Url {
     }
 
     /// Path and query as they are sent (RFC 9112, section 3.2.1), with the `/` that an empty path stands for.
+    #[doc(alias = "request_uri")]
     pub fn target(&self) -> String {
         let mut target = Vec::with_capacity(self.text.len());
         self.write_target(&mut target);
         String::from_utf8_lossy(&target).into_owned()
     }
 
-    pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
+    /// Path and query as they are sent, but for the `/` of an empty path.
+    fn sent(&self) -> &str {
         let written = &self.text[self.authority_end as usize..self.fragment_start as usize];
-        let target = self.encoded.as_deref().unwrap_or(written);
+        self.encoded.as_deref().unwrap_or(written)
+    }
+
+    pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
+        let target = self.sent();
         if !target.starts_with('/') {
             out.push(b'/');
         }
         out.extend_from_slice(target.as_bytes());
-    }
-
-    /// The path as it is sent, without the query.
-    pub(crate) fn path(&self) -> &str {
-        let written = &self.text[self.authority_end as usize..self.fragment_start as usize];
-        let target = self.encoded.as_deref().unwrap_or(written);
-        match target.split_once('?').map_or(target, |(path, _)| path) {
-            "" => "/",
-            path => path,
-        }
-    }
-
-    /// What follows the `#`, which is never sent.
-    pub fn fragment(&self) -> Option<&str> {
-        self.text.get(self.fragment_start as usize + 1..)
     }
 
     /// The same without what follows the `#`.
@@ -128,20 +125,6 @@ impl Url {
             self.text = self.text[..self.fragment_start as usize].into();
         }
         self
-    }
-
-    /// User name and password in front of the host, still percent-encoded.
-    pub(crate) fn userinfo(&self) -> Option<&str> {
-        let authority = &self.text[..self.authority_end as usize];
-        // No URL of most programs has any: the scan for that byte is all they pay.
-        memchr::memchr(b'@', authority.as_bytes())?;
-        split_userinfo(authority.split_once("://")?.1).ok()?.0
-    }
-
-    /// The query as written, without its `?`.
-    pub fn query(&self) -> Option<&str> {
-        let target = &self.text[self.authority_end as usize..self.fragment_start as usize];
-        target.split_once('?').map(|(_, query)| query)
     }
 
     /// This URL with `query`, which is encoded already, behind the query it has.
@@ -193,11 +176,33 @@ impl PartialEq for Url {
 
 impl Eq for Url {}
 
+impl Hash for Url {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
 impl std::str::FromStr for Url {
     type Err = InvalidUrl;
 
     fn from_str(text: &str) -> Result<Url, InvalidUrl> {
         Url::parse(text)
+    }
+}
+
+impl TryFrom<&str> for Url {
+    type Error = InvalidUrl;
+
+    fn try_from(text: &str) -> Result<Url, InvalidUrl> {
+        Url::parse(text)
+    }
+}
+
+impl TryFrom<&http::Uri> for Url {
+    type Error = InvalidUrl;
+
+    fn try_from(uri: &http::Uri) -> Result<Url, InvalidUrl> {
+        Url::parse(&uri.to_string())
     }
 }
 
@@ -274,7 +279,8 @@ impl Origin {
             _ => return Err(InvalidUrl::UnsupportedScheme),
         };
         let address = match parsed.host().ok_or(InvalidUrl::NoHost)? {
-            url::Host::Domain(_) => None,
+            url::Host::Domain(name) if is_name(name) => None,
+            url::Host::Domain(_) => return Err(InvalidUrl::Host),
             url::Host::Ipv4(address) => {
                 let written = host_and_port.split(':').next().unwrap_or_default();
                 if written != address.to_string() {
@@ -416,7 +422,7 @@ pub enum InvalidUrl {
     UnsupportedScheme,
     /// The host is missing.
     NoHost,
-    /// The host is no domain name or address by the WHATWG URL standard.
+    /// The host is no domain name or address by the WHATWG URL standard, or has a label that is empty or too long.
     Host,
     /// A number that is not an IPv4 address of four decimal parts, such as `0x7f.1` or `127.1`.
     NumericHost,
@@ -532,6 +538,12 @@ fn split_userinfo(authority: &str) -> Result<(Option<&str>, &str), InvalidUrl> {
     }
 }
 
+/// What a resolver can be asked for (RFC 1035, section 2.3.4); the last label may be the root's.
+fn is_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()))
+}
+
 /// Bytes that stand in a target as they are: those of RFC 3986, section 3.3 and 3.4, and the square brackets, which
 /// browsers and servers leave alone.
 fn is_target_byte(byte: u8) -> bool {
@@ -637,6 +649,8 @@ mod tests {
             ("http://h\\evil/", Authority),
             ("http:\\\\h/", Authority),
             ("http://a%2Fb/", Host),
+            ("http://./", Host),
+            ("http://a../", Host),
             ("http://a%00b/", Host),
             ("http://[::1/", Host),
             ("http://[::g]/", Host),
