@@ -17,5 +17,6 @@ mod redirects;
 mod requests;
 mod responses;
 mod retries;
+mod scripts;
 mod timeouts;
 mod urls;
