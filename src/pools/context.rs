@@ -6,6 +6,7 @@ use crate::client::{Policy, check_policy};
 use crate::dial::Dialer;
 use crate::error::Result;
 use crate::headers::Headers;
+use crate::net::options::{SocketOption, SourceAddress};
 use crate::pool::key::ConnectionConfig;
 use crate::retry::Retry;
 use crate::time::Timeout;
@@ -14,7 +15,7 @@ use crate::url::{Origin, Url};
 
 /// A host, and options for its pool in place of the manager's.
 ///
-/// What changes the connections makes a pool of its own: a TLS configuration (for `https`), a dialer. What changes
+/// What changes the connections makes a pool of its own: a TLS configuration (for `https`), a dialer, socket options. What changes
 /// requests alone does not: timeouts, retries, headers. Limits are those of the manager, and hold for all pools of a host
 /// together.
 ///
@@ -37,6 +38,8 @@ pub struct PoolContext {
     origin: Arc<Origin>,
     tls: Option<TlsConfig>,
     dialer: Option<Arc<dyn Dialer>>,
+    source_address: Option<SourceAddress>,
+    socket_options: Option<Vec<SocketOption>>,
     timeout: Option<Timeout>,
     retry: Option<Retry>,
     headers: Option<Headers>,
@@ -50,7 +53,16 @@ impl PoolContext {
 
     pub(super) fn of(url: &Url) -> PoolContext {
         let origin = url.shared_origin().clone();
-        PoolContext { origin, tls: None, dialer: None, timeout: None, retry: None, headers: None }
+        PoolContext {
+            origin,
+            tls: None,
+            dialer: None,
+            source_address: None,
+            socket_options: None,
+            timeout: None,
+            retry: None,
+            headers: None,
+        }
     }
 
     /// How TLS connections are made.
@@ -61,6 +73,18 @@ impl PoolContext {
     /// Who opens connections. The same dialer given twice makes two pools; clones of one context share one.
     pub fn dialer(self, dialer: impl Dialer + 'static) -> PoolContext {
         PoolContext { dialer: Some(Arc::new(dialer)), ..self }
+    }
+
+    /// Where connections come from: see
+    /// [`PoolManagerBuilder::source_address`](crate::PoolManagerBuilder::source_address).
+    pub fn source_address(self, address: impl Into<SourceAddress>) -> PoolContext {
+        PoolContext { source_address: Some(address.into()), ..self }
+    }
+
+    /// The options of the sockets, in place of the manager's: see
+    /// [`PoolManagerBuilder::socket_options`](crate::PoolManagerBuilder::socket_options).
+    pub fn socket_options(self, options: impl IntoIterator<Item = SocketOption>) -> PoolContext {
+        PoolContext { socket_options: Some(options.into_iter().collect()), ..self }
     }
 
     /// The timeouts of requests that have none of their own.
@@ -84,21 +108,17 @@ impl PoolContext {
         connection: &Arc<ConnectionConfig>,
         policy: &Policy,
     ) -> Result<(Arc<Origin>, Arc<ConnectionConfig>, Policy)> {
-        let PoolContext { origin, tls, dialer, timeout, retry, headers } = self;
-        let config = match (tls, dialer) {
-            (None, None) => connection.clone(),
-            (tls, dialer) => {
-                let mut config = ConnectionConfig::clone(connection);
-                config.tls = tls.unwrap_or(config.tls);
-                config.dialer = dialer.or(config.dialer);
-                Arc::new(config)
-            }
-        };
+        let PoolContext { origin, tls, dialer, source_address, socket_options, timeout, retry, headers } = self;
+        let mut config = ConnectionConfig::clone(connection);
+        config.tls = tls.unwrap_or(config.tls);
+        config.dialer = dialer.or(config.dialer);
+        config.sockets.source = source_address.or(config.sockets.source);
+        config.sockets.options = socket_options.map_or(config.sockets.options, Into::into);
         let mut policy = policy.clone();
         policy.timeout = timeout.unwrap_or(policy.timeout);
         policy.headers = headers.unwrap_or(policy.headers);
         policy.retry = retry.or(policy.retry);
         check_policy(&mut policy)?;
-        Ok((origin, config, policy))
+        Ok((origin, Arc::new(config), policy))
     }
 }

@@ -288,8 +288,8 @@ impl Refused {
 impl Dialer for Refused {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
         match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
-            Ok(_) => TcpDialer.dial(&Target::from(&self.nobody), context),
-            Err(_) => TcpDialer.dial(target, context),
+            Ok(_) => TcpDialer::new().dial(&Target::from(&self.nobody), context),
+            Err(_) => TcpDialer::new().dial(target, context),
         }
     }
 }
