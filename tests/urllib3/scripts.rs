@@ -1,6 +1,8 @@
 //! Answers, and views of what came of them, that several groups share.
 
-use hostpool::{Result, Retry, RetryCause};
+use std::sync::{Arc, Mutex};
+
+use hostpool::{DialContext, Dialer, Result, Retry, RetryCause, Target, TcpDialer, Transport, Url};
 
 use crate::support::{Server, Step};
 
@@ -70,4 +72,28 @@ pub fn tried(retry: Option<&Retry>) -> Vec<String> {
         format!("{} {} {what}", attempt.method(), attempt.url().target())
     })
     .collect()
+}
+
+/// Connects everybody to one server, and notes whom they asked for.
+#[derive(Debug)]
+pub struct Always {
+    to: Url,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Always {
+    /// The dialer, and what was asked of it so far.
+    pub fn to(server: &Server) -> (Always, Arc<Mutex<Vec<String>>>) {
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        (Always { to: Url::parse(&server.url("/")).unwrap(), asked: asked.clone() }, asked)
+    }
+}
+
+impl Dialer for Always {
+    fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
+        let origin = target.origin();
+        let asked = format!("{} {} {:?}", origin.scheme(), origin.host(), origin.port());
+        self.asked.lock().unwrap().push(asked);
+        TcpDialer.dial(&Target::from(&self.to), context)
+    }
 }
