@@ -194,7 +194,8 @@ impl RequestBuilder {
     /// got and whether the request may have been processed.
     pub fn send(self) -> Result<Response> {
         let RequestBuilder { engine, policy, request } = self;
-        let (request, deadline) = ready(request, &policy)?;
+        let request = request?;
+        let deadline = ready(&request, &policy)?;
         let own = request.options().and_then(|options| options.middleware.clone());
         let list = own.as_deref().unwrap_or(&policy.hooks.middleware);
         middleware::run(&engine, &policy, list, request, deadline)
@@ -210,17 +211,15 @@ impl RequestBuilder {
     }
 }
 
-/// The request if it may be sent, and by when it has to have ended, counted from now.
-pub(super) fn ready(request: Result<Request>, policy: &Policy) -> Result<(Request, Deadline)> {
-    let request = request?;
+/// By when a request has to have ended, counted from now; if it may be sent.
+pub(super) fn ready(request: &Request, policy: &Policy) -> Result<Deadline> {
     if policy.detached.load(Ordering::Relaxed) {
         return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
     }
     if let Some(home) = &policy.home {
         request.stays_at(home)?;
     }
-    let deadline = request.timeout.as_ref().unwrap_or(&policy.timeout).deadline();
-    Ok((request, deadline))
+    Ok(request.timeout.as_ref().unwrap_or(&policy.timeout).deadline())
 }
 
 impl fmt::Debug for RequestBuilder {

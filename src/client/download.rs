@@ -49,7 +49,8 @@ impl RequestBuilder {
     /// ```
     pub fn download(self, path: impl AsRef<Path>) -> Result<u64> {
         let RequestBuilder { engine, policy, request } = self;
-        let (request, deadline) = ready(request, &policy)?;
+        let request = request?;
+        let deadline = ready(&request, &policy)?;
         Download::new(&engine, &policy, request, deadline)?.run(path.as_ref())
     }
 }

@@ -38,21 +38,25 @@ pub(super) fn send(
     deadline: Deadline,
 ) -> Result<Response> {
     let mut journey = Journey::new(engine, policy, &mut request, deadline);
-    let ended = match journey.run() {
-        Ok(ended) => ended,
-        Err(error) => return Err(journey.explain(error)),
+    journey.deposit();
+    let (answered, history, retries) = loop {
+        let answered = match journey.run() {
+            Ok(answered) => answered,
+            Err(error) => return Err(journey.explain(error)),
+        };
+        if !journey.request.preload && !journey.request.release {
+            break (answered, std::mem::take(&mut journey.history), journey.retries.take());
+        }
+        if let Some(response) = journey.deliver(answered)? {
+            let raise = journey.raises();
+            return finish(response, policy, raise);
+        }
     };
-    let (history, retries) = (std::mem::take(&mut journey.history), journey.retries.take());
-    let raise = request.options().and_then(|options| options.raise).unwrap_or(policy.raise);
+    let raise = journey.raises();
     // The caller's reader may panic as it is dropped; while there is no response yet the lease gives itself back.
     drop(std::mem::take(&mut request.body));
-    let mut response = match ended {
-        Ended::Answered(answered) => answered.response(policy, Subject::of(request, policy), history),
-        Ended::Loaded(response) => response.with_history(history),
-    };
-    if let Some(retries) = retries {
-        response.set_retries(retries);
-    }
+    let mut response = answered.response(policy, Subject::of(request, policy), history);
+    response.set_retries(retries);
     match raise || !policy.hooks.on_response.is_empty() {
         true => finish(response, policy, raise),
         false => Ok(response),
@@ -102,13 +106,6 @@ pub(super) enum Next {
     Refuse(ErrorKind),
 }
 
-/// What a call ends with.
-enum Ended {
-    /// Its body is read by the caller.
-    Answered(Answered),
-    Loaded(Response),
-}
-
 impl<'a> Journey<'a> {
     fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: &'a mut Request, deadline: Deadline) -> Self {
         let replaced = policy.replaces_headers && (request.own_headers || !request.headers.is_empty());
@@ -126,8 +123,8 @@ impl<'a> Journey<'a> {
         }
     }
 
-    fn run(&mut self) -> Result<Ended> {
-        self.deposit();
+    /// Up to an answer that nothing follows.
+    fn run(&mut self) -> Result<Answered> {
         loop {
             for hook in &self.policy.hooks.on_request {
                 hook(self.request)?;
@@ -145,11 +142,7 @@ impl<'a> Journey<'a> {
             self.began = true;
             self.keep_cookies(&answered);
             match self.next(&answered) {
-                Next::Done => {
-                    if let Some(ended) = self.deliver(answered)? {
-                        return Ok(ended);
-                    }
-                }
+                Next::Done => return Ok(answered),
                 Next::Again => {
                     self.part(answered);
                     self.rewind()?;
@@ -170,20 +163,26 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// The last response, its body where it is wanted; or nothing, and another try.
-    fn deliver(&mut self, answered: Answered) -> Result<Option<Ended>> {
-        if !self.request.preload && !self.request.release {
-            return Ok(Some(Ended::Answered(answered)));
-        }
+    /// A response whose body is read here or not at all. `None` says that it broke off, and is to be tried again.
+    #[cold]
+    fn deliver(&mut self, answered: Answered) -> Result<Option<Response>> {
         let mut response = self.response(answered);
         if !self.request.preload {
             response.release();
         } else if let Err(error) = response.load() {
             drop(response);
-            self.again_after(error)?;
-            return Ok(None);
+            return match self.again_after(error) {
+                Ok(()) => Ok(None),
+                Err(error) => Err(self.explain(error)),
+            };
         }
-        Ok(Some(Ended::Loaded(response)))
+        let mut response = response.with_history(std::mem::take(&mut self.history));
+        response.set_retries(self.retries.take());
+        Ok(Some(response))
+    }
+
+    fn raises(&self) -> bool {
+        self.request.options().and_then(|options| options.raise).unwrap_or(self.policy.raise)
     }
 
     /// The error that ends the call.

@@ -10,8 +10,8 @@ impl Response {
         self
     }
 
-    pub(crate) fn set_retries(&mut self, retries: Box<Retry>) {
-        self.retries = Some(retries);
+    pub(crate) fn set_retries(&mut self, retries: Option<Box<Retry>>) {
+        self.retries = retries;
     }
 
     /// What is left of the [`Retry`] policy of this call, and the tries before this response in its

@@ -94,6 +94,6 @@ impl Dialer for Always {
         let origin = target.origin();
         let asked = format!("{} {} {:?}", origin.scheme(), origin.host(), origin.port());
         self.asked.lock().unwrap().push(asked);
-        TcpDialer.dial(&Target::from(&self.to), context)
+        TcpDialer::new().dial(&Target::from(&self.to), context)
     }
 }
