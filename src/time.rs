@@ -11,17 +11,17 @@ use crate::error::Bound;
 /// has passed before the phase begins. Nothing is started by making or sharing a value: any number of requests, in any
 /// number of threads, can have the same one.
 ///
-/// | bound | counted from | until | what it is within |
+/// | bound | counted from | until | within |
 /// |---|---|---|---|
-/// | [`total`](Self::total) | the call of `send` | the last byte of the last response's body | nothing: it spans all retries, redirects and the waits between them |
-/// | [`pool`](Self::pool) | the call that asks the pool | a connection is free, or may be opened | `total` |
-/// | [`connect`](Self::connect) | leave to open a connection | the connection can be used: the name is looked up, TCP connected, TLS agreed | `total` |
+/// | [`total`](Self::total) | the call of `send` | the end of the last response, over retries and redirects | |
+/// | [`pool`](Self::pool) | the question to the pool | a connection is free, or may be opened | `total` |
+/// | [`connect`](Self::connect) | leave to open a connection | its use, behind name lookup, TCP and TLS | `total` |
 /// | [`resolve`](Self::resolve) | the beginning of the name lookup | its answer | `total`, `connect` |
 /// | [`tls`](Self::tls) | the beginning of the TLS handshake | its end | `total`, `connect` |
+/// | [`expect`](Self::expect) | the end of a head with `Expect` | the server's word; without it the body goes | `total` |
 /// | [`write`](Self::write) | each write | some bytes of it are accepted | `total` |
 /// | [`head`](Self::head) | the end of sending | the end of the final response's head | `total` |
-/// | [`read`](Self::read) | each wait for bytes of a head or body | some have come | `total`, and `head` in the head |
-/// | [`expect`](Self::expect) | the end of sending a head with `Expect: 100-continue` | the server's word; without one the body is sent, and that is no error | `total` |
+/// | [`read`](Self::read) | each wait for bytes of a head or body | some have come | `total`; `head`, in a head |
 ///
 /// All but `total` begin anew for each request that is sent: for a retry, for the next of a row of redirects, and where
 /// a connection that had died in the pool is replaced. A connection that is used again is not opened, so `connect`,
@@ -233,7 +233,7 @@ impl Deadline {
 mod tests {
     use super::*;
 
-    /// Row TO-07: only what is set is shown, in one order.
+    /// Only what is set is shown, in one order.
     #[test]
     fn what_is_shown() {
         let seconds = Duration::from_secs;

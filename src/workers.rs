@@ -148,8 +148,8 @@ impl<T> Job<T> {
         &self.answer
     }
 
-    /// The answer. Errors if the deadline passes or the wait is interrupted before it is there. A panic of the work goes
-    /// on here.
+    /// The answer. Errors if the deadline passes or the wait is interrupted before it is there. A panic of the work
+    /// goes on here.
     pub(crate) fn wait(self, deadline: Deadline) -> Result<T, Unanswered> {
         let mut state = self.answer.state.lock();
         while matches!(*state, Outcome::Waiting) && !wait(&self.answer.changed, &mut state, deadline.at()) {}
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(payload.downcast_ref(), Some(&"of the work"));
 
         let (release, released) = channel::<()>();
-        let (begin, begun) = channel::<()>();
+        let (begin, begun) = channel();
         let job = workers
             .start(move || {
                 begin.send(()).unwrap();
@@ -292,10 +292,9 @@ mod tests {
                 Bomb
             })
             .unwrap();
-        // Queued work would not be begun any more.
-        begun.recv().unwrap();
+        begun.recv_timeout(LONG).unwrap();
         job.answer().interrupt();
-        job.wait(by(LONG)).map(mem::forget).unwrap_err();
+        assert_eq!(job.wait(by(LONG)).map(mem::forget), Err(Unanswered::Begun));
         release.send(()).unwrap();
         assert_eq!(workers.start(|| 7).unwrap().wait(by(LONG)), Ok(7));
         assert_eq!(workers.threads(), 1);

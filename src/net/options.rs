@@ -11,8 +11,9 @@ use socket2::{Domain, Socket, TcpKeepalive};
 /// An option of TCP sockets, set before they connect.
 ///
 /// Without a word on options sockets have [`NoDelay(true)`](Self::NoDelay) alone. A list that is given replaces that:
-/// it wants `NoDelay(true)` in it unless Nagle's algorithm is wanted. Options are set in the order of the list. One that
-/// the system refuses fails the connection with [`ErrorKind::Connect`](crate::ErrorKind::Connect); the source names it.
+/// it wants `NoDelay(true)` in it unless Nagle's algorithm is wanted. Options are set in the order of the list. One
+/// that the system refuses fails the connection with [`ErrorKind::Connect`](crate::ErrorKind::Connect); the source
+/// names it.
 ///
 /// ```
 /// use hostpool::{PoolManager, SocketOption};
@@ -30,8 +31,8 @@ pub enum SocketOption {
     /// request in two writes can wait 40 ms for the peer's delayed acknowledgement.
     #[doc(alias = "TCP_NODELAY")]
     NoDelay(bool),
-    /// Asks a silent peer whether it is still there, and ends the connection if it is not. What is `None` is left to the
-    /// system. Times are whole seconds to the system: parts of one are rounded up.
+    /// Asks a silent peer whether it is still there, and ends the connection if it is not. What is `None` is left to
+    /// the system. Times are whole seconds to the system: parts of one are rounded up.
     #[doc(alias = "SO_KEEPALIVE")]
     KeepAlive {
         /// How long the connection is silent before the first question.
@@ -332,7 +333,7 @@ mod tests {
     fn what_is_refused() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut table = vec![
-            ("no address of ours", from(Ipv4Addr::new(192, 0, 2, 1)), "192.0.2.1:0", io::ErrorKind::AddrNotAvailable),
+            ("no address of ours", from(Ipv4Addr::new(240, 0, 0, 1)), "240.0.0.1:0", io::ErrorKind::AddrNotAvailable),
             ("taken", from(taken.local_addr().unwrap()), "127.0.0.1:", io::ErrorKind::AddrInUse),
         ];
         if cfg!(target_os = "linux") {
@@ -349,7 +350,7 @@ mod tests {
     #[test]
     fn sources() {
         let table = [
-            ("192.0.2.1", SourceAddress::from(Ipv4Addr::new(192, 0, 2, 1)), "192.0.2.1:0", true, false),
+            ("192.0.2.1", SourceAddress::from(Ipv4Addr::new(240, 0, 0, 1)), "240.0.0.1:0", true, false),
             ("IpAddr", IpAddr::from([192, 0, 2, 1]).into(), "192.0.2.1:0", true, false),
             ("IPv6", Ipv6Addr::LOCALHOST.into(), "[::1]:0", false, true),
             ("v4 with a port", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7).into(), "127.0.0.1:7", true, false),

@@ -1,6 +1,6 @@
 //! Connections that cannot be opened: rows A19.1, C1, C5, C8, C11, C13, C75.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,8 @@ use hostpool::{
 };
 
 use crate::invariants::{CANARY, exclusive, presentable, settled};
+#[cfg(target_os = "linux")]
+use crate::support::Swallowing;
 use crate::support::{PATIENCE, Server, answers, ok, refusing};
 
 /// Tries three times, each with its own attempt; then the same unit serves another host.
@@ -185,20 +187,14 @@ mod unix {
     }
 }
 
-/// A TCP listener whose backlog is full answers no further SYN: connecting hangs until its bound.
+/// A TCP listener whose backlog is full.
 #[cfg(target_os = "linux")]
 #[test]
 fn full_backlogs() {
     let limit = Duration::from_millis(250);
     exclusive().row("connect: no answer", move || {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        socket.listen(0).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
-        let full = Duration::from_millis(100);
-        let held: Vec<_> = (0..4).map(|_| TcpStream::connect_timeout(&address, full)).collect();
-        assert!(held.last().unwrap().is_err(), "the backlog is full");
-        let url = format!("http://{address}/");
+        let swallowing = Swallowing::new();
+        let url = format!("http://{}/", swallowing.addr);
         for (timeout, bound) in [(Timeout::new().connect(limit), Bound::Connect), (Timeout::from(limit), Bound::Total)]
         {
             fails("connect: no answer", &url, timeout, &ErrorKind::Timeout(bound), Phase::Connect);

@@ -406,6 +406,29 @@ pub fn refusing() -> (socket2::Socket, SocketAddr) {
     (socket, address)
 }
 
+/// An address that answers no SYN for as long as this is kept: connecting to it hangs until its bound.
+#[cfg(target_os = "linux")]
+pub struct Swallowing {
+    pub addr: SocketAddr,
+    _listener: socket2::Socket,
+    _filling: Vec<io::Result<TcpStream>>,
+}
+
+#[cfg(target_os = "linux")]
+impl Swallowing {
+    /// A listener whose backlog is full.
+    pub fn new() -> Swallowing {
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let addr = listener.local_addr().unwrap().as_socket().unwrap();
+        let full = Duration::from_millis(100);
+        let filling: Vec<_> = (0..4).map(|_| TcpStream::connect_timeout(&addr, full)).collect();
+        assert!(filling.last().unwrap().is_err(), "the backlog is full");
+        Swallowing { addr, _listener: listener, _filling: filling }
+    }
+}
+
 /// The number of descriptors this process has open.
 #[cfg(target_os = "linux")]
 pub fn descriptors() -> usize {
