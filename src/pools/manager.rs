@@ -13,7 +13,7 @@ use crate::client::{Engine, IntoUrl, Policy, Request, RequestBuilder, check_poli
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
-use crate::url::{Origin, Url};
+use crate::url::{InvalidUrl, Origin, Url};
 
 /// Pools of connections to any number of hosts, under one limit in all.
 ///
@@ -122,6 +122,13 @@ impl PoolManager {
         port: impl Into<Option<u16>>,
         scheme: &str,
     ) -> Result<ConnectionPool> {
+        // Nothing in them may end the part of the URL that they are.
+        if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+') {
+            return Err(InvalidUrl::UnsupportedScheme.into());
+        }
+        if host.contains(['/', '\\', '?', '#', '@']) || host.starts_with('[') && !host.ends_with(']') {
+            return Err(InvalidUrl::Host.into());
+        }
         let is_bare_v6 = host.contains(':') && !host.starts_with('[');
         let host = if is_bare_v6 { format!("[{host}]") } else { host.to_owned() };
         let port = port.into().map(|port| format!(":{port}")).unwrap_or_default();

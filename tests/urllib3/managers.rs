@@ -82,6 +82,13 @@ fn hosts_that_are_none() {
         ("POOL-12 host, space", "localhost ", "Authority"),
         ("POOL-12 v6", "::1\n", "Authority"),
         ("POOL-13 host", "foo%zz.example", "Host"),
+        ("a path in it", "example.com/path", "Host"),
+        ("a query in it", "example.com?x", "Host"),
+        ("a fragment in it", "example.com#x", "Host"),
+        ("a backslash in it", "example.com\\x", "Host"),
+        ("somebody in it", "user@example.com", "Host"),
+        ("a port in it", "[::1]:81", "Host"),
+        ("a port behind a name", "example.com:81", "Host"),
     ];
     for (row, host, expected) in hosts {
         let refused = http.connection_from_host(host, 80, "http");
@@ -93,7 +100,7 @@ fn hosts_that_are_none() {
     }
     let zero = http.connection_from_host("localhost", 0, "http").unwrap_err();
     assert_eq!(format!("{:?}", zero.kind()), "InvalidUrl(Port)", "PM-18");
-    for scheme in ["ftp", ""] {
+    for scheme in ["ftp", "", "http://example.test/?", " http"] {
         let refused = http.connection_from_host("localhost", None, scheme).expect_err(scheme);
         let kind = format!("{:?}", refused.kind());
         assert!(
