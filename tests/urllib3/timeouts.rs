@@ -205,7 +205,7 @@ fn a_server_that_is_late() {
     ];
     for (id, of_pool, of_request, bound) in table {
         let server = Server::new(vec![late.clone(), answers(ok("fine"))]);
-        let builder = ConnectionPool::builder(&server.url("")).limit(1);
+        let builder = ConnectionPool::builder(&server.url("")).limit(1).retries(0);
         let pool = builder.timeout(of_pool.unwrap_or_default()).build().unwrap();
         let request = pool.get("/");
         let request = match of_request {
