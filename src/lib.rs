@@ -104,7 +104,9 @@ pub use pool::stats::{CloseReason, PoolStats};
 pub use pools::{
     ConnectionPool, ConnectionPoolBuilder, PoolContext, PoolManager, PoolManagerBuilder, connection_from_url,
 };
-pub use response::{Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody};
+pub use response::{
+    Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ShutdownHandle,
+};
 pub use retry::{Jitter, Retry, RetryBudget, RetryCount};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use time::Timeout;

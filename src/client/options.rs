@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) raise: Option<bool>,
     /// A body that neither a length nor chunks delimit is not read.
     pub(crate) no_body_until_close: bool,
+    /// A body may end before its Content-Length.
+    pub(crate) may_end_early: bool,
     /// Whether a request that died with an idle connection is sent again.
     pub(crate) replay: Option<bool>,
     /// What is tried again.

@@ -184,29 +184,32 @@ pub(super) struct Subject {
     decode: bool,
     /// A body that only the end of the connection delimits is not read.
     no_body_until_close: bool,
+    /// A body may end before its Content-Length.
+    may_end_early: bool,
 }
 
 impl Subject {
     /// Of a request that is no longer needed.
     pub(super) fn of(request: Request, policy: &Policy) -> Subject {
-        let (read, no_body_until_close) = Subject::options(&request, policy);
+        let (read, no_body_until_close, may_end_early) = Subject::options(&request, policy);
         let (max_body, decode) = (request.max_body, request.is_decoded(policy));
         let (method, url) = (request.method, request.url.without_fragment());
-        Subject { method, url, read, max_body, decode, no_body_until_close }
+        Subject { method, url, read, max_body, decode, no_body_until_close, may_end_early }
     }
 
     /// Of one that goes on.
     pub(super) fn about(request: &Request, policy: &Policy) -> Subject {
-        let (read, no_body_until_close) = Subject::options(request, policy);
+        let (read, no_body_until_close, may_end_early) = Subject::options(request, policy);
         let (max_body, decode) = (request.max_body, request.is_decoded(policy));
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
-        Subject { method, url, read, max_body, decode, no_body_until_close }
+        Subject { method, url, read, max_body, decode, no_body_until_close, may_end_early }
     }
 
-    fn options(request: &Request, policy: &Policy) -> (Option<Duration>, bool) {
+    fn options(request: &Request, policy: &Policy) -> (Option<Duration>, bool, bool) {
         let read = request.timeout.as_ref().unwrap_or(&policy.timeout).read;
         let no_body_until_close = request.options().is_some_and(|options| options.no_body_until_close);
-        (read, no_body_until_close)
+        let may_end_early = request.options().is_some_and(|options| options.may_end_early);
+        (read, no_body_until_close, may_end_early)
     }
 }
 
@@ -217,7 +220,7 @@ impl Answered {
 
     pub(super) fn response(self, policy: &Policy, subject: Subject, history: Vec<ResponseHead>) -> Response {
         let Answered { received: Received { head, framing, reusable, .. }, sent, lease, buffers, deadline } = self;
-        let Subject { method, url, read, max_body, decode, no_body_until_close } = subject;
+        let Subject { method, url, read, max_body, decode, no_body_until_close, may_end_early } = subject;
         let facts = head.facts;
         let common = Arc::clone(&policy.common);
         let unread = no_body_until_close && framing == Framing::UntilClose;
@@ -229,6 +232,7 @@ impl Answered {
             read,
             max_body: max_body.unwrap_or(common.limits.max_body),
             decode,
+            may_end_early,
             method,
             url,
             history,

@@ -196,6 +196,34 @@ impl RequestBuilder {
         self.set(|options| options.no_body_until_close = !read)
     }
 
+    /// Whether a body that ends before its `Content-Length` is an error,
+    /// [`ErrorKind::IncompleteBody`](crate::ErrorKind::IncompleteBody). It is by default.
+    ///
+    /// Without that, what came before the server closed counts as the whole body, and the connection is closed. Nobody
+    /// can tell it from a body that was cut on its way: this is for servers that are known to announce too much, and for
+    /// data that says itself where it ends. [`Response::length_remaining`](crate::Response::length_remaining) says how
+    /// much did not come. A connection that is reset, a TLS stream that was not ended by its peer, chunks without the
+    /// last one, and compressed data that is cut are errors all the same.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 4096]);
+    /// #     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+    /// # });
+    /// // Says "Content-Length: 10", sends "hello", and closes.
+    /// let mut response = hostpool::get(url).enforce_content_length(false).send()?;
+    /// assert_eq!(response.load()?, b"hello");
+    /// assert_eq!(response.length_remaining(), Some(5));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn enforce_content_length(self, enforce: bool) -> Self {
+        self.set(|options| options.may_end_early = !enforce)
+    }
+
     /// Whether a status from 400 is an error, as [`error_for_status`](crate::Response::error_for_status) makes it.
     ///
     /// ```

@@ -13,6 +13,9 @@ use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, Wait};
 use crate::time::Deadline;
 
+/// What fits into a buffer no longer than this is data of one chunk; more may be put together from several.
+pub(crate) const ONE_CHUNK: usize = READ_AHEAD - 1;
+
 /// Where a body is read from, and how long that may take: the deadline of the request, and the bound on each wait.
 pub(crate) struct Io<'a> {
     pub(crate) wire: &'a Wire,
@@ -34,11 +37,15 @@ impl<'a> Io<'a> {
 pub(crate) struct BodyReader {
     state: State,
     received: u64,
+    /// What Content-Length announced, where the framing is by it; 0 where there can be no body.
     expected: Option<u64>,
     /// The last bytes went from the transport straight to the caller, so that nobody has seen what is behind them.
     direct: bool,
     /// Bytes were received behind the end.
     surplus: bool,
+    /// The connection may end before the length that was announced, and did.
+    may_end_early: bool,
+    ended_early: bool,
     trailers: Option<Box<Headers>>,
 }
 
@@ -54,14 +61,28 @@ enum State {
 impl BodyReader {
     pub(crate) fn new(framing: Framing) -> BodyReader {
         let (state, expected) = match framing {
-            Framing::Length(0) => (State::Done, Some(0)),
+            Framing::Empty | Framing::Length(0) => (State::Done, Some(0)),
             Framing::Length(length) => (State::Length(length), Some(length)),
             Framing::Chunked => (State::Chunked(Chunked::new()), None),
             Framing::UntilClose => (State::UntilClose, None),
             // An upgrade has no body; whoever asked for one takes the connection over.
-            Framing::Empty | Framing::Upgrade => (State::Done, None),
+            Framing::Upgrade => (State::Done, None),
         };
-        BodyReader { state, received: 0, expected, direct: false, surplus: false, trailers: None }
+        BodyReader {
+            state,
+            received: 0,
+            expected,
+            direct: false,
+            surplus: false,
+            may_end_early: false,
+            ended_early: false,
+            trailers: None,
+        }
+    }
+
+    /// Takes the end of the connection for that of the body, also before its Content-Length.
+    pub(crate) fn allow_early_end(&mut self) {
+        self.may_end_early = true;
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -80,14 +101,20 @@ impl BodyReader {
         self.state = State::Failed(kind);
     }
 
-    /// What Content-Length announced, where the framing is by it.
-    pub(crate) fn expected(&self) -> Option<u64> {
-        self.expected
+    /// What has not been handed out of the length that Content-Length announced, where the framing is by it; 0 where
+    /// there can be no body.
+    pub(crate) fn remaining(&self) -> Option<u64> {
+        self.expected.map(|expected| expected - self.received)
     }
 
     /// Bytes of the body handed out so far.
     pub(crate) fn received(&self) -> u64 {
         self.received
+    }
+
+    /// Nothing is left of the chunk whose data was handed out last.
+    pub(crate) fn is_between_chunks(&self) -> bool {
+        matches!(&self.state, State::Chunked(chunked) if chunked.data_left() == 0)
     }
 
     /// The trailer fields of a chunked body, once it is done.
@@ -99,6 +126,9 @@ impl BodyReader {
     /// What speaks against another use of the connection: bytes that belong to no response, or its end. Asked when the
     /// body is done; what nobody has looked at yet is looked at.
     pub(crate) fn leftover(&self, wire: &Wire, buffers: &Buffers) -> Probe {
+        if self.ended_early {
+            return Probe::Dead;
+        }
         if self.surplus || !buffers.is_empty() || wire.has_buffered() {
             return Probe::Readable;
         }
@@ -128,15 +158,15 @@ impl BodyReader {
         let State::Length(left) = self.state else { return Ok(0) };
         let len = self.read_data(io, buf, left)?;
         self.state = match left - len as u64 {
-            0 => State::Done,
-            left => State::Length(left),
+            left if left > 0 && !self.ended_early => State::Length(left),
+            _ => State::Done,
         };
         Ok(len)
     }
 
     fn read_chunked(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
         loop {
-            if io.buffers.is_empty() && buf.len() >= READ_AHEAD {
+            if io.buffers.is_empty() && buf.len() > ONE_CHUNK {
                 match self.read_chunks_in_place(io, buf)? {
                     0 if !self.is_done() => continue,
                     len => return Ok(len),
@@ -203,10 +233,10 @@ impl BodyReader {
     }
 
     /// Receives into `buf`, past the read-ahead, which is empty.
-    fn receive(&self, io: &Io<'_>, buf: &mut [u8]) -> Result<usize> {
+    fn receive(&mut self, io: &Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let wait = io.wait();
         match io.wire.recv(buf, &wait) {
-            Ok(0) => Err(self.broken(io::ErrorKind::UnexpectedEof.into(), io, &wait)),
+            Ok(0) => self.ended(io, &wait),
             Ok(len) => Ok(len),
             Err(error) => Err(self.broken(error, io, &wait)),
         }
@@ -249,10 +279,19 @@ impl BodyReader {
     fn fill(&mut self, io: &mut Io<'_>) -> Result<()> {
         let wait = io.wait();
         match io.buffers.fill(io.wire, &wait) {
-            Ok(0) => Err(self.broken(io::ErrorKind::UnexpectedEof.into(), io, &wait)),
+            Ok(0) => self.ended(io, &wait).map(drop),
             Ok(_) => Ok(()),
             Err(error) => Err(self.broken(error, io, &wait)),
         }
+    }
+
+    /// The peer ended the connection, in good order, inside the body.
+    fn ended(&mut self, io: &Io<'_>, wait: &Wait<'_>) -> Result<usize> {
+        if self.may_end_early && matches!(self.state, State::Length(_)) && !wait.is_cancelled() {
+            self.ended_early = true;
+            return Ok(0);
+        }
+        Err(self.broken(io::ErrorKind::UnexpectedEof.into(), io, wait))
     }
 
     /// The connection ended or failed inside the body.

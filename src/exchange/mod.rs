@@ -7,7 +7,7 @@ mod wire;
 
 use buffers::FreeList;
 
-pub(crate) use body::{BodyReader, Io};
+pub(crate) use body::{BodyReader, Io, ONE_CHUNK};
 pub(crate) use buffers::Buffers;
 pub(crate) use run::{Exchange, Received, Trace};
 pub(crate) use wire::Wire;

@@ -41,11 +41,11 @@ impl AbortCell {
         state.socket = Some(socket);
     }
 
-    /// The use that is on ends, and handles to it lose their power.
-    pub(crate) fn next_use(&self) {
+    /// The use that is on ends, and handles to it lose their power. False if one has used it: the socket is shut down.
+    pub(crate) fn next_use(&self) -> bool {
         let mut state = self.0.lock();
         state.generation += 1;
-        state.aborted = false;
+        !std::mem::take(&mut state.aborted)
     }
 
     /// Looked at after every wake, before anything else is concluded from it.
@@ -73,22 +73,20 @@ pub(crate) struct AbortHandle {
 }
 
 impl AbortHandle {
-    pub(crate) fn abort(&self) {
+    /// Whether there was something to shut down: that use is on, and its connection open.
+    pub(crate) fn abort(&self) -> bool {
         let mut state = self.cell.0.lock();
         if state.generation != self.generation {
-            return;
+            return false;
         }
         state.aborted = true;
-        if let Some(socket) = &state.socket {
-            interrupt(socket);
-        }
+        state.socket.as_ref().is_some_and(interrupt)
     }
 }
 
-fn interrupt(socket: &Weak<dyn Interrupt>) {
-    if let Some(socket) = socket.upgrade() {
-        socket.interrupt();
-    }
+fn interrupt(socket: &Weak<dyn Interrupt>) -> bool {
+    let socket = socket.upgrade();
+    socket.as_ref().inspect(|socket| socket.interrupt()).is_some()
 }
 
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
@@ -116,23 +114,25 @@ mod tests {
         let cell = Arc::new(AbortCell::new());
         cell.register(weak(&counter));
         let first = cell.handle();
-        cell.next_use();
-        first.abort();
+        assert!(cell.next_use());
+        assert!(!first.abort());
         assert!(!cell.is_aborted());
         assert_eq!(counter.0.load(Ordering::SeqCst), 0);
-        cell.handle().abort();
+        assert!(cell.handle().abort());
         assert!(cell.is_aborted());
         assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+        assert!(!cell.next_use());
+        assert!(cell.next_use());
     }
 
     #[test]
     fn an_abort_before_the_socket_is_there_is_kept() {
         let counter = Arc::new(Counter::default());
         let cell = Arc::new(AbortCell::new());
-        cell.handle().abort();
+        assert!(!cell.handle().abort());
         cell.register(weak(&counter));
         assert_eq!(counter.0.load(Ordering::SeqCst), 1);
         drop(counter);
-        cell.handle().abort();
+        assert!(!cell.handle().abort());
     }
 }

@@ -234,7 +234,9 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             (victims, running)
         };
         self.parked.notify_all();
-        running.iter().for_each(|handle| handle.abort());
+        for handle in running {
+            handle.abort();
+        }
         self.bury(victims);
     }
 

@@ -46,6 +46,8 @@ impl Response {
     /// assert_eq!(response.connection(), None);
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "isclosed")]
+    #[doc(alias = "closed")]
     pub fn connection(&self) -> Option<ConnectionInfo> {
         let info = self.connection.as_ref()?.lease.conn().wire.info();
         Some(ConnectionInfo { remote: info.remote, encrypted: info.encrypted, reused: self.reused })
@@ -67,6 +69,23 @@ impl Response {
     #[doc(alias = "total_raw_bytes")]
     pub fn bytes_read(&self) -> u64 {
         self.reader.received()
+    }
+
+    /// Bytes of the body that are still to be received, where its end is given by a `Content-Length`: 0 behind the end,
+    /// and where there can be no body, as after `HEAD`. They count as [`bytes_read`](Self::bytes_read) does.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use std::io::Read;
+    ///
+    /// let mut response = hostpool::get(url).send()?;
+    /// response.read_exact(&mut [0; 3])?;
+    /// assert_eq!(response.length_remaining(), Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn length_remaining(&self) -> Option<u64> {
+        self.reader.remaining()
     }
 
     /// Closes the connection, if the body has not been read to its end; otherwise it is back in its pool already, and

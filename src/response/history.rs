@@ -1,7 +1,8 @@
-//! The responses and failures that led to this one.
+//! What led to this response, and where it leads.
 
 use super::Response;
 use crate::error::ResponseHead;
+use crate::redirect;
 use crate::retry::Retry;
 
 impl Response {
@@ -42,5 +43,21 @@ impl Response {
     /// ```
     pub fn history(&self) -> &[ResponseHead] {
         &self.history
+    }
+
+    /// Where a redirect leads, as its first `Location` says it: `None` if the status is none of 301, 302, 303, 307 and
+    /// 308, and if there is no Location, or one that is not UTF-8.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n");
+    /// let response = hostpool::get(url).allow_redirects(false).send()?;
+    /// assert_eq!(response.redirect_location(), Some("/again"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "get_redirect_location")]
+    #[doc(alias = "is_redirect")]
+    pub fn redirect_location(&self) -> Option<&str> {
+        redirect::is_redirect(self.status()).then(|| self.headers().get("location")).flatten()
     }
 }

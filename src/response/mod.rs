@@ -13,6 +13,7 @@ mod lines;
 mod links;
 mod media;
 mod output;
+mod shutdown;
 mod status;
 mod text;
 mod whole;
@@ -45,6 +46,7 @@ pub use links::Link;
 pub use media::MediaType;
 pub use output::Chunks;
 pub(crate) use output::Partial;
+pub use shutdown::ShutdownHandle;
 
 use whole::Kept;
 
@@ -77,6 +79,8 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// ```
 #[doc(alias = "ClientResponse")]
 #[doc(alias = "HTTPResponse")]
+#[doc(alias = "read1")]
+#[doc(alias = "readinto")]
 pub struct Response {
     head: Head,
     method: Method,
@@ -123,6 +127,8 @@ pub(crate) struct Parts {
     pub(crate) max_body: u64,
     /// Content codings are undone.
     pub(crate) decode: bool,
+    /// The body may end before its Content-Length.
+    pub(crate) may_end_early: bool,
     pub(crate) read: Option<Duration>,
     pub(crate) deadline: Deadline,
 }
@@ -142,13 +148,17 @@ impl Response {
             common,
             max_body,
             decode,
+            may_end_early,
             read,
             deadline,
         } = parts;
         let remote = lease.conn().wire.info().remote;
         let reused = lease.is_reused();
         let connection = Some(Held { lease, buffers, reusable, keep_until });
-        let reader = BodyReader::new(framing);
+        let mut reader = BodyReader::new(framing);
+        if may_end_early {
+            reader.allow_early_end();
+        }
         let kept = None;
         let mut response = Response {
             head,
@@ -224,6 +234,7 @@ impl Response {
     /// assert_eq!(hostpool::get(url).send()?.version(), Version::HTTP_11);
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "version_string")]
     pub fn version(&self) -> Version {
         self.head.version
     }
@@ -242,6 +253,9 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[doc(alias = "raw_headers")]
+    #[doc(alias = "getheader")]
+    #[doc(alias = "getheaders")]
+    #[doc(alias = "info")]
     pub fn headers(&self) -> &Headers {
         &self.head.headers
     }
@@ -290,6 +304,19 @@ impl Response {
         }
     }
 
+    /// Whether the body comes in chunks (RFC 9112, section 7.1), whatever a `Content-Length` says besides.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    /// assert!(hostpool::get(url).send()?.is_chunked());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "chunked")]
+    pub fn is_chunked(&self) -> bool {
+        self.head.facts.transfer_coding == TransferCoding::Chunked
+    }
+
     /// The address of the server, for TCP connections.
     ///
     /// ```
@@ -333,7 +360,7 @@ impl Response {
     }
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
-        let expected = self.reader.expected().map_or(0, |expected| expected - self.reader.received());
+        let expected = self.reader.remaining().unwrap_or(0);
         // Coded, a body may also be longer than it is.
         if expected > self.max_body && self.pump.is_none() {
             return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
@@ -417,7 +444,9 @@ impl Response {
         let Held { lease, buffers, reusable, keep_until } = held;
         match reusable.then(|| self.reader.leftover(&lease.conn().wire, &buffers)) {
             None => lease.discard(CloseReason::NotReusable),
-            Some(Probe::Quiet) => lease.give_back(keep_until),
+            // One that a handle has shut down must not serve again; and from here on none reaches it.
+            Some(Probe::Quiet) if lease.conn().cell.next_use() => lease.give_back(keep_until),
+            Some(Probe::Quiet) => lease.discard(CloseReason::BodyAbandoned),
             Some(Probe::Readable) => lease.discard(CloseReason::UnexpectedBytes),
             Some(Probe::Dead) => lease.discard(CloseReason::PeerClosed),
         }
@@ -442,7 +471,7 @@ impl Response {
         let limit = self.common.limits.drain_bytes;
         let worth_it = self.connection.as_ref().is_some_and(|held| held.reusable)
             && self.reader.failure().is_none()
-            && self.reader.expected().is_none_or(|expected| expected - self.reader.received() <= limit);
+            && self.reader.remaining().is_none_or(|remaining| remaining <= limit);
         if !worth_it {
             return;
         }

@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::Response;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::ONE_CHUNK;
 
 /// What is in memory of a body on its way to a writer.
 const PIECE: usize = 64 * 1024;
+
+/// Room for a piece that may well be shorter than it could be.
+const SMALL_PIECE: usize = 4 * 1024;
 
 impl Response {
     /// The body in pieces of `size` bytes each, but for the last, which may be shorter.
@@ -28,7 +32,31 @@ impl Response {
     #[doc(alias = "iter_chunked")]
     #[doc(alias = "iter_content")]
     pub fn chunks(&mut self, size: usize) -> Chunks<'_> {
-        Chunks { response: self, size, ended: false }
+        Chunks { response: self, size, by_wire: false, ended: false }
+    }
+
+    /// The body in pieces that end where a chunk ends that it was sent in (RFC 9112, section 7.1), or after `most`
+    /// bytes: what a server flushed by itself comes by itself. Somebody on the way may have cut it otherwise.
+    ///
+    /// Coded data has no borders; what is decoded of it is given as it comes. A body that was [loaded](Self::load) has
+    /// none any more. The first piece is an error, [`ErrorKind::InvalidRequest`], if the body
+    /// [is not chunked](Self::is_chunked), or `most` is 0.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let chunks = "3\r\none\r\n5\r\nthree\r\n0\r\n\r\n";
+    /// # let response = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+    /// # let url = example::serve(response.leak());
+    /// // Sent as "one" and "three".
+    /// let mut response = hostpool::get(url).send()?;
+    /// let pieces = response.wire_chunks(4).collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(pieces, [&b"one"[..], b"thre", b"e"]);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "read_chunked")]
+    #[doc(alias = "iter_chunks")]
+    pub fn wire_chunks(&mut self, most: usize) -> Chunks<'_> {
+        Chunks { response: self, size: most, by_wire: true, ended: false }
     }
 
     /// Writes what is left of the body to `writer` and says how many bytes that were. There is no limit on them, and 64
@@ -139,12 +167,14 @@ impl Response {
     }
 }
 
-/// The body of a response in pieces: see [`Response::chunks`].
+/// The body of a response in pieces: see [`Response::chunks`] and [`Response::wire_chunks`].
 #[derive(Debug)]
 #[must_use = "an iterator does nothing until it is asked"]
 pub struct Chunks<'a> {
     response: &'a mut Response,
     size: usize,
+    /// A piece also ends with the chunk it was sent in.
+    by_wire: bool,
     ended: bool,
 }
 
@@ -153,18 +183,30 @@ impl Chunks<'_> {
         if self.size == 0 {
             return Err(self.response.about_body(ErrorKind::InvalidRequest("the size of a body's pieces is 0")));
         }
+        if self.by_wire && !self.response.is_chunked() {
+            return Err(self.response.about_body(ErrorKind::InvalidRequest("the body was not sent in chunks")));
+        }
         // Grown with what arrives: the size is the caller's wish, not what there is.
         let (mut piece, mut len) = (Vec::new(), 0);
+        let first = if self.by_wire { SMALL_PIECE } else { PIECE };
         while len < self.size {
             if len == piece.len() {
-                piece.resize((len * 2).clamp(PIECE.min(self.size), self.size), 0);
+                piece.resize((len * 2).clamp(first.min(self.size), self.size), 0);
             }
-            match self.response.read_next(&mut piece[len..])? {
+            let room = if self.by_wire { piece.len().min(len + ONE_CHUNK) } else { piece.len() };
+            match self.response.read_next(&mut piece[len..room])? {
                 0 => break,
                 read => len += read,
             }
+            if self.by_wire && self.response.is_at_border() {
+                break;
+            }
         }
         piece.truncate(len);
+        if self.by_wire {
+            // A peer may send its bytes one by one.
+            piece.shrink_to_fit();
+        }
         Ok(piece)
     }
 }
@@ -177,7 +219,9 @@ impl Iterator for Chunks<'_> {
             return None;
         }
         let piece = self.read();
-        self.ended = piece.as_ref().map_or(true, |piece| piece.len() < self.size);
+        // Exact pieces end with a short one, all others with none.
+        let last = if self.by_wire { 1 } else { self.size };
+        self.ended = piece.as_ref().map_or(true, |piece| piece.len() < last);
         match piece {
             Ok(piece) if piece.is_empty() => None,
             piece => Some(piece),

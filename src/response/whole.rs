@@ -69,6 +69,24 @@ impl Response {
         }
     }
 
+    /// The body, if it was [loaded](Self::load): without reading, and so without `&mut`.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let mut response = hostpool::get(url).send()?;
+    /// assert_eq!(response.data(), None);
+    /// response.load()?;
+    /// assert_eq!(response.data(), Some(&b"hello"[..]));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn data(&self) -> Option<&[u8]> {
+        match self.kept.as_deref() {
+            Some(Kept::Body { bytes, .. }) => Some(bytes),
+            Some(Kept::Nothing(_)) | None => None,
+        }
+    }
+
     /// The body as a whole, which is not kept.
     pub(super) fn take_body(&mut self) -> Result<Vec<u8>> {
         match self.kept.as_deref_mut() {
@@ -99,6 +117,11 @@ impl Response {
         }
     }
 
+    /// What was read last ended with a chunk, or nobody can say where chunks end.
+    pub(super) fn is_at_border(&self) -> bool {
+        self.pump.is_some() || self.reader.is_between_chunks()
+    }
+
     /// How many bytes are left to read, where that is known.
     pub(super) fn left(&self) -> Option<u64> {
         match self.kept.as_deref() {
@@ -106,7 +129,7 @@ impl Response {
             Some(Kept::Nothing(_)) => None,
             // Coded, it has another length.
             None if self.pump.is_some() => None,
-            None => self.reader.expected().map(|expected| expected - self.reader.received()),
+            None => self.reader.remaining(),
         }
     }
 
