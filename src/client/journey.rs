@@ -39,27 +39,40 @@ pub(super) fn send(
 ) -> Result<Response> {
     let mut journey = Journey::new(engine, policy, &mut request, deadline);
     journey.deposit();
-    let (answered, history, retries) = loop {
-        let answered = match journey.run() {
-            Ok(answered) => answered,
+    // One answer after the other, each in its place until it is known to be the last: moving them costs.
+    loop {
+        let extra = match journey.begin() {
+            Ok(extra) => extra,
             Err(error) => return Err(journey.explain(error)),
         };
-        if !journey.request.preload && !journey.request.release {
-            break (answered, std::mem::take(&mut journey.history), journey.retries.take());
+        let answered = match journey.ask(&extra) {
+            Ok(answered) => answered,
+            Err(error) => match journey.again_after(error) {
+                Ok(()) => continue,
+                Err(error) => return Err(journey.explain(error)),
+            },
+        };
+        let passed = match journey.next(&answered) {
+            Next::Done if journey.request.preload || journey.request.release => match journey.deliver(answered) {
+                Ok(Some(response)) => return finish(response, policy, journey.raises()),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            },
+            Next::Done => {
+                let raise = journey.raises();
+                let (history, retries) = (std::mem::take(&mut journey.history), journey.retries.take());
+                // The caller's reader may panic as it is dropped; while there is no response yet the lease gives itself
+                // back.
+                drop(std::mem::take(&mut request.body));
+                let finishes = raise || !policy.hooks.on_response.is_empty();
+                let response = answered.response(policy, Subject::of(request, policy), history, retries);
+                return if finishes { finish(response, policy, raise) } else { Ok(response) };
+            }
+            next => journey.pass(answered, next),
+        };
+        if let Err(error) = passed {
+            return Err(journey.explain(error));
         }
-        if let Some(response) = journey.deliver(answered)? {
-            let raise = journey.raises();
-            return finish(response, policy, raise);
-        }
-    };
-    let raise = journey.raises();
-    // The caller's reader may panic as it is dropped; while there is no response yet the lease gives itself back.
-    drop(std::mem::take(&mut request.body));
-    let mut response = answered.response(policy, Subject::of(request, policy), history);
-    response.set_retries(retries);
-    match raise || !policy.hooks.on_response.is_empty() {
-        true => finish(response, policy, raise),
-        false => Ok(response),
     }
 }
 
@@ -123,43 +136,45 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Up to an answer that nothing follows.
-    fn run(&mut self) -> Result<Answered> {
-        loop {
-            for hook in &self.policy.hooks.on_request {
-                hook(self.request)?;
-                self.deadline = self.request.bounded(self.deadline);
+    /// In front of each request.
+    #[inline]
+    fn begin(&mut self) -> Result<Extra> {
+        for hook in &self.policy.hooks.on_request {
+            hook(self.request)?;
+            self.deadline = self.request.bounded(self.deadline);
+        }
+        self.extra()
+    }
+
+    #[inline]
+    fn ask(&mut self, extra: &Extra) -> Result<Answered> {
+        let answered = Hop::new(self.engine, self.policy, self.request, self.deadline, extra)?.run()?;
+        self.began = true;
+        self.keep_cookies(&answered);
+        Ok(answered)
+    }
+
+    /// From an answer that is not the last to the next request.
+    #[cold]
+    fn pass(&mut self, answered: Answered, next: Next) -> Result<()> {
+        match next {
+            Next::Done => Ok(()),
+            Next::Again => {
+                self.part(answered);
+                self.rewind()
             }
-            let extra = self.extra()?;
-            let hop = Hop::new(self.engine, self.policy, self.request, self.deadline, &extra)?;
-            let answered = match hop.run() {
-                Ok(answered) => answered,
-                Err(error) => {
-                    self.again_after(error)?;
-                    continue;
-                }
-            };
-            self.began = true;
-            self.keep_cookies(&answered);
-            match self.next(&answered) {
-                Next::Done => return Ok(answered),
-                Next::Again => {
-                    self.part(answered);
-                    self.rewind()?;
-                }
-                Next::Retry(later) => {
-                    self.part(answered);
-                    self.rewind()?;
-                    self.wait_for(later)?;
-                }
-                Next::Follow(plan, later) => {
-                    let head = self.part(answered);
-                    self.history.push(head);
-                    self.follow(plan)?;
-                    later.map_or(Ok(()), |later| self.wait_for(later))?;
-                }
-                Next::Refuse(kind) => return Err(self.response(answered).into_error(kind)),
+            Next::Retry(later) => {
+                self.part(answered);
+                self.rewind()?;
+                self.wait_for(later)
             }
+            Next::Follow(plan, later) => {
+                let head = self.part(answered);
+                self.history.push(head);
+                self.follow(plan)?;
+                later.map_or(Ok(()), |later| self.wait_for(later))
+            }
+            Next::Refuse(kind) => Err(self.response(answered).into_error(kind)),
         }
     }
 
@@ -171,14 +186,9 @@ impl<'a> Journey<'a> {
             response.release();
         } else if let Err(error) = response.load() {
             drop(response);
-            return match self.again_after(error) {
-                Ok(()) => Ok(None),
-                Err(error) => Err(self.explain(error)),
-            };
+            return self.again_after(error).map(|()| None);
         }
-        let mut response = response.with_history(std::mem::take(&mut self.history));
-        response.set_retries(self.retries.take());
-        Ok(Some(response))
+        Ok(Some(response.after(std::mem::take(&mut self.history), self.retries.take())))
     }
 
     fn raises(&self) -> bool {
@@ -274,7 +284,7 @@ impl<'a> Journey<'a> {
     }
 
     fn response(&self, answered: Answered) -> Response {
-        answered.response(self.policy, Subject::about(self.request, self.policy), Vec::new())
+        answered.response(self.policy, Subject::about(self.request, self.policy), Vec::new(), None)
     }
 
     pub(super) fn rewind(&mut self) -> Result<()> {

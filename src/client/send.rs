@@ -17,6 +17,7 @@ use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
 use crate::pool::stats::CloseReason;
 use crate::response::{Parts, Response};
+use crate::retry::Retry;
 use crate::time::{Deadline, Timeout};
 use crate::url::Url;
 
@@ -218,7 +219,13 @@ impl Answered {
         &self.received.head
     }
 
-    pub(super) fn response(self, policy: &Policy, subject: Subject, history: Vec<ResponseHead>) -> Response {
+    pub(super) fn response(
+        self,
+        policy: &Policy,
+        subject: Subject,
+        history: Vec<ResponseHead>,
+        retries: Option<Box<Retry>>,
+    ) -> Response {
         let Answered { received: Received { head, framing, reusable, .. }, sent, lease, buffers, deadline } = self;
         let Subject { method, url, read, max_body, decode, no_body_until_close, may_end_early } = subject;
         let facts = head.facts;
@@ -236,6 +243,7 @@ impl Answered {
             method,
             url,
             history,
+            retries,
             lease,
             buffers,
             common,

@@ -6,13 +6,11 @@ use crate::redirect;
 use crate::retry::Retry;
 
 impl Response {
-    pub(crate) fn with_history(mut self, history: Vec<ResponseHead>) -> Response {
-        self.history = history;
-        self
-    }
-
-    pub(crate) fn set_retries(&mut self, retries: Option<Box<Retry>>) {
-        self.retries = retries;
+    /// The same at the end of a call that came this way.
+    pub(crate) fn after(self, history: Vec<ResponseHead>, retries: Option<Box<Retry>>) -> Response {
+        let mut response = self;
+        (response.history, response.retries) = (history, retries);
+        response
     }
 
     /// What is left of the [`Retry`] policy of this call, and the tries before this response in its
