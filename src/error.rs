@@ -636,6 +636,56 @@ mod tests {
         assert!(text.len() < 1024);
     }
 
+    /// UTIL-12: every kind says what it is, with the host and the cause, and survives inside an `io::Error`.
+    #[test]
+    fn every_kind_is_presentable() {
+        let header = crate::Headers::new().append("X", "\0").unwrap_err();
+        let kinds = [
+            ErrorKind::InvalidUrl(InvalidUrl::NoHost),
+            ErrorKind::InvalidHeader(header),
+            ErrorKind::InvalidRequest("it is wrong"),
+            ErrorKind::InvalidConfig("it is wrong"),
+            ErrorKind::Unsupported("it"),
+            ErrorKind::HostChanged,
+            ErrorKind::BodyRead,
+            ErrorKind::BodyLength { declared: 2, read: 1 },
+            ErrorKind::UnrewindableBody,
+            ErrorKind::Status(StatusCode::NOT_FOUND),
+            ErrorKind::TooManyRedirects,
+            ErrorKind::InvalidRedirect("it is wrong"),
+            ErrorKind::Protocol(Violation::StatusLine),
+            ErrorKind::IncompleteBody { received: 1, expected: Some(2) },
+            ErrorKind::IncompleteBody { received: 1, expected: None },
+            ErrorKind::LimitExceeded(Limit::Body),
+            ErrorKind::Decode,
+            ErrorKind::ContentType,
+            ErrorKind::Output,
+            ErrorKind::Custom,
+            ErrorKind::Resolve,
+            ErrorKind::Connect,
+            ErrorKind::Tls,
+            ErrorKind::Disconnected,
+            ErrorKind::Io,
+            ErrorKind::Timeout(Bound::Total),
+            ErrorKind::PoolTimeout { waited: std::time::Duration::from_secs(1), in_use: 1, queued: 0 },
+            ErrorKind::Closed,
+        ];
+        let origin = crate::Url::parse("http://user:canary@h:81/").unwrap().shared_origin().clone();
+        let mut shown = std::collections::HashSet::new();
+        for kind in kinds {
+            assert!(shown.insert(kind.to_string()), "UTIL-12 {kind:?} reads like another");
+            let error = Error::new(kind.clone(), Phase::Send).with_origin(&origin).with_source("the cause");
+            let check = |error: &Error| {
+                assert_eq!(error.to_string(), format!("{kind} (sending the request, http://h:81): the cause"));
+                assert_eq!((error.kind(), error.phase()), (&kind, Phase::Send), "UTIL-12");
+                assert_eq!(error.origin().map(Origin::host), Some("h"), "UTIL-12");
+                assert!(error.source().is_some() && !format!("{error:?}").contains("canary"), "UTIL-12");
+            };
+            check(&error);
+            check(Error::from_io(&io::Error::from(error)).unwrap());
+        }
+    }
+
     #[test]
     fn the_kind_survives_io() {
         let table = [

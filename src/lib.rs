@@ -72,6 +72,7 @@ mod fuzzing;
 mod h1;
 mod headers;
 mod limits;
+mod make_headers;
 pub mod multipart;
 mod net;
 mod pool;
@@ -98,6 +99,7 @@ pub use error::{Attempt, Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Re
 pub use headers::{Header, Headers, InvalidHeader};
 pub use http::{Method, StatusCode, Version};
 pub use limits::Limits;
+pub use make_headers::{MakeHeaders, make_headers};
 pub use net::options::{SocketOption, SourceAddress};
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use pool::stats::{CloseReason, PoolStats};
