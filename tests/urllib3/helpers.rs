@@ -119,7 +119,7 @@ struct Trying(Trial, Arc<Mutex<usize>>);
 
 impl Dialer for Trying {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
-        (self.0)(&*TcpDialer.dial(target, context)?, &context.wait());
+        (self.0)(&*TcpDialer::new().dial(target, context)?, &context.wait());
         *self.1.lock().unwrap() += 1;
         Err(Error::custom("it was tried"))
     }
