@@ -11,7 +11,9 @@ fn exists(name: &str) -> bool {
         let files = [path.with_extension("rs"), path.join("mod.rs"), path.join("main.rs")];
         files.iter().find_map(|file| fs::read_to_string(file).ok())
     };
-    let parts: Vec<&str> = name.split("::").collect();
+    // A module of tests stands in a file of its own, or in that of what it tests.
+    let beside = folder == "src" && file(&name.split("::").collect::<Vec<_>>()[..name.matches("::").count()]).is_none();
+    let parts: Vec<&str> = name.split("::").filter(|part| !beside || *part != "tests").collect();
     let Some((last, module)) = parts.split_last() else { return false };
     file(&parts).is_some() || file(module).is_some_and(|text| text.contains(&format!("fn {last}(")))
 }

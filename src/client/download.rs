@@ -262,7 +262,8 @@ mod tests {
         let date = ("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
         let old = ("Last-Modified", "Sun, 06 Nov 1994 08:48:37 GMT");
         let young = ("Last-Modified", "Sun, 06 Nov 1994 08:48:38 GMT");
-        let table: &[(&[(&str, &str)], Option<&str>)] = &[
+        type Row<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>);
+        let table: &[Row<'_>] = &[
             (&[("ETag", "\"a\"")], Some("\"a\"")),
             (&[("ETag", "\"\"")], Some("\"\"")),
             (&[("ETag", "W/\"a\"")], None),

@@ -82,6 +82,6 @@ fn scale(duration: Duration, by: u64) -> Duration {
 fn part(most: Duration, chance: u64) -> Duration {
     let nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
     // The upper half of the product is below `nanos + 1`, and as evenly spread as chance is.
-    let share = (u128::from(nanos) + 1) * u128::from(chance) >> 64;
+    let share = ((u128::from(nanos) + 1) * u128::from(chance)) >> 64;
     Duration::from_nanos(u64::try_from(share).unwrap_or(nanos))
 }

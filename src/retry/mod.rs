@@ -410,7 +410,7 @@ impl Retry {
                 None => None,
             },
         };
-        let of_kind = count.is_some_and(|count| take(count));
+        let of_kind = count.is_some_and(take);
         let of_all = take(&mut next.total);
         next.exhausted |= !(of_kind && of_all);
         let (method, url, waited) = (method.clone(), url.clone().without_fragment(), Duration::ZERO);

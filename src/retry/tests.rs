@@ -46,7 +46,8 @@ fn which_try_is_the_last() {
             retry.is_exhausted()
         })
     };
-    let table: &[(&str, Retry, fn() -> RetryCause, Option<usize>)] = &[
+    type Row = (&'static str, Retry, fn() -> RetryCause, Option<usize>);
+    let table: &[Row] = &[
         ("RT-02", Retry::new(2).connect(3), connect, Some(3)),
         ("RT-03", Retry::new(3).connect(2), connect, Some(3)),
         ("RT-05", Retry::new(NONE).connect(2), connect, Some(3)),
@@ -176,7 +177,8 @@ fn waits_between_tries() {
     let retry = || Retry::new(NONE).backoff_factor(SECOND);
     let reads = vec![read(); 5];
     let half = u64::MAX / 2;
-    let table: &[(&str, Retry, &[RetryCause], u64, &[f64])] = &[
+    type Row<'a> = (&'a str, Retry, &'a [RetryCause], u64, &'a [f64]);
+    let table: &[Row<'_>] = &[
         ("none", Retry::new(NONE), &reads, half, &[0.0, 0.0, 0.0, 0.0, 0.0]),
         ("doubled", retry(), &reads, half, &[0.0, 2.0, 4.0, 8.0, 16.0]),
         ("RT-11", retry().backoff_max(SECOND), &reads, half, &[0.0, 1.0, 1.0, 1.0, 1.0]),

@@ -92,7 +92,8 @@ fn edits() {
 #[test]
 fn lookups() {
     let repeated: Pairs<'_> = &[("Via", "1.1 a"), ("Server", "s"), ("via", "1.1 b"), ("Empty", "")];
-    let table: &[(&str, Pairs<'_>, &str, &[&str], Option<&str>)] = &[
+    type Row<'a> = (&'a str, Pairs<'a>, &'a str, &'a [&'a str], Option<&'a str>);
+    let table: &[Row<'_>] = &[
         ("HDR-01", COOKIES, "cookie", &["foo", "bar", "baz"], Some("foo, bar, baz")),
         ("HDR-06", repeated, "VIA", &["1.1 a", "1.1 b"], Some("1.1 a, 1.1 b")),
         ("HDR-06 one", repeated, "Server", &["s"], Some("s")),

@@ -133,7 +133,9 @@ fn targets() {
 fn automatic_fields() {
     let agent = concat!("hostpool/", env!("CARGO_PKG_VERSION"));
     // Of the client, of the request, and what arrives.
-    let table: &[(&str, &[(&str, &str)], &[(&str, &str)], bool, &[&str])] = &[
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+    type Row<'a> = (&'a str, Fields<'a>, Fields<'a>, bool, &'a [&'a str]);
+    let table: &[Row<'_>] = &[
         ("none", &[], &[], false, &[agent]),
         ("REQ-12", &[], &[("User-Agent", "me")], false, &["me"]),
         ("REQ-12 lower", &[], &[("user-agent", "me")], false, &["me"]),

@@ -395,7 +395,8 @@ fn bodies() {
     // Two pieces: the first is gone once the second is sent.
     let spent: fn() -> Body =
         || Body::reader(Cursor::new(long()).chain(Cursor::new(long())).chain(Cursor::new(long())));
-    let table: Vec<(&str, fn() -> Body, Vec<Step>, Retry, &str, usize)> = vec![
+    type Row<'a> = (&'a str, fn() -> Body, Vec<Step>, Retry, &'a str, usize);
+    let table: Vec<Row<'_>> = vec![
         ("RETI-17", seekable, in_turn([busy(), ok("done")]), listed(), "200", 2),
         ("RETI-17 factory", factory, in_turn([busy(), ok("done")]), listed(), "200", 2),
         ("RETI-17 bytes", bytes, in_turn([busy(), ok("done")]), listed(), "200", 2),
