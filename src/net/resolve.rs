@@ -106,6 +106,8 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(50);
     const FOUND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
 
+    type Lookup = Box<dyn FnOnce(&str, u16) -> Addresses + Send>;
+
     fn workers() -> Workers {
         Workers::new(thread, THREADS, LONG)
     }
@@ -165,8 +167,8 @@ mod tests {
     #[test]
     fn answers() {
         let bounded = Timeout::from(LONG);
-        type Lookup = fn(&str, u16) -> Addresses;
-        let table: [(&str, Lookup, Timeout, Option<ErrorKind>); 5] = [
+        type Answer = fn(&str, u16) -> Addresses;
+        let table: [(&str, Answer, Timeout, Option<ErrorKind>); 5] = [
             ("found", |_, port| Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]), bounded, None),
             ("no bound", |_, port| Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]), Timeout::new(), None),
             ("nothing", |_, _| Ok(Vec::new()), bounded, Some(ErrorKind::Resolve)),
@@ -232,27 +234,32 @@ mod tests {
             let error = result.unwrap_err();
             assert_eq!((error.kind(), error.phase()), (&ErrorKind::Closed, Phase::Resolve), "{error}");
         };
+        // The bound lies beyond the patience of the test: what ends the wait is the abort.
+        let later = Timeout::from(100 * LONG);
+        let call = |lookup: Lookup, cell: &Arc<AbortCell>| {
+            let (tell, told) = channel();
+            let (workers, cell) = (workers.clone(), cell.clone());
+            thread::spawn(move || tell.send(under(lookup, &workers, later, &cell)));
+            told
+        };
+        let found = |_: &str, _: u16| Ok(vec![FOUND]);
         let hanging = Hanging::new();
-        let cell = Arc::new(AbortCell::new());
         let (held, lookup) = hanging.lookup();
-        thread::scope(|scope| {
-            let call = scope.spawn(|| under(lookup, &workers, Timeout::from(LONG), &cell));
-            hanging.wait(1);
-            cell.handle().abort();
-            closed(call.join().unwrap());
-        });
-        closed(under(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG), &cell));
-        closed(under(|_, _| Ok(vec![FOUND]), &workers, Timeout::new(), &cell));
+        let cell = Arc::new(AbortCell::new());
+        let running = call(Box::new(lookup), &cell);
+        hanging.wait(1);
+        cell.handle().abort();
+        closed(running.recv_timeout(LONG).unwrap());
+        closed(under(found, &workers, later, &cell));
+        closed(under(found, &workers, Timeout::new(), &cell));
 
         let cell = Arc::new(AbortCell::new());
-        thread::scope(|scope| {
-            let call = scope.spawn(|| under(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG), &cell));
-            while workers.queued() == 0 {
-                thread::yield_now();
-            }
-            cell.handle().abort();
-            closed(call.join().unwrap());
-        });
+        let queued = call(Box::new(found), &cell);
+        while workers.queued() == 0 {
+            thread::yield_now();
+        }
+        cell.handle().abort();
+        closed(queued.recv_timeout(LONG).unwrap());
         assert_eq!((workers.threads(), workers.queued()), (1, 0));
         drop(held);
         by(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG)).unwrap();
