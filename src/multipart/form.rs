@@ -34,7 +34,6 @@ const BOUNDARY_MAX: usize = 70;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
 #[doc(alias = "FormData")]
-#[doc(alias = "encode_multipart_formdata")]
 #[derive(Default)]
 #[must_use = "a form is sent with a request"]
 pub struct Form {
@@ -99,6 +98,7 @@ impl Form {
     /// *request.body_mut() = body;
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "encode_multipart_formdata")]
     pub fn into_body(self) -> Result<(String, Body)> {
         let own = self.boundary.is_some();
         let boundary = match self.boundary {

@@ -4,6 +4,7 @@
 //! parts are, no more than a buffer of them is held in memory.
 
 mod form;
+mod from;
 mod media;
 mod part;
 mod stream;

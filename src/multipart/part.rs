@@ -107,8 +107,10 @@ impl Part {
         self
     }
 
-    /// A header of the part. `Content-Disposition` and `Content-Length` are refused: the form says them. See
+    /// A header of the part, such as `Content-Location`; they stand behind its `Content-Disposition` and
+    /// `Content-Type`, in the order and the spelling they are given in. `Content-Disposition` and `Content-Length` are refused: the form says them. See
     /// [`Headers::append`] for what else is.
+    #[doc(alias = "make_multipart")]
     pub fn header(mut self, name: &str, value: &str) -> Part {
         let refused = ["content-disposition", "content-length"].iter().any(|own| name.eq_ignore_ascii_case(own));
         if name.eq_ignore_ascii_case("content-type") {
