@@ -90,7 +90,7 @@ mod workers;
 
 pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
 pub use body::{Body, Compress};
-pub use client::{Connector, IntoUrl, Middleware, Next, Request, RequestBuilder};
+pub use client::{Connector, IntoRequest, IntoUrl, Middleware, Next, Request, RequestBuilder};
 pub use cookies::{
     Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,
 };

@@ -7,6 +7,13 @@ use std::sync::Arc;
 
 use super::{Body, Bytes, Content, Kind};
 
+impl From<()> for Body {
+    /// None, as an `http::Request<()>` has it.
+    fn from((): ()) -> Body {
+        Body::empty()
+    }
+}
+
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Body {
         Body::of(Kind::Bytes(Bytes::Owned(Arc::new(bytes))))

@@ -9,7 +9,8 @@ use http::Method;
 
 use super::options::{pool_setters, verbs};
 use super::{PoolOptions, policy};
-use crate::client::{Engine, Policy, Request, RequestBuilder, check_policy};
+use crate::client::executable::Executable;
+use crate::client::{Engine, IntoRequest, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, Result};
 use crate::pool::PoolPin;
 use crate::pool::key::PoolKey;
@@ -113,16 +114,25 @@ impl ConnectionPool {
         self.request(Method::HEAD, target)
     }
 
+    /// Sends a request that was made before, here or by the `http` crate, whose URI may then be a path. Errors as
+    /// [`RequestBuilder::send`] does, and with [`ErrorKind::HostChanged`] where it is for another host.
+    ///
+    /// ```no_run
+    /// # use hostpool::ConnectionPool;
+    /// let pool = ConnectionPool::builder("https://api.example").build()?;
+    /// let response = pool.execute(http::Request::get("/items?limit=10").body(())?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
+        let request = Executable::into_request(request, |text| self.url(&text));
+        RequestBuilder::new(&self.engine, &self.policy, request).send()
+    }
+
     fn url(&self, target: &str) -> Result<Url> {
         if target.is_empty() || target.starts_with(['/', '?']) {
             return Ok(Url::with_target(&self.origin, target)?);
         }
         Ok(Url::parse(target)?)
-    }
-
-    /// Sends a request that was made before. Errors as [`RequestBuilder::send`] does.
-    pub fn execute(&self, request: Request) -> Result<Response> {
-        RequestBuilder::new(&self.engine, &self.policy, Ok(request)).send()
     }
 
     /// Scheme, host and port of this pool.

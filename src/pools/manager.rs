@@ -8,8 +8,9 @@ use http::Method;
 
 use super::options::{pool_setters, verbs};
 use super::{ConnectionPool, PoolContext, PoolOptions, policy};
+use crate::client::executable::Executable;
 use crate::client::sealed::{Pools, Sealed};
-use crate::client::{Engine, IntoUrl, Policy, Request, RequestBuilder, check_policy};
+use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Request, RequestBuilder, check_policy};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
@@ -90,9 +91,10 @@ impl PoolManager {
         self.request(Method::HEAD, url)
     }
 
-    /// Sends a request that was made before. Errors as [`RequestBuilder::send`] does.
-    pub fn execute(&self, request: Request) -> Result<Response> {
-        RequestBuilder::new(&self.engine, &self.policy, Ok(request)).send()
+    /// Sends a request that was made before, here or by the `http` crate. Errors as [`RequestBuilder::send`] does.
+    pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
+        let url = |text| Ok(Sealed::into_url(text, &self.engine.origins, None)?);
+        RequestBuilder::new(&self.engine, &self.policy, Executable::into_request(request, url)).send()
     }
 
     /// The pool of the host of `url`, by itself: a part of this manager, with its connections, its limits and its

@@ -13,8 +13,9 @@ use http::{Method, Version};
 pub use builder::SessionBuilder;
 pub use oneshot::{delete, get, head, options, patch, post, put, request};
 
+use crate::client::executable::Executable;
 use crate::client::sealed::Sealed;
-use crate::client::{IntoUrl, Policy, Request, RequestBuilder};
+use crate::client::{IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
 use crate::cookies::CookieJar;
 use crate::error::{Error, Result};
 use crate::pools::{PoolManager, PoolOptions, verbs};
@@ -99,9 +100,11 @@ impl Session {
         self.request(Method::HEAD, url).allow_redirects(false)
     }
 
-    /// Sends a request that was made before. Errors as [`RequestBuilder::send`] does.
-    pub fn execute(&self, request: Request) -> Result<Response> {
-        RequestBuilder::new(self.connector.engine(), &self.policy, Ok(request)).send()
+    /// Sends a request that was made before, here or by the `http` crate. Errors as [`RequestBuilder::send`] does.
+    pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
+        let engine = self.connector.engine();
+        let url = |text| Ok(Sealed::into_url(text, &engine.origins, self.policy.base_url.as_ref())?);
+        RequestBuilder::new(engine, &self.policy, Executable::into_request(request, url)).send()
     }
 
     /// The pools of this session; `None` once it is closed or [detached](Self::detach).

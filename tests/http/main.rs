@@ -8,6 +8,7 @@ mod bodies;
 mod coding;
 mod deadlines;
 mod downloads;
+mod http_crate;
 mod limits;
 mod multipart;
 mod pooling;

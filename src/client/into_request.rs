@@ -1,0 +1,79 @@
+//! Requests of the `http` crate.
+
+use http::{Uri, Version};
+
+use super::request::Request;
+use crate::body::Body;
+use crate::error::{Error, Result};
+use crate::headers::Headers;
+use crate::url::Url;
+
+/// What `execute` sends: a [`Request`], or an `http::Request` whose body is anything that a [`Body`] is made from.
+///
+/// Of an `http::Request` method, URI, version, headers and body count, and its extensions do not. It goes out with what
+/// the client adds, as any other does, such as a `User-Agent` where it has none.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+/// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+/// let request = http::Request::post(&url).header("x-request-id", "7").body("data")?;
+/// let response = hostpool::Session::new().execute(request)?.into_http()?;
+/// assert_eq!(std::io::read_to_string(response.into_body())?, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait IntoRequest: sealed::Executable {}
+
+impl<T: sealed::Executable> IntoRequest for T {}
+
+pub(crate) mod sealed {
+    use super::{Request, Result, Url};
+
+    pub trait Executable {
+        /// `url` reads a text as the client does, which may know a base for it.
+        #[doc(hidden)]
+        fn into_request(self, url: impl FnOnce(String) -> Result<Url>) -> Result<Request>;
+    }
+}
+
+impl sealed::Executable for Request {
+    fn into_request(self, _: impl FnOnce(String) -> Result<Url>) -> Result<Request> {
+        Ok(self)
+    }
+}
+
+impl<B: Into<Body>> sealed::Executable for http::Request<B> {
+    fn into_request(self, url: impl FnOnce(String) -> Result<Url>) -> Result<Request> {
+        of_http(self, |uri| url(uri.to_string()))
+    }
+}
+
+impl<B: Into<Body>> TryFrom<http::Request<B>> for Request {
+    type Error = Error;
+
+    /// Errors if the URI is not absolute, or of another version than HTTP/1.0 and HTTP/1.1.
+    ///
+    /// ```
+    /// use hostpool::Request;
+    ///
+    /// let request = Request::try_from(http::Request::get("http://example.com/a?b").body(())?)?;
+    /// assert_eq!(request.url().target(), "/a?b");
+    /// assert!(Request::try_from(http::Request::get("/a?b").body(())?).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn try_from(request: http::Request<B>) -> Result<Request> {
+        of_http(request, |uri| Ok(Url::try_from(uri)?))
+    }
+}
+
+fn of_http<B: Into<Body>>(request: http::Request<B>, url: impl FnOnce(&Uri) -> Result<Url>) -> Result<Request> {
+    let (head, body) = request.into_parts();
+    if !matches!(head.version, Version::HTTP_10 | Version::HTTP_11) {
+        return Err(Error::request("only HTTP/1.0 and HTTP/1.1 are spoken here"));
+    }
+    Ok(Request {
+        headers: Headers::from(&head.headers),
+        body: body.into(),
+        version: head.version,
+        ..Request::new(head.method, url(&head.uri)?)
+    })
+}
