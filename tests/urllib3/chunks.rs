@@ -2,7 +2,7 @@
 
 use hostpool::{ConnectionPool, ErrorKind, Response, Violation};
 
-use crate::support::{PATIENCE, Server, answer, answers, ok};
+use crate::support::{PATIENCE, Server, Step, answer, answers, ok};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -54,4 +54,75 @@ fn pieces() {
     for (id, method, response, most, expected, kept) in table {
         assert_eq!(fetch(method, response, by_wire(most)), (expected, kept), "{id}");
     }
+}
+
+/// Row CHK-06: a body that is in memory has no chunks any more, and is cut as it is asked for.
+#[test]
+fn loaded() {
+    let response = format!("{HEAD}5\r\nfoooo\r\na\r\nbbbbaaaaar\r\n0\r\n\r\n");
+    let server = Server::new(vec![answer(response)]);
+    let mut response = pool(&server).get("/").send().unwrap();
+    response.load().unwrap();
+    assert_eq!(by_wire(7)(response).unwrap(), ["foooobb", "bbaaaaa", "r"], "CHK-06");
+}
+
+/// Row CHK-09: the connection ends where a chunk should begin, or anywhere before the last one has ended.
+#[test]
+fn that_end_early() {
+    let whole = format!("{HEAD}3\r\nfoo\r\n2\r\nba\r\n0\r\n\r\n");
+    for end in HEAD.len()..whole.len() {
+        let server = Server::new(vec![answer(&whole[..end]), answers(ok("next"))]);
+        let pool = pool(&server);
+        let mut response = pool.get("/").send().unwrap();
+        let pieces: Vec<_> =
+            response.wire_chunks(100).map(|piece| piece.map_err(|error| error.kind().clone())).collect();
+        let received = response.bytes_read();
+        let cut = ErrorKind::IncompleteBody { received, expected: None };
+        assert_eq!(pieces.last(), Some(&Err(cut)), "CHK-09 {end}");
+        let data: Vec<u8> = pieces.iter().flatten().flatten().copied().collect();
+        assert!(b"fooba".starts_with(&data) && data.len() as u64 <= received, "CHK-09 {end}: {pieces:?}");
+        assert_eq!((pool.stats().in_use, pool.stats().idle), (0, 0), "CHK-09 {end}");
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "next", "CHK-09 {end}");
+    }
+}
+
+/// Row CHK-03: pieces come as their chunks do, and nothing waits for the next one.
+#[test]
+fn as_they_come() {
+    let large = "x".repeat(40_000);
+    let chunks = ["foo".to_owned(), "b".to_owned(), large.clone(), "ar".to_owned()];
+    let mut script = vec![Step::Request, Step::Send(HEAD.into())];
+    for chunk in &chunks {
+        script.extend([Step::Send(format!("{:x}\r\n{chunk}\r\n", chunk.len()).into()), Step::Hold]);
+    }
+    script.push(Step::Send(b"0\r\n\r\n".into()));
+    let server = Server::new(vec![script]);
+    let mut response = pool(&server).get("/").send().unwrap();
+    let mut pieces = response.wire_chunks(1 << 20);
+    for chunk in &chunks {
+        assert!(pieces.next().unwrap().unwrap() == chunk.as_bytes());
+        server.gate.open();
+    }
+    assert!(pieces.next().is_none());
+}
+
+/// Row CHK-02, and what is decoded as it comes.
+#[cfg(feature = "gzip")]
+#[test]
+fn coded() {
+    use std::io::Write;
+
+    let body = "chunked".repeat(1000);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(body.as_bytes()).unwrap();
+    let mut response = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for chunk in encoder.finish().unwrap().chunks(2) {
+        response.extend([format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+    }
+    response.extend(b"0\r\n\r\n");
+    let (pieces, kept) = fetch("GET", &response, by_wire(100));
+    let pieces = pieces.unwrap();
+    assert!(kept && pieces.concat() == body && pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= 100));
+    let (whole, kept) = fetch("GET", &response, |response| Ok(vec![response.text().unwrap()]));
+    assert!(kept && whole.unwrap() == [body], "CHK-02");
 }
