@@ -2,17 +2,16 @@
 
 use std::io::{self, Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hostpool::{
-    Body, ConnectionPool, DialContext, Dialer, ErrorKind, Method, Phase, PoolManager, RequestBuilder, Response, Result,
-    Retry, RetryBudget, RetryCount, Session, Target, TcpDialer, Timeout, Transport, Url,
+    Body, ConnectionPool, ErrorKind, Jitter, Method, Phase, PoolManager, RequestBuilder, Response, Result, Retry,
+    RetryBudget, RetryCount, Session, Timeout,
 };
 
-use crate::scripts::{body, in_turn, line_server, outcome, redirect, reply, tried};
-use crate::support::{PATIENCE, Server, Step, answer, answers, ok, refusing};
+use crate::scripts::{Refused, body, in_turn, line_server, outcome, redirect, reply, tried};
+use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok};
 
 fn busy() -> Vec<u8> {
     reply(503, "", "busy")
@@ -265,31 +264,6 @@ fn by_how_far_the_request_had_come() {
             drop(answered);
             assert_eq!(pool.stats().in_use, 0, "{method} {row}");
             assert_eq!(outcome(&pool.get("/").send()), "200", "{method} {row}: its place is free");
-        }
-    }
-}
-
-/// Is refused so often, and then dials.
-#[derive(Debug)]
-struct Refused {
-    left: AtomicUsize,
-    nobody: Url,
-    _port: socket2::Socket,
-}
-
-impl Refused {
-    fn times(times: usize) -> Refused {
-        let (port, address) = refusing();
-        let nobody = Url::parse(&format!("http://{address}/")).unwrap();
-        Refused { left: AtomicUsize::new(times), nobody, _port: port }
-    }
-}
-
-impl Dialer for Refused {
-    fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
-        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
-            Ok(_) => TcpDialer::new().dial(&Target::from(&self.nobody), context),
-            Err(_) => TcpDialer::new().dial(target, context),
         }
     }
 }
@@ -622,4 +596,40 @@ fn one_place_is_enough() {
     let pool = builder.pool_timeout(Duration::ZERO).build().unwrap();
     assert_eq!(send(pool.get("/").retries(0)), "Connect", "C73 dial");
     assert_eq!(send(pool.get("/")), "200", "C73 dial");
+}
+
+/// Waits that have begun end with the client, and with a pool of it; with the error that says so.
+#[test]
+fn waits_end_when_the_client_is_closed() {
+    type Closing = (&'static str, Retry, Vec<u8>, fn(&PoolManager, &ConnectionPool), bool);
+    let (patient, listed) = (|| Retry::new(3).retry_after_max(PATIENCE), || Retry::new(3).status_forcelist([503]));
+    let moved = || reply(302, "Location: /\r\nRetry-After: 3600\r\n", "");
+    let backoff = || listed().backoff_factor(3 * PATIENCE).jitter(Jitter::Equal);
+    let table: Vec<Closing> = vec![
+        ("a Retry-After", patient(), later("3600"), |http, _| http.close(), false),
+        ("a back-off", backoff(), busy(), |http, _| http.close(), false),
+        ("a redirect's", patient(), moved(), |http, _| http.close(), false),
+        ("by its pool", patient(), later("3600"), |http, _| http.close(), true),
+        ("of its pool", patient(), later("3600"), |_, pool| pool.close(), true),
+        ("of its pool, a back-off", backoff(), busy(), |_, pool| pool.close(), true),
+    ];
+    for (row, retry, first, close, by_pool) in table {
+        let script = vec![Step::Request, Step::Send(first), Step::Tell("answered"), Step::UntilClosed];
+        let server = Server::new(vec![script]);
+        let http = PoolManager::builder().retries(retry).build().unwrap();
+        let pool = http.connection_from_url(server.url("/")).unwrap();
+        let started = Instant::now();
+        thread::scope(|scope| {
+            let call = scope.spawn(|| if by_pool { pool.get("/").send() } else { http.get(server.url("/")).send() });
+            server.wait_for("answered");
+            // Whoever waits has given the connection back before.
+            eventually(row, || http.stats().idle == 1);
+            close(&http, &pool);
+            let error = call.join().unwrap().unwrap_err();
+            assert!(error.is_closed() && error.maybe_processed(), "{row}: {error}");
+            assert_eq!(error.retries().len(), 1, "{row}: why it waited is told");
+        });
+        assert!(started.elapsed() < PATIENCE, "{row}");
+        assert_eq!((server.seen.requests().len(), http.stats().open), (1, 0), "{row}");
+    }
 }

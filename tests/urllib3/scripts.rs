@@ -1,10 +1,11 @@
 //! Answers, and views of what came of them, that several groups share.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hostpool::{DialContext, Dialer, Result, Retry, RetryCause, Target, TcpDialer, Transport, Url};
 
-use crate::support::{Server, Step};
+use crate::support::{Server, Step, refusing};
 
 /// A response of this status with a Content-Length; `fields` are lines that end.
 pub fn reply(status: u16, fields: &str, body: &str) -> Vec<u8> {
@@ -95,5 +96,30 @@ impl Dialer for Always {
         let asked = format!("{} {} {:?}", origin.scheme(), origin.host(), origin.port());
         self.asked.lock().unwrap().push(asked);
         TcpDialer::new().dial(&Target::from(&self.to), context)
+    }
+}
+
+/// Is refused so often, and then dials.
+#[derive(Debug)]
+pub struct Refused {
+    left: AtomicUsize,
+    nobody: Url,
+    _port: socket2::Socket,
+}
+
+impl Refused {
+    pub fn times(times: usize) -> Refused {
+        let (port, address) = refusing();
+        let nobody = Url::parse(&format!("http://{address}/")).unwrap();
+        Refused { left: AtomicUsize::new(times), nobody, _port: port }
+    }
+}
+
+impl Dialer for Refused {
+    fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+            Ok(_) => TcpDialer::new().dial(&Target::from(&self.nobody), context),
+            Err(_) => TcpDialer::new().dial(target, context),
+        }
     }
 }
