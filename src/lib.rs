@@ -48,6 +48,7 @@
 //! | `json` | yes | `RequestBuilder::json`, `Response::json`, a `CookieJar` in a file |
 //! | `cookies` | yes | the public suffix list, without which cookies are for single hosts only |
 //! | `digest-auth` | yes | the hashes of [`DigestAuth`] |
+//! | `log`, `tracing` | `log` | lines for the crates of these names, and none without a logger: see [`observe`] |
 //! | `charset-detect` | no | a guess at the charset of a text that does not name it |
 
 #![forbid(unsafe_code)]
@@ -75,6 +76,7 @@ mod limits;
 mod make_headers;
 pub mod multipart;
 mod net;
+pub mod observe;
 mod pool;
 mod pools;
 mod random;
@@ -102,6 +104,7 @@ pub use limits::Limits;
 pub use make_headers::{MakeHeaders, make_headers};
 pub use net::options::{SocketOption, SourceAddress};
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};
+pub use observe::Listener;
 pub use pool::stats::{CloseReason, PoolStats};
 pub use pools::{
     ConnectionPool, ConnectionPoolBuilder, PoolContext, PoolManager, PoolManagerBuilder, connection_from_url,

@@ -16,8 +16,10 @@ use crate::dial::{self, DialContext, Target};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::exchange::{Common, Wire};
 use crate::headers::Headers;
+use crate::net::abort::AbortCell;
 use crate::net::transport::Transport;
-use crate::pool::gate::Gate;
+use crate::observe::Observer;
+use crate::pool::gate::{Gate, Watch};
 use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
 use crate::pool::parts::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
@@ -34,6 +36,7 @@ pub(crate) struct EngineConfig {
     pub(crate) pool_timeout: Option<Duration>,
     pub(crate) connection: ConnectionConfig,
     pub(crate) num_pools: Option<usize>,
+    pub(crate) observer: Observer,
 }
 
 /// How the requests of one kind of client differ from those of another.
@@ -110,16 +113,20 @@ pub(crate) struct Engine {
     pub(crate) pool_timeout: Option<Duration>,
     pub(crate) connection: Arc<ConnectionConfig>,
     pub(crate) registry: Registry,
+    pub(crate) observer: Observer,
 }
 
 impl Engine {
     pub(crate) fn new(config: EngineConfig) -> Arc<Engine> {
+        let observer = config.observer;
+        let watch = observer.is_listening().then(|| Box::new(observer.clone()) as Box<dyn Watch<PoolKey>>);
         Arc::new(Engine {
-            gate: Gate::new(config.settings, config.probe_after),
+            gate: Gate::new(config.settings, config.probe_after, watch),
             origins: Origins::default(),
             pool_timeout: config.pool_timeout,
             connection: Arc::new(config.connection),
             registry: Registry::new(config.num_pools),
+            observer,
         })
     }
 
@@ -148,13 +155,24 @@ impl Engine {
         deadline: Deadline,
         timeout: &Timeout,
     ) -> Result<PoolLease> {
-        let (cell, config) = (permit.abort_cell(), key.config());
-        let context = DialContext::new(deadline, timeout, &cell);
+        let cell = permit.abort_cell();
+        let dial = self.observer.dialing(key.origin());
+        match self.dial(&cell, key, deadline, timeout) {
+            Ok(wire) => Ok(permit.opened(Box::new(Connection { wire, cell, record: dial.opened() }))),
+            Err(error) => {
+                dial.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn dial(&self, cell: &Arc<AbortCell>, key: &PoolKey, deadline: Deadline, timeout: &Timeout) -> Result<Wire> {
+        let (context, config) = (DialContext::new(deadline, timeout, cell), key.config());
         let target = Target::new(key.origin());
         let wire = match &config.dialer {
             None => dial::direct(&target, &config.tls, &config.sockets, &context)?,
             Some(dialer) => {
-                let wire = Wire::of(dialer.dial(&target, &context)?, &cell);
+                let wire = Wire::of(dialer.dial(&target, &context)?, cell);
                 if target.is_encrypted() && !wire.info().encrypted {
                     return Err(Error::new(ErrorKind::Tls, Phase::Tls)
                         .with_source("the dialer gave a connection that is not encrypted for an https URL"));
@@ -165,7 +183,7 @@ impl Engine {
         if context.wait().is_cancelled() {
             return Err(Error::new(ErrorKind::Closed, Phase::Connect));
         }
-        Ok(permit.opened(Box::new(Connection { wire, cell })))
+        Ok(wire)
     }
 }
 

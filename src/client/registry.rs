@@ -163,7 +163,7 @@ mod tests {
     fn pool(registry: &Registry, name: &str, config: &Arc<ConnectionConfig>) -> Found {
         let settings =
             Settings { open_limit: None, idle_limit: None, total_limit: None, idle_timeout: None, max_age: None };
-        registry.pool(&origin(name), config, |key| Gate::new(settings, std::time::Duration::ZERO).pin(key))
+        registry.pool(&origin(name), config, |key| Gate::new(settings, std::time::Duration::ZERO, None).pin(key))
     }
 
     fn names(registry: &Registry) -> Vec<String> {

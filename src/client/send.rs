@@ -12,6 +12,7 @@ use super::request::Request;
 use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Trace};
 use crate::h1::{Framing, Head};
+use crate::observe;
 use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
@@ -79,6 +80,7 @@ impl<'a> Hop<'a> {
                     let again = self.may_replay() && replay::decide(&self.attempt(&lease, sent, trace, end));
                     // An answer in hand is worth more than a body that turns out to go back nowhere.
                     if !again || self.request.body.rewind().is_err() {
+                        self.tell(&lease, received.head.status);
                         return Ok(Answered { received, sent, lease, buffers, deadline: self.deadline });
                     }
                     left = true;
@@ -99,6 +101,11 @@ impl<'a> Hop<'a> {
             }
             lease = self.renew(lease).map_err(|error| error.with_maybe_processed(left))?;
         }
+    }
+
+    fn tell(&self, lease: &PoolLease, status: StatusCode) {
+        let (id, Request { method, url, .. }) = (lease.conn().record.id(), &*self.request);
+        self.engine.observer.answered(&observe::Answered { id, method, url, status });
     }
 
     /// The request is sent again: the body goes back to its start, and a fresh connection takes the place of the dead.

@@ -88,6 +88,7 @@ pub(crate) enum Turn<C> {
 #[must_use = "the connection must be closed and its unit settled"]
 pub(crate) struct Victim<C> {
     pub(crate) conn: C,
+    pub(crate) reason: CloseReason,
     pub(crate) settle: Settle,
 }
 
@@ -288,9 +289,10 @@ impl<P: Parts> Core<P> {
         let conn = self.take_idle(id);
         if expired {
             // Its unit stays: the caller closes it and dials in its place.
-            self.count_closed(id, self.expiry_reason(id, now));
+            let reason = self.expiry_reason(id, now);
+            self.count_closed(id, reason);
             self.set_dialing(id);
-            let victim = Victim { conn, settle: Settle::Kept };
+            let victim = Victim { conn, reason, settle: Settle::Kept };
             return (Checkout::Granted(Grant::Permit { unit: UnitId(id) }), [Some(victim), None]);
         }
         self.count(self.units[id].filed, |stats| stats.reused += 1);
@@ -308,11 +310,12 @@ impl<P: Parts> Core<P> {
         let own = !self.has_own_room(endpoint);
         let victim = if own { self.oldest_of(endpoint) } else { self.idle.oldest() }?;
         let conn = self.take_idle(victim);
-        self.count_closed(victim, CloseReason::EvictedForLimit);
+        let reason = CloseReason::EvictedForLimit;
+        self.count_closed(victim, reason);
         if self.units[victim].endpoint == endpoint {
             self.refile(victim, filed);
             self.set_dialing(victim);
-            return Some((UnitId(victim), Victim { conn, settle: Settle::Kept }));
+            return Some((UnitId(victim), Victim { conn, reason, settle: Settle::Kept }));
         }
         // The victim still counts for its own endpoint until it is closed; its place under the total goes to the
         // caller, who closes it before dialing.
@@ -321,7 +324,7 @@ impl<P: Parts> Core<P> {
         unit.transferred = true;
         self.transferred += 1;
         let unit = self.new_unit(filed, abort());
-        Some((unit, Victim { conn, settle: Settle::Release(UnitId(victim)) }))
+        Some((unit, Victim { conn, reason, settle: Settle::Release(UnitId(victim)) }))
     }
 
     /// What became of a ticket. Anything but `Waiting` ends it.
@@ -400,7 +403,7 @@ impl<P: Parts> Core<P> {
         conn: P::Conn,
         now: Instant,
         keep_until: Option<Instant>,
-    ) -> Result<(), (CloseReason, Victim<P::Conn>)> {
+    ) -> Result<(), Victim<P::Conn>> {
         let id = unit.0;
         let Unit { endpoint, filed, born, .. } = self.units[id];
         // Callers read the clock before they get the lock: a time that comes late must not put the list out of order.
@@ -409,7 +412,7 @@ impl<P: Parts> Core<P> {
         if let Some((reason, settle)) = self.refusal(id, now, expires) {
             self.units[id].state = State::Closing;
             self.count_closed(id, reason);
-            return Err((reason, Victim { conn, settle }));
+            return Err(Victim { conn, reason, settle });
         }
         let unit = &mut self.units[id];
         unit.since = Some(now);

@@ -159,7 +159,7 @@ impl Script {
                 let keep_until = words.first().map(|at| self.at(at));
                 match self.core.checkin(unit, conn, self.now, keep_until) {
                     Ok(()) => "kept".to_string(),
-                    Err((reason, victim)) => format!("{reason:?}{}", self.closing([victim])),
+                    Err(victim) => format!("{:?}", victim.reason) + &self.closing([victim]),
                 }
             }
             (Hand::Conn { unit, since, .. }, "renews") => {

@@ -16,6 +16,7 @@ use super::core::{
 use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;
 use crate::net::abort::AbortCell;
+use crate::observe::is_telling;
 use crate::sync::{Condvar, Mutex, wait_until};
 use crate::time::Deadline;
 
@@ -24,8 +25,23 @@ pub(crate) trait Pooled {
     /// Whether a request may be sent on it after it sat idle; if not, why. Must not block.
     fn probe(&self) -> Result<(), CloseReason>;
 
+    /// A caller has it now, and had come back from its last at that time; `None` for a new one.
+    fn begin_use(&mut self, since: Option<Instant>);
+
     /// Tells apart this use of the connection from the next, so that an abort of this one cannot hit that.
-    fn end_use(&self);
+    fn end_use(&mut self);
+
+    /// It is about to be closed, for that reason.
+    fn ends(&mut self, reason: CloseReason);
+
+    /// It is closed because the pool is full, as were so many so far, this one included.
+    fn is_surplus(&self, count: u64);
+}
+
+/// Is told who waits. Called without the lock.
+pub(crate) trait Watch<K>: Send + Sync {
+    fn waiting(&self, key: &K);
+    fn waited(&self, key: &K, waited: Duration, granted: bool);
 }
 
 struct Kit<K, C>(PhantomData<(K, C)>);
@@ -49,6 +65,7 @@ pub(crate) struct Gate<K: Key, C> {
     parked: Condvar,
     settings: Settings,
     probe_after: Duration,
+    watch: Option<Box<dyn Watch<K>>>,
 }
 
 /// What a checkout gives: a connection that is open, or the right to open one.
@@ -71,8 +88,8 @@ pub(crate) enum Refused {
 }
 
 impl<K: Key, C: Pooled> Gate<K, C> {
-    pub(crate) fn new(settings: Settings, probe_after: Duration) -> Arc<Self> {
-        Arc::new(Gate { core: Mutex::new(Core::new(settings)), parked: Condvar::new(), settings, probe_after })
+    pub(crate) fn new(settings: Settings, probe_after: Duration, watch: Option<Box<dyn Watch<K>>>) -> Arc<Self> {
+        Arc::new(Gate { core: Mutex::new(Core::new(settings)), parked: Condvar::new(), settings, probe_after, watch })
     }
 
     /// A connection or a permit for `key`; waits in line for it until the deadline.
@@ -80,7 +97,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         let now = Instant::now();
         let idle = self.core.lock().reuse(key, now);
         match idle {
-            Some(idle) if self.is_trusted(idle.since, idle.suspect, now) => Ok(Checked::Lease(self.lease(idle).0)),
+            Some(idle) if self.is_trusted(idle.since, idle.suspect, now) => Ok(self.lease(idle).0.begin()),
             Some(idle) => Ok(self.probe(self.hold(Grant::Conn(idle)), now)),
             None => self.open_or_wait(key, deadline, now),
         }
@@ -99,18 +116,39 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         let mut core = self.core.lock();
         let (checkout, victims) = core.checkout(key, now, || Arc::new(AbortCell::new()), waker);
         drop(core);
-        let (grant, now) = match checkout {
-            Checkout::Granted(grant) => (grant, now),
+        let (held, now) = match checkout {
+            Checkout::Granted(grant) => (self.hold(grant), now),
             Checkout::Closed => return Err(Refused::Closed),
             // How long a connection has been idle counts from here on: the wait may have been long.
-            Checkout::Queued(ticket) => (self.wait(key, ticket, &waker(), deadline, now)?, Instant::now()),
+            Checkout::Queued(ticket) => {
+                // What a listener waits for may be in the hands of the call that it was told by.
+                let deadline =
+                    if is_telling() { Deadline::after(now, Some(Duration::ZERO), Bound::Pool) } else { deadline };
+                (self.queue(key, ticket, &waker(), deadline, now)?, Instant::now())
+            }
         };
         // Before the grant is used: a permit may stand for the place of one of these.
-        let held = self.hold(grant);
         if victims.iter().any(Option::is_some) {
             self.bury(victims.into_iter().flatten());
         }
         Ok(self.probe(held, now))
+    }
+
+    fn queue(
+        self: &Arc<Self>,
+        key: &K,
+        ticket: Ticket,
+        parker: &Condvar,
+        deadline: Deadline,
+        started: Instant,
+    ) -> Result<Held<K, C>, Refused> {
+        let Some(watch) = &self.watch else {
+            return Ok(self.hold(self.wait(key, ticket, parker, deadline, started)?));
+        };
+        watch.waiting(key);
+        let held = self.wait(key, ticket, parker, deadline, started).map(|grant| self.hold(grant));
+        watch.waited(key, started.elapsed(), held.is_ok());
+        held
     }
 
     fn wait(
@@ -176,11 +214,11 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                 Held::Lease(lease, suspect) => (lease, suspect),
             };
             if self.is_trusted(lease.since.unwrap_or(now), suspect, now) {
-                return Checked::Lease(lease);
+                return lease.begin();
             }
-            let Err(reason) = lease.conn.probe() else { return Checked::Lease(lease) };
+            let Err(reason) = lease.conn.probe() else { return lease.begin() };
             let since = lease.since.unwrap_or(now);
-            let mut unit = lease.close();
+            let mut unit = lease.close(reason);
             let Some(id) = unit.id.take() else { return Checked::Permit(Permit { unit }) };
             let (grant, victim) = self.core.lock().replace_dead(id, since, reason, now);
             held = self.hold(grant);
@@ -199,12 +237,21 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     /// Closes a connection, then settles its unit; and so on with what that frees.
     fn bury_one(&self, victim: Victim<C>) {
         let mut next = Some(victim);
-        while let Some(Victim { conn, settle }) = next {
+        while let Some(Victim { mut conn, reason, settle }) = next {
             // Dropped after the connection, also when closing that panics: the unit comes back all the same.
             let settler = Settler { gate: self, settle: Some(settle) };
+            conn.ends(reason);
             drop(conn);
             next = settler.settle();
         }
+    }
+
+    #[cold]
+    fn bury_refused(&self, victim: Victim<C>, count: u64) {
+        if victim.reason == CloseReason::PoolFull {
+            victim.conn.is_surplus(count);
+        }
+        self.bury([victim]);
     }
 
     /// Sleeps until then, as a call does between two tries; not for one moment in a gate that is closed, and as long as
@@ -412,29 +459,38 @@ impl<K: Key, C: Pooled> Lease<K, C> {
         self.since.is_some()
     }
 
+    fn begin(mut self) -> Checked<K, C> {
+        self.conn.begin_use(self.since);
+        Checked::Lease(self)
+    }
+
     /// Returns the connection to the pool, or to the next in line. Closed where the pool does not keep it.
-    pub(crate) fn give_back(self, keep_until: Option<Instant>) {
+    pub(crate) fn give_back(mut self, keep_until: Option<Instant>) {
         // First of all: should it panic, the lease is still whole, and its drop gives the unit back.
         self.conn.end_use();
         let Lease { conn, mut unit, .. } = self;
         let Some(id) = unit.id.take() else { return };
         let now = Instant::now();
-        let refused = unit.gate.core.lock().checkin(id, conn, now, keep_until);
-        if let Err((_, victim)) = refused {
-            unit.gate.bury([victim]);
+        let refused = {
+            let mut core = unit.gate.core.lock();
+            core.checkin(id, conn, now, keep_until).map_err(|victim| (core.count_of(victim.reason), victim))
+        };
+        if let Err((count, victim)) = refused {
+            unit.gate.bury_refused(victim, count);
         }
     }
 
     /// Closes the connection for that reason, and gives its unit back.
     pub(crate) fn discard(mut self, reason: CloseReason) {
         self.unit.reason = Some(reason);
+        self.conn.ends(reason);
     }
 
     /// Closes the connection and keeps its unit, to open another in its place.
     pub(crate) fn renew(mut self, reason: CloseReason) -> Permit<K, C> {
         self.unit.reason = Some(reason);
         let since = self.since;
-        let mut unit = self.close();
+        let mut unit = self.close(reason);
         if let Some(id) = unit.id {
             let since = since.unwrap_or_else(Instant::now);
             unit.gate.core.lock().renew(id, since, reason);
@@ -443,9 +499,10 @@ impl<K: Key, C: Pooled> Lease<K, C> {
         Permit { unit }
     }
 
-    fn close(self) -> Unit<K, C> {
+    fn close(self, reason: CloseReason) -> Unit<K, C> {
         // Unwinding out of the connection's drop still drops the unit, and so gives it back.
-        let Lease { conn, unit, .. } = self;
+        let Lease { mut conn, unit, .. } = self;
+        conn.ends(reason);
         drop(conn);
         unit
     }
@@ -471,6 +528,8 @@ impl<K: Key, C: Pooled> Permit<K, C> {
             self.unit.gate.core.lock().opened(id, Instant::now());
         }
         self.unit.reason = Some(CloseReason::Failed);
-        Lease { conn, since: None, unit: self.unit }
+        let mut lease = Lease { conn, since: None, unit: self.unit };
+        lease.conn.begin_use(None);
+        lease
     }
 }

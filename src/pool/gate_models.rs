@@ -76,7 +76,13 @@ impl Pooled for Socket {
         if self.dead.get() { Err(CloseReason::PeerClosed) } else { Ok(()) }
     }
 
-    fn end_use(&self) {}
+    fn begin_use(&mut self, _: Option<Instant>) {}
+
+    fn ends(&mut self, _: CloseReason) {}
+
+    fn is_surplus(&self, _: u64) {}
+
+    fn end_use(&mut self) {}
 }
 
 /// How a visitor leaves.
@@ -106,7 +112,7 @@ impl World {
         let settings = Settings { open_limit, total_limit, idle_limit: None, idle_timeout: None, max_age: None };
         let sockets = Arc::new(Sockets { open: AtomicUsize::new(0), settings });
         // Every connection is probed, so that no decision hangs on the clock.
-        World { gate: Gate::new(settings, Duration::ZERO), sockets, deadline: Deadline::NEVER }
+        World { gate: Gate::new(settings, Duration::ZERO, None), sockets, deadline: Deadline::NEVER }
     }
 
     /// Waits have a bound, which passes just as they end.

@@ -63,7 +63,13 @@ impl Pooled for Socket {
         if self.dead.get() { Err(CloseReason::PeerClosed) } else { Ok(()) }
     }
 
-    fn end_use(&self) {
+    fn begin_use(&mut self, _: Option<Instant>) {}
+
+    fn ends(&mut self, _: CloseReason) {}
+
+    fn is_surplus(&self, _: u64) {}
+
+    fn end_use(&mut self) {
         if self.panics_on_return.get() {
             unwind();
         }
@@ -173,7 +179,7 @@ fn visit(pool: &Pool, keys: &[Key], sockets: &Arc<Sockets>, dice: &mut Dice) {
 #[test]
 fn many_threads_share_few_connections() {
     for (settings, keys) in [(open_limit(8), &[X1, X1, X2][..]), (total_limit(8), &[X1, X1, X2, Y1])] {
-        let (pool, sockets) = (Gate::new(settings, Duration::ZERO), Arc::new(Sockets::default()));
+        let (pool, sockets) = (Gate::new(settings, Duration::ZERO, None), Arc::new(Sockets::default()));
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -214,7 +220,7 @@ fn who_trusts_nothing_looks_at_what_came_back_just_now() {
         ("always", Duration::MAX, now, true),
     ];
     for (row, probe_after, since, expected) in table {
-        let pool: Pool = Gate::new(NO_LIMITS, probe_after);
+        let pool: Pool = Gate::new(NO_LIMITS, probe_after, None);
         assert_eq!(pool.is_trusted(since, false, now), expected, "{row}");
         assert!(!pool.is_trusted(since, true, now), "{row}");
     }
@@ -222,7 +228,7 @@ fn who_trusts_nothing_looks_at_what_came_back_just_now() {
 
 #[test]
 fn threads_are_served_in_turn() {
-    let (pool, sockets) = (Gate::new(open_limit(8), Duration::MAX), Arc::new(Sockets::default()));
+    let (pool, sockets) = (Gate::new(open_limit(8), Duration::MAX, None), Arc::new(Sockets::default()));
     let (start, done) = (Barrier::new(64), AtomicBool::new(false));
     let counts: Vec<usize> = thread::scope(|scope| {
         let visits = || {
@@ -250,7 +256,7 @@ fn threads_are_served_in_turn() {
 
 #[test]
 fn who_waits_for_the_total_is_served_by_age() {
-    let (pool, sockets) = (Gate::new(total_limit(1), Duration::MAX), Arc::new(Sockets::default()));
+    let (pool, sockets) = (Gate::new(total_limit(1), Duration::MAX, None), Arc::new(Sockets::default()));
     let first = lease(&pool, X1, &sockets);
     let served = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -271,7 +277,7 @@ fn who_waits_for_the_total_is_served_by_age() {
 
 #[test]
 fn no_time_to_wait_is_a_try() {
-    let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX), Arc::new(Sockets::default()));
+    let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX, None), Arc::new(Sockets::default()));
     let first = lease(&pool, X1, &sockets);
     let refused = pool.checkout(&X1, within(Duration::ZERO)).err();
     let Some(Refused::TimedOut { bound: Bound::Pool, waited, in_use: 1, queued: 0 }) = refused else {
@@ -288,7 +294,7 @@ fn no_time_to_wait_is_a_try() {
 
 #[test]
 fn a_wait_ends_at_its_deadline() {
-    let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX), Arc::new(Sockets::default()));
+    let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX, None), Arc::new(Sockets::default()));
     let first = lease(&pool, X1, &sockets);
     let limit = Duration::from_millis(30);
     match pool.checkout(&X1, within(limit)).err() {
@@ -301,7 +307,7 @@ fn a_wait_ends_at_its_deadline() {
 
 #[test]
 fn closing_wakes_who_waits() {
-    let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX), Arc::new(Sockets::default()));
+    let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX, None), Arc::new(Sockets::default()));
     let first = lease(&pool, X1, &sockets);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| pool.checkout(&X1, soon()).err());
@@ -327,7 +333,7 @@ fn a_sleep_ends_at_its_time_or_when_the_pool_is_closed() {
     ];
     for (what, end, is_closed) in ends {
         let (pool, stays, asked) =
-            (Gate::<Key, Socket>::new(NO_LIMITS, Duration::MAX), AtomicBool::new(true), AtomicBool::new(false));
+            (Gate::<Key, Socket>::new(NO_LIMITS, Duration::MAX, None), AtomicBool::new(true), AtomicBool::new(false));
         let until = Instant::now() + if is_closed { GIVE_UP } else { Duration::from_millis(20) };
         thread::scope(|scope| {
             let sleeper = scope.spawn(|| {
@@ -357,7 +363,7 @@ fn close_key(pool: &Pool, stays: &AtomicBool) {
 
 #[test]
 fn a_pin_keeps_the_counts_of_its_key() {
-    let (pool, sockets) = (Gate::new(NO_LIMITS, Duration::MAX), Arc::new(Sockets::default()));
+    let (pool, sockets) = (Gate::new(NO_LIMITS, Duration::MAX, None), Arc::new(Sockets::default()));
     let pin = pool.pin(&X1);
     for key in [X1, X2] {
         lease(&pool, key, &sockets).discard(CloseReason::NotReusable);
@@ -374,7 +380,7 @@ fn a_pin_keeps_the_counts_of_its_key() {
 
 #[test]
 fn a_wait_counts_for_its_key() {
-    let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX), Arc::new(Sockets::default()));
+    let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX, None), Arc::new(Sockets::default()));
     let first = lease(&pool, X1, &sockets);
     let pin = pool.pin(&X2);
     for key in [X1, X2] {
@@ -388,7 +394,7 @@ fn a_wait_counts_for_its_key() {
 
 #[test]
 fn retiring_a_key_closes_its_own_connections() {
-    let (pool, sockets) = (Gate::new(NO_LIMITS, Duration::MAX), Arc::new(Sockets::default()));
+    let (pool, sockets) = (Gate::new(NO_LIMITS, Duration::MAX, None), Arc::new(Sockets::default()));
     let leases = [X1, X2, X1].map(|key| lease(&pool, key, &sockets));
     let [idle, other, used] = leases;
     idle.give_back(None);
@@ -403,7 +409,7 @@ fn retiring_a_key_closes_its_own_connections() {
 #[test]
 fn closing_can_reach_into_calls_that_run() {
     for abort in [false, true] {
-        let (pool, sockets) = (Gate::new(NO_LIMITS, Duration::MAX), Arc::new(Sockets::default()));
+        let (pool, sockets) = (Gate::new(NO_LIMITS, Duration::MAX, None), Arc::new(Sockets::default()));
         let [idle, used, dialed] = [X1, X2, Y1].map(|key| permit(&pool, key));
         let cells = [&idle, &used, &dialed].map(Permit::abort_cell);
         idle.opened(Socket::open(&sockets)).give_back(None);
@@ -443,7 +449,7 @@ fn a_unit_comes_back_however_its_owner_ends() {
         }),
     ];
     for (how, act) in acts {
-        let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX), Arc::new(Sockets::default()));
+        let (pool, sockets) = (Gate::new(open_limit(1), Duration::MAX, None), Arc::new(Sockets::default()));
         act(lease(&pool, X1, &sockets), &sockets);
         assert!(pool.checkout(&X1, within(Duration::ZERO)).is_ok(), "{how}");
         assert_all_back(&pool, &sockets);
@@ -453,7 +459,7 @@ fn a_unit_comes_back_however_its_owner_ends() {
 #[test]
 fn all_units_come_back_when_closing_one_of_many_panics() {
     for act in [|pool: &Pool| pool.retire_idle(), |pool: &Pool| pool.close(false)] {
-        let (pool, sockets) = (Gate::new(NO_LIMITS, Duration::MAX), Arc::new(Sockets::default()));
+        let (pool, sockets) = (Gate::new(NO_LIMITS, Duration::MAX, None), Arc::new(Sockets::default()));
         let leases = [X1, X1, Y1].map(|key| lease(&pool, key, &sockets));
         leases[0].conn().panics_on_drop.set(true);
         leases.into_iter().for_each(|lease| lease.give_back(None));
@@ -466,7 +472,7 @@ fn all_units_come_back_when_closing_one_of_many_panics() {
 #[test]
 fn a_stolen_connection_is_closed_before_its_place_is_used() {
     for panics in [false, true] {
-        let (pool, sockets) = (Gate::new(total_limit(1), Duration::MAX), Arc::new(Sockets::default()));
+        let (pool, sockets) = (Gate::new(total_limit(1), Duration::MAX, None), Arc::new(Sockets::default()));
         let first = lease(&pool, X1, &sockets);
         first.conn().panics_on_drop.set(panics);
         first.give_back(None);
@@ -481,7 +487,7 @@ fn a_stolen_connection_is_closed_before_its_place_is_used() {
 
 #[test]
 fn a_dead_connection_is_replaced_without_notice() {
-    let (pool, sockets) = (Gate::new(open_limit(2), Duration::ZERO), Arc::new(Sockets::default()));
+    let (pool, sockets) = (Gate::new(open_limit(2), Duration::ZERO, None), Arc::new(Sockets::default()));
     let [alive, dead] = [X1, X1].map(|key| lease(&pool, key, &sockets));
     dead.conn().dead.set(true);
     alive.give_back(None);
@@ -499,7 +505,7 @@ fn a_dead_connection_is_replaced_without_notice() {
 #[test]
 fn a_connection_handed_over_is_probed_by_the_clock_of_its_arrival() {
     // Older than this is whatever has come through another thread.
-    let (pool, sockets) = (Gate::new(open_limit(1), Duration::from_nanos(1)), Arc::new(Sockets::default()));
+    let (pool, sockets) = (Gate::new(open_limit(1), Duration::from_nanos(1), None), Arc::new(Sockets::default()));
     let first = lease(&pool, X1, &sockets);
     first.conn().dead.set(true);
     thread::scope(|scope| {
@@ -520,7 +526,7 @@ fn debug_says_how_things_stand_in_one_line() {
         (total_limit(10), "open 3/10, idle 1, in use 1, waiting 0, dialing 1"),
         (both, "open 3/10 (at most 4 an endpoint), idle 1, in use 1, waiting 0, dialing 1"),
     ] {
-        let (pool, sockets) = (Gate::new(settings, Duration::MAX), Arc::new(Sockets::default()));
+        let (pool, sockets) = (Gate::new(settings, Duration::MAX, None), Arc::new(Sockets::default()));
         let leases = [X1, Y1].map(|key| lease(&pool, key, &sockets));
         let dial = permit(&pool, X2);
         let [used, idle] = leases;
@@ -538,7 +544,7 @@ fn debug_says_how_things_stand_in_one_line() {
 #[ignore = "counts nothing by itself"]
 fn pairs() {
     let pairs = std::env::var("HOSTPOOL_PAIRS").ok().and_then(|pairs| pairs.parse().ok()).unwrap_or(1000);
-    let pool: Pool = Gate::new(Settings { open_limit: Some(8), idle_limit: Some(8), ..NO_LIMITS }, Duration::MAX);
+    let pool: Pool = Gate::new(Settings { open_limit: Some(8), idle_limit: Some(8), ..NO_LIMITS }, Duration::MAX, None);
     let sockets = Arc::default();
     for _ in 0..pairs {
         match pool.checkout(&X1, Deadline::NEVER) {

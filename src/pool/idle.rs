@@ -57,7 +57,7 @@ impl<P: Parts> Core<P> {
         let conn = self.take_idle(id);
         self.units[id].state = State::Closing;
         self.count_closed(id, reason);
-        Victim { conn, settle: Settle::Release(UnitId(id)) }
+        Victim { conn, reason, settle: Settle::Release(UnitId(id)) }
     }
 
     /// At most two connections that expired, oldest first: so garbage never outlives the pool's next operations, and no

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::gate::Pooled;
+use super::gate::{Pooled, Watch};
 use super::parts::Key;
 use super::stats::CloseReason;
 use crate::dial::Dialer;
@@ -12,6 +13,7 @@ use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::options::SocketConfig;
 use crate::net::transport::{Probe, Transport};
+use crate::observe::{Observer, Record};
 use crate::tls::TlsConfig;
 use crate::url::{Origin, Scheme};
 
@@ -114,6 +116,8 @@ impl Key for PoolKey {
 pub(crate) struct Connection {
     pub(crate) wire: Wire,
     pub(crate) cell: Arc<AbortCell>,
+    /// Last of all, so that what it tells of is done.
+    pub(crate) record: Record,
 }
 
 impl Pooled for Box<Connection> {
@@ -125,8 +129,31 @@ impl Pooled for Box<Connection> {
         }
     }
 
-    fn end_use(&self) {
+    fn begin_use(&mut self, since: Option<Instant>) {
+        self.record.begin_use(since);
+    }
+
+    fn end_use(&mut self) {
         self.cell.next_use();
+        self.record.end_use();
+    }
+
+    fn ends(&mut self, reason: CloseReason) {
+        self.record.ends(reason);
+    }
+
+    fn is_surplus(&self, count: u64) {
+        self.record.is_surplus(count);
+    }
+}
+
+impl Watch<PoolKey> for Observer {
+    fn waiting(&self, key: &PoolKey) {
+        self.waiting(key.origin());
+    }
+
+    fn waited(&self, key: &PoolKey, waited: Duration, granted: bool) {
+        self.waited(key.origin(), waited, granted);
     }
 }
 

@@ -104,6 +104,10 @@ impl<P: Parts> Core<P> {
         self.count_for(key, |stats| stats.replayed += 1);
     }
 
+    pub(crate) fn count_of(&self, reason: CloseReason) -> u64 {
+        self.stats.closed(reason)
+    }
+
     pub(crate) fn stats(&self) -> PoolStats {
         let idle = self.idle.len();
         let open = self.units.len();

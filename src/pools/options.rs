@@ -7,6 +7,7 @@ use crate::client::{Engine, EngineConfig};
 use crate::dial::Dialer;
 use crate::error::{Error, Result};
 use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
+use crate::observe::Observer;
 use crate::pool::key::ConnectionConfig;
 use crate::pool::parts::Settings;
 use crate::tls::TlsConfig;
@@ -33,6 +34,7 @@ pub(crate) struct PoolOptions {
     pub(crate) num_pools: Option<usize>,
     pub(crate) source_address: Option<SourceAddress>,
     pub(crate) socket_options: Option<Vec<SocketOption>>,
+    pub(crate) observer: Observer,
 }
 
 impl PoolOptions {
@@ -52,6 +54,7 @@ impl PoolOptions {
             num_pools: None,
             source_address: None,
             socket_options: None,
+            observer: Observer::default(),
         }
     }
 
@@ -106,6 +109,7 @@ impl PoolOptions {
             pool_timeout: self.pool_timeout,
             connection,
             num_pools: self.num_pools,
+            observer: self.observer,
         })
     }
 }
@@ -210,6 +214,13 @@ macro_rules! pool_setters {
         /// Opens connections by a dialer of one's own.
         pub fn dialer(mut self, dialer: impl crate::Dialer + 'static) -> Self {
             self.options.dialer = Some(::std::sync::Arc::new(dialer));
+            self
+        }
+
+        /// Is told what happens: see [`Listener`](crate::Listener).
+        #[doc(alias = "trace_configs")]
+        pub fn listener(mut self, listener: impl crate::Listener + 'static) -> Self {
+            self.options.observer = crate::observe::Observer::new(listener);
             self
         }
 

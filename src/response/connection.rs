@@ -12,6 +12,8 @@ use crate::pool::stats::CloseReason;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
+    /// Its number, as a [`Listener`](crate::Listener) and the log name it: from 1, and unique in the process.
+    pub id: u64,
     /// The address of the peer, where it has one: the server, or the proxy in front of it.
     pub remote: Option<SocketAddr>,
     /// Whether the bytes are encrypted on their way.
@@ -49,8 +51,14 @@ impl Response {
     #[doc(alias = "isclosed")]
     #[doc(alias = "closed")]
     pub fn connection(&self) -> Option<ConnectionInfo> {
-        let info = self.connection.as_ref()?.lease.conn().wire.info();
-        Some(ConnectionInfo { remote: info.remote, encrypted: info.encrypted, reused: self.reused })
+        let connection = self.connection.as_ref()?.lease.conn();
+        let info = connection.wire.info();
+        Some(ConnectionInfo {
+            id: connection.record.id(),
+            remote: info.remote,
+            encrypted: info.encrypted,
+            reused: self.reused,
+        })
     }
 
     /// Bytes of the body that have been received so far, without what frames them, and before any decoding.

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::exchange::Common;
 use crate::headers::Headers;
 use crate::limits::Limits;
+use crate::observe::{Listener, Observer};
 use crate::pools::PoolManager;
 use crate::response::Response;
 use crate::retry::Retry;
@@ -41,6 +42,7 @@ use crate::url::Origins;
 pub struct SessionBuilder {
     connector: Option<PoolManager>,
     tls: Option<TlsConfig>,
+    observer: Observer,
     jar: Option<CookieJar>,
     /// For the jar, whichever that will be.
     cookies: Vec<Cookie>,
@@ -51,7 +53,15 @@ pub struct SessionBuilder {
 
 impl SessionBuilder {
     pub(super) fn new() -> SessionBuilder {
-        SessionBuilder { connector: None, tls: None, jar: None, cookies: Vec::new(), policy: policy(), wrong: None }
+        SessionBuilder {
+            connector: None,
+            tls: None,
+            observer: Observer::default(),
+            jar: None,
+            cookies: Vec::new(),
+            policy: policy(),
+            wrong: None,
+        }
     }
 
     /// The pools to use, with their limits and TLS; they may be shared with others. Their headers, timeouts and
@@ -72,6 +82,13 @@ impl SessionBuilder {
     /// How TLS connections are made, for a session without a connector of its own.
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Is told what happens, in a session without a connector of its own: see [`Listener`].
+    #[doc(alias = "trace_configs")]
+    pub fn listener(mut self, listener: impl Listener + 'static) -> Self {
+        self.observer = Observer::new(listener);
         self
     }
 
@@ -341,13 +358,16 @@ impl SessionBuilder {
     /// The session. Errors with the first thing that was wrong with what was given, or if options contradict each
     /// other.
     pub fn build(self) -> Result<Session> {
-        let SessionBuilder { connector: pools, tls, jar, cookies, mut policy, wrong } = self;
+        let SessionBuilder { connector: pools, tls, observer, jar, cookies, mut policy, wrong } = self;
         if let Some(error) = wrong {
             return Err(error);
         }
         check_policy(&mut policy)?;
         if pools.is_some() && tls.is_some() {
             return Err(Error::config("a connector has its own TLS configuration; give it there"));
+        }
+        if pools.is_some() && observer.is_listening() {
+            return Err(Error::config("a connector has its own listener; give it there"));
         }
         if policy.cookies.is_some() && !cookies.is_empty() {
             return Err(Error::config("cookies need a jar, and the session has another store"));
@@ -357,7 +377,7 @@ impl SessionBuilder {
             cookies.iter().try_for_each(|cookie| jar.insert_shared(&cookie.name(), &cookie.value()))?;
             policy.cookies = Some(Arc::new(jar.clone()));
         }
-        let connector = pools.unwrap_or_else(|| connector(tls, None));
+        let connector = pools.unwrap_or_else(|| connector(tls, observer, None));
         Ok(Session { connector, jar, policy: Arc::new(policy) })
     }
 

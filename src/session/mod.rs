@@ -18,6 +18,7 @@ use crate::client::sealed::Sealed;
 use crate::client::{IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
 use crate::cookies::CookieJar;
 use crate::error::{Error, Result};
+use crate::observe::Observer;
 use crate::pools::{PoolManager, PoolOptions, verbs};
 use crate::redirect::{Rewrite, Rules};
 use crate::response::Response;
@@ -56,7 +57,7 @@ impl Session {
     pub fn new() -> Session {
         let jar = CookieJar::new();
         let policy = Policy { cookies: Some(Arc::new(jar.clone())), ..policy() };
-        Session { connector: connector(None, None), jar: Some(jar), policy: Arc::new(policy) }
+        Session { connector: connector(None, Observer::default(), None), jar: Some(jar), policy: Arc::new(policy) }
     }
 
     /// A session that differs from the defaults.
@@ -207,7 +208,7 @@ fn policy() -> Policy {
 }
 
 /// The pools of a session that was given none: every idle connection is kept, or `idle_limit` of them.
-fn connector(tls: Option<TlsConfig>, idle_limit: Option<usize>) -> PoolManager {
-    let options = PoolOptions { tls, ..PoolOptions::new(None, Duration::from_secs(30)) };
+fn connector(tls: Option<TlsConfig>, observer: Observer, idle_limit: Option<usize>) -> PoolManager {
+    let options = PoolOptions { tls, observer, ..PoolOptions::new(None, Duration::from_secs(30)) };
     PoolManager::from_engine(options.engine(None, idle_limit))
 }

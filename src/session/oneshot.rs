@@ -6,11 +6,12 @@ use http::Method;
 
 use super::{Session, connector, policy};
 use crate::client::{IntoUrl, Policy, RequestBuilder};
+use crate::observe::Observer;
 
 /// The session of the free functions: each request has a connection of its own, closed behind it.
 static ONE_SHOTS: LazyLock<Session> = LazyLock::new(|| {
     let policy = Policy { close: true, ..policy() };
-    Session { connector: connector(None, Some(0)), jar: None, policy: Arc::new(policy) }
+    Session { connector: connector(None, Observer::default(), Some(0)), jar: None, policy: Arc::new(policy) }
 });
 
 /// A request on a connection of its own, without a session.

@@ -11,6 +11,7 @@ mod downloads;
 mod http_crate;
 mod limits;
 mod multipart;
+mod observing;
 mod pooling;
 mod replay;
 mod requests;

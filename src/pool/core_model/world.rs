@@ -257,8 +257,8 @@ impl World {
         let real = self.core.checkin(hand.unit, conn, self.at(now), keep.map(|keep| self.at(keep)));
         match (real, self.model.checkin(hand.place, conn, now, keep)) {
             (Ok(()), Ok(())) => {}
-            (Err((real, victim)), Err((expected, gone))) => {
-                assert_eq!(real, expected);
+            (Err(victim), Err((expected, gone))) => {
+                assert_eq!(victim.reason, expected);
                 self.close_all(vec![victim], vec![gone], None);
             }
             (real, expected) => panic!("{real:?} instead of {expected:?}"),

@@ -1,0 +1,528 @@
+//! What happens inside, told to a [`Listener`] and to the log.
+//!
+//! Events are told outside the pool's lock, on the thread that they happen on. Whatever a listener does, the pool's
+//! books stay right: its panics end here, and its own requests are neither told of nor kept waiting for a connection.
+//!
+//! The log is that of the crate `log` (feature `log`) or `tracing` (feature `tracing`). No header, no user name or
+//! password, and no query of a URL is ever written to it.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+
+use crate::error::{Error, ErrorKind};
+use crate::pool::stats::CloseReason;
+use crate::url::{Origin, Url};
+
+/// Is told what a client does, as it happens: which connections are opened, used, given back and closed, who waits,
+/// and what becomes of requests.
+///
+/// Every method has a default that does nothing. They are called on the thread of the caller whom the event belongs to,
+/// who goes on when the listener is done; one of them may be called on several threads at once. Between threads there
+/// is no order: of a connection that goes from hand to hand the next user may be told of first.
+///
+/// A listener may use the client that it listens to. What it does is not told to it again, and its requests do not wait
+/// in line: at a limit they fail at once with [`ErrorKind::PoolTimeout`], as its own thread may hold the connection
+/// they would wait for. A panic ends the listener's call and nothing else. A listener that owns the client it listens to
+/// keeps it alive: a [`Weak`](std::sync::Weak) does not.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+/// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+/// use hostpool::observe::{Acquired, Dialed};
+/// use hostpool::{Listener, PoolManager};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// #[derive(Default)]
+/// struct Counts {
+///     opened: AtomicU64,
+///     reused: AtomicU64,
+/// }
+///
+/// impl Listener for Counts {
+///     fn dialed(&self, event: &Dialed<'_>) {
+///         self.opened.fetch_add(u64::from(event.error.is_none()), Ordering::Relaxed);
+///     }
+///     fn acquired(&self, event: &Acquired<'_>) {
+///         self.reused.fetch_add(u64::from(event.reused), Ordering::Relaxed);
+///     }
+/// }
+///
+/// let counts = Arc::new(Counts::default());
+/// let http = PoolManager::builder().listener(counts.clone()).build()?;
+/// for _ in 0..3 {
+///     http.get(&url).send()?.text()?;
+/// }
+/// assert_eq!(counts.opened.load(Ordering::Relaxed), 1);
+/// assert_eq!(counts.reused.load(Ordering::Relaxed), 2);
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[doc(alias = "TraceConfig")]
+pub trait Listener: Send + Sync {
+    /// A call begins to wait for a connection, at a limit.
+    #[doc(alias = "on_connection_queued_start")]
+    fn waiting(&self, event: &Waiting<'_>) {
+        let _ = event;
+    }
+
+    /// It has waited.
+    #[doc(alias = "on_connection_queued_end")]
+    fn waited(&self, event: &Waited<'_>) {
+        let _ = event;
+    }
+
+    /// A connection is about to be opened.
+    #[doc(alias = "on_connection_create_start")]
+    fn dialing(&self, event: &Dialing<'_>) {
+        let _ = event;
+    }
+
+    /// It is open, or could not be opened.
+    #[doc(alias = "on_connection_create_end")]
+    fn dialed(&self, event: &Dialed<'_>) {
+        let _ = event;
+    }
+
+    /// A call has got a connection.
+    #[doc(alias = "on_connection_reuseconn")]
+    fn acquired(&self, event: &Acquired<'_>) {
+        let _ = event;
+    }
+
+    /// A connection goes back to its pool, whole. Where the pool does not keep it, it is closed next.
+    fn released(&self, event: &Released<'_>) {
+        let _ = event;
+    }
+
+    /// A connection was closed.
+    fn closed(&self, event: &Closed<'_>) {
+        let _ = event;
+    }
+
+    /// A server has answered: the head of a response is there.
+    #[doc(alias = "on_request_end")]
+    fn answered(&self, event: &Answered<'_>) {
+        let _ = event;
+    }
+
+    /// A request is about to be sent again, after a pause.
+    fn retrying(&self, event: &Retrying<'_>) {
+        let _ = event;
+    }
+
+    /// A redirect is about to be followed.
+    #[doc(alias = "on_request_redirect")]
+    fn redirecting(&self, event: &Redirecting<'_>) {
+        let _ = event;
+    }
+}
+
+/// A listener that is shared with the program.
+impl<L: Listener + ?Sized> Listener for Arc<L> {
+    fn waiting(&self, event: &Waiting<'_>) {
+        (**self).waiting(event);
+    }
+
+    fn waited(&self, event: &Waited<'_>) {
+        (**self).waited(event);
+    }
+
+    fn dialing(&self, event: &Dialing<'_>) {
+        (**self).dialing(event);
+    }
+
+    fn dialed(&self, event: &Dialed<'_>) {
+        (**self).dialed(event);
+    }
+
+    fn acquired(&self, event: &Acquired<'_>) {
+        (**self).acquired(event);
+    }
+
+    fn released(&self, event: &Released<'_>) {
+        (**self).released(event);
+    }
+
+    fn closed(&self, event: &Closed<'_>) {
+        (**self).closed(event);
+    }
+
+    fn answered(&self, event: &Answered<'_>) {
+        (**self).answered(event);
+    }
+
+    fn retrying(&self, event: &Retrying<'_>) {
+        (**self).retrying(event);
+    }
+
+    fn redirecting(&self, event: &Redirecting<'_>) {
+        (**self).redirecting(event);
+    }
+}
+
+/// A call begins to wait for a connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Waiting<'a> {
+    /// Whom the connection is for.
+    pub origin: &'a Origin,
+}
+
+/// A call has waited for a connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Waited<'a> {
+    /// Whom the connection is for.
+    pub origin: &'a Origin,
+    /// How long.
+    pub waited: Duration,
+    /// Whether it got a connection, or the right to open one. It did not if its time ran out or the pool was closed.
+    pub granted: bool,
+}
+
+/// A connection is about to be opened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Dialing<'a> {
+    /// Whom to.
+    pub origin: &'a Origin,
+    /// The number of the connection, from 1 and unique in the process.
+    pub id: u64,
+}
+
+/// A connection was opened, or could not be.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Dialed<'a> {
+    /// Whom to.
+    pub origin: &'a Origin,
+    /// The number of the connection.
+    pub id: u64,
+    /// How long that took: the lookup of the name, connecting, and the TLS handshake.
+    pub took: Duration,
+    /// Why there is no connection.
+    pub error: Option<&'a ErrorKind>,
+}
+
+/// A call has got a connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Acquired<'a> {
+    /// Whom to.
+    pub origin: &'a Origin,
+    /// The number of the connection.
+    pub id: u64,
+    /// Whether it was used before.
+    pub reused: bool,
+    /// How long it had been idle; zero for a new one.
+    pub idle_for: Duration,
+}
+
+/// A connection goes back to its pool.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Released<'a> {
+    /// Whom to.
+    pub origin: &'a Origin,
+    /// The number of the connection.
+    pub id: u64,
+}
+
+/// A connection was closed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Closed<'a> {
+    /// Whom to.
+    pub origin: &'a Origin,
+    /// The number of the connection.
+    pub id: u64,
+    /// Why.
+    pub reason: CloseReason,
+    /// How long it was open.
+    pub age: Duration,
+    /// How many calls it was used by.
+    pub requests: u64,
+}
+
+/// The head of a response is there.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Answered<'a> {
+    /// The number of the connection.
+    pub id: u64,
+    /// The request's method.
+    pub method: &'a Method,
+    /// The request's URL.
+    pub url: &'a Url,
+    /// The response's status.
+    pub status: StatusCode,
+}
+
+/// A request is about to be sent again.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Retrying<'a> {
+    /// Whom to.
+    pub origin: &'a Origin,
+    /// The request's method.
+    pub method: &'a Method,
+    /// Which time that is: 1 for the first retry.
+    pub attempt: u32,
+    /// How long the call sleeps first.
+    pub wait: Duration,
+    /// What became of the attempt before.
+    pub cause: Cause<'a>,
+}
+
+/// Why a request is sent again.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Cause<'a> {
+    /// It failed.
+    Error(&'a Error),
+    /// It was answered with a status that is retried.
+    Status(StatusCode),
+}
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Error(error) => error.fmt(f),
+            Cause::Status(status) => write!(f, "status {}", status.as_u16()),
+        }
+    }
+}
+
+/// A redirect is about to be followed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Redirecting<'a> {
+    /// The URL that was asked for.
+    pub from: &'a Url,
+    /// Where the server sends the client.
+    pub to: &'a Url,
+    /// The status of the redirect.
+    pub status: StatusCode,
+}
+
+/// Writes a line to the log, whichever there is.
+macro_rules! note {
+    ($level:ident, $($text:tt)+) => {{
+        #[cfg(feature = "log")]
+        ::log::$level!($($text)+);
+        #[cfg(feature = "tracing")]
+        ::tracing::$level!($($text)+);
+        #[cfg(not(any(feature = "log", feature = "tracing")))]
+        let _ = ::std::format_args!($($text)+);
+    }};
+}
+
+thread_local! {
+    /// A listener runs on this thread.
+    static TELLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the caller is a listener, which must not be kept waiting.
+pub(crate) fn is_telling() -> bool {
+    TELLING.get()
+}
+
+/// Whom to tell: nobody, or a listener. The log is written in either case.
+#[derive(Clone, Default)]
+pub(crate) struct Observer(Option<Arc<dyn Listener>>);
+
+impl Observer {
+    pub(crate) fn new(listener: impl Listener + 'static) -> Observer {
+        Observer(Some(Arc::new(listener)))
+    }
+
+    #[inline]
+    pub(crate) fn is_listening(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn tell(&self, event: impl FnOnce(&dyn Listener)) {
+        if let Some(listener) = &self.0
+            && !TELLING.replace(true)
+        {
+            // A panic has been reported by its hook. Nothing of ours is half done while a listener runs.
+            let _ = catch_unwind(AssertUnwindSafe(|| event(&**listener)));
+            TELLING.set(false);
+        }
+    }
+
+    pub(crate) fn waiting(&self, origin: &Origin) {
+        self.tell(|listener| listener.waiting(&Waiting { origin }));
+    }
+
+    pub(crate) fn waited(&self, origin: &Origin, waited: Duration, granted: bool) {
+        self.tell(|listener| listener.waited(&Waited { origin, waited, granted }));
+    }
+
+    /// A dial begins; what it gives is to end it.
+    pub(crate) fn dialing<'a>(&'a self, origin: &'a Arc<Origin>) -> Dial<'a> {
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        self.tell(|listener| listener.dialing(&Dialing { origin, id }));
+        Dial { observer: self, origin, id, began: Instant::now() }
+    }
+
+    pub(crate) fn answered(&self, event: &Answered<'_>) {
+        let Answered { id, method, url, status } = event;
+        note!(debug, "{method} {}{} {} (connection {id})", url.origin(), url.path(), status.as_u16());
+        self.tell(|listener| listener.answered(event));
+    }
+
+    #[allow(dead_code)]
+    pub(crate) fn retrying(&self, event: &Retrying<'_>) {
+        let Retrying { origin, method, attempt, wait, cause } = event;
+        note!(info, "{method} to {origin} is tried again in {wait:?}, for the {attempt}. time: {cause}");
+        self.tell(|listener| listener.retrying(event));
+    }
+
+    #[allow(dead_code)]
+    pub(crate) fn redirecting(&self, event: &Redirecting<'_>) {
+        let Redirecting { from, to, status } = event;
+        let (status, [from, to]) = (status.as_u16(), [from, to].map(|url| Shown(url)));
+        note!(debug, "{from} redirects to {to} ({status})");
+        self.tell(|listener| listener.redirecting(event));
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_listening() { "Observer(a listener)" } else { "Observer(nobody)" })
+    }
+}
+
+/// A URL without user name, password, query and fragment.
+struct Shown<'a>(&'a Url);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.0.origin(), self.0.path())
+    }
+}
+
+/// A connection that is being opened.
+pub(crate) struct Dial<'a> {
+    observer: &'a Observer,
+    origin: &'a Arc<Origin>,
+    id: u64,
+    began: Instant,
+}
+
+impl Dial<'_> {
+    pub(crate) fn failed(self, error: &Error) {
+        let Dial { observer, origin, id, began } = self;
+        let (took, kind) = (began.elapsed(), error.kind());
+        note!(debug, "no connection to {origin} after {took:?}: {kind:?}");
+        observer.tell(|listener| listener.dialed(&Dialed { origin, id, took, error: Some(kind) }));
+    }
+
+    /// What is to be dropped with the connection, once that is closed.
+    pub(crate) fn opened(self) -> Record {
+        let Dial { observer, origin, id, began } = self;
+        let opened = Instant::now();
+        let took = opened.saturating_duration_since(began);
+        note!(debug, "connection {id} to {origin} opened in {took:?}");
+        observer.tell(|listener| listener.dialed(&Dialed { origin, id, took, error: None }));
+        Record {
+            observer: observer.clone(),
+            origin: Arc::clone(origin),
+            id,
+            opened,
+            requests: 0,
+            reason: CloseReason::Failed,
+        }
+    }
+}
+
+/// The life of one connection. Its end is told when this is dropped.
+pub(crate) struct Record {
+    observer: Observer,
+    origin: Arc<Origin>,
+    id: u64,
+    opened: Instant,
+    requests: u64,
+    /// Why it is closed, once it is.
+    reason: CloseReason,
+}
+
+impl Record {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    #[inline]
+    pub(crate) fn begin_use(&mut self, since: Option<Instant>) {
+        self.requests += 1;
+        if self.observer.is_listening() {
+            self.acquired(since);
+        }
+    }
+
+    #[cold]
+    fn acquired(&self, since: Option<Instant>) {
+        let Record { origin, id, .. } = self;
+        let idle_for = since.map_or(Duration::ZERO, |since| since.elapsed());
+        let event = Acquired { origin, id: *id, reused: since.is_some(), idle_for };
+        self.observer.tell(|listener| listener.acquired(&event));
+    }
+
+    #[inline]
+    pub(crate) fn end_use(&self) {
+        if self.observer.is_listening() {
+            self.released();
+        }
+    }
+
+    #[cold]
+    fn released(&self) {
+        self.observer.tell(|listener| listener.released(&Released { origin: &self.origin, id: self.id }));
+    }
+
+    pub(crate) fn ends(&mut self, reason: CloseReason) {
+        self.reason = reason;
+    }
+
+    /// It is one too many, as `count` were before it, itself included.
+    pub(crate) fn is_surplus(&self, count: u64) {
+        let Record { origin, id, .. } = self;
+        if count.is_power_of_two() {
+            note!(
+                warn,
+                "connection pool of {origin} is full: {count} connections were closed that could have been used again"
+            );
+        }
+        note!(debug, "connection pool of {origin} is full: connection {id} is closed");
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let Record { origin, id, reason, requests, .. } = &*self;
+        match reason {
+            CloseReason::PeerClosed | CloseReason::UnexpectedBytes => {
+                note!(debug, "connection {id} to {origin} was dead after {requests} requests: {reason:?}");
+            }
+            _ => note!(trace, "connection {id} to {origin} closed after {requests} requests: {reason:?}"),
+        }
+        self.observer.tell(|listener| {
+            let (age, requests) = (self.opened.elapsed(), *requests);
+            listener.closed(&Closed { origin, id: *id, reason: *reason, age, requests });
+        });
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection {} to {}", self.id, self.origin)
+    }
+}

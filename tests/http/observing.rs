@@ -1,0 +1,437 @@
+//! What a listener is told, and what it may do.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+use std::time::Duration;
+
+use hostpool::observe::{Acquired, Answered, Closed, Dialed, Dialing, Released, Waited, Waiting};
+use hostpool::{ConnectionPool, ErrorKind, Listener, PoolManager, Session};
+
+use crate::support::{PATIENCE, Server, Step, answers, eventually, ok, refusing};
+
+/// Notes events down as lines; connections by the order in which they were first heard of.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Book>>);
+
+#[derive(Default)]
+struct Book {
+    ids: Vec<u64>,
+    lines: Vec<String>,
+}
+
+impl Notes {
+    fn note(&self, id: u64, line: impl fmt::Display) {
+        let mut book = self.0.lock().unwrap();
+        let number = book.ids.iter().position(|&known| known == id).unwrap_or_else(|| {
+            book.ids.push(id);
+            book.ids.len() - 1
+        });
+        book.lines.push(format!("{} {line}", number + 1));
+    }
+
+    fn note_wait(&self, line: &str) {
+        self.0.lock().unwrap().lines.push(line.to_string());
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().lines)
+    }
+
+    fn lines(&self) -> usize {
+        self.0.lock().unwrap().lines.len()
+    }
+}
+
+impl Listener for Notes {
+    fn waiting(&self, event: &Waiting<'_>) {
+        assert_eq!(event.origin.scheme(), "http");
+        self.note_wait("waiting");
+    }
+
+    fn waited(&self, event: &Waited<'_>) {
+        assert!(event.waited < PATIENCE);
+        self.note_wait(if event.granted { "granted" } else { "not granted" });
+    }
+
+    fn dialing(&self, event: &Dialing<'_>) {
+        self.note(event.id, "dialing");
+    }
+
+    fn dialed(&self, event: &Dialed<'_>) {
+        assert!(event.took < PATIENCE);
+        match event.error {
+            None => self.note(event.id, "dialed"),
+            Some(error) => self.note(event.id, format_args!("not dialed: {error:?}")),
+        }
+    }
+
+    fn acquired(&self, event: &Acquired<'_>) {
+        assert!(event.reused || event.idle_for == Duration::ZERO);
+        self.note(event.id, if event.reused { "acquired again" } else { "acquired" });
+    }
+
+    fn released(&self, event: &Released<'_>) {
+        self.note(event.id, "released");
+    }
+
+    fn closed(&self, event: &Closed<'_>) {
+        assert!(event.age < PATIENCE);
+        self.note(event.id, format_args!("closed after {}: {:?}", event.requests, event.reason));
+    }
+
+    fn answered(&self, event: &Answered<'_>) {
+        self.note(event.id, format_args!("{} {} {}", event.method, event.url.target(), event.status.as_u16()));
+    }
+}
+
+fn steady() -> Server {
+    Server::with(|_| answers(ok("fine")))
+}
+
+fn get(pool: &ConnectionPool, target: &str) {
+    assert_eq!(pool.get(target).send().unwrap().text().unwrap(), "fine");
+}
+
+/// Each row: what happens to a pool that keeps one connection, and what is told of it.
+#[test]
+fn what_is_told() {
+    type Act = fn(&ConnectionPool, &Server);
+    let table: &[(&str, Act, &[&str])] = &[
+        (
+            "a new connection, and the same again",
+            |pool, _| {
+                get(pool, "/a?b");
+                get(pool, "/c");
+            },
+            &[
+                "1 dialing",
+                "1 dialed",
+                "1 acquired",
+                "1 GET /a?b 200",
+                "1 released",
+                "1 acquired again",
+                "1 GET /c 200",
+                "1 released",
+                "1 closed after 2: PoolClosed",
+            ],
+        ),
+        (
+            "a full pool",
+            |pool, _| {
+                let first = pool.get("/1").send().unwrap();
+                get(pool, "/2");
+                first.text().unwrap();
+            },
+            &[
+                "1 dialing",
+                "1 dialed",
+                "1 acquired",
+                "1 GET /1 200",
+                "2 dialing",
+                "2 dialed",
+                "2 acquired",
+                "2 GET /2 200",
+                "2 released",
+                "1 released",
+                "1 closed after 1: PoolFull",
+                "2 closed after 1: PoolClosed",
+            ],
+        ),
+        (
+            "a body that is not read",
+            |pool, _| pool.get("/").send().unwrap().close(),
+            &["1 dialing", "1 dialed", "1 acquired", "1 GET / 200", "1 closed after 1: BodyAbandoned"],
+        ),
+        (
+            "a pool that is cleared",
+            |pool, _| {
+                get(pool, "/");
+                pool.clear();
+            },
+            &["1 dialing", "1 dialed", "1 acquired", "1 GET / 200", "1 released", "1 closed after 1: Retired"],
+        ),
+        (
+            "a connection that was closed while it was idle",
+            |pool, server| {
+                get(pool, "/");
+                server.gate.open();
+                eventually("its end", || server.seen.open() == 0);
+                get(pool, "/");
+            },
+            &[
+                "1 dialing",
+                "1 dialed",
+                "1 acquired",
+                "1 GET / 200",
+                "1 released",
+                "1 closed after 1: PeerClosed",
+                "2 dialing",
+                "2 dialed",
+                "2 acquired",
+                "2 GET / 200",
+                "2 released",
+                "2 closed after 1: PoolClosed",
+            ],
+        ),
+    ];
+    for (row, act, expected) in table {
+        let held = |_: usize| vec![Step::Request, Step::Send(ok("fine")), Step::Hold];
+        let server = if row.contains("while it was idle") { Server::with(held) } else { steady() };
+        let notes = Notes::default();
+        let pool = ConnectionPool::builder(&server.url("")).maxsize(1).probe_after(Duration::ZERO);
+        let pool = pool.listener(notes.clone()).build().unwrap();
+        act(&pool, &server);
+        drop(pool);
+        assert_eq!(notes.take(), *expected, "{row}");
+    }
+}
+
+#[test]
+fn a_dial_that_fails() {
+    let (_held, address) = refusing();
+    let notes = Notes::default();
+    let pool = ConnectionPool::builder(&format!("http://{address}")).listener(notes.clone()).build().unwrap();
+    assert!(pool.get("/").send().is_err());
+    assert_eq!(notes.take(), ["1 dialing", "1 not dialed: Connect"]);
+}
+
+#[test]
+fn a_connection_that_fails() {
+    let server = Server::new(vec![vec![Step::Request, Step::Reset]]);
+    let notes = Notes::default();
+    let session = Session::builder().listener(notes.clone()).build().unwrap();
+    assert!(session.get(server.url("/")).send().is_err());
+    assert_eq!(notes.take(), ["1 dialing", "1 dialed", "1 acquired", "1 closed after 1: Failed"]);
+}
+
+/// A dead connection that was found by using it: the request goes out again on another.
+#[test]
+fn a_request_that_is_sent_again() {
+    let server = Server::new(vec![vec![Step::Request, Step::Send(ok("fine")), Step::Request], answers(ok("fine"))]);
+    let notes = Notes::default();
+    let pool = ConnectionPool::builder(&server.url("")).listener(notes.clone()).build().unwrap();
+    get(&pool, "/1");
+    get(&pool, "/2");
+    let told = notes.take();
+    let tail = ["1 acquired again", "1 closed after 2: PeerClosed", "2 dialing", "2 dialed", "2 acquired"];
+    assert_eq!(told[5..10], tail, "{told:?}");
+    assert_eq!(told[10..], ["2 GET /2 200", "2 released"]);
+}
+
+#[test]
+fn who_waits() {
+    let server = steady();
+    let notes = Notes::default();
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).listener(notes.clone()).build().unwrap();
+    let held = pool.get("/").send().unwrap();
+    notes.take();
+    assert!(pool.get("/").timeout(hostpool::Timeout::new().pool(Duration::ZERO)).send().is_err());
+    assert_eq!(notes.take(), ["waiting", "not granted"]);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| get(&pool, "/"));
+        eventually("a wait", || pool.stats().waiting == 1 && notes.lines() == 1);
+        held.text().unwrap();
+        waiter.join().unwrap();
+    });
+    let told = notes.take();
+    // Between the two threads there is no order.
+    let (first, second): (Vec<&str>, Vec<&str>) = told
+        .iter()
+        .map(String::as_str)
+        .partition(|line| ["waiting", "granted", "1 acquired again", "1 GET / 200"].contains(line));
+    assert_eq!(first, ["waiting", "granted", "1 acquired again", "1 GET / 200"]);
+    assert_eq!(second, ["1 released", "1 released"]);
+    let held = pool.get("/").send().unwrap();
+    notes.take();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| pool.get("/").send().unwrap_err());
+        eventually("a wait", || pool.stats().waiting == 1 && notes.lines() == 1);
+        pool.close();
+        assert!(waiter.join().unwrap().is_closed());
+    });
+    assert_eq!(notes.take(), ["waiting", "not granted"]);
+    drop(held);
+}
+
+#[test]
+fn a_connector_has_its_own_listener() {
+    let pools = PoolManager::new();
+    let error = Session::builder().connector(pools).listener(Notes::default()).build().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::InvalidConfig(_)), "{error}");
+}
+
+#[test]
+fn a_connection_has_one_number() {
+    let server = steady();
+    let notes = Notes::default();
+    let session = Session::builder().listener(notes.clone()).build().unwrap();
+    let ids: Vec<u64> = (0..2)
+        .map(|_| {
+            let response = session.get(server.url("/")).send().unwrap();
+            let id = response.connection().unwrap().id;
+            response.text().unwrap();
+            id
+        })
+        .collect();
+    assert_eq!(ids, [notes.0.lock().unwrap().ids[0]; 2]);
+    assert!(ids[0] > 0);
+}
+
+/// Calls the pool from whatever it is told.
+#[derive(Default)]
+struct Caller {
+    pool: Mutex<Weak<ConnectionPool>>,
+    outcomes: Mutex<Vec<(&'static str, Result<(), ErrorKind>)>>,
+}
+
+impl Caller {
+    fn call(&self, event: &'static str) {
+        let Some(pool) = self.pool.lock().unwrap().upgrade() else { return };
+        let outcome = pool.get("/from-inside").send().map(|response| drop(response.text().unwrap()));
+        self.outcomes.lock().unwrap().push((event, outcome.map_err(|error| error.kind().clone())));
+    }
+}
+
+struct Calling(Arc<Caller>);
+
+impl Listener for Calling {
+    fn waiting(&self, _: &Waiting<'_>) {
+        self.0.call("waiting");
+    }
+
+    fn waited(&self, _: &Waited<'_>) {
+        self.0.call("waited");
+    }
+
+    fn dialing(&self, _: &Dialing<'_>) {
+        self.0.call("dialing");
+    }
+
+    fn dialed(&self, _: &Dialed<'_>) {
+        self.0.call("dialed");
+    }
+
+    fn acquired(&self, _: &Acquired<'_>) {
+        self.0.call("acquired");
+    }
+
+    fn released(&self, _: &Released<'_>) {
+        self.0.call("released");
+    }
+
+    fn closed(&self, _: &Closed<'_>) {
+        self.0.call("closed");
+    }
+
+    fn answered(&self, _: &Answered<'_>) {
+        self.0.call("answered");
+    }
+}
+
+/// C75: a callback that uses its own client is served where there is room, and fails at once where there is none. The
+/// lock is free in either case.
+#[test]
+fn a_listener_may_call_its_own_client() {
+    for limit in [1, 4] {
+        let server = steady();
+        let caller = Arc::new(Caller::default());
+        let pool = ConnectionPool::builder(&server.url("")).limit(limit).probe_after(Duration::ZERO);
+        let pool = Arc::new(pool.listener(Calling(caller.clone())).build().unwrap());
+        *caller.pool.lock().unwrap() = Arc::downgrade(&pool);
+        get(&pool, "/1");
+        get(&pool, "/2");
+        pool.get("/3").send().unwrap().close();
+        thread::scope(|scope| {
+            let held = (0..limit).map(|_| pool.get("/").send().unwrap()).collect::<Vec<_>>();
+            let waiter = scope.spawn(|| get(&pool, "/4"));
+            eventually("a wait", || pool.stats().waiting == 1);
+            drop(held);
+            waiter.join().unwrap();
+        });
+        let outcomes = std::mem::take(&mut *caller.outcomes.lock().unwrap());
+        let told = |event: &str| outcomes.iter().any(|outcome| outcome.0 == event);
+        for event in ["waiting", "waited", "dialing", "dialed", "acquired", "released", "closed", "answered"] {
+            assert!(told(event), "{event} with a limit of {limit}");
+        }
+        for (event, outcome) in &outcomes {
+            match outcome {
+                Ok(()) => assert!(limit > 1, "{event}"),
+                Err(kind) => assert!(matches!(kind, ErrorKind::PoolTimeout { .. }), "{event}: {kind:?}"),
+            }
+        }
+        assert!(limit == 1 || outcomes.iter().any(|outcome| outcome.1.is_ok()));
+        let stats = pool.stats();
+        assert_eq!((stats.in_use, stats.dialing, stats.waiting), (0, 0, 0));
+    }
+}
+
+struct Panics;
+
+impl Listener for Panics {
+    fn waiting(&self, _: &Waiting<'_>) {
+        unwind();
+    }
+
+    fn waited(&self, _: &Waited<'_>) {
+        unwind();
+    }
+
+    fn dialing(&self, _: &Dialing<'_>) {
+        unwind();
+    }
+
+    fn dialed(&self, _: &Dialed<'_>) {
+        unwind();
+    }
+
+    fn acquired(&self, _: &Acquired<'_>) {
+        unwind();
+    }
+
+    fn released(&self, _: &Released<'_>) {
+        unwind();
+    }
+
+    fn closed(&self, _: &Closed<'_>) {
+        unwind();
+    }
+
+    fn answered(&self, _: &Answered<'_>) {
+        unwind();
+    }
+}
+
+/// Without a message on the terminal.
+fn unwind() {
+    std::panic::resume_unwind(Box::new("on purpose"));
+}
+
+/// A panic ends the callback alone: the request goes on, and every place comes back, also while the caller unwinds.
+#[test]
+fn a_listener_may_panic() {
+    let server = steady();
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).listener(Panics).build().unwrap();
+    get(&pool, "/");
+    pool.get("/").send().unwrap().close();
+    thread::scope(|scope| {
+        let held = pool.get("/").send().unwrap();
+        let waiter = scope.spawn(|| get(&pool, "/"));
+        eventually("a wait", || pool.stats().waiting == 1);
+        drop(held);
+        waiter.join().unwrap();
+    });
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let _held = pool.get("/").send().unwrap();
+        unwind();
+    }));
+    assert!(unwound.is_err());
+    get(&pool, "/");
+    let stats = pool.stats();
+    assert_eq!((stats.in_use, stats.dialing, stats.waiting), (0, 0, 0));
+    let (_held, address) = refusing();
+    let pool = ConnectionPool::builder(&format!("http://{address}")).limit(1).listener(Panics).build().unwrap();
+    assert_eq!(pool.get("/").send().unwrap_err().kind(), &ErrorKind::Connect);
+    assert_eq!(pool.stats().open, 0);
+}
