@@ -313,6 +313,8 @@ pub enum Phase {
     Head,
     /// Reading the response's body.
     Body,
+    /// Following a redirect.
+    Redirect,
 }
 
 impl Phase {
@@ -326,6 +328,7 @@ impl Phase {
             Phase::Send => "sending the request",
             Phase::Head => "waiting for the response",
             Phase::Body => "reading the body",
+            Phase::Redirect => "following a redirect",
         }
     }
 }
@@ -383,6 +386,11 @@ impl Error {
 
     pub(crate) fn with_history(mut self, history: Vec<ResponseHead>) -> Error {
         self.0.history = history;
+        self
+    }
+
+    pub(crate) fn with_phase(mut self, phase: Phase) -> Error {
+        self.0.phase = phase;
         self
     }
 

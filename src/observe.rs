@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, RetryCause};
 use crate::pool::stats::CloseReason;
 use crate::url::{Origin, Url};
 
@@ -277,26 +277,7 @@ pub struct Retrying<'a> {
     /// How long the call sleeps first.
     pub wait: Duration,
     /// What became of the attempt before.
-    pub cause: Cause<'a>,
-}
-
-/// Why a request is sent again.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum Cause<'a> {
-    /// It failed.
-    Error(&'a Error),
-    /// It was answered with a status that is retried.
-    Status(StatusCode),
-}
-
-impl fmt::Display for Cause<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Cause::Error(error) => error.fmt(f),
-            Cause::Status(status) => write!(f, "status {}", status.as_u16()),
-        }
-    }
+    pub cause: &'a RetryCause,
 }
 
 /// A redirect is about to be followed.
@@ -379,14 +360,12 @@ impl Observer {
         self.tell(|listener| listener.answered(event));
     }
 
-    #[allow(dead_code)]
     pub(crate) fn retrying(&self, event: &Retrying<'_>) {
         let Retrying { origin, method, attempt, wait, cause } = event;
-        note!(info, "{method} to {origin} is tried again in {wait:?}, for the {attempt}. time: {cause}");
+        note!(info, "{method} to {origin} is tried again in {wait:?}, try {attempt}: {cause}");
         self.tell(|listener| listener.retrying(event));
     }
 
-    #[allow(dead_code)]
     pub(crate) fn redirecting(&self, event: &Redirecting<'_>) {
         let Redirecting { from, to, status } = event;
         let (status, [from, to]) = (status.as_u16(), [from, to].map(|url| Shown(url)));

@@ -251,7 +251,7 @@ impl Scheme {
 /// assert_eq!(url.origin().to_string(), "https://example.com");
 /// # Ok::<(), hostpool::InvalidUrl>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Origin {
     scheme: Scheme,
     /// Lower-case name, dotted quad, `[v6]`, or the path of a Unix socket.
@@ -357,6 +357,12 @@ impl Origin {
             Scheme::HttpUnix => "localhost",
             scheme => &self.text[scheme.as_str().len() + 3..],
         }
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({self})")
     }
 }
 

@@ -11,7 +11,7 @@ use super::builder::{RequestBuilder, ready};
 use super::engine::{Engine, Policy};
 use super::middleware;
 use super::request::Request;
-use super::retrying::{may_wait, pause, take_from_budget, wait_before};
+use super::retrying::{announce, may_wait, pause, take_from_budget, wait_before};
 use crate::date;
 use crate::error::{Error, ErrorKind, Phase, Result, RetryCause};
 use crate::headers::Headers;
@@ -175,6 +175,7 @@ impl<'a> Download<'a> {
         if retry.is_exhausted() || !may_wait(self.deadline, wait) || !take_from_budget(&retry) {
             return Err(error.with_retries(retry.history().to_vec()));
         }
+        announce(self.engine, &self.request, &retry, wait);
         self.retry = Some(retry.waiting(wait));
         pause(self.engine, self.policy, wait)
     }

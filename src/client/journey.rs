@@ -17,6 +17,7 @@ use crate::cookies::CookieRequest;
 use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result};
 use crate::h1::Head;
 use crate::headers::is_value_byte;
+use crate::observe::Redirecting;
 use crate::redirect::{self, Decision, Plan, Rules};
 use crate::response::Response;
 use crate::retry::Retry;
@@ -169,12 +170,17 @@ impl<'a> Journey<'a> {
                 self.wait_for(later)
             }
             Next::Follow(plan, later) => {
+                let (from, to, status) = (&self.request.url, &plan.url, answered.head().status);
+                self.engine.observer.redirecting(&Redirecting { from, to, status });
                 let head = self.part(answered);
                 self.history.push(head);
                 self.follow(plan)?;
                 later.map_or(Ok(()), |later| self.wait_for(later))
             }
-            Next::Refuse(kind) => Err(self.response(answered).into_error(kind)),
+            Next::Refuse(kind) => {
+                let phase = if matches!(kind, ErrorKind::Status(_)) { Phase::Body } else { Phase::Redirect };
+                Err(self.response(answered).into_error(kind).with_phase(phase))
+            }
         }
     }
 

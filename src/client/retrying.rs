@@ -5,8 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::engine::{Engine, Policy};
 use super::journey::{Journey, Next};
-use crate::error::{Error, ErrorKind, Phase, Result, RetryCause};
+use super::request::Request;
+use crate::error::{Attempt, Error, ErrorKind, Phase, Result, RetryCause};
 use crate::h1::Head;
+use crate::observe::Retrying;
 use crate::random;
 use crate::redirect::Plan;
 use crate::retry::{self, Retry, retry_after};
@@ -98,6 +100,7 @@ impl Journey<'_> {
     /// Parks the thread until the next try, with no connection in its hands.
     pub(super) fn wait_for(&mut self, later: Later) -> Result<()> {
         let Later { retry, wait } = later;
+        announce(self.engine, self.request, &retry, wait);
         self.retries = Some(Box::new(retry.waiting(wait)));
         pause(self.engine, self.policy, wait)
     }
@@ -105,6 +108,16 @@ impl Journey<'_> {
     /// The server tells repetitions from new requests.
     fn is_keyed(&self) -> bool {
         ["idempotency-key", "x-idempotency-key"].iter().any(|name| self.sends(name))
+    }
+}
+
+/// Tells who listens that a request is sent again, unless it was redirected.
+pub(super) fn announce(engine: &Engine, request: &Request, retry: &Retry, wait: Duration) {
+    let is_redirect = |cause: &RetryCause| matches!(cause, RetryCause::Redirect { .. });
+    let tries = retry.history().iter().filter(|past| !is_redirect(past.cause())).count();
+    if let Some(cause) = retry.history().last().map(Attempt::cause).filter(|cause| !is_redirect(cause)) {
+        let (origin, attempt) = (request.url.origin(), u32::try_from(tries).unwrap_or(u32::MAX));
+        engine.observer.retrying(&Retrying { origin, method: &request.method, attempt, wait, cause });
     }
 }
 

@@ -1,5 +1,6 @@
 //! What was tried before.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -54,6 +55,16 @@ pub enum RetryCause {
         /// To this URL.
         location: Url,
     },
+}
+
+impl fmt::Display for RetryCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RetryCause::Error { kind, .. } => write!(f, "{kind}"),
+            RetryCause::Status(status) => write!(f, "the status is {status}"),
+            RetryCause::Redirect { status, location } => write!(f, "{status} to {}", location.origin()),
+        }
+    }
 }
 
 impl Attempt {

@@ -151,7 +151,7 @@ fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind
     };
     match phase {
         _ if !may_pass => None,
-        Phase::Prepare | Phase::Pool => None,
+        Phase::Prepare | Phase::Pool | Phase::Redirect => None,
         Phase::Resolve | Phase::Connect => Some(Kind::Connect),
         Phase::Tls => Some(Kind::Other),
         Phase::Send | Phase::Head | Phase::Body if !maybe_processed => Some(Kind::Connect),

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
-use hostpool::observe::{Acquired, Answered, Closed, Dialed, Dialing, Released, Waited, Waiting};
-use hostpool::{ConnectionPool, ErrorKind, Listener, PoolManager, Session};
+use hostpool::observe::{
+    Acquired, Answered, Closed, Dialed, Dialing, Redirecting, Released, Retrying, Waited, Waiting,
+};
+use hostpool::{ConnectionPool, ErrorKind, Listener, PoolManager, Retry, Session};
 
 use crate::support::{PATIENCE, Server, Step, answers, eventually, ok, refusing};
 
@@ -74,6 +76,14 @@ impl Listener for Notes {
 
     fn released(&self, event: &Released<'_>) {
         self.note(event.id, "released");
+    }
+
+    fn retrying(&self, event: &Retrying<'_>) {
+        self.note_wait(&format!("{}, try {} in {:?}: {}", event.method, event.attempt, event.wait, event.cause));
+    }
+
+    fn redirecting(&self, event: &Redirecting<'_>) {
+        self.note_wait(&format!("{} from {} to {}", event.status.as_u16(), event.from.target(), event.to.target()));
     }
 
     fn closed(&self, event: &Closed<'_>) {
@@ -192,9 +202,27 @@ fn what_is_told() {
 fn a_dial_that_fails() {
     let (_held, address) = refusing();
     let notes = Notes::default();
-    let pool = ConnectionPool::builder(&format!("http://{address}")).listener(notes.clone()).build().unwrap();
+    let builder = ConnectionPool::builder(&format!("http://{address}")).retries(1);
+    let pool = builder.listener(notes.clone()).build().unwrap();
     assert!(pool.get("/").send().is_err());
-    assert_eq!(notes.take(), ["1 dialing", "1 not dialed: Connect"]);
+    let first = ["1 dialing", "1 not dialed: Connect", "GET, try 1 in 0ns: no connection"];
+    assert_eq!(notes.take(), [&first[..], &["2 dialing", "2 not dialed: Connect"]].concat());
+}
+
+#[test]
+fn statuses_and_redirects() {
+    let head = |status, field: &str| format!("HTTP/1.1 {status} X\r\n{field}\r\nContent-Length: 0\r\n\r\n");
+    let busy = Step::Send(head(503, "X-A: b").into());
+    let moved = Step::Send(head(307, "Location: /there?secret").into());
+    let script = vec![Step::Request, busy, Step::Request, moved, Step::Request, Step::Send(ok("fine")), Step::Hold];
+    let server = Server::new(vec![script]);
+    let notes = Notes::default();
+    let builder = ConnectionPool::builder(&server.url("")).listener(notes.clone());
+    let pool = builder.retries(Retry::new(2).status_forcelist([503])).build().unwrap();
+    assert_eq!(pool.get("/here").send().unwrap().text().unwrap(), "fine");
+    let told = notes.take();
+    let told: Vec<_> = told.iter().filter(|line| !line.starts_with("1 ")).collect();
+    assert_eq!(told, ["GET, try 1 in 0ns: the status is 503 Service Unavailable", "307 from /here to /there?secret"]);
 }
 
 #[test]
