@@ -120,7 +120,7 @@ pub enum ErrorKind {
     /// What a hook or a middleware of the caller's said: see [`Error::custom`].
     Custom,
 
-    /// The name has no address, or the resolver failed.
+    /// The name has no address, the resolver failed, or no thread could be started for a lookup under a bound.
     #[doc(alias = "NameResolutionError")]
     Resolve,
     /// No address of the host accepts connections; the source names those that were tried.

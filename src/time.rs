@@ -18,7 +18,7 @@ use crate::error::Bound;
 /// | [`connect`](Self::connect) | leave to open a connection | its use, behind name lookup, TCP and TLS | `total` |
 /// | [`resolve`](Self::resolve) | the beginning of the name lookup | its answer | `total`, `connect` |
 /// | [`tls`](Self::tls) | the beginning of the TLS handshake | its end | `total`, `connect` |
-/// | [`expect`](Self::expect) | the end of a head with `Expect` | the server's word; without it the body goes | `total` |
+/// | [`expect`](Self::expect) | the end of a head with `Expect` | the server's word; else the body goes | `total` |
 /// | [`write`](Self::write) | each write | some bytes of it are accepted | `total` |
 /// | [`head`](Self::head) | the end of sending | the end of the final response's head | `total` |
 /// | [`read`](Self::read) | each wait for bytes of a head or body | some have come | `total`; `head`, in a head |

@@ -99,13 +99,13 @@ impl Workers {
     }
 
     /// Threads that are there or about to be.
-    #[cfg(test)]
+    #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(crate) fn threads(&self) -> usize {
         self.0.state.lock().threads
     }
 
     /// Work that no thread has begun.
-    #[cfg(test)]
+    #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(crate) fn queued(&self) -> usize {
         self.0.state.lock().queue.len()
     }
