@@ -233,8 +233,8 @@ mod sockets {
         let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
         let mut found = files.filter_map(|file| {
             let number = file.file_name().to_str()?.parse().ok()?;
-            // SAFETY: it is looked at and not closed. Should somebody close it meanwhile, the calls below fail or tell of
-            // another socket, which has another peer.
+            // SAFETY: it is looked at and not closed. Should somebody close it meanwhile, the calls below fail or tell
+            // of another socket, which has another peer.
             let socket = unsafe { BorrowedFd::borrow_raw(number) };
             let socket = socket2::SockRef::from(&socket);
             (socket.peer_addr().ok()?.as_socket()? == peer).then(|| socket.tcp_nodelay().unwrap())
