@@ -104,6 +104,10 @@ fn as_they_come() {
         server.gate.open();
     }
     assert!(pieces.next().is_none());
+    // The same where all of it is there at once, and long enough to be received past the read-ahead.
+    let data = chunks.iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect::<String>().repeat(20);
+    let (pieces, kept) = fetch("GET", format!("{HEAD}{data}0\r\n\r\n"), by_wire(1 << 20));
+    assert!(kept && pieces.unwrap() == [chunks.as_slice(); 20].concat());
 }
 
 /// Row CHK-02, and what is decoded as it comes.
@@ -123,6 +127,22 @@ fn coded() {
     let (pieces, kept) = fetch("GET", &response, by_wire(100));
     let pieces = pieces.unwrap();
     assert!(kept && pieces.concat() == body && pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= 100));
+    // What was flushed is there before the rest, also of its chunk.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(b"first").unwrap();
+    encoder.flush().unwrap();
+    let first = std::mem::take(encoder.get_mut());
+    encoder.write_all(b"second").unwrap();
+    let second = encoder.finish().unwrap();
+    let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n";
+    let start = format!("{head}\r\n{:x}\r\n", first.len() + second.len());
+    let (start, end) = ([start.as_bytes(), &first].concat(), [&second, &b"\r\n0\r\n\r\n"[..]].concat());
+    let server = Server::new(vec![vec![Step::Request, Step::Send(start), Step::Hold, Step::Send(end)]]);
+    let mut live = pool(&server).get("/").send().unwrap();
+    let mut pieces = live.wire_chunks(100);
+    assert_eq!(pieces.next().unwrap().unwrap(), b"first");
+    server.gate.open();
+    assert_eq!(pieces.map(Result::unwrap).collect::<Vec<_>>().concat(), b"second");
     let (whole, kept) = fetch("GET", &response, |response| Ok(vec![response.text().unwrap()]));
     assert!(kept && whole.unwrap() == [body], "CHK-02");
 }
