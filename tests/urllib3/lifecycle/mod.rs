@@ -244,6 +244,26 @@ mod sockets {
         on
     }
 
+    /// What is under TLS is no other socket.
+    #[cfg(feature = "rustls")]
+    #[test]
+    fn encrypted() {
+        use crate::tls::{Authority, TlsServer};
+        for (row, options, expected) in [("CONN-15", None, true), ("CONN-15 empty", Some([]), false)] {
+            let authority = Authority::new();
+            let server = TlsServer::new(authority.server(), |peer| {
+                peer.request()?;
+                peer.send(ok("fine"))?;
+                peer.until_closed()
+            });
+            let builder = server.builder(&authority.trusted());
+            let builder = options.into_iter().fold(builder, |builder, options| builder.socket_options(options));
+            let pool = builder.build().unwrap();
+            assert_eq!(pool.get("/").timeout(PATIENCE).send().unwrap().text().unwrap(), "fine", "{row}");
+            assert_eq!(nodelay(server.addr), expected, "{row}");
+        }
+    }
+
     /// LIFE-36: a list replaces the default, and an empty one leaves Nagle's algorithm on.
     #[test]
     fn options() {
