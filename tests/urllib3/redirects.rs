@@ -152,11 +152,11 @@ fn what_stays_behind() {
     let list = || Some(Retry::new(3).remove_headers_on_redirect(["x-api-secret"]));
     let table: &[Left] = &[
         ("RED-10", secrets, None, &["x-a"]),
-        ("RED-10 lower", lower, None, &["x-a"]),
+        ("RED-10 RT-23", lower, None, &["x-a"]),
         ("RED-10 upper", upper, None, &["x-a"]),
         ("RED-10 not the list's", keyed, None, &["x-api-secret", "x-a"]),
         // The list of urllib3 takes the place of its default; here no word of the caller's sends credentials elsewhere.
-        ("RED-12", keyed, list(), &["x-a"]),
+        ("RED-12 RT-23", keyed, list(), &["x-a"]),
     ];
     let watched = ["authorization", "proxy-authorization", "cookie", "x-api-secret", "x-a"];
     for (row, sent, retry, kept) in table {

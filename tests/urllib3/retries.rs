@@ -11,7 +11,7 @@ use hostpool::{
 };
 
 use crate::scripts::{Refused, body, in_turn, line_server, outcome, redirect, reply, tried};
-use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok};
+use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok, refusing};
 
 fn busy() -> Vec<u8> {
     reply(503, "", "busy")
@@ -631,5 +631,29 @@ fn waits_end_when_the_client_is_closed() {
         });
         assert!(started.elapsed() < PATIENCE, "{row}");
         assert_eq!((server.seen.requests().len(), http.stats().open), (1, 0), "{row}");
+    }
+}
+
+/// What is said names what went wrong, and nothing that did not.
+#[test]
+fn what_errors_say() {
+    let (_port, nobody) = refusing();
+    let server = Server::new(vec![silent(), in_turn([reply(500, "", "sorry")])]);
+    let listed = Retry::new(1).status_forcelist([500]);
+    let pool = ConnectionPool::builder(&server.url("/")).build().unwrap();
+    let alone = ConnectionPool::builder(&format!("http://{nobody}")).build().unwrap();
+    let table = [
+        ("RT-20 read timeout", pool.get("/").timeout(Timeout::new().head(SOON)).retries(0), vec!["head", "timeout"]),
+        ("RT-20 500", pool.get("/").retries(listed), vec!["500"]),
+        ("RT-20 connect", alone.get("/").retries(1), vec!["connecting", "refused"]),
+    ];
+    for (row, request, words) in table {
+        let error = request.send().unwrap_err();
+        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        let said: String = causes.map(|cause| format!("{cause}; ")).collect();
+        for word in words {
+            assert!(said.contains(word), "{row}: {said}");
+        }
+        assert!(!said.contains("redirect"), "{row}: {said}");
     }
 }
