@@ -159,7 +159,8 @@ fn pools_while_a_response_is_out() {
         let request = pool.urlopen(Method::GET, "/").preload_content(preload).release_conn(release);
         let response = request.send().unwrap();
         assert_eq!((pool.stats().in_use, pool.stats().idle), expected, "{row}");
-        drop(response);
+        let read = response.bytes().map_err(|error| error.is_closed());
+        assert_eq!(read, if release { Err(true) } else { Ok(b"done".to_vec()) }, "{row}");
         assert_eq!((pool.stats().in_use, pool.stats().idle), (0, 1), "{row}");
     }
     assert_eq!(pool.num_connections(), 1);
