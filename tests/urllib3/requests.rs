@@ -287,6 +287,13 @@ fn one_shot_requests() {
     let ours = hostpool::request(Method::POST, server.url("/")).data("body").send().unwrap();
     assert_eq!(ours.status(), 200, "REQ-28");
     assert_eq!(body(server.seen.requests().last().unwrap()), "body", "REQ-28");
+    hostpool::post(server.url("/")).form([("a", "b")]).data("later").send().unwrap();
+    let arrived = server.seen.requests().pop().unwrap();
+    assert_eq!(
+        (body(&arrived), values(&arrived, "content-type")),
+        ("later", vec!["text/plain; charset=utf-8"]),
+        "REQ-28"
+    );
 }
 
 #[test]
