@@ -52,8 +52,7 @@ impl Url {
     ///
     /// Errors for other schemes, for hosts and ports the WHATWG URL standard refuses, and, stricter than that standard,
     /// for white space or a backslash in the authority, a second `@`, port 0, and IPv4 addresses in any spelling but
-    /// four decimal numbers: other clients read those differently. So are names that no resolver takes: with an empty
-    /// label, one of more than 63 bytes, or more than 253 in all (RFC 1035, section 2.3.4).
+    /// four decimal numbers: other clients read those differently.
     ///
     /// Paths, queries and fragments are kept as they are written, whatever is in them; what may not be sent is
     /// percent-encoded on the way out.
@@ -279,8 +278,7 @@ impl Origin {
             _ => return Err(InvalidUrl::UnsupportedScheme),
         };
         let address = match parsed.host().ok_or(InvalidUrl::NoHost)? {
-            url::Host::Domain(name) if is_name(name) => None,
-            url::Host::Domain(_) => return Err(InvalidUrl::Host),
+            url::Host::Domain(_) => None,
             url::Host::Ipv4(address) => {
                 let written = host_and_port.split(':').next().unwrap_or_default();
                 if written != address.to_string() {
@@ -428,7 +426,7 @@ pub enum InvalidUrl {
     UnsupportedScheme,
     /// The host is missing.
     NoHost,
-    /// The host is no domain name or address by the WHATWG URL standard, or has a label that is empty or too long.
+    /// The host is no domain name or address by the WHATWG URL standard.
     Host,
     /// A number that is not an IPv4 address of four decimal parts, such as `0x7f.1` or `127.1`.
     NumericHost,
@@ -544,12 +542,6 @@ fn split_userinfo(authority: &str) -> Result<(Option<&str>, &str), InvalidUrl> {
     }
 }
 
-/// What a resolver can be asked for (RFC 1035, section 2.3.4); the last label may be the root's.
-fn is_name(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()))
-}
-
 /// Bytes that stand in a target as they are: those of RFC 3986, section 3.3 and 3.4, and the square brackets, which
 /// browsers and servers leave alone.
 fn is_target_byte(byte: u8) -> bool {
@@ -655,8 +647,6 @@ mod tests {
             ("http://h\\evil/", Authority),
             ("http:\\\\h/", Authority),
             ("http://a%2Fb/", Host),
-            ("http://./", Host),
-            ("http://a../", Host),
             ("http://a%00b/", Host),
             ("http://[::1/", Host),
             ("http://[::g]/", Host),

@@ -86,14 +86,7 @@ fn divergence(text: &str, error: InvalidUrl, theirs: &Result<::url::Url, ::url::
         ),
         InvalidUrl::Port => (theirs.port() == Some(0), "nobody listens there"),
         InvalidUrl::SocketPath => (theirs.scheme() == "http+unix", "an opaque host, which here is a path"),
-        InvalidUrl::Host => (theirs.domain().is_some_and(is_nobodys), "no resolver takes it"),
-        InvalidUrl::NoHost => return None,
+        InvalidUrl::NoHost | InvalidUrl::Host => return None,
     };
     justified.then_some(why)
-}
-
-/// Longer than a name may be, or with such a label, or an empty one.
-fn is_nobodys(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.len() > 253 || name.split('.').any(|label| label.is_empty() || label.len() > 63)
 }

@@ -109,7 +109,7 @@ fn bodies() {
 fn paths() {
     let server = Server::with(|_| answers(ANSWER));
     let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
-    let session = Session::builder().base_url(&server.url("/base/")).build().unwrap();
+    let session = Session::builder().base_url(server.url("/base/")).build().unwrap();
     for target in ["/", "/a/../b?c", "/a?b=//c"] {
         let request = || http::Request::get(target).body(()).unwrap();
         let resolved = if target.contains("..") { "/b?c" } else { target };
