@@ -194,8 +194,8 @@ impl RequestBuilder {
     /// got and whether the request may have been processed.
     pub fn send(self) -> Result<Response> {
         let RequestBuilder { engine, policy, request } = self;
-        let request = request?;
-        let deadline = ready(&request, &policy)?;
+        let mut request = request?;
+        let deadline = ready(&mut request, &policy)?;
         let own = request.options().and_then(|options| options.middleware.clone());
         let list = own.as_deref().unwrap_or(&policy.hooks.middleware);
         middleware::run(&engine, &policy, list, request, deadline)
@@ -212,13 +212,12 @@ impl RequestBuilder {
 }
 
 /// By when a request has to have ended, counted from now; if it may be sent.
-pub(super) fn ready(request: &Request, policy: &Policy) -> Result<Deadline> {
+pub(super) fn ready(request: &mut Request, policy: &Policy) -> Result<Deadline> {
     if policy.detached.load(Ordering::Relaxed) {
         return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
     }
-    if let Some(home) = &policy.home {
-        request.stays_at(home)?;
-    }
+    // What middleware and hooks add is none of the caller's.
+    request.own_headers |= !request.headers.is_empty();
     Ok(request.timeout.as_ref().unwrap_or(&policy.timeout).deadline())
 }
 

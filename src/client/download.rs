@@ -49,8 +49,8 @@ impl RequestBuilder {
     /// ```
     pub fn download(self, path: impl AsRef<Path>) -> Result<u64> {
         let RequestBuilder { engine, policy, request } = self;
-        let request = request?;
-        let deadline = ready(&request, &policy)?;
+        let mut request = request?;
+        let deadline = ready(&mut request, &policy)?;
         Download::new(&engine, &policy, request, deadline)?.run(path.as_ref())
     }
 }
@@ -61,6 +61,8 @@ struct Download<'a> {
     request: Request,
     deadline: Deadline,
     retry: Option<Retry>,
+    /// A server has answered.
+    began: bool,
     /// Bytes that are in the file.
     done: u64,
     source: Source,
@@ -89,13 +91,13 @@ impl<'a> Download<'a> {
         (request.preload, request.release) = (false, false);
         request.options_mut().raise = Some(false);
         let retry = request.options().and_then(|options| options.retry.clone()).or_else(|| policy.retry.clone());
-        Ok(Download { engine, policy, request, deadline, retry, done: 0, source: Source::default() })
+        Ok(Download { engine, policy, request, deadline, retry, began: false, done: 0, source: Source::default() })
     }
 
     fn run(mut self, path: &Path) -> Result<u64> {
         let (partial, mut file) = Partial::create(path).map_err(|error| self.output(error))?;
         while let Err(error) = self.fetch(&mut file) {
-            self.again_after(error)?;
+            self.again_after(error).map_err(|error| self.explain(error))?;
         }
         drop(file);
         partial.complete(path).map_err(|error| self.output(error))?;
@@ -124,10 +126,19 @@ impl<'a> Download<'a> {
             }
             self.source = Source::of(&response);
         }
-        let before = self.done;
+        let (before, part) = (self.done, content_range(response.headers()));
+        let part = part.filter(|_| response.status() == StatusCode::PARTIAL_CONTENT);
         let done = &mut self.done;
         response.copy_to_with(file, |now, _| *done = before + now)?;
-        Ok(())
+        match part {
+            // What its head and its body disagree on is worth nothing.
+            Some(Part { end, .. }) if self.done != end => self.source = Source::default(),
+            // A server may give less than it was asked for (RFC 9110, section 15.3.7).
+            Some(Part { whole, .. }) if whole.or(self.source.length).is_some_and(|whole| self.done < whole) => {}
+            _ => return Ok(()),
+        }
+        let kind = ErrorKind::IncompleteBody { received: self.done, expected: self.source.length };
+        Err(Error::new(kind, Phase::Body).with_maybe_processed(true).with_origin(self.request.url.shared_origin()))
     }
 
     fn ask(&mut self) -> Result<Response> {
@@ -140,6 +151,7 @@ impl<'a> Download<'a> {
         let own = request.options().and_then(|options| options.middleware.clone());
         let list = own.as_deref().unwrap_or(&self.policy.hooks.middleware);
         let response = middleware::run(self.engine, self.policy, list, request, self.deadline)?;
+        self.began = true;
         if let Some(retry) = response.retries() {
             self.retry = Some(retry.clone());
         }
@@ -150,8 +162,11 @@ impl<'a> Download<'a> {
     fn goes_on(&self, response: &Response) -> bool {
         response.status() == StatusCode::PARTIAL_CONTENT
             && self.done > 0
-            && content_range(response.headers()).is_some_and(|(start, whole)| {
-                start == self.done && (self.source.length.is_none() || whole.is_none() || whole == self.source.length)
+            && self.source.validator.is_some()
+            && content_range(response.headers()).is_some_and(|Part { start, whole, .. }| {
+                let lengths = [whole, self.source.length];
+                let known = lengths.iter().flatten().count();
+                start == self.done && known > 0 && (known == 1 || lengths[0] == lengths[1])
             })
             && Source::of(response).validator == self.source.validator
     }
@@ -167,7 +182,7 @@ impl<'a> Download<'a> {
         if error.phase() != Phase::Body || retry::asks_for_method(&error).is_none() {
             return Err(error);
         }
-        let Some(retry) = &self.retry else { return Err(error) };
+        let Some(retry) = self.retry.as_ref().filter(|retry| retry.allows(&Method::GET)) else { return Err(error) };
         let (kind, phase, maybe_processed) = (error.kind().clone(), error.phase(), error.maybe_processed());
         let cause = RetryCause::Error { kind, phase, maybe_processed };
         let retry = retry.increment(&self.request.method, &self.request.url, cause);
@@ -178,6 +193,13 @@ impl<'a> Download<'a> {
         announce(self.engine, &self.request, &retry, wait);
         self.retry = Some(retry.waiting(wait));
         pause(self.engine, self.policy, wait)
+    }
+
+    /// The error that ends the download, with what was tried before.
+    fn explain(&self, error: Error) -> Error {
+        let tried = self.retry.as_ref().map_or(&[][..], Retry::history);
+        let error = if error.retries().is_empty() { error.with_retries(tried.to_vec()) } else { error };
+        if self.began { error.with_maybe_processed(true) } else { error }
     }
 
     fn output(&self, error: io::Error) -> Error {
@@ -196,7 +218,7 @@ impl Source {
         let ranges = headers.get("accept-ranges").is_none_or(|unit| !unit.eq_ignore_ascii_case("none"));
         let validator = (ranges && !coded).then(|| strong_validator(headers)).flatten();
         let length = match response.status() {
-            StatusCode::PARTIAL_CONTENT => content_range(headers).and_then(|(_, whole)| whole),
+            StatusCode::PARTIAL_CONTENT => content_range(headers).and_then(|part| part.whole),
             _ => response.content_length(),
         };
         Source { validator, length }
@@ -214,8 +236,17 @@ fn strong_validator(headers: &Headers) -> Option<Vec<u8>> {
     (sent - date::parse(modified)? >= STRONG_AFTER).then(|| modified.to_vec())
 }
 
-/// Where a part begins, and how long the whole is, of `bytes 5-9/10` (RFC 9110, section 14.4).
-fn content_range(headers: &Headers) -> Option<(u64, Option<u64>)> {
+/// Which bytes of the whole a part has, and how long that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    start: u64,
+    /// Behind the last.
+    end: u64,
+    whole: Option<u64>,
+}
+
+/// The part that `bytes 5-9/10` names (RFC 9110, section 14.4).
+fn content_range(headers: &Headers) -> Option<Part> {
     let value = headers.get("content-range")?.trim();
     let (unit, range) = value.split_once(' ')?;
     let (span, whole) = range.trim().split_once('/')?;
@@ -224,7 +255,7 @@ fn content_range(headers: &Headers) -> Option<(u64, Option<u64>)> {
     let (start, end): (u64, u64) = (number(start)?, number(end)?);
     let whole = if whole == "*" { None } else { Some(number(whole)?) };
     let fits = unit.eq_ignore_ascii_case("bytes") && start <= end && whole.is_none_or(|whole| end < whole);
-    fits.then_some((start, whole))
+    fits.then_some(Part { start, end: end.checked_add(1)?, whole })
 }
 
 #[cfg(test)]
@@ -240,9 +271,10 @@ mod tests {
     #[test]
     fn parts() {
         let table = [
-            ("bytes 5-9/10", Some((5, Some(10)))),
-            ("bytes 0-0/1", Some((0, Some(1)))),
-            ("BYTES 5-9/*", Some((5, None))),
+            ("bytes 5-9/10", Some((5, 10, Some(10)))),
+            ("bytes 0-0/1", Some((0, 1, Some(1)))),
+            ("BYTES 5-9/*", Some((5, 10, None))),
+            ("bytes 0-18446744073709551615/*", None),
             ("bytes 5-9/9", None),
             ("bytes 9-5/10", None),
             ("bytes */10", None),
@@ -254,7 +286,8 @@ mod tests {
             ("", None),
         ];
         for (value, expected) in table {
-            assert_eq!(content_range(&headers(&[("Content-Range", value)])), expected, "{value}");
+            let part = content_range(&headers(&[("Content-Range", value)]));
+            assert_eq!(part.map(|part| (part.start, part.end, part.whole)), expected, "{value}");
         }
     }
 

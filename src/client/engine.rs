@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Version;
@@ -93,10 +93,23 @@ pub(crate) struct Policy {
     pub(crate) detached: Arc<AtomicBool>,
 }
 
+impl Policy {
+    /// Whether it is of one pool, by itself, which was closed. Of a session that was detached what had begun goes on.
+    pub(crate) fn is_closed_pool(&self) -> bool {
+        self.home.is_some() && self.detached.load(Ordering::Relaxed)
+    }
+}
+
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policy")
-            .field("headers", &ShownHeaders(&self.headers, [&self.sensitive, &[]]))
+            .field(
+                "headers",
+                &ShownHeaders(
+                    &self.headers,
+                    [&self.sensitive, self.retry.as_ref().map_or(&[], |retry| retry.sensitive())],
+                ),
+            )
             .field("timeout", &self.timeout)
             .field("auth", &self.auth)
             .field("cookies", &self.cookies)
@@ -130,19 +143,26 @@ impl Engine {
         })
     }
 
-    /// The pool of an origin, by the client's way of connecting or another.
+    /// The pool of an origin, by the policy's way of connecting.
     #[inline]
-    pub(crate) fn key(&self, origin: &Arc<Origin>, config: Option<&Arc<ConnectionConfig>>) -> PoolKey {
-        let config = config.unwrap_or(&self.connection);
-        self.registry.known(origin, config).unwrap_or_else(|| self.pool(origin, config).0)
+    pub(crate) fn key(&self, origin: &Arc<Origin>, policy: &Policy) -> PoolKey {
+        let config = policy.connection.as_ref().unwrap_or(&self.connection);
+        // A pool that was given out by itself comes back as what it was.
+        let closed = || policy.connection.as_ref().map(|_| policy.detached.clone());
+        self.registry.known(origin, config).unwrap_or_else(|| self.pool(origin, config, closed()).0)
     }
 
     /// The same, with what says that this pool was closed. A pool that has to go for it loses what is idle.
     #[cold]
-    pub(crate) fn pool(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<AtomicBool>) {
-        let Found { key, closed, retired } = self.registry.pool(origin, config, |key| self.gate.pin(key));
+    pub(crate) fn pool(
+        &self,
+        origin: &Arc<Origin>,
+        config: &Arc<ConnectionConfig>,
+        closed: Option<Arc<AtomicBool>>,
+    ) -> (PoolKey, Arc<AtomicBool>) {
+        let Found { key, closed, retired } = self.registry.pool(origin, config, closed, |key| self.gate.pin(key));
         if let Some(retired) = retired {
-            self.gate.retire(&retired);
+            self.gate.retire(&retired.key);
         }
         (key, closed)
     }

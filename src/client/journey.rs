@@ -122,7 +122,7 @@ pub(super) enum Next {
 
 impl<'a> Journey<'a> {
     fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: &'a mut Request, deadline: Deadline) -> Self {
-        let replaced = policy.replaces_headers && (request.own_headers || !request.headers.is_empty());
+        let replaced = policy.replaces_headers && request.own_headers;
         Journey {
             engine,
             policy,
@@ -140,6 +140,12 @@ impl<'a> Journey<'a> {
     /// In front of each request.
     #[inline]
     fn begin(&mut self) -> Result<Extra> {
+        if let Some(home) = &self.policy.home {
+            if self.policy.is_closed_pool() {
+                return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
+            }
+            self.request.stays_at(home)?;
+        }
         for hook in &self.policy.hooks.on_request {
             hook(self.request)?;
             self.deadline = self.request.bounded(self.deadline);
@@ -286,7 +292,10 @@ impl<'a> Journey<'a> {
 
     /// Whether a field of this name goes with the request.
     pub(super) fn sends(&self, name: &str) -> bool {
-        self.request.headers.contains(name) || !self.replaced && self.policy.headers.contains(name)
+        let own = self.request.options().map_or(&[][..], |options| &options.sensitive);
+        let behind = |list| redirect::stays_behind(name, list);
+        let left = self.crossed && (behind(own) || behind(&self.policy.sensitive));
+        self.request.headers.contains(name) || !self.replaced && !left && self.policy.headers.contains(name)
     }
 
     fn response(&self, answered: Answered) -> Response {

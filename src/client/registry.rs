@@ -29,9 +29,10 @@ struct Pools {
     len: usize,
 }
 
+/// It may be the last owner of a caller's dialer, and is dropped outside of the lock.
 #[derive(Debug)]
-struct Entry {
-    key: PoolKey,
+pub(crate) struct Entry {
+    pub(crate) key: PoolKey,
     used: AtomicU64,
     /// Shared by all who were given this pool by itself.
     closed: Arc<AtomicBool>,
@@ -43,7 +44,7 @@ struct Entry {
 pub(crate) struct Found {
     pub(crate) key: PoolKey,
     pub(crate) closed: Arc<AtomicBool>,
-    pub(crate) retired: Option<PoolKey>,
+    pub(crate) retired: Option<Entry>,
 }
 
 impl Registry {
@@ -65,6 +66,7 @@ impl Registry {
         &self,
         origin: &Arc<Origin>,
         config: &Arc<ConnectionConfig>,
+        closed: Option<Arc<AtomicBool>>,
         pin: impl FnOnce(&PoolKey) -> PoolPin,
     ) -> Found {
         let mut pools = self.pools.write();
@@ -75,19 +77,17 @@ impl Registry {
         let retired = match self.limit {
             Some(limit) if pools.len >= limit => pools.take_oldest(),
             Some(_) => None,
-            None => {
-                if pools.len >= KNOWN {
-                    *pools = Pools::default();
-                }
-                None
-            }
+            None => None,
         };
-        let (key, closed) = (PoolKey::new(origin, config), Arc::new(AtomicBool::new(false)));
+        let forgotten = (self.limit.is_none() && pools.len >= KNOWN).then(|| std::mem::take(&mut *pools));
+        let (key, closed) = (PoolKey::new(origin, config), closed.unwrap_or_default());
         let pin = self.limit.map(|_| pin(&key));
         let entry = Entry { key: key.clone(), used: AtomicU64::new(0), closed: closed.clone(), _pin: pin };
         self.touch(&entry);
         pools.by_origin.entry(origin.clone()).or_default().push(entry);
         pools.len += 1;
+        drop(pools);
+        drop(forgotten);
         Found { key, closed, retired }
     }
 
@@ -97,13 +97,19 @@ impl Registry {
         }
     }
 
-    /// Forgets this pool: who asks for it next is given another.
-    pub(crate) fn forget(&self, key: &PoolKey) {
-        self.pools.write().remove(key);
+    /// Forgets this pool, if it is still the one that `closed` is of: who asks for it next is given another.
+    pub(crate) fn forget(&self, key: &PoolKey, closed: &Arc<AtomicBool>) -> bool {
+        let mut pools = self.pools.write();
+        let is_this = pools.by_origin.get(key.origin()).into_iter().flatten();
+        let is_this = is_this.filter(|entry| entry.key == *key).any(|entry| Arc::ptr_eq(&entry.closed, closed));
+        let entry = is_this.then(|| pools.remove(key)).flatten();
+        drop(pools);
+        entry.is_some()
     }
 
     pub(crate) fn clear(&self) {
-        *self.pools.write() = Pools::default();
+        let pools = std::mem::take(&mut *self.pools.write());
+        drop(pools);
     }
 
     /// All that are known, the one used last first.
@@ -125,22 +131,21 @@ impl Pools {
         self.by_origin.get(origin)?.iter().find(|entry| entry.key.connects_by(config))
     }
 
-    fn remove(&mut self, key: &PoolKey) {
-        let Some(entries) = self.by_origin.get_mut(key.origin()) else { return };
-        let before = entries.len();
-        entries.retain(|entry| entry.key != *key);
-        self.len -= before - entries.len();
+    fn remove(&mut self, key: &PoolKey) -> Option<Entry> {
+        let entries = self.by_origin.get_mut(key.origin())?;
+        let entry = entries.swap_remove(entries.iter().position(|entry| entry.key == *key)?);
+        self.len -= 1;
         if entries.is_empty() {
             self.by_origin.remove(key.origin());
         }
+        Some(entry)
     }
 
     /// Looks at all of them, which are as many as the limit: it is done where a pool is new, and connecting costs more.
-    fn take_oldest(&mut self) -> Option<PoolKey> {
+    fn take_oldest(&mut self) -> Option<Entry> {
         let entries = self.by_origin.values().flatten();
         let oldest = entries.min_by_key(|entry| entry.used.load(Ordering::Relaxed))?.key.clone();
-        self.remove(&oldest);
-        Some(oldest)
+        self.remove(&oldest)
     }
 }
 
@@ -163,7 +168,7 @@ mod tests {
     fn pool(registry: &Registry, name: &str, config: &Arc<ConnectionConfig>) -> Found {
         let settings =
             Settings { open_limit: None, idle_limit: None, total_limit: None, idle_timeout: None, max_age: None };
-        registry.pool(&origin(name), config, |key| Gate::new(settings, std::time::Duration::ZERO, None).pin(key))
+        registry.pool(&origin(name), config, None, |key| Gate::new(settings, std::time::Duration::ZERO, None).pin(key))
     }
 
     fn names(registry: &Registry) -> Vec<String> {
@@ -178,7 +183,7 @@ mod tests {
                 Some(_) => None,
                 None => pool(&registry, name, &config).retired,
             };
-            retired.map(|key| key.origin().host().to_owned())
+            retired.map(|entry| entry.key.origin().host().to_owned())
         };
         let table = [
             ("new", "a", None, vec!["a"]),
@@ -193,7 +198,9 @@ mod tests {
             assert_eq!(names(&registry), left, "{row}");
             assert_eq!(registry.len(), left.len(), "{row}");
         }
-        registry.forget(&PoolKey::new(&origin("b"), &config));
+        let b = pool(&registry, "b", &config);
+        assert!(!registry.forget(&b.key, &Arc::default()), "another by that name");
+        assert!(registry.forget(&b.key, &b.closed));
         assert!(registry.known(&origin("b"), &config).is_none(), "LRU-06");
         registry.clear();
         assert_eq!((registry.len(), names(&registry)), (0, vec![]), "PM-03");
@@ -208,7 +215,7 @@ mod tests {
         let again = pool(&registry, "h", &one);
         assert!(again.key == first.key && Arc::ptr_eq(&again.closed, &first.closed), "PM-06");
         assert_eq!(registry.len(), 2);
-        registry.forget(&first.key);
+        assert!(registry.forget(&first.key, &first.closed));
         assert!(registry.known(&origin("h"), &one).is_none());
         assert!(registry.known(&origin("h"), &other).is_some());
     }

@@ -1,6 +1,5 @@
 //! What of a call is tried again: the policy is asked, and its waits are waited.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::engine::{Engine, Policy};
@@ -76,7 +75,7 @@ impl Journey<'_> {
         let retry = retry.increment(method, &self.request.url, RetryCause::Status(head.status));
         let wait = retry.clamp(asked).filter(|wait| !wait.is_zero()).unwrap_or_else(|| wait_before(&retry));
         if retry.is_exhausted() || !may_wait(self.deadline, wait) || !take_from_budget(&retry) {
-            let raises = retry.raises_status();
+            let raises = retry.raises_status(head.status);
             self.retries = Some(Box::new(retry));
             return if raises { Next::Refuse(ErrorKind::Status(head.status)) } else { Next::Done };
         }
@@ -126,16 +125,16 @@ pub(super) fn pause(engine: &Engine, policy: &Policy, wait: Duration) -> Result<
     if wait.is_zero() {
         return Ok(());
     }
+    // One that the clock cannot hold is not begun.
     let until = Instant::now().checked_add(wait);
-    // What a session had begun when it was detached goes on; a pool that is closed is closed.
-    let stays = || policy.home.is_none() || !policy.detached.load(Ordering::Relaxed);
-    let woken = until.is_none_or(|until| engine.gate.park_while(until, stays).is_err());
+    let woken = until.is_none_or(|until| engine.gate.park_while(until, || !policy.is_closed_pool()).is_err());
     if woken { Err(Error::new(ErrorKind::Closed, Phase::Pool)) } else { Ok(()) }
 }
 
 /// A wait that ends behind the call's own end is not worth beginning.
 pub(super) fn may_wait(deadline: Deadline, wait: Duration) -> bool {
-    wait.is_zero() || deadline.remaining(Instant::now()).is_none_or(|left| wait < left)
+    let now = Instant::now();
+    wait.is_zero() || now.checked_add(wait).is_some() && deadline.remaining(now).is_none_or(|left| wait < left)
 }
 
 /// How long the next try is put off.

@@ -58,7 +58,7 @@ impl<'a> Hop<'a> {
         encode::prepare(request, policy)?;
         // A pool of one host goes there, whatever the URL names.
         let home = policy.home.as_ref().unwrap_or(request.url.shared_origin());
-        let key = engine.key(home, policy.connection.as_ref());
+        let key = engine.key(home, policy);
         Ok(Hop { engine, policy, request, extra, key, deadline })
     }
 
@@ -157,7 +157,15 @@ impl<'a> Hop<'a> {
         let deadline = self.deadline.or_within(patience, Bound::Pool);
         match self.engine.gate.checkout(&self.key, deadline) {
             Ok(Checked::Lease(lease)) => Ok(lease),
-            Ok(Checked::Permit(permit)) => self.engine.open(permit, &self.key, self.deadline, self.timeout()),
+            Ok(Checked::Permit(permit)) if self.policy.is_closed_pool() => {
+                drop(permit);
+                Err(Error::new(ErrorKind::Closed, Phase::Pool))
+            }
+            Ok(Checked::Permit(permit)) => {
+                // The pool may have been retired while this call waited; what it opens belongs to one that is known.
+                self.engine.key(self.key.origin(), self.policy);
+                self.engine.open(permit, &self.key, self.deadline, self.timeout())
+            }
             Err(Refused::Closed) => Err(Error::new(ErrorKind::Closed, Phase::Pool)),
             Err(Refused::TimedOut { bound: Bound::Pool, waited, in_use, queued }) => {
                 Err(Error::new(ErrorKind::PoolTimeout { waited, in_use, queued }, Phase::Pool))

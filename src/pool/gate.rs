@@ -7,6 +7,7 @@
 use std::cell::OnceCell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -87,6 +88,21 @@ pub(crate) enum Refused {
     },
 }
 
+impl<K: Key, C> Gate<K, C> {
+    /// For what may forget a key: a key can be the last owner of a caller's dialer, whose drop is foreign code.
+    fn locked<R>(&self, act: impl FnOnce(&mut Core<Kit<K, C>>) -> R) -> R {
+        let (result, forgotten) = {
+            let mut core = self.core.lock();
+            (act(&mut core), core.take_forgotten())
+        };
+        if !forgotten.is_empty() {
+            // Whatever it panics with, what was decided is still to be done.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(forgotten)));
+        }
+        result
+    }
+}
+
 impl<K: Key, C: Pooled> Gate<K, C> {
     pub(crate) fn new(settings: Settings, probe_after: Duration, watch: Option<Box<dyn Watch<K>>>) -> Arc<Self> {
         Arc::new(Gate { core: Mutex::new(Core::new(settings)), parked: Condvar::new(), settings, probe_after, watch })
@@ -113,9 +129,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     fn open_or_wait(self: &Arc<Self>, key: &K, deadline: Deadline, now: Instant) -> Result<Checked<K, C>, Refused> {
         let parker = OnceCell::new();
         let waker = || Arc::clone(parker.get_or_init(|| Arc::new(Condvar::new())));
-        let mut core = self.core.lock();
-        let (checkout, victims) = core.checkout(key, now, || Arc::new(AbortCell::new()), waker);
-        drop(core);
+        let (checkout, victims) = self.locked(|core| core.checkout(key, now, || Arc::new(AbortCell::new()), waker));
         let (held, now) = match checkout {
             Checkout::Granted(grant) => (self.hold(grant), now),
             Checkout::Closed => return Err(Refused::Closed),
@@ -220,7 +234,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             let since = lease.since.unwrap_or(now);
             let mut unit = lease.close(reason);
             let Some(id) = unit.id.take() else { return Checked::Permit(Permit { unit }) };
-            let (grant, victim) = self.core.lock().replace_dead(id, since, reason, now);
+            let (grant, victim) = self.locked(|core| core.replace_dead(id, since, reason, now));
             held = self.hold(grant);
             self.bury(victim);
         }
@@ -358,7 +372,7 @@ impl<K: Key, C> fmt::Debug for Pin<K, C> {
 
 impl<K: Key, C> Drop for Pin<K, C> {
     fn drop(&mut self) {
-        self.gate.core.lock().unpin(self.id);
+        self.gate.locked(|core| core.unpin(self.id));
     }
 }
 
@@ -401,7 +415,7 @@ struct Unit<K: Key, C: Pooled> {
 impl<K: Key, C: Pooled> Drop for Unit<K, C> {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
-        let victim = self.gate.core.lock().discard(id, self.reason);
+        let victim = self.gate.locked(|core| core.discard(id, self.reason));
         self.gate.bury(victim);
     }
 }
@@ -413,13 +427,13 @@ struct Settler<'a, K: Key, C: Pooled> {
 
 impl<K: Key, C: Pooled> Settler<'_, K, C> {
     fn settle(mut self) -> Option<Victim<C>> {
-        self.settle.take().and_then(|settle| self.gate.core.lock().settle(settle))
+        self.settle.take().and_then(|settle| self.gate.locked(|core| core.settle(settle)))
     }
 }
 
 impl<K: Key, C: Pooled> Drop for Settler<'_, K, C> {
     fn drop(&mut self) {
-        let next = self.settle.take().and_then(|settle| self.gate.core.lock().settle(settle));
+        let next = self.settle.take().and_then(|settle| self.gate.locked(|core| core.settle(settle)));
         self.gate.bury(next);
     }
 }

@@ -195,12 +195,18 @@ impl<P: Parts> Core<P> {
         let endpoint = filed.endpoint;
         self.keys.remove(&filed.key);
         self.endpoints[endpoint].keys.unlink(&mut self.filed, id);
-        self.filed.remove(id);
+        self.forgotten.extend(self.filed.remove(id).map(|filed| filed.key));
         if self.endpoints[endpoint].keys.is_empty()
             && let Some(endpoint) = self.endpoints.remove(endpoint)
         {
             self.hosts.remove(&endpoint.name);
         }
+    }
+
+    /// Keys that are known no more. They may be the last owners of what a caller gave, so the caller of this drops them
+    /// once the lock is gone.
+    pub(crate) fn take_forgotten(&mut self) -> Vec<P::Key> {
+        std::mem::take(&mut self.forgotten)
     }
 
     pub(super) fn refile(&mut self, unit: Id, filed: Id) {

@@ -163,7 +163,7 @@ impl ConnectionPool {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn is_same_host(&self, url: &str) -> bool {
-        if url.starts_with('/') {
+        if url.is_empty() || url.starts_with(['/', '?']) {
             return true;
         }
         let url = match Url::parse(url) {
@@ -221,8 +221,10 @@ impl ConnectionPool {
     pub fn close(&self) {
         let Some(Part { key, .. }) = &self.part else { return self.engine.gate.close(false) };
         self.policy.detached.store(true, Ordering::Relaxed);
-        self.engine.registry.forget(key);
-        self.engine.gate.close_key(key);
+        // One that was retired has a successor by now, or nothing.
+        if self.engine.registry.forget(key, &self.policy.detached) {
+            self.engine.gate.close_key(key);
+        }
     }
 
     /// Whether the pool was closed, or its manager.

@@ -1,10 +1,11 @@
 //! Which pool of a manager is meant, and how it differs from the others.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::client::{Policy, check_policy};
 use crate::dial::Dialer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::net::options::{SocketOption, SourceAddress};
 use crate::pool::key::ConnectionConfig;
@@ -32,7 +33,7 @@ use crate::url::{Origin, Url};
 /// ```
 #[doc(alias = "pool_kwargs")]
 #[doc(alias = "PoolKey")]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a context does nothing until it is given to a manager"]
 pub struct PoolContext {
     origin: Arc<Origin>,
@@ -112,6 +113,9 @@ impl PoolContext {
         let mut config = ConnectionConfig::clone(connection);
         config.tls = tls.unwrap_or(config.tls);
         config.dialer = dialer.or(config.dialer);
+        if config.dialer.is_some() && (source_address.is_some() || socket_options.is_some()) {
+            return Err(Error::config("a dialer opens its own sockets; give it their options"));
+        }
         config.sockets.source = source_address.or(config.sockets.source);
         config.sockets.options = socket_options.map_or(config.sockets.options, Into::into);
         let mut policy = policy.clone();
@@ -120,5 +124,22 @@ impl PoolContext {
         policy.retry = retry.or(policy.retry);
         check_policy(&mut policy)?;
         Ok((origin, Arc::new(config), policy))
+    }
+}
+
+impl fmt::Debug for PoolContext {
+    /// Without the values of headers: which of them are sensitive may only be known to the manager.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PoolContext { origin, tls: _, dialer, source_address, socket_options, timeout, retry, headers } = self;
+        let names = headers.iter().flat_map(Headers::iter).map(|field| field.name()).collect::<Vec<_>>();
+        f.debug_struct("PoolContext")
+            .field("origin", origin)
+            .field("dialer", dialer)
+            .field("source_address", source_address)
+            .field("socket_options", socket_options)
+            .field("timeout", timeout)
+            .field("retries", retry)
+            .field("headers", &names)
+            .finish_non_exhaustive()
     }
 }

@@ -24,6 +24,9 @@ pub use budget::RetryBudget;
 /// Statuses that are tried again where a `Retry-After` says when (RFC 9110, section 10.2.3).
 const RETRY_AFTER: [u16; 3] = [413, 429, 503];
 
+/// How many tries a history has at most. Without a bound on them a server decides how many there are.
+const REMEMBERED: usize = 256;
+
 /// When a request is sent again: a small immutable value.
 ///
 /// Each setter gives a new value. What ends a try belongs to one kind, by how far the request had come, and takes one
@@ -324,7 +327,7 @@ impl Retry {
         Retry { budget: Some(budget.clone()), ..self }
     }
 
-    /// What ended the tries so far, the oldest first.
+    /// What ended the tries so far, the oldest first; of more than 256 the last.
     pub fn history(&self) -> &[Attempt] {
         &self.history
     }
@@ -414,6 +417,9 @@ impl Retry {
         let of_all = take(&mut next.total);
         next.exhausted |= !(of_kind && of_all);
         let (method, url, waited) = (method.clone(), url.clone().without_fragment(), Duration::ZERO);
+        if next.history.len() >= REMEMBERED {
+            next.history.remove(0);
+        }
         next.history.push(Attempt { method, url, cause, waited });
         next
     }
@@ -445,8 +451,9 @@ impl Retry {
         self.raise_on_redirect
     }
 
-    pub(crate) fn raises_status(&self) -> bool {
-        self.raise_on_status
+    /// Whether a response with this status, which is not tried again, is an error.
+    pub(crate) fn raises_status(&self, status: StatusCode) -> bool {
+        self.raise_on_status && self.status_is_listed(status)
     }
 
     pub(crate) fn sensitive(&self) -> &Arc<[Box<str>]> {

@@ -1,10 +1,13 @@
 //! Downloads that break off and go on.
 
 use std::fs;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
-use hostpool::{ErrorKind, PoolManager, RequestBuilder, Retry, Session};
+use hostpool::{ErrorKind, Method, PoolManager, RequestBuilder, Retry, Session};
 
-use crate::support::{Server, Step, header, ok};
+use crate::support::{Server, Step, answer, header, ok};
+use crate::{broken, headers};
 
 const TAG: &str = "ETag: \"v1\"\r\n";
 
@@ -149,4 +152,142 @@ fn what_is_refused() {
     let error = session.get(server.url("/")).download(folder.path()).unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Output);
     assert!(server.seen.requests().is_empty() && !path.exists());
+}
+
+/// A server may send less of a range than was asked for (RFC 9110, section 15.3.7).
+#[test]
+fn download_of_a_shorter_part_is_no_success() {
+    let server = Server::new(vec![
+        broken("200 OK\r\nETag: \"a\"\r\nAccept-Ranges: bytes\r\nContent-Length: 10", "01234"),
+        answer("HTTP/1.1 206 Partial\r\nETag: \"a\"\r\nContent-Range: bytes 5-7/10\r\nContent-Length: 3\r\n\r\n567"),
+        answer("HTTP/1.1 206 Partial\r\nETag: \"a\"\r\nContent-Range: bytes 8-9/10\r\nContent-Length: 2\r\n\r\n89"),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let result = Session::new().get(server.url("/")).retries(3).download(&path);
+    if result.is_ok() {
+        assert_eq!(std::fs::read(&path).unwrap(), b"0123456789", "{result:?}");
+    }
+}
+
+/// The same where the part's framing disagrees with its Content-Range.
+#[test]
+fn download_of_a_part_that_is_shorter_than_it_says_is_no_success() {
+    let server = Server::new(vec![
+        broken("200 OK\r\nETag: \"a\"\r\nContent-Length: 10", "01234"),
+        answer("HTTP/1.1 206 Partial\r\nETag: \"a\"\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 3\r\n\r\n567"),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let result = Session::new().get(server.url("/")).retries(3).download(&path);
+    if result.is_ok() {
+        assert_eq!(std::fs::read(&path).unwrap(), b"0123456789", "{result:?}");
+    }
+}
+
+/// The `Range` that a download adds is none of the caller's headers, which would replace the pool's.
+#[test]
+fn download_keeps_the_pools_headers() {
+    let server = Server::new(vec![
+        broken("200 OK\r\nETag: \"a\"\r\nContent-Length: 10", "01234"),
+        answer("HTTP/1.1 206 Partial\r\nETag: \"a\"\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\n56789"),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let http = PoolManager::builder().headers(headers(&[("Authorization", "token"), ("X-A", "1")])).build().unwrap();
+    http.get(server.url("/")).download(&path).unwrap();
+    for request in server.seen.requests() {
+        assert_eq!(header(&request, "authorization"), Some("token"), "{request}");
+    }
+}
+
+/// A download asks whether its method may be tried again after bytes had left.
+#[test]
+fn a_download_heeds_allowed_methods() {
+    let server = Server::new(vec![
+        broken("200 OK\r\nETag: \"a\"\r\nContent-Length: 10", "01234"),
+        answer("HTTP/1.1 206 Partial\r\nETag: \"a\"\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\n56789"),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let retry = Retry::new(3).allowed_methods([Method::POST]);
+    let result = Session::new().get(server.url("/")).retries(retry).download(folder.path().join("file"));
+    assert_eq!((server.seen.requests().len(), result.is_err()), (1, true));
+}
+
+/// A part that nobody asked for is not put behind what is there.
+#[test]
+fn a_part_without_a_validator_is_not_taken() {
+    let server = Server::new(vec![
+        broken("200 OK\r\nContent-Length: 10", "01234"),
+        answer("HTTP/1.1 206 Partial\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\nFGHIJ"),
+        answer(ok("ABCDEFGHIJ")),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let result = Session::new().get(server.url("/")).retries(3).download(&path);
+    if result.is_ok() {
+        assert_eq!(std::fs::read(&path).unwrap(), b"ABCDEFGHIJ", "{result:?}");
+    }
+}
+
+/// A part that is longer than it says.
+#[test]
+fn download_of_a_part_that_is_longer_than_it_says_is_no_success() {
+    let server = Server::new(vec![
+        broken("200 OK\r\nETag: \"a\"\r\nContent-Length: 10", "01234"),
+        answer(
+            "HTTP/1.1 206 Partial\r\nETag: \"a\"\r\nContent-Range: bytes 5-9/10\r\nTransfer-Encoding: chunked\r\n\r\n\
+             a\r\n56789XXXXX\r\n0\r\n\r\n",
+        ),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let result = Session::new().get(server.url("/")).retries(3).download(&path);
+    if result.is_ok() {
+        assert_eq!(std::fs::read(&path).unwrap(), b"0123456789", "{result:?}");
+    }
+}
+
+/// The first request of a download was answered; then nobody is there.
+#[test]
+fn a_download_that_had_begun_may_have_been_processed() {
+    let server = Server::new(vec![broken("200 OK\r\nETag: \"a\"\r\nContent-Length: 10", "01234")]);
+    let folder = tempfile::tempdir().unwrap();
+    let tries = Arc::new(Mutex::new(0));
+    let session = Session::builder()
+        .on_request(move |_| {
+            let mut tries = tries.lock().unwrap();
+            *tries += 1;
+            if *tries > 1 { Err(hostpool::Error::custom("no more")) } else { Ok(()) }
+        })
+        .build()
+        .unwrap();
+    let error = session.get(server.url("/")).retries(3).download(folder.path().join("file")).unwrap_err();
+    assert!(!error.retries().is_empty(), "what was tried is in the error: {error:?}");
+    assert!(error.maybe_processed(), "{error:?}");
+}
+
+/// A download does not go on in a pool that is closed.
+#[test]
+fn a_closed_view_downloads_nothing_more() {
+    let server = Server::new(vec![
+        vec![
+            Step::Request,
+            Step::Send(b"HTTP/1.1 200 OK\r\nETag: \"a\"\r\nContent-Length: 10\r\n\r\n01234".to_vec()),
+            Step::Tell("half"),
+            Step::Hold,
+        ],
+        answer("HTTP/1.1 206 Partial\r\nETag: \"a\"\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\n56789"),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let pool = PoolManager::new().connection_from_url(server.url("")).unwrap();
+    let call = thread::spawn({
+        let (pool, path) = (pool.clone(), folder.path().join("file"));
+        move || pool.get("/").download(path)
+    });
+    server.wait_for("half");
+    pool.close();
+    server.gate.open();
+    let result = call.join().unwrap();
+    assert_eq!(server.seen.requests().len(), 1, "{result:?}");
 }

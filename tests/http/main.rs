@@ -10,6 +10,7 @@ mod deadlines;
 mod downloads;
 mod http_crate;
 mod limits;
+mod managers;
 mod multipart;
 mod observing;
 mod pooling;
@@ -17,4 +18,14 @@ mod replay;
 mod requests;
 mod response;
 mod responses;
+mod retrying;
 mod sending;
+
+fn headers(fields: &[(&str, &str)]) -> hostpool::Headers {
+    hostpool::Headers::from_pairs(fields.iter().copied()).unwrap()
+}
+
+/// Answers a request by less than the head says.
+fn broken(head: &str, body: &str) -> Vec<support::Step> {
+    vec![support::Step::Request, support::Step::Send(format!("HTTP/1.1 {head}\r\n\r\n{body}").into_bytes())]
+}

@@ -433,8 +433,9 @@ fn waits_beyond_the_total() {
     let listed = || Retry::new(3).status_forcelist([503]);
     let total = Timeout::new().total(PATIENCE);
     let table = [
-        ("a Retry-After", Retry::new(3), later("3600"), "Status(503)"),
-        ("answered", Retry::new(3).raise_on_status(false), later("3600"), "503"),
+        ("a Retry-After", listed(), later("3600"), "Status(503)"),
+        ("answered", listed().raise_on_status(false), later("3600"), "503"),
+        ("in no list", Retry::new(3), later("3600"), "503"),
         ("a back-off", listed().backoff_factor(PATIENCE), busy(), "Status(503)"),
         ("a redirect's", Retry::new(3), reply(302, "Location: /\r\nRetry-After: 3600\r\n", ""), "TooManyRedirects"),
         (

@@ -1,0 +1,472 @@
+//! The pools of a manager, as they come and go under those who use them.
+
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use hostpool::{ConnectionPool, Method, PoolContext, PoolManager, Retry, TcpDialer};
+
+use crate::headers;
+use crate::support::{PATIENCE, Server, Step, answers, eventually, header, ok, within_patience};
+
+#[derive(Debug)]
+struct TellingDialer(TcpDialer, mpsc::Sender<()>);
+
+static MANAGER: OnceLock<PoolManager> = OnceLock::new();
+
+impl hostpool::Dialer for TellingDialer {
+    fn dial(
+        &self,
+        target: &hostpool::Target<'_>,
+        context: &hostpool::DialContext<'_>,
+    ) -> hostpool::Result<Box<dyn hostpool::Transport>> {
+        self.0.dial(target, context)
+    }
+}
+
+impl Drop for TellingDialer {
+    fn drop(&mut self) {
+        // What any destructor may do: log how the pools stand.
+        if let Some(http) = MANAGER.get() {
+            let _ = (http.stats(), http.num_pools());
+        }
+        let _ = self.1.send(());
+    }
+}
+
+/// Where the table of pools is the last owner of a dialer: its drop may use the client.
+#[test]
+fn a_dialer_is_dropped_outside_of_locks() {
+    let http = MANAGER.get_or_init(|| PoolManager::builder().num_pools(1).build().unwrap());
+    let (tell, told) = mpsc::channel();
+    let context = PoolContext::new("http://127.0.0.1:1").unwrap();
+    let pool = http.connection_from_context(context.dialer(TellingDialer(TcpDialer::new(), tell))).unwrap();
+    drop(pool);
+    // Another takes its place.
+    thread::spawn(|| drop(http.connection_from_url("http://127.0.0.2:1")));
+    told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
+}
+
+static CLEARED: OnceLock<PoolManager> = OnceLock::new();
+
+#[derive(Debug)]
+struct LoggingDialer(fn() -> Option<&'static PoolManager>, mpsc::Sender<()>);
+
+impl hostpool::Dialer for LoggingDialer {
+    fn dial(
+        &self,
+        target: &hostpool::Target<'_>,
+        context: &hostpool::DialContext<'_>,
+    ) -> hostpool::Result<Box<dyn hostpool::Transport>> {
+        TcpDialer::new().dial(target, context)
+    }
+}
+
+impl Drop for LoggingDialer {
+    fn drop(&mut self) {
+        if let Some(http) = (self.0)() {
+            let _ = (http.stats(), http.num_pools());
+        }
+        let _ = self.1.send(());
+    }
+}
+
+/// The same in `clear`.
+#[test]
+fn a_dialer_is_dropped_outside_of_locks_by_clear() {
+    let http = CLEARED.get_or_init(PoolManager::new);
+    let (tell, told) = mpsc::channel();
+    let context = PoolContext::new("http://127.0.0.1:1").unwrap();
+    drop(http.connection_from_context(context.dialer(LoggingDialer(|| CLEARED.get(), tell))).unwrap());
+    thread::spawn(|| http.clear());
+    told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
+}
+
+static DROPPED: OnceLock<PoolManager> = OnceLock::new();
+
+/// The same when the last view of a retired pool goes.
+#[test]
+fn a_dialer_is_dropped_outside_of_locks_by_a_view() {
+    let http = DROPPED.get_or_init(|| PoolManager::builder().num_pools(1).build().unwrap());
+    let (tell, told) = mpsc::channel();
+    let context = PoolContext::new("http://127.0.0.1:1").unwrap();
+    let pool = http.connection_from_context(context.dialer(LoggingDialer(|| DROPPED.get(), tell))).unwrap();
+    drop(http.connection_from_url("http://127.0.0.2:1"));
+    thread::spawn(|| drop(pool));
+    told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
+}
+
+static ANSWERED: OnceLock<PoolManager> = OnceLock::new();
+
+/// The same with the last response.
+#[test]
+fn a_dialer_is_dropped_outside_of_locks_by_a_response() {
+    let server = Server::new(vec![vec![
+        Step::Request,
+        Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n".to_vec()),
+        Step::UntilClosed,
+    ]]);
+    let http = ANSWERED.get_or_init(|| PoolManager::builder().num_pools(1).build().unwrap());
+    let (tell, told) = mpsc::channel();
+    let context = PoolContext::new(&server.url("")).unwrap();
+    let pool = http.connection_from_context(context.dialer(LoggingDialer(|| ANSWERED.get(), tell))).unwrap();
+    let response = pool.get("/").send().unwrap();
+    drop(http.connection_from_url("http://127.0.0.2:1"));
+    drop(pool);
+    thread::spawn(|| drop(response));
+    told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
+}
+
+/// What a redirect or a retry asks for is not sent by a closed pool of a manager.
+#[test]
+fn a_closed_view_sends_nothing_more() {
+    let again = "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::new(vec![
+        vec![Step::Request, Step::Tell("asked"), Step::Hold, Step::Send(again.into())],
+        answers(ok("sent")),
+    ]);
+    let http = PoolManager::new();
+    let pool = http.connection_from_url(server.url("")).unwrap();
+    let call = thread::spawn({
+        let pool = pool.clone();
+        move || pool.get("/a").send().map(|response| response.status())
+    });
+    server.wait_for("asked");
+    pool.close();
+    server.gate.open();
+    let result = call.join().unwrap();
+    assert_eq!(server.seen.requests().len(), 1, "{result:?}");
+    assert!(result.unwrap_err().is_closed());
+}
+
+/// Nor by one that stands alone.
+#[test]
+fn a_closed_pool_sends_nothing_more() {
+    let again = "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::new(vec![
+        vec![Step::Request, Step::Tell("asked"), Step::Hold, Step::Send(again.into())],
+        answers(ok("sent")),
+    ]);
+    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let call = thread::spawn({
+        let pool = pool.clone();
+        move || pool.get("/a").send().map(|response| response.status())
+    });
+    server.wait_for("asked");
+    pool.close();
+    server.gate.open();
+    assert!(call.join().unwrap().unwrap_err().is_closed());
+    assert_eq!(server.seen.requests().len(), 1);
+}
+
+/// Also for those who had it before it was retired and came back.
+#[test]
+fn a_pool_is_closed_for_all_who_have_it() {
+    let server = Server::new(vec![answers(ok("a"))]);
+    let http = PoolManager::builder().num_pools(1).build().unwrap();
+    let first = http.connection_from_url(server.url("")).unwrap();
+    drop(http.connection_from_url("http://127.0.0.2:1"));
+    first.get("/").send().unwrap().bytes().unwrap();
+    let second = http.connection_from_url(server.url("")).unwrap();
+    assert!(first == second);
+    second.close();
+    assert!(second.is_closed());
+    assert!(first.get("/").send().is_err(), "it is the same pool, and closed");
+}
+
+/// But not for those who have another by that name, which is open.
+#[test]
+fn closing_a_retired_view_does_not_fail_who_waits_for_its_successor() {
+    let server = Server::new(vec![vec![Step::Forever(vec![
+        Step::Request,
+        Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n".to_vec()),
+        Step::Hold,
+        Step::Send(b"ok".to_vec()),
+    ])]]);
+    let http = PoolManager::builder().num_pools(1).maxsize(1).block(true).build().unwrap();
+    let old = http.connection_from_url(server.url("")).unwrap();
+    drop(http.connection_from_url("http://127.0.0.2:1"));
+    let new = http.connection_from_url(server.url("")).unwrap();
+    let held = new.get("/").send().unwrap();
+    let waiter = thread::spawn({
+        let new = new.clone();
+        move || new.get("/").send().map(|response| response.status())
+    });
+    eventually("waiting", || http.stats().waiting == 1);
+    old.close();
+    assert!(!new.is_closed());
+    server.gate.open();
+    server.gate.open();
+    drop(held);
+    let result = waiter.join().unwrap();
+    assert!(result.is_ok(), "{result:?}, though the pool is open");
+}
+
+/// A pool that was retired while a call waited for it comes back with the connection that the call opens.
+#[test]
+fn a_retired_pool_keeps_nothing() {
+    let server = Server::new(vec![vec![Step::Forever(vec![
+        Step::Request,
+        Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n".to_vec()),
+        Step::Hold,
+        Step::Send(b"ok".to_vec()),
+    ])]]);
+    let other = Server::new(vec![answers(ok("other"))]);
+    let http = PoolManager::builder().num_pools(1).maxsize(1).block(true).idle_timeout(None).build().unwrap();
+    let held = http.get(server.url("/")).send().unwrap();
+    let waiter = thread::spawn({
+        let (http, url) = (http.clone(), server.url("/"));
+        move || http.get(url).send().unwrap().bytes().unwrap()
+    });
+    eventually("waiting", || http.stats().waiting == 1);
+    http.get(other.url("/")).send().unwrap().bytes().unwrap();
+    server.gate.open();
+    server.gate.open();
+    drop(held);
+    waiter.join().unwrap();
+    let kept = (http.num_pools(), http.pool_stats().iter().map(|(_, stats)| stats.idle).sum::<usize>());
+    assert_eq!((kept, http.stats().idle), ((1, 1), 1), "an idle connection that no pool of the manager has");
+}
+
+/// A context shows no secret.
+#[test]
+fn a_context_shows_no_secret() {
+    let retry = Retry::new(3).remove_headers_on_redirect(["X-Key"]);
+    let context = PoolContext::new("http://h").unwrap().headers(headers(&[("X-Key", "canary")])).retries(retry.clone());
+    assert!(!format!("{context:?}").contains("canary"), "{context:?}");
+}
+
+/// A builder shows none either.
+#[test]
+fn a_builder_shows_no_secret() {
+    let retry = Retry::new(3).remove_headers_on_redirect(["X-Key"]);
+    let builder = PoolManager::builder().headers(headers(&[("X-Key", "canary")])).retries(retry);
+    assert!(!format!("{builder:?}").contains("canary"), "{builder:?}");
+}
+
+/// A middleware that sends a request of its own to another host, through a pool of one.
+#[test]
+fn a_pool_of_one_host_sends_nothing_for_another() {
+    let server = Server::new(vec![answers(ok("a"))]);
+    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let elsewhere = |_: hostpool::Request, next: hostpool::Next<'_>| {
+        next.run(hostpool::Request::new(Method::GET, hostpool::Url::parse("http://other.example/").unwrap()))
+    };
+    let result = pool.get("/").middleware([elsewhere]).send();
+    assert!(result.is_err(), "{:?}", server.seen.requests());
+}
+
+/// What middleware adds is none of the caller's headers, which would replace the pool's.
+#[test]
+fn a_middleware_that_adds_a_header_keeps_the_pools() {
+    let server = Server::new(vec![answers(ok("a"))]);
+    let http = PoolManager::builder().headers(headers(&[("Authorization", "token")])).build().unwrap();
+    let tag = |mut request: hostpool::Request, next: hostpool::Next<'_>| {
+        request.headers_mut().append("X-Tag", "1")?;
+        next.run(request)
+    };
+    http.get(server.url("/")).middleware([tag]).send().unwrap();
+    let requests = server.seen.requests();
+    assert_eq!(header(&requests[0], "authorization"), Some("token"), "{requests:?}");
+}
+
+/// Socket options reach no dialer of the caller's.
+#[test]
+fn a_source_address_beside_a_dialer_is_refused_in_a_context_too() {
+    let http = PoolManager::builder().dialer(TcpDialer::new()).build().unwrap();
+    let context = PoolContext::new("http://127.0.0.1:1").unwrap().source_address(std::net::Ipv4Addr::LOCALHOST);
+    assert!(http.connection_from_context(context).is_err());
+}
+
+/// As `request` takes it.
+#[test]
+fn what_is_requested_here_is_of_the_same_host() {
+    let pool = ConnectionPool::builder("http://127.0.0.1:1").build().unwrap();
+    for target in ["", "?q", "/p", "//other.example/p"] {
+        let here = pool.get(target).build().unwrap().url().origin() == pool.origin();
+        assert_eq!(pool.is_same_host(target), here, "{target}");
+    }
+}
+
+mod memory {
+    use super::*;
+    use hostpool::{DialContext, Dialer, Probe, Target, Transport, Wait};
+    use std::io::{self, IoSlice};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[derive(Debug, Default)]
+    pub struct Counts {
+        pub open: Mutex<std::collections::HashMap<String, usize>>,
+        pub peak: Mutex<std::collections::HashMap<String, usize>>,
+        pub total: AtomicUsize,
+        pub peak_total: AtomicUsize,
+        pub number: AtomicUsize,
+    }
+
+    #[derive(Debug, Clone)]
+    pub struct Counting(pub Arc<Counts>);
+
+    #[derive(Debug)]
+    struct Line(Arc<Counts>, String, Mutex<(Vec<u8>, Vec<u8>, usize, bool)>);
+
+    impl Dialer for Counting {
+        fn dial(&self, target: &Target<'_>, _: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
+            let name = format!("{target:?}");
+            let mut open = self.0.open.lock().unwrap();
+            let now = open.entry(name.clone()).or_default();
+            *now += 1;
+            let mut peak = self.0.peak.lock().unwrap();
+            let most = peak.entry(name.clone()).or_default();
+            *most = (*most).max(*now);
+            drop((open, peak));
+            let total = self.0.total.fetch_add(1, Ordering::SeqCst) + 1;
+            self.0.peak_total.fetch_max(total, Ordering::SeqCst);
+            let number = self.0.number.fetch_add(1, Ordering::SeqCst);
+            if number % 17 == 3 {
+                // A failed dial holds nothing.
+                *self.0.open.lock().unwrap().get_mut(&name).unwrap() -= 1;
+                self.0.total.fetch_sub(1, Ordering::SeqCst);
+                return Err(hostpool::Error::custom("no"));
+            }
+            if number.is_multiple_of(5) {
+                thread::sleep(Duration::from_micros(300));
+            }
+            Ok(Box::new(Line(self.0.clone(), name, Mutex::new((Vec::new(), Vec::new(), number, false)))))
+        }
+    }
+
+    impl Drop for Line {
+        fn drop(&mut self) {
+            thread::sleep(Duration::from_micros(50));
+            *self.0.open.lock().unwrap().get_mut(&self.1).unwrap() -= 1;
+            self.0.total.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Transport for Line {
+        fn recv(&self, buf: &mut [u8], _: &Wait<'_>) -> io::Result<usize> {
+            let mut line = self.2.lock().unwrap();
+            if line.3 {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            let len = line.1.len().min(buf.len());
+            buf[..len].copy_from_slice(&line.1[..len]);
+            line.1.drain(..len);
+            Ok(len)
+        }
+
+        fn send(&self, bufs: &[IoSlice<'_>], _: &Wait<'_>) -> io::Result<usize> {
+            let mut line = self.2.lock().unwrap();
+            let mut sent = 0;
+            for buf in bufs {
+                line.0.extend_from_slice(buf);
+                sent += buf.len();
+            }
+            if line.0.ends_with(b"\r\n\r\n") {
+                line.0.clear();
+                line.2 += 7;
+                let answer: &[u8] = match line.2 % 11 {
+                    0 => b"",
+                    1 => b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+                    2 => b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 2\r\n\r\nno",
+                    3 => b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 2\r\n\r\nno",
+                    4 => b"HTTP/1.1 302 Found\r\nLocation: http://h1/x\r\nContent-Length: 2\r\n\r\nno",
+                    _ => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                };
+                line.1.extend_from_slice(answer);
+            }
+            Ok(sent)
+        }
+
+        fn probe(&self) -> Probe {
+            let line = self.2.lock().unwrap();
+            if line.3 || line.2 % 13 == 4 { Probe::Dead } else { Probe::Quiet }
+        }
+
+        fn abort(&self) {
+            self.2.lock().unwrap().3 = true;
+        }
+    }
+}
+
+/// Limits, under threads that retire, close, clear and overtake.
+#[test]
+fn limits_hold_while_pools_come_and_go() {
+    for (num_pools, total) in [(1, Some(3)), (2, Some(5)), (3, None), (2, Some(1))] {
+        let counts = Arc::new(memory::Counts::default());
+        let http = PoolManager::builder()
+            .num_pools(num_pools)
+            .total_limit(total)
+            .maxsize(2)
+            .block(true)
+            .probe_after(Duration::ZERO)
+            .dialer(memory::Counting(counts.clone()))
+            .build()
+            .unwrap();
+        within_patience({
+            let http = http.clone();
+            move || {
+                thread::scope(|scope| {
+                    for seed in 0..12_u64 {
+                        let http = &http;
+                        scope.spawn(move || {
+                            let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+                            let mut views: Vec<ConnectionPool> = Vec::new();
+                            for _ in 0..400 {
+                                dice ^= dice << 13;
+                                dice ^= dice >> 7;
+                                dice ^= dice << 17;
+                                let host = format!("http://h{}", dice % 4);
+                                let patience = Duration::from_millis(dice >> 8 & 3);
+                                match (dice >> 16) % 16 {
+                                    0 => http.clear(),
+                                    1 => views.clear(),
+                                    2..5 => views.push(http.connection_from_url(&host).unwrap()),
+                                    5 => {
+                                        if let Some(view) = views.pop() {
+                                            view.close();
+                                        }
+                                    }
+                                    6 => drop(http.pool_stats()),
+                                    7 => {
+                                        if let Some(view) = views.last() {
+                                            let _ = view.stats();
+                                            view.clear();
+                                        }
+                                    }
+                                    8..11 => {
+                                        if let Some(view) = views.last() {
+                                            let _ = view.get("/").pool_timeout(patience).send();
+                                        }
+                                    }
+                                    _ => {
+                                        let response = http.get(&host).pool_timeout(patience).send();
+                                        if dice >> 20 & 1 == 0
+                                            && let Ok(response) = response
+                                        {
+                                            let _ = response.bytes();
+                                        }
+                                    }
+                                }
+                            }
+                        });
+                    }
+                });
+            }
+        });
+        let stats = http.stats();
+        assert_eq!((stats.in_use, stats.dialing, stats.waiting), (0, 0, 0), "{stats:?}");
+        assert_eq!(stats.open, counts.total.load(std::sync::atomic::Ordering::SeqCst));
+        for (host, peak) in &*counts.peak.lock().unwrap() {
+            assert!(*peak <= 2, "{host}: {peak}");
+        }
+        let peak = counts.peak_total.load(std::sync::atomic::Ordering::SeqCst);
+        assert!(total.is_none_or(|total| peak <= total), "{peak} of {total:?}");
+        println!("{:?} {peak}", http.stats());
+        http.clear();
+        assert_eq!(counts.total.load(std::sync::atomic::Ordering::SeqCst), 0);
+        for (_, stats) in http.pool_stats() {
+            assert_eq!(stats.open, 0);
+        }
+    }
+}
