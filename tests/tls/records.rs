@@ -112,7 +112,7 @@ fn forging(make: impl Fn(&mut tls::Forger) -> Vec<u8> + Send + Sync + 'static) -
     (server, pool)
 }
 
-/// C19, C20: an alert or a broken record behind the handshake.
+/// C19, C20, RSP-33: an alert or a broken record behind the handshake.
 #[test]
 fn broken_records() {
     const DATA: ContentType = ContentType::ApplicationData;
@@ -161,6 +161,7 @@ fn broken_records() {
                         _ => {
                             let error = rest.expect_err(row);
                             assert_eq!((error.kind(), error.phase()), (&ErrorKind::Tls, phase), "{row}: {error}");
+                            assert!(std::error::Error::source(&error).is_some(), "{row}: RSP-33");
                         }
                     }
                 }

@@ -433,3 +433,23 @@ fn what_the_server_hears_last() {
     let alert = server.seen.errors().remove(0);
     assert!(alert.contains("fatal alert"), "{alert}");
 }
+
+/// LIFE-17: a read that waits is ended by another thread.
+#[test]
+fn shut_down_by_another_thread() {
+    let authority = Authority::new();
+    let server = TlsServer::new(authority.server(), |peer| {
+        peer.request()?;
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")?;
+        peer.until_closed()
+    });
+    // Without a timeout: nothing else ends the wait.
+    let pool = ConnectionPool::builder(&server.url()).tls(authority.trusted()).build().unwrap();
+    let mut response = pool.get("/").send().unwrap();
+    response.read_exact(&mut [0; 5]).unwrap();
+    let handle = response.shutdown_handle().unwrap();
+    let reader = thread::spawn(move || response.bytes().unwrap_err());
+    assert!(handle.shutdown());
+    assert!(within_patience(move || reader.join().unwrap()).is_closed());
+    assert_eq!((handle.shutdown(), pool.stats().open), (false, 0));
+}
