@@ -200,10 +200,10 @@ impl RequestBuilder {
     /// [`ErrorKind::IncompleteBody`](crate::ErrorKind::IncompleteBody). It is by default.
     ///
     /// Without that, what came before the server closed counts as the whole body, and the connection is closed. Nobody
-    /// can tell it from a body that was cut on its way: this is for servers that are known to announce too much, and for
-    /// data that says itself where it ends. [`Response::length_remaining`](crate::Response::length_remaining) says how
-    /// much did not come. A connection that is reset, a TLS stream that was not ended by its peer, chunks without the
-    /// last one, and compressed data that is cut are errors all the same.
+    /// can tell it from a body that was cut on its way: this is for servers that are known to announce too much, and
+    /// for data that says itself where it ends. [`Response::length_remaining`](crate::Response::length_remaining) says
+    /// how much did not come. A connection that is reset, a TLS stream that was not ended by its peer, chunks without
+    /// the last one, and compressed data that is cut are errors all the same.
     ///
     /// ```
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
