@@ -151,6 +151,12 @@ pub enum ErrorKind {
         /// Callers that waited for the same endpoint, this one not counted.
         queued: usize,
     },
+    /// The call would have waited, without bound, for connections that its own thread has: see
+    /// [`refuse_self_deadlock`](crate::ConnectionPoolBuilder::refuse_self_deadlock).
+    WouldDeadlock {
+        /// The number of one of them, as [`ConnectionInfo`](crate::ConnectionInfo) has it.
+        held: u64,
+    },
     /// The pool or session was closed before or during the call, or the response before its body was read.
     #[doc(alias = "ClosedPoolError")]
     Closed,
@@ -496,6 +502,7 @@ impl Error {
             ErrorKind::Timeout(_) | ErrorKind::PoolTimeout { .. } => io::ErrorKind::TimedOut,
             ErrorKind::IncompleteBody { .. } => io::ErrorKind::UnexpectedEof,
             ErrorKind::Protocol(_) | ErrorKind::LimitExceeded(_) | ErrorKind::Decode => io::ErrorKind::InvalidData,
+            ErrorKind::WouldDeadlock { .. } => io::ErrorKind::Deadlock,
             ErrorKind::Closed => io::ErrorKind::NotConnected,
             _ => self
                 .source()
@@ -562,6 +569,9 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Timeout(bound) => write!(f, "the {} timeout passed", bound.describe()),
             ErrorKind::PoolTimeout { waited, in_use, queued } => {
                 write!(f, "no connection came free in {waited:?} ({in_use} in use, {queued} more waiting)")
+            }
+            ErrorKind::WouldDeadlock { held } => {
+                write!(f, "the call would wait for connections that its own thread has, as connection {held}")
             }
             ErrorKind::Closed => write!(f, "the pool, session or response is closed"),
         }

@@ -77,6 +77,13 @@ pub trait Listener: Send + Sync {
         let _ = event;
     }
 
+    /// A call is about to wait, without bound, for a connection, while its own thread has one of those it waits for: by
+    /// a response whose body is not read. Unless another thread gives one back, or ends that response, it waits for
+    /// ever.
+    fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
+        let _ = event;
+    }
+
     /// A connection is about to be opened.
     #[doc(alias = "on_connection_create_start")]
     fn dialing(&self, event: &Dialing<'_>) {
@@ -133,6 +140,10 @@ impl<L: Listener + ?Sized> Listener for Arc<L> {
         (**self).waited(event);
     }
 
+    fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
+        (**self).waits_for_itself(event);
+    }
+
     fn dialing(&self, event: &Dialing<'_>) {
         (**self).dialing(event);
     }
@@ -184,6 +195,19 @@ pub struct Waited<'a> {
     pub waited: Duration,
     /// Whether it got a connection, or the right to open one. It did not if its time ran out or the pool was closed.
     pub granted: bool,
+}
+
+/// A call is about to wait for what its own thread has.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WaitsForItself<'a> {
+    /// Whom the connection is for.
+    pub origin: &'a Origin,
+    /// The number of a connection that the thread has; 0 while it is being opened.
+    pub held: u64,
+    /// Whether the thread has all of them. A response counts for the thread that sent its request, also where another
+    /// thread reads it.
+    pub certain: bool,
 }
 
 /// A connection is about to be opened.
@@ -344,6 +368,13 @@ impl Observer {
 
     pub(crate) fn waited(&self, origin: &Origin, waited: Duration, granted: bool) {
         self.tell(|listener| listener.waited(&Waited { origin, waited, granted }));
+    }
+
+    pub(crate) fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
+        let WaitsForItself { origin, held, certain } = event;
+        let which = if *certain { "all" } else { "some" };
+        note!(warn, "a call waits for a connection to {origin}; its thread has {which}, as connection {held}");
+        self.tell(|listener| listener.waits_for_itself(event));
     }
 
     /// A dial begins; what it gives is to end it.

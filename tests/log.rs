@@ -142,6 +142,15 @@ fn lines() {
     let warnings: Vec<_> = take(&by, &host).into_iter().filter(|line| line.starts_with("WARN")).collect();
     assert_eq!(warnings, ["2 ", "4 ", "8 "].map(|count| full.replace("1 ", count)));
 
+    // A thread that waits for itself.
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
+    let held = pool.get("/").send().unwrap();
+    take(&by, &host);
+    assert!(pool.get("/").send().is_err());
+    let warning = "WARN a call waits for a connection to http://HOST; its thread has all, as connection #";
+    assert_eq!(take(&by, &host), [warning]);
+    drop(held);
+
     // A connection that died while it was idle, and one that cannot be had.
     let server = Server::with(|_| vec![Step::Request, Step::Send(ok("fine"))]);
     let host = server.addr.to_string();

@@ -132,9 +132,9 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(config: EngineConfig) -> Arc<Engine> {
         let observer = config.observer;
-        let watch = observer.is_listening().then(|| Box::new(observer.clone()) as Box<dyn Watch<PoolKey>>);
+        let watch: Box<dyn Watch<PoolKey>> = Box::new(observer.clone());
         Arc::new(Engine {
-            gate: Gate::new(config.settings, config.probe_after, watch),
+            gate: Gate::new(config.settings, config.probe_after, Some(watch)),
             origins: Origins::default(),
             pool_timeout: config.pool_timeout,
             connection: Arc::new(config.connection),
@@ -178,7 +178,11 @@ impl Engine {
         let cell = permit.abort_cell();
         let dial = self.observer.dialing(key.origin());
         match self.dial(&cell, key, deadline, timeout) {
-            Ok(wire) => Ok(permit.opened(Box::new(Connection { wire, cell, record: dial.opened() }))),
+            Ok(wire) => {
+                let record = dial.opened();
+                cell.name(record.id());
+                Ok(permit.opened(Box::new(Connection { wire, cell, record })))
+            }
             Err(error) => {
                 dial.failed(&error);
                 Err(error)

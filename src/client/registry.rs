@@ -166,8 +166,7 @@ mod tests {
     }
 
     fn pool(registry: &Registry, name: &str, config: &Arc<ConnectionConfig>) -> Found {
-        let settings =
-            Settings { open_limit: None, idle_limit: None, total_limit: None, idle_timeout: None, max_age: None };
+        let settings = Settings::default();
         registry.pool(&origin(name), config, None, |key| Gate::new(settings, std::time::Duration::ZERO, None).pin(key))
     }
 

@@ -170,6 +170,7 @@ impl<'a> Hop<'a> {
             Err(Refused::TimedOut { bound: Bound::Pool, waited, in_use, queued }) => {
                 Err(Error::new(ErrorKind::PoolTimeout { waited, in_use, queued }, Phase::Pool))
             }
+            Err(Refused::WouldDeadlock { held }) => Err(Error::new(ErrorKind::WouldDeadlock { held }, Phase::Pool)),
             Err(Refused::TimedOut { bound, .. }) => Err(Error::new(ErrorKind::Timeout(bound), Phase::Pool)),
         }
     }

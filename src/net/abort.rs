@@ -4,6 +4,7 @@
 //! descriptor that has been given to somebody else. So an abort shuts down, and the owner closes.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::sync::Mutex;
@@ -17,7 +18,11 @@ pub(crate) trait Interrupt: Send + Sync {
 ///
 /// Comparing the use and shutting down happen under one lock, and so does going on to the next use: an abort meant for
 /// one user of a pooled connection cannot hit the next.
-pub(crate) struct AbortCell(Mutex<State>);
+pub(crate) struct AbortCell {
+    state: Mutex<State>,
+    /// The number of the connection, once it has one.
+    connection: AtomicU64,
+}
 
 struct State {
     /// Which use of the connection is on; each lease is one.
@@ -28,39 +33,50 @@ struct State {
 
 impl AbortCell {
     pub(crate) fn new() -> Self {
-        AbortCell(Mutex::new(State { generation: 0, aborted: false, socket: None }))
+        let state = Mutex::new(State { generation: 0, aborted: false, socket: None });
+        AbortCell { state, connection: AtomicU64::new(0) }
     }
 
     /// Names the socket to shut down. One that is already aborted is shut down at once: the abort came while the
     /// socket was being made.
     pub(crate) fn register(&self, socket: Weak<dyn Interrupt>) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.aborted {
             interrupt(&socket);
         }
         state.socket = Some(socket);
     }
 
+    /// Says which connection this is about, to those who report on it.
+    pub(crate) fn name(&self, connection: u64) {
+        self.connection.store(connection, Ordering::Relaxed);
+    }
+
+    /// The number of the connection; 0 before it has been opened.
+    pub(crate) fn connection(&self) -> u64 {
+        self.connection.load(Ordering::Relaxed)
+    }
+
     /// The use that is on ends, and handles to it lose their power. False if one has used it: the socket is shut down.
     pub(crate) fn next_use(&self) -> bool {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.generation += 1;
         !std::mem::take(&mut state.aborted)
     }
 
     /// Looked at after every wake, before anything else is concluded from it.
     pub(crate) fn is_aborted(&self) -> bool {
-        self.0.lock().aborted
+        self.state.lock().aborted
     }
 
     pub(crate) fn handle(self: &Arc<Self>) -> AbortHandle {
-        AbortHandle { generation: self.0.lock().generation, cell: Arc::clone(self) }
+        AbortHandle { generation: self.state.lock().generation, cell: Arc::clone(self) }
     }
 }
 
 impl fmt::Debug for AbortCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.0.lock();
+        let state = self.state.lock();
         write!(f, "AbortCell(use {}, aborted {})", state.generation, state.aborted)
     }
 }
@@ -75,7 +91,7 @@ pub(crate) struct AbortHandle {
 impl AbortHandle {
     /// Whether there was something to shut down: that use is on, and its connection open.
     pub(crate) fn abort(&self) -> bool {
-        let mut state = self.cell.0.lock();
+        let mut state = self.cell.state.lock();
         if state.generation != self.generation {
             return false;
         }
@@ -92,7 +108,7 @@ fn interrupt(socket: &Weak<dyn Interrupt>) -> bool {
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     #[derive(Default)]
     struct Counter(AtomicUsize);

@@ -22,12 +22,13 @@ impl<P: Parts> Core<P> {
         &mut self,
         key: &P::Key,
         now: Instant,
+        by: u64,
         abort: impl Fn() -> P::Abort,
         waker: impl Fn() -> P::Waker,
     ) -> (Checkout<P::Conn>, Victims<P::Conn>) {
-        match self.reuse(key, now) {
+        match self.reuse(key, now, by) {
             Some(idle) => (Checkout::Granted(Grant::Conn(idle)), [None, None]),
-            None => self.checkout(key, now, abort, waker),
+            None => self.checkout(key, now, by, abort, waker),
         }
     }
 

@@ -169,6 +169,8 @@ struct Unit<P: Parts> {
     serial: u64,
     conn: Option<P::Conn>,
     abort: P::Abort,
+    /// The thread that took it last.
+    holder: u64,
     state: State,
     born: Option<Instant>,
     since: Option<Instant>,
@@ -257,11 +259,12 @@ impl<P: Parts> Core<P> {
 
     /// A connection, a permit to open one, or a place in the queue; and what has to be closed, first of all.
     ///
-    /// `abort` and `waker` are made only where they are needed.
+    /// `by` is the caller's thread. `abort` and `waker` are made only where they are needed.
     pub(crate) fn checkout(
         &mut self,
         key: &P::Key,
         now: Instant,
+        by: u64,
         abort: impl Fn() -> P::Abort,
         waker: impl Fn() -> P::Waker,
     ) -> (Checkout<P::Conn>, Victims<P::Conn>) {
@@ -272,13 +275,13 @@ impl<P: Parts> Core<P> {
         let endpoint = self.filed[filed].endpoint;
         if self.endpoints[endpoint].queue.is_empty() {
             if let Some(unit) = self.filed[filed].idle.newest() {
-                return self.take_newest(unit, now);
+                return self.take_newest(unit, now, by);
             }
             if self.has_own_room(endpoint) && self.has_total_room() {
-                let unit = self.new_unit(filed, abort());
+                let unit = self.new_unit(filed, by, abort());
                 return (Checkout::Granted(Grant::Permit { unit }), self.sweep(now));
             }
-            if let Some((unit, victim)) = self.make_room(filed, endpoint, &abort) {
+            if let Some((unit, victim)) = self.make_room(filed, endpoint, by, &abort) {
                 return (Checkout::Granted(Grant::Permit { unit }), [Some(victim), None]);
             }
         }
@@ -286,19 +289,19 @@ impl<P: Parts> Core<P> {
         (Checkout::Queued(ticket), [None, None])
     }
 
-    fn take_newest(&mut self, id: Id, now: Instant) -> (Checkout<P::Conn>, Victims<P::Conn>) {
+    fn take_newest(&mut self, id: Id, now: Instant, by: u64) -> (Checkout<P::Conn>, Victims<P::Conn>) {
         let expired = self.units[id].expires.is_some_and(|at| at <= now);
         let conn = self.take_idle(id);
         if expired {
             // Its unit stays: the caller closes it and dials in its place.
             let reason = self.expiry_reason(id, now);
             self.count_closed(id, reason);
-            self.set_dialing(id);
+            self.set_dialing(id, by);
             let victim = Victim { conn, reason, settle: Settle::Kept };
             return (Checkout::Granted(Grant::Permit { unit: UnitId(id) }), [Some(victim), None]);
         }
         self.count(self.units[id].filed, |stats| stats.reused += 1);
-        (Checkout::Granted(Grant::Conn(self.lease(id, conn, now))), self.sweep(now))
+        (Checkout::Granted(Grant::Conn(self.lease(id, conn, now, by))), self.sweep(now))
     }
 
     /// Closes an idle connection rather than making the caller wait: one of the own endpoint with another key where its
@@ -307,6 +310,7 @@ impl<P: Parts> Core<P> {
         &mut self,
         filed: Id,
         endpoint: Id,
+        by: u64,
         abort: impl Fn() -> P::Abort,
     ) -> Option<(UnitId, Victim<P::Conn>)> {
         let own = !self.has_own_room(endpoint);
@@ -316,7 +320,7 @@ impl<P: Parts> Core<P> {
         self.count_closed(victim, reason);
         if self.units[victim].endpoint == endpoint {
             self.refile(victim, filed);
-            self.set_dialing(victim);
+            self.set_dialing(victim, by);
             return Some((UnitId(victim), Victim { conn, reason, settle: Settle::Kept }));
         }
         // The victim still counts for its own endpoint until it is closed; its place under the total goes to the
@@ -325,20 +329,20 @@ impl<P: Parts> Core<P> {
         unit.state = State::Closing;
         unit.transferred = true;
         self.transferred += 1;
-        let unit = self.new_unit(filed, abort());
+        let unit = self.new_unit(filed, by, abort());
         Some((unit, Victim { conn, reason, settle: Settle::Release(UnitId(victim)) }))
     }
 
     /// What became of a ticket. Anything but `Waiting` ends it.
-    pub(crate) fn turn(&mut self, ticket: Ticket, now: Instant) -> Turn<P::Conn> {
+    pub(crate) fn turn(&mut self, ticket: Ticket, now: Instant, by: u64) -> Turn<P::Conn> {
         match self.waiter(ticket).map(|waiter| waiter.turn) {
             Some(WaiterTurn::Waiting) => Turn::Waiting,
             Some(WaiterTurn::Granted(unit)) => {
                 self.end_waiter(ticket.waiter);
                 let grant = match self.units[unit].conn.take() {
-                    Some(conn) => Grant::Conn(self.lease(unit, conn, now)),
+                    Some(conn) => Grant::Conn(self.lease(unit, conn, now, by)),
                     None => {
-                        self.set_dialing(unit);
+                        self.set_dialing(unit, by);
                         Grant::Permit { unit: UnitId(unit) }
                     }
                 };
@@ -357,9 +361,9 @@ impl<P: Parts> Core<P> {
     }
 
     /// Ends a wait. A grant that came first is not lost: it is the answer.
-    pub(crate) fn cancel(&mut self, ticket: Ticket, now: Instant) -> Turn<P::Conn> {
+    pub(crate) fn cancel(&mut self, ticket: Ticket, now: Instant, by: u64) -> Turn<P::Conn> {
         self.interrupt(ticket);
-        self.turn(ticket, now)
+        self.turn(ticket, now, by)
     }
 
     /// Ends a wait from outside: its thread wakes and finds `Cancelled`, unless its turn had come.
@@ -438,7 +442,6 @@ impl<P: Parts> Core<P> {
         let release = Settle::Release(UnitId(id));
         let unit = &self.units[id];
         let endpoint = &mut self.endpoints[unit.endpoint];
-        let held = self.held_by_total.first().map(|&(ticket, _)| ticket);
         if self.closed {
             return Some((CloseReason::PoolClosed, release));
         }
@@ -452,7 +455,7 @@ impl<P: Parts> Core<P> {
         if let Some(oldest) = endpoint.queue.oldest() {
             let oldest = &self.waiters[oldest];
             // Only what overtakes counts: the place of a closed connection goes to the oldest ticket of all.
-            let overtakes = held.is_some_and(|ticket| ticket < oldest.ticket);
+            let overtakes = self.held_by_total.first().is_some_and(|&(ticket, _)| ticket < oldest.ticket);
             endpoint.handovers = if overtakes { endpoint.handovers + 1 } else { 0 };
             if endpoint.handovers > HANDOVERS_IN_A_ROW {
                 endpoint.handovers = 0;
@@ -462,7 +465,7 @@ impl<P: Parts> Core<P> {
             return (!same_key).then_some((CloseReason::EvictedForLimit, Settle::PassOn(UnitId(id))));
         }
         endpoint.handovers = 0;
-        if held.is_some() {
+        if !self.held_by_total.is_empty() {
             return Some((CloseReason::EvictedForLimit, release));
         }
         let full = self.settings.idle_limit.is_some_and(|limit| endpoint.idle >= limit);
@@ -513,7 +516,7 @@ impl<P: Parts> Core<P> {
     pub(crate) fn renew(&mut self, unit: UnitId, since: Instant, reason: CloseReason) {
         self.count_closed(unit.0, reason);
         self.suspect(unit.0, since);
-        self.set_dialing(unit.0);
+        self.set_dialing(unit.0, self.units[unit.0].holder);
     }
 
     /// A connection just checked out is found dead, and closed. Another idle one takes its place where there is one;
@@ -536,7 +539,7 @@ impl<P: Parts> Core<P> {
         self.suspect(unit.0, since);
         self.count(filed, |stats| stats.reused += 1);
         let conn = self.take_idle(next);
-        let grant = Grant::Conn(self.lease(next, conn, now));
+        let grant = Grant::Conn(self.lease(next, conn, now, self.units[unit.0].holder));
         (grant, self.settle(Settle::Release(unit)))
     }
 
@@ -551,6 +554,19 @@ impl<P: Parts> Core<P> {
         self.units.iter().map(|(_, unit)| unit).filter(out).map(|unit| unit.abort.clone()).collect()
     }
 
+    /// Of the units that have to come back before this ticket's turn comes: one that this thread took, and whether it
+    /// took them all.
+    pub(crate) fn held_by(&self, ticket: Ticket, thread: u64) -> Option<(P::Abort, bool)> {
+        let waiter = self.waiter(ticket).filter(|waiter| waiter.turn == WaiterTurn::Waiting)?;
+        let endpoint = self.filed[waiter.filed].endpoint;
+        // With room of its own it waits for the total, and so for any.
+        let any = self.has_own_room(endpoint);
+        let units = self.units.iter().map(|(_, unit)| unit).filter(|unit| any || unit.endpoint == endpoint);
+        let is_held = |unit: &Unit<P>| unit.holder == thread && matches!(unit.state, State::Leased | State::Dialing);
+        let (held, others): (Vec<_>, Vec<_>) = units.partition(|unit| is_held(unit));
+        held.first().map(|unit| (unit.abort.clone(), others.is_empty()))
+    }
+
     pub(crate) fn abort_of(&self, unit: UnitId) -> P::Abort {
         self.units[unit.0].abort.clone()
     }
@@ -563,7 +579,7 @@ impl<P: Parts> Core<P> {
         self.settings.total_limit.is_none_or(|limit| self.units.len() - self.transferred < limit)
     }
 
-    fn new_unit(&mut self, filed: Id, abort: P::Abort) -> UnitId {
+    fn new_unit(&mut self, filed: Id, by: u64, abort: P::Abort) -> UnitId {
         let endpoint = self.filed[filed].endpoint;
         self.filed[filed].refs += 1;
         self.endpoints[endpoint].open += 1;
@@ -573,6 +589,7 @@ impl<P: Parts> Core<P> {
             serial: 0,
             conn: None,
             abort,
+            holder: by,
             state: State::Closing,
             born: None,
             since: None,
@@ -580,14 +597,15 @@ impl<P: Parts> Core<P> {
             transferred: false,
             links: [Link::UNLINKED; 2],
         });
-        self.set_dialing(id);
+        self.set_dialing(id, by);
         UnitId(id)
     }
 
     /// The unit is in the hands of a caller who opens a connection for it.
-    fn set_dialing(&mut self, id: Id) {
+    fn set_dialing(&mut self, id: Id, by: u64) {
         let unit = &mut self.units[id];
         unit.state = State::Dialing;
+        unit.holder = by;
         unit.serial = self.next_serial;
         unit.since = None;
         self.next_serial += 1;
@@ -650,7 +668,8 @@ impl<P: Parts> Core<P> {
             let Some(oldest) = self.endpoints[endpoint].queue.oldest() else { return };
             let waiter = &self.waiters[oldest];
             let (filed, abort) = (waiter.filed, waiter.abort.clone());
-            let unit = self.new_unit(filed, abort);
+            // Its waiter has no number here, and takes it by `turn`.
+            let unit = self.new_unit(filed, 0, abort);
             self.dialing -= 1;
             self.grant_oldest(endpoint, unit.0);
         }

@@ -118,7 +118,9 @@ impl Script {
     fn get(&mut self, who: char, name: &str) -> String {
         let key = key(name);
         let rung = &self.rung;
-        let (checkout, victims) = self.core.reuse_or_checkout(&key, self.now, || who, || Bell(who, Rc::clone(rung)));
+        let by = u64::from(who);
+        let waker = || Bell(who, Rc::clone(rung));
+        let (checkout, victims) = self.core.reuse_or_checkout(&key, self.now, by, || who, waker);
         let got = match checkout {
             Checkout::Granted(grant) => self.take(who, grant),
             Checkout::Closed => "closed".to_string(),
@@ -134,11 +136,19 @@ impl Script {
         let hand = self.hands.remove(&who).expect("a caller that has something");
         match (hand, verb) {
             (Hand::Ticket(ticket), "turn") => {
-                let turn = self.core.turn(ticket, self.now);
+                let turn = self.core.turn(ticket, self.now, u64::from(who));
                 self.turned(who, ticket, turn)
             }
+            // What `thread` holds of what this one waits for.
+            (Hand::Ticket(ticket), "waits-for") => {
+                self.hands.insert(who, Hand::Ticket(ticket));
+                match self.core.held_by(ticket, u64::from(letter(words[0]))) {
+                    None => String::new(),
+                    Some((abort, all)) => format!("{abort}{}", if all { " and nobody else" } else { "" }),
+                }
+            }
             (Hand::Ticket(ticket), "cancels") => {
-                let turn = self.core.cancel(ticket, self.now);
+                let turn = self.core.cancel(ticket, self.now, u64::from(who));
                 self.turned(who, ticket, turn)
             }
             (Hand::Dial(unit), "opens") => {
@@ -228,8 +238,14 @@ fn key(name: &str) -> (u8, u8) {
     (name.as_bytes()[0], name.as_bytes()[1])
 }
 
-pub(super) const NO_LIMITS: Settings =
-    Settings { open_limit: None, idle_limit: None, total_limit: None, idle_timeout: None, max_age: None };
+pub(super) const NO_LIMITS: Settings = Settings {
+    open_limit: None,
+    idle_limit: None,
+    total_limit: None,
+    idle_timeout: None,
+    max_age: None,
+    refuse_self_deadlock: false,
+};
 
 pub(super) fn limits(open: usize, total: usize) -> Settings {
     Settings { open_limit: Some(open), total_limit: Some(total), ..NO_LIMITS }
@@ -582,7 +598,7 @@ fn an_interrupted_wait_is_over_for_its_thread_too() {
     assert_eq!(script.core.pressure(&(b'x', b'1')), (1, 1));
     assert_eq!(script.core.pressure(&(b'y', b'1')), (0, 0));
     script.run("woken => b\nb turn => cancelled\na fails\nwoken => c\nc turn => dial");
-    assert!(matches!(script.core.turn(oldest, script.now), Turn::Cancelled), "the ticket of one who left");
+    assert!(matches!(script.core.turn(oldest, script.now, 0), Turn::Cancelled), "the ticket of one who left");
 }
 
 #[test]
@@ -757,10 +773,10 @@ fn endpoints_that_are_empty_are_forgotten() {
         let key = ((number % 251) as u8, (number % 7) as u8);
         let rung = Rc::default();
         let get =
-            |core: &mut Core<Numbers>| core.reuse_or_checkout(&key, now, || 'a', || Bell('a', Rc::clone(&rung))).0;
+            |core: &mut Core<Numbers>| core.reuse_or_checkout(&key, now, 0, || 'a', || Bell('a', Rc::clone(&rung))).0;
         let Checkout::Granted(Grant::Permit { unit }) = get(&mut core) else { panic!("the pool is empty") };
         let Checkout::Queued(ticket) = get(&mut core) else { panic!("the pool is full") };
-        assert!(matches!(core.cancel(ticket, now), Turn::Cancelled));
+        assert!(matches!(core.cancel(ticket, now, 0), Turn::Cancelled));
         assert!(core.discard(unit, None).is_none());
         assert!(core.is_blank());
         core.audit();

@@ -4,11 +4,13 @@
 //! released. A unit given out is owned by a [`Lease`] or a [`Permit`], and comes back when that is dropped, whatever
 //! happened in between.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::LocalKey;
 use std::time::{Duration, Instant};
 
 use super::core::{
@@ -43,6 +45,28 @@ pub(crate) trait Pooled {
 pub(crate) trait Watch<K>: Send + Sync {
     fn waiting(&self, key: &K);
     fn waited(&self, key: &K, waited: Duration, granted: bool);
+
+    /// A caller is about to wait without bound, while its thread has a connection of those it waits for; `certain` if
+    /// it has them all.
+    fn waits_for_itself(&self, key: &K, held: u64, certain: bool);
+}
+
+/// The number of the caller's thread, from 1.
+fn this_thread() -> u64 {
+    thread_local! {
+        static NUMBER: Cell<u64> = const { Cell::new(0) };
+    }
+    match NUMBER.get() {
+        0 => new_number(&NUMBER),
+        number => number,
+    }
+}
+
+#[cold]
+fn new_number(number: &'static LocalKey<Cell<u64>>) -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+    number.get()
 }
 
 struct Kit<K, C>(PhantomData<(K, C)>);
@@ -86,6 +110,10 @@ pub(crate) enum Refused {
         in_use: usize,
         queued: usize,
     },
+    /// All that it would wait for is held by its own thread, this connection among it.
+    WouldDeadlock {
+        held: u64,
+    },
 }
 
 impl<K: Key, C> Gate<K, C> {
@@ -111,7 +139,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     /// A connection or a permit for `key`; waits in line for it until the deadline.
     pub(crate) fn checkout(self: &Arc<Self>, key: &K, deadline: Deadline) -> Result<Checked<K, C>, Refused> {
         let now = Instant::now();
-        let idle = self.core.lock().reuse(key, now);
+        let idle = self.core.lock().reuse(key, now, this_thread());
         match idle {
             Some(idle) if self.is_trusted(idle.since, idle.suspect, now) => Ok(self.lease(idle).0.begin()),
             Some(idle) => Ok(self.probe(self.hold(Grant::Conn(idle)), now)),
@@ -129,7 +157,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     fn open_or_wait(self: &Arc<Self>, key: &K, deadline: Deadline, now: Instant) -> Result<Checked<K, C>, Refused> {
         let parker = OnceCell::new();
         let waker = || Arc::clone(parker.get_or_init(|| Arc::new(Condvar::new())));
-        let (checkout, victims) = self.locked(|core| core.checkout(key, now, || Arc::new(AbortCell::new()), waker));
+        let abort = || Arc::new(AbortCell::new());
+        let (checkout, victims) = self.locked(|core| core.checkout(key, now, this_thread(), abort, waker));
         let (held, now) = match checkout {
             Checkout::Granted(grant) => (self.hold(grant), now),
             Checkout::Closed => return Err(Refused::Closed),
@@ -156,13 +185,34 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         deadline: Deadline,
         started: Instant,
     ) -> Result<Held<K, C>, Refused> {
-        let Some(watch) = &self.watch else {
-            return Ok(self.hold(self.wait(key, ticket, parker, deadline, started)?));
-        };
-        watch.waiting(key);
-        let held = self.wait(key, ticket, parker, deadline, started).map(|grant| self.hold(grant));
-        watch.waited(key, started.elapsed(), held.is_ok());
-        held
+        if let Some(watch) = &self.watch {
+            watch.waiting(key);
+        }
+        let deadlock = self.deadlock(key, ticket, deadline);
+        let waited = self.wait(key, ticket, parker, deadline, started, deadlock.is_some());
+        // Before anything foreign runs.
+        let held = waited.map(|grant| self.hold(grant));
+        if let Some(watch) = &self.watch {
+            watch.waited(key, started.elapsed(), held.is_ok());
+        }
+        match (held, deadlock) {
+            (Err(Refused::TimedOut { .. }), Some(held)) => Err(Refused::WouldDeadlock { held }),
+            (held, _) => held,
+        }
+    }
+
+    /// Warns of a wait without end for what the caller's own thread has. Answers a connection of these if the wait is
+    /// not to be, because nobody else has any.
+    fn deadlock(&self, key: &K, ticket: Ticket, deadline: Deadline) -> Option<u64> {
+        if deadline.at().is_some() {
+            return None;
+        }
+        let (abort, certain) = self.core.lock().held_by(ticket, this_thread())?;
+        let held = abort.connection();
+        if let Some(watch) = &self.watch {
+            watch.waits_for_itself(key, held, certain);
+        }
+        (certain && self.settings.refuse_self_deadlock).then_some(held)
     }
 
     fn wait(
@@ -172,13 +222,16 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         parker: &Condvar,
         deadline: Deadline,
         started: Instant,
+        refused: bool,
     ) -> Result<Grant<C>, Refused> {
+        let by = this_thread();
         let mut core = self.core.lock();
-        let mut timed_out = false;
+        // A wait that must not be is over before it begins, unless its turn has come.
+        let mut timed_out = refused;
         loop {
             // The wait that times out while its turn comes takes the turn: `cancel` answers with the grant.
             let now = Instant::now();
-            let turn = if timed_out { core.cancel(ticket, now) } else { core.turn(ticket, now) };
+            let turn = if timed_out { core.cancel(ticket, now, by) } else { core.turn(ticket, now, by) };
             let waited = now.saturating_duration_since(started);
             match turn {
                 Turn::Waiting => {}

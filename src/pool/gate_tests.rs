@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::core::Settings;
-use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused};
+use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused, Watch};
 use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;
 use crate::time::Deadline;
@@ -23,8 +23,14 @@ const X2: Key = (0, 2);
 const Y1: Key = (1, 1);
 const Z1: Key = (2, 1);
 
-const NO_LIMITS: Settings =
-    Settings { open_limit: None, idle_limit: None, total_limit: None, idle_timeout: None, max_age: None };
+const NO_LIMITS: Settings = Settings {
+    open_limit: None,
+    idle_limit: None,
+    total_limit: None,
+    idle_timeout: None,
+    max_age: None,
+    refuse_self_deadlock: false,
+};
 
 /// How many sockets are open, and were at most.
 #[derive(Default)]
@@ -155,7 +161,7 @@ fn visit(pool: &Pool, keys: &[Key], sockets: &Arc<Sockets>, dice: &mut Dice) {
     let deadline = if dice.roll(8) == 0 { within(Duration::from_micros(dice.roll(1000))) } else { soon() };
     let lease = match pool.checkout(&key, deadline) {
         Err(Refused::TimedOut { waited, .. }) => return assert!(waited < GIVE_UP, "a wake-up was lost"),
-        Err(Refused::Closed) => panic!("nobody closes the pool"),
+        Err(refused) => panic!("{refused:?}"),
         Ok(Checked::Permit(_)) if dice.roll(8) == 0 => return,
         Ok(Checked::Permit(permit)) => permit.opened(Socket::open(sockets)),
         Ok(Checked::Lease(lease)) => lease,
@@ -404,6 +410,54 @@ fn retiring_a_key_closes_its_own_connections() {
     used.give_back(None);
     assert_eq!((pool.stats().idle, pool.stats().closed(CloseReason::Retired)), (1, 2));
     assert_all_back(&pool, &sockets);
+}
+
+/// Notes down who waits for itself, and whether it is certain.
+struct Selves(Arc<Mutex<Vec<(u64, bool)>>>);
+
+impl Watch<Key> for Selves {
+    fn waiting(&self, _: &Key) {}
+
+    fn waited(&self, _: &Key, _: Duration, _: bool) {}
+
+    fn waits_for_itself(&self, _: &Key, held: u64, certain: bool) {
+        self.0.lock().expect("no thread panics").push((held, certain));
+    }
+}
+
+#[test]
+fn who_would_wait_for_itself_is_warned_or_refused() {
+    for (limit, refuse) in [(1, true), (2, true), (2, false)] {
+        let settings = Settings { refuse_self_deadlock: refuse, ..open_limit(limit) };
+        let warned = Arc::<Mutex<_>>::default();
+        let pool = Gate::new(settings, Duration::MAX, Some(Box::new(Selves(warned.clone()))));
+        let sockets = Arc::new(Sockets::default());
+        let own = permit(&pool, X1);
+        own.abort_cell().name(7);
+        let own = own.opened(Socket::open(&sockets));
+        if limit == 2 {
+            let other = thread::scope(|scope| scope.spawn(|| lease(&pool, X1, &sockets)).join().expect("a lease"));
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    wait_for(|| pool.stats().waiting == 1);
+                    other.give_back(None);
+                });
+                let Ok(Checked::Lease(second)) = pool.checkout(&X1, Deadline::NEVER) else { panic!("it came free") };
+                drop(second);
+            });
+            assert_eq!(warned.lock().expect("no thread panics").drain(..).collect::<Vec<_>>(), [(7, false)]);
+        } else {
+            let refused = pool.checkout(&X1, Deadline::NEVER).err();
+            assert_eq!(refused, Some(Refused::WouldDeadlock { held: 7 }));
+            assert_eq!(warned.lock().expect("no thread panics").drain(..).collect::<Vec<_>>(), [(7, true)]);
+        }
+        // A wait with a bound ends by itself.
+        let held: Vec<_> = (1..limit).map(|_| lease(&pool, X1, &sockets)).collect();
+        assert!(matches!(pool.checkout(&X1, within(Duration::ZERO)).err(), Some(Refused::TimedOut { .. })));
+        assert!(warned.lock().expect("no thread panics").is_empty());
+        drop((own, held));
+        assert_all_back(&pool, &sockets);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ impl<P: Parts> Core<P> {
     /// The common case by itself: an idle connection, where nothing has to be closed first. `None` leaves it to
     /// [`checkout`](Self::checkout).
     #[inline]
-    pub(crate) fn reuse(&mut self, key: &P::Key, now: Instant) -> Option<Idle<P::Conn>> {
+    pub(crate) fn reuse(&mut self, key: &P::Key, now: Instant, by: u64) -> Option<Idle<P::Conn>> {
         // A pool that is closed and an endpoint with waiters have no idle connection.
         let filed = *self.keys.get(key)?;
         let newest = self.filed[filed].idle.newest()?;
@@ -21,12 +21,13 @@ impl<P: Parts> Core<P> {
         }
         self.count(filed, |stats| stats.reused += 1);
         let conn = self.take_idle(newest);
-        Some(self.lease(newest, conn, now))
+        Some(self.lease(newest, conn, now, by))
     }
 
-    pub(super) fn lease(&mut self, id: Id, conn: P::Conn, now: Instant) -> Idle<P::Conn> {
+    pub(super) fn lease(&mut self, id: Id, conn: P::Conn, now: Instant, by: u64) -> Idle<P::Conn> {
         let unit = &mut self.units[id];
         unit.state = State::Leased;
+        unit.holder = by;
         let since = unit.since.unwrap_or(now);
         let suspect = self.endpoints[unit.endpoint].suspect_until.is_some_and(|until| since <= until);
         Idle { unit: UnitId(id), conn, since, suspect }

@@ -13,7 +13,7 @@ use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::options::SocketConfig;
 use crate::net::transport::{Probe, Transport};
-use crate::observe::{Observer, Record};
+use crate::observe::{Observer, Record, WaitsForItself};
 use crate::tls::TlsConfig;
 use crate::url::{Origin, Scheme};
 
@@ -154,6 +154,10 @@ impl Watch<PoolKey> for Observer {
 
     fn waited(&self, key: &PoolKey, waited: Duration, granted: bool) {
         self.waited(key.origin(), waited, granted);
+    }
+
+    fn waits_for_itself(&self, key: &PoolKey, held: u64, certain: bool) {
+        self.waits_for_itself(&WaitsForItself { origin: key.origin(), held, certain });
     }
 }
 

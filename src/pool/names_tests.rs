@@ -182,3 +182,52 @@ fn a_key_counts_for_itself_while_it_is_pinned() {
     let stats = script.core.stats();
     assert_eq!((stats.created, stats.reused), (2, 1));
 }
+
+#[test]
+fn whose_connections_one_waits_for() {
+    let text = "
+        a get x1 => dial
+        a opens 1
+        b get x2 => dial
+        b opens 2
+        c get y1 => dial
+        w get x1 => wait
+        w waits-for a => a
+        w waits-for b => b
+        w waits-for c
+        w waits-for z
+        a puts => kept
+        w turn => conn 1
+        v get x1 => wait
+        v waits-for a
+        v waits-for w => a
+        b drops
+        v waits-for w
+        v turn => dial";
+    // The abort of a unit is that of whoever opened it.
+    script(limits(2, 9), text);
+    let text = "
+        a get x1 => dial
+        b get x1 => wait
+        c get x1 => wait
+        b waits-for a => a and nobody else
+        c waits-for a => a and nobody else
+        a opens 1
+        b waits-for a => a and nobody else
+        a puts => kept
+        b turn => conn 1
+        c waits-for a
+        c waits-for b => a and nobody else
+        b renews => dial
+        c waits-for b => a and nobody else";
+    script(limits(1, 9), text);
+    // Held back by the total it waits for anything.
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        w get y1 => wait
+        w waits-for a => a
+        b fails
+        w turn => dial";
+    script(limits(9, 2), text);
+}

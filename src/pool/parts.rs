@@ -35,7 +35,7 @@ pub(crate) trait Wake {
     fn wake(&self);
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// Open connections an endpoint.
     pub(crate) open_limit: Option<usize>,
@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) total_limit: Option<usize>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
+    /// A call fails rather than wait for connections that its own thread has, all of them.
+    pub(crate) refuse_self_deadlock: bool,
 }
 
 /// The hash of keys that hash themselves: an origin takes its hash once, with a key of the process.

@@ -35,6 +35,7 @@ pub(crate) struct PoolOptions {
     pub(crate) source_address: Option<SourceAddress>,
     pub(crate) socket_options: Option<Vec<SocketOption>>,
     pub(crate) observer: Observer,
+    pub(crate) refuse_self_deadlock: bool,
 }
 
 impl PoolOptions {
@@ -55,6 +56,7 @@ impl PoolOptions {
             source_address: None,
             socket_options: None,
             observer: Observer::default(),
+            refuse_self_deadlock: false,
         }
     }
 
@@ -97,6 +99,7 @@ impl PoolOptions {
             total_limit: self.total_limit,
             idle_timeout: self.idle_timeout,
             max_age: self.max_age,
+            refuse_self_deadlock: self.refuse_self_deadlock,
         };
         let mut sockets = SocketConfig { source: self.source_address, ..SocketConfig::new() };
         if let Some(options) = self.socket_options {
@@ -221,6 +224,16 @@ macro_rules! pool_setters {
         #[doc(alias = "trace_configs")]
         pub fn listener(mut self, listener: impl crate::Listener + 'static) -> Self {
             self.options.observer = crate::observe::Observer::new(listener);
+            self
+        }
+
+        /// Whether a call fails with [`ErrorKind::WouldDeadlock`](crate::ErrorKind::WouldDeadlock) in place of waiting
+        /// without bound for connections that its own thread has, all of them: by responses whose bodies are not read.
+        /// Off by default; such a wait is logged as a warning in any case, and a [`Listener`](crate::Listener) is told.
+        ///
+        /// A response counts for the thread that sent its request: leave this off where another thread reads it.
+        pub fn refuse_self_deadlock(mut self, refuse: bool) -> Self {
+            self.options.refuse_self_deadlock = refuse;
             self
         }
 

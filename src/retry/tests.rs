@@ -92,6 +92,7 @@ fn kinds_by_how_far_the_request_had_come() {
         (ErrorKind::Timeout(Bound::Total), Phase::Connect, false, None),
         (ErrorKind::Timeout(Bound::Pool), Phase::Pool, false, None),
         (ErrorKind::PoolTimeout { waited: Duration::ZERO, in_use: 1, queued: 0 }, Phase::Pool, false, None),
+        (ErrorKind::WouldDeadlock { held: 1 }, Phase::Pool, false, None),
         (ErrorKind::Closed, Phase::Pool, false, None),
         (ErrorKind::Closed, Phase::Head, true, None),
         (ErrorKind::InvalidRequest(""), Phase::Prepare, false, None),

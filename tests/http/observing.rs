@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use hostpool::observe::{
-    Acquired, Answered, Closed, Dialed, Dialing, Redirecting, Released, Retrying, Waited, Waiting,
+    Acquired, Answered, Closed, Dialed, Dialing, Redirecting, Released, Retrying, Waited, Waiting, WaitsForItself,
 };
-use hostpool::{ConnectionPool, ErrorKind, Listener, PoolManager, Retry, Session};
+use hostpool::{ConnectionPool, ErrorKind, Listener, Phase, PoolManager, Retry, Session};
 
 use crate::support::{PATIENCE, Server, Step, answers, eventually, ok, refusing};
 
@@ -55,6 +55,10 @@ impl Listener for Notes {
     fn waited(&self, event: &Waited<'_>) {
         assert!(event.waited < PATIENCE);
         self.note_wait(if event.granted { "granted" } else { "not granted" });
+    }
+
+    fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
+        self.note(event.held, if event.certain { "waits for itself" } else { "may wait for itself" });
     }
 
     fn dialing(&self, event: &Dialing<'_>) {
@@ -281,6 +285,54 @@ fn who_waits() {
     });
     assert_eq!(notes.take(), ["waiting", "not granted"]);
     drop(held);
+}
+
+/// A thread that would wait for what it has itself is told so, and with the option it does not.
+#[test]
+fn who_waits_for_itself() {
+    let server = steady();
+    let notes = Notes::default();
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).listener(notes.clone());
+    let pool = pool.refuse_self_deadlock(true).build().unwrap();
+    let held = pool.get("/").send().unwrap();
+    let id = held.connection().unwrap().id;
+    notes.take();
+    let error = pool.get("/").send().unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::WouldDeadlock { held: id }, Phase::Pool));
+    assert!(!error.maybe_processed() && error.to_string().contains(&format!("connection {id}")), "{error}");
+    assert_eq!(notes.take(), ["waiting", "1 waits for itself", "not granted"]);
+    // With a bound the wait has an end of its own, and another thread has nothing to fear.
+    let brief = hostpool::Timeout::new().pool(Duration::ZERO);
+    assert!(matches!(pool.get("/").timeout(brief).send().unwrap_err().kind(), ErrorKind::PoolTimeout { .. }));
+    assert_eq!(notes.take(), ["waiting", "not granted"]);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| get(&pool, "/"));
+        eventually("a wait", || pool.stats().waiting == 1);
+        held.text().unwrap();
+        waiter.join().unwrap();
+    });
+    assert!(!notes.take().iter().any(|line| line.contains("itself")));
+    get(&pool, "/");
+}
+
+/// Where others have a part of it the call waits, and is warned of all the same.
+#[test]
+fn who_may_wait_for_itself() {
+    let server = steady();
+    let notes = Notes::default();
+    let pool = ConnectionPool::builder(&server.url("")).limit(2).listener(notes.clone());
+    let pool = pool.refuse_self_deadlock(true).build().unwrap();
+    let own = pool.get("/").send().unwrap();
+    let others = thread::scope(|scope| scope.spawn(|| pool.get("/").send().unwrap()).join().unwrap());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            eventually("a wait", || pool.stats().waiting == 1);
+            others.text().unwrap();
+        });
+        get(&pool, "/");
+    });
+    assert_eq!(notes.take().iter().filter(|line| *line == "1 may wait for itself").count(), 1);
+    drop(own);
 }
 
 #[test]

@@ -96,6 +96,7 @@ impl World {
             total_limit: rules.total,
             idle_timeout: rules.idle_timeout.map(Duration::from_secs),
             max_age: rules.max_age.map(Duration::from_secs),
+            refuse_self_deadlock: false,
         };
         World {
             core: Core::new(settings),
@@ -206,7 +207,7 @@ impl World {
         let (expected, gone) = self.model.checkout(key, self.now);
         let waiter = if let Given::Wait { waiter } = expected { waiter } else { u32::MAX };
         let (now, rung) = (self.at(self.now), &self.rung);
-        let (real, victims) = self.core.reuse_or_checkout(&key, now, || (), || Bell(waiter, Rc::clone(rung)));
+        let (real, victims) = self.core.reuse_or_checkout(&key, now, 1, || (), || Bell(waiter, Rc::clone(rung)));
         match (real, expected) {
             (Checkout::Granted(grant), expected) => self.take(grant, expected),
             (Checkout::Closed, Given::Closed) => {}
@@ -291,13 +292,13 @@ impl World {
     }
 
     fn turn(&mut self, waiter: u32, ticket: Ticket) {
-        let (real, expected) = (self.core.turn(ticket, self.at(self.now)), self.model.turn(waiter));
+        let (real, expected) = (self.core.turn(ticket, self.at(self.now), 1), self.model.turn(waiter));
         self.turned(waiter, ticket, real, expected);
     }
 
     fn cancel(&mut self, waiter: u32, ticket: Ticket) {
         self.model.interrupt(waiter);
-        let (real, expected) = (self.core.cancel(ticket, self.at(self.now)), self.model.turn(waiter));
+        let (real, expected) = (self.core.cancel(ticket, self.at(self.now), 1), self.model.turn(waiter));
         self.turned(waiter, ticket, real, expected);
     }
 
