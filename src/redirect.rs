@@ -131,13 +131,15 @@ pub(crate) fn stays_behind(name: &str, sensitive: &[Box<str>]) -> bool {
     own.chain(sensitive.iter().map(|name| &**name)).any(|other| name.eq_ignore_ascii_case(other))
 }
 
+/// Whether a field describes a body.
+pub(crate) fn is_of_the_body(name: &str) -> bool {
+    let front = name.get(.."content-".len());
+    front.is_some_and(|front| front.eq_ignore_ascii_case("content-"))
+        || OF_THE_BODY.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
 /// Takes all that describes a body off a request that has none any more.
 pub(crate) fn forget_body(headers: &mut Headers) {
-    let is_of_the_body = |name: &str| {
-        let front = name.get(.."content-".len());
-        front.is_some_and(|front| front.eq_ignore_ascii_case("content-"))
-            || OF_THE_BODY.iter().any(|other| name.eq_ignore_ascii_case(other))
-    };
     let names = headers.iter().map(|field| field.name()).filter(|name| is_of_the_body(name));
     let names: Vec<_> = names.map(str::to_owned).collect();
     names.iter().for_each(|name| {

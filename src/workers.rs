@@ -88,11 +88,15 @@ impl Workers {
         } else if state.threads < self.0.limit {
             // Under the lock: nobody may count on a thread that does not come about.
             let shared = self.0.clone();
-            if let Err(error) = (self.0.thread)().spawn(move || shared.serve()) {
-                state.queue.remove(&id);
-                return Err(error);
+            match (self.0.thread)().spawn(move || shared.serve()) {
+                Ok(_) => state.threads += 1,
+                // Those that are there reach it, in the end.
+                Err(_) if state.threads > 0 => {}
+                Err(error) => {
+                    state.queue.remove(&id);
+                    return Err(error);
+                }
             }
-            state.threads += 1;
         }
         drop(state);
         Ok(Job { id, workers: self.clone(), answer })

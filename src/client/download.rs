@@ -18,6 +18,7 @@ use crate::headers::Headers;
 use crate::response::{Partial, Response};
 use crate::retry::{self, Retry};
 use crate::time::Deadline;
+use crate::url::Url;
 
 /// A date that is no older than this when it is sent may belong to two versions of one second
 /// (RFC 9110, section 8.8.2.2).
@@ -71,6 +72,8 @@ struct Download<'a> {
 /// What is being downloaded, as far as it matters for going on.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Source {
+    /// Where it was, behind all redirects: a validator tells versions of one resource apart.
+    url: Option<Url>,
     /// What `If-Range` can hold it to.
     validator: Option<Vec<u8>>,
     /// Its length, where it is known.
@@ -113,12 +116,13 @@ impl<'a> Download<'a> {
             self.begin_anew(file)?;
             response = self.ask()?;
         }
-        let mut response = response.error_for_status()?;
+        let resumes = self.done > 0;
+        let mut response = expected(response, resumes)?;
         if !self.goes_on(&response) {
             self.begin_anew(file)?;
             if response.status() == StatusCode::PARTIAL_CONTENT {
                 response.release();
-                response = self.ask()?.error_for_status()?;
+                response = expected(self.ask()?, resumes)?;
                 // A part that nobody asked for.
                 if response.status() == StatusCode::PARTIAL_CONTENT {
                     return Err(response.into_error(ErrorKind::Status(StatusCode::PARTIAL_CONTENT)));
@@ -153,7 +157,8 @@ impl<'a> Download<'a> {
         let response = middleware::run(self.engine, self.policy, list, request, self.deadline)?;
         self.began = true;
         if let Some(retry) = response.retries() {
-            self.retry = Some(retry.clone());
+            // Redirects are no tries of the download.
+            self.retry = Some(retry.without_redirects(self.retry.as_ref()));
         }
         Ok(response)
     }
@@ -162,13 +167,12 @@ impl<'a> Download<'a> {
     fn goes_on(&self, response: &Response) -> bool {
         response.status() == StatusCode::PARTIAL_CONTENT
             && self.done > 0
-            && self.source.validator.is_some()
             && content_range(response.headers()).is_some_and(|Part { start, whole, .. }| {
                 let lengths = [whole, self.source.length];
                 let known = lengths.iter().flatten().count();
                 start == self.done && known > 0 && (known == 1 || lengths[0] == lengths[1])
             })
-            && Source::of(response).validator == self.source.validator
+            && self.source.is_of(response)
     }
 
     fn begin_anew(&mut self, file: &mut File) -> Result<()> {
@@ -221,8 +225,26 @@ impl Source {
             StatusCode::PARTIAL_CONTENT => content_range(headers).and_then(|part| part.whole),
             _ => response.content_length(),
         };
-        Source { validator, length }
+        Source { url: Some(response.url().clone()), validator, length }
     }
+
+    /// Whether a part that was asked for by the validator is one of this. A date need not be repeated there
+    /// (RFC 9110, section 15.3.7), a tag has to be.
+    fn is_of(&self, response: &Response) -> bool {
+        let Some(validator) = &self.validator else { return false };
+        let headers = response.headers();
+        let says = strong_validator(headers);
+        let silent = !validator.starts_with(b"\"") && !headers.contains("etag") && !headers.contains("last-modified");
+        let same = silent || says.as_ref() == Some(validator);
+        same && !headers.contains("content-encoding") && self.url.as_ref() == Some(response.url())
+    }
+}
+
+/// Errors have no file in them. What answers a question for the rest is the rest or the whole.
+fn expected(response: Response, resumes: bool) -> Result<Response> {
+    let status = response.status();
+    let is_file = if resumes { [200, 206].contains(&status.as_u16()) } else { status.is_success() };
+    if is_file { Ok(response) } else { Err(response.into_error(ErrorKind::Status(status))) }
 }
 
 /// What tells this version of a thing from every other: a strong entity tag, or a date that is old enough

@@ -39,6 +39,8 @@ pub(super) struct Extra {
     pub(super) crossed: bool,
     /// The client's own fields are not sent.
     pub(super) replaced: bool,
+    /// Those about a body are not: a redirect has taken it off.
+    pub(super) bodiless: bool,
 }
 
 /// What the client has to know of the fields it sent.
@@ -207,12 +209,14 @@ fn content_type<'a>(request: &'a Request, policy: &Policy) -> Option<&'a str> {
 
 /// The client's own fields, as far as they are for this origin, and nothing else of the call takes their place.
 fn defaults<'a>(request: &'a Request, policy: &'a Policy, extra: &Extra) -> impl Iterator<Item = Header<'a>> {
-    let (crossed, authorized, replaced) = (extra.crossed, extra.authorization.is_some(), extra.replaced);
+    let Extra { crossed, replaced, bodiless, .. } = *extra;
+    let authorized = extra.authorization.is_some();
     let own = request.options().map_or(&[][..], |options| &options.sensitive);
     let stays = move |name: &str| [own, &policy.sensitive].iter().any(|names| redirect::stays_behind(name, names));
     policy.headers.iter().filter(move |field| {
         let other = authorized && field.name().eq_ignore_ascii_case("authorization");
-        !(replaced || other || crossed && stays(field.name()))
+        let gone = bodiless && redirect::is_of_the_body(field.name());
+        !(replaced || other || gone || crossed && stays(field.name()))
     })
 }
 

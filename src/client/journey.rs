@@ -104,6 +104,8 @@ pub(super) struct Journey<'a> {
     crossed: bool,
     /// The request has headers in place of the client's.
     replaced: bool,
+    /// A redirect has taken the body off.
+    bodiless: bool,
     /// What is left to try, once something was tried.
     pub(super) retries: Option<Box<Retry>>,
 }
@@ -133,6 +135,7 @@ impl<'a> Journey<'a> {
             began: false,
             crossed: false,
             replaced,
+            bodiless: false,
             retries: None,
         }
     }
@@ -235,7 +238,8 @@ impl<'a> Journey<'a> {
             Some(options) if !options.cookies.is_empty() => Some(join_cookies(stored, options)),
             _ => stored,
         };
-        Ok(Extra { authorization, cookie, crossed: self.crossed, replaced: self.replaced })
+        let Journey { crossed, replaced, bodiless, .. } = *self;
+        Ok(Extra { authorization, cookie, crossed, replaced, bodiless })
     }
 
     fn keep_cookies(&self, answered: &Answered) {
@@ -262,7 +266,7 @@ impl<'a> Journey<'a> {
     }
 
     fn next_by_redirect(&mut self, head: &Head) -> Next {
-        if self.policy.counts_redirects && self.retry().is_some_and(Retry::returns_redirects) {
+        if self.retry().is_some_and(Retry::returns_redirects) {
             return Next::Done;
         }
         let options = self.request.options();
@@ -315,6 +319,7 @@ impl<'a> Journey<'a> {
         if to_get {
             self.request.method = Method::GET;
             self.request.forget_body();
+            self.bodiless = true;
         } else {
             self.rewind()?;
         }

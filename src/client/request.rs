@@ -12,7 +12,7 @@ use crate::body::{Body, Compress};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
 use crate::time::{Deadline, Timeout};
-use crate::url::{Origin, Url};
+use crate::url::{Origin, Scheme, Url};
 
 /// A request as it will be sent.
 ///
@@ -164,8 +164,11 @@ impl Request {
 
     /// Whether a pool of this origin may send it.
     pub(super) fn stays_at(&self, home: &Arc<Origin>) -> Result<()> {
-        let any_host = self.options().is_some_and(|options| options.any_host);
-        match any_host || self.url.shared_origin() == home {
+        let origin = self.url.shared_origin();
+        // What is to be encrypted does not go in clear to who stands between.
+        let in_clear = origin.kind() == Scheme::Https && home.kind() != Scheme::Https;
+        let any_host = self.options().is_some_and(|options| options.any_host) && !in_clear;
+        match any_host || origin == home {
             true => Ok(()),
             false => Err(Error::new(ErrorKind::HostChanged, Phase::Prepare).with_origin(home)),
         }

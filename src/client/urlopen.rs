@@ -91,7 +91,7 @@ impl RequestBuilder {
 
     /// Whether a [`ConnectionPool`](crate::ConnectionPool) refuses URLs of other hosts, as it does by default. Without
     /// that they are requested from the pool's own host, by their whole URL: so a forward proxy is asked
-    /// (RFC 9112, section 3.2.2). Other clients have no host of their own, and ask whom the URL names.
+    /// (RFC 9112, section 3.2.2). A URL of `https` is refused by a host that is spoken to in clear. Other clients have no host of their own, and ask whom the URL names.
     ///
     /// ```no_run
     /// use hostpool::ConnectionPool;

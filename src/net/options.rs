@@ -84,7 +84,7 @@ impl SocketOption {
             SocketOption::SendBuffer(size) => socket.set_send_buffer_size(bounded(*size)),
             SocketOption::ReuseAddress(on) => socket.set_reuse_address(*on),
             SocketOption::TypeOfService(value) if domain == Domain::IPV6 => traffic_class(socket, *value),
-            SocketOption::TypeOfService(value) => socket.set_tos_v4(*value),
+            SocketOption::TypeOfService(value) => service_type(socket, *value),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             SocketOption::BindDevice(name) => socket.bind_device(Some(name.as_bytes())),
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -120,6 +120,28 @@ fn keep_alive(
         return Err(unsupported());
     }
     socket.set_tcp_keepalive(&wanted)
+}
+
+#[cfg(not(any(
+    target_os = "fuchsia",
+    target_os = "haiku",
+    target_os = "illumos",
+    target_os = "redox",
+    target_os = "solaris"
+)))]
+fn service_type(socket: &Socket, value: u32) -> io::Result<()> {
+    socket.set_tos_v4(value)
+}
+
+#[cfg(any(
+    target_os = "fuchsia",
+    target_os = "haiku",
+    target_os = "illumos",
+    target_os = "redox",
+    target_os = "solaris"
+))]
+fn service_type(_: &Socket, _: u32) -> io::Result<()> {
+    Err(unsupported())
 }
 
 #[cfg(any(

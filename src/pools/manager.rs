@@ -226,7 +226,7 @@ impl PoolManagerBuilder {
 
     /// How many pools are kept, one for each host and way of connecting: 10 by default. Where there are more, the one
     /// that was least recently used goes: its idle connections are closed, and those in use once they come back. It
-    /// counts towards its host's limit until then. `None` keeps all.
+    /// counts towards its host's limit until then. `None` retires none.
     pub fn num_pools(mut self, pools: impl Into<Option<usize>>) -> Self {
         self.options.num_pools = pools.into();
         self

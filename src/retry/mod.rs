@@ -221,7 +221,8 @@ impl Retry {
 
     /// How many redirects are followed, by pools. Bounded by `total` alone by default. One more is
     /// [`ErrorKind::TooManyRedirects`], unless it is off or [`raise_on_redirect`](Self::raise_on_redirect) says
-    /// otherwise.
+    /// otherwise; 50 are followed at most. A [`Session`](crate::Session) does not count them, but returns them where this
+    /// is off.
     pub fn redirect(self, count: impl Into<RetryCount>) -> Retry {
         Retry { redirect: count.into(), ..self }
     }
@@ -432,6 +433,19 @@ impl Retry {
     /// The header's word on how long to wait, as far as it counts.
     pub(crate) fn clamp(&self, retry_after: Option<Duration>) -> Option<Duration> {
         retry_after.filter(|_| self.respect_retry_after).map(|wait| wait.min(self.retry_after_max))
+    }
+
+    /// The same without what redirects have taken since `before`.
+    pub(crate) fn without_redirects(&self, before: Option<&Retry>) -> Retry {
+        let Some(before) = before else { return self.clone() };
+        let since = self.history.iter().skip(before.history.len());
+        let followed = since.filter(|past| matches!(past.cause, RetryCause::Redirect { .. })).count();
+        let followed = u32::try_from(followed).unwrap_or(u32::MAX);
+        let total = match self.total {
+            RetryCount::AtMost(left) => RetryCount::AtMost(left.saturating_add(followed)),
+            total => total,
+        };
+        Retry { total, redirect: before.redirect, ..self.clone() }
     }
 
     /// Notes how long the last try is followed by a wait.

@@ -6,7 +6,7 @@ use std::thread;
 
 use hostpool::{ErrorKind, Method, PoolManager, RequestBuilder, Retry, Session};
 
-use crate::support::{Server, Step, answer, header, ok};
+use crate::support::{Server, Step, answer, answers, header, ok};
 use crate::{broken, headers};
 
 const TAG: &str = "ETag: \"v1\"\r\n";
@@ -290,4 +290,65 @@ fn a_closed_view_downloads_nothing_more() {
     server.gate.open();
     let result = call.join().unwrap();
     assert_eq!(server.seen.requests().len(), 1, "{result:?}");
+}
+
+/// Entity tags tell versions of one resource apart (RFC 9110, section 8.8.3), and a redirect may lead to another one.
+#[test]
+fn a_download_does_not_go_on_with_another_resource() {
+    let head = "Connection: close\r\nETag: \"1\"\r\n";
+    let redirect = |to: &str| {
+        answer(format!("HTTP/1.1 302 F\r\nConnection: close\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"))
+    };
+    let server = Server::new(vec![
+        redirect("/v1"),
+        broken(&format!("200 OK\r\n{head}Content-Length: 10"), "01234"),
+        redirect("/v2"),
+        answer(format!("HTTP/1.1 206 P\r\n{head}Content-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\nFGHIJ")),
+        redirect("/v2"),
+        answer(format!("HTTP/1.1 200 OK\r\n{head}Content-Length: 10\r\n\r\nABCDEFGHIJ")),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let result = Session::new().get(server.url("/latest")).retries(3).download(&path);
+    if result.is_ok() {
+        assert_eq!(std::fs::read(&path).unwrap(), b"ABCDEFGHIJ", "{result:?}");
+    }
+}
+
+/// A download that a redirect leads to has as many tries as any other.
+#[test]
+fn redirects_take_no_tries_from_a_download() {
+    let part = |start: usize| {
+        let bytes = format!(
+            "HTTP/1.1 206 P\r\nETag: \"1\"\r\nContent-Range: bytes {start}-9/10\r\nContent-Length: {}\r\n\r\n{start}",
+            10 - start
+        );
+        vec![Step::Request, Step::Send(bytes.into_bytes())]
+    };
+    let there = Server::new(vec![
+        broken("200 OK\r\nETag: \"1\"\r\nContent-Length: 10", "01234567"),
+        part(8),
+        answer("HTTP/1.1 206 P\r\nETag: \"1\"\r\nContent-Range: bytes 9-9/10\r\nContent-Length: 1\r\n\r\n9"),
+    ]);
+    let here = Server::new(vec![answers(format!(
+        "HTTP/1.1 302 There\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
+        there.url("/")
+    ))]);
+    let folder = tempfile::tempdir().unwrap();
+    let result = PoolManager::new().get(here.url("/")).retries(3).download(folder.path().join("file"));
+    assert_eq!(result.map_err(|error| error.kind().clone()), Ok(10));
+}
+
+/// What answers a question for the rest is the rest or the whole.
+#[test]
+fn no_content_is_not_the_whole() {
+    let server = Server::new(vec![
+        broken("200 OK\r\nETag: \"a\"\r\nContent-Length: 10", "01234"),
+        answer("HTTP/1.1 204 No Content\r\n\r\n"),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, "before").unwrap();
+    let result = Session::new().get(server.url("/")).retries(3).download(&path);
+    assert_eq!(std::fs::read(&path).unwrap(), b"before", "{result:?}");
 }

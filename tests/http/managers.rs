@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostpool::{ConnectionPool, Method, PoolContext, PoolManager, Retry, TcpDialer};
 
@@ -469,4 +469,80 @@ fn limits_hold_while_pools_come_and_go() {
             assert_eq!(stats.open, 0);
         }
     }
+}
+
+/// A URL of `https` does not go to a pool that speaks `http` with its host.
+#[test]
+fn an_https_url_is_not_sent_in_clear() {
+    let server = Server::new(vec![answers(ok("a"))]);
+    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let result = pool.get("https://user:secret@bank.example/account").assert_same_host(false).send();
+    assert!(server.seen.requests().is_empty(), "{result:?} {:?}", server.seen.requests());
+}
+
+/// Also of those who had the pool before the manager let go of it.
+#[test]
+fn a_close_ends_the_back_off_of_all_who_have_the_pool() {
+    let server = Server::new(vec![answers("HTTP/1.1 503 B\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n")]);
+    let http = PoolManager::new();
+    let first = http.connection_from_url(server.url("")).unwrap();
+    http.clear();
+    let call = thread::spawn({
+        let first = first.clone();
+        move || first.get("/").retries(1).send().map(|response| response.status())
+    });
+    eventually("the answer", || server.seen.requests().len() == 1);
+    let second = http.connection_from_url(server.url("")).unwrap();
+    assert!(first == second);
+    let began = Instant::now();
+    second.close();
+    let result = call.join().unwrap();
+    assert!(began.elapsed() < PATIENCE && result.is_err(), "{result:?}");
+}
+
+/// Closing twice is closing once: what the manager has opened since is another's.
+#[test]
+fn closing_a_view_twice_does_not_fail_its_successor() {
+    let server = Server::new(vec![vec![Step::Forever(vec![
+        Step::Request,
+        Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n".to_vec()),
+        Step::Hold,
+        Step::Send(b"ok".to_vec()),
+    ])]]);
+    let http = PoolManager::builder().maxsize(1).block(true).build().unwrap();
+    let view = http.connection_from_url(server.url("")).unwrap();
+    view.close();
+    let held = http.get(server.url("/")).send().unwrap();
+    let waiter = thread::spawn({
+        let (http, url) = (http.clone(), server.url("/"));
+        move || http.get(url).send().map(|response| response.status())
+    });
+    eventually("waiting", || http.stats().waiting == 1);
+    view.close();
+    server.gate.open();
+    server.gate.open();
+    drop(held);
+    let result = waiter.join().unwrap();
+    assert!(result.is_ok(), "{result:?}, though the manager is open");
+}
+
+/// A pool that is closed while one of its connections is replaced keeps the new one.
+#[test]
+fn a_closed_view_keeps_no_connection() {
+    let again = "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::new(vec![
+        vec![Step::Request, Step::Tell("asked"), Step::Hold, Step::Send(again.into())],
+        answers(ok("sent")),
+    ]);
+    let http = PoolManager::builder().num_pools(1).build().unwrap();
+    let pool = http.connection_from_url(server.url("")).unwrap();
+    let call = thread::spawn({
+        let pool = pool.clone();
+        move || pool.get("/a").preload_content(true).send().map(|response| response.status())
+    });
+    server.wait_for("asked");
+    pool.close();
+    server.gate.open();
+    let _ = call.join().unwrap();
+    assert_eq!((http.stats().idle, http.num_pools()), (0, 0), "the closed pool is back in the manager");
 }

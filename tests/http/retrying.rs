@@ -1,10 +1,11 @@
 //! What is tried again, and what must not be.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use hostpool::{ErrorKind, Method, PoolManager, Retry, RetryBudget, RetryCount};
+use hostpool::{ErrorKind, Jitter, Method, PoolManager, Retry, RetryBudget, RetryCount, Session, Timeout};
 
-use crate::support::{Server, Step, answer, answers, ok};
+use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, header, ok};
 use crate::{broken, headers};
 
 /// Though its preloaded body breaks off.
@@ -80,4 +81,119 @@ fn a_key_that_stays_behind_keys_nothing() {
     http.post(here.url("/")).data("pay").send().unwrap_err();
     let requests = there.seen.requests();
     assert_eq!(requests.len(), 1, "{requests:#?}");
+}
+
+/// Deadlines against servers that drip.
+#[test]
+fn deadlines_hold_over_tries() {
+    let drip = |head: &str| {
+        vec![Step::Forever(vec![
+            Step::Request,
+            Step::Send(head.as_bytes().to_vec()),
+            Step::Drip(vec![b'x'; 1000], Duration::from_millis(20)),
+        ])]
+    };
+    let table = [
+        ("503", drip("HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 1000\r\n\r\n")),
+        ("302", drip("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 1000\r\n\r\n")),
+        ("200", drip("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")),
+        ("closes", vec![Step::Request]),
+        ("resets", vec![Step::Request, Step::Reset]),
+        ("half", broken("200 OK\r\nETag: \"a\"\r\nContent-Length: 10", "0")),
+        (
+            "half of a head",
+            vec![Step::Request, Step::Send(b"HTTP/1.1 20".to_vec()), Step::Pause(Duration::from_secs(9))],
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (row, script) in table {
+        let server = Server::new(vec![script]);
+        let retry =
+            || Retry::new(RetryCount::Unlimited).status_forcelist([503]).backoff_factor(Duration::from_millis(1));
+        let http = PoolManager::new();
+        let total = Timeout::from(Duration::from_millis(300));
+        for way in 0..3 {
+            let began = Instant::now();
+            let request = http.get(server.url("/")).retries(retry()).timeout(total);
+            let failed = match way {
+                0 => request.preload_content(true).send().is_err(),
+                1 => request.download(folder.path().join("x")).is_err(),
+                _ => request.send().and_then(|response| response.bytes()).is_err(),
+            };
+            assert!(failed, "{row} {way}");
+            assert!(began.elapsed() < PATIENCE, "{row} {way} {:?}", began.elapsed());
+        }
+    }
+}
+
+/// Nothing secret goes to another origin, on any try there.
+#[test]
+fn secrets_stay_behind_on_all_tries() {
+    let there = Server::new(vec![vec![Step::Request], vec![Step::Request], answers(ok("a"))]);
+    let here = Server::new(vec![answers(format!(
+        "HTTP/1.1 302 There\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
+        there.url("/")
+    ))]);
+    let retry = Retry::new(5).remove_headers_on_redirect(["X-Key"]);
+    let fields = headers(&[("Authorization", "canary"), ("X-Key", "canary"), ("Cookie", "canary")]);
+    let http = PoolManager::builder().headers(fields.clone()).retries(retry.clone()).build().unwrap();
+    http.get(here.url("/")).send().unwrap();
+    http.get(here.url("/")).headers(&fields).send().unwrap();
+    let plain = PoolManager::builder().headers(fields.clone()).build().unwrap();
+    plain.get(here.url("/")).retries(retry.clone()).send().unwrap();
+    plain.get(here.url("/")).headers(&fields).retries(retry).cookie("a", "canary").send().unwrap();
+    let requests = there.seen.requests();
+    assert!(requests.len() > 4);
+    assert!(requests.iter().all(|request| !request.contains("canary")), "{requests:#?}");
+}
+
+#[test]
+fn absurd_policies_do_not_panic() {
+    let server = Server::new(vec![answers("HTTP/1.1 503 B\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n")]);
+    let max = Duration::MAX;
+    for jitter in [Jitter::None, Jitter::Added(max), Jitter::Full, Jitter::Equal, Jitter::Decorrelated] {
+        let retry = Retry::new(u32::MAX).backoff_factor(max).backoff_max(max).retry_after_max(max).jitter(jitter);
+        let timeout = Timeout::from(Duration::from_millis(50));
+        let _ = PoolManager::new().get(server.url("/")).retries(retry).timeout(timeout).send();
+    }
+}
+
+/// Also in a session, which does not count them.
+#[test]
+fn retry_off_returns_redirects_of_a_session_too() {
+    let server = Server::new(vec![vec![
+        Step::Request,
+        Step::Send(b"HTTP/1.1 302 F\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".to_vec()),
+        Step::Request,
+        Step::Send(ok("a")),
+    ]]);
+    assert_eq!(Session::new().get(server.url("/")).retries(Retry::off()).send().unwrap().status(), 302);
+}
+
+/// A back-off has no connection in its hands, and ends when the manager is closed.
+#[test]
+fn a_back_off_begins_with_no_connection() {
+    let server = Server::new(vec![answers("HTTP/1.1 503 B\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")]);
+    let http = PoolManager::builder().limit(1).build().unwrap();
+    let call = thread::spawn({
+        let (http, url) = (http.clone(), server.url("/"));
+        move || http.get(url).retries(1).send()
+    });
+    eventually("asked", || server.seen.requests().len() == 1);
+    eventually("idle", || http.stats().in_use == 0);
+    http.close();
+    assert!(call.join().unwrap().unwrap_err().is_closed());
+}
+
+/// What a pool's headers say of a body goes with it, when a 303 takes it off.
+#[test]
+fn a_303_takes_the_pools_content_fields_off() {
+    let server = Server::new(vec![
+        answer("HTTP/1.1 303 S\r\nConnection: close\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"),
+        answers(ok("a")),
+    ]);
+    let http = PoolManager::builder().headers(headers(&[("Content-Type", "application/json")])).build().unwrap();
+    http.post(server.url("/")).data("{}").send().unwrap();
+    let requests = server.seen.requests();
+    assert_eq!(header(&requests[1], "content-type"), None, "{requests:#?}");
 }

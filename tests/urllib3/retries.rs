@@ -474,7 +474,7 @@ fn sessions() {
     let table: [(&str, Option<Retry>, &str); 4] = [
         ("none by default", None, "Disconnected"),
         ("none", Some(0.into()), "Disconnected"),
-        ("off, which follows all the same", Some(Retry::off()), "Disconnected"),
+        ("off, also for redirects", Some(Retry::off()), "302"),
         ("one", Some(1.into()), "200"),
     ];
     for (row, retry, expected) in table {
@@ -486,6 +486,7 @@ fn sessions() {
         let answered = request.send();
         assert_eq!(outcome(&answered), expected, "{row}");
         match answered {
+            Ok(response) if expected == "302" => assert!(response.retries().is_none(), "{row}"),
             Ok(response) => {
                 assert_eq!(tried(response.retries()), ["GET /1 Disconnected"], "{row}");
                 assert_eq!((response.history().len(), response.url().target().as_str()), (1, "/1"), "{row}");
