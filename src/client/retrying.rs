@@ -75,9 +75,10 @@ impl Journey<'_> {
         let retry = retry.increment(method, &self.request.url, RetryCause::Status(head.status));
         let wait = retry.clamp(asked).filter(|wait| !wait.is_zero()).unwrap_or_else(|| wait_before(&retry));
         if retry.is_exhausted() || !may_wait(self.deadline, wait) || !take_from_budget(&retry) {
-            let raises = retry.raises_status(head.status);
-            self.retries = Some(Box::new(retry));
-            return if raises { Next::Refuse(ErrorKind::Status(head.status)) } else { Next::Done };
+            return match retry.raises_status(head.status) {
+                true => self.give_up(retry, ErrorKind::Status(head.status)),
+                false => Next::Done,
+            };
         }
         Next::Retry(Later { retry, wait })
     }
@@ -89,11 +90,18 @@ impl Journey<'_> {
         let retry = retry.increment(&self.request.method, &self.request.url, cause);
         let wait = retry.clamp(retry_after(&head.headers, SystemTime::now())).unwrap_or_default();
         if retry.is_exhausted() || !may_wait(self.deadline, wait) {
-            let raises = retry.raises_redirects();
-            self.retries = Some(Box::new(retry));
-            return if raises { Next::Refuse(ErrorKind::TooManyRedirects) } else { Next::Done };
+            return match retry.raises_redirects() {
+                true => self.give_up(retry, ErrorKind::TooManyRedirects),
+                false => Next::Done,
+            };
         }
         Next::Follow(plan, Some(Later { retry, wait }))
+    }
+
+    /// The error has all tries, the last one included. A response has those before it.
+    fn give_up(&mut self, retry: Retry, kind: ErrorKind) -> Next {
+        self.retries = Some(Box::new(retry));
+        Next::Refuse(kind)
     }
 
     /// Parks the thread until the next try, with no connection in its hands.

@@ -147,7 +147,7 @@ impl RequestBuilder {
     /// let request = http.get("http://example.com/?a=1").fields([("b", "2")]).build()?;
     /// assert_eq!(request.url().target(), "/?a=1&b=2");
     /// let request = http.post("http://example.com/").fields([("b", "2")]).build()?;
-    /// assert!(request.body().length().is_some());
+    /// assert!(!request.body().is_empty());
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[doc(alias = "request_encode_url")]

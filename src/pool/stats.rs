@@ -56,7 +56,7 @@ impl CloseReason {
 /// ```
 /// # use hostpool::ConnectionPool;
 /// let pool = ConnectionPool::builder("http://127.0.0.1:1").build()?;
-/// assert!(pool.get("/").send().is_err());
+/// assert!(pool.get("/").retries(0).send().is_err());
 /// let stats = pool.stats();
 /// assert_eq!((stats.open, stats.created, stats.dial_failures), (0, 0, 1));
 /// # Ok::<(), hostpool::Error>(())
