@@ -8,6 +8,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +23,8 @@ use crate::url::{Origin, Url};
 /// Is told what a client does, as it happens: which connections are opened, used, given back and closed, who waits,
 /// and what becomes of requests.
 ///
-/// Every method has a default that does nothing. They are called on the thread of the caller whom the event belongs to,
-/// who goes on when the listener is done; one of them may be called on several threads at once. Between threads there
+/// Every method has a default that does nothing. They are called on the thread that the event happens on, mostly that of
+/// the caller whom it belongs to, who goes on when the listener is done; one of them may be called on several threads at once. Between threads there
 /// is no order: of a connection that goes from hand to hand the next user may be told of first.
 ///
 /// A listener may use the client that it listens to. What it does is not told to it again, and its requests do not wait
@@ -409,6 +410,11 @@ impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_listening() { "Observer(a listener)" } else { "Observer(nobody)" })
     }
+}
+
+/// Idle connections are looked after by their next users, as they are without a reaper.
+pub(crate) fn no_reaper(error: &io::Error) {
+    note!(warn, "no thread for the reaper of idle connections: {error}");
 }
 
 /// A URL without user name, password, query and fragment.

@@ -43,6 +43,8 @@ fn op(input: &mut Input<'_>) -> Op {
         28 | 29 => Op::Settle(who),
         30 if who == 0xFF => Op::Close,
         30 => Op::Clock(1 + who as u64 % 3),
+        _ if who >= 0xF0 => Op::Expire,
+        _ if who >= 0xE0 => Op::HangUp(who),
         _ => match who % 4 {
             0 => Op::Retire,
             1 => Op::RetireKey((who / 4 % 6) as u8),

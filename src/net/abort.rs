@@ -7,6 +7,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+use super::stream::Socket;
+use super::transport::Probe;
+use super::wait;
 use crate::sync::Mutex;
 
 /// What can be shut down from outside while its owner is blocked in it.
@@ -29,12 +32,15 @@ struct State {
     generation: u64,
     aborted: bool,
     socket: Option<Weak<dyn Interrupt>>,
+    /// The system's socket, where it is one of ours; it may have TLS or something of the caller's above it.
+    base: Option<Weak<Socket>>,
+    is_wrapped: bool,
 }
 
 impl AbortCell {
     pub(crate) fn new() -> Self {
-        let state = Mutex::new(State { generation: 0, aborted: false, socket: None });
-        AbortCell { state, connection: AtomicU64::new(0) }
+        let state = State { generation: 0, aborted: false, socket: None, base: None, is_wrapped: false };
+        AbortCell { state: Mutex::new(state), connection: AtomicU64::new(0) }
     }
 
     /// Names the socket to shut down. One that is already aborted is shut down at once: the abort came while the
@@ -45,6 +51,32 @@ impl AbortCell {
             interrupt(&socket);
         }
         state.socket = Some(socket);
+        state.is_wrapped = true;
+    }
+
+    /// The same for a socket by itself.
+    pub(crate) fn register_socket(&self, socket: &Arc<Socket>) {
+        let interrupt: Arc<dyn Interrupt> = socket.clone();
+        self.register(Arc::downgrade(&interrupt));
+        let mut state = self.state.lock();
+        (state.base, state.is_wrapped) = (Some(Arc::downgrade(socket)), false);
+    }
+
+    /// How an idle connection stands, as far as its socket tells without taking anything, also while another thread
+    /// begins to use it. Under a wrapper bytes say nothing: TLS has messages of its own.
+    pub(crate) fn look(&self) -> Probe {
+        let (base, is_wrapped) = {
+            let state = self.state.lock();
+            (state.base.clone(), state.is_wrapped)
+        };
+        match base.and_then(|base| base.upgrade()) {
+            None => Probe::Quiet,
+            Some(socket) if is_wrapped => match wait::has_ended(&*socket) {
+                true => Probe::Dead,
+                false => Probe::Quiet,
+            },
+            Some(socket) => wait::probe(&*socket),
+        }
     }
 
     /// Says which connection this is about, to those who report on it.

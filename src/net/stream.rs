@@ -14,7 +14,7 @@ use super::transport::{Probe, Transport, TransportInfo, Wait};
 use super::wait;
 
 /// A connected socket. Shared so that an abort can reach it; closed when the last owner lets go, which is the stream
-/// but for the moment of an abort.
+/// but for the moment of an abort or of a look at it.
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: Arc<Socket>,
@@ -54,8 +54,7 @@ impl Stream {
 impl Socket {
     /// From here on an abort of `cell` shuts this socket down.
     pub(crate) fn register(self: &Arc<Self>, cell: &AbortCell) {
-        let interrupt: Arc<dyn Interrupt> = self.clone();
-        cell.register(Arc::downgrade(&interrupt));
+        cell.register_socket(self);
     }
 }
 

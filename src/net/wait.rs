@@ -43,6 +43,15 @@ const SEND_NOW: SendFlags = SEND.union(SendFlags::DONTWAIT);
 #[cfg(not(unix))]
 const SEND_NOW: SendFlags = SEND;
 
+/// How a system says that the peer has closed while bytes are unread. Elsewhere they have to be read first.
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(any(target_arch = "sparc", target_arch = "sparc64"))))]
+const PEER_CLOSED: PollFlags = PollFlags::RDHUP;
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(any(target_arch = "sparc", target_arch = "sparc64"))
+)))]
+const PEER_CLOSED: PollFlags = PollFlags::empty();
+
 pub(crate) fn recv(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
     if may_block(wait) {
         match sys_recv(&socket, &mut *buf, RecvFlags::empty()) {
@@ -140,6 +149,17 @@ fn passing(error: Errno) -> io::Result<()> {
         #[allow(unreachable_patterns, reason = "the same number as AGAIN on most systems")]
         Errno::WOULDBLOCK => Ok(()),
         error => Err(error.into()),
+    }
+}
+
+/// Whether the peer has closed or reset it, whatever has arrived before that.
+pub(crate) fn has_ended(socket: impl AsFd) -> bool {
+    let mut asked = [PollFd::new(&socket, PEER_CLOSED)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let ended = PEER_CLOSED | PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    match poll(&mut asked, Some(&now)) {
+        Ok(found) if found > 0 && asked[0].revents().intersects(ended) => true,
+        _ => probe(&socket) == Probe::Dead,
     }
 }
 

@@ -29,6 +29,8 @@ mod idle;
 #[path = "names.rs"]
 mod names;
 
+#[cfg(test)]
+pub(crate) use idle::Sitting;
 pub(crate) use names::PinId;
 
 /// After so many hand-overs in a row within one endpoint, each past an older waiter that only the total holds back, the

@@ -16,15 +16,16 @@ use std::time::{Duration, Instant};
 use super::core::{
     Checkout, Core, Grant, Idle, Key, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
 };
+use super::reaper::Reaper;
 use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;
 use crate::net::abort::AbortCell;
 use crate::observe::is_telling;
-use crate::sync::{Condvar, Mutex, wait_until};
+use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Deadline;
 
 /// What the gate asks of a connection; closing it is its `Drop`.
-pub(crate) trait Pooled {
+pub(crate) trait Pooled: Send + 'static {
     /// Whether a request may be sent on it after it sat idle; if not, why. Must not block.
     fn probe(&self) -> Result<(), CloseReason>;
 
@@ -69,7 +70,7 @@ fn new_number(number: &'static LocalKey<Cell<u64>>) -> u64 {
     number.get()
 }
 
-struct Kit<K, C>(PhantomData<(K, C)>);
+pub(super) struct Kit<K, C>(PhantomData<(K, C)>);
 
 impl<K: Key, C> Parts for Kit<K, C> {
     type Key = K;
@@ -91,6 +92,7 @@ pub(crate) struct Gate<K: Key, C> {
     settings: Settings,
     probe_after: Duration,
     watch: Option<Box<dyn Watch<K>>>,
+    reaper: Option<Reaper>,
 }
 
 /// What a checkout gives: a connection that is open, or the right to open one.
@@ -133,7 +135,17 @@ impl<K: Key, C> Gate<K, C> {
 
 impl<K: Key, C: Pooled> Gate<K, C> {
     pub(crate) fn new(settings: Settings, probe_after: Duration, watch: Option<Box<dyn Watch<K>>>) -> Arc<Self> {
-        Arc::new(Gate { core: Mutex::new(Core::new(settings)), parked: Condvar::new(), settings, probe_after, watch })
+        let (core, parked) = (Mutex::new(Core::new(settings)), Condvar::new());
+        let reaper = settings.reap_every.map(Reaper::new);
+        Arc::new(Gate { core, parked, settings, probe_after, watch, reaper })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Core<Kit<K, C>>> {
+        self.core.lock()
+    }
+
+    pub(super) fn reaper(&self) -> Option<&Reaper> {
+        self.reaper.as_ref()
     }
 
     /// A connection or a permit for `key`; waits in line for it until the deadline.
@@ -294,7 +306,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     /// Closes connections and settles their units, all of them also when closing one panics.
-    fn bury(&self, victims: impl IntoIterator<Item = Victim<C>>) {
+    pub(super) fn bury(&self, victims: impl IntoIterator<Item = Victim<C>>) {
         let mut rest = Rest { gate: self, victims: victims.into_iter() };
         for victim in rest.victims.by_ref() {
             self.bury_one(victim);
@@ -348,6 +360,9 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             (victims, running)
         };
         self.parked.notify_all();
+        if let Some(reaper) = &self.reaper {
+            reaper.end();
+        }
         for handle in running {
             handle.abort();
         }
@@ -592,7 +607,15 @@ impl<K: Key, C: Pooled> Permit<K, C> {
     /// The connection is open.
     pub(crate) fn opened(mut self, conn: C) -> Lease<K, C> {
         if let Some(id) = self.unit.id {
-            self.unit.gate.core.lock().opened(id, Instant::now());
+            let gate = &self.unit.gate;
+            let mut core = gate.core.lock();
+            core.opened(id, Instant::now());
+            // There may be something idle from now on.
+            let begins = gate.reaper.as_ref().filter(|reaper| !core.is_closed() && reaper.begins());
+            drop(core);
+            if let Some(reaper) = begins {
+                reaper.start(gate);
+            }
         }
         self.unit.reason = Some(CloseReason::Failed);
         let mut lease = Lease { conn, since: None, unit: self.unit };

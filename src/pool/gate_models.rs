@@ -116,6 +116,7 @@ impl World {
             idle_timeout: None,
             max_age: None,
             refuse_self_deadlock: false,
+            reap_every: None,
         };
         let sockets = Arc::new(Sockets { open: AtomicUsize::new(0), settings });
         // Every connection is probed, so that no decision hangs on the clock.

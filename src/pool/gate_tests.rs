@@ -30,6 +30,7 @@ const NO_LIMITS: Settings = Settings {
     idle_timeout: None,
     max_age: None,
     refuse_self_deadlock: false,
+    reap_every: None,
 };
 
 /// How many sockets are open, and were at most.
@@ -458,6 +459,35 @@ fn who_would_wait_for_itself_is_warned_or_refused() {
         drop((own, held));
         assert_all_back(&pool, &sockets);
     }
+}
+
+#[test]
+fn a_reaper_is_there_while_something_is_open() {
+    let timeout = Some(Duration::from_millis(1));
+    let settings = Settings { idle_timeout: timeout, reap_every: Some(Duration::from_millis(5)), ..NO_LIMITS };
+    let (pool, sockets) = (Gate::new(settings, Duration::MAX, None), Arc::new(Sockets::default()));
+    let is_running = || pool.reaper().is_some_and(|reaper| reaper.is_running());
+    for panics in [false, true, false] {
+        assert!(!is_running());
+        let [first, second] = [X1, Y1].map(|key| lease(&pool, key, &sockets));
+        assert!(is_running());
+        first.conn().panics_on_drop.set(panics);
+        first.give_back(None);
+        wait_for(|| pool.stats().open == 1);
+        assert!(is_running());
+        second.give_back(None);
+        wait_for(|| pool.stats().open == 0 && !is_running());
+    }
+    assert_eq!(pool.stats().closed(CloseReason::IdleTimeout), 6);
+    // One that would look in an hour ends with the pool, and does not hold it.
+    let settings = Settings { reap_every: Some(Duration::MAX), ..NO_LIMITS };
+    let pool = Gate::new(settings, Duration::MAX, None);
+    lease(&pool, X1, &sockets).give_back(None);
+    pool.close(false);
+    wait_for(|| !pool.reaper().is_some_and(|reaper| reaper.is_running()));
+    let kept = Arc::downgrade(&pool);
+    drop(pool);
+    wait_for(|| kept.strong_count() == 0);
 }
 
 #[test]

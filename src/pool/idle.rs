@@ -5,6 +5,14 @@ use std::time::Instant;
 use super::super::stats::CloseReason;
 use super::{Core, Id, Idle, Parts, Settle, State, Unit, UnitId, Victim, Victims};
 
+/// An idle connection as it was seen, told apart from its later uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sitting {
+    unit: Id,
+    serial: u64,
+    since: Option<Instant>,
+}
+
 impl<P: Parts> Core<P> {
     /// The common case by itself: an idle connection, where nothing has to be closed first. `None` leaves it to
     /// [`checkout`](Self::checkout).
@@ -74,6 +82,31 @@ impl<P: Parts> Core<P> {
         let oldest = self.idle.oldest().filter(|&id| self.units[id].expires.is_some_and(|at| at <= now))?;
         let reason = self.expiry_reason(oldest, now);
         Some(self.evict(oldest, reason))
+    }
+
+    /// All connections that expired.
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Victim<P::Conn>> {
+        let is_over = |&id: &Id| self.units[id].expires.is_some_and(|at| at <= now);
+        let expired: Vec<Id> = self.idle.iter(&self.units).filter(is_over).collect();
+        expired.into_iter().map(|id| self.evict(id, self.expiry_reason(id, now))).collect()
+    }
+
+    /// What sits idle, from that which has for longest.
+    pub(crate) fn sitting(&self) -> Vec<(Sitting, P::Abort)> {
+        let idle = self.idle.iter(&self.units);
+        idle.map(|id| (self.sitting_of(id), self.units[id].abort.clone())).collect()
+    }
+
+    /// Takes out a connection if it has not been used since it was seen.
+    pub(crate) fn evict_sitting(&mut self, sitting: Sitting, reason: CloseReason) -> Option<Victim<P::Conn>> {
+        let id = sitting.unit;
+        let is_idle = self.units.get(id).is_some_and(|unit| unit.state == State::Idle);
+        (is_idle && self.sitting_of(id) == sitting).then(|| self.evict(id, reason))
+    }
+
+    fn sitting_of(&self, id: Id) -> Sitting {
+        let Unit { serial, since, .. } = self.units[id];
+        Sitting { unit: id, serial, since }
     }
 
     /// When a connection that comes back now is no longer kept.

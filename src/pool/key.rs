@@ -120,13 +120,18 @@ pub(crate) struct Connection {
     pub(crate) record: Record,
 }
 
+/// What becomes of an idle connection that looks like this.
+pub(super) fn verdict(probe: Probe) -> Result<(), CloseReason> {
+    match probe {
+        Probe::Quiet => Ok(()),
+        Probe::Readable => Err(CloseReason::UnexpectedBytes),
+        Probe::Dead => Err(CloseReason::PeerClosed),
+    }
+}
+
 impl Pooled for Box<Connection> {
     fn probe(&self) -> Result<(), CloseReason> {
-        match self.wire.probe() {
-            Probe::Quiet => Ok(()),
-            Probe::Readable => Err(CloseReason::UnexpectedBytes),
-            Probe::Dead => Err(CloseReason::PeerClosed),
-        }
+        verdict(self.wire.probe())
     }
 
     fn begin_use(&mut self, since: Option<Instant>) {

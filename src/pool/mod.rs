@@ -5,6 +5,7 @@ pub(crate) mod core;
 pub(crate) mod gate;
 pub(crate) mod key;
 pub(crate) mod parts;
+mod reaper;
 pub(crate) mod stats;
 
 pub(crate) type PoolGate = gate::Gate<key::PoolKey, Box<key::Connection>>;
@@ -14,6 +15,8 @@ pub(crate) type PoolPermit = gate::Permit<key::PoolKey, Box<key::Connection>>;
 
 #[cfg(all(any(test, fuzzing), not(any(hostpool_loom, hostpool_shuttle))))]
 pub(crate) mod core_model;
+#[cfg(test)]
+mod core_script;
 #[cfg(test)]
 mod core_tests;
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]

@@ -23,6 +23,11 @@ impl<P: Parts> Core<P> {
         self.closed
     }
 
+    /// Nothing is open, or being opened or closed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.units.len() == 0
+    }
+
     /// Gives out every idle connection to be closed; those in use now are closed when they come back. Waiters stay.
     pub(crate) fn retire_idle(&mut self) -> Vec<Victim<P::Conn>> {
         for filed in self.filed.iter_mut() {

@@ -1,6 +1,9 @@
 //! How keys end and what is counted for them, as scripts of the same kind.
 
-use super::core_tests::{NO_LIMITS, limits, script};
+use std::time::Duration;
+
+use super::core::Settings;
+use super::core_script::{NO_LIMITS, limits, script};
 use super::stats::CloseReason;
 
 #[test]
@@ -230,4 +233,72 @@ fn whose_connections_one_waits_for() {
         b fails
         w turn => dial";
     script(limits(9, 2), text);
+}
+
+#[test]
+fn what_expired_is_closed_at_once_when_somebody_looks() {
+    let settings = Settings { idle_timeout: Some(Duration::from_secs(10)), ..NO_LIMITS };
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        c get y1 => dial
+        d get z1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        d opens 4
+        a puts 20 => kept
+        clock 2
+        b puts 5 => kept
+        c puts 4 => kept
+        clock 3
+        d puts => kept
+        expire
+        clock 5
+        expire => -2 -3
+        clock 10
+        expire => -1
+        clock 13
+        expire => -4
+        expire";
+    let stats = script(settings, text).core.stats();
+    assert_eq!(stats.closed(CloseReason::IdleTimeout), 4);
+}
+
+#[test]
+fn what_was_used_since_it_was_seen_stays() {
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        c get y1 => dial
+        d get z1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        d opens 4
+        a puts => kept
+        b puts => kept
+        c puts => kept
+        d puts => kept
+        look => abcd
+        clock 1
+        b get x1 => conn 2
+        gone b
+        b puts => kept
+        gone b
+        gone a => -1
+        gone a
+        d get z1 => conn 4
+        d drops
+        e get z1 => dial
+        e opens 5
+        e puts => kept
+        gone d
+        settle 1
+        gone c => -3
+        settle 3
+        look => be
+        gone e => -5";
+    let stats = script(NO_LIMITS, text).core.stats();
+    assert_eq!((stats.idle, stats.closed(CloseReason::PeerClosed)), (1, 3));
 }

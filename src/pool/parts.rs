@@ -13,9 +13,9 @@ pub(crate) trait Parts {
     type Waker: Wake;
 }
 
-pub(crate) trait Key: Clone + Eq + Hash {
+pub(crate) trait Key: Clone + Eq + Hash + Send + Sync + 'static {
     /// What limits count: several keys can lead to one endpoint.
-    type Endpoint: Clone + Eq + Hash;
+    type Endpoint: Clone + Eq + Hash + Send;
 
     fn endpoint(&self) -> Self::Endpoint;
 }
@@ -47,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) max_age: Option<Duration>,
     /// A call fails rather than wait for connections that its own thread has, all of them.
     pub(crate) refuse_self_deadlock: bool,
+    /// How often idle connections are looked at from the background, if at all.
+    pub(crate) reap_every: Option<Duration>,
 }
 
 /// The hash of keys that hash themselves: an origin takes its hash once, with a key of the process.

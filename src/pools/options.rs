@@ -36,6 +36,7 @@ pub(crate) struct PoolOptions {
     pub(crate) socket_options: Option<Vec<SocketOption>>,
     pub(crate) observer: Observer,
     pub(crate) refuse_self_deadlock: bool,
+    pub(crate) reap_every: Option<Duration>,
 }
 
 impl PoolOptions {
@@ -57,6 +58,7 @@ impl PoolOptions {
             socket_options: None,
             observer: Observer::default(),
             refuse_self_deadlock: false,
+            reap_every: None,
         }
     }
 
@@ -100,6 +102,7 @@ impl PoolOptions {
             idle_timeout: self.idle_timeout,
             max_age: self.max_age,
             refuse_self_deadlock: self.refuse_self_deadlock,
+            reap_every: self.reap_every,
         };
         let mut sockets = SocketConfig { source: self.source_address, ..SocketConfig::new() };
         if let Some(options) = self.socket_options {
@@ -234,6 +237,16 @@ macro_rules! pool_setters {
         /// A response counts for the thread that sent its request: leave this off where another thread reads it.
         pub fn refuse_self_deadlock(mut self, refuse: bool) -> Self {
             self.options.refuse_self_deadlock = refuse;
+            self
+        }
+
+        /// Looks after idle connections from a thread of its own, this often, and not more often than every 100 ms:
+        /// those that have expired, or that their servers have closed, are closed then. Without it, which is the
+        /// default, no thread is started, and they are closed as the pool is used.
+        ///
+        /// One thread serves all that is built here. It is there while any connection is open, and ends with the pool.
+        pub fn reaper(mut self, every: ::std::time::Duration) -> Self {
+            self.options.reap_every = Some(every.max(::std::time::Duration::from_millis(100)));
             self
         }
 

@@ -14,6 +14,7 @@ mod managers;
 mod multipart;
 mod observing;
 mod pooling;
+mod reaping;
 mod replay;
 mod requests;
 mod response;

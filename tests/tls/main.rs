@@ -6,6 +6,7 @@ mod support;
 #[path = "../support/tls.rs"]
 mod tls;
 
+mod reaping;
 mod records;
 mod redirects;
 mod slow;

@@ -37,6 +37,8 @@ mod tests {
             1 => (0..6u8).prop_map(Op::CloseKey),
             1 => (0..6u8).prop_map(Op::Pin),
             1 => who().prop_map(Op::Unpin),
+            1 => Just(Op::Expire),
+            1 => who().prop_map(Op::HangUp),
         ]
     }
 

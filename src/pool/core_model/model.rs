@@ -430,6 +430,17 @@ impl Model {
         idle.into_iter().map(|idle| self.close_idle(idle, How::Release, reason)).collect()
     }
 
+    pub(super) fn expire(&mut self, now: u64) -> Vec<Gone> {
+        let mut over = self.idle.clone();
+        over.retain(|&idle| self.is_expired(idle, now));
+        let mut gone = Vec::new();
+        for idle in over {
+            let reason = self.expiry_reason(idle, now);
+            gone.push(self.close_idle(idle, How::Release, reason));
+        }
+        gone
+    }
+
     pub(super) fn close_key(&mut self, key: Key) -> Vec<Gone> {
         for waiter in self.waiters.clone().iter().filter(|it| it.key == key && it.fate == Fate::Waiting) {
             self.end_wait(waiter.number, Fate::Closed);

@@ -35,6 +35,9 @@ pub(crate) enum Op {
     CloseKey(u8),
     Pin(u8),
     Unpin(usize),
+    Expire,
+    /// An idle connection is found closed.
+    HangUp(usize),
     Close,
 }
 
@@ -97,6 +100,7 @@ impl World {
             idle_timeout: rules.idle_timeout.map(Duration::from_secs),
             max_age: rules.max_age.map(Duration::from_secs),
             refuse_self_deadlock: false,
+            reap_every: None,
         };
         World {
             core: Core::new(settings),
@@ -149,6 +153,20 @@ impl World {
                 let key = KEYS[usize::from(number) % 6];
                 let (real, expected) = (self.core.close_key(&key), self.model.close_key(key));
                 self.close_all(real, expected, None);
+            }
+            Op::Expire => {
+                let (real, expected) = (self.core.expire(self.at(self.now)), self.model.expire(self.now));
+                self.close_all(real, expected, None);
+            }
+            Op::HangUp(which) => {
+                let sitting = self.core.sitting();
+                assert_eq!(sitting.len(), self.model.idle.len());
+                if !sitting.is_empty() {
+                    let (which, reason) = (which % sitting.len(), CloseReason::PeerClosed);
+                    let real = self.core.evict_sitting(sitting[which].0, reason);
+                    let expected = self.model.close_idle(self.model.idle[which], How::Release, reason);
+                    self.close_all(real.into_iter().collect(), vec![expected], None);
+                }
             }
             Op::Pin(number) => {
                 let key = KEYS[usize::from(number) % 6];
