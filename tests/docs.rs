@@ -11,11 +11,11 @@ fn exists(name: &str) -> bool {
         let files = [path.with_extension("rs"), path.join("mod.rs"), path.join("main.rs")];
         files.iter().find_map(|file| fs::read_to_string(file).ok())
     };
-    // A module of tests stands in a file of its own, or in that of what it tests.
-    let beside = folder == "src" && file(&name.split("::").collect::<Vec<_>>()[..name.matches("::").count()]).is_none();
-    let parts: Vec<&str> = name.split("::").filter(|part| !beside || *part != "tests").collect();
-    let Some((last, module)) = parts.split_last() else { return false };
-    file(&parts).is_some() || file(module).is_some_and(|text| text.contains(&format!("fn {last}(")))
+    let parts: Vec<&str> = name.split("::").collect();
+    let Some((last, modules)) = parts.split_last() else { return false };
+    // A module may stand inside the file of the one around it.
+    let around = (1..=modules.len()).rev().find_map(|count| file(&modules[..count]));
+    file(&parts).is_some() || around.is_some_and(|text| text.contains(&format!("fn {last}(")))
 }
 
 #[test]
