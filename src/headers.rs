@@ -168,8 +168,8 @@ impl Headers {
         Span { start, len: bytes.len() as u32 }
     }
 
-    /// Replaces every field of that name, in whatever case, by one, which takes the last place. Errors as [`append`](Self::append) does;
-    /// then nothing has changed.
+    /// Replaces every field of that name, in whatever case, by one, which takes the last place. Errors as
+    /// [`append`](Self::append) does; then nothing has changed.
     #[doc(alias = "set")]
     #[doc(alias = "__setitem__")]
     pub fn insert(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {

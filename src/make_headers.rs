@@ -78,8 +78,8 @@ impl MakeHeaders {
         self
     }
 
-    /// `Authorization` with Basic credentials (RFC 7617), as [`RequestBuilder::auth`](crate::RequestBuilder::auth) sends
-    /// them without a header of one's own.
+    /// `Authorization` with Basic credentials (RFC 7617), as [`RequestBuilder::auth`](crate::RequestBuilder::auth)
+    /// sends them without a header of one's own.
     pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
         self.auth = Some(BasicAuth::new(user, password));
         self

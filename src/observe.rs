@@ -23,14 +23,15 @@ use crate::url::{Origin, Url};
 /// Is told what a client does, as it happens: which connections are opened, used, given back and closed, who waits,
 /// and what becomes of requests.
 ///
-/// Every method has a default that does nothing. They are called on the thread that the event happens on, mostly that of
-/// the caller whom it belongs to, who goes on when the listener is done; one of them may be called on several threads at once. Between threads there
-/// is no order: of a connection that goes from hand to hand the next user may be told of first.
+/// Every method has a default that does nothing. They are called on the thread that the event happens on, mostly that
+/// of the caller whom it belongs to, who goes on when the listener is done; one of them may be called on several
+/// threads at once. Between threads there is no order: of a connection that goes from hand to hand the next user may be
+/// told of first.
 ///
 /// A listener may use the client that it listens to. What it does is not told to it again, and its requests do not wait
 /// in line: at a limit they fail at once with [`ErrorKind::PoolTimeout`], as its own thread may hold the connection
-/// they would wait for. A panic ends the listener's call and nothing else. A listener that owns the client it listens to
-/// keeps it alive: a [`Weak`](std::sync::Weak) does not.
+/// they would wait for. A panic ends the listener's call and nothing else. A listener that owns the client it listens
+/// to keeps it alive: a [`Weak`](std::sync::Weak) does not.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }

@@ -105,13 +105,14 @@ impl RequestBuilder {
 
     /// Adds a header behind those of the same name. See [`Headers::append`] for what is refused.
     ///
-    /// A request of a pool that has headers of its own is sent without [the pool's](crate::PoolManagerBuilder::headers).
+    /// A request of a pool that has headers of its own is sent without [the
+    /// pool's](crate::PoolManagerBuilder::headers).
     pub fn header(self, name: &str, value: &str) -> Self {
         self.change(|request| Ok(request.headers.append(name, value)?))
     }
 
-    /// Adds all these headers. Those of a pool are replaced by them as a whole, even if they are none; those of a session
-    /// are sent as well, where a name is not among these.
+    /// Adds all these headers. Those of a pool are replaced by them as a whole, even if they are none; those of a
+    /// session are sent as well, where a name is not among these.
     pub fn headers(self, headers: &Headers) -> Self {
         self.change(|request| {
             request.own_headers = true;

@@ -51,9 +51,9 @@ impl RequestBuilder {
         self.set(|options| options.pool_timeout = Some(limit))
     }
 
-    /// Whether the body is read before `send` returns, as [`load`](crate::Response::load) reads it: then the
-    /// connection is back in its pool, and a body that breaks off is [tried again](crate::Retry::read). The `urlopen` of
-    /// the pools does so; nothing else does by default.
+    /// Whether the body is read before `send` returns, as [`load`](crate::Response::load) reads it: then the connection
+    /// is back in its pool, and a body that breaks off is [tried again](crate::Retry::read). The `urlopen` of the pools
+    /// does so; nothing else does by default.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -70,9 +70,9 @@ impl RequestBuilder {
         })
     }
 
-    /// With `true`, and without [preloading](Self::preload_content), the response is [released](crate::Response::release)
-    /// before `send` returns: its head is all that is wanted. Otherwise it keeps its connection until its body is read,
-    /// or it is dropped.
+    /// With `true`, and without [preloading](Self::preload_content), the response is
+    /// [released](crate::Response::release) before `send` returns: its head is all that is wanted. Otherwise it keeps
+    /// its connection until its body is read, or it is dropped.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -90,8 +90,9 @@ impl RequestBuilder {
     }
 
     /// Whether a [`ConnectionPool`](crate::ConnectionPool) refuses URLs of other hosts, as it does by default. Without
-    /// that they are requested from the pool's own host, by their whole URL: so a forward proxy is asked
-    /// (RFC 9112, section 3.2.2). A URL of `https` is refused by a host that is spoken to in clear. Other clients have no host of their own, and ask whom the URL names.
+    /// that they are requested from the pool's own host, by their whole URL: so a forward proxy is asked (RFC 9112,
+    /// section 3.2.2). A URL of `https` is refused by a host that is spoken to in clear. Other clients have no host of
+    /// their own, and ask whom the URL names.
     ///
     /// ```no_run
     /// use hostpool::ConnectionPool;

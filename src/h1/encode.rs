@@ -8,9 +8,8 @@ use http::{Method, Version};
 use crate::headers::{is_token_byte, is_value_byte};
 use crate::url::Url;
 
-/// `method target version` (RFC 9112, section 3) with the target in origin form.
-/// With `whole` the target is the whole URL, as a proxy wants it (RFC 9112, section 3.2.2), but for what stands in front
-/// of the host there.
+/// `method target version` (RFC 9112, section 3) with the target in origin form. With `whole` the target is the whole
+/// URL, as a proxy wants it (RFC 9112, section 3.2.2), but for what stands in front of the host there.
 pub(crate) fn request_line(out: &mut Vec<u8>, method: &Method, url: &Url, version: Version, whole: bool) {
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');

@@ -108,8 +108,8 @@ impl Part {
     }
 
     /// A header of the part, such as `Content-Location`; they stand behind its `Content-Disposition` and
-    /// `Content-Type`, in the order and the spelling they are given in. `Content-Disposition` and `Content-Length` are refused: the form says them. See
-    /// [`Headers::append`] for what else is.
+    /// `Content-Type`, in the order and the spelling they are given in. `Content-Disposition` and `Content-Length` are
+    /// refused: the form says them. See [`Headers::append`] for what else is.
     #[doc(alias = "make_multipart")]
     pub fn header(mut self, name: &str, value: &str) -> Part {
         let refused = ["content-disposition", "content-length"].iter().any(|own| name.eq_ignore_ascii_case(own));

@@ -1,7 +1,7 @@
 //! A thread that looks after idle connections, where one is asked for.
 //!
-//! It is there while any connection is open, holds the pool weakly, and sleeps in between. Sockets are looked at without
-//! the lock; what is found closed is taken out only if it has not been used meanwhile.
+//! It is there while any connection is open, holds the pool weakly, and sleeps in between. Sockets are looked at
+//! without the lock; what is found closed is taken out only if it has not been used meanwhile.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -115,8 +115,8 @@ impl ConnectionPool {
     }
 
     /// Sends a request that was made before, here or by the `http` crate, whose URI may then be a path. Errors as
-    /// [`RequestBuilder::send`] does, and with [`ErrorKind::HostChanged`](crate::ErrorKind::HostChanged) where it is for
-    /// another host.
+    /// [`RequestBuilder::send`] does, and with [`ErrorKind::HostChanged`](crate::ErrorKind::HostChanged) where it is
+    /// for another host.
     ///
     /// ```no_run
     /// # use hostpool::ConnectionPool;

@@ -16,9 +16,9 @@ use crate::url::{Origin, Url};
 
 /// A host, and options for its pool in place of the manager's.
 ///
-/// What changes the connections makes a pool of its own: a TLS configuration (for `https`), a dialer, socket options. What changes
-/// requests alone does not: timeouts, retries, headers. Limits are those of the manager, and hold for all pools of a host
-/// together.
+/// What changes the connections makes a pool of its own: a TLS configuration (for `https`), a dialer, socket options.
+/// What changes requests alone does not: timeouts, retries, headers. Limits are those of the manager, and hold for all
+/// pools of a host together.
 ///
 /// ```
 /// use hostpool::{PoolContext, PoolManager, Timeout};

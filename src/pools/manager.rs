@@ -100,8 +100,8 @@ impl PoolManager {
     /// The pool of the host of `url`, by itself: a part of this manager, with its connections, its limits and its
     /// defaults. Who asks twice is given the same.
     ///
-    /// The pools that were used last are kept, as many as [`num_pools`](PoolManagerBuilder::num_pools) says. One that had
-    /// to go works on, and takes the place of another as soon as it is used.
+    /// The pools that were used last are kept, as many as [`num_pools`](PoolManagerBuilder::num_pools) says. One that
+    /// had to go works on, and takes the place of another as soon as it is used.
     ///
     /// ```
     /// use hostpool::PoolManager;

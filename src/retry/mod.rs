@@ -49,7 +49,8 @@ const REMEMBERED: usize = 256;
 ///
 /// What was tried shows in [`Response::retries`](crate::Response::retries) and
 /// [`Error::retries`](crate::Error::retries). The error of a call is that of its last try, of the same kind as without
-/// retries, and says that the request [may have been processed](crate::Error::maybe_processed) if any try may have been.
+/// retries, and says that the request [may have been processed](crate::Error::maybe_processed) if any try may have
+/// been.
 ///
 /// The pools have `Retry::new(3)` unless they are given another; a `Session` has none.
 ///
@@ -221,8 +222,8 @@ impl Retry {
 
     /// How many redirects are followed, by pools. Bounded by `total` alone by default. One more is
     /// [`ErrorKind::TooManyRedirects`], unless it is off or [`raise_on_redirect`](Self::raise_on_redirect) says
-    /// otherwise; 50 are followed at most. A [`Session`](crate::Session) does not count them, but returns them where this
-    /// is off.
+    /// otherwise; 50 are followed at most. A [`Session`](crate::Session) does not count them, but returns them where
+    /// this is off.
     pub fn redirect(self, count: impl Into<RetryCount>) -> Retry {
         Retry { redirect: count.into(), ..self }
     }

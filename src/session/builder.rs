@@ -282,8 +282,8 @@ impl SessionBuilder {
     }
 
     /// What is tried again by requests that do not say it: nothing by default, but for what
-    /// [`retry_stale`](Self::retry_stale) says. A number is that many tries in all. Redirects are not counted: they have
-    /// [`max_redirects`](Self::max_redirects).
+    /// [`retry_stale`](Self::retry_stale) says. A number is that many tries in all. Redirects are not counted: they
+    /// have [`max_redirects`](Self::max_redirects).
     ///
     /// ```
     /// use hostpool::{Retry, Session};
