@@ -392,16 +392,17 @@ fn a_key_is_retired_while_a_lease_is_out_and_its_successor_waits() {
 }
 
 #[test]
-fn a_key_is_closed_while_its_own_and_another_wait() {
+fn a_hand_over_and_a_key_that_is_closed() {
     check(|| {
         let world = World::new(1, 0);
         let lease = world.lease(X1);
-        let own = world.visitor(X1, GiveBack);
-        let other = world.visitor(X2, Discard);
-        world.gate.close_key(&X1);
+        let waiter = world.visitor(X1, GiveBack);
+        let closer = world.spawn(|gate| gate.close_key(&X1));
         lease.give_back(None);
-        served_or_closed(own);
-        served(other);
+        served_or_closed(waiter);
+        closer.join().expect("no thread panics");
+        // The next is served again.
+        assert_eq!(world.visit(X1, GiveBack), Ok(()));
         world.end();
     });
 }

@@ -277,3 +277,25 @@ fn auto_traits() {
     sent::<hostpool::Response>();
     sent::<hostpool::Error>();
 }
+
+/// C76: a pool goes for another while it is in use. What is under way ends well and is closed then; who waits is served.
+#[test]
+fn a_pool_that_goes_while_it_is_in_use() {
+    let [one, other] = [(); 2].map(|()| steady());
+    let manager = PoolManager::builder().num_pools(1).limit(1).pool_timeout(PATIENCE).build().unwrap();
+    let get = |server: &Server| manager.get(server.url("/")).send().unwrap().text().unwrap();
+    let held = manager.get(one.url("/")).send().unwrap();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| get(&one));
+        eventually("a wait", || manager.stats().waiting == 1);
+        assert_eq!(get(&other), "fine");
+        assert_eq!((manager.num_pools(), open_at(&one)), (1, 1));
+        assert_eq!(held.text().unwrap(), "fine");
+        assert_eq!(waiter.join().unwrap(), "fine");
+    });
+    // What the waiter opened made its pool the last one known, and the other went, with its idle connection.
+    assert_eq!(manager.stats().closed(CloseReason::Retired), 2);
+    eventually("the close", || open_at(&other) == 0);
+    assert_eq!(get(&one), "fine");
+    assert_eq!((one.seen.accepted(), manager.stats().open), (2, 1));
+}

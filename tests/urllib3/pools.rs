@@ -1,17 +1,18 @@
-//! A pool of one host, as far as no network decides it, and what a failed request leaves of it: POOL 01 to 16 and 30 to
-//! 42.
+//! A pool of one host, as far as no network decides it, and what becomes of its places: POOL.
 
+use std::collections::HashMap;
 use std::io::{self, IoSlice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hostpool::{
-    ConnectionPool, DialContext, Dialer, ErrorKind, Method, Probe, RequestBuilder, Result, Retry, Target, Timeout,
-    Transport, Wait,
+    Body, CloseReason, ConnectionPool, DialContext, Dialer, ErrorKind, Method, Probe, RequestBuilder, Result, Retry,
+    Target, Timeout, Transport, Wait,
 };
 
 use crate::scripts::{Always, lines, outcome};
-use crate::support::{Server, Step, answer, answers, ok};
+use crate::support::{Server, Step, answer, answers, eventually, ok};
 
 #[test]
 fn same_host() {
@@ -261,7 +262,7 @@ fn certificates() {
         drop(pool);
         if expected == "Tls" {
             // The handshakes that were refused have ended at the server, too.
-            crate::support::eventually(row, || server.seen.errors().len() == 2);
+            eventually(row, || server.seen.errors().len() == 2);
         } else {
             closed.recv_timeout(crate::support::PATIENCE).unwrap();
         }
@@ -303,4 +304,102 @@ fn a_pool_is_of_its_host() {
     assert_eq!((pool.scheme(), pool.origin().host(), pool.origin().port()), ("http", "example.test", Some(81)));
     pool.get("/").retries(Retry::off()).send().unwrap();
     assert_eq!(*asked.lock().unwrap(), ["http example.test Some(81)"]);
+}
+
+/// What callers do, each a letter with a response, and what comes of it.
+fn play(pool: &ConnectionPool, moves: &str) -> String {
+    let mut held = HashMap::new();
+    let mut told = Vec::new();
+    for step in moves.split(", ") {
+        match step.split_once(' ') {
+            Some(("take", who)) => match pool.get("/").send() {
+                Ok(response) => {
+                    told.push(if response.is_reused() { "idle" } else { "new" }.to_string());
+                    held.insert(who, response);
+                }
+                Err(error) => told.extend(format!("{:?}", error.kind()).split(' ').next().map(str::to_string)),
+            },
+            Some(("give", who)) => assert_eq!(held.remove(who).unwrap().text().unwrap(), "done"),
+            _ => pool.close(),
+        }
+    }
+    let stats = pool.stats();
+    let full = stats.closed(CloseReason::PoolFull);
+    format!("{}; created {}, idle {}, full {full}", told.join(", "), stats.created, stats.idle)
+}
+
+#[test]
+fn places() {
+    let three = "take a, take b, give a, give b, take c, take d";
+    let table = [
+        ("POOL-18", true, "take a, take b", "new, PoolTimeout; created 1, idle 0, full 0"),
+        ("POOL-18 given back", true, "take a, give a, take b", "new, idle; created 1, idle 0, full 0"),
+        ("POOL-19", false, "take a, take b", "new, new; created 2, idle 0, full 0"),
+        ("POOL-21", false, three, "new, new, idle, new; created 3, idle 0, full 1"),
+        ("POOL-22", false, "take a, take b, give a, give b", "new, new; created 2, idle 1, full 1"),
+        ("POOL-24", true, "take a, close, give a", "new; created 1, idle 0, full 0"),
+        ("POOL-24 one idle", false, "take a, take b, give a, close, give b", "new, new; created 2, idle 0, full 0"),
+        ("POOL-25", true, "take a, give a, close, take b", "new, Closed; created 1, idle 0, full 0"),
+    ];
+    for (row, block, moves, expected) in table {
+        let server = Server::with(|_| answers(ok("done")));
+        let soon = Duration::from_millis(10);
+        let pool = ConnectionPool::builder(&server.url("")).maxsize(1).block(block).pool_timeout(soon).build().unwrap();
+        assert_eq!(play(&pool, moves), expected, "{row}");
+        // What is not kept is closed.
+        let open = pool.stats().open;
+        eventually(row, || server.seen.open() == open);
+    }
+}
+
+/// POOL-27: the end of its scope is the end of a pool; who still reads a response reads on.
+#[test]
+fn a_pool_that_goes_out_of_scope() {
+    let server = Server::with(|_| answers(ok("done")));
+    let response = {
+        let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+        let [response, idle] = [(); 2].map(|()| pool.get("/").send().unwrap());
+        assert_eq!(idle.text().unwrap(), "done");
+        assert_eq!(pool.stats().idle, 1);
+        response
+    };
+    eventually("the idle one is closed", || server.seen.open() == 1);
+    assert_eq!(response.text().unwrap(), "done");
+    eventually("the other is closed", || server.seen.open() == 0);
+}
+
+/// POOL-28: the error says which pool had none.
+#[test]
+fn the_text_of_an_empty_pool() {
+    let server = Server::with(|_| answers(ok("done")));
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).pool_timeout(Duration::ZERO).build().unwrap();
+    let held = pool.get("/").send().unwrap();
+    let error = pool.get("/").send().unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("no connection came free in ") && text.contains("(1 in use, 0 more waiting)"), "{text}");
+    assert!(text.ends_with(&format!("(waiting for the pool, {})", pool.origin())), "{text}");
+    drop(held);
+}
+
+/// POOL-36: what panics in the middle of a request has taken no place.
+#[test]
+fn places_outlive_panics() {
+    struct Panics;
+
+    impl io::Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            std::panic::resume_unwind(Box::new("on purpose"));
+        }
+    }
+
+    let server = Server::with(|_| answers(ok("done")));
+    let pool = ConnectionPool::builder(&server.url("")).maxsize(1).block(true).pool_timeout(Duration::ZERO);
+    let pool = pool.build().unwrap();
+    for row in ["POOL-36 nothing open", "POOL-36 one idle"] {
+        let request = pool.post("/").data(Body::reader(Panics)).preload_content(false);
+        assert!(catch_unwind(AssertUnwindSafe(|| request.send())).is_err(), "{row}");
+        assert_eq!(pool.stats().in_use, 0, "{row}");
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "done", "{row}");
+        assert_eq!(pool.stats().idle, 1, "{row}");
+    }
 }
