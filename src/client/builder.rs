@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::engine::{Engine, Policy};
+use super::engine::Engine;
 use super::middleware;
+use super::policy::Policy;
 use super::request::{Request, Shown};
 use super::urlencoded;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -170,8 +171,10 @@ impl RequestBuilder {
     /// ```
     pub fn connector(mut self, connector: &impl Connector) -> Self {
         self.engine = connector.engine().clone();
-        if self.policy.close {
-            self.policy = Arc::new(Policy { close: false, ..Policy::clone(&self.policy) });
+        if self.policy.fields.close {
+            let mut policy = Policy::clone(&self.policy);
+            policy.fields.close = false;
+            self.policy = Arc::new(policy);
         }
         self
     }
@@ -214,7 +217,7 @@ impl RequestBuilder {
 
 /// By when a request has to have ended, counted from now; if it may be sent.
 pub(super) fn ready(request: &mut Request, policy: &Policy) -> Result<Deadline> {
-    if policy.detached.load(Ordering::Relaxed) {
+    if policy.route.detached.load(Ordering::Relaxed) {
         return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
     }
     // What middleware and hooks add is none of the caller's.
@@ -225,7 +228,7 @@ pub(super) fn ready(request: &mut Request, policy: &Policy) -> Result<Deadline> 
 impl fmt::Debug for RequestBuilder {
     /// Without what the client adds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let request = self.request.as_ref().map(|request| Shown(request, &self.policy.sensitive));
+        let request = self.request.as_ref().map(|request| Shown(request, &self.policy.redirects.sensitive));
         f.debug_struct("RequestBuilder").field("request", &request).finish_non_exhaustive()
     }
 }

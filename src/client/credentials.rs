@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::engine::Policy;
+use super::policy::Policy;
 use super::request::Request;
 use crate::auth::{self, Asked, Auth, Dialogue, Kind, Netrc, value_of};
 use crate::error::{Error, Result};
@@ -57,7 +57,7 @@ impl Credentials {
         }
         match (auth, netrc) {
             (Some(auth), _) => self.of(auth, request),
-            (None, Some(netrc)) if !policy.headers.contains(FIELD) => {
+            (None, Some(netrc)) if !policy.fields.headers.contains(FIELD) => {
                 let found = netrc.lookup(origin.host(), None);
                 found.map(|basic| Ok(basic.encode()?.into_bytes())).transpose()
             }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 
 use super::builder::{RequestBuilder, ready};
-use super::engine::{Engine, Policy};
+use super::engine::Engine;
 use super::middleware;
+use super::policy::Policy;
 use super::request::Request;
 use super::retrying::{announce, may_wait, pause, take_from_budget, wait_before};
 use crate::date;

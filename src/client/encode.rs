@@ -2,8 +2,8 @@
 
 use http::{Method, Version};
 
-use super::engine::Policy;
 use super::options;
+use super::policy::Policy;
 use super::request::Request;
 use super::shape::shape;
 use crate::body::{Content, Extent};
@@ -98,17 +98,18 @@ fn decimal(value: &[u8]) -> Option<u64> {
 /// Refuses headers of a client that would break every request.
 pub(crate) fn check_policy(policy: &mut Policy) -> Result<()> {
     if let Some(retry) = &policy.retry {
-        policy.sensitive.extend(options::names(retry.sensitive().iter())?);
+        policy.redirects.sensitive.extend(options::names(retry.sensitive().iter())?);
     }
-    check_host(&policy.headers)?;
+    check_host(&policy.fields.headers)?;
     if let Some(auth) = &policy.auth {
         auth.check()?;
-        if policy.headers.contains("authorization") {
+        if policy.fields.headers.contains("authorization") {
             return Err(Error::config("there is an Authorization header, and credentials besides"));
         }
     }
     let framing = ["content-length", "transfer-encoding"];
-    match policy.headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name))) {
+    match policy.fields.headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name)))
+    {
         Some(field) => Err(InvalidHeader::reserved(field.name(), "belongs to one request, not to all").into()),
         None => Ok(()),
     }
@@ -134,20 +135,20 @@ fn is_host(value: &[u8]) -> bool {
 /// client's fields that the request does not have, then the request's own.
 pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra: &Extra) -> Sent {
     let given = given(request.headers.iter()).or(given(defaults(request, policy, extra))).or(skipped(request, policy));
-    let mut sent = Sent { close: policy.close, ..Sent::default() };
-    let foreign = policy.home.as_ref().is_some_and(|home| home != request.url.shared_origin());
+    let mut sent = Sent { close: policy.fields.close, ..Sent::default() };
+    let foreign = policy.route.home.as_ref().is_some_and(|home| home != request.url.shared_origin());
     encode::request_line(out, &request.method, &request.url, request.version, foreign);
     if given.host == 0 {
         encode::field(out, "Host", request.url.origin().host_field().as_bytes());
-    } else if let Some(host) = request.headers.get_bytes("host").or(policy.headers.get_bytes("host")) {
+    } else if let Some(host) = request.headers.get_bytes("host").or(policy.fields.headers.get_bytes("host")) {
         encode::field(out, "Host", host);
     }
-    if policy.accept && !given.accept {
+    if policy.fields.accept && !given.accept {
         encode::field(out, "Accept", b"*/*");
     }
     if !given.accept_encoding {
         // A part of a coded body is none that could be decoded.
-        match policy.ask_coded && !given.range && request.is_decoded(policy) {
+        match policy.fields.ask_coded && !given.range && request.is_decoded(policy) {
             true => encode::field(out, "Accept-Encoding", coding::ACCEPTED.as_bytes()),
             false => encode::field(out, "Accept-Encoding", b"identity"),
         }
@@ -161,9 +162,9 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
     if let Some(cookie) = extra.cookie.as_ref().filter(|_| !given.cookie) {
         encode::field(out, "Cookie", cookie);
     }
-    if policy.close && !given.connection {
+    if policy.fields.close && !given.connection {
         encode::field(out, "Connection", b"close");
-    } else if request.version == Version::HTTP_10 && !given.connection && !policy.close {
+    } else if request.version == Version::HTTP_10 && !given.connection && !policy.fields.close {
         encode::field(out, "Connection", b"keep-alive");
     }
     // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses: then 100-continue must not
@@ -200,7 +201,7 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
 fn content_type<'a>(request: &'a Request, policy: &Policy) -> Option<&'a str> {
     match (&request.content_type, request.body.content()) {
         (Some(content_type), _) => Some(content_type),
-        _ if !policy.content_type || request.body.is_empty() => None,
+        _ if !policy.fields.content_type || request.body.is_empty() => None,
         (None, Content::Text) => Some("text/plain; charset=utf-8"),
         (None, Content::Form) => Some("application/x-www-form-urlencoded"),
         (None, Content::Bytes) => Some("application/octet-stream"),
@@ -212,8 +213,9 @@ fn defaults<'a>(request: &'a Request, policy: &'a Policy, extra: &Extra) -> impl
     let Extra { crossed, replaced, bodiless, .. } = *extra;
     let authorized = extra.authorization.is_some();
     let own = request.options().map_or(&[][..], |options| &options.sensitive);
-    let stays = move |name: &str| [own, &policy.sensitive].iter().any(|names| redirect::stays_behind(name, names));
-    policy.headers.iter().filter(move |field| {
+    let stays =
+        move |name: &str| [own, &policy.redirects.sensitive].iter().any(|names| redirect::stays_behind(name, names));
+    policy.fields.headers.iter().filter(move |field| {
         let other = authorized && field.name().eq_ignore_ascii_case("authorization");
         let gone = bodiless && redirect::is_of_the_body(field.name());
         !(replaced || other || gone || crossed && stays(field.name()))
@@ -258,7 +260,7 @@ fn given<'a>(fields: impl Iterator<Item = Header<'a>>) -> Given {
 /// coding.
 fn skipped(request: &Request, policy: &Policy) -> Given {
     let mut given = Given::default();
-    for name in request.options().map_or(&[][..], |options| &options.skip).iter().chain(&policy.skip) {
+    for name in request.options().map_or(&[][..], |options| &options.skip).iter().chain(&policy.fields.skip) {
         given.note(name);
     }
     Given { host: 0, content_length: false, content_encoding: false, ..given }
@@ -308,6 +310,7 @@ impl Given {
 
 #[cfg(test)]
 mod tests {
+    use super::super::policy;
     use super::*;
     use crate::body::Body;
     use crate::url::Url;
@@ -330,6 +333,10 @@ mod tests {
     }
 
     const AGENT: &str = concat!("hostpool/", env!("CARGO_PKG_VERSION"));
+
+    fn with(fields: policy::Fields) -> Policy {
+        Policy { fields, ..Policy::default() }
+    }
 
     #[test]
     fn what_is_added_and_where() {
@@ -365,9 +372,9 @@ mod tests {
 
     #[test]
     fn the_requests_own_fields_replace_the_clients() {
-        let mut policy = Policy { accept: true, ..Policy::default() };
+        let mut policy = with(policy::Fields { accept: true, ..policy::Fields::default() });
         for (name, value) in [("X-A", "client"), ("X-B", "client"), ("Accept", "text/html")] {
-            policy.headers.append(name, value).unwrap();
+            policy.fields.headers.append(name, value).unwrap();
         }
         let (text, _) = encoded(&request("GET", &[("x-a", "own")], ""), &policy);
         assert!(text.ends_with("X-B: client\r\nAccept: text/html\r\nx-a: own\r\n\r\n"), "{text}");
@@ -387,7 +394,8 @@ mod tests {
             let (_, sent) = encoded(&request("GET", headers, ""), &Policy::default());
             assert_eq!(sent, Sent { close: *close, keyed: *keyed, expects: false }, "{headers:?}");
         }
-        let (text, sent) = encoded(&request("GET", &[], ""), &Policy { close: true, ..Policy::default() });
+        let (text, sent) =
+            encoded(&request("GET", &[], ""), &with(policy::Fields { close: true, ..policy::Fields::default() }));
         assert!(text.contains("Connection: close\r\n"));
         assert!(sent.close);
     }
@@ -436,14 +444,14 @@ mod tests {
         for (row, headers, body, known, of_a_session, of_a_pool) in table {
             let request = Request { body, content_type: known.map(Into::into), ..request("POST", headers, "") };
             for (content_type, expected) in [(true, of_a_session), (false, of_a_pool)] {
-                let mut policy = Policy { content_type, ..Policy::default() };
+                let mut policy = with(policy::Fields { content_type, ..policy::Fields::default() });
                 let value = |text: &str| {
                     let mut values = text.lines().filter_map(|line| line.strip_prefix("Content-Type: "));
                     (values.next().map(str::to_owned), values.count())
                 };
                 let (text, _) = encoded(&request, &policy);
                 assert_eq!(value(&text), (expected.map(str::to_owned), 0), "{row}");
-                policy.skip.push("content-type".into());
+                policy.fields.skip.push("content-type".into());
                 let own = request.headers.get("Content-Type").map(str::to_owned);
                 assert_eq!(value(&encoded(&request, &policy).0), (own, 0), "{row}, skipped");
             }
@@ -528,7 +536,7 @@ mod tests {
     fn a_client_is_held_to_the_same() {
         for (name, value) in [("Host", "u@evil/x y"), ("Content-Length", "1"), ("transfer-encoding", "chunked")] {
             let mut policy = Policy::default();
-            policy.headers.append(name, value).unwrap();
+            policy.fields.headers.append(name, value).unwrap();
             assert!(check_policy(&mut policy).is_err(), "{name}");
         }
     }

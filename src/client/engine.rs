@@ -1,21 +1,14 @@
 //! What is shared by all requests of a client: the pool, its configuration, what is known about origins.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use http::Version;
-
-use super::middleware::Hooks;
+use super::policy::Policy;
 use super::registry::{Found, Registry};
-use super::request::ShownHeaders;
-use crate::auth::{Auth, Netrc};
-use crate::cookies::CookieStore;
 use crate::dial::{self, DialContext, Target};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::exchange::{Common, Wire};
-use crate::headers::Headers;
+use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::transport::Transport;
 use crate::observe::Observer;
@@ -23,10 +16,8 @@ use crate::pool::gate::{Gate, Watch};
 use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
 use crate::pool::parts::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
-use crate::redirect;
-use crate::retry::Retry;
 use crate::time::{Deadline, Timeout};
-use crate::url::{Origin, Origins, Url};
+use crate::url::{Origin, Origins};
 
 /// What an engine is built from.
 #[derive(Clone, Debug)]
@@ -37,86 +28,6 @@ pub(crate) struct EngineConfig {
     pub(crate) connection: ConnectionConfig,
     pub(crate) num_pools: Option<usize>,
     pub(crate) observer: Observer,
-}
-
-/// How the requests of one kind of client differ from those of another.
-#[derive(Clone, Default)]
-pub(crate) struct Policy {
-    /// Sent with every request that does not have a field of the same name.
-    pub(crate) headers: Headers,
-    pub(crate) timeout: Timeout,
-    pub(crate) common: Arc<Common>,
-    /// The `Accept: */*` that a Session sends.
-    pub(crate) accept: bool,
-    /// The codings that can be decoded are asked for, as a Session does.
-    pub(crate) ask_coded: bool,
-    /// Coded bodies are handed out as they come.
-    pub(crate) keep_coded: bool,
-    /// A body that nobody said anything about is said to be a text or bytes.
-    pub(crate) content_type: bool,
-    /// Every connection is closed after its request.
-    pub(crate) close: bool,
-    /// Fields that are not added by themselves.
-    pub(crate) skip: Vec<Box<str>>,
-    pub(crate) cookies: Option<Arc<dyn CookieStore>>,
-    pub(crate) auth: Option<Auth>,
-    /// Where there is no `auth`.
-    pub(crate) netrc: Option<Netrc>,
-    /// Whether redirects are followed, and how many in place of the usual.
-    pub(crate) follow: bool,
-    pub(crate) max_redirects: Option<u32>,
-    pub(crate) rules: redirect::Rules,
-    /// Fields that do not follow a redirect to another origin, besides those that say who the caller is.
-    pub(crate) sensitive: Vec<Box<str>>,
-    /// Redirects count as retries, and their limit is the policy's for those.
-    pub(crate) counts_redirects: bool,
-    /// What is tried again, but for the silent replay.
-    pub(crate) retry: Option<Retry>,
-    /// A request with headers of its own is sent without the client's.
-    pub(crate) replaces_headers: bool,
-    /// A caller's Content-Encoding asks for its coding.
-    pub(crate) compresses: bool,
-    /// In place of the engine's way of connecting.
-    pub(crate) connection: Option<Arc<ConnectionConfig>>,
-    /// The client is a pool of this origin.
-    pub(crate) home: Option<Arc<Origin>>,
-    /// A status from 400 is an error.
-    pub(crate) raise: bool,
-    /// A request that dies with an idle connection is not sent again.
-    pub(crate) no_replay: bool,
-    pub(crate) hooks: Hooks,
-    /// In place of HTTP/1.1.
-    pub(crate) version: Option<Version>,
-    /// What relative URLs are resolved against.
-    pub(crate) base_url: Option<Url>,
-    /// The client has let go of its pools.
-    pub(crate) detached: Arc<AtomicBool>,
-}
-
-impl Policy {
-    /// Whether it is of one pool, by itself, which was closed. Of a session that was detached what had begun goes on.
-    pub(crate) fn is_closed_pool(&self) -> bool {
-        self.home.is_some() && self.detached.load(Ordering::Relaxed)
-    }
-}
-
-impl fmt::Debug for Policy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy")
-            .field(
-                "headers",
-                &ShownHeaders(
-                    &self.headers,
-                    [&self.sensitive, self.retry.as_ref().map_or(&[], |retry| retry.sensitive())],
-                ),
-            )
-            .field("timeout", &self.timeout)
-            .field("auth", &self.auth)
-            .field("cookies", &self.cookies)
-            .field("hooks", &self.hooks)
-            .field("base_url", &self.base_url)
-            .finish_non_exhaustive()
-    }
 }
 
 #[derive(Debug)]
@@ -146,9 +57,9 @@ impl Engine {
     /// The pool of an origin, by the policy's way of connecting.
     #[inline]
     pub(crate) fn key(&self, origin: &Arc<Origin>, policy: &Policy) -> PoolKey {
-        let config = policy.connection.as_ref().unwrap_or(&self.connection);
+        let config = policy.route.connection.as_ref().unwrap_or(&self.connection);
         // A pool that was given out by itself comes back as what it was.
-        let closed = || policy.connection.as_ref().map(|_| policy.detached.clone());
+        let closed = || policy.route.connection.as_ref().map(|_| policy.route.detached.clone());
         self.registry.known(origin, config).unwrap_or_else(|| self.pool(origin, config, closed()).0)
     }
 

@@ -7,8 +7,9 @@ use http::Method;
 
 use super::credentials::Credentials;
 use super::encode::Extra;
-use super::engine::{Engine, Policy};
+use super::engine::Engine;
 use super::options::Options;
+use super::policy::Policy;
 use super::request::Request;
 use super::retrying::Later;
 use super::send::{Answered, Hop, Subject};
@@ -124,7 +125,7 @@ pub(super) enum Next {
 
 impl<'a> Journey<'a> {
     fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: &'a mut Request, deadline: Deadline) -> Self {
-        let replaced = policy.replaces_headers && request.own_headers;
+        let replaced = policy.fields.replaced && request.own_headers;
         Journey {
             engine,
             policy,
@@ -143,7 +144,7 @@ impl<'a> Journey<'a> {
     /// In front of each request.
     #[inline]
     fn begin(&mut self) -> Result<Extra> {
-        if let Some(home) = &self.policy.home {
+        if let Some(home) = &self.policy.route.home {
             if self.policy.is_closed_pool() {
                 return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
             }
@@ -258,7 +259,7 @@ impl<'a> Journey<'a> {
             return if self.request.body.can_rewind() { Next::Again } else { Next::Done };
         }
         let options = self.request.options();
-        let follows = options.and_then(|options| options.follow).unwrap_or(self.policy.follow);
+        let follows = options.and_then(|options| options.follow).unwrap_or(self.policy.redirects.follow);
         match follows && redirect::is_redirect(head.status) {
             true => self.next_by_redirect(head),
             false => self.next_by_status(head),
@@ -270,18 +271,18 @@ impl<'a> Journey<'a> {
             return Next::Done;
         }
         let options = self.request.options();
-        let max = options.and_then(|options| options.max_redirects).or(self.policy.max_redirects);
-        let downgrade = options.and_then(|options| options.downgrade).unwrap_or(self.policy.rules.downgrade);
-        let same_origin = self.policy.rules.same_origin && !options.is_some_and(|options| options.any_host);
-        let rules = Rules { downgrade, same_origin, ..self.policy.rules };
-        let most = max.unwrap_or(if self.policy.counts_redirects { MOST_REDIRECTS } else { MAX_REDIRECTS });
+        let max = options.and_then(|options| options.max_redirects).or(self.policy.redirects.max);
+        let downgrade = options.and_then(|options| options.downgrade).unwrap_or(self.policy.redirects.rules.downgrade);
+        let same_origin = self.policy.redirects.rules.same_origin && !options.is_some_and(|options| options.any_host);
+        let rules = Rules { downgrade, same_origin, ..self.policy.redirects.rules };
+        let most = max.unwrap_or(if self.policy.redirects.counted { MOST_REDIRECTS } else { MAX_REDIRECTS });
         let Request { method, url, .. } = &*self.request;
         match redirect::decide(url, method, head.status, &head.headers, rules) {
             Decision::Stay => self.next_by_status(head),
             Decision::Leaves => Next::Refuse(ErrorKind::HostChanged),
             Decision::Refuse(why) => Next::Refuse(ErrorKind::InvalidRedirect(why)),
             Decision::Follow(_) if self.history.len() >= most as usize => Next::Refuse(ErrorKind::TooManyRedirects),
-            Decision::Follow(plan) if self.policy.counts_redirects => self.count_redirect(head, plan),
+            Decision::Follow(plan) if self.policy.redirects.counted => self.count_redirect(head, plan),
             Decision::Follow(plan) => Next::Follow(plan, None),
         }
     }
@@ -298,8 +299,8 @@ impl<'a> Journey<'a> {
     pub(super) fn sends(&self, name: &str) -> bool {
         let own = self.request.options().map_or(&[][..], |options| &options.sensitive);
         let behind = |list| redirect::stays_behind(name, list);
-        let left = self.crossed && (behind(own) || behind(&self.policy.sensitive));
-        self.request.headers.contains(name) || !self.replaced && !left && self.policy.headers.contains(name)
+        let left = self.crossed && (behind(own) || behind(&self.policy.redirects.sensitive));
+        self.request.headers.contains(name) || !self.replaced && !left && self.policy.fields.headers.contains(name)
     }
 
     fn response(&self, answered: Answered) -> Response {
@@ -325,7 +326,7 @@ impl<'a> Journey<'a> {
         }
         if cross_origin {
             self.crossed = true;
-            redirect::forget_origin(&mut self.request.headers, &self.policy.sensitive);
+            redirect::forget_origin(&mut self.request.headers, &self.policy.redirects.sensitive);
             if let Some(options) = &mut self.request.options {
                 redirect::forget_origin(&mut self.request.headers, &options.sensitive);
                 options.cookies.clear();

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::engine::{Engine, Policy};
+use super::engine::Engine;
 use super::journey;
+use super::policy::Policy;
 use super::request::Request;
 use crate::error::Result;
 use crate::response::Response;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use http::{Method, Version};
 
-use super::engine::Policy;
 use super::options::Options;
+use super::policy::Policy;
 use crate::body::{Body, Compress};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;

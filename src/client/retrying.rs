@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::engine::{Engine, Policy};
+use super::engine::Engine;
 use super::journey::{Journey, Next};
+use super::policy::Policy;
 use super::request::Request;
 use crate::error::{Attempt, Error, ErrorKind, Phase, Result, RetryCause};
 use crate::h1::Head;

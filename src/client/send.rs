@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use http::{Method, StatusCode};
 
 use super::encode::{self, Extra, Sent};
-use super::engine::{Engine, Policy};
+use super::engine::Engine;
+use super::policy::Policy;
 use super::replay::{self, Attempt, End};
 use super::request::Request;
 use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result};
@@ -57,7 +58,7 @@ impl<'a> Hop<'a> {
     ) -> Result<Self> {
         encode::prepare(request, policy)?;
         // A pool of one host goes there, whatever the URL names.
-        let home = policy.home.as_ref().unwrap_or(request.url.shared_origin());
+        let home = policy.route.home.as_ref().unwrap_or(request.url.shared_origin());
         let key = engine.key(home, policy);
         Ok(Hop { engine, policy, request, extra, key, deadline })
     }

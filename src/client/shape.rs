@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::engine::Policy;
+use super::policy::Policy;
 use super::request::Request;
 use super::urlencoded;
 use crate::body::{Body, Chunking, Coding, Compress, Content, encode_text};
@@ -87,7 +87,7 @@ fn compress(request: &mut Request, policy: &Policy) -> Result<()> {
         Compress::Deflate => Some(Coding::Deflate),
         Compress::Gzip => Some(Coding::Gzip),
     };
-    let coding = match (asked, named(&request.headers, &policy.headers)?) {
+    let coding = match (asked, named(&request.headers, &policy.fields.headers)?) {
         (None, None) => return Ok(()),
         (None, Some(name)) if name.eq_ignore_ascii_case(b"identity") => return Ok(()),
         (None, Some(name)) => Coding::of(name).ok_or_else(unknown)?,
@@ -173,7 +173,7 @@ mod tests {
             let headers: Vec<_> = header.map(|value| ("content-encoding", value)).into_iter().collect();
             let of_a_client = |request: &mut Request| {
                 let mut policy = session();
-                std::mem::swap(&mut policy.headers, &mut request.headers);
+                std::mem::swap(&mut policy.fields.headers, &mut request.headers);
                 shape(request, &policy)
             };
             for own in [true, false] {

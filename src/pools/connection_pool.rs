@@ -15,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::pool::PoolPin;
 use crate::pool::key::PoolKey;
 use crate::pool::stats::PoolStats;
-use crate::redirect::Rules;
 use crate::response::Response;
 use crate::url::{InvalidUrl, Origin, Url};
 
@@ -68,7 +67,7 @@ impl ConnectionPool {
         ConnectionPoolBuilder {
             origin: Url::parse(url).map(|url| url.shared_origin().clone()).map_err(Error::from),
             options: PoolOptions::new(Some(10), Duration::from_secs(60)),
-            policy: Policy { rules: Rules { same_origin: true, ..Rules::default() }, ..policy() },
+            policy: at_home(policy()),
         }
     }
 
@@ -221,26 +220,32 @@ impl ConnectionPool {
     /// Of a manager's pool this closes that pool for all who have it; the manager opens another when it is asked.
     pub fn close(&self) {
         let Some(Part { key, .. }) = &self.part else { return self.engine.gate.close(false) };
-        self.policy.detached.store(true, Ordering::Relaxed);
+        self.policy.route.detached.store(true, Ordering::Relaxed);
         // One that was retired has a successor by now, or nothing.
-        if self.engine.registry.forget(key, &self.policy.detached) {
+        if self.engine.registry.forget(key, &self.policy.route.detached) {
             self.engine.gate.close_key(key);
         }
     }
 
     /// Whether the pool was closed, or its manager.
     pub fn is_closed(&self) -> bool {
-        self.policy.detached.load(Ordering::Relaxed) || self.engine.gate.is_closed()
+        self.policy.route.detached.load(Ordering::Relaxed) || self.engine.gate.is_closed()
     }
 
     /// A part of a manager.
     pub(super) fn part_of(engine: &Arc<Engine>, policy: Policy, key: PoolKey) -> ConnectionPool {
         let origin = key.origin().clone();
-        let rules = Rules { same_origin: true, ..policy.rules };
-        let policy = Policy { home: Some(origin.clone()), rules, ..policy };
+        let mut policy = at_home(policy);
+        policy.route.home = Some(origin.clone());
         let part = Part { _pin: Arc::new(engine.gate.pin(&key)), key };
         ConnectionPool { engine: engine.clone(), policy: Arc::new(policy), origin, part: Some(part) }
     }
+}
+
+/// The pool has connections to no other origin.
+fn at_home(mut policy: Policy) -> Policy {
+    policy.redirects.rules.same_origin = true;
+    policy
 }
 
 impl PartialEq for ConnectionPool {
@@ -279,7 +284,7 @@ impl ConnectionPoolBuilder {
     pub fn build(mut self) -> Result<ConnectionPool> {
         let origin = self.origin?;
         check_policy(&mut self.policy)?;
-        let policy = Policy { home: Some(origin.clone()), ..self.policy };
-        Ok(ConnectionPool { engine: self.options.build()?, policy: Arc::new(policy), origin, part: None })
+        self.policy.route.home = Some(origin.clone());
+        Ok(ConnectionPool { engine: self.options.build()?, policy: Arc::new(self.policy), origin, part: None })
     }
 }

@@ -120,7 +120,7 @@ impl PoolContext {
         config.sockets.options = socket_options.map_or(config.sockets.options, Into::into);
         let mut policy = policy.clone();
         policy.timeout = timeout.unwrap_or(policy.timeout);
-        policy.headers = headers.unwrap_or(policy.headers);
+        policy.fields.headers = headers.unwrap_or(policy.fields.headers);
         policy.retry = retry.or(policy.retry);
         check_policy(&mut policy)?;
         Ok((origin, Arc::new(config), policy))

@@ -10,7 +10,7 @@ use super::options::{pool_setters, verbs};
 use super::{ConnectionPool, PoolContext, PoolOptions, policy};
 use crate::client::executable::Executable;
 use crate::client::sealed::{Pools, Sealed};
-use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Request, RequestBuilder, check_policy};
+use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Request, RequestBuilder, Route, check_policy};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
@@ -144,7 +144,7 @@ impl PoolManager {
         }
         let (origin, config, policy) = context.merge(&self.engine.connection, &self.policy)?;
         let (key, closed) = self.engine.pool(&origin, &config, None);
-        let policy = Policy { connection: Some(config), detached: closed, ..policy };
+        let policy = Policy { route: Route { connection: Some(config), detached: closed, ..policy.route }, ..policy };
         Ok(ConnectionPool::part_of(&self.engine, policy, key))
     }
 

@@ -10,7 +10,7 @@ pub use context::PoolContext;
 pub use manager::{PoolManager, PoolManagerBuilder};
 pub(crate) use options::{PoolOptions, verbs};
 
-use crate::client::Policy;
+use crate::client::{Fields, Policy, Redirects};
 use crate::error::Result;
 use crate::retry::Retry;
 
@@ -28,10 +28,9 @@ pub fn connection_from_url(url: &str) -> Result<ConnectionPool> {
 /// What the requests of all pools have in common.
 fn policy() -> Policy {
     Policy {
-        follow: true,
-        counts_redirects: true,
+        fields: Fields { replaced: true, ..Fields::default() },
+        redirects: Redirects { follow: true, counted: true, ..Redirects::default() },
         retry: Some(Retry::default()),
-        replaces_headers: true,
         ..Policy::default()
     }
 }

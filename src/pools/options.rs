@@ -298,7 +298,7 @@ macro_rules! pool_setters {
 
         /// Headers for every request that has none of its own: one that has any is sent without these.
         pub fn headers(mut self, headers: crate::Headers) -> Self {
-            self.policy.headers = headers;
+            self.policy.fields.headers = headers;
             self
         }
     };

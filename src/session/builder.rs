@@ -112,13 +112,13 @@ impl SessionBuilder {
     /// Headers for every request that does not have a field of the same name. Those that say who the caller is do not
     /// follow a redirect to another origin: see [`allow_redirects`](crate::RequestBuilder::allow_redirects).
     pub fn headers(mut self, headers: Headers) -> Self {
-        self.policy.headers = headers;
+        self.policy.fields.headers = headers;
         self
     }
 
     /// One header more of that kind.
     pub fn header(self, name: &str, value: &str) -> Self {
-        self.try_set(|policy| Ok(policy.headers.append(name, value)?))
+        self.try_set(|policy| Ok(policy.fields.headers.append(name, value)?))
     }
 
     /// Headers that no request adds by itself: see
@@ -133,7 +133,7 @@ impl SessionBuilder {
     /// ```
     pub fn skip_auto_headers<N: AsRef<str>>(self, skipped: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|policy| {
-            policy.skip.extend(names(skipped)?);
+            policy.fields.skip.extend(names(skipped)?);
             Ok(())
         })
     }
@@ -238,27 +238,27 @@ impl SessionBuilder {
     /// Whether redirects are followed, as they are by default: see
     /// [`RequestBuilder::allow_redirects`](crate::RequestBuilder::allow_redirects).
     pub fn allow_redirects(mut self, follow: bool) -> Self {
-        self.policy.follow = follow;
+        self.policy.redirects.follow = follow;
         self
     }
 
     /// How many redirects are followed, 10 by default: see
     /// [`RequestBuilder::max_redirects`](crate::RequestBuilder::max_redirects).
     pub fn max_redirects(mut self, max: u32) -> Self {
-        self.policy.max_redirects = Some(max);
+        self.policy.redirects.max = Some(max);
         self
     }
 
     /// Whether a redirect from `https` to `http` is followed. Off by default.
     pub fn allow_downgrade(mut self, allow: bool) -> Self {
-        self.policy.rules.downgrade = allow;
+        self.policy.redirects.rules.downgrade = allow;
         self
     }
 
     /// Further headers that do not follow a redirect to another origin.
     pub fn sensitive_headers<N: AsRef<str>>(self, sensitive: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|policy| {
-            policy.sensitive.extend(names(sensitive)?);
+            policy.redirects.sensitive.extend(names(sensitive)?);
             Ok(())
         })
     }

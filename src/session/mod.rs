@@ -15,7 +15,7 @@ pub use oneshot::{delete, get, head, options, patch, post, put, request};
 
 use crate::client::executable::Executable;
 use crate::client::sealed::Sealed;
-use crate::client::{IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
+use crate::client::{Fields, IntoRequest, IntoUrl, Policy, Redirects, Request, RequestBuilder};
 use crate::cookies::CookieJar;
 use crate::error::{Error, Result};
 use crate::observe::Observer;
@@ -152,7 +152,7 @@ impl Session {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn close(&self) {
-        if !self.policy.detached.swap(true, Ordering::Relaxed) {
+        if !self.policy.route.detached.swap(true, Ordering::Relaxed) {
             self.connector.close();
         }
     }
@@ -170,14 +170,14 @@ impl Session {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn detach(&self) -> Option<PoolManager> {
-        let was_open = !self.policy.detached.swap(true, Ordering::Relaxed) && !self.connector.is_closed();
+        let was_open = !self.policy.route.detached.swap(true, Ordering::Relaxed) && !self.connector.is_closed();
         was_open.then(|| self.connector.clone())
     }
 
     /// Whether the session was closed or detached, or its connector closed.
     #[doc(alias = "closed")]
     pub fn is_closed(&self) -> bool {
-        self.policy.detached.load(Ordering::Relaxed) || self.connector.is_closed()
+        self.policy.route.detached.load(Ordering::Relaxed) || self.connector.is_closed()
     }
 }
 
@@ -195,14 +195,12 @@ impl fmt::Debug for Session {
 
 /// What all sessions begin with. They have cookies besides; the free functions have none.
 fn policy() -> Policy {
+    let rules = Rules { rewrite: Rewrite::AlsoAfterPost, ..Rules::default() };
     Policy {
+        fields: Fields { accept: true, ask_coded: true, content_type: true, ..Fields::default() },
+        redirects: Redirects { follow: true, rules, ..Redirects::default() },
         timeout: TIMEOUT,
-        accept: true,
-        ask_coded: true,
-        content_type: true,
         compresses: true,
-        follow: true,
-        rules: Rules { rewrite: Rewrite::AlsoAfterPost, ..Rules::default() },
         ..Policy::default()
     }
 }

@@ -5,12 +5,13 @@ use std::sync::{Arc, LazyLock};
 use http::Method;
 
 use super::{Session, connector, policy};
-use crate::client::{IntoUrl, Policy, RequestBuilder};
+use crate::client::{IntoUrl, RequestBuilder};
 use crate::observe::Observer;
 
 /// The session of the free functions: each request has a connection of its own, closed behind it.
 static ONE_SHOTS: LazyLock<Session> = LazyLock::new(|| {
-    let policy = Policy { close: true, ..policy() };
+    let mut policy = policy();
+    policy.fields.close = true;
     Session { connector: connector(None, Observer::default(), Some(0)), jar: None, policy: Arc::new(policy) }
 });
 
