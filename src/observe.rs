@@ -28,9 +28,9 @@ use crate::url::{Origin, Url};
 /// threads at once. Between threads there is no order: of a connection that goes from hand to hand the next user may be
 /// told of first.
 ///
-/// A listener may use the client that it listens to. What it does is not told to it again, and its requests do not wait
-/// in line: at a limit they fail at once with [`ErrorKind::PoolTimeout`], as its own thread may hold the connection
-/// they would wait for. A panic ends the listener's call and nothing else. A listener that owns the client it listens
+/// A listener may use the client that it listens to, or another. What it does is told to no listener, and its requests
+/// do not wait in line: at a limit they fail at once with [`ErrorKind::PoolTimeout`], as its own thread may hold the
+/// connection they would wait for. A panic ends the listener's call and nothing else. A listener that owns the client it listens
 /// to keeps it alive: a [`Weak`](std::sync::Weak) does not.
 ///
 /// ```
@@ -205,7 +205,7 @@ pub struct Waited<'a> {
 pub struct WaitsForItself<'a> {
     /// Whom the connection is for.
     pub origin: &'a Origin,
-    /// The number of a connection that the thread has; 0 while it is being opened.
+    /// The number of a connection that the thread has, or is opening.
     pub held: u64,
     /// Whether the thread has all of them. A response counts for the thread that sent its request, also where another
     /// thread reads it.
@@ -359,8 +359,10 @@ impl Observer {
             && !TELLING.replace(true)
         {
             // A panic has been reported by its hook. Nothing of ours is half done while a listener runs.
-            let _ = catch_unwind(AssertUnwindSafe(|| event(&**listener)));
+            let told = catch_unwind(AssertUnwindSafe(|| event(&**listener)));
             TELLING.set(false);
+            // What it was thrown with is the listener's, and may panic as it is dropped.
+            told.unwrap_or_else(std::mem::forget);
         }
     }
 
@@ -436,6 +438,10 @@ pub(crate) struct Dial<'a> {
 }
 
 impl Dial<'_> {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     pub(crate) fn failed(self, error: &Error) {
         let Dial { observer, origin, id, began } = self;
         let (took, kind) = (began.elapsed(), error.kind());

@@ -88,12 +88,9 @@ impl Engine {
     ) -> Result<PoolLease> {
         let cell = permit.abort_cell();
         let dial = self.observer.dialing(key.origin());
+        cell.name(dial.id());
         match self.dial(&cell, key, deadline, timeout) {
-            Ok(wire) => {
-                let record = dial.opened();
-                cell.name(record.id());
-                Ok(permit.opened(Box::new(Connection { wire, cell, record })))
-            }
+            Ok(wire) => Ok(permit.opened(Box::new(Connection { wire, cell, record: dial.opened() }))),
             Err(error) => {
                 dial.failed(&error);
                 Err(error)

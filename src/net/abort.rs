@@ -84,7 +84,7 @@ impl AbortCell {
         self.connection.store(connection, Ordering::Relaxed);
     }
 
-    /// The number of the connection; 0 before it has been opened.
+    /// The number of the connection; 0 before it has one.
     pub(crate) fn connection(&self) -> u64 {
         self.connection.load(Ordering::Relaxed)
     }

@@ -563,10 +563,14 @@ impl<P: Parts> Core<P> {
         let endpoint = self.filed[waiter.filed].endpoint;
         // With room of its own it waits for the total, and so for any.
         let any = self.has_own_room(endpoint);
-        let units = self.units.iter().map(|(_, unit)| unit).filter(|unit| any || unit.endpoint == endpoint);
-        let is_held = |unit: &Unit<P>| unit.holder == thread && matches!(unit.state, State::Leased | State::Dialing);
-        let (held, others): (Vec<_>, Vec<_>) = units.partition(|unit| is_held(unit));
-        held.first().map(|unit| (unit.abort.clone(), others.is_empty()))
+        let (mut held, mut all) = (None, true);
+        for (_, unit) in self.units.iter().filter(|(_, unit)| any || unit.endpoint == endpoint) {
+            match unit.holder == thread && matches!(unit.state, State::Leased | State::Dialing) {
+                true => held = held.or(Some(unit)),
+                false => all = false,
+            }
+        }
+        held.map(|unit| (unit.abort.clone(), all))
     }
 
     pub(crate) fn abort_of(&self, unit: UnitId) -> P::Abort {

@@ -167,20 +167,26 @@ impl<K: Key, C: Pooled> Gate<K, C> {
 
     #[cold]
     fn open_or_wait(self: &Arc<Self>, key: &K, deadline: Deadline, now: Instant) -> Result<Checked<K, C>, Refused> {
+        // What a listener waits for may be in the hands of the call that it was told by.
+        let deadline = if is_telling() { Deadline::after(now, Some(Duration::ZERO), Bound::Pool) } else { deadline };
         let parker = OnceCell::new();
         let waker = || Arc::clone(parker.get_or_init(|| Arc::new(Condvar::new())));
         let abort = || Arc::new(AbortCell::new());
-        let (checkout, victims) = self.locked(|core| core.checkout(key, now, this_thread(), abort, waker));
+        let by = this_thread();
+        let (checkout, victims, own) = self.locked(|core| {
+            let (checkout, victims) = core.checkout(key, now, by, abort, waker);
+            let own = match &checkout {
+                // A wait with a bound ends by itself.
+                Checkout::Queued(ticket) if deadline.at().is_none() => core.held_by(*ticket, by),
+                _ => None,
+            };
+            (checkout, victims, own)
+        });
         let (held, now) = match checkout {
             Checkout::Granted(grant) => (self.hold(grant), now),
             Checkout::Closed => return Err(Refused::Closed),
             // How long a connection has been idle counts from here on: the wait may have been long.
-            Checkout::Queued(ticket) => {
-                // What a listener waits for may be in the hands of the call that it was told by.
-                let deadline =
-                    if is_telling() { Deadline::after(now, Some(Duration::ZERO), Bound::Pool) } else { deadline };
-                (self.queue(key, ticket, &waker(), deadline, now)?, Instant::now())
-            }
+            Checkout::Queued(ticket) => (self.queue(key, ticket, &waker(), deadline, now, own)?, Instant::now()),
         };
         // Before the grant is used: a permit may stand for the place of one of these.
         if victims.iter().any(Option::is_some) {
@@ -196,11 +202,12 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         parker: &Condvar,
         deadline: Deadline,
         started: Instant,
+        own: Option<(Arc<AbortCell>, bool)>,
     ) -> Result<Held<K, C>, Refused> {
         if let Some(watch) = &self.watch {
             watch.waiting(key);
         }
-        let deadlock = self.deadlock(key, ticket, deadline);
+        let deadlock = own.and_then(|(own, certain)| self.deadlock(key, own.connection(), certain));
         let waited = self.wait(key, ticket, parker, deadline, started, deadlock.is_some());
         // Before anything foreign runs.
         let held = waited.map(|grant| self.hold(grant));
@@ -213,14 +220,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         }
     }
 
-    /// Warns of a wait without end for what the caller's own thread has. Answers a connection of these if the wait is
-    /// not to be, because nobody else has any.
-    fn deadlock(&self, key: &K, ticket: Ticket, deadline: Deadline) -> Option<u64> {
-        if deadline.at().is_some() {
-            return None;
-        }
-        let (abort, certain) = self.core.lock().held_by(ticket, this_thread())?;
-        let held = abort.connection();
+    /// Warns of a wait without bound for what the caller's own thread has. Answers it if the wait is not to be.
+    fn deadlock(&self, key: &K, held: u64, certain: bool) -> Option<u64> {
         if let Some(watch) = &self.watch {
             watch.waits_for_itself(key, held, certain);
         }

@@ -4,6 +4,8 @@
 //! without the lock; what is found closed is taken out only if it has not been used meanwhile.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(test)]
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -19,6 +21,8 @@ pub(super) struct Reaper {
     every: Duration,
     is_running: AtomicBool,
     bell: Arc<Bell>,
+    #[cfg(test)]
+    looks: AtomicU64,
 }
 
 /// Ends the sleep of the thread for good.
@@ -46,7 +50,13 @@ impl Bell {
 impl Reaper {
     pub(super) fn new(every: Duration) -> Reaper {
         let bell = Arc::new(Bell { rung: Mutex::new(false), changed: Condvar::new() });
-        Reaper { every, is_running: AtomicBool::new(false), bell }
+        Reaper {
+            every,
+            is_running: AtomicBool::new(false),
+            bell,
+            #[cfg(test)]
+            looks: AtomicU64::new(0),
+        }
     }
 
     /// Whether the caller is to start the thread. Asked, as its end is decided on, under the pool's lock.
@@ -62,6 +72,12 @@ impl Reaper {
     #[cfg(test)]
     pub(super) fn is_running(&self) -> bool {
         self.is_running.load(Ordering::Relaxed)
+    }
+
+    /// How often it has looked.
+    #[cfg(test)]
+    pub(super) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     pub(super) fn start<K: Key, C: Pooled>(&self, gate: &Arc<Gate<K, C>>) {
@@ -91,6 +107,8 @@ fn run<K: Key, C: Pooled>(gate: &Weak<Gate<K, C>>, every: Duration, bell: &Bell)
 impl<K: Key, C: Pooled> Gate<K, C> {
     /// Closes what sits idle and has expired, or was closed by its peer. False when nothing is open any more.
     fn reap(&self) -> bool {
+        #[cfg(test)]
+        self.reaper().map(|reaper| reaper.looks.fetch_add(1, Ordering::Relaxed));
         let (expired, sitting) = {
             let mut core = self.lock();
             if core.is_empty() {
