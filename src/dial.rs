@@ -278,10 +278,11 @@ impl<D: Dialer> TlsDialer<D> {
 
 impl<D: Dialer> Dialer for TlsDialer<D> {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
-        let inner = self.inner.dial(target, context)?;
         if !target.is_encrypted() {
-            return Ok(inner);
+            return self.inner.dial(target, context);
         }
+        self.tls.check()?;
+        let inner = self.inner.dial(target, context)?;
         self.tls.wrap(inner, target.origin, &context.for_tls().wait())
     }
 }
@@ -297,6 +298,7 @@ pub(crate) fn direct(
         Scheme::Http => Ok(Wire::Stream(tcp(target, sockets, context)?)),
         Scheme::HttpUnix => Ok(Wire::Stream(UnixDialer.open(target, context)?)),
         Scheme::Https => {
+            tls.check()?;
             let stream = Box::new(tcp(target, sockets, context)?);
             Ok(Wire::of(tls.wrap(stream, target.origin, &context.for_tls().wait())?, context.cell))
         }

@@ -81,6 +81,17 @@ impl TlsConfig {
         self.0.id
     }
 
+    /// Fails if there can be no TLS at all. Asked before anything is dialled, so that nobody is connected to in vain.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn check(&self) -> Result<()> {
+        self.client().map(|_| ())
+    }
+
+    #[cfg(not(feature = "rustls"))]
+    pub(crate) fn check(&self) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported("https needs the feature rustls"), Phase::Prepare))
+    }
+
     /// Makes a TLS connection to `origin` over `inner`: the handshake, under `wait`.
     #[cfg(feature = "rustls")]
     pub(crate) fn wrap(
@@ -89,17 +100,21 @@ impl TlsConfig {
         origin: &Origin,
         wait: &Wait<'_>,
     ) -> Result<Box<dyn Transport>> {
+        Ok(Box::new(TlsStream::connect(self.client()?.clone(), inner, origin, wait)?))
+    }
+
+    #[cfg(not(feature = "rustls"))]
+    pub(crate) fn wrap(&self, inner: Box<dyn Transport>, _: &Origin, _: &Wait<'_>) -> Result<Box<dyn Transport>> {
+        self.check().map(|()| inner)
+    }
+
+    #[cfg(feature = "rustls")]
+    fn client(&self) -> Result<&Arc<rustls::ClientConfig>> {
         let client = self.0.client.get_or_init(|| {
             let built = roots::client_config(&self.0.roots);
             built.map(Arc::new).map_err(|error| error.to_string().into())
         });
-        let client = client.as_ref().map_err(|why| Error::new(ErrorKind::Tls, Phase::Tls).with_source(&**why))?;
-        Ok(Box::new(TlsStream::connect(client.clone(), inner, origin, wait)?))
-    }
-
-    #[cfg(not(feature = "rustls"))]
-    pub(crate) fn wrap(&self, _: Box<dyn Transport>, _: &Origin, _: &Wait<'_>) -> Result<Box<dyn Transport>> {
-        Err(Error::new(ErrorKind::Unsupported("https needs the feature rustls"), Phase::Prepare))
+        client.as_ref().map_err(|why| Error::new(ErrorKind::Tls, Phase::Tls).with_source(&**why))
     }
 }
 
