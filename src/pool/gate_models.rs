@@ -1,4 +1,5 @@
-//! The gate under loom, which tries every interleaving, and under shuttle, which tries many of more threads.
+//! The gate under loom, which tries every interleaving (those of up to so many preemptions where
+//! `LOOM_MAX_PREEMPTIONS` says so), and under shuttle, which tries many of more threads.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg hostpool_loom" cargo test --lib --release pool::gate_models
