@@ -30,8 +30,8 @@ use crate::url::{Origin, Url};
 ///
 /// A listener may use the client that it listens to, or another. What it does is told to no listener, and its requests
 /// do not wait in line: at a limit they fail at once with [`ErrorKind::PoolTimeout`], as its own thread may hold the
-/// connection they would wait for. A panic ends the listener's call and nothing else. A listener that owns the client it listens
-/// to keeps it alive: a [`Weak`](std::sync::Weak) does not.
+/// connection they would wait for. A panic ends the listener's call and nothing else. A listener that owns the client
+/// it listens to keeps it alive: a [`Weak`](std::sync::Weak) does not.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }

@@ -254,7 +254,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                 }
                 Turn::Closed => return Err(Refused::Closed),
                 Turn::Cancelled => {
-                    core.count_wait(key, waited, true);
+                    core.count_wait(key, waited, !refused);
                     let (in_use, queued) = core.pressure(key);
                     return Err(Refused::TimedOut { bound: deadline.bound(), waited, in_use, queued });
                 }
@@ -335,8 +335,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     /// Sleeps until then, as a call does between two tries; not for one moment in a gate that is closed, and as long as
-    /// `stays` says so. It is asked under the lock, and once more when a key is closed: what it
-    /// reads has to change before that.
+    /// `stays` says so. It is asked under the lock, and once more when a key is closed: what it reads has to change
+    /// before that.
     pub(crate) fn park_while(&self, until: Instant, stays: impl Fn() -> bool) -> Result<(), Refused> {
         let mut core = self.core.lock();
         let mut timed_out = false;

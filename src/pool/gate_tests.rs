@@ -450,6 +450,7 @@ fn who_would_wait_for_itself_is_warned_or_refused() {
         } else {
             let refused = pool.checkout(&X1, Deadline::NEVER).err();
             assert_eq!(refused, Some(Refused::WouldDeadlock { held: 7 }));
+            assert_eq!(pool.stats().timeouts, 0, "nobody waited");
             assert_eq!(warned.lock().expect("no thread panics").drain(..).collect::<Vec<_>>(), [(7, true)]);
         }
         // A wait with a bound ends by itself.

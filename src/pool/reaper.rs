@@ -94,9 +94,12 @@ impl Reaper {
 fn run<K: Key, C: Pooled>(gate: &Weak<Gate<K, C>>, every: Duration, bell: &Bell) {
     while bell.sleep(every) {
         let Some(gate) = gate.upgrade() else { return };
-        // A transport of the caller's may panic as it is closed. Its unit is back all the same.
-        if !catch_unwind(AssertUnwindSafe(|| gate.reap())).unwrap_or(true) {
-            return;
+        // A transport of the caller's may panic as it is closed, and with something that panics as it is dropped. Its
+        // unit is back all the same.
+        match catch_unwind(AssertUnwindSafe(|| gate.reap())) {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(panic) => std::mem::forget(panic),
         }
     }
     if let Some(reaper) = gate.upgrade().as_ref().and_then(|gate| gate.reaper()) {
