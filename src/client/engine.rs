@@ -58,20 +58,13 @@ impl Engine {
     #[inline]
     pub(crate) fn key(&self, origin: &Arc<Origin>, policy: &Policy) -> PoolKey {
         let config = policy.route.connection.as_ref().unwrap_or(&self.connection);
-        // A pool that was given out by itself comes back as what it was.
-        let closed = || policy.route.connection.as_ref().map(|_| policy.route.detached.clone());
-        self.registry.known(origin, config).unwrap_or_else(|| self.pool(origin, config, closed()).0)
+        self.registry.known(origin, config).unwrap_or_else(|| self.pool(origin, config).0)
     }
 
     /// The same, with what says that this pool was closed. A pool that has to go for it loses what is idle.
     #[cold]
-    pub(crate) fn pool(
-        &self,
-        origin: &Arc<Origin>,
-        config: &Arc<ConnectionConfig>,
-        closed: Option<Arc<AtomicBool>>,
-    ) -> (PoolKey, Arc<AtomicBool>) {
-        let Found { key, closed, retired } = self.registry.pool(origin, config, closed, |key| self.gate.pin(key));
+    pub(crate) fn pool(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<AtomicBool>) {
+        let Found { key, closed, retired } = self.registry.pool(origin, config, |key| self.gate.pin(key));
         if let Some(retired) = retired {
             self.gate.retire(&retired.key);
         }

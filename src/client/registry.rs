@@ -2,17 +2,21 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::sync::Arc;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use crate::pool::PoolPin;
-use crate::pool::key::{ConnectionConfig, PoolKey};
+use crate::pool::key::{ConnectionConfig, PoolKey, WeakPoolKey};
 use crate::pool::parts::Prehashed;
 use crate::sync::RwLock;
 use crate::url::Origin;
 
 /// Enough for a crawler's working set, where nothing was said; a full table starts again from nothing.
 const KNOWN: usize = 4096;
+
+/// Not worth a look at which of them nobody has.
+const FEW: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Registry {
@@ -27,6 +31,16 @@ struct Pools {
     /// Few origins have more than one way of connecting.
     by_origin: HashMap<Arc<Origin>, Vec<Entry>, BuildHasherDefault<Prehashed>>,
     len: usize,
+    /// Pools that are in the table no longer, and that somebody may still have: they come back as what they were.
+    aside: HashMap<Arc<Origin>, Vec<Aside>, BuildHasherDefault<Prehashed>>,
+    /// Of how many origins there are some when it is time to look which of them nobody has.
+    crowded: usize,
+}
+
+#[derive(Debug)]
+struct Aside {
+    key: WeakPoolKey,
+    closed: Weak<AtomicBool>,
 }
 
 /// It may be the last owner of a caller's dialer, and is dropped outside of the lock.
@@ -66,7 +80,6 @@ impl Registry {
         &self,
         origin: &Arc<Origin>,
         config: &Arc<ConnectionConfig>,
-        closed: Option<Arc<AtomicBool>>,
         pin: impl FnOnce(&PoolKey) -> PoolPin,
     ) -> Found {
         let mut pools = self.pools.write();
@@ -74,20 +87,18 @@ impl Registry {
             self.touch(entry);
             return Found { key: entry.key.clone(), closed: entry.closed.clone(), retired: None };
         }
-        let retired = match self.limit {
-            Some(limit) if pools.len >= limit => pools.take_oldest(),
-            Some(_) => None,
-            None => None,
-        };
-        let forgotten = (self.limit.is_none() && pools.len >= KNOWN).then(|| std::mem::take(&mut *pools));
-        let (key, closed) = (PoolKey::new(origin, config), closed.unwrap_or_default());
+        let retired = self.limit.filter(|&limit| pools.len >= limit).and_then(|_| pools.take_oldest());
+        let forgotten = (self.limit.is_none() && pools.len >= KNOWN).then(|| pools.take_all());
+        let mut seen = Vec::new();
+        let out = pools.take_aside(origin, config, &mut seen);
+        let (key, closed) = out.unwrap_or_else(|| (PoolKey::new(origin, config), Arc::default()));
         let pin = self.limit.map(|_| pin(&key));
         let entry = Entry { key: key.clone(), used: AtomicU64::new(0), closed: closed.clone(), _pin: pin };
         self.touch(&entry);
         pools.by_origin.entry(origin.clone()).or_default().push(entry);
         pools.len += 1;
         drop(pools);
-        drop(forgotten);
+        drop((forgotten, seen));
         Found { key, closed, retired }
     }
 
@@ -97,18 +108,22 @@ impl Registry {
         }
     }
 
-    /// Forgets this pool, if it is still the one that `closed` is of: who asks for it next is given another.
+    /// Forgets this pool, unless another has taken its place: who asks for it next is given another.
     pub(crate) fn forget(&self, key: &PoolKey, closed: &Arc<AtomicBool>) -> bool {
         let mut pools = self.pools.write();
-        let is_this = pools.by_origin.get(key.origin()).into_iter().flatten();
-        let is_this = is_this.filter(|entry| entry.key == *key).any(|entry| Arc::ptr_eq(&entry.closed, closed));
-        let entry = is_this.then(|| pools.remove(key)).flatten();
+        let known = pools.by_origin.get(key.origin()).into_iter().flatten();
+        let is_known = known.filter(|entry| entry.key == *key).any(|entry| Arc::ptr_eq(&entry.closed, closed));
+        let entry = is_known.then(|| pools.remove(key)).flatten();
+        let aside = pools.aside.get_mut(key.origin()).and_then(|aside| {
+            let place = aside.iter().position(|aside| aside.closed.as_ptr() == Arc::as_ptr(closed))?;
+            Some(aside.swap_remove(place))
+        });
         drop(pools);
-        entry.is_some()
+        entry.is_some() || aside.is_some()
     }
 
     pub(crate) fn clear(&self) {
-        let pools = std::mem::take(&mut *self.pools.write());
+        let pools = self.pools.write().take_all();
         drop(pools);
     }
 
@@ -145,7 +160,57 @@ impl Pools {
     fn take_oldest(&mut self) -> Option<Entry> {
         let entries = self.by_origin.values().flatten();
         let oldest = entries.min_by_key(|entry| entry.used.load(Ordering::Relaxed))?.key.clone();
-        self.remove(&oldest)
+        let entry = self.remove(&oldest)?;
+        self.put_aside(&entry);
+        Some(entry)
+    }
+
+    fn take_all(&mut self) -> Vec<Entry> {
+        let all: Vec<_> = mem::take(&mut self.by_origin).into_values().flatten().collect();
+        self.len = 0;
+        all.iter().for_each(|entry| self.put_aside(entry));
+        all
+    }
+
+    fn put_aside(&mut self, entry: &Entry) {
+        if Arc::strong_count(&entry.closed) == 1 {
+            return;
+        }
+        // So rarely that it costs each pool the same.
+        if self.aside.len() > self.crowded {
+            self.aside.retain(|_, aside| {
+                aside.retain(|aside| aside.closed.strong_count() > 0);
+                !aside.is_empty()
+            });
+            self.crowded = FEW.max(2 * self.aside.len());
+        }
+        let aside = Aside { key: entry.key.downgrade(), closed: Arc::downgrade(&entry.closed) };
+        self.aside.entry(entry.key.origin().clone()).or_default().push(aside);
+    }
+
+    /// A pool that somebody has comes back. Of those that were looked at this may have become the last owner.
+    fn take_aside(
+        &mut self,
+        origin: &Arc<Origin>,
+        config: &Arc<ConnectionConfig>,
+        seen: &mut Vec<PoolKey>,
+    ) -> Option<(PoolKey, Arc<AtomicBool>)> {
+        let aside = self.aside.get_mut(origin)?;
+        let mut found = None;
+        aside.retain(|aside| {
+            let Some(closed) = aside.closed.upgrade() else { return false };
+            let Some(key) = aside.key.upgrade() else { return false };
+            seen.push(key.clone());
+            let is_this = key.connects_by(config);
+            if is_this {
+                found = Some((key, closed));
+            }
+            !is_this
+        });
+        if aside.is_empty() {
+            self.aside.remove(origin);
+        }
+        found
     }
 }
 
@@ -167,7 +232,7 @@ mod tests {
 
     fn pool(registry: &Registry, name: &str, config: &Arc<ConnectionConfig>) -> Found {
         let settings = Settings::default();
-        registry.pool(&origin(name), config, None, |key| Gate::new(settings, std::time::Duration::ZERO, None).pin(key))
+        registry.pool(&origin(name), config, |key| Gate::new(settings, std::time::Duration::ZERO, None).pin(key))
     }
 
     fn names(registry: &Registry) -> Vec<String> {
@@ -226,5 +291,47 @@ mod tests {
             assert!(pool(&registry, &format!("h{number}"), &config).retired.is_none());
         }
         assert_eq!(registry.len(), 10);
+    }
+
+    /// A pool that somebody has is the same after the table has forgotten it, until it is closed.
+    #[test]
+    fn pools_that_are_out() {
+        type Way = (&'static str, Option<usize>, fn(&Registry));
+        let ways: [Way; 3] = [
+            ("the oldest", Some(1), |registry| drop(pool(registry, "other", &config()))),
+            ("all", Some(9), |registry| registry.clear()),
+            ("too many", None, |registry| {
+                let config = config();
+                (0..KNOWN).for_each(|number| drop(pool(registry, &format!("h{number}"), &config)));
+            }),
+        ];
+        for (row, limit, forget) in ways {
+            let (registry, config) = (Registry::new(limit), config());
+            let out = pool(&registry, "h", &config);
+            forget(&registry);
+            assert!(registry.known(&origin("h"), &config).is_none(), "{row}");
+            let again = pool(&registry, "h", &config);
+            assert!(Arc::ptr_eq(&again.closed, &out.closed), "{row}");
+            forget(&registry);
+            assert!(registry.forget(&out.key, &out.closed), "{row}");
+            let another = pool(&registry, "h", &config);
+            assert!(!Arc::ptr_eq(&another.closed, &out.closed), "{row}");
+            assert!(!registry.forget(&out.key, &out.closed), "{row}");
+            assert!(registry.forget(&another.key, &another.closed), "{row}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_is_not_remembered() {
+        let (registry, config) = (Registry::new(Some(1)), config());
+        let kept: Vec<_> = (0..10).map(|number| pool(&registry, &format!("kept{number}"), &config)).collect();
+        for number in 0..1000 {
+            let out = pool(&registry, &format!("h{number}"), &config);
+            drop(pool(&registry, "next", &config));
+            drop(out);
+        }
+        let pools = registry.pools.read();
+        assert!(pools.aside.len() <= FEW + 1, "{}", pools.aside.len());
+        assert!(kept.iter().all(|kept| pools.aside.contains_key(kept.key.origin())));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::gate::{Pooled, Watch};
@@ -66,6 +66,10 @@ impl PoolKey {
         PoolKey(Arc::new(Parts { origin: origin.clone(), config: config.clone() }))
     }
 
+    pub(crate) fn downgrade(&self) -> WeakPoolKey {
+        WeakPoolKey(Arc::downgrade(&self.0))
+    }
+
     /// Whether its connections are those that this configuration makes.
     #[inline]
     pub(crate) fn connects_by(&self, config: &Arc<ConnectionConfig>) -> bool {
@@ -78,6 +82,16 @@ impl PoolKey {
 
     pub(crate) fn origin(&self) -> &Arc<Origin> {
         &self.0.origin
+    }
+}
+
+/// A key that is there as long as somebody else has it.
+#[derive(Debug)]
+pub(crate) struct WeakPoolKey(Weak<Parts>);
+
+impl WeakPoolKey {
+    pub(crate) fn upgrade(&self) -> Option<PoolKey> {
+        self.0.upgrade().map(PoolKey)
     }
 }
 

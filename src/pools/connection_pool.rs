@@ -217,11 +217,12 @@ impl ConnectionPool {
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Requests and responses that are under way finish, and their
     /// connections are closed then.
     ///
-    /// Of a manager's pool this closes that pool for all who have it; the manager opens another when it is asked.
+    /// Of a manager's pool this closes that pool for all who have it, however often the manager has let go of it
+    /// meanwhile; the manager opens another when it is asked.
     pub fn close(&self) {
         let Some(Part { key, .. }) = &self.part else { return self.engine.gate.close(false) };
         self.policy.route.detached.store(true, Ordering::Relaxed);
-        // One that was retired has a successor by now, or nothing.
+        // One that was closed before has a successor by now, or nothing.
         if self.engine.registry.forget(key, &self.policy.route.detached) {
             self.engine.gate.close_key(key);
         }

@@ -143,7 +143,7 @@ impl PoolManager {
             return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
         }
         let (origin, config, policy) = context.merge(&self.engine.connection, &self.policy)?;
-        let (key, closed) = self.engine.pool(&origin, &config, None);
+        let (key, closed) = self.engine.pool(&origin, &config);
         let policy = Policy { route: Route { connection: Some(config), detached: closed, ..policy.route }, ..policy };
         Ok(ConnectionPool::part_of(&self.engine, policy, key))
     }

@@ -174,32 +174,94 @@ fn a_pool_is_closed_for_all_who_have_it() {
     assert!(first.get("/").send().is_err(), "it is the same pool, and closed");
 }
 
-/// But not for those who have another by that name, which is open.
+fn status(pool: ConnectionPool) -> hostpool::Result<hostpool::StatusCode> {
+    pool.get("/").send().map(|response| response.status())
+}
+
+/// However the manager let go of it meanwhile, a pool that somebody has is one, and closing it fails all who wait by it.
 #[test]
-fn closing_a_retired_view_does_not_fail_who_waits_for_its_successor() {
-    let server = Server::new(vec![vec![Step::Forever(vec![
-        Step::Request,
-        Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n".to_vec()),
-        Step::Hold,
-        Step::Send(b"ok".to_vec()),
-    ])]]);
-    let http = PoolManager::builder().num_pools(1).maxsize(1).block(true).build().unwrap();
-    let old = http.connection_from_url(server.url("")).unwrap();
-    drop(http.connection_from_url("http://127.0.0.2:1"));
-    let new = http.connection_from_url(server.url("")).unwrap();
-    let held = new.get("/").send().unwrap();
-    let waiter = thread::spawn({
-        let new = new.clone();
-        move || new.get("/").send().map(|response| response.status())
+fn a_pool_that_somebody_has_is_one() {
+    type Forget = fn(&PoolManager);
+    let ways: [(&str, Option<usize>, Forget); 3] = [
+        ("retired", Some(1), |http| drop(http.connection_from_url("http://127.0.0.2:1").unwrap())),
+        ("cleared", Some(9), PoolManager::clear),
+        ("one of very many", None, |http| {
+            (0..4096).for_each(|port| drop(http.connection_from_host("127.0.0.2", port + 1, "http").unwrap()));
+        }),
+    ];
+    for (row, num_pools, forget) in ways {
+        for (waits_by_it, asks_again) in [(true, false), (true, true), (false, true)] {
+            let server =
+                Server::new(vec![vec![Step::Request, Step::Send(ok("long")[..40].to_vec()), Step::UntilClosed]]);
+            let http = PoolManager::builder().num_pools(num_pools).maxsize(1).block(true).build().unwrap();
+            let pool = http.connection_from_url(server.url("")).unwrap();
+            let _held = pool.get("/").send().unwrap();
+            thread::scope(|scope| {
+                let first = waits_by_it.then(|| scope.spawn(|| status(pool.clone())));
+                eventually("waiting", || http.stats().waiting == usize::from(waits_by_it));
+                forget(&http);
+                let again = asks_again.then(|| http.connection_from_url(server.url("")).unwrap());
+                assert!(again.as_ref().is_none_or(|again| *again == pool), "{row}");
+                let second = again.clone().map(|again| scope.spawn(|| status(again)));
+                eventually("waiting", || http.stats().waiting == usize::from(waits_by_it) + usize::from(asks_again));
+                pool.close();
+                for waiter in first.into_iter().chain(second) {
+                    assert!(waiter.join().unwrap().unwrap_err().is_closed(), "{row}");
+                }
+                assert!(again.is_none_or(|again| again.is_closed()), "{row}");
+            });
+            assert!(!http.connection_from_url(server.url("")).unwrap().is_closed(), "{row}: the manager has another");
+        }
+    }
+}
+
+/// What is idle is closed with it.
+#[test]
+fn a_pool_that_was_one_of_very_many_closes_what_is_idle() {
+    let server = Server::new(vec![answers(ok("fine"))]);
+    let http = PoolManager::builder().num_pools(None).build().unwrap();
+    let pool = http.connection_from_url(server.url("")).unwrap();
+    pool.get("/").send().unwrap().text().unwrap();
+    (0..4096).for_each(|port| drop(http.connection_from_host("127.0.0.2", port + 1, "http").unwrap()));
+    pool.close();
+    assert_eq!((pool.stats().idle, http.stats().idle), (0, 0));
+}
+
+/// It ends the pause between two tries.
+#[test]
+fn closing_a_retired_pool_ends_its_pauses() {
+    let server = Server::new(vec![answers("HTTP/1.1 503 B\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n")]);
+    let http = PoolManager::builder().num_pools(1).build().unwrap();
+    let pool = http.connection_from_url(server.url("")).unwrap();
+    let call = thread::spawn({
+        let pool = pool.clone();
+        move || pool.get("/").retries(1).send().map(|response| response.status())
     });
-    eventually("waiting", || http.stats().waiting == 1);
-    old.close();
-    assert!(!new.is_closed());
-    server.gate.open();
-    server.gate.open();
-    drop(held);
-    let result = waiter.join().unwrap();
-    assert!(result.is_ok(), "{result:?}, though the pool is open");
+    eventually("the answer", || http.stats().idle == 1);
+    drop(http.connection_from_url("http://127.0.0.2:1").unwrap());
+    pool.close();
+    assert!(call.join().unwrap().unwrap_err().is_closed());
+}
+
+/// A call that was on its way as its pool was closed does not bring it back.
+#[test]
+fn a_closed_pool_is_not_given_out_again() {
+    let server = Server::new(vec![answers(ok("fine"))]);
+    let closing: Arc<Mutex<Option<ConnectionPool>>> = Arc::default();
+    let slot = closing.clone();
+    let http = PoolManager::builder().on_request(move |_| {
+        if let Some(pool) = slot.lock().unwrap().take() {
+            pool.close();
+        }
+        Ok(())
+    });
+    let http = http.build().unwrap();
+    let pool = http.connection_from_url(server.url("")).unwrap();
+    *closing.lock().unwrap() = Some(pool.clone());
+    assert!(pool.get("/").send().unwrap_err().is_closed());
+    let another = http.connection_from_url(server.url("")).unwrap();
+    assert!(!another.is_closed(), "it was never open");
+    assert_eq!(another.get("/").send().unwrap().text().unwrap(), "fine");
 }
 
 /// A pool that was retired while a call waited for it comes back with the connection that the call opens.
