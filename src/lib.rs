@@ -59,6 +59,7 @@ mod auth;
 mod body;
 mod client;
 mod coding;
+mod contain;
 mod cookies;
 mod date;
 mod dial;

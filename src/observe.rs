@@ -1,21 +1,23 @@
 //! What happens inside, told to a [`Listener`] and to the log.
 //!
-//! Events are told outside the pool's lock, on the thread that they happen on. Whatever a listener does, the pool's
-//! books stay right: its panics end here, and its own requests are neither told of nor kept waiting for a connection.
+//! Events are told outside the pool's lock, on the thread that they happen on. Whatever a listener or what writes the log
+//! does, the pool's books stay right: its panics end here, and its own requests are neither told of nor kept waiting for
+//! a connection.
 //!
 //! The log is that of the crate `log` (feature `log`) or `tracing` (feature `tracing`). No header, no user name or
 //! password, and no query of a URL is ever written to it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 
+use crate::contain::contain;
 use crate::error::{Error, ErrorKind, RetryCause};
 use crate::pool::stats::CloseReason;
 use crate::url::{Origin, Url};
@@ -28,10 +30,11 @@ use crate::url::{Origin, Url};
 /// threads at once. Between threads there is no order: of a connection that goes from hand to hand the next user may be
 /// told of first.
 ///
-/// A listener may use the client that it listens to, or another. What it does is told to no listener, and its requests
-/// do not wait in line: at a limit they fail at once with [`ErrorKind::PoolTimeout`], as its own thread may hold the
-/// connection they would wait for. A panic ends the listener's call and nothing else. A listener that owns the client
-/// it listens to keeps it alive: a [`Weak`](std::sync::Weak) does not.
+/// A listener may use the client that it listens to, or another. What it does is told to no listener, nor is what
+/// becomes of the connections that it opens; of those that it closes it is told when it is done. Its requests do not
+/// wait in line: at a limit they fail at once with [`ErrorKind::PoolTimeout`], as its own thread may hold the connection
+/// they would wait for. A panic ends the listener's call and nothing else. All of this holds for what writes the log,
+/// too. A listener that owns the client it listens to keeps it alive: a [`Weak`](std::sync::Weak) does not.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -321,23 +324,57 @@ pub struct Redirecting<'a> {
 /// Writes a line to the log, whichever there is.
 macro_rules! note {
     ($level:ident, $($text:tt)+) => {{
+        // Where nobody logs anything, that is all it costs.
         #[cfg(feature = "log")]
-        ::log::$level!($($text)+);
+        if ::log::max_level() != ::log::LevelFilter::Off {
+            write(|| ::log::$level!($($text)+));
+        }
         #[cfg(feature = "tracing")]
-        ::tracing::$level!($($text)+);
+        write(|| ::tracing::$level!($($text)+));
         #[cfg(not(any(feature = "log", feature = "tracing")))]
         let _ = ::std::format_args!($($text)+);
     }};
 }
 
-thread_local! {
-    /// A listener runs on this thread.
-    static TELLING: Cell<bool> = const { Cell::new(false) };
+/// Whose code it is that is told of something.
+#[derive(Clone, Copy, PartialEq)]
+enum Told {
+    Nobody,
+    Listener,
+    #[cfg_attr(not(any(feature = "log", feature = "tracing")), expect(dead_code, reason = "nothing is written"))]
+    Log,
 }
 
-/// Whether the caller is a listener, which must not be kept waiting.
+thread_local! {
+    /// Who runs on this thread.
+    static TOLD: Cell<Told> = const { Cell::new(Told::Nobody) };
+
+    /// Of connections that were closed meanwhile it is told when that is done.
+    static LATER: RefCell<Vec<Ended>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether the caller is told of something just now, and must not be kept waiting.
 pub(crate) fn is_telling() -> bool {
-    TELLING.get()
+    TOLD.get() != Told::Nobody
+}
+
+/// Runs the caller's code. Nothing of ours is half done while it does.
+fn tell(whom: Told, tell: impl FnOnce()) {
+    let outer = TOLD.replace(whom);
+    contain(tell);
+    TOLD.set(outer);
+    if outer == Told::Nobody {
+        let later = LATER.try_with(RefCell::take).unwrap_or_default();
+        later.into_iter().for_each(Ended::tell);
+    }
+}
+
+/// What writes the log may send requests of its own, which would be written of without end.
+#[cfg(any(feature = "log", feature = "tracing"))]
+fn write(write: impl FnOnce()) {
+    if TOLD.get() != Told::Log {
+        tell(Told::Log, write);
+    }
 }
 
 /// Whom to tell: nobody, or a listener. The log is written in either case.
@@ -356,13 +393,9 @@ impl Observer {
 
     fn tell(&self, event: impl FnOnce(&dyn Listener)) {
         if let Some(listener) = &self.0
-            && !TELLING.replace(true)
+            && !is_telling()
         {
-            // A panic has been reported by its hook. Nothing of ours is half done while a listener runs.
-            let told = catch_unwind(AssertUnwindSafe(|| event(&**listener)));
-            TELLING.set(false);
-            // What it was thrown with is the listener's, and may panic as it is dropped.
-            told.unwrap_or_else(std::mem::forget);
+            tell(Told::Listener, || event(&**listener));
         }
     }
 
@@ -385,8 +418,10 @@ impl Observer {
     pub(crate) fn dialing<'a>(&'a self, origin: &'a Arc<Origin>) -> Dial<'a> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
+        // Of what is not told in the beginning nothing is told later.
+        let told = (self.is_listening() && !is_telling()).then_some(self);
         self.tell(|listener| listener.dialing(&Dialing { origin, id }));
-        Dial { observer: self, origin, id, began: Instant::now() }
+        Dial { told, origin, id, began: Instant::now(), has_ended: false }
     }
 
     pub(crate) fn answered(&self, event: &Answered<'_>) {
@@ -429,12 +464,13 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A connection that is being opened.
+/// A connection that is being opened. Dropped before that has ended, it was the dialer's panic that ended it.
 pub(crate) struct Dial<'a> {
-    observer: &'a Observer,
+    told: Option<&'a Observer>,
     origin: &'a Arc<Origin>,
     id: u64,
     began: Instant,
+    has_ended: bool,
 }
 
 impl Dial<'_> {
@@ -442,27 +478,34 @@ impl Dial<'_> {
         self.id
     }
 
-    pub(crate) fn failed(self, error: &Error) {
-        let Dial { observer, origin, id, began } = self;
-        let (took, kind) = (began.elapsed(), error.kind());
-        note!(debug, "no connection to {origin} after {took:?}: {kind:?}");
-        observer.tell(|listener| listener.dialed(&Dialed { origin, id, took, error: Some(kind) }));
+    pub(crate) fn failed(mut self, error: &Error) {
+        self.end(Some(error.kind()));
     }
 
     /// What is to be dropped with the connection, once that is closed.
-    pub(crate) fn opened(self) -> Record {
-        let Dial { observer, origin, id, began } = self;
-        let opened = Instant::now();
-        let took = opened.saturating_duration_since(began);
-        note!(debug, "connection {id} to {origin} opened in {took:?}");
-        observer.tell(|listener| listener.dialed(&Dialed { origin, id, took, error: None }));
-        Record {
-            observer: observer.clone(),
-            origin: Arc::clone(origin),
-            id,
-            opened,
-            requests: 0,
-            reason: CloseReason::Failed,
+    pub(crate) fn opened(mut self) -> Record {
+        self.end(None);
+        let (observer, origin) = (self.told.cloned().unwrap_or_default(), Arc::clone(self.origin));
+        Record { observer, origin, id: self.id, opened: Instant::now(), requests: 0, reason: CloseReason::Failed }
+    }
+
+    fn end(&mut self, error: Option<&ErrorKind>) {
+        self.has_ended = true;
+        let (Dial { told, origin, id, .. }, took) = (&*self, self.began.elapsed());
+        match error {
+            None => note!(debug, "connection {id} to {origin} opened in {took:?}"),
+            Some(kind) => note!(debug, "no connection to {origin} after {took:?}: {kind:?}"),
+        }
+        if let Some(observer) = told {
+            observer.tell(|listener| listener.dialed(&Dialed { origin, id: *id, took, error }));
+        }
+    }
+}
+
+impl Drop for Dial<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.end(Some(&ErrorKind::Custom));
         }
     }
 }
@@ -515,6 +558,19 @@ impl Record {
         self.reason = reason;
     }
 
+    #[cold]
+    fn closed(&mut self) {
+        let (observer, origin) = (mem::take(&mut self.observer), Arc::clone(&self.origin));
+        let Record { id, reason, requests, .. } = *self;
+        let ended = Ended { observer, origin, id, reason, requests, age: self.opened.elapsed() };
+        if is_telling() {
+            // The thread may be at its end.
+            let _ = LATER.try_with(|later| later.borrow_mut().push(ended));
+        } else {
+            ended.tell();
+        }
+    }
+
     /// It is one too many, as `count` were before it, itself included.
     pub(crate) fn is_surplus(&self, count: u64) {
         let Record { origin, id, .. } = self;
@@ -537,10 +593,27 @@ impl Drop for Record {
             }
             _ => note!(trace, "connection {id} to {origin} closed after {requests} requests: {reason:?}"),
         }
-        self.observer.tell(|listener| {
-            let (age, requests) = (self.opened.elapsed(), *requests);
-            listener.closed(&Closed { origin, id: *id, reason: *reason, age, requests });
-        });
+        if self.observer.is_listening() {
+            self.closed();
+        }
+    }
+}
+
+/// What is told of a connection that was closed.
+struct Ended {
+    observer: Observer,
+    origin: Arc<Origin>,
+    id: u64,
+    reason: CloseReason,
+    age: Duration,
+    requests: u64,
+}
+
+impl Ended {
+    fn tell(self) {
+        let Ended { observer, origin, id, reason, age, requests } = &self;
+        let (id, reason, age, requests) = (*id, *reason, *age, *requests);
+        observer.tell(|listener| listener.closed(&Closed { origin, id, reason, age, requests }));
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::contain::contain;
 use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Deadline;
 
@@ -120,9 +121,7 @@ impl Shared {
     fn serve(&self) {
         while let Some(work) = self.next() {
             // Work catches its own panics. What is left is an answer that nobody wants and that cannot be dropped.
-            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(work)) {
-                mem::forget(payload);
-            }
+            contain(work);
         }
     }
 

@@ -4,18 +4,28 @@
 #[path = "support/mod.rs"]
 mod support;
 
+use std::cell::{Cell, OnceCell, RefCell};
+use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hostpool::ConnectionPool;
+use hostpool::{ConnectionPool, ErrorKind, PoolManager};
 use support::{Server, Step, answers, eventually, ok, refusing};
 
 /// Lines of this crate, with their levels, in front of which stands who wrote them.
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+thread_local! {
+    /// What is done with each line, beside.
+    static ACT: Cell<Option<fn()>> = const { Cell::new(None) };
+}
+
 fn write(by: &str, level: &str, target: &str, text: impl std::fmt::Display) {
     if target.starts_with("hostpool") {
         LINES.lock().unwrap().push(format!("{by} {level} {text}"));
+        if let Some(act) = ACT.get() {
+            act();
+        }
     }
 }
 
@@ -119,36 +129,34 @@ fn without_numbers(line: &str) -> String {
 }
 
 #[test]
-fn lines() {
+fn the_log() {
     let by = set_up();
+    lines(&by);
+    full_pools(&by);
+    panics(&by);
+    requests_of_its_own();
+}
 
+fn lines(by: &[&str]) {
     // LIFE-41: one request, two lines. What is secret stands in none.
     let server = Server::with(|_| answers(ok("fine")));
     let host = server.addr.to_string();
-    let pool = ConnectionPool::builder(&server.url("")).maxsize(0).build().unwrap();
+    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
     let url = format!("http://user:word@{host}/path?token=secret#part");
     pool.get(&url).header("X-Secret", "secret").send().unwrap().text().unwrap();
-    let lines = take(&by, &host);
+    let lines = take(by, &host);
     assert_eq!(
-        lines[..2],
+        lines,
         ["DEBUG connection # to http://HOST opened in #", "DEBUG GET http://HOST/path 200 (connection #)"]
     );
-
-    // It was one too many, and is the first of these.
-    let full = "WARN connection pool of http://HOST is full: 1 connections were closed that could have been used again";
-    assert_eq!(lines[2], full);
-    assert_eq!(lines[3..], ["DEBUG connection pool of http://HOST is full: connection # is closed"]);
-    (2..=9).for_each(|_| drop(pool.get("/").send().unwrap().text().unwrap()));
-    let warnings: Vec<_> = take(&by, &host).into_iter().filter(|line| line.starts_with("WARN")).collect();
-    assert_eq!(warnings, ["2 ", "4 ", "8 "].map(|count| full.replace("1 ", count)));
 
     // A thread that waits for itself.
     let pool = ConnectionPool::builder(&server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
     let held = pool.get("/").send().unwrap();
-    take(&by, &host);
+    take(by, &host);
     assert!(pool.get("/").send().is_err());
     let warning = "WARN a call waits for a connection to http://HOST; its thread has all, as connection #";
-    assert_eq!(take(&by, &host), [warning]);
+    assert_eq!(take(by, &host), [warning]);
     drop(held);
 
     // A connection that died while it was idle, and one that cannot be had.
@@ -156,12 +164,82 @@ fn lines() {
     let host = server.addr.to_string();
     let pool = ConnectionPool::builder(&server.url("")).probe_after(Duration::ZERO).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
-    take(&by, &host);
+    take(by, &host);
     eventually("its end", || server.seen.open() == 0);
     pool.get("/").send().unwrap().text().unwrap();
     let dead = "DEBUG connection # to http://HOST was dead after 1 requests: PeerClosed";
-    assert_eq!(take(&by, &host)[0], dead);
+    assert_eq!(take(by, &host)[0], dead);
     let (_held, address) = refusing();
     assert!(hostpool::get(format!("http://{address}/")).send().is_err());
-    assert_eq!(take(&by, &address.to_string()), ["DEBUG no connection to http://HOST after #: Connect"]);
+    assert_eq!(take(by, &address.to_string()), ["DEBUG no connection to http://HOST after #: Connect"]);
+}
+
+/// Connections that are one too many are counted host by host, and told of ever more rarely.
+fn full_pools(by: &[&str]) {
+    let warnings = |host: &str| -> Vec<String> {
+        take(by, host).into_iter().filter(|line| line.starts_with("WARN") && line.contains("HOST")).collect()
+    };
+    let [one, other] = [(); 2].map(|()| Server::with(|_| answers(ok("fine"))));
+    let http = PoolManager::builder().maxsize(1).build().unwrap();
+    let overflow = |server: &Server| {
+        let kept = http.get(server.url("/")).send().unwrap();
+        http.get(server.url("/")).send().unwrap().text().unwrap();
+        kept.text().unwrap();
+    };
+    let full = "WARN connection pool of http://HOST is full: 1 connections were closed that could have been used again";
+    (1..=9).for_each(|_| overflow(&one));
+    assert_eq!(warnings(&one.addr.to_string()), ["1 ", "2 ", "4 ", "8 "].map(|count| full.replace("1 ", count)));
+    overflow(&other);
+    let lines = take(by, &other.addr.to_string());
+    assert!(lines.iter().any(|line| line == full), "{lines:?}");
+    assert!(lines.iter().any(|line| line == "DEBUG connection pool of http://HOST is full: connection # is closed"));
+
+    // Who wants none kept is not told that there is no room.
+    let http = PoolManager::builder().maxsize(0).build().unwrap();
+    http.get(one.url("/")).send().unwrap().text().unwrap();
+    assert_eq!(warnings(&one.addr.to_string()), [""; 0]);
+}
+
+/// Whatever becomes of a line, the pool's books are right.
+fn panics(by: &[&str]) {
+    let server = Server::with(|_| answers(ok("fine")));
+    ACT.set(Some(|| resume_unwind(Box::new("the terminal is gone"))));
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
+    let held = pool.get("/").send().unwrap();
+    assert!(matches!(pool.get("/").send().unwrap_err().kind(), ErrorKind::WouldDeadlock { .. }));
+    assert_eq!(pool.stats().waiting, 0);
+    held.text().unwrap();
+    assert_eq!((pool.stats().idle, pool.stats().in_use), (1, 0));
+    pool.get("/").send().unwrap().text().unwrap();
+
+    let http = PoolManager::builder().maxsize(1).total_limit(2).build().unwrap();
+    let responses = [(); 2].map(|()| http.get(server.url("/")).send().unwrap());
+    responses.into_iter().for_each(|response| drop(response.text().unwrap()));
+    assert_eq!((http.stats().open, http.stats().idle), (1, 1));
+    ACT.set(None);
+    // Who panics takes no line from the other.
+    assert!(take(by, &server.addr.to_string()).len() > 5);
+}
+
+/// What writes the log may send requests: they are not written of, and do not wait for what its thread has.
+fn requests_of_its_own() {
+    thread_local! {
+        static POOL: OnceCell<ConnectionPool> = const { OnceCell::new() };
+        static OUTCOMES: RefCell<Vec<bool>> = const { RefCell::new(Vec::new()) };
+    }
+    let server = Server::with(|_| answers(ok("fine")));
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).build().unwrap();
+    POOL.with(|own| own.set(pool.clone()).unwrap());
+    LINES.lock().unwrap().clear();
+    ACT.set(Some(|| {
+        let outcome = POOL.with(|pool| pool.get().unwrap().get("/sink").send().map(|response| drop(response.text())));
+        OUTCOMES.with_borrow_mut(|outcomes| outcomes.push(outcome.is_ok()));
+    }));
+    let response = pool.get("/").send().unwrap();
+    ACT.set(None);
+    response.text().unwrap();
+    // As the connection is opened, and as the answer comes: its call has it both times.
+    let outcomes = OUTCOMES.take();
+    assert!(!outcomes.is_empty() && outcomes.iter().all(|is_ok| !is_ok), "{outcomes:?}");
+    assert!(LINES.lock().unwrap().iter().all(|line| !line.contains("/sink")));
 }

@@ -74,12 +74,12 @@ impl Engine {
     /// Opens the connection a permit stands for. On failure the permit's unit goes to the next in line.
     pub(crate) fn open(
         &self,
-        permit: PoolPermit,
+        mut permit: PoolPermit,
         key: &PoolKey,
         deadline: Deadline,
         timeout: &Timeout,
     ) -> Result<PoolLease> {
-        let cell = permit.abort_cell();
+        let cell = permit.begin_dial();
         let dial = self.observer.dialing(key.origin());
         cell.name(dial.id());
         match self.dial(&cell, key, deadline, timeout) {

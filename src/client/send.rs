@@ -115,9 +115,12 @@ impl<'a> Hop<'a> {
             lease.discard(CloseReason::PeerClosed);
             return Err(Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_source(error));
         }
+        if let Err(error) = self.prime() {
+            lease.discard(CloseReason::PeerClosed);
+            return Err(error);
+        }
         self.engine.gate.count_replay(&self.key);
         let permit = lease.renew(CloseReason::PeerClosed);
-        self.prime()?;
         self.engine.open(permit, &self.key, self.deadline, self.timeout())
     }
 

@@ -32,14 +32,22 @@ struct State {
     generation: u64,
     aborted: bool,
     socket: Option<Weak<dyn Interrupt>>,
-    /// The system's socket, where it is one of ours; it may have TLS or something of the caller's above it.
-    base: Option<Weak<Socket>>,
+    base: Base,
     is_wrapped: bool,
+}
+
+/// The system's socket, where it is one of ours; it may have TLS or something of the caller's above it.
+#[derive(Clone)]
+enum Base {
+    Unknown,
+    One(Weak<Socket>),
+    /// A dialer of the caller's opened several; which of them it uses cannot be told.
+    Several,
 }
 
 impl AbortCell {
     pub(crate) fn new() -> Self {
-        let state = State { generation: 0, aborted: false, socket: None, base: None, is_wrapped: false };
+        let state = State { generation: 0, aborted: false, socket: None, base: Base::Unknown, is_wrapped: false };
         AbortCell { state: Mutex::new(state), connection: AtomicU64::new(0) }
     }
 
@@ -47,11 +55,11 @@ impl AbortCell {
     /// socket was being made.
     pub(crate) fn register(&self, socket: Weak<dyn Interrupt>) {
         let mut state = self.state.lock();
-        if state.aborted {
-            interrupt(&socket);
-        }
+        let interrupted = if state.aborted { interrupt(&socket) } else { None };
         state.socket = Some(socket);
         state.is_wrapped = true;
+        drop(state);
+        drop(interrupted);
     }
 
     /// The same for a socket by itself.
@@ -59,7 +67,13 @@ impl AbortCell {
         let interrupt: Arc<dyn Interrupt> = socket.clone();
         self.register(Arc::downgrade(&interrupt));
         let mut state = self.state.lock();
-        (state.base, state.is_wrapped) = (Some(Arc::downgrade(socket)), false);
+        state.base = match &state.base {
+            Base::Unknown => Base::One(Arc::downgrade(socket)),
+            // An address that did not answer, before the one that is tried now.
+            Base::One(before) if before.strong_count() == 0 => Base::One(Arc::downgrade(socket)),
+            Base::One(_) | Base::Several => Base::Several,
+        };
+        state.is_wrapped = false;
     }
 
     /// How an idle connection stands, as far as its socket tells without taking anything, also while another thread
@@ -69,7 +83,8 @@ impl AbortCell {
             let state = self.state.lock();
             (state.base.clone(), state.is_wrapped)
         };
-        match base.and_then(|base| base.upgrade()) {
+        let socket = if let Base::One(base) = base { base.upgrade() } else { None };
+        match socket {
             None => Probe::Quiet,
             Some(socket) if is_wrapped => match wait::has_ended(&*socket) {
                 true => Probe::Dead,
@@ -128,13 +143,15 @@ impl AbortHandle {
             return false;
         }
         state.aborted = true;
-        state.socket.as_ref().is_some_and(interrupt)
+        let interrupted = state.socket.as_ref().and_then(interrupt);
+        drop(state);
+        interrupted.is_some()
     }
 }
 
-fn interrupt(socket: &Weak<dyn Interrupt>) -> bool {
-    let socket = socket.upgrade();
-    socket.as_ref().inspect(|socket| socket.interrupt()).is_some()
+/// What it gives is to be dropped without the lock: its owner may have gone meanwhile, and it is then closed by that.
+fn interrupt(socket: &Weak<dyn Interrupt>) -> Option<Arc<dyn Interrupt>> {
+    socket.upgrade().inspect(|socket| socket.interrupt())
 }
 
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
@@ -182,5 +199,28 @@ mod tests {
         assert_eq!(counter.0.load(Ordering::SeqCst), 1);
         drop(counter);
         assert!(!cell.handle().abort());
+    }
+
+    /// Of several sockets nobody knows which is used; of one after the other it is the last.
+    #[test]
+    fn the_socket_that_is_looked_at() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = || {
+            let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (Arc::new(Socket(stream.into())), listener.accept().unwrap().0)
+        };
+        for (keeps_first, expected) in [(false, Probe::Dead), (true, Probe::Quiet)] {
+            let cell = AbortCell::new();
+            let [(first, _peer), (second, ended)] = [connect(), connect()];
+            cell.register_socket(&first);
+            let kept = keeps_first.then_some(first);
+            cell.register_socket(&second);
+            drop(ended);
+            while wait::probe(&*second) == Probe::Quiet {
+                std::thread::yield_now();
+            }
+            assert_eq!(cell.look(), expected, "keeps the first: {keeps_first}");
+            drop(kept);
+        }
     }
 }

@@ -17,7 +17,7 @@ use std::hash::BuildHasherDefault;
 use std::time::Instant;
 
 use super::arena::{Arena, Id, Link, Linked, List};
-use super::parts::Prehashed;
+use super::parts::{Ending, Prehashed};
 pub(crate) use super::parts::{Key, Parts, Settings, Wake};
 use super::stats::{CloseReason, PoolStats};
 
@@ -474,12 +474,13 @@ impl<P: Parts> Core<P> {
         full.then_some((CloseReason::PoolFull, release))
     }
 
-    /// The connection of this unit, or (without a reason) its dial, has ended, and the socket is closed.
+    /// The connection of this unit, or its dial, has ended, and the socket is closed.
     #[must_use = "a victim must be closed and settled"]
-    pub(crate) fn discard(&mut self, unit: UnitId, reason: Option<CloseReason>) -> Option<Victim<P::Conn>> {
-        match reason {
-            Some(reason) => self.count_closed(unit.0, reason),
-            None => self.count(self.units[unit.0].filed, |stats| stats.dial_failures += 1),
+    pub(crate) fn discard(&mut self, unit: UnitId, ending: Ending) -> Option<Victim<P::Conn>> {
+        match ending {
+            Ending::Unused => {}
+            Ending::DialFailed => self.count(self.units[unit.0].filed, |stats| stats.dial_failures += 1),
+            Ending::Closed(reason) => self.count_closed(unit.0, reason),
         }
         self.settle(Settle::Release(unit))
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::core::{
     Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Sitting, Ticket, Turn, UnitId, Victim, Wake,
 };
+use super::parts::Ending;
 use super::stats::CloseReason;
 
 pub(super) struct Numbers;
@@ -175,11 +176,11 @@ impl Script {
                 String::new()
             }
             (Hand::Dial(unit), "fails") => {
-                let next = self.core.discard(unit, None);
+                let next = self.core.discard(unit, Ending::DialFailed);
                 self.closing(next)
             }
             (Hand::Conn { unit, .. }, "drops") => {
-                let next = self.core.discard(unit, Some(CloseReason::Failed));
+                let next = self.core.discard(unit, Ending::Closed(CloseReason::Failed));
                 self.closing(next)
             }
             (Hand::Conn { unit, conn, .. }, "puts") => {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Checkout, Core, Grant, Settings, Turn};
 use super::core_script::{Bell, NO_LIMITS, Numbers, limits, script};
+use super::parts::Ending;
 use super::stats::CloseReason;
 
 #[test]
@@ -527,7 +528,7 @@ fn endpoints_that_are_empty_are_forgotten() {
         let Checkout::Granted(Grant::Permit { unit }) = get(&mut core) else { panic!("the pool is empty") };
         let Checkout::Queued(ticket) = get(&mut core) else { panic!("the pool is full") };
         assert!(matches!(core.cancel(ticket, now, 0), Turn::Cancelled));
-        assert!(core.discard(unit, None).is_none());
+        assert!(core.discard(unit, Ending::Unused).is_none());
         assert!(core.is_blank());
         core.audit();
         if number == 500 {

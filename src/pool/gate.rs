@@ -7,7 +7,6 @@
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::LocalKey;
@@ -16,8 +15,10 @@ use std::time::{Duration, Instant};
 use super::core::{
     Checkout, Core, Grant, Idle, Key, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
 };
+use super::parts::Ending;
 use super::reaper::Reaper;
 use super::stats::{CloseReason, PoolStats};
+use crate::contain::contain;
 use crate::error::Bound;
 use crate::net::abort::AbortCell;
 use crate::observe::is_telling;
@@ -38,7 +39,7 @@ pub(crate) trait Pooled: Send + 'static {
     /// It is about to be closed, for that reason.
     fn ends(&mut self, reason: CloseReason);
 
-    /// It is closed because the pool is full, as were so many so far, this one included.
+    /// It is closed because the pool is full, as were so many of its key so far, this one included.
     fn is_surplus(&self, count: u64);
 }
 
@@ -126,8 +127,8 @@ impl<K: Key, C> Gate<K, C> {
             (act(&mut core), core.take_forgotten())
         };
         if !forgotten.is_empty() {
-            // Whatever it panics with, what was decided is still to be done.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(forgotten)));
+            // Even if that panics, what was decided is still to be done.
+            contain(|| drop(forgotten));
         }
         result
     }
@@ -268,7 +269,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
 
     fn hold(self: &Arc<Self>, grant: Grant<C>) -> Held<K, C> {
         match grant {
-            Grant::Permit { unit } => Held::Permit(Permit { unit: self.own(unit, None) }),
+            Grant::Permit { unit } => Held::Permit(Permit { unit: self.own(unit, Ending::Unused) }),
             Grant::Conn(idle) => {
                 let (lease, suspect) = self.lease(idle);
                 Held::Lease(lease, suspect)
@@ -278,12 +279,12 @@ impl<K: Key, C: Pooled> Gate<K, C> {
 
     fn lease(self: &Arc<Self>, idle: Idle<C>) -> (Lease<K, C>, bool) {
         let Idle { unit, conn, since, suspect } = idle;
-        let unit = self.own(unit, Some(CloseReason::Failed));
+        let unit = self.own(unit, Ending::Closed(CloseReason::Failed));
         (Lease { conn, since: Some(since), unit }, suspect)
     }
 
-    fn own(self: &Arc<Self>, id: UnitId, reason: Option<CloseReason>) -> Unit<K, C> {
-        Unit { gate: Arc::clone(self), id: Some(id), reason }
+    fn own(self: &Arc<Self>, id: UnitId, ending: Ending) -> Unit<K, C> {
+        Unit { gate: Arc::clone(self), id: Some(id), ending }
     }
 
     /// Looks at a connection that sat idle; a dead one is replaced without the caller's notice.
@@ -308,9 +309,9 @@ impl<K: Key, C: Pooled> Gate<K, C> {
 
     /// Closes connections and settles their units, all of them also when closing one panics.
     pub(super) fn bury(&self, victims: impl IntoIterator<Item = Victim<C>>) {
-        let mut rest = Rest { gate: self, victims: victims.into_iter() };
-        for victim in rest.victims.by_ref() {
-            self.bury_one(victim);
+        for victim in victims {
+            // What a transport of the caller's panics with is not for whoever happens to close it.
+            contain(|| self.bury_one(victim));
         }
     }
 
@@ -327,9 +328,10 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     #[cold]
-    fn bury_refused(&self, victim: Victim<C>, count: u64) {
-        if victim.reason == CloseReason::PoolFull {
-            victim.conn.is_surplus(count);
+    fn bury_refused(&self, victim: Victim<C>, surplus: u64) {
+        // Who wants none kept needs no telling that there is no room.
+        if victim.reason == CloseReason::PoolFull && self.settings.idle_limit != Some(0) {
+            victim.conn.is_surplus(surplus);
         }
         self.bury([victim]);
     }
@@ -365,7 +367,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             reaper.end();
         }
         for handle in running {
-            handle.abort();
+            // A transport of the caller's may panic; the others are to be reached all the same.
+            contain(|| handle.abort());
         }
         self.bury(victims);
     }
@@ -477,14 +480,14 @@ struct Unit<K: Key, C: Pooled> {
     gate: Arc<Gate<K, C>>,
     /// Taken out when the unit goes somewhere else than to its end.
     id: Option<UnitId>,
-    /// Why the connection is closed; `None` while there has been none.
-    reason: Option<CloseReason>,
+    /// What became of it, should it be dropped now.
+    ending: Ending,
 }
 
 impl<K: Key, C: Pooled> Drop for Unit<K, C> {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
-        let victim = self.gate.locked(|core| core.discard(id, self.reason));
+        let victim = self.gate.locked(|core| core.discard(id, self.ending));
         self.gate.bury(victim);
     }
 }
@@ -504,20 +507,6 @@ impl<K: Key, C: Pooled> Drop for Settler<'_, K, C> {
     fn drop(&mut self) {
         let next = self.settle.take().and_then(|settle| self.gate.locked(|core| core.settle(settle)));
         self.gate.bury(next);
-    }
-}
-
-/// Victims not yet reached; dropped early, by a panic, it buries them.
-struct Rest<'a, K: Key, C: Pooled, I: Iterator<Item = Victim<C>>> {
-    gate: &'a Gate<K, C>,
-    victims: I,
-}
-
-impl<K: Key, C: Pooled, I: Iterator<Item = Victim<C>>> Drop for Rest<'_, K, C, I> {
-    fn drop(&mut self) {
-        for victim in self.victims.by_ref() {
-            self.gate.bury_one(victim);
-        }
     }
 }
 
@@ -556,29 +545,29 @@ impl<K: Key, C: Pooled> Lease<K, C> {
         let now = Instant::now();
         let refused = {
             let mut core = unit.gate.core.lock();
-            core.checkin(id, conn, now, keep_until).map_err(|victim| (core.count_of(victim.reason), victim))
+            core.checkin(id, conn, now, keep_until).map_err(|victim| (core.surplus(id), victim))
         };
-        if let Err((count, victim)) = refused {
-            unit.gate.bury_refused(victim, count);
+        if let Err((surplus, victim)) = refused {
+            unit.gate.bury_refused(victim, surplus);
         }
     }
 
     /// Closes the connection for that reason, and gives its unit back.
     pub(crate) fn discard(mut self, reason: CloseReason) {
-        self.unit.reason = Some(reason);
+        self.unit.ending = Ending::Closed(reason);
         self.conn.ends(reason);
     }
 
     /// Closes the connection and keeps its unit, to open another in its place.
     pub(crate) fn renew(mut self, reason: CloseReason) -> Permit<K, C> {
-        self.unit.reason = Some(reason);
+        self.unit.ending = Ending::Closed(reason);
         let since = self.since;
         let mut unit = self.close(reason);
         if let Some(id) = unit.id {
             let since = since.unwrap_or_else(Instant::now);
             unit.gate.core.lock().renew(id, since, reason);
         }
-        unit.reason = None;
+        unit.ending = Ending::Unused;
         Permit { unit }
     }
 
@@ -597,8 +586,9 @@ pub(crate) struct Permit<K: Key, C: Pooled> {
 }
 
 impl<K: Key, C: Pooled> Permit<K, C> {
-    /// The cell by which the dial, and later the connection, can be interrupted.
-    pub(crate) fn abort_cell(&self) -> Arc<AbortCell> {
+    /// From here on there is a dial. The cell is that by which it, and later the connection, can be interrupted.
+    pub(crate) fn begin_dial(&mut self) -> Arc<AbortCell> {
+        self.unit.ending = Ending::DialFailed;
         match self.unit.id {
             Some(id) => self.unit.gate.core.lock().abort_of(id),
             None => Arc::new(AbortCell::new()),
@@ -618,7 +608,7 @@ impl<K: Key, C: Pooled> Permit<K, C> {
                 reaper.start(gate);
             }
         }
-        self.unit.reason = Some(CloseReason::Failed);
+        self.unit.ending = Ending::Closed(CloseReason::Failed);
         let mut lease = Lease { conn, since: None, unit: self.unit };
         lease.conn.begin_use(None);
         lease

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::stats::{CloseReason, PoolStats};
-use super::{Core, Endpoint, Filed, Id, Key, Link, List, Parts, State, Victim, WaiterTurn, Wake};
+use super::{Core, Endpoint, Filed, Id, Key, Link, List, Parts, State, UnitId, Victim, WaiterTurn, Wake};
 
 /// A key that is remembered, with its counts, until `unpin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +109,9 @@ impl<P: Parts> Core<P> {
         self.count_for(key, |stats| stats.replayed += 1);
     }
 
-    pub(crate) fn count_of(&self, reason: CloseReason) -> u64 {
-        self.stats.closed(reason)
+    /// How many connections of this one's key were closed because the pool was full, as far as is remembered.
+    pub(crate) fn surplus(&self, unit: UnitId) -> u64 {
+        self.filed[self.units[unit.0].filed].stats.closed(CloseReason::PoolFull)
     }
 
     pub(crate) fn stats(&self) -> PoolStats {

@@ -3,6 +3,8 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use super::stats::CloseReason;
+
 /// The types a pool is made of.
 pub(crate) trait Parts {
     /// What a connection is filed under: two requests with equal keys may share connections.
@@ -33,6 +35,16 @@ impl Key for (u8, u8) {
 /// Wakes the thread that waits on a ticket. Called under the pool's lock.
 pub(crate) trait Wake {
     fn wake(&self);
+}
+
+/// What became of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Nothing was dialed.
+    Unused,
+    DialFailed,
+    /// A connection was there, and was closed for that reason.
+    Closed(CloseReason),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 //! It is there while any connection is open, holds the pool weakly, and sleeps in between. Sockets are looked at
 //! without the lock; what is found closed is taken out only if it has not been used meanwhile.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(test)]
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::core::Key;
 use super::gate::{Gate, Pooled};
 use super::key::verdict;
+use crate::contain::contain;
 use crate::observe;
 use crate::sync::{Condvar, Mutex, wait_until};
 
@@ -94,12 +94,9 @@ impl Reaper {
 fn run<K: Key, C: Pooled>(gate: &Weak<Gate<K, C>>, every: Duration, bell: &Bell) {
     while bell.sleep(every) {
         let Some(gate) = gate.upgrade() else { return };
-        // A transport of the caller's may panic as it is closed, and with something that panics as it is dropped. Its
-        // unit is back all the same.
-        match catch_unwind(AssertUnwindSafe(|| gate.reap())) {
-            Ok(false) => return,
-            Ok(true) => {}
-            Err(panic) => std::mem::forget(panic),
+        // A transport of the caller's may panic as it is closed. Its unit is back all the same.
+        if contain(|| gate.reap()) == Some(false) {
+            return;
         }
     }
     if let Some(reaper) = gate.upgrade().as_ref().and_then(|gate| gate.reaper()) {

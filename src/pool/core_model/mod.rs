@@ -22,6 +22,7 @@ mod tests {
             14 => (0..6u8).prop_map(Op::Checkout),
             12 => who().prop_map(Op::Opened),
             2 => who().prop_map(Op::DialFailed),
+            1 => who().prop_map(Op::NotDialed),
             12 => (who(), proptest::option::weighted(0.2, 0..8u64), any::<bool>())
                 .prop_map(|(who, keep, late)| Op::Checkin { who, keep, late }),
             2 => who().prop_map(Op::Discard),

@@ -1,5 +1,6 @@
 //! The same rules again, naively: one thread, plain vectors, every question answered by a scan.
 
+use super::super::parts::Ending;
 use super::super::stats::{CloseReason, PoolStats};
 
 pub(super) type Key = (u8, u8);
@@ -352,10 +353,11 @@ impl Model {
         }
     }
 
-    pub(super) fn discard(&mut self, number: u32, reason: Option<CloseReason>) -> Option<Gone> {
-        match reason {
-            Some(reason) => self.note_closing(number, reason),
-            None => self.note(self.key_of(number), |did| did.dial_failures += 1),
+    pub(super) fn discard(&mut self, number: u32, ending: Ending) -> Option<Gone> {
+        match ending {
+            Ending::Unused => {}
+            Ending::DialFailed => self.note(self.key_of(number), |did| did.dial_failures += 1),
+            Ending::Closed(reason) => self.note_closing(number, reason),
         }
         self.settle(How::Release, number)
     }

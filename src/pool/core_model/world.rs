@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::core::{
     Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
 };
+use super::super::parts::Ending;
 use super::super::stats::CloseReason;
 use super::model::{Given, Gone, How, KEYS, Key, Model, Rules, index};
 
@@ -16,6 +17,7 @@ pub(crate) enum Op {
     Checkout(u8),
     Opened(usize),
     DialFailed(usize),
+    NotDialed(usize),
     /// `late` gives a time from before the last operation: threads read the clock on their own (row C69).
     Checkin {
         who: usize,
@@ -126,10 +128,11 @@ impl World {
         match op {
             Op::Checkout(number) => self.checkout((number / 2, number % 2)),
             Op::Opened(who) => self.with_dial(who, World::opened),
-            Op::DialFailed(who) => self.with_dial(who, |world, hand| world.discard(hand, None)),
+            Op::DialFailed(who) => self.with_dial(who, |world, hand| world.discard(hand, Ending::DialFailed)),
+            Op::NotDialed(who) => self.with_dial(who, |world, hand| world.discard(hand, Ending::Unused)),
             Op::Checkin { who, keep, late } => self.with_conn(who, |world, hand| world.checkin(hand, keep, late)),
             Op::Discard(who) => {
-                self.with_conn(who, |world, hand| world.discard(hand, Some(CloseReason::NotReusable)));
+                self.with_conn(who, |world, hand| world.discard(hand, Ending::Closed(CloseReason::NotReusable)));
             }
             Op::Renew(who) => self.with_conn(who, World::renew),
             Op::ReplaceDead(who) => self.with_conn(who, World::replace_dead),
@@ -284,10 +287,10 @@ impl World {
         }
     }
 
-    fn discard(&mut self, hand: Hand, reason: Option<CloseReason>) {
+    fn discard(&mut self, hand: Hand, ending: Ending) {
         self.hang_up(&hand);
-        let real = self.core.discard(hand.unit, reason);
-        let expected = self.model.discard(hand.place, reason);
+        let real = self.core.discard(hand.unit, ending);
+        let expected = self.model.discard(hand.place, ending);
         self.close_all(real.into_iter().collect(), expected.into_iter().collect(), None);
     }
 
