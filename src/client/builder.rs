@@ -12,6 +12,7 @@ use super::urlencoded;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
 use crate::response::Response;
+use crate::retry::Retry;
 use crate::time::{Deadline, Timeout};
 use crate::url::{InvalidUrl, Origins, Url};
 
@@ -215,13 +216,17 @@ impl RequestBuilder {
     }
 }
 
-/// By when a request has to have ended, counted from now; if it may be sent.
+/// The beginning of a call: by when it has to have ended, if it may be sent.
 pub(super) fn ready(request: &mut Request, policy: &Policy) -> Result<Deadline> {
     if policy.route.detached.load(Ordering::Relaxed) {
         return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
     }
     // What middleware and hooks add is none of the caller's.
     request.own_headers |= !request.headers.is_empty();
+    let retry = request.options().and_then(|options| options.retry.as_ref()).or(policy.retry.as_ref());
+    if let Some(budget) = retry.and_then(Retry::shared_budget) {
+        budget.deposit();
+    }
     Ok(request.timeout.as_ref().unwrap_or(&policy.timeout).deadline())
 }
 

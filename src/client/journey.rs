@@ -40,7 +40,6 @@ pub(super) fn send(
     deadline: Deadline,
 ) -> Result<Response> {
     let mut journey = Journey::new(engine, policy, &mut request, deadline);
-    journey.deposit();
     // One answer after the other, each in its place until it is known to be the last: moving them costs.
     loop {
         let extra = match journey.begin() {

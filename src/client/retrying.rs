@@ -27,13 +27,6 @@ impl Journey<'_> {
         self.retries.as_deref().or_else(own).or(self.policy.retry.as_ref())
     }
 
-    /// Each call adds to what may be tried again.
-    pub(super) fn deposit(&self) {
-        if let Some(budget) = self.retry().and_then(Retry::shared_budget) {
-            budget.deposit();
-        }
-    }
-
     /// After a failure: waits for the next try, or answers with the error.
     #[cold]
     pub(super) fn again_after(&mut self, error: Error) -> Result<()> {
@@ -47,8 +40,8 @@ impl Journey<'_> {
         let cause = RetryCause::Error { kind, phase, maybe_processed };
         let retry = retry.increment(&self.request.method, &self.request.url, cause);
         let wait = wait_before(&retry);
-        if retry.is_exhausted() || !may_wait(self.deadline, wait) || !take_from_budget(&retry) || self.rewind().is_err()
-        {
+        let gives_up = retry.is_exhausted() || !may_wait(self.deadline, wait) || self.rewind().is_err();
+        if gives_up || !take_from_budget(&retry) {
             self.retries = Some(Box::new(retry));
             return Err(error);
         }
@@ -122,9 +115,8 @@ impl Journey<'_> {
 /// Tells who listens that a request is sent again, unless it was redirected.
 pub(super) fn announce(engine: &Engine, request: &Request, retry: &Retry, wait: Duration) {
     let is_redirect = |cause: &RetryCause| matches!(cause, RetryCause::Redirect { .. });
-    let tries = retry.history().iter().filter(|past| !is_redirect(past.cause())).count();
     if let Some(cause) = retry.history().last().map(Attempt::cause).filter(|cause| !is_redirect(cause)) {
-        let (origin, attempt) = (request.url.origin(), u32::try_from(tries).unwrap_or(u32::MAX));
+        let (origin, attempt) = (request.url.origin(), retry.again());
         engine.observer.retrying(&Retrying { origin, method: &request.method, attempt, wait, cause });
     }
 }

@@ -81,6 +81,9 @@ pub struct Retry {
     raise_on_status: bool,
     sensitive: Arc<[Box<str>]>,
     budget: Option<RetryBudget>,
+    /// How often a request was sent again, and how often it was redirected.
+    again: u32,
+    followed: u32,
     history: Vec<Attempt>,
 }
 
@@ -192,6 +195,8 @@ impl Retry {
             raise_on_status: true,
             sensitive: Arc::new([]),
             budget: None,
+            again: 0,
+            followed: 0,
             history: Vec::new(),
         }
     }
@@ -418,6 +423,8 @@ impl Retry {
         let of_kind = count.is_some_and(take);
         let of_all = take(&mut next.total);
         next.exhausted |= !(of_kind && of_all);
+        let made = if matches!(cause, RetryCause::Redirect { .. }) { &mut next.followed } else { &mut next.again };
+        *made = made.saturating_add(1);
         let (method, url, waited) = (method.clone(), url.clone().without_fragment(), Duration::ZERO);
         if next.history.len() >= REMEMBERED {
             next.history.remove(0);
@@ -439,9 +446,7 @@ impl Retry {
     /// The same without what redirects have taken since `before`.
     pub(crate) fn without_redirects(&self, before: Option<&Retry>) -> Retry {
         let Some(before) = before else { return self.clone() };
-        let since = self.history.iter().skip(before.history.len());
-        let followed = since.filter(|past| matches!(past.cause, RetryCause::Redirect { .. })).count();
-        let followed = u32::try_from(followed).unwrap_or(u32::MAX);
+        let followed = self.followed.saturating_sub(before.followed);
         let total = match self.total {
             RetryCount::AtMost(left) => RetryCount::AtMost(left.saturating_add(followed)),
             total => total,
@@ -455,6 +460,11 @@ impl Retry {
             last.waited = wait;
         }
         self
+    }
+
+    /// How often a request was sent again, redirects aside.
+    pub(crate) fn again(&self) -> u32 {
+        self.again
     }
 
     /// Redirects are the answer.

@@ -1,7 +1,7 @@
 //! What a listener is told, and what it may do.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use std::time::Duration;
 use hostpool::observe::{
     Acquired, Answered, Closed, Dialed, Dialing, Redirecting, Released, Retrying, Waited, Waiting, WaitsForItself,
 };
-use hostpool::{ConnectionPool, ErrorKind, Listener, Phase, PoolManager, Retry, Session};
+use hostpool::{ConnectionPool, ErrorKind, Listener, Phase, PoolManager, Retry, RetryCount, Session};
 
-use crate::support::{PATIENCE, Server, Step, answers, eventually, ok, refusing};
+use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok, refusing};
 
 /// Notes events down as lines; connections by the order in which they were first heard of.
 #[derive(Clone, Default)]
@@ -514,4 +514,110 @@ fn a_listener_may_panic() {
     let pool = ConnectionPool::builder(&format!("http://{address}")).limit(1).listener(Panics).build().unwrap();
     assert_eq!(pool.get("/").send().unwrap_err().kind(), &ErrorKind::Connect);
     assert_eq!(pool.stats().open, 0);
+}
+
+/// A dial ends for whoever heard of its beginning, also where the caller's dialer panics.
+#[test]
+fn a_dialer_that_panics() {
+    #[derive(Debug)]
+    struct Panics;
+
+    impl hostpool::Dialer for Panics {
+        fn dial(
+            &self,
+            _: &hostpool::Target<'_>,
+            _: &hostpool::DialContext<'_>,
+        ) -> hostpool::Result<Box<dyn hostpool::Transport>> {
+            resume_unwind(Box::new("on purpose"))
+        }
+    }
+
+    let notes = Notes::default();
+    let pool = ConnectionPool::builder("http://127.0.0.1:1").dialer(Panics).listener(notes.clone()).build().unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| pool.get("/").send())).is_err());
+    assert_eq!(notes.take(), ["1 dialing", "1 not dialed: Custom"]);
+    assert_eq!((pool.stats().open, pool.stats().dial_failures), (0, 1));
+}
+
+/// More tries than a history has.
+#[test]
+fn the_number_of_a_try() {
+    let busy = b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n";
+    let mut script: Vec<_> = (0..300).flat_map(|_| answer(busy)).collect();
+    script.extend(answer(ok("fine")));
+    let server = Server::new(vec![script]);
+    let notes = Notes::default();
+    let retry = Retry::new(RetryCount::Unlimited).status_forcelist([503]);
+    let builder = ConnectionPool::builder(&server.url("")).listener(notes.clone());
+    get(&builder.retries(retry).build().unwrap(), "/");
+    let told = notes.take();
+    let last = told.iter().rfind(|line| line.contains("try")).unwrap();
+    assert!(last.starts_with("GET, try 300 in"), "{last}");
+}
+
+/// Uses its own client once it is told of an answer.
+struct Pushing {
+    notes: Notes,
+    push: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Listener for Pushing {
+    fn dialing(&self, event: &Dialing<'_>) {
+        self.notes.dialing(event);
+    }
+
+    fn acquired(&self, event: &Acquired<'_>) {
+        self.notes.acquired(event);
+    }
+
+    fn answered(&self, _: &Answered<'_>) {
+        let push = self.push.lock().unwrap().take();
+        if let Some(push) = push {
+            push();
+        }
+        self.notes.note_wait("pushed");
+    }
+
+    fn released(&self, event: &Released<'_>) {
+        self.notes.released(event);
+    }
+
+    fn closed(&self, event: &Closed<'_>) {
+        self.notes.closed(event);
+    }
+}
+
+/// Of what is opened nobody is told without being told of its end, and the other way round, also where a listener uses
+/// the client that it listens to.
+#[test]
+fn what_a_listener_does_to_connections() {
+    type Act = fn(&ConnectionPool);
+    let table: [(&str, Act, &[&str]); 2] = [
+        (
+            "it opens one, and nobody hears of it",
+            |pool| get(pool, "/inside"),
+            &["3 dialing", "3 acquired", "pushed", "3 released", "3 closed after 1: PoolClosed"],
+        ),
+        (
+            "it closes those that are idle, and hears of it when it is done",
+            |pool| pool.clear(),
+            &["2 acquired again", "pushed", "1 closed after 1: Retired", "2 released", "2 closed after 2: Retired"],
+        ),
+    ];
+    for (row, act, expected) in table {
+        let server = steady();
+        let pushing = Arc::new(Pushing { notes: Notes::default(), push: Mutex::default() });
+        let pool = ConnectionPool::builder(&server.url("")).maxsize(3).listener(pushing.clone()).build().unwrap();
+        let two = [(); 2].map(|()| pool.get("/").send().unwrap());
+        two.into_iter().for_each(|response| drop(response.text().unwrap()));
+        if row.starts_with("it opens") {
+            pool.clear();
+        }
+        let own = pool.clone();
+        *pushing.push.lock().unwrap() = Some(Box::new(move || act(&own)));
+        pushing.notes.take();
+        get(&pool, "/");
+        drop(pool);
+        assert_eq!(pushing.notes.take(), expected, "{row}");
+    }
 }

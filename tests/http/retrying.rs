@@ -1,9 +1,14 @@
 //! What is tried again, and what must not be.
 
+use std::io::{self, Read, Seek, SeekFrom};
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hostpool::{ErrorKind, Jitter, Method, PoolManager, Retry, RetryBudget, RetryCount, Session, Timeout};
+use hostpool::{
+    Body, ConnectionPool, ErrorKind, Jitter, Method, PoolManager, Retry, RetryBudget, RetryCount, Session, Timeout,
+};
 
 use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, header, ok};
 use crate::{broken, headers};
@@ -196,4 +201,67 @@ fn a_303_takes_the_pools_content_fields_off() {
     http.post(server.url("/")).data("{}").send().unwrap();
     let requests = server.seen.requests();
     assert_eq!(header(&requests[1], "content-type"), None, "{requests:#?}");
+}
+
+/// However often a download goes on, it is one call, and adds to the budget once.
+#[test]
+fn a_download_is_one_call_for_the_budget() {
+    let server = Server::with(|_| broken("200 OK\r\nContent-Length: 10", "half"));
+    let budget = RetryBudget::new(2).per_hundred_calls(100);
+    let folder = tempfile::tempdir().unwrap();
+    let request = Session::new().get(server.url("/")).retries(Retry::new(20).budget(&budget));
+    assert!(request.download(folder.path().join("file")).is_err());
+    assert_eq!((server.seen.requests().len(), budget.left()), (3, 0));
+}
+
+/// A reader that goes to its start once, and not again.
+struct Once(bool);
+
+impl Read for Once {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        buf.fill(b'x');
+        Ok(buf.len())
+    }
+}
+
+impl Seek for Once {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match to {
+            SeekFrom::End(_) => Ok(LONG),
+            SeekFrom::Current(_) => Ok(0),
+            SeekFrom::Start(at) if !mem::replace(&mut self.0, true) => Ok(at),
+            SeekFrom::Start(_) => Err(io::Error::other("not again")),
+        }
+    }
+}
+
+/// More than is sent at once.
+const LONG: u64 = 300_000;
+
+/// What cannot be tried takes nothing from the budget.
+#[test]
+fn a_body_that_does_not_go_back_takes_no_try() {
+    let server = Server::with(|_| vec![Step::Head]);
+    let budget = RetryBudget::new(5);
+    let pool = ConnectionPool::builder(&server.url("")).retries(Retry::new(3).budget(&budget)).build().unwrap();
+    pool.put("/").data(Body::seekable(Once(false))).send().unwrap_err();
+    assert_eq!((budget.left(), pool.stats().created, server.seen.accepted()), (5, 1, 1));
+}
+
+/// What cannot be sent once more is neither counted as sent nor as dialed.
+#[test]
+fn a_body_that_cannot_be_made_again_is_not_replayed() {
+    let server = Server::with(|_| vec![Step::Request, Step::Send(ok("fine")), Step::Head]);
+    let pool = ConnectionPool::builder(&server.url("")).retries(0).build().unwrap();
+    pool.get("/").send().unwrap().text().unwrap();
+    let made = AtomicUsize::new(0);
+    let make = move || -> io::Result<Box<dyn Read + Send>> {
+        match made.fetch_add(1, Ordering::SeqCst) {
+            0 => Ok(Box::new(io::repeat(b'x').take(LONG))),
+            _ => Err(io::Error::other("not again")),
+        }
+    };
+    let error = pool.put("/").data(Body::factory(make, LONG)).send().unwrap_err();
+    let stats = pool.stats();
+    assert_eq!((stats.dial_failures, stats.replayed, stats.open, pool.num_requests()), (0, 0, 0, 2), "{error}");
 }
