@@ -81,15 +81,12 @@ impl TlsConfig {
         self.0.id
     }
 
-    /// Fails if there can be no TLS at all. Asked before anything is dialled, so that nobody is connected to in vain.
-    #[cfg(feature = "rustls")]
-    pub(crate) fn check(&self) -> Result<()> {
-        self.client().map(|_| ())
-    }
-
-    #[cfg(not(feature = "rustls"))]
-    pub(crate) fn check(&self) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported("https needs the feature rustls"), Phase::Prepare))
+    /// Fails if there is no TLS. Asked before anything is dialled, so that nobody is connected to in vain.
+    pub(crate) fn check() -> Result<()> {
+        match cfg!(feature = "rustls") {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Unsupported("https needs the feature rustls"), Phase::Prepare)),
+        }
     }
 
     /// Makes a TLS connection to `origin` over `inner`: the handshake, under `wait`.
@@ -105,7 +102,7 @@ impl TlsConfig {
 
     #[cfg(not(feature = "rustls"))]
     pub(crate) fn wrap(&self, inner: Box<dyn Transport>, _: &Origin, _: &Wait<'_>) -> Result<Box<dyn Transport>> {
-        self.check().map(|()| inner)
+        TlsConfig::check().map(|()| inner)
     }
 
     #[cfg(feature = "rustls")]
