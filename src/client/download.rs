@@ -32,7 +32,8 @@ impl RequestBuilder {
     /// A download that breaks off goes on where it was, if there are [retries](Self::retries) for it: the rest is asked
     /// for by its range, on condition that the file on the server is still the same (`Range` and `If-Range`, RFC 9110,
     /// sections 14.2 and 13.1.5). Where that cannot be told, or the server sends all of it, it begins anew. Each such
-    /// try counts as one of the kind [`read`](crate::Retry::read). The body is asked for without a content coding.
+    /// try counts as one of the kind [`read`](crate::Retry::read). The body is asked for without a content coding, and
+    /// one that is coded all the same is saved as it came.
     ///
     /// A status from 400 is an error; the file at `path` stays as it was then, as with any other. Errors as
     /// [`send`](Self::send) and `save_to` do, and if the request is no `GET`, has a body or asks for a range itself.
@@ -133,6 +134,7 @@ impl<'a> Download<'a> {
         }
         let (before, part) = (self.done, content_range(response.headers()));
         let part = part.filter(|_| response.status() == StatusCode::PARTIAL_CONTENT);
+        self.source.length = self.source.length.or(part.and_then(|part| part.whole));
         let done = &mut self.done;
         response.copy_to_with(file, |now, _| *done = before + now)?;
         match part {
@@ -168,10 +170,12 @@ impl<'a> Download<'a> {
     fn goes_on(&self, response: &Response) -> bool {
         response.status() == StatusCode::PARTIAL_CONTENT
             && self.done > 0
-            && content_range(response.headers()).is_some_and(|Part { start, whole, .. }| {
-                let lengths = [whole, self.source.length];
-                let known = lengths.iter().flatten().count();
-                start == self.done && known > 0 && (known == 1 || lengths[0] == lengths[1])
+            && content_range(response.headers()).is_some_and(|Part { start, end, whole }| {
+                let length = match (whole, self.source.length) {
+                    (Some(one), Some(other)) => (one == other).then_some(one),
+                    (one, other) => one.or(other),
+                };
+                start == self.done && length.is_some_and(|length| end <= length)
             })
             && self.source.is_of(response)
     }

@@ -79,6 +79,18 @@ fn going_on() {
             Ok("again"),
         ),
         (
+            "a part of who knows what, that is longer",
+            vec![cut(TAG, "01234"), part("5-14/*", TAG, "56789abcde"), whole("", "again")],
+            &["-", "5", "-"],
+            Ok("again"),
+        ),
+        (
+            "parts of two lengths",
+            vec![cut_chunks("01234"), part("5-7/10", TAG, "567"), part("8-11/12", TAG, "89ab"), whole("", "again")],
+            &["-", "5", "8", "-"],
+            Ok("again"),
+        ),
+        (
             "a part of another",
             vec![cut(TAG, "01234"), part("5-9/10", "ETag: \"v2\"\r\n", "56789"), whole("", "again")],
             &["-", "5", "-"],
@@ -124,6 +136,12 @@ fn going_on() {
 fn cut_part(range: &str, body: &str) -> Vec<Step> {
     let head = format!("HTTP/1.1 206 Partial\r\nContent-Range: bytes {range}\r\nContent-Length: 8\r\n{TAG}\r\n");
     vec![Step::Request, Step::Send((head + body).into())]
+}
+
+/// A body whose length nobody knows.
+fn cut_chunks(body: &str) -> Vec<Step> {
+    let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n{TAG}\r\n");
+    vec![Step::Request, Step::Send(format!("{head}{:x}\r\n{body}\r\n", body.len()).into())]
 }
 
 fn by_session(url: &str) -> RequestBuilder {
