@@ -104,7 +104,11 @@ impl Session {
     /// Sends a request that was made before, here or by the `http` crate. Errors as [`RequestBuilder::send`] does.
     pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
         let engine = self.connector.engine();
-        let url = |text| Ok(Sealed::into_url(text, &engine.origins, self.policy.base_url.as_ref())?);
+        let url = |text: String| {
+            // A URI that begins so is a path, and no reference that names a host: `http` has read it as one.
+            let text = if text.starts_with("//") { format!("/.{text}") } else { text };
+            Ok(Sealed::into_url(text, &engine.origins, self.policy.base_url.as_ref())?)
+        };
         RequestBuilder::new(engine, &self.policy, Executable::into_request(request, url)).send()
     }
 
