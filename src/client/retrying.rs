@@ -68,7 +68,8 @@ impl Journey<'_> {
         }
         let retry = retry.increment(method, &self.request.url, RetryCause::Status(head.status));
         let wait = retry.clamp(asked).filter(|wait| !wait.is_zero()).unwrap_or_else(|| wait_before(&retry));
-        if retry.is_exhausted() || !may_wait(self.deadline, wait) || !take_from_budget(&retry) {
+        let gives_up = retry.is_exhausted() || !may_wait(self.deadline, wait) || self.rewind().is_err();
+        if gives_up || !take_from_budget(&retry) {
             return match retry.raises_status(head.status) {
                 true => self.give_up(retry, ErrorKind::Status(head.status)),
                 false => Next::Done,

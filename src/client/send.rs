@@ -80,7 +80,7 @@ impl<'a> Hop<'a> {
                     let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
                     let again = self.may_replay() && replay::decide(&self.attempt(&lease, sent, trace, end));
                     // An answer in hand is worth more than a body that turns out to go back nowhere.
-                    if !again || self.request.body.rewind().is_err() {
+                    if !again || self.restart().is_err() {
                         self.tell(&lease, received.head.status);
                         return Ok(Answered { received, sent, lease, buffers, deadline: self.deadline });
                     }
@@ -92,7 +92,7 @@ impl<'a> Hop<'a> {
                     left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
                     let end = end_of(&error, trace);
                     let again = self.may_replay() && replay::decide(&self.attempt(&lease, sent, trace, end));
-                    (!again).then_some(error)
+                    if again { self.restart().err() } else { Some(error) }
                 }
             };
             self.policy.common.buffers.put(buffers);
@@ -109,16 +109,15 @@ impl<'a> Hop<'a> {
         self.engine.observer.answered(&observe::Answered { id, method, url, status });
     }
 
-    /// The request is sent again: the body goes back to its start, and a fresh connection takes the place of the dead.
-    fn renew(&mut self, lease: PoolLease) -> Result<PoolLease> {
-        if let Err(error) = self.request.body.rewind() {
-            lease.discard(CloseReason::PeerClosed);
-            return Err(Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_source(error));
-        }
-        if let Err(error) = self.prime() {
-            lease.discard(CloseReason::PeerClosed);
-            return Err(error);
-        }
+    /// The body goes back to its start.
+    fn restart(&mut self) -> Result<()> {
+        let rewound = self.request.body.rewind();
+        rewound.map_err(|error| Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_source(error))?;
+        self.prime()
+    }
+
+    /// The request is sent again: a fresh connection takes the place of the dead one.
+    fn renew(&self, lease: PoolLease) -> Result<PoolLease> {
         self.engine.gate.count_replay(&self.key);
         let permit = lease.renew(CloseReason::PeerClosed);
         self.engine.open(permit, &self.key, self.deadline, self.timeout())

@@ -235,6 +235,15 @@ impl Seek for Once {
     }
 }
 
+/// Makes a reader once, and not again.
+fn once() -> impl Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync {
+    let made = AtomicUsize::new(0);
+    move || match made.fetch_add(1, Ordering::SeqCst) {
+        0 => Ok(Box::new(io::repeat(b'x').take(LONG))),
+        _ => Err(io::Error::other("not again")),
+    }
+}
+
 /// More than is sent at once.
 const LONG: u64 = 300_000;
 
@@ -254,14 +263,27 @@ fn a_body_that_cannot_be_made_again_is_not_replayed() {
     let server = Server::with(|_| vec![Step::Request, Step::Send(ok("fine")), Step::Head]);
     let pool = ConnectionPool::builder(&server.url("")).retries(0).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
-    let made = AtomicUsize::new(0);
-    let make = move || -> io::Result<Box<dyn Read + Send>> {
-        match made.fetch_add(1, Ordering::SeqCst) {
-            0 => Ok(Box::new(io::repeat(b'x').take(LONG))),
-            _ => Err(io::Error::other("not again")),
-        }
-    };
-    let error = pool.put("/").data(Body::factory(make, LONG)).send().unwrap_err();
+    let error = pool.put("/").data(Body::factory(once(), LONG)).send().unwrap_err();
     let stats = pool.stats();
     assert_eq!((stats.dial_failures, stats.replayed, stats.open, pool.num_requests()), (0, 0, 0, 2), "{error}");
+}
+
+/// An answer in hand is worth more than a body that cannot be made again.
+#[test]
+fn an_answer_to_a_body_that_cannot_be_made_again() {
+    let late = "HTTP/1.1 408 Late\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::with(move |_| [answer(ok("fine")), answer(late)].concat());
+    let pool = ConnectionPool::builder(&server.url("")).retries(0).build().unwrap();
+    pool.get("/").send().unwrap().text().unwrap();
+    let result = pool.put("/").data(Body::factory(once(), LONG)).send();
+    assert_eq!(result.map(|response| response.status().as_u16()).map_err(|error| error.to_string()), Ok(408));
+
+    let busy = "HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno";
+    let server = Server::with(move |_| answers(busy));
+    let budget = RetryBudget::new(5);
+    let retry = Retry::new(3).status_forcelist([503]).raise_on_status(false).budget(&budget);
+    let pool = ConnectionPool::builder(&server.url("")).retries(retry).build().unwrap();
+    let result = pool.put("/").data(Body::seekable(Once(false))).send();
+    assert_eq!(result.map(|response| response.status().as_u16()).map_err(|error| error.to_string()), Ok(503));
+    assert_eq!((budget.left(), server.seen.requests().len()), (5, 1));
 }
