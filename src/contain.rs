@@ -9,3 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(crate) fn contain<R>(run: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(run)).map_err(mem::forget).ok()
 }
+
+/// Drops what may be the caller's, one after the other: two panics at once would end the process.
+pub(crate) fn let_go<T>(all: impl IntoIterator<Item = T>) {
+    for one in all {
+        contain(|| drop(one));
+    }
+}

@@ -8,6 +8,7 @@
 //! password, and no query of a URL is ever written to it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -350,7 +351,7 @@ thread_local! {
     static TOLD: Cell<Told> = const { Cell::new(Told::Nobody) };
 
     /// Of connections that were closed meanwhile it is told when that is done.
-    static LATER: RefCell<Vec<Ended>> = const { RefCell::new(Vec::new()) };
+    static LATER: RefCell<VecDeque<Ended>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// Whether the caller is told of something just now, and must not be kept waiting.
@@ -362,11 +363,14 @@ pub(crate) fn is_telling() -> bool {
 fn tell(whom: Told, tell: impl FnOnce()) {
     let outer = TOLD.replace(whom);
     contain(tell);
-    TOLD.set(outer);
     if outer == Told::Nobody {
-        let later = LATER.try_with(RefCell::take).unwrap_or_default();
-        later.into_iter().for_each(Ended::tell);
+        // One after the other, also those that are closed meanwhile.
+        TOLD.set(Told::Listener);
+        while let Ok(Some(ended)) = LATER.try_with(|later| later.borrow_mut().pop_front()) {
+            contain(|| ended.tell_now());
+        }
     }
+    TOLD.set(outer);
 }
 
 /// What writes the log may send requests of its own, which would be written of without end.
@@ -565,9 +569,9 @@ impl Record {
         let ended = Ended { observer, origin, id, reason, requests, age: self.opened.elapsed() };
         if is_telling() {
             // The thread may be at its end.
-            let _ = LATER.try_with(|later| later.borrow_mut().push(ended));
+            let _ = LATER.try_with(|later| later.borrow_mut().push_back(ended));
         } else {
-            ended.tell();
+            tell(Told::Listener, || ended.tell_now());
         }
     }
 
@@ -610,10 +614,12 @@ struct Ended {
 }
 
 impl Ended {
-    fn tell(self) {
+    fn tell_now(self) {
         let Ended { observer, origin, id, reason, age, requests } = &self;
         let (id, reason, age, requests) = (*id, *reason, *age, *requests);
-        observer.tell(|listener| listener.closed(&Closed { origin, id, reason, age, requests }));
+        if let Some(listener) = &observer.0 {
+            listener.closed(&Closed { origin, id, reason, age, requests });
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+use crate::contain::let_go;
 use crate::pool::PoolPin;
 use crate::pool::key::{ConnectionConfig, PoolKey, WeakPoolKey};
 use crate::pool::parts::Prehashed;
@@ -98,7 +99,8 @@ impl Registry {
         pools.by_origin.entry(origin.clone()).or_default().push(entry);
         pools.len += 1;
         drop(pools);
-        drop((forgotten, seen));
+        let_go(forgotten.into_iter().flatten());
+        let_go(seen);
         Found { key, closed, retired }
     }
 
@@ -108,9 +110,11 @@ impl Registry {
         }
     }
 
-    /// Forgets this pool, unless another has taken its place: who asks for it next is given another.
-    pub(crate) fn forget(&self, key: &PoolKey, closed: &Arc<AtomicBool>) -> bool {
+    /// Forgets this pool, and does `close`, unless another has taken its place. Who asks for it next is given another,
+    /// and not before it is closed.
+    pub(crate) fn close<R>(&self, key: &PoolKey, closed: &Arc<AtomicBool>, close: impl FnOnce() -> R) -> Option<R> {
         let mut pools = self.pools.write();
+        closed.store(true, Ordering::Relaxed);
         let known = pools.by_origin.get(key.origin()).into_iter().flatten();
         let is_known = known.filter(|entry| entry.key == *key).any(|entry| Arc::ptr_eq(&entry.closed, closed));
         let entry = is_known.then(|| pools.remove(key)).flatten();
@@ -118,13 +122,15 @@ impl Registry {
             let place = aside.iter().position(|aside| aside.closed.as_ptr() == Arc::as_ptr(closed))?;
             Some(aside.swap_remove(place))
         });
+        let result = (entry.is_some() || aside.is_some()).then(close);
         drop(pools);
-        entry.is_some() || aside.is_some()
+        let_go(entry);
+        result
     }
 
     pub(crate) fn clear(&self) {
         let pools = self.pools.write().take_all();
-        drop(pools);
+        let_go(pools);
     }
 
     /// All that are known, the one used last first.
@@ -263,8 +269,8 @@ mod tests {
             assert_eq!(registry.len(), left.len(), "{row}");
         }
         let b = pool(&registry, "b", &config);
-        assert!(!registry.forget(&b.key, &Arc::default()), "another by that name");
-        assert!(registry.forget(&b.key, &b.closed));
+        assert!(registry.close(&b.key, &Arc::default(), || ()).is_none(), "another by that name");
+        assert!(registry.close(&b.key, &b.closed, || ()).is_some());
         assert!(registry.known(&origin("b"), &config).is_none(), "LRU-06");
         registry.clear();
         assert_eq!((registry.len(), names(&registry)), (0, vec![]), "PM-03");
@@ -279,7 +285,7 @@ mod tests {
         let again = pool(&registry, "h", &one);
         assert!(again.key == first.key && Arc::ptr_eq(&again.closed, &first.closed), "PM-06");
         assert_eq!(registry.len(), 2);
-        assert!(registry.forget(&first.key, &first.closed));
+        assert!(registry.close(&first.key, &first.closed, || ()).is_some());
         assert!(registry.known(&origin("h"), &one).is_none());
         assert!(registry.known(&origin("h"), &other).is_some());
     }
@@ -313,11 +319,11 @@ mod tests {
             let again = pool(&registry, "h", &config);
             assert!(Arc::ptr_eq(&again.closed, &out.closed), "{row}");
             forget(&registry);
-            assert!(registry.forget(&out.key, &out.closed), "{row}");
+            assert!(registry.close(&out.key, &out.closed, || ()).is_some(), "{row}");
             let another = pool(&registry, "h", &config);
             assert!(!Arc::ptr_eq(&another.closed, &out.closed), "{row}");
-            assert!(!registry.forget(&out.key, &out.closed), "{row}");
-            assert!(registry.forget(&another.key, &another.closed), "{row}");
+            assert!(registry.close(&out.key, &out.closed, || ()).is_none(), "{row}");
+            assert!(registry.close(&another.key, &another.closed, || ()).is_some(), "{row}");
         }
     }
 

@@ -51,6 +51,11 @@ impl AbortCell {
         AbortCell { state: Mutex::new(state), connection: AtomicU64::new(0) }
     }
 
+    /// What a dial before has opened says nothing about this one.
+    pub(crate) fn begin_dial(&self) {
+        self.state.lock().base = Base::Unknown;
+    }
+
     /// Names the socket to shut down. One that is already aborted is shut down at once: the abort came while the
     /// socket was being made.
     pub(crate) fn register(&self, socket: Weak<dyn Interrupt>) {
@@ -220,6 +225,10 @@ mod tests {
                 std::thread::yield_now();
             }
             assert_eq!(cell.look(), expected, "keeps the first: {keeps_first}");
+            cell.begin_dial();
+            assert_eq!(cell.look(), Probe::Quiet);
+            cell.register_socket(&second);
+            assert_eq!(cell.look(), Probe::Dead);
             drop(kept);
         }
     }

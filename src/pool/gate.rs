@@ -18,7 +18,7 @@ use super::core::{
 use super::parts::Ending;
 use super::reaper::Reaper;
 use super::stats::{CloseReason, PoolStats};
-use crate::contain::contain;
+use crate::contain::{contain, let_go};
 use crate::error::Bound;
 use crate::net::abort::AbortCell;
 use crate::observe::is_telling;
@@ -128,7 +128,7 @@ impl<K: Key, C> Gate<K, C> {
         };
         if !forgotten.is_empty() {
             // Even if that panics, what was decided is still to be done.
-            contain(|| drop(forgotten));
+            let_go(forgotten);
         }
         result
     }
@@ -255,7 +255,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                 }
                 Turn::Closed => return Err(Refused::Closed),
                 Turn::Cancelled => {
-                    core.count_wait(key, waited, !refused);
+                    // Who must not wait has not given up waiting.
+                    core.count_wait(key, waited, !refused && !is_telling());
                     let (in_use, queued) = core.pressure(key);
                     return Err(Refused::TimedOut { bound: deadline.bound(), waited, in_use, queued });
                 }
@@ -389,11 +390,13 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         self.bury(victims);
     }
 
-    /// Retires a key, and fails all that wait for it. Who comes later is served again.
-    pub(crate) fn close_key(&self, key: &K) {
+    /// Retires a key, and fails all that wait for it. Who comes later is served again. What this gives is to be called
+    /// without locks: it closes what was idle.
+    #[must_use = "what was idle is closed by calling it"]
+    pub(crate) fn close_key(&self, key: &K) -> impl FnOnce() + use<'_, K, C> {
         let victims = self.core.lock().close_key(key);
         self.parked.notify_all();
-        self.bury(victims);
+        move || self.bury(victims)
     }
 
     pub(crate) fn count_replay(&self, key: &K) {
@@ -589,10 +592,12 @@ impl<K: Key, C: Pooled> Permit<K, C> {
     /// From here on there is a dial. The cell is that by which it, and later the connection, can be interrupted.
     pub(crate) fn begin_dial(&mut self) -> Arc<AbortCell> {
         self.unit.ending = Ending::DialFailed;
-        match self.unit.id {
+        let cell = match self.unit.id {
             Some(id) => self.unit.gate.core.lock().abort_of(id),
             None => Arc::new(AbortCell::new()),
-        }
+        };
+        cell.begin_dial();
+        cell
     }
 
     /// The connection is open.

@@ -398,7 +398,7 @@ fn a_hand_over_and_a_key_that_is_closed() {
         let world = World::new(1, 0);
         let lease = world.lease(X1);
         let waiter = world.visitor(X1, GiveBack);
-        let closer = world.spawn(|gate| gate.close_key(&X1));
+        let closer = world.spawn(|gate| gate.close_key(&X1)());
         lease.give_back(None);
         served_or_closed(waiter);
         closer.join().expect("no thread panics");

@@ -365,7 +365,7 @@ fn a_sleep_ends_at_its_time_or_when_the_pool_is_closed() {
 
 fn close_key(pool: &Pool, stays: &AtomicBool) {
     stays.store(false, Ordering::SeqCst);
-    pool.close_key(&X1);
+    pool.close_key(&X1)();
 }
 
 #[test]

@@ -209,6 +209,8 @@ impl ConnectionPool {
     pub fn clear(&self) {
         match &self.part {
             None => self.engine.gate.retire_idle(),
+            // By now another may have the key.
+            Some(_) if self.policy.route.detached.load(Ordering::Relaxed) => {}
             Some(part) => self.engine.gate.retire(&part.key),
         }
     }
@@ -221,10 +223,10 @@ impl ConnectionPool {
     /// meanwhile; the manager opens another when it is asked.
     pub fn close(&self) {
         let Some(Part { key, .. }) = &self.part else { return self.engine.gate.close(false) };
-        self.policy.route.detached.store(true, Ordering::Relaxed);
         // One that was closed before has a successor by now, or nothing.
-        if self.engine.registry.forget(key, &self.policy.route.detached) {
-            self.engine.gate.close_key(key);
+        let Engine { registry, gate, .. } = &*self.engine;
+        if let Some(close_idle) = registry.close(key, &self.policy.route.detached, || gate.close_key(key)) {
+            close_idle();
         }
     }
 
@@ -252,8 +254,13 @@ fn at_home(mut policy: Policy) -> Policy {
 impl PartialEq for ConnectionPool {
     /// Whether it is the same pool: their connections are the same.
     fn eq(&self, other: &Self) -> bool {
-        let key = |pool: &ConnectionPool| pool.part.as_ref().map(|part| part.key.clone());
-        Arc::ptr_eq(&self.engine, &other.engine) && key(self) == key(other)
+        Arc::ptr_eq(&self.engine, &other.engine)
+            && match (&self.part, &other.part) {
+                (None, None) => true,
+                // What is closed has a successor by the same key.
+                (Some(_), Some(_)) => Arc::ptr_eq(&self.policy.route.detached, &other.policy.route.detached),
+                _ => false,
+            }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The pools of a manager, as they come and go under those who use them.
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -241,6 +243,83 @@ fn closing_a_retired_pool_ends_its_pauses() {
     drop(http.connection_from_url("http://127.0.0.2:1").unwrap());
     pool.close();
     assert!(call.join().unwrap().unwrap_err().is_closed());
+}
+
+/// Who is given a pool while another thread closes the one before waits for an open one.
+#[test]
+fn closing_a_pool_fails_nobody_who_has_its_successor() {
+    let server = Server::with(|_| answers(ok("fine")));
+    let http = PoolManager::builder().maxsize(1).block(true).build().unwrap();
+    let (calls, closed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while closed.load(Ordering::SeqCst) < 200 {
+                    let pool = http.connection_from_url(server.url("")).unwrap();
+                    match pool.get("/").send().and_then(hostpool::Response::text) {
+                        Ok(_) => _ = calls.fetch_add(1, Ordering::SeqCst),
+                        Err(error) => assert!(error.is_closed() && pool.is_closed(), "{error}"),
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            for number in 0..200 {
+                eventually("some calls", || calls.load(Ordering::SeqCst) >= number);
+                http.connection_from_url(server.url("")).unwrap().close();
+                closed.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    });
+}
+
+/// What is closed is another than what took its place, and does nothing to it.
+#[test]
+fn a_closed_pool_and_its_successor() {
+    let server = Server::new(vec![answers(ok("fine"))]);
+    let http = PoolManager::new();
+    let first = http.connection_from_url(server.url("")).unwrap();
+    first.close();
+    let second = http.connection_from_url(server.url("")).unwrap();
+    assert!(first.is_closed() && !second.is_closed() && first != second && first == first.clone());
+    second.get("/").send().unwrap().text().unwrap();
+    first.clear();
+    assert_eq!(second.stats().idle, 1);
+}
+
+#[derive(Debug)]
+struct PanickingDialer;
+
+impl hostpool::Dialer for PanickingDialer {
+    fn dial(
+        &self,
+        target: &hostpool::Target<'_>,
+        context: &hostpool::DialContext<'_>,
+    ) -> hostpool::Result<Box<dyn hostpool::Transport>> {
+        TcpDialer::new().dial(target, context)
+    }
+}
+
+impl Drop for PanickingDialer {
+    fn drop(&mut self) {
+        resume_unwind(Box::new("on purpose"));
+    }
+}
+
+/// Where the table of pools is the last owner of dialers that panic: nobody hears of it, and all is let go.
+#[test]
+fn dialers_that_panic_as_they_are_dropped() {
+    for num_pools in [Some(9), None] {
+        let server = Server::with(|_| answers(ok("fine")));
+        let http = PoolManager::builder().num_pools(num_pools).build().unwrap();
+        let context = || PoolContext::new("http://127.0.0.2:1").unwrap().dialer(PanickingDialer);
+        (0..2).for_each(|_| drop(http.connection_from_context(context()).unwrap()));
+        http.get(server.url("/")).send().unwrap().text().unwrap();
+        http.clear();
+        assert_eq!((http.stats().idle, http.num_pools()), (0, 0));
+        (0..2).for_each(|_| drop(http.connection_from_context(context()).unwrap()));
+        (0..4096).for_each(|port| drop(http.connection_from_host("127.0.0.2", port + 1, "http").unwrap()));
+    }
 }
 
 /// A call that was on its way as its pool was closed does not bring it back.

@@ -1,5 +1,6 @@
 //! What a listener is told, and what it may do.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, Weak};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use hostpool::observe::{
     Acquired, Answered, Closed, Dialed, Dialing, Redirecting, Released, Retrying, Waited, Waiting, WaitsForItself,
 };
-use hostpool::{ConnectionPool, ErrorKind, Listener, Phase, PoolManager, Retry, RetryCount, Session};
+use hostpool::{ConnectionPool, ErrorKind, Listener, Phase, PoolManager, Response, Retry, RetryCount, Session};
 
 use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok, refusing};
 
@@ -620,4 +621,51 @@ fn what_a_listener_does_to_connections() {
         drop(pool);
         assert_eq!(pushing.notes.take(), expected, "{row}");
     }
+}
+
+/// Closes responses as it hears of connections that were closed.
+#[derive(Default)]
+struct Chain {
+    next: Mutex<VecDeque<Vec<Response>>>,
+    told: Mutex<Vec<u64>>,
+}
+
+impl Listener for Chain {
+    fn closed(&self, event: &Closed<'_>) {
+        self.told.lock().unwrap().push(event.id);
+        let next = self.next.lock().unwrap().pop_front();
+        next.into_iter().flatten().for_each(drop);
+    }
+}
+
+/// Of what is closed meanwhile it is told in that order, and however long the chain is, no deeper for that.
+#[test]
+fn one_after_the_other() {
+    let unread = ok("long")[..40].to_vec();
+    let server = Server::with(move |_| vec![Step::Request, Step::Send(unread.clone()), Step::UntilClosed]);
+    let chain = Arc::new(Chain::default());
+    let pool = ConnectionPool::builder(&server.url("")).listener(chain.clone()).build().unwrap();
+    let responses: Vec<_> = (0..200).map(|_| pool.get("/").send().unwrap()).collect();
+    let ids: Vec<_> = responses.iter().map(|response| response.connection().unwrap().id).collect();
+    let mut responses = responses.into_iter();
+    let first = responses.next();
+    while let Some(one) = responses.next() {
+        // By twos, and by ones.
+        let other = if chain.next.lock().unwrap().len() < 50 { responses.next() } else { None };
+        chain.next.lock().unwrap().push_back([Some(one), other].into_iter().flatten().collect());
+    }
+    drop(first);
+    assert_eq!(*chain.told.lock().unwrap(), ids);
+}
+
+/// A listener that must not wait has not given up waiting.
+#[test]
+fn requests_of_a_listener_are_no_timeouts() {
+    let server = steady();
+    let pushing = Arc::new(Pushing { notes: Notes::default(), push: Mutex::default() });
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).listener(pushing.clone()).build().unwrap();
+    let own = pool.clone();
+    *pushing.push.lock().unwrap() = Some(Box::new(move || assert!(own.get("/inside").send().is_err())));
+    get(&pool, "/");
+    assert_eq!((pool.stats().timeouts, server.seen.requests().len()), (0, 1));
 }
