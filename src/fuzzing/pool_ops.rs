@@ -31,6 +31,7 @@ fn op(input: &mut Input<'_>) -> Op {
     match op % 32 {
         0..=6 => Op::Checkout((who % 6) as u8),
         7..=12 => Op::Opened(who),
+        13 if who >= 0x80 => Op::NotDialed(who),
         13 => Op::DialFailed(who),
         14..=18 => Op::Checkin { who: who % 16, keep: None, late: who >= 128 },
         19 => Op::Checkin { who: who % 16, keep: Some(who as u64 >> 4 & 7), late: who >= 128 },

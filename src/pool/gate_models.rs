@@ -433,7 +433,7 @@ fn one_sleeps_while_its_key_is_closed() {
             thread::spawn(move || world.gate.park_while(until, || open.load(Ordering::SeqCst)))
         };
         open.store(false, Ordering::SeqCst);
-        world.gate.close_key(&X1);
+        world.gate.close_key(&X1)();
         assert_eq!(sleeper.join().expect("no thread panics"), Err(Refused::Closed));
         world.end();
     });

@@ -3,7 +3,7 @@
 //! It is there while any connection is open, holds the pool weakly, and sleeps in between. Sockets are looked at
 //! without the lock; what is found closed is taken out only if it has not been used meanwhile.
 
-#[cfg(test)]
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -21,7 +21,7 @@ pub(super) struct Reaper {
     every: Duration,
     is_running: AtomicBool,
     bell: Arc<Bell>,
-    #[cfg(test)]
+    #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     looks: AtomicU64,
 }
 
@@ -54,7 +54,7 @@ impl Reaper {
             every,
             is_running: AtomicBool::new(false),
             bell,
-            #[cfg(test)]
+            #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
             looks: AtomicU64::new(0),
         }
     }
@@ -69,13 +69,13 @@ impl Reaper {
         self.bell.changed.notify_one();
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(super) fn is_running(&self) -> bool {
         self.is_running.load(Ordering::Relaxed)
     }
 
     /// How often it has looked.
-    #[cfg(test)]
+    #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(super) fn looks(&self) -> u64 {
         self.looks.load(Ordering::Relaxed)
     }
@@ -107,7 +107,7 @@ fn run<K: Key, C: Pooled>(gate: &Weak<Gate<K, C>>, every: Duration, bell: &Bell)
 impl<K: Key, C: Pooled> Gate<K, C> {
     /// Closes what sits idle and has expired, or was closed by its peer. False when nothing is open any more.
     fn reap(&self) -> bool {
-        #[cfg(test)]
+        #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
         self.reaper().map(|reaper| reaper.looks.fetch_add(1, Ordering::Relaxed));
         let (expired, sitting) = {
             let mut core = self.lock();
