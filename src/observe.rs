@@ -360,9 +360,9 @@ pub(crate) fn is_telling() -> bool {
 }
 
 /// Runs the caller's code. Nothing of ours is half done while it does.
-fn tell(whom: Told, tell: impl FnOnce()) {
+fn tell(whom: Told, event: impl FnOnce()) {
     let outer = TOLD.replace(whom);
-    contain(tell);
+    contain(event);
     if outer == Told::Nobody {
         // One after the other, also those that are closed meanwhile.
         TOLD.set(Told::Listener);
@@ -375,9 +375,9 @@ fn tell(whom: Told, tell: impl FnOnce()) {
 
 /// What writes the log may send requests of its own, which would be written of without end.
 #[cfg(any(feature = "log", feature = "tracing"))]
-fn write(write: impl FnOnce()) {
+fn write(line: impl FnOnce()) {
     if TOLD.get() != Told::Log {
-        tell(Told::Log, write);
+        tell(Told::Log, line);
     }
 }
 

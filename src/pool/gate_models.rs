@@ -110,15 +110,7 @@ impl World {
     fn new(open_limit: usize, total_limit: usize) -> World {
         let limit = |limit| (limit > 0).then_some(limit);
         let (open_limit, total_limit) = (limit(open_limit), limit(total_limit));
-        let settings = Settings {
-            open_limit,
-            total_limit,
-            idle_limit: None,
-            idle_timeout: None,
-            max_age: None,
-            refuse_self_deadlock: false,
-            reap_every: None,
-        };
+        let settings = Settings { open_limit, total_limit, ..Settings::default() };
         let sockets = Arc::new(Sockets { open: AtomicUsize::new(0), settings });
         // Every connection is probed, so that no decision hangs on the clock.
         World { gate: Gate::new(settings, Duration::ZERO, None), sockets, deadline: Deadline::NEVER }

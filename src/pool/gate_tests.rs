@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::core::Settings;
+use super::core_script::NO_LIMITS;
 use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused, Watch};
 use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;
@@ -22,16 +23,6 @@ const X1: Key = (0, 1);
 const X2: Key = (0, 2);
 const Y1: Key = (1, 1);
 const Z1: Key = (2, 1);
-
-const NO_LIMITS: Settings = Settings {
-    open_limit: None,
-    idle_limit: None,
-    total_limit: None,
-    idle_timeout: None,
-    max_age: None,
-    refuse_self_deadlock: false,
-    reap_every: None,
-};
 
 /// How many sockets are open, and were at most.
 #[derive(Default)]

@@ -1,60 +1,21 @@
 //! The pools of a manager, as they come and go under those who use them.
 
+use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hostpool::{ConnectionPool, Method, PoolContext, PoolManager, Retry, TcpDialer};
+use hostpool::{ConnectionPool, Method, PoolContext, PoolManager, PoolManagerBuilder, Retry, TcpDialer};
 
 use crate::headers;
 use crate::support::{PATIENCE, Server, Step, answers, eventually, header, ok, within_patience};
 
-#[derive(Debug)]
-struct TellingDialer(TcpDialer, mpsc::Sender<()>);
+/// Connects as usual, and does that when it is dropped.
+struct Dropping<F: Fn()>(F);
 
-static MANAGER: OnceLock<PoolManager> = OnceLock::new();
-
-impl hostpool::Dialer for TellingDialer {
-    fn dial(
-        &self,
-        target: &hostpool::Target<'_>,
-        context: &hostpool::DialContext<'_>,
-    ) -> hostpool::Result<Box<dyn hostpool::Transport>> {
-        self.0.dial(target, context)
-    }
-}
-
-impl Drop for TellingDialer {
-    fn drop(&mut self) {
-        // What any destructor may do: log how the pools stand.
-        if let Some(http) = MANAGER.get() {
-            let _ = (http.stats(), http.num_pools());
-        }
-        let _ = self.1.send(());
-    }
-}
-
-/// Where the table of pools is the last owner of a dialer: its drop may use the client.
-#[test]
-fn a_dialer_is_dropped_outside_of_locks() {
-    let http = MANAGER.get_or_init(|| PoolManager::builder().num_pools(1).build().unwrap());
-    let (tell, told) = mpsc::channel();
-    let context = PoolContext::new("http://127.0.0.1:1").unwrap();
-    let pool = http.connection_from_context(context.dialer(TellingDialer(TcpDialer::new(), tell))).unwrap();
-    drop(pool);
-    // Another takes its place.
-    thread::spawn(|| drop(http.connection_from_url("http://127.0.0.2:1")));
-    told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
-}
-
-static CLEARED: OnceLock<PoolManager> = OnceLock::new();
-
-#[derive(Debug)]
-struct LoggingDialer(fn() -> Option<&'static PoolManager>, mpsc::Sender<()>);
-
-impl hostpool::Dialer for LoggingDialer {
+impl<F: Fn() + Send + Sync> hostpool::Dialer for Dropping<F> {
     fn dial(
         &self,
         target: &hostpool::Target<'_>,
@@ -64,41 +25,62 @@ impl hostpool::Dialer for LoggingDialer {
     }
 }
 
-impl Drop for LoggingDialer {
+impl<F: Fn()> Drop for Dropping<F> {
     fn drop(&mut self) {
-        if let Some(http) = (self.0)() {
-            let _ = (http.stats(), http.num_pools());
-        }
-        let _ = self.1.send(());
+        (self.0)();
     }
+}
+
+impl<F: Fn()> fmt::Debug for Dropping<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dropping")
+    }
+}
+
+/// A manager, and a dialer that uses it as it is dropped, as any destructor may: to log how the pools stand.
+fn logging(builder: PoolManagerBuilder) -> (&'static PoolManager, impl hostpool::Dialer, mpsc::Receiver<()>) {
+    // It lives on: who is asked must be there, and owns the dialer meanwhile.
+    let http: &PoolManager = Box::leak(Box::new(builder.build().unwrap()));
+    let (tell, told) = mpsc::channel();
+    let dialer = Dropping(move || {
+        let _ = (http.stats(), http.num_pools());
+        let _ = tell.send(());
+    });
+    (http, dialer, told)
+}
+
+/// Where the table of pools is the last owner of a dialer: its drop may use the client.
+#[test]
+fn a_dialer_is_dropped_outside_of_locks() {
+    let (http, dialer, told) = logging(PoolManager::builder().num_pools(1));
+    let context = PoolContext::new("http://127.0.0.1:1").unwrap();
+    let pool = http.connection_from_context(context.dialer(dialer)).unwrap();
+    drop(pool);
+    // Another takes its place.
+    thread::spawn(|| drop(http.connection_from_url("http://127.0.0.2:1")));
+    told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
 }
 
 /// The same in `clear`.
 #[test]
 fn a_dialer_is_dropped_outside_of_locks_by_clear() {
-    let http = CLEARED.get_or_init(PoolManager::new);
-    let (tell, told) = mpsc::channel();
+    let (http, dialer, told) = logging(PoolManager::builder());
     let context = PoolContext::new("http://127.0.0.1:1").unwrap();
-    drop(http.connection_from_context(context.dialer(LoggingDialer(|| CLEARED.get(), tell))).unwrap());
+    drop(http.connection_from_context(context.dialer(dialer)).unwrap());
     thread::spawn(|| http.clear());
     told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
 }
 
-static DROPPED: OnceLock<PoolManager> = OnceLock::new();
-
 /// The same when the last view of a retired pool goes.
 #[test]
 fn a_dialer_is_dropped_outside_of_locks_by_a_view() {
-    let http = DROPPED.get_or_init(|| PoolManager::builder().num_pools(1).build().unwrap());
-    let (tell, told) = mpsc::channel();
+    let (http, dialer, told) = logging(PoolManager::builder().num_pools(1));
     let context = PoolContext::new("http://127.0.0.1:1").unwrap();
-    let pool = http.connection_from_context(context.dialer(LoggingDialer(|| DROPPED.get(), tell))).unwrap();
+    let pool = http.connection_from_context(context.dialer(dialer)).unwrap();
     drop(http.connection_from_url("http://127.0.0.2:1"));
     thread::spawn(|| drop(pool));
     told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
 }
-
-static ANSWERED: OnceLock<PoolManager> = OnceLock::new();
 
 /// The same with the last response.
 #[test]
@@ -108,10 +90,9 @@ fn a_dialer_is_dropped_outside_of_locks_by_a_response() {
         Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n".to_vec()),
         Step::UntilClosed,
     ]]);
-    let http = ANSWERED.get_or_init(|| PoolManager::builder().num_pools(1).build().unwrap());
-    let (tell, told) = mpsc::channel();
+    let (http, dialer, told) = logging(PoolManager::builder().num_pools(1));
     let context = PoolContext::new(&server.url("")).unwrap();
-    let pool = http.connection_from_context(context.dialer(LoggingDialer(|| ANSWERED.get(), tell))).unwrap();
+    let pool = http.connection_from_context(context.dialer(dialer)).unwrap();
     let response = pool.get("/").send().unwrap();
     drop(http.connection_from_url("http://127.0.0.2:1"));
     drop(pool);
@@ -287,32 +268,14 @@ fn a_closed_pool_and_its_successor() {
     assert_eq!(second.stats().idle, 1);
 }
 
-#[derive(Debug)]
-struct PanickingDialer;
-
-impl hostpool::Dialer for PanickingDialer {
-    fn dial(
-        &self,
-        target: &hostpool::Target<'_>,
-        context: &hostpool::DialContext<'_>,
-    ) -> hostpool::Result<Box<dyn hostpool::Transport>> {
-        TcpDialer::new().dial(target, context)
-    }
-}
-
-impl Drop for PanickingDialer {
-    fn drop(&mut self) {
-        resume_unwind(Box::new("on purpose"));
-    }
-}
-
 /// Where the table of pools is the last owner of dialers that panic: nobody hears of it, and all is let go.
 #[test]
 fn dialers_that_panic_as_they_are_dropped() {
     for num_pools in [Some(9), None] {
         let server = Server::with(|_| answers(ok("fine")));
         let http = PoolManager::builder().num_pools(num_pools).build().unwrap();
-        let context = || PoolContext::new("http://127.0.0.2:1").unwrap().dialer(PanickingDialer);
+        let dialer = || Dropping(|| resume_unwind(Box::new("on purpose")));
+        let context = || PoolContext::new("http://127.0.0.2:1").unwrap().dialer(dialer());
         (0..2).for_each(|_| drop(http.connection_from_context(context()).unwrap()));
         http.get(server.url("/")).send().unwrap().text().unwrap();
         http.clear();

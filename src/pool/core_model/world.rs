@@ -101,8 +101,7 @@ impl World {
             total_limit: rules.total,
             idle_timeout: rules.idle_timeout.map(Duration::from_secs),
             max_age: rules.max_age.map(Duration::from_secs),
-            refuse_self_deadlock: false,
-            reap_every: None,
+            ..Settings::default()
         };
         World {
             core: Core::new(settings),
