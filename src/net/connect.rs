@@ -108,7 +108,6 @@ enum Interrupted {
     /// The kernel goes on connecting a TCP socket.
     GoesOn,
     /// A Unix socket was waiting for room in the backlog, and nothing has begun.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "Unix sockets alone"))]
     BeginsAgain,
 }
 

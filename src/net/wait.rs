@@ -53,15 +53,16 @@ const PEER_CLOSED: PollFlags = PollFlags::RDHUP;
 const PEER_CLOSED: PollFlags = PollFlags::empty();
 
 pub(crate) fn recv(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+    let socket = socket.as_fd();
     if may_block(wait) {
-        match sys_recv(&socket, &mut *buf, RecvFlags::empty()) {
+        match sys_recv(socket, &mut *buf, RecvFlags::empty()) {
             Ok((len, _)) => return Ok(len),
             Err(error) => passing(error)?,
         }
     }
     loop {
-        ready(&socket, PollFlags::IN, wait)?;
-        match sys_recv(&socket, &mut *buf, RECV_NOW) {
+        ready(socket, PollFlags::IN, wait)?;
+        match sys_recv(socket, &mut *buf, RECV_NOW) {
             Ok((len, _)) => return Ok(len),
             Err(error) => passing(error)?,
         }
@@ -70,16 +71,17 @@ pub(crate) fn recv(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Re
 
 /// Sends from the front of `bufs`; 0 means that input arrived while there was no room, where `wait` asks for that.
 pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+    let socket = socket.as_fd();
     if may_block(wait) {
-        match send_some(&socket, bufs, SEND) {
+        match send_some(socket, bufs, SEND) {
             Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
         }
     }
     let interest = if wait.watch_input { PollFlags::OUT | PollFlags::IN } else { PollFlags::OUT };
     loop {
-        let events = ready(&socket, interest, wait)?;
-        match send_some(&socket, bufs, SEND_NOW) {
+        let events = ready(socket, interest, wait)?;
+        match send_some(socket, bufs, SEND_NOW) {
             Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
         }
@@ -90,6 +92,7 @@ pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> 
 }
 
 fn send_some(socket: impl AsFd, bufs: &[IoSlice<'_>], flags: SendFlags) -> Result<usize, Errno> {
+    let socket = socket.as_fd();
     #[cfg(unix)]
     if bufs.len() > 1 {
         return sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), flags);
@@ -101,8 +104,9 @@ fn send_some(socket: impl AsFd, bufs: &[IoSlice<'_>], flags: SendFlags) -> Resul
 
 /// Waits for one of `interest`, for errors and for the end, until the deadline.
 pub(crate) fn ready(socket: impl AsFd, interest: PollFlags, wait: &Wait<'_>) -> io::Result<PollFlags> {
+    let socket = socket.as_fd();
     loop {
-        if let Some(events) = ready_within(&socket, interest, wait, None)? {
+        if let Some(events) = ready_within(socket, interest, wait, None)? {
             return Ok(events);
         }
     }
@@ -154,20 +158,22 @@ fn passing(error: Errno) -> io::Result<()> {
 
 /// Whether the peer has closed or reset it, whatever has arrived before that.
 pub(crate) fn has_ended(socket: impl AsFd) -> bool {
+    let socket = socket.as_fd();
     let mut asked = [PollFd::new(&socket, PEER_CLOSED)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let ended = PEER_CLOSED | PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
     match poll(&mut asked, Some(&now)) {
         Ok(found) if found > 0 && asked[0].revents().intersects(ended) => true,
-        _ => probe(&socket) == Probe::Dead,
+        _ => probe(socket) == Probe::Dead,
     }
 }
 
 /// One call that neither blocks nor takes anything.
 pub(crate) fn probe(socket: impl AsFd) -> Probe {
+    let socket = socket.as_fd();
     let mut byte = [0; 1];
     loop {
-        return match sys_recv(&socket, &mut byte, RECV_NOW | RecvFlags::PEEK) {
+        return match sys_recv(socket, &mut byte, RECV_NOW | RecvFlags::PEEK) {
             Ok((0, _)) => Probe::Dead,
             Ok(_) => Probe::Readable,
             Err(Errno::INTR) => continue,
