@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -226,28 +226,33 @@ fn who_trusts_nothing_looks_at_what_came_back_just_now() {
 
 #[test]
 fn threads_are_served_in_turn() {
+    const THREADS: usize = 56;
     let (pool, sockets) = (Gate::new(open_limit(8), Duration::MAX, None), Arc::new(Sockets::default()));
-    let (start, done) = (Barrier::new(64), AtomicBool::new(false));
-    let counts: Vec<usize> = thread::scope(|scope| {
-        let visits = || {
-            start.wait();
-            let mut count = 0;
-            while !done.load(Ordering::SeqCst) {
-                let lease = lease(&pool, X1, &sockets);
-                thread::sleep(Duration::from_micros(100));
-                lease.give_back(None);
-                count += 1;
-            }
-            count
-        };
-        let visitors: Vec<_> = (0..64).map(|_| scope.spawn(visits)).collect();
-        thread::sleep(Duration::from_millis(400));
-        done.store(true, Ordering::SeqCst);
-        visitors.into_iter().map(|visitor| visitor.join().expect("no thread panics")).collect()
+    let held: Vec<_> = (0..7).map(|_| lease(&pool, X1, &sockets)).collect();
+    let (give, served) = mpsc::channel();
+    let mut last = lease(&pool, X1, &sockets);
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let (pool, sockets, give) = (&pool, &sockets, give.clone());
+            scope.spawn(move || {
+                for _ in 0..2 {
+                    // The receiver gives the connection back once this thread waits again.
+                    give.send((number, lease(pool, X1, sockets))).expect("the receiver waits for every visit");
+                }
+            });
+            wait_for(|| pool.stats().waiting == number + 1);
+        }
+        for turn in 0..2 * THREADS {
+            last.give_back(None);
+            let (number, lease) = served.recv_timeout(GIVE_UP).expect("a released connection is handed over");
+            assert_eq!(number, turn % THREADS, "turn {turn}");
+            let waiting = THREADS.min(2 * THREADS - 1 - turn);
+            wait_for(|| pool.stats().waiting == waiting);
+            last = lease;
+        }
+        last.give_back(None);
     });
-    let (least, most) = (counts.iter().min(), counts.iter().max());
-    let (least, most) = (*least.expect("64 counts"), *most.expect("64 counts"));
-    assert!(most - least <= 4 + most / 4, "between {least} and {most} visits");
+    drop(held);
     assert!(sockets.peak.load(Ordering::SeqCst) <= 8);
     assert_all_back(&pool, &sockets);
 }
