@@ -109,7 +109,7 @@ fn waiting_for_the_pool() {
     let pool = ConnectionPool::builder(&server.url("")).limit(1).build().unwrap();
     let holder = std::thread::spawn({
         let pool = pool.clone();
-        move || pool.get("/").timeout(PATIENCE).send()
+        move || pool.get("/").retries(hostpool::Retry::off()).timeout(PATIENCE).send()
     });
     crate::support::eventually("the request", || server.seen.requests().len() == 1);
     let error = pool.get("/").timeout(SHORT).send().unwrap_err();
