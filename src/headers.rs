@@ -10,6 +10,9 @@ use std::fmt;
 
 mod by_name;
 mod edit;
+mod shown;
+
+pub(crate) use shown::ShownHeaders;
 
 /// The fields of a request or response head, or of a trailer section.
 ///

@@ -2,18 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use super::call;
 use super::engine::Engine;
-use super::middleware;
 use super::policy::Policy;
 use super::request::{Request, Shown};
 use super::urlencoded;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::Result;
 use crate::headers::Headers;
 use crate::response::Response;
-use crate::retry::Retry;
-use crate::time::{Deadline, Timeout};
+use crate::time::Timeout;
 use crate::url::{InvalidUrl, Origins, Url};
 
 /// A request under construction. Nothing is sent before [`send`](Self::send), which also reports the first thing that
@@ -200,10 +198,8 @@ impl RequestBuilder {
     pub fn send(self) -> Result<Response> {
         let RequestBuilder { engine, policy, request } = self;
         let mut request = request?;
-        let deadline = ready(&mut request, &policy)?;
-        let own = request.options().and_then(|options| options.middleware.clone());
-        let list = own.as_deref().unwrap_or(&policy.hooks.middleware);
-        middleware::run(&engine, &policy, list, request, deadline)
+        let deadline = call::begin(&mut request, &policy)?;
+        call::send(&engine, &policy, request, deadline)
     }
 
     pub(super) fn change(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> Self {
@@ -214,20 +210,6 @@ impl RequestBuilder {
         }
         self
     }
-}
-
-/// The beginning of a call: by when it has to have ended, if it may be sent.
-pub(super) fn ready(request: &mut Request, policy: &Policy) -> Result<Deadline> {
-    if policy.route.detached.load(Ordering::Relaxed) {
-        return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
-    }
-    // What middleware and hooks add is none of the caller's.
-    request.own_headers |= !request.headers.is_empty();
-    let retry = request.options().and_then(|options| options.retry.as_ref()).or(policy.retry.as_ref());
-    if let Some(budget) = retry.and_then(Retry::shared_budget) {
-        budget.deposit();
-    }
-    Ok(request.timeout.as_ref().unwrap_or(&policy.timeout).deadline())
 }
 
 impl fmt::Debug for RequestBuilder {

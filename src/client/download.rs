@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use super::builder::{RequestBuilder, ready};
+use super::builder::RequestBuilder;
+use super::call;
 use super::engine::Engine;
-use super::middleware;
 use super::policy::Policy;
 use super::request::Request;
-use super::retrying::{announce, may_wait, pause, take_from_budget, wait_before};
+use super::tries::Later;
 use crate::date;
-use crate::error::{Error, ErrorKind, Phase, Result, RetryCause};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
 use crate::response::{Partial, Response};
 use crate::retry::{self, Retry};
@@ -53,7 +53,7 @@ impl RequestBuilder {
     pub fn download(self, path: impl AsRef<Path>) -> Result<u64> {
         let RequestBuilder { engine, policy, request } = self;
         let mut request = request?;
-        let deadline = ready(&mut request, &policy)?;
+        let deadline = call::begin(&mut request, &policy)?;
         Download::new(&engine, &policy, request, deadline)?.run(path.as_ref())
     }
 }
@@ -155,9 +155,7 @@ impl<'a> Download<'a> {
             request.headers.append_bytes("If-Range", validator)?;
         }
         request.options_mut().retry = self.retry.clone();
-        let own = request.options().and_then(|options| options.middleware.clone());
-        let list = own.as_deref().unwrap_or(&self.policy.hooks.middleware);
-        let response = middleware::run(self.engine, self.policy, list, request, self.deadline)?;
+        let response = call::send(self.engine, self.policy, request, self.deadline)?;
         self.began = true;
         if let Some(retry) = response.retries() {
             // Redirects are no tries of the download.
@@ -192,16 +190,14 @@ impl<'a> Download<'a> {
             return Err(error);
         }
         let Some(retry) = self.retry.as_ref().filter(|retry| retry.allows(&Method::GET)) else { return Err(error) };
-        let (kind, phase, maybe_processed) = (error.kind().clone(), error.phase(), error.maybe_processed());
-        let cause = RetryCause::Error { kind, phase, maybe_processed };
-        let retry = retry.increment(&self.request.method, &self.request.url, cause);
-        let wait = wait_before(&retry);
-        if retry.is_exhausted() || !may_wait(self.deadline, wait) || !take_from_budget(&retry) {
-            return Err(error.with_retries(retry.history().to_vec()));
+        let later = Later::after_error(retry, &self.request.method, &self.request.url, &error);
+        if later.is_too_late(self.deadline) || !later.takes_from_budget() {
+            return Err(error.with_retries(later.retry.history().to_vec()));
         }
-        announce(self.engine, &self.request, &retry, wait);
+        later.announce(self.engine, &self.request);
+        let Later { retry, wait } = later;
         self.retry = Some(retry.waiting(wait));
-        pause(self.engine, self.policy, wait)
+        self.engine.pause(&self.policy.reach, wait)
     }
 
     /// The error that ends the download, with what was tried before.

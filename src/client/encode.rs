@@ -2,7 +2,6 @@
 
 use http::{Method, Version};
 
-use super::options;
 use super::policy::Policy;
 use super::request::Request;
 use super::shape::shape;
@@ -10,7 +9,7 @@ use crate::body::{Content, Extent};
 use crate::coding;
 use crate::error::{Error, Result};
 use crate::h1::encode;
-use crate::headers::{Header, Headers, InvalidHeader};
+use crate::headers::{Header, InvalidHeader};
 use crate::redirect;
 
 /// Fields that the user has set, found in one pass.
@@ -57,7 +56,7 @@ pub(super) struct Sent {
 /// Makes of the body what the settings say, finds out how long it is, where need be by the user's Content-Length, and
 /// refuses what would break the message's framing; before a connection is taken for it.
 pub(super) fn prepare(request: &mut Request, policy: &Policy) -> Result<()> {
-    check_host(&request.headers)?;
+    encode::check_host(&request.headers)?;
     request.body.prepare()?;
     shape(request, policy)?;
     let mut lengths = 0;
@@ -95,48 +94,12 @@ fn decimal(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Refuses headers of a client that would break every request.
-pub(crate) fn check_policy(policy: &mut Policy) -> Result<()> {
-    if let Some(retry) = &policy.retry {
-        policy.redirects.sensitive.extend(options::names(retry.sensitive().iter())?);
-    }
-    check_host(&policy.fields.headers)?;
-    if let Some(auth) = &policy.auth {
-        auth.check()?;
-        if policy.fields.headers.contains("authorization") {
-            return Err(Error::config("there is an Authorization header, and credentials besides"));
-        }
-    }
-    let framing = ["content-length", "transfer-encoding"];
-    match policy.fields.headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name)))
-    {
-        Some(field) => Err(InvalidHeader::reserved(field.name(), "belongs to one request, not to all").into()),
-        None => Ok(()),
-    }
-}
-
-fn check_host(headers: &Headers) -> Result<(), InvalidHeader> {
-    let mut hosts = headers.iter().filter(|field| field.name().eq_ignore_ascii_case("host"));
-    match (hosts.next(), hosts.next()) {
-        (Some(_), Some(second)) => Err(InvalidHeader::reserved(second.name(), "is given twice")),
-        (Some(host), None) if !is_host(host.bytes()) => {
-            Err(InvalidHeader::reserved(host.name(), "is no host with an optional port"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// `uri-host [ ":" port ]` of RFC 9110, section 7.2, without what could be read as another part of a URL.
-fn is_host(value: &[u8]) -> bool {
-    value.iter().all(|byte| byte.is_ascii_graphic() && !b"/\\@?#<>\"'`{}|^,".contains(byte))
-}
-
 /// Writes the head. Host stands first on the wire (RFC 9110, section 7.2), then what the client adds, then the
 /// client's fields that the request does not have, then the request's own.
 pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra: &Extra) -> Sent {
     let given = given(request.headers.iter()).or(given(defaults(request, policy, extra))).or(skipped(request, policy));
     let mut sent = Sent { close: policy.fields.close, ..Sent::default() };
-    let foreign = policy.route.home.as_ref().is_some_and(|home| home != request.url.shared_origin());
+    let foreign = policy.reach.home.as_ref().is_some_and(|home| home != request.url.shared_origin());
     encode::request_line(out, &request.method, &request.url, request.version, foreign);
     if given.host == 0 {
         encode::field(out, "Host", request.url.origin().host_field().as_bytes());
@@ -148,7 +111,7 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
     }
     if !given.accept_encoding {
         // A part of a coded body is none that could be decoded.
-        match policy.fields.ask_coded && !given.range && request.is_decoded(policy) {
+        match policy.fields.ask_coded && !given.range && policy.decodes(request) {
             true => encode::field(out, "Accept-Encoding", coding::ACCEPTED.as_bytes()),
             false => encode::field(out, "Accept-Encoding", b"identity"),
         }
@@ -537,7 +500,7 @@ mod tests {
         for (name, value) in [("Host", "u@evil/x y"), ("Content-Length", "1"), ("transfer-encoding", "chunked")] {
             let mut policy = Policy::default();
             policy.fields.headers.append(name, value).unwrap();
-            assert!(check_policy(&mut policy).is_err(), "{name}");
+            assert!(policy.check().is_err(), "{name}");
         }
     }
 }

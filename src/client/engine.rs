@@ -1,10 +1,9 @@
 //! What is shared by all requests of a client: the pool, its configuration, what is known about origins.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use super::policy::Policy;
 use super::registry::{Found, Registry};
 use crate::dial::{self, DialContext, Target};
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -40,6 +39,24 @@ pub(crate) struct Engine {
     pub(crate) observer: Observer,
 }
 
+/// The connections that a client may use.
+#[derive(Clone, Default)]
+pub(crate) struct Reach {
+    /// Replaces the engine's way of connecting.
+    pub(crate) connection: Option<Arc<ConnectionConfig>>,
+    /// The origin of the pool, where the client is one `ConnectionPool`.
+    pub(crate) home: Option<Arc<Origin>>,
+    /// The session was detached, or the pool was closed.
+    pub(crate) detached: Arc<AtomicBool>,
+}
+
+impl Reach {
+    /// Returns whether this is a single pool that was closed. Calls of a detached session go on.
+    pub(crate) fn is_closed_pool(&self) -> bool {
+        self.home.is_some() && self.detached.load(Ordering::Relaxed)
+    }
+}
+
 impl Engine {
     pub(crate) fn new(config: EngineConfig) -> Arc<Engine> {
         let observer = config.observer;
@@ -54,10 +71,10 @@ impl Engine {
         })
     }
 
-    /// The pool of an origin, by the policy's way of connecting.
+    /// Returns the key of the origin's pool.
     #[inline]
-    pub(crate) fn key(&self, origin: &Arc<Origin>, policy: &Policy) -> PoolKey {
-        let config = policy.route.connection.as_ref().unwrap_or(&self.connection);
+    pub(crate) fn key(&self, origin: &Arc<Origin>, reach: &Reach) -> PoolKey {
+        let config = reach.connection.as_ref().unwrap_or(&self.connection);
         self.registry.known(origin, config).unwrap_or_else(|| self.pool(origin, config).0)
     }
 
@@ -69,6 +86,17 @@ impl Engine {
             self.gate.retire(&retired.key);
         }
         (key, closed)
+    }
+
+    /// Sleeps between two tries. Closing the client ends the sleep with an error.
+    pub(super) fn pause(&self, reach: &Reach, wait: Duration) -> Result<()> {
+        if wait.is_zero() {
+            return Ok(());
+        }
+        // A wait too long for the clock ends the call at once.
+        let until = Instant::now().checked_add(wait);
+        let woken = until.is_none_or(|until| self.gate.park_while(until, || !reach.is_closed_pool()).is_err());
+        if woken { Err(Error::new(ErrorKind::Closed, Phase::Pool)) } else { Ok(()) }
     }
 
     /// Opens the connection a permit stands for. On failure the permit's unit goes to the next in line.

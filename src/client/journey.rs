@@ -11,8 +11,8 @@ use super::engine::Engine;
 use super::options::Options;
 use super::policy::Policy;
 use super::request::Request;
-use super::retrying::Later;
 use super::send::{Answered, Hop, Subject};
+use super::tries::Later;
 use crate::body::Body;
 use crate::cookies::CookieRequest;
 use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result};
@@ -21,7 +21,7 @@ use crate::headers::is_value_byte;
 use crate::observe::Redirecting;
 use crate::redirect::{self, Decision, Plan, Rules};
 use crate::response::Response;
-use crate::retry::Retry;
+use crate::retry::{self, Retry};
 use crate::time::Deadline;
 
 /// How many redirects are followed where nothing is said.
@@ -143,8 +143,8 @@ impl<'a> Journey<'a> {
     /// In front of each request.
     #[inline]
     fn begin(&mut self) -> Result<Extra> {
-        if let Some(home) = &self.policy.route.home {
-            if self.policy.is_closed_pool() {
+        if let Some(home) = &self.policy.reach.home {
+            if self.policy.reach.is_closed_pool() {
                 return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
             }
             self.request.stays_at(home)?;
@@ -300,6 +300,88 @@ impl<'a> Journey<'a> {
         let behind = |list| redirect::stays_behind(name, list);
         let left = self.crossed && (behind(own) || behind(&self.policy.redirects.sensitive));
         self.request.headers.contains(name) || !self.replaced && !left && self.policy.fields.headers.contains(name)
+    }
+
+    /// Returns the `Retry` in its present state.
+    fn retry(&self) -> Option<&Retry> {
+        let own = || self.request.options().and_then(|options| options.retry.as_ref());
+        self.retries.as_deref().or_else(own).or(self.policy.retry.as_ref())
+    }
+
+    /// After a failure: waits for the next try, or returns the error.
+    #[cold]
+    fn again_after(&mut self, error: Error) -> Result<()> {
+        let Some(asks_for_method) = retry::asks_for_method(&error) else { return Err(error) };
+        let Some(retry) = self.retry() else { return Err(error) };
+        let Request { method, url, body, .. } = &*self.request;
+        let allowed = !asks_for_method || retry.allows(method) || self.is_keyed();
+        if !allowed || !body.can_rewind() {
+            return Err(error);
+        }
+        let later = Later::after_error(retry, method, url, &error);
+        if later.is_too_late(self.deadline) || self.rewind().is_err() || !later.takes_from_budget() {
+            self.retries = Some(Box::new(later.retry));
+            return Err(error);
+        }
+        self.began |= error.maybe_processed();
+        self.wait_for(later)
+    }
+
+    /// Decides about a response that is not a followed redirect.
+    fn next_by_status(&mut self, head: &Head) -> Next {
+        match self.retry() {
+            Some(retry) if head.status.as_u16() >= 400 || retry.lists_statuses() => self.again_by_status(head),
+            _ => Next::Done,
+        }
+    }
+
+    #[cold]
+    fn again_by_status(&mut self, head: &Head) -> Next {
+        let Some(retry) = self.retry() else { return Next::Done };
+        let Request { method, url, body, .. } = &*self.request;
+        if !(retry.allows(method) || self.is_keyed()) || !body.can_rewind() {
+            return Next::Done;
+        }
+        let Some(later) = Later::after_status(retry, method, url, head) else { return Next::Done };
+        if later.is_too_late(self.deadline) || self.rewind().is_err() || !later.takes_from_budget() {
+            return match later.retry.raises_status(head.status) {
+                true => self.give_up(later.retry, ErrorKind::Status(head.status)),
+                false => Next::Done,
+            };
+        }
+        Next::Retry(later)
+    }
+
+    /// Counts a redirect as a retry, as urllib3 does.
+    fn count_redirect(&mut self, head: &Head, plan: Plan) -> Next {
+        let Some(retry) = self.retry() else { return Next::Follow(plan, None) };
+        let later = Later::after_redirect(retry, &self.request.method, &self.request.url, head, &plan);
+        if later.is_too_late(self.deadline) {
+            return match later.retry.raises_redirects() {
+                true => self.give_up(later.retry, ErrorKind::TooManyRedirects),
+                false => Next::Done,
+            };
+        }
+        Next::Follow(plan, Some(later))
+    }
+
+    /// An error lists all tries including the last; a response lists those before it.
+    fn give_up(&mut self, retry: Retry, kind: ErrorKind) -> Next {
+        self.retries = Some(Box::new(retry));
+        Next::Refuse(kind)
+    }
+
+    /// Sleeps until the next try. The call holds no connection meanwhile.
+    fn wait_for(&mut self, later: Later) -> Result<()> {
+        later.announce(self.engine, self.request);
+        let Later { retry, wait } = later;
+        self.retries = Some(Box::new(retry.waiting(wait)));
+        self.engine.pause(&self.policy.reach, wait)
+    }
+
+    /// The request has an `Idempotency-Key`: the server recognises a repetition.
+    fn is_keyed(&self) -> bool {
+        ["idempotency-key", "x-idempotency-key"].iter().any(|name| self.sends(name))
     }
 
     fn response(&self, answered: Answered) -> Response {

@@ -4,9 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::engine::Engine;
-use super::journey;
-use super::policy::Policy;
 use super::request::Request;
 use crate::error::Result;
 use crate::response::Response;
@@ -51,8 +48,8 @@ where
 /// What stands behind a [`Middleware`]: the next one, or the client itself.
 #[derive(Clone, Copy)]
 pub struct Next<'a> {
-    engine: &'a Arc<Engine>,
-    policy: &'a Policy,
+    /// The client itself.
+    client: &'a dyn Fn(Request, Deadline) -> Result<Response>,
     rest: &'a [Arc<dyn Middleware>],
     deadline: Deadline,
     /// A server may have acted on one of the requests that were sent.
@@ -61,17 +58,13 @@ pub struct Next<'a> {
 
 /// One call through all of this middleware, and on.
 pub(super) fn run(
-    engine: &Arc<Engine>,
-    policy: &Policy,
+    client: &dyn Fn(Request, Deadline) -> Result<Response>,
     rest: &[Arc<dyn Middleware>],
     request: Request,
     deadline: Deadline,
 ) -> Result<Response> {
-    if rest.is_empty() {
-        return journey::send(engine, policy, request, deadline);
-    }
     let (acted, origin) = (&AtomicBool::new(false), request.url.shared_origin().clone());
-    let result = Next { engine, policy, rest, deadline, acted }.run(request);
+    let result = Next { client, rest, deadline, acted }.run(request);
     result.map_err(|error| {
         let error = error.with_origin(&origin);
         if acted.load(Ordering::Relaxed) { error.with_maybe_processed(true) } else { error }
@@ -87,7 +80,7 @@ impl Next<'_> {
             [first, rest @ ..] => first.handle(request, Next { rest, ..*self }),
             [] => {
                 let deadline = request.bounded(self.deadline);
-                let result = journey::send(self.engine, self.policy, request, deadline);
+                let result = (self.client)(request, deadline);
                 if result.as_ref().map_or_else(|error| error.maybe_processed(), |_| true) {
                     self.acted.store(true, Ordering::Relaxed);
                 }

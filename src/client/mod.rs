@@ -2,6 +2,7 @@
 
 mod bodies;
 mod builder;
+mod call;
 mod credentials;
 mod download;
 mod encode;
@@ -14,20 +15,19 @@ mod policy;
 mod registry;
 mod replay;
 mod request;
-mod retrying;
 mod send;
 mod settings;
 mod shape;
+mod tries;
 mod urlencoded;
 mod urlopen;
 
 pub(crate) use builder::sealed;
 pub use builder::{Connector, IntoUrl, RequestBuilder};
-pub(crate) use encode::check_policy;
-pub(crate) use engine::{Engine, EngineConfig};
+pub(crate) use engine::{Engine, EngineConfig, Reach};
 pub use into_request::IntoRequest;
 pub(crate) use into_request::sealed as executable;
 pub use middleware::{Middleware, Next};
 pub(crate) use options::names;
-pub(crate) use policy::{Fields, Policy, Redirects, Route};
+pub(crate) use policy::{Fields, Policy, Redirects};
 pub use request::Request;

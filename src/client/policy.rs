@@ -2,28 +2,30 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Version;
 
+use super::engine::Reach;
 use super::middleware::Hooks;
-use super::request::ShownHeaders;
+use super::options;
+use super::request::Request;
 use crate::auth::{Auth, Netrc};
 use crate::cookies::CookieStore;
+use crate::error::{Error, Result};
 use crate::exchange::Common;
-use crate::headers::Headers;
-use crate::pool::key::ConnectionConfig;
+use crate::h1::encode::check_host;
+use crate::headers::{Headers, InvalidHeader, ShownHeaders};
 use crate::redirect;
 use crate::retry::Retry;
 use crate::time::Timeout;
-use crate::url::{Origin, Url};
+use crate::url::Url;
 
 /// All that a client says about its requests.
 #[derive(Clone, Default)]
 pub(crate) struct Policy {
     pub(crate) fields: Fields,
     pub(crate) redirects: Redirects,
-    pub(crate) route: Route,
+    pub(crate) reach: Reach,
     pub(crate) timeout: Timeout,
     pub(crate) common: Arc<Common>,
     /// Coded bodies are handed out as they come.
@@ -79,21 +81,34 @@ pub(crate) struct Redirects {
     pub(crate) sensitive: Vec<Box<str>>,
 }
 
-/// Which connections are used.
-#[derive(Clone, Default)]
-pub(crate) struct Route {
-    /// In place of the engine's way of connecting.
-    pub(crate) connection: Option<Arc<ConnectionConfig>>,
-    /// The client is a pool of this origin.
-    pub(crate) home: Option<Arc<Origin>>,
-    /// The client has let go of its pools.
-    pub(crate) detached: Arc<AtomicBool>,
-}
-
 impl Policy {
-    /// Whether it is of one pool, by itself, which was closed. Of a session that was detached what had begun goes on.
-    pub(crate) fn is_closed_pool(&self) -> bool {
-        self.route.home.is_some() && self.route.detached.load(Ordering::Relaxed)
+    /// Refuses client settings that would break every request.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        if let Some(retry) = &self.retry {
+            self.redirects.sensitive.extend(options::names(retry.sensitive().iter())?);
+        }
+        check_host(&self.fields.headers)?;
+        if let Some(auth) = &self.auth {
+            auth.check()?;
+            if self.fields.headers.contains("authorization") {
+                return Err(Error::config("there is an Authorization header, and credentials besides"));
+            }
+        }
+        let framing = ["content-length", "transfer-encoding"];
+        match self
+            .fields
+            .headers
+            .iter()
+            .find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name)))
+        {
+            Some(field) => Err(InvalidHeader::reserved(field.name(), "belongs to one request, not to all").into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns whether the body of this request's response is decoded.
+    pub(super) fn decodes(&self, request: &Request) -> bool {
+        request.decode_content.unwrap_or(!self.keep_coded)
     }
 }
 

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use http::{Method, Version};
 
 use super::options::Options;
-use super::policy::Policy;
 use crate::body::{Body, Compress};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::headers::Headers;
+use crate::headers::{Headers, ShownHeaders};
 use crate::time::{Deadline, Timeout};
 use crate::url::{Origin, Scheme, Url};
 
@@ -172,27 +171,6 @@ impl Request {
             true => Ok(()),
             false => Err(Error::new(ErrorKind::HostChanged, Phase::Prepare).with_origin(home)),
         }
-    }
-
-    pub(super) fn is_decoded(&self, policy: &Policy) -> bool {
-        self.decode_content.unwrap_or(!policy.keep_coded)
-    }
-}
-
-/// Headers without the values of those that somebody calls sensitive.
-pub(super) struct ShownHeaders<'a>(pub(super) &'a Headers, pub(super) [&'a [Box<str>]; 2]);
-
-impl fmt::Debug for ShownHeaders<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ShownHeaders(headers, sensitive) = self;
-        let mut list = f.debug_list();
-        for field in headers.iter() {
-            match sensitive.iter().copied().flatten().any(|name| field.name().eq_ignore_ascii_case(name)) {
-                true => list.entry(&format_args!("{}: ***", field.name())),
-                false => list.entry(&field),
-            };
-        }
-        list.finish()
     }
 }
 

@@ -58,8 +58,8 @@ impl<'a> Hop<'a> {
     ) -> Result<Self> {
         encode::prepare(request, policy)?;
         // A pool of one host goes there, whatever the URL names.
-        let home = policy.route.home.as_ref().unwrap_or(request.url.shared_origin());
-        let key = engine.key(home, policy);
+        let home = policy.reach.home.as_ref().unwrap_or(request.url.shared_origin());
+        let key = engine.key(home, &policy.reach);
         Ok(Hop { engine, policy, request, extra, key, deadline })
     }
 
@@ -160,13 +160,13 @@ impl<'a> Hop<'a> {
         let deadline = self.deadline.or_within(patience, Bound::Pool);
         match self.engine.gate.checkout(&self.key, deadline) {
             Ok(Checked::Lease(lease)) => Ok(lease),
-            Ok(Checked::Permit(permit)) if self.policy.is_closed_pool() => {
+            Ok(Checked::Permit(permit)) if self.policy.reach.is_closed_pool() => {
                 drop(permit);
                 Err(Error::new(ErrorKind::Closed, Phase::Pool))
             }
             Ok(Checked::Permit(permit)) => {
                 // The pool may have been retired while this call waited; what it opens belongs to one that is known.
-                self.engine.key(self.key.origin(), self.policy);
+                self.engine.key(self.key.origin(), &self.policy.reach);
                 self.engine.open(permit, &self.key, self.deadline, self.timeout())
             }
             Err(Refused::Closed) => Err(Error::new(ErrorKind::Closed, Phase::Pool)),
@@ -212,7 +212,7 @@ impl Subject {
     /// Of a request that is no longer needed.
     pub(super) fn of(request: Request, policy: &Policy) -> Subject {
         let (read, no_body_until_close, may_end_early) = Subject::options(&request, policy);
-        let (max_body, decode) = (request.max_body, request.is_decoded(policy));
+        let (max_body, decode) = (request.max_body, policy.decodes(&request));
         let (method, url) = (request.method, request.url.without_fragment());
         Subject { method, url, read, max_body, decode, no_body_until_close, may_end_early }
     }
@@ -220,7 +220,7 @@ impl Subject {
     /// Of one that goes on.
     pub(super) fn about(request: &Request, policy: &Policy) -> Subject {
         let (read, no_body_until_close, may_end_early) = Subject::options(request, policy);
-        let (max_body, decode) = (request.max_body, request.is_decoded(policy));
+        let (max_body, decode) = (request.max_body, policy.decodes(request));
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
         Subject { method, url, read, max_body, decode, no_body_until_close, may_end_early }
     }

@@ -5,7 +5,7 @@
 
 use http::{Method, Version};
 
-use crate::headers::{is_token_byte, is_value_byte};
+use crate::headers::{Headers, InvalidHeader, is_token_byte, is_value_byte};
 use crate::url::Url;
 
 /// `method target version` (RFC 9112, section 3) with the target in origin form. With `whole` the target is the whole
@@ -53,6 +53,23 @@ pub(crate) fn number_field(out: &mut Vec<u8>, name: &str, number: u64) {
 /// The blank line behind the last field.
 pub(crate) fn end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
+}
+
+/// Refuses a second Host field, and a value that is not `host[:port]`.
+pub(crate) fn check_host(headers: &Headers) -> Result<(), InvalidHeader> {
+    let mut hosts = headers.iter().filter(|field| field.name().eq_ignore_ascii_case("host"));
+    match (hosts.next(), hosts.next()) {
+        (Some(_), Some(second)) => Err(InvalidHeader::reserved(second.name(), "is given twice")),
+        (Some(host), None) if !is_host(host.bytes()) => {
+            Err(InvalidHeader::reserved(host.name(), "is no host with an optional port"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `uri-host [ ":" port ]` of RFC 9110, section 7.2, without what could be read as another part of a URL.
+fn is_host(value: &[u8]) -> bool {
+    value.iter().all(|byte| byte.is_ascii_graphic() && !b"/\\@?#<>\"'`{}|^,".contains(byte))
 }
 
 #[cfg(test)]

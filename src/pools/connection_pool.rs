@@ -10,7 +10,7 @@ use http::Method;
 use super::options::{pool_setters, verbs};
 use super::{PoolOptions, policy};
 use crate::client::executable::Executable;
-use crate::client::{Engine, IntoRequest, Policy, Request, RequestBuilder, check_policy};
+use crate::client::{Engine, IntoRequest, Policy, Request, RequestBuilder};
 use crate::error::{Error, Result};
 use crate::pool::PoolPin;
 use crate::pool::key::PoolKey;
@@ -210,7 +210,7 @@ impl ConnectionPool {
         match &self.part {
             None => self.engine.gate.retire_idle(),
             // By now another may have the key.
-            Some(_) if self.policy.route.detached.load(Ordering::Relaxed) => {}
+            Some(_) if self.policy.reach.detached.load(Ordering::Relaxed) => {}
             Some(part) => self.engine.gate.retire(&part.key),
         }
     }
@@ -225,21 +225,21 @@ impl ConnectionPool {
         let Some(Part { key, .. }) = &self.part else { return self.engine.gate.close(false) };
         // One that was closed before has a successor by now, or nothing.
         let Engine { registry, gate, .. } = &*self.engine;
-        if let Some(close_idle) = registry.close(key, &self.policy.route.detached, || gate.close_key(key)) {
+        if let Some(close_idle) = registry.close(key, &self.policy.reach.detached, || gate.close_key(key)) {
             close_idle();
         }
     }
 
     /// Whether the pool was closed, or its manager.
     pub fn is_closed(&self) -> bool {
-        self.policy.route.detached.load(Ordering::Relaxed) || self.engine.gate.is_closed()
+        self.policy.reach.detached.load(Ordering::Relaxed) || self.engine.gate.is_closed()
     }
 
     /// A part of a manager.
     pub(super) fn part_of(engine: &Arc<Engine>, policy: Policy, key: PoolKey) -> ConnectionPool {
         let origin = key.origin().clone();
         let mut policy = at_home(policy);
-        policy.route.home = Some(origin.clone());
+        policy.reach.home = Some(origin.clone());
         let part = Part { _pin: Arc::new(engine.gate.pin(&key)), key };
         ConnectionPool { engine: engine.clone(), policy: Arc::new(policy), origin, part: Some(part) }
     }
@@ -258,7 +258,7 @@ impl PartialEq for ConnectionPool {
             && match (&self.part, &other.part) {
                 (None, None) => true,
                 // What is closed has a successor by the same key.
-                (Some(_), Some(_)) => Arc::ptr_eq(&self.policy.route.detached, &other.policy.route.detached),
+                (Some(_), Some(_)) => Arc::ptr_eq(&self.policy.reach.detached, &other.policy.reach.detached),
                 _ => false,
             }
     }
@@ -291,8 +291,8 @@ impl ConnectionPoolBuilder {
     /// The pool. Errors if the URL is none, or if options contradict each other.
     pub fn build(mut self) -> Result<ConnectionPool> {
         let origin = self.origin?;
-        check_policy(&mut self.policy)?;
-        self.policy.route.home = Some(origin.clone());
+        self.policy.check()?;
+        self.policy.reach.home = Some(origin.clone());
         Ok(ConnectionPool { engine: self.options.build()?, policy: Arc::new(self.policy), origin, part: None })
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::client::{Policy, check_policy};
+use crate::client::Policy;
 use crate::dial::Dialer;
 use crate::error::{Error, Result};
 use crate::headers::Headers;
@@ -122,7 +122,7 @@ impl PoolContext {
         policy.timeout = timeout.unwrap_or(policy.timeout);
         policy.fields.headers = headers.unwrap_or(policy.fields.headers);
         policy.retry = retry.or(policy.retry);
-        check_policy(&mut policy)?;
+        policy.check()?;
         Ok((origin, Arc::new(config), policy))
     }
 }

@@ -10,7 +10,7 @@ use super::options::{pool_setters, verbs};
 use super::{ConnectionPool, PoolContext, PoolOptions, policy};
 use crate::client::executable::Executable;
 use crate::client::sealed::{Pools, Sealed};
-use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Request, RequestBuilder, Route, check_policy};
+use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Reach, Request, RequestBuilder};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
@@ -144,7 +144,7 @@ impl PoolManager {
         }
         let (origin, config, policy) = context.merge(&self.engine.connection, &self.policy)?;
         let (key, closed) = self.engine.pool(&origin, &config);
-        let policy = Policy { route: Route { connection: Some(config), detached: closed, ..policy.route }, ..policy };
+        let policy = Policy { reach: Reach { connection: Some(config), detached: closed, ..policy.reach }, ..policy };
         Ok(ConnectionPool::part_of(&self.engine, policy, key))
     }
 
@@ -240,7 +240,7 @@ impl PoolManagerBuilder {
 
     /// The manager. Errors if options contradict each other.
     pub fn build(mut self) -> Result<PoolManager> {
-        check_policy(&mut self.policy)?;
+        self.policy.check()?;
         Ok(PoolManager { engine: self.options.build()?, policy: Arc::new(self.policy) })
     }
 }

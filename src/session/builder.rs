@@ -6,7 +6,7 @@ use http::Version;
 
 use super::{Session, connector, policy};
 use crate::auth::{Auth, Netrc};
-use crate::client::{IntoUrl, Middleware, Policy, Request, check_policy, names, sealed::Sealed};
+use crate::client::{IntoUrl, Middleware, Policy, Request, names, sealed::Sealed};
 use crate::cookies::{Cookie, CookieJar, CookieStore};
 use crate::error::{Error, Result};
 use crate::exchange::Common;
@@ -362,7 +362,7 @@ impl SessionBuilder {
         if let Some(error) = wrong {
             return Err(error);
         }
-        check_policy(&mut policy)?;
+        policy.check()?;
         if pools.is_some() && tls.is_some() {
             return Err(Error::config("a connector has its own TLS configuration; give it there"));
         }

@@ -156,7 +156,7 @@ impl Session {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn close(&self) {
-        if !self.policy.route.detached.swap(true, Ordering::Relaxed) {
+        if !self.policy.reach.detached.swap(true, Ordering::Relaxed) {
             self.connector.close();
         }
     }
@@ -174,14 +174,14 @@ impl Session {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn detach(&self) -> Option<PoolManager> {
-        let was_open = !self.policy.route.detached.swap(true, Ordering::Relaxed) && !self.connector.is_closed();
+        let was_open = !self.policy.reach.detached.swap(true, Ordering::Relaxed) && !self.connector.is_closed();
         was_open.then(|| self.connector.clone())
     }
 
     /// Whether the session was closed or detached, or its connector closed.
     #[doc(alias = "closed")]
     pub fn is_closed(&self) -> bool {
-        self.policy.route.detached.load(Ordering::Relaxed) || self.connector.is_closed()
+        self.policy.reach.detached.load(Ordering::Relaxed) || self.connector.is_closed()
     }
 }
 

@@ -1,0 +1,83 @@
+//! Decides whether a request is tried again, and when. `Retry` counts the failure; this module adds the wait.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use http::Method;
+
+use super::engine::Engine;
+use super::request::Request;
+use crate::error::{Attempt, Error, RetryCause};
+use crate::h1::Head;
+use crate::observe::Retrying;
+use crate::random;
+use crate::redirect::Plan;
+use crate::retry::{Retry, retry_after};
+use crate::time::Deadline;
+use crate::url::Url;
+
+/// A further try: the remaining `Retry`, and the wait before it.
+pub(super) struct Later {
+    pub(super) retry: Retry,
+    pub(super) wait: Duration,
+}
+
+impl Later {
+    /// Counts a failure.
+    pub(super) fn after_error(retry: &Retry, method: &Method, url: &Url, error: &Error) -> Later {
+        let (kind, phase, maybe_processed) = (error.kind().clone(), error.phase(), error.maybe_processed());
+        let retry = retry.increment(method, url, RetryCause::Error { kind, phase, maybe_processed });
+        Later { wait: wait_before(&retry), retry }
+    }
+
+    /// Counts a response. Returns `None` if its status is not tried again.
+    pub(super) fn after_status(retry: &Retry, method: &Method, url: &Url, head: &Head) -> Option<Later> {
+        let asked = retry_after(&head.headers, SystemTime::now());
+        if !retry.is_retry_status(head.status, asked.is_some()) {
+            return None;
+        }
+        let retry = retry.increment(method, url, RetryCause::Status(head.status));
+        let wait = retry.clamp(asked).filter(|wait| !wait.is_zero()).unwrap_or_else(|| wait_before(&retry));
+        Some(Later { retry, wait })
+    }
+
+    /// Counts a redirect, for clients whose `Retry` limits redirects.
+    pub(super) fn after_redirect(retry: &Retry, method: &Method, url: &Url, head: &Head, plan: &Plan) -> Later {
+        let cause = RetryCause::Redirect { status: head.status, location: plan.url.clone() };
+        let retry = retry.increment(method, url, cause);
+        let wait = retry.clamp(retry_after(&head.headers, SystemTime::now())).unwrap_or_default();
+        Later { retry, wait }
+    }
+
+    /// Returns whether a count is used up or the wait would pass the deadline.
+    pub(super) fn is_too_late(&self, deadline: Deadline) -> bool {
+        self.retry.is_exhausted() || !may_wait(deadline, self.wait)
+    }
+
+    /// Takes one retry from the shared budget, if there is a budget. False: the budget is empty.
+    pub(super) fn takes_from_budget(&self) -> bool {
+        self.retry.shared_budget().is_none_or(|budget| budget.take())
+    }
+
+    /// Tells the listener about the retry. A redirect has an event of its own.
+    pub(super) fn announce(&self, engine: &Engine, request: &Request) {
+        let is_redirect = |cause: &RetryCause| matches!(cause, RetryCause::Redirect { .. });
+        if let Some(cause) = self.retry.history().last().map(Attempt::cause).filter(|cause| !is_redirect(cause)) {
+            let (origin, attempt, wait) = (request.url.origin(), self.retry.again(), self.wait);
+            engine.observer.retrying(&Retrying { origin, method: &request.method, attempt, wait, cause });
+        }
+    }
+}
+
+/// A wait that ends after the deadline is not begun.
+fn may_wait(deadline: Deadline, wait: Duration) -> bool {
+    let now = Instant::now();
+    wait.is_zero() || now.checked_add(wait).is_some() && deadline.remaining(now).is_none_or(|left| wait < left)
+}
+
+/// Returns the back-off before the next try.
+fn wait_before(retry: &Retry) -> Duration {
+    let mut chance = [0; 8];
+    // Without randomness all clients wait equally long; the retry still happens.
+    let _ = random::fill(&mut chance);
+    retry.backoff(u64::from_ne_bytes(chance))
+}

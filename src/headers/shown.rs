@@ -1,0 +1,22 @@
+//! Headers as they are shown, with their secrets left out.
+
+use std::fmt;
+
+use super::Headers;
+
+/// Headers without the values of those that somebody calls sensitive.
+pub(crate) struct ShownHeaders<'a>(pub(crate) &'a Headers, pub(crate) [&'a [Box<str>]; 2]);
+
+impl fmt::Debug for ShownHeaders<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShownHeaders(headers, sensitive) = self;
+        let mut list = f.debug_list();
+        for field in headers.iter() {
+            match sensitive.iter().copied().flatten().any(|name| field.name().eq_ignore_ascii_case(name)) {
+                true => list.entry(&format_args!("{}: ***", field.name())),
+                false => list.entry(&field),
+            };
+        }
+        list.finish()
+    }
+}
