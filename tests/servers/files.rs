@@ -1,0 +1,1 @@
+//! Downloads, saved files, and forms made of files.

@@ -1,0 +1,1 @@
+//! Content codings, charsets, JSON, cookies and credentials as servers send them.

@@ -1,0 +1,1 @@
+//! Requests with a body to servers that answer early, refuse, or close.

@@ -1,0 +1,1 @@
+//! URLs, redirects, retries and the errors that name them.
