@@ -76,10 +76,7 @@ impl<'a> Header<'a> {
 
     /// The value as text: UTF-8 where it is that, else each byte read as ISO-8859-1 (RFC 9110, section 5.5).
     pub fn value(&self) -> Cow<'a, str> {
-        match std::str::from_utf8(self.value) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => Cow::Owned(self.value.iter().map(|&byte| char::from(byte)).collect()),
-        }
+        text_of(self.value)
     }
 
     /// The value's bytes, without the white space around it.
@@ -389,6 +386,14 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
         value = rest;
     }
     value
+}
+
+/// Returns the bytes as text: UTF-8 where they are that, else each byte read as ISO-8859-1 (RFC 9110, section 5.5).
+pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
+    }
 }
 
 /// Fields that carry credentials.

@@ -459,6 +459,22 @@ pub(crate) fn no_reaper(error: &io::Error) {
     note!(warn, "no thread for the reaper of idle connections: {error}");
 }
 
+/// The body of a response was taken although the end of its coding is missing.
+pub(crate) fn unfinished_coding(url: &Url) {
+    note!(warn, "the coded body of {} ends without the end of its coding", Shown(url));
+}
+
+/// Cookies of these names are left out of a request, whose Cookie field would be longer than the jar allows.
+pub(crate) fn left_out_cookies(url: &Url, names: &[Vec<u8>]) {
+    let names: Vec<String> = names.iter().map(|name| name.escape_ascii().to_string()).collect();
+    note!(warn, "cookies left out of a request to {}, which are too many: {}", Shown(url), names.join(", "));
+}
+
+/// A word of a netrc file is passed over. It is not shown: it may be a part of a password.
+pub(crate) fn unknown_netrc_word(line: usize) {
+    note!(warn, "line {line} of a netrc file has a word that is not known; a value with spaces needs quotes");
+}
+
 /// A URL without user name, password, query and fragment.
 struct Shown<'a>(&'a Url);
 

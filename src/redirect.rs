@@ -93,8 +93,9 @@ fn becomes_get(method: &Method, status: StatusCode, rewrite: Rewrite) -> bool {
     }
 }
 
-/// A Location is ASCII by rule. Of servers that do not care most send UTF-8; what is none is kept byte by byte.
-fn text(location: &[u8]) -> String {
+/// Returns a reference from a field as text. It is ASCII by rule. Of servers that do not care most send UTF-8; of what
+/// is not UTF-8 the bytes are percent-encoded, as browsers do.
+pub(crate) fn text(location: &[u8]) -> String {
     match std::str::from_utf8(location) {
         Ok(text) => text.to_owned(),
         Err(_) => location.iter().fold(String::new(), |mut text, &byte| {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Codings, Corrupt, Progress, Stage};
+use super::{Codings, Corrupt, End, Ending, Progress, Stage};
 
 /// Room between two codings. With four such places at most 64 KiB are decoded and not yet given.
 const PIPE: usize = 16 * 1024;
@@ -23,6 +23,8 @@ pub(crate) struct Decoder {
     /// Bytes of the body so far.
     produced: u64,
     fault: Option<Corrupt>,
+    /// A coding ended after a block, and was accepted.
+    short: bool,
 }
 
 struct Link {
@@ -36,6 +38,8 @@ struct Coding {
     /// Its last step filled the room it had: there may be more where that came from.
     pending: bool,
     state: State,
+    /// It ended after a block, and was accepted.
+    short: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,19 +102,24 @@ pub(crate) enum Next {
 impl Decoder {
     pub(crate) fn new(codings: &Codings) -> Decoder {
         let link = |stage| Link { coding: Coding::new(stage), pipe: Pipe::default() };
-        Decoder { links: codings.stages().map(link).collect(), produced: 0, fault: None }
+        Decoder { links: codings.stages().map(link).collect(), produced: 0, fault: None, short: false }
     }
 
-    /// Takes from `input`, behind which nothing comes if it is the `last`, and fills `output` as far as that goes.
+    /// Whether the body was accepted although the end of a coding is missing.
+    pub(crate) fn is_short(&self) -> bool {
+        self.short
+    }
+
+    /// Takes from `input`, after which comes what `ending` says, and fills `output` as far as that goes.
     ///
     /// An error comes when all that could be decoded in front of the fault has been given, and it stays.
-    pub(crate) fn decode(&mut self, input: &[u8], last: bool, output: &mut [u8]) -> Result<Step, Corrupt> {
+    pub(crate) fn decode(&mut self, input: &[u8], ending: Ending, output: &mut [u8]) -> Result<Step, Corrupt> {
         let mut step = Step { consumed: 0, produced: 0, next: Next::Output };
         for _ in 0..ROUNDS {
             if step.produced == output.len() {
                 break;
             }
-            let moved = self.round(input, last, output, &mut step);
+            let moved = self.round(input, ending, output, &mut step);
             if self.links.last().is_none_or(|link| link.coding.state == State::Ended) {
                 step.next = Next::Done;
                 break;
@@ -129,16 +138,17 @@ impl Decoder {
     }
 
     /// Lets each coding have what the one before it gave. False if there was nothing to do.
-    fn round(&mut self, input: &[u8], last: bool, output: &mut [u8], step: &mut Step) -> bool {
+    fn round(&mut self, input: &[u8], ending: Ending, output: &mut [u8], step: &mut Step) -> bool {
         let mut moved = false;
         for at in 0..self.links.len() {
             let (before, rest) = self.links.split_at_mut(at);
             let Some((link, behind)) = rest.split_first_mut() else { break };
             let source = before.last_mut();
             let (from, is_last) = match &source {
-                None => (input.get(step.consumed..).unwrap_or_default(), last),
+                None => (input.get(step.consumed..).unwrap_or_default(), ending != Ending::Open),
                 Some(source) => (source.pipe.filled(), source.coding.state == State::Ended),
             };
+            let ending = if is_last { ending } else { Ending::Open };
             let to = match behind.is_empty() {
                 true => output.get_mut(step.produced..).unwrap_or_default(),
                 false => link.pipe.room(),
@@ -147,8 +157,9 @@ impl Decoder {
                 continue;
             }
             moved = true;
-            let Progress { consumed, produced, fault } = link.coding.step(from, is_last, to);
+            let Progress { consumed, produced, fault } = link.coding.step(from, ending, to);
             self.fault = self.fault.or(fault);
+            self.short |= link.coding.short;
             match source {
                 None => step.consumed += consumed,
                 Some(source) => source.pipe.start += consumed,
@@ -170,24 +181,24 @@ impl Decoder {
     /// The same decoder for another body. False if a new one serves better.
     pub(super) fn restart(&mut self) -> bool {
         let [link] = &mut self.links[..] else { return false };
-        (self.produced, self.fault) = (0, None);
-        (link.coding.pending, link.coding.state) = (false, State::Running);
+        (self.produced, self.fault, self.short) = (0, None, false);
+        (link.coding.pending, link.coding.state, link.coding.short) = (false, State::Running, false);
         link.coding.stage.restart()
     }
 }
 
 impl Coding {
     fn new(stage: Box<dyn Stage>) -> Coding {
-        Coding { stage, pending: false, state: State::Running }
+        Coding { stage, pending: false, state: State::Running, short: false }
     }
 
     fn has_work(&self, from: &[u8], is_last: bool) -> bool {
         self.state == State::Running && (!from.is_empty() || self.pending || is_last)
     }
 
-    fn step(&mut self, from: &[u8], is_last: bool, to: &mut [u8]) -> Progress {
-        if from.is_empty() && !self.pending && is_last {
-            return self.end();
+    fn step(&mut self, from: &[u8], ending: Ending, to: &mut [u8]) -> Progress {
+        if from.is_empty() && !self.pending && ending != Ending::Open {
+            return self.end(ending);
         }
         let mut progress = self.stage.step(from, to);
         if !from.is_empty() && progress == Progress::default() {
@@ -201,8 +212,10 @@ impl Coding {
     }
 
     /// Nothing more comes.
-    fn end(&mut self) -> Progress {
-        let fault = (!self.stage.is_whole()).then(|| Corrupt(self.stage.cut()));
+    fn end(&mut self, ending: Ending) -> Progress {
+        let end = self.stage.end();
+        self.short = end == End::AfterBlock && ending == Ending::Proven;
+        let fault = (end != End::Whole && !self.short).then(|| Corrupt(self.stage.cut()));
         self.state = if fault.is_none() { State::Ended } else { State::Failed };
         Progress { fault, ..Progress::default() }
     }

@@ -7,7 +7,7 @@
 use flate2::Crc;
 
 use super::inflate::Inflate;
-use super::{Corrupt, Progress, Stage, Surplus};
+use super::{Corrupt, End, Progress, Stage, Surplus};
 
 const MAGIC: [u8; 2] = [0x1F, 0x8B];
 
@@ -128,7 +128,7 @@ impl Gzip {
         self.len = 0;
         self.part = self.next_part();
         if self.part == Part::Data {
-            self.inflate.restart(false);
+            self.inflate.restart();
             self.crc.reset();
         }
         Ok(())
@@ -156,6 +156,12 @@ impl Gzip {
             self.part = Part::Fixed;
         }
         taken
+    }
+
+    /// Whether what came of the trailer is the front of the right one.
+    fn trailer_fits(&self) -> bool {
+        let [crc, len] = [self.crc.sum(), self.crc.amount()].map(u32::to_le_bytes);
+        [crc, len].concat().starts_with(&self.held[..self.len.min(8)])
     }
 
     fn trailer(&mut self, input: &[u8]) -> Result<usize, Corrupt> {
@@ -212,9 +218,15 @@ impl Stage for Gzip {
         all
     }
 
-    fn is_whole(&self) -> bool {
-        // Half a magic number is a member that was cut.
-        self.part == Part::End || (self.part == Part::Between && self.len == 0)
+    fn end(&mut self) -> End {
+        match self.part {
+            Part::End => End::Whole,
+            Part::Between if self.len == 0 => End::Whole,
+            Part::Trailer if self.trailer_fits() => End::AfterBlock,
+            Part::Data if self.inflate.is_flushed() => End::AfterBlock,
+            // Half a magic number is a member that was cut, and so is a part of a header.
+            _ => End::Inside,
+        }
     }
 
     fn cut(&self) -> &'static str {

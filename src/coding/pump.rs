@@ -1,7 +1,7 @@
 //! A decoder with room for what it is fed, and what is kept of such for the next body.
 
 use super::chain::{Decoder, Next, Step};
-use super::{Codings, Corrupt};
+use super::{Codings, Corrupt, Ending};
 use crate::sync::Mutex;
 
 /// Coded bytes that are received at once.
@@ -33,13 +33,18 @@ impl Pump {
         (self.start, self.end) = (0, len.min(self.input.len()));
     }
 
-    /// Decodes into `output`; with `last` no more coded bytes will come.
-    pub(crate) fn decode(&mut self, last: bool, output: &mut [u8]) -> Result<Step, Corrupt> {
+    /// Decodes into `output`; `ending` says whether more coded bytes will come.
+    pub(crate) fn decode(&mut self, ending: Ending, output: &mut [u8]) -> Result<Step, Corrupt> {
         let input = self.input.get(self.start..self.end).unwrap_or_default();
-        let step = self.decoder.decode(input, last, output)?;
+        let step = self.decoder.decode(input, ending, output)?;
         self.start += step.consumed;
         self.next = step.next;
         Ok(step)
+    }
+
+    /// Whether the body was accepted although the end of a coding is missing.
+    pub(crate) fn is_short(&self) -> bool {
+        self.decoder.is_short()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ::zstd::stream::raw::{DParameter, Decoder, Operation};
 
-use super::{Corrupt, Progress, Stage};
+use super::{Corrupt, End, Progress, Stage};
 
 /// 8 MiB: no frame of a body may need more (RFC 9659).
 const WINDOW_LOG: u32 = 23;
@@ -14,12 +14,20 @@ const WINDOW_LOG: u32 = 23;
 struct Zstd {
     /// None where there was no memory for one.
     decoder: Option<Decoder<'static>>,
-    /// What came so far ends with a frame.
-    whole: bool,
+    /// Number of bytes that the decoder asked for last; 0 at the end of a frame.
+    wanted: Option<usize>,
+    /// Some data of this frame has been decoded.
+    given: bool,
 }
 
+/// Length of the header of a block (RFC 8878, section 3.1.1.2).
+const BLOCK_HEADER: usize = 3;
+
+/// Length of the checksum of a frame (section 3.1.1).
+const CHECKSUM: usize = 4;
+
 pub(super) fn stage() -> Box<dyn Stage> {
-    Box::new(Zstd { decoder: decoder().ok(), whole: false })
+    Box::new(Zstd { decoder: decoder().ok(), wanted: None, given: false })
 }
 
 fn decoder() -> std::io::Result<Decoder<'static>> {
@@ -44,7 +52,9 @@ impl Stage for Zstd {
             if (status.bytes_read, status.bytes_written) == (0, 0) {
                 break;
             }
-            self.whole = status.remaining == 0;
+            self.wanted = Some(status.remaining);
+            // A frame that has ended says nothing of the next.
+            self.given = status.remaining > 0 && (self.given || status.bytes_written > 0);
             all.consumed += status.bytes_read;
             all.produced += status.bytes_written;
             if all.consumed == input.len() {
@@ -54,8 +64,29 @@ impl Stage for Zstd {
         all
     }
 
-    fn is_whole(&self) -> bool {
-        self.whole
+    /// The decoder only says how many bytes it wants. The number is the same for a block's header, a checksum and the end
+    /// of some blocks. Zeros tell them apart: they are the header of an empty block, and a wrong checksum.
+    fn end(&mut self) -> End {
+        let (Some(decoder), Some(wanted)) = (&mut self.decoder, self.wanted) else { return End::Inside };
+        if wanted == 0 {
+            return End::Whole;
+        }
+        if !self.given || wanted > CHECKSUM {
+            return End::Inside;
+        }
+        for fed in 1..=wanted {
+            match decoder.run_on_buffers(&[0], &mut [0; 8]) {
+                // zstd names the error `checksum_wrong` so.
+                Err(error) if error.to_string().contains("checksum") => return End::AfterBlock,
+                Ok(status) if status.bytes_read == 1 && status.bytes_written == 0 => {
+                    if (wanted, fed, status.remaining) == (BLOCK_HEADER, BLOCK_HEADER, BLOCK_HEADER) {
+                        return End::AfterBlock;
+                    }
+                }
+                _ => return End::Inside,
+            }
+        }
+        End::Inside
     }
 
     fn cut(&self) -> &'static str {
@@ -65,6 +96,6 @@ impl Stage for Zstd {
 
 impl fmt::Debug for Zstd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Zstd").field("whole", &self.whole).finish_non_exhaustive()
+        f.debug_struct("Zstd").field("wanted", &self.wanted).finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::parse;
 use crate::date::ImfDate;
 use crate::error::{Error, Result};
+use crate::headers::text_of;
 
 /// A cookie, with what decides on where it is sent.
 ///
@@ -107,8 +108,9 @@ impl Cookie {
     ///
     /// `Max-Age` counts from now on, and wins over `Expires`; neither goes beyond 400 days. Whether some host may set
     /// such a cookie is not looked at.
-    /// Errors for fields that set no cookie at all: without a name, with a control character, or with more than 4096
-    /// bytes of name and value ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)).
+    /// A field without `=` sets a cookie without a name. Errors for fields that set no cookie at all: with neither name nor
+    /// value, with a value that begins as a name with a prefix does and no name, with a control character, or with more
+    /// than 4096 bytes of name and value ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)).
     #[doc(alias = "SimpleCookie")]
     pub fn parse(set_cookie: &str) -> Result<Cookie> {
         Cookie::parse_bytes(set_cookie.as_bytes(), SystemTime::now())
@@ -119,7 +121,8 @@ impl Cookie {
         parse::set_cookie(set_cookie, seconds(now)).map_err(Error::request)
     }
 
-    /// The name: UTF-8 where it is that, else each byte read as ISO-8859-1.
+    /// The name: UTF-8 where it is that, else each byte read as ISO-8859-1. Empty for a cookie without one, which is sent
+    /// as its value alone (RFC 6265bis, section 5.8.3).
     #[doc(alias = "key")]
     pub fn name(&self) -> Cow<'_, str> {
         text_of(&self.name)
@@ -158,7 +161,7 @@ impl Cookie {
         })
     }
 
-    /// It is for `https` alone.
+    /// It is for `https` alone, and for plain http to the own machine where the jar allows it.
     pub fn secure(&self) -> bool {
         self.secure
     }
@@ -186,13 +189,6 @@ impl Cookie {
 
     pub(super) fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
-    }
-}
-
-fn text_of(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
     }
 }
 
@@ -283,7 +279,7 @@ impl CookieBuilder {
     }
 
     /// The cookie. Errors ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)) where a Set-Cookie field
-    /// could not say the same: an empty name, `=` in the name, `;` or a control character anywhere, white space at an
+    /// could not say the same: neither name nor value, `=` in the name, `;` or a control character anywhere, white space at an
     /// end, a path without a slash in front, a domain that is none.
     pub fn build(self) -> Result<Cookie> {
         let mut cookie = self.cookie;

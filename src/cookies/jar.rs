@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use super::cookie::{Cookie, seconds};
-use super::place::{Place, domain_matches};
+use super::place::domain_matches;
 use super::store::{Caps, Store};
 use super::{CookieRequest, CookieStore, parse};
 use crate::error::{Error, Result};
+use crate::observe;
 use crate::sync::RwLock;
 use crate::url::Url;
 
@@ -22,8 +23,9 @@ use crate::url::Url;
 /// (`github.io`); without the feature `cookies` there is no list of those, and every cookie stays with its host. Hosts
 /// are those of URLs: a Host header changes nothing.
 ///
-/// Stricter than some browsers: only `https` sets and gets Secure cookies, plain http to `localhost` does not; a cookie
-/// needs a name; SameSite restricts nothing, for there is no page that could make a program send requests.
+/// Secure cookies are set and sent over `https`, and over plain http to the own machine (`localhost`, 127.0.0.0/8 and
+/// `[::1]`), as browsers and curl do; [`loopback_is_secure`](CookieJarBuilder::loopback_is_secure) turns the latter off.
+/// SameSite restricts nothing, for there is no page that could make a program send requests.
 ///
 /// What servers may leave here is bounded, see [`CookieJarBuilder`]. What they send that breaks a rule is passed over
 /// without a word; [`set`](Self::set) says why.
@@ -59,11 +61,11 @@ struct Inner {
 /// | [`max_per_domain`](Self::max_per_domain) | 180 | cookies of one registrable domain |
 /// | [`max_cookies`](Self::max_cookies) | 3000 | cookies in all |
 /// | [`max_sent`](Self::max_sent) | 150 | cookies in one request |
-/// | [`max_header_bytes`](Self::max_header_bytes) | 8 KiB | the Cookie field of one request |
+/// | [`max_header_bytes`](Self::max_header_bytes) | 32 KiB | the Cookie field of one request |
 ///
 /// Beyond a limit on what is kept, cookies go in the order of RFC 6265bis, section 5.7: expired ones, then, within a
 /// domain, those that are not Secure, then the one that was not used for longest. Beyond a limit on what is sent, those
-/// with the longest paths go out.
+/// that were not used for longest are left out, and the log says their names; the order of the rest is unchanged.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is made before `build`"]
 pub struct CookieJarBuilder {
@@ -83,19 +85,20 @@ impl CookieJarBuilder {
         self
     }
 
-    /// Cookies in all. One that comes to a full jar costs a look at all that are in it.
+    /// Cookies in all.
     pub fn max_cookies(mut self, cookies: usize) -> Self {
         self.caps.total = cookies;
         self
     }
 
-    /// Cookies in one request.
+    /// Cookies in one request. Those used least lately are left out.
     pub fn max_sent(mut self, cookies: usize) -> Self {
         self.caps.sent = cookies;
         self
     }
 
-    /// Bytes of the Cookie field of one request.
+    /// Bytes of the Cookie field of one request: 32 KiB unless said otherwise, of which few servers take more than 8 to
+    /// 16. Cookies used least lately are left out, and one that is longer by itself is never sent.
     pub fn max_header_bytes(mut self, bytes: usize) -> Self {
         self.caps.header_bytes = bytes;
         self
@@ -106,6 +109,24 @@ impl CookieJarBuilder {
     #[doc(alias = "unsafe")]
     pub fn ip_hosts(mut self, allowed: bool) -> Self {
         self.caps.ip_hosts = allowed;
+        self
+    }
+
+    /// Whether plain http to `localhost`, 127.0.0.0/8 and `[::1]` may set and get Secure cookies, those with the prefixes
+    /// `__Secure-` and `__Host-` included. On by default, as in browsers and curl: nobody can listen on the way. Turn it
+    /// off where other users of this machine may listen on its ports.
+    ///
+    /// ```
+    /// use hostpool::{CookieJar, Url};
+    ///
+    /// let url = Url::parse("http://127.0.0.1:8080/")?;
+    /// assert!(CookieJar::new().set(&url, "id=7; Secure").is_ok());
+    /// let strict = CookieJar::builder().loopback_is_secure(false).build();
+    /// assert!(strict.set(&url, "id=7; Secure").is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn loopback_is_secure(mut self, secure: bool) -> Self {
+        self.caps.loopback_is_secure = secure;
         self
     }
 
@@ -138,13 +159,13 @@ impl CookieJar {
     /// [`set`](Self::set) at a time of one's own.
     pub(crate) fn set_at(&self, url: &Url, set_cookie: &[u8], now: i64) -> Result<(), &'static str> {
         let cookie = parse::set_cookie(set_cookie, now)?;
-        self.change(|store, caps| store.set(cookie, Place::of(url), now, caps))
+        self.change(|store, caps| store.set(cookie, caps.place(url), now, caps))
     }
 
     /// Takes a cookie as if the server of `url` had set it. Errors as [`set`](Self::set) does.
     #[doc(alias = "update_cookies")]
     pub fn insert(&self, url: &Url, cookie: Cookie) -> Result<()> {
-        self.change(|store, caps| store.set(cookie, Place::of(url), now(), caps)).map_err(Error::request)
+        self.change(|store, caps| store.set(cookie, caps.place(url), now(), caps)).map_err(Error::request)
     }
 
     /// Takes a cookie of the caller's own for every host that the caller names: it goes along with all requests, but
@@ -161,14 +182,14 @@ impl CookieJar {
     pub fn get(&self, url: &Url, name: &str) -> Option<Cookie> {
         let Inner { caps, store, .. } = &*self.0;
         let store = store.read();
-        store.matching(Place::of(url), now(), caps).find(|cookie| &*cookie.name == name.as_bytes()).cloned()
+        store.matching(caps.place(url), now(), caps).find(|cookie| &*cookie.name == name.as_bytes()).cloned()
     }
 
     /// All cookies that a request for `url` would carry, in order.
     #[doc(alias = "filter_cookies")]
     pub fn cookies_for(&self, url: &Url) -> Vec<Cookie> {
         let Inner { caps, store, .. } = &*self.0;
-        store.read().matching(Place::of(url), now(), caps).cloned().collect()
+        store.read().matching(caps.place(url), now(), caps).cloned().collect()
     }
 
     /// All cookies as they are now, the oldest first.
@@ -235,7 +256,19 @@ impl CookieJar {
     /// [`CookieStore::cookie_header`] at a time of one's own.
     pub(crate) fn header_at(&self, request: &CookieRequest<'_>, now: i64) -> Option<Vec<u8>> {
         let Inner { caps, store, .. } = &*self.0;
-        store.read().header(Place::of(request.url()), !request.is_cross_origin(), now, caps)
+        let place = caps.place(request.url());
+        let (header, left_out) = store.read().header(place, !request.is_cross_origin(), now, caps);
+        // The jar is not locked here, because a logger may use it.
+        if !left_out.is_empty() {
+            observe::left_out_cookies(request.url(), &left_out);
+        }
+        header
+    }
+
+    /// When each cookie of [`to_vec`](Self::to_vec) was used last, in ticks of the jar's own.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn uses_at(&self, now: i64) -> Vec<u64> {
+        self.0.store.read().uses(now)
     }
 
     pub(super) fn change<T>(&self, act: impl FnOnce(&mut Store, &Caps) -> T) -> T {

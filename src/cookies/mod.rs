@@ -1,7 +1,7 @@
 //! Cookies: reading Set-Cookie, keeping what it says, and saying which of it goes along with a request.
 //!
 //! The rules are those of RFC 6265bis, and where it leaves a choice, the stricter one. `parse` reads fields, `place`
-//! tells where cookies belong, `store` keeps them; these are pure. [`CookieJar`] puts a lock and a clock round a store,
+//! tells where cookies belong, `store` keeps them and `ranks` says which of them go first; these are pure. [`CookieJar`] puts a lock and a clock round a store,
 //! and `file` its contents into JSON. Whatever keeps cookies for a session is a [`CookieStore`].
 
 mod cookie;
@@ -10,6 +10,7 @@ mod file;
 mod jar;
 mod parse;
 mod place;
+mod ranks;
 mod store;
 #[cfg(test)]
 mod store_tests;

@@ -22,7 +22,9 @@ pub(super) fn set_cookie(field: &[u8], now: i64) -> Result<Cookie, &'static str>
         return Err("the cookie has a control character");
     }
     let mut parts = field.split(|&byte| byte == b';');
-    let (name, value) = pair(parts.next().unwrap_or_default()).ok_or("the cookie has no name")?;
+    let first = parts.next().unwrap_or_default();
+    // Without a `=` all of it is the value of a cookie without a name.
+    let (name, value) = pair(first).unwrap_or((b"", trim(first)));
     check_pair(name, value)?;
     let mut cookie = Cookie::new(name, value);
     let mut max_age = None;
@@ -85,10 +87,12 @@ fn age(value: &[u8]) -> Option<i64> {
 
 /// Whether a jar may keep this name and value and send it in front of `; `.
 pub(super) fn check_pair(name: &[u8], value: &[u8]) -> Result<(), &'static str> {
-    // RFC 6265bis gives such a cookie an empty name and sends its value alone. There it passes for any cookie, one with
-    // a prefix too (`=__Host-a=1`); RFC 6265, curl and Python refuse it, and a client may (section 5.7).
-    if name.is_empty() {
-        return Err("the cookie has no name");
+    if name.is_empty() && value.is_empty() {
+        return Err("the cookie has neither a name nor a value");
+    }
+    // Such a cookie is sent as its value alone, and would pass for one with that prefix (RFC 6265bis, section 5.7).
+    if name.is_empty() && PREFIXES.iter().any(|prefix| has_prefix(value, prefix)) {
+        return Err("a cookie without a name has a value that begins as a name with a prefix");
     }
     if name.len() + value.len() > MAX_PAIR {
         return Err("the cookie has more than 4096 bytes");
@@ -97,6 +101,14 @@ pub(super) fn check_pair(name: &[u8], value: &[u8]) -> Result<(), &'static str> 
         return Err("a byte of the cookie's name or value is forbidden");
     }
     Ok(())
+}
+
+/// Names that begin so say that a browser has looked at how the cookie was set (RFC 6265bis, section 4.1.3).
+const PREFIXES: [&str; 3] = ["__Secure-", "__Host-", "__Http-"];
+
+/// Servers compare names without case, and so a prefix counts in any (section 5.4).
+pub(super) fn has_prefix(text: &[u8], prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
 /// No control character, no `;`, and no white space at the ends: what it is written as it is read as.

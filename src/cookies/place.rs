@@ -3,6 +3,8 @@
 //! Only the URL is looked at, never a Host field. Its host is in lower case and in ASCII already, and no IPv4 address
 //! but a dotted quad.
 
+use std::net::IpAddr;
+
 use crate::url::{Scheme, Url};
 
 /// What of a URL decides on cookies.
@@ -10,20 +12,26 @@ use crate::url::{Scheme, Url};
 pub(super) struct Place<'a> {
     pub(super) host: &'a str,
     pub(super) path: &'a str,
-    /// `https`. Plain http to the own machine is not, as strict as RFC 6265 was: who else listens on its ports is not
-    /// known.
+    /// Only the own machine and the server see what is sent: `https`, and plain http to the own machine where the jar
+    /// allows it.
     pub(super) is_secure: bool,
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn of(url: &'a Url) -> Place<'a> {
+    /// `loopback_is_secure` as [`CookieJarBuilder::loopback_is_secure`](super::CookieJarBuilder::loopback_is_secure).
+    pub(super) fn of(url: &'a Url, loopback_is_secure: bool) -> Place<'a> {
         let origin = url.origin();
         let host = match origin.kind() {
             // A path, which may look like a name; the whole origin does not.
             Scheme::HttpUnix => origin.as_str(),
             Scheme::Http | Scheme::Https => origin.host(),
         };
-        Place { host, path: url.path(), is_secure: origin.kind() == Scheme::Https }
+        let is_secure = match origin.kind() {
+            Scheme::Https => true,
+            Scheme::Http => loopback_is_secure && is_loopback(host),
+            Scheme::HttpUnix => false,
+        };
+        Place { host, path: url.path(), is_secure }
     }
 
     /// The directory of the path (RFC 6265bis, section 5.1.4).
@@ -33,6 +41,12 @@ impl<'a> Place<'a> {
             Some(end) => &self.path[..end],
         }
     }
+}
+
+/// `localhost` (RFC 6761, section 6.3), 127.0.0.0/8 and `[::1]`, as a URL has them.
+fn is_loopback(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// A DNS name, and no address or socket.
@@ -111,5 +125,5 @@ pub(super) fn is_host(text: &str) -> bool {
         true => Url::parse(text),
         false => Url::parse(&format!("http://{text}/")),
     };
-    url.is_ok_and(|url| Place::of(&url).host == text)
+    url.is_ok_and(|url| Place::of(&url, false).host == text)
 }

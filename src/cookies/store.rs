@@ -7,11 +7,14 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cookie::Cookie;
 use super::parse::{self, MAX_ATTRIBUTE};
 use super::place::{self, Place, Reach};
+use super::ranks::Ranks;
+use crate::url::Url;
 
 /// How much a jar holds and sends.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +25,7 @@ pub(crate) struct Caps {
     pub(crate) sent: usize,
     pub(crate) header_bytes: usize,
     pub(crate) ip_hosts: bool,
+    pub(crate) loopback_is_secure: bool,
 }
 
 impl Caps {
@@ -30,13 +34,18 @@ impl Caps {
         per_domain: 180,
         total: 3000,
         sent: 150,
-        header_bytes: 8192,
+        header_bytes: 32 * 1024,
         ip_hosts: true,
+        loopback_is_secure: true,
     };
+
+    pub(super) fn place<'a>(&self, url: &'a Url) -> Place<'a> {
+        Place::of(url, self.loopback_is_secure)
+    }
 }
 
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     cookie: Cookie,
     /// Kept when the cookie is overwritten.
     created: u64,
@@ -48,7 +57,9 @@ struct Entry {
 
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    sites: HashMap<Box<str>, Vec<Entry>>,
+    sites: HashMap<Arc<str>, Vec<Entry>>,
+    /// The order in which cookies of all sites have to go.
+    ranks: Ranks,
     /// In the order they were given in; not counted against the caps, for they are the caller's own.
     shared: Vec<Entry>,
     /// Cookies of all sites, expired ones included.
@@ -80,13 +91,16 @@ impl Store {
     }
 
     fn put(&mut self, cookie: Cookie, is_secure: bool, now: i64, caps: &Caps) -> Result<(), &'static str> {
-        let site: Box<str> = place::site(domain(&cookie)).into();
+        let site = place::site(domain(&cookie));
+        let site = self.sites.get_key_value(site).map_or_else(|| site.into(), |(site, _)| site.clone());
         let entries = self.sites.entry(site.clone()).or_default();
         let before = entries.len();
         entries.retain(|entry| !entry.cookie.is_expired(now));
         let outcome = match is_secure || cookie.secure || !entries.iter().any(|entry| shadows(&cookie, &entry.cookie)) {
             true => {
-                file(entries, cookie, now, &self.ticks);
+                if let Some(new) = file(entries, cookie, now, &self.ticks) {
+                    self.ranks.add(&site, new);
+                }
                 Ok(())
             }
             // Section 5.7: whoever rewrites plain http must not be able to fix a session of the https site.
@@ -103,21 +117,41 @@ impl Store {
         if self.filed > caps.total {
             self.evict_from_all(now, caps);
         }
+        if self.ranks.are_stale(self.filed) {
+            self.rank_again();
+        }
         outcome
     }
 
     /// Expired cookies of all sites, and then whichever was used least lately.
     fn evict_from_all(&mut self, now: i64, caps: &Caps) {
-        self.remove(|_, cookie| cookie.domain.is_some() && cookie.is_expired(now));
+        while let Some(over) = self.ranks.expired(now) {
+            self.remove_ranked(&over.site, over.version, |entry| entry.cookie.is_expired(now));
+        }
         while self.filed > caps.total {
-            let used = |(_, entries): &(_, &Vec<Entry>)| entries.iter().map(Entry::used).min();
-            let Some(site) = self.sites.iter().min_by_key(used).map(|(site, _)| site.clone()) else { return };
-            let Some(entries) = self.sites.get_mut(&site) else { return };
-            remove_first(entries, |entry| entry.used());
-            self.filed -= 1;
-            if entries.is_empty() {
-                self.sites.remove(&site);
-            }
+            let Some(first) = self.ranks.least_used() else { return };
+            self.remove_ranked(&first.site, first.version, |entry| entry.used() <= first.key);
+        }
+    }
+
+    /// Removes the cookie of that version if it still has to go. One that was used meanwhile is ranked anew.
+    fn remove_ranked(&mut self, site: &Arc<str>, version: u64, has_to_go: impl Fn(&Entry) -> bool) {
+        let Some(entries) = self.sites.get_mut(site) else { return };
+        let Some(at) = entries.iter().position(|entry| entry.version == version) else { return };
+        if !has_to_go(&entries[at]) {
+            return self.ranks.add_use(site, &entries[at]);
+        }
+        entries.remove(at);
+        self.filed -= 1;
+        if entries.is_empty() {
+            self.sites.remove(site);
+        }
+    }
+
+    fn rank_again(&mut self) {
+        self.ranks = Ranks::default();
+        for (site, entries) in &self.sites {
+            entries.iter().for_each(|entry| self.ranks.add(site, entry));
         }
     }
 
@@ -133,15 +167,9 @@ impl Store {
         Ok(())
     }
 
-    /// What a request to `place` carries, in order and within the caps. A shared cookie gives way to one of the same
-    /// name that the host has set: that is the newer word.
-    fn chosen<'a>(
-        &'a self,
-        place: Place<'a>,
-        with_shared: bool,
-        now: i64,
-        caps: &Caps,
-    ) -> impl Iterator<Item = &'a Entry> {
+    /// Returns the cookies for a request to `place`, in order. A shared cookie gives way to one of the same name that the
+    /// host has set, because that is newer.
+    fn candidates<'a>(&'a self, place: Place<'a>, with_shared: bool, now: i64) -> impl Iterator<Item = &'a Entry> {
         let entries = match self.sites.is_empty() {
             true => &[][..],
             false => self.sites.get(place::site(place.host)).map_or(&[][..], |entries| entries),
@@ -150,43 +178,65 @@ impl Store {
             move || entries.iter().filter(move |entry| belongs(&entry.cookie, place) && !entry.cookie.is_expired(now));
         let shared = if with_shared { &self.shared[..] } else { &[] };
         let shared = shared.iter().filter(move |entry| own().all(|other| other.cookie.name != entry.cookie.name));
-        let (mut bytes, most) = (0, caps.header_bytes);
-        own().chain(shared).take(caps.sent).take_while(move |entry| {
-            bytes += entry.size();
-            // The last one has no separator behind it.
-            bytes <= most.saturating_add(SEPARATOR.len())
-        })
+        own().chain(shared)
     }
 
-    /// The value of the Cookie field.
-    pub(super) fn header(&self, place: Place<'_>, with_shared: bool, now: i64, caps: &Caps) -> Option<Vec<u8>> {
-        let size: usize = self.chosen(place, with_shared, now, caps).map(Entry::size).sum();
-        let size = size.checked_sub(SEPARATOR.len())?;
+    /// The value of the Cookie field, and the names of the cookies that the caps leave no room for.
+    pub(super) fn header(
+        &self,
+        place: Place<'_>,
+        with_shared: bool,
+        now: i64,
+        caps: &Caps,
+    ) -> (Option<Vec<u8>>, Vec<Vec<u8>>) {
+        let candidates = || self.candidates(place, with_shared, now);
+        let excess = Excess::of(candidates, caps);
+        let sent = || candidates().filter(|entry| !excess.has(entry));
+        let left_out = match excess.is_nothing() {
+            true => Vec::new(),
+            false => candidates().filter(|entry| excess.has(entry)).map(|entry| entry.cookie.name.to_vec()).collect(),
+        };
+        let Some(size) = excess.left.checked_sub(SEPARATOR.len()) else { return (None, left_out) };
         let tick = next(&self.ticks);
         let mut header = Vec::with_capacity(size);
-        for entry in self.chosen(place, with_shared, now, caps) {
+        for entry in sent() {
             entry.used.store(tick, Ordering::Relaxed);
             if !header.is_empty() {
                 header.extend_from_slice(SEPARATOR);
             }
             header.extend_from_slice(&entry.cookie.name);
-            header.push(b'=');
+            // Without a name the value stands alone (section 5.8.3).
+            if !entry.cookie.name.is_empty() {
+                header.push(b'=');
+            }
             header.extend_from_slice(&entry.cookie.value);
         }
-        Some(header)
+        (Some(header), left_out)
     }
 
     /// What [`header`](Self::header) would hold.
     pub(super) fn matching<'a>(&'a self, place: Place<'a>, now: i64, caps: &Caps) -> impl Iterator<Item = &'a Cookie> {
-        self.chosen(place, true, now, caps).map(|entry| &entry.cookie)
+        let candidates = move || self.candidates(place, true, now);
+        let excess = Excess::of(candidates, caps);
+        candidates().filter(move |entry| !excess.has(entry)).map(|entry| &entry.cookie)
     }
 
     /// All that are not over, the oldest first, each with its version.
     pub(super) fn all(&self, now: i64) -> Vec<(u64, Cookie)> {
+        self.entries(now).into_iter().map(|entry| (entry.version, entry.cookie.clone())).collect()
+    }
+
+    fn entries(&self, now: i64) -> Vec<&Entry> {
         let mut all: Vec<&Entry> =
             self.sites.values().flatten().chain(&self.shared).filter(|entry| !entry.cookie.is_expired(now)).collect();
         all.sort_unstable_by_key(|entry| entry.created);
-        all.into_iter().map(|entry| (entry.version, entry.cookie.clone())).collect()
+        all
+    }
+
+    /// When each of [`all`](Self::all) was used last.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn uses(&self, now: i64) -> Vec<u64> {
+        self.entries(now).into_iter().map(Entry::used).collect()
     }
 
     pub(super) fn count(&self, now: i64) -> usize {
@@ -203,6 +253,9 @@ impl Store {
             !entries.is_empty()
         });
         self.filed = self.sites.values().map(Vec::len).sum();
+        if self.ranks.are_stale(self.filed) {
+            self.rank_again();
+        }
         before - self.len()
     }
 }
@@ -214,13 +267,65 @@ impl Entry {
         Entry { cookie, created: tick, version: tick, used: AtomicU64::new(tick) }
     }
 
-    fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) fn expires(&self) -> Option<i64> {
+        self.cookie.expires
     }
 
     /// In a header, with a separator.
     fn size(&self) -> usize {
-        self.cookie.name.len() + 1 + self.cookie.value.len() + SEPARATOR.len()
+        let name = self.cookie.name.len();
+        name + usize::from(name > 0) + self.cookie.value.len() + SEPARATOR.len()
+    }
+}
+
+/// The cookies of a request that its Cookie field has no room for.
+struct Excess {
+    /// Their versions, in order.
+    versions: Vec<u64>,
+    /// Bytes of all others, with a separator each.
+    left: usize,
+}
+
+impl Excess {
+    /// Takes the least recently used cookie, among equals the newest, until the rest fits. A cookie that is too long by
+    /// itself is always taken, and first.
+    fn of<'a, I: Iterator<Item = &'a Entry>>(candidates: impl Fn() -> I, caps: &Caps) -> Excess {
+        // The last one has no separator after it.
+        let most = caps.header_bytes.saturating_add(SEPARATOR.len());
+        let (count, size) = candidates().fold((0, 0), |(count, size), entry| (count + 1, size + entry.size()));
+        if count <= caps.sent && size <= most {
+            return Excess { versions: Vec::new(), left: size };
+        }
+        let (mut all, mut excess): (Vec<&Entry>, Vec<&Entry>) = candidates().partition(|entry| entry.size() <= most);
+        all.sort_unstable_by_key(|entry| (Reverse(entry.used()), entry.created));
+        let (mut left, mut fitting) = (0, 0);
+        for entry in all.iter().take(caps.sent) {
+            if left + entry.size() > most {
+                break;
+            }
+            left += entry.size();
+            fitting += 1;
+        }
+        excess.extend(all.drain(fitting..));
+        let mut versions: Vec<u64> = excess.into_iter().map(|entry| entry.version).collect();
+        versions.sort_unstable();
+        Excess { versions, left }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.versions.is_empty()
+    }
+
+    fn has(&self, entry: &Entry) -> bool {
+        !self.is_nothing() && self.versions.binary_search(&entry.version).is_ok()
     }
 }
 
@@ -289,9 +394,8 @@ fn check(cookie: &Cookie, caps: &Caps) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Servers compare names without case, and so a prefix counts in any (section 5.4).
 fn has_prefix(cookie: &Cookie, prefix: &str) -> bool {
-    cookie.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    parse::has_prefix(&cookie.name, prefix)
 }
 
 /// A cookie out of a file is looked at again: the file may have been edited, and the list of suffixes is another one.
@@ -318,8 +422,8 @@ fn shadows(new: &Cookie, old: &Cookie) -> bool {
         && place::path_matches(path(new), path(old))
 }
 
-/// Puts the cookie in its place, or in that of the one it overwrites.
-fn file(entries: &mut Vec<Entry>, cookie: Cookie, now: i64, ticks: &AtomicU64) {
+/// Puts the cookie in its place, or in that of the one it overwrites, and returns what is there now.
+fn file<'a>(entries: &'a mut Vec<Entry>, cookie: Cookie, now: i64, ticks: &AtomicU64) -> Option<&'a Entry> {
     let is_same = |other: &Cookie| {
         other.name == cookie.name
             && other.domain == cookie.domain
@@ -329,17 +433,22 @@ fn file(entries: &mut Vec<Entry>, cookie: Cookie, now: i64, ticks: &AtomicU64) {
     let known = entries.iter().position(|entry| is_same(&entry.cookie));
     let is_over = cookie.is_expired(now);
     match known {
-        Some(at) if is_over => drop(entries.remove(at)),
-        None if is_over => {}
+        Some(at) if is_over => {
+            entries.remove(at);
+            None
+        }
+        None if is_over => None,
         Some(at) => {
             let created = entries[at].created;
             entries[at] = Entry { created, ..Entry::new(cookie, next(ticks)) };
+            entries.get(at)
         }
         None => {
             let entry = Entry::new(cookie, next(ticks));
             let order = |entry: &Entry| (Reverse(path(&entry.cookie).len()), entry.created);
             let at = entries.partition_point(|other| order(other) < order(&entry));
             entries.insert(at, entry);
+            entries.get(at)
         }
     }
 }

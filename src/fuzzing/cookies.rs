@@ -5,7 +5,7 @@ use crate::cookies::{Cookie, CookieJar, CookieRequest};
 use crate::date::{self, ImfDate};
 use crate::url::Url;
 
-const HOSTS: [&str; 11] = [
+const HOSTS: [&str; 12] = [
     "https://www.example.com",
     "http://www.example.com",
     "http://a.www.example.com",
@@ -16,6 +16,7 @@ const HOSTS: [&str; 11] = [
     "http://127.0.0.1",
     "http://[::1]",
     "https://localhost",
+    "http://localhost",
     "http+unix://www.example.com",
 ];
 const PATHS: [&str; 6] = ["", "/a", "/a/", "/a/b?c", "/ab", "?/a"];
@@ -51,15 +52,19 @@ const ATTRIBUTES: [&str; 24] = [
 const START: i64 = 1_577_836_800;
 const MAX_LIFE: i64 = 400 * 24 * 60 * 60;
 
-/// Of the jar: in all, in one request, and bytes of that.
-type Caps = (usize, usize, usize);
+/// Limits of the jar: cookies in all, cookies in a request, bytes of the field; and whether plain http to the own machine
+/// counts as secure.
+type Caps = (usize, usize, usize, bool);
 
 pub fn cookies(data: &[u8]) {
     let mut input = Input::new(data);
     let is_small = input.flag();
     let (jar, caps) = match is_small {
-        true => (CookieJar::builder().max_per_domain(3).max_cookies(5).max_sent(2).max_header_bytes(24), (5, 2, 24)),
-        false => (CookieJar::builder(), (3000, 150, 8192)),
+        true => {
+            let jar = CookieJar::builder().max_per_domain(3).max_cookies(5).max_sent(2).max_header_bytes(24);
+            (jar.loopback_is_secure(false), (5, 2, 24, false))
+        }
+        false => (CookieJar::builder(), (3000, 150, 32 * 1024, true)),
     };
     let jar = jar.build();
     let mut now = START;
@@ -71,7 +76,7 @@ pub fn cookies(data: &[u8]) {
         match input.byte() % 8 {
             0..=3 => {
                 let field = field(&mut input);
-                set(&jar, &url, &field, now, is_small);
+                set(&jar, &url, &field, now, caps);
             }
             4 => now += input.number(10) as i64,
             5 => {
@@ -87,8 +92,9 @@ pub fn cookies(data: &[u8]) {
         }
         assert!(jar.to_vec_at(now).iter().filter(|cookie| cookie.domain().is_some()).count() <= caps.0);
         for is_cross_origin in [false, true] {
+            let all: Vec<(Cookie, u64)> = jar.to_vec_at(now).into_iter().zip(jar.uses_at(now)).collect();
             let header = jar.header_at(&CookieRequest::new(&url).cross_origin(is_cross_origin), now);
-            assert_eq!(header, expected(&jar.to_vec_at(now), &url, is_cross_origin, caps), "{url} {jar:?}");
+            assert_eq!(header, expected(&all, &url, is_cross_origin, caps), "{url} {jar:?}");
         }
     }
     survives_its_file(&jar);
@@ -123,22 +129,35 @@ fn read(text: &[u8]) {
 }
 
 fn is_sendable(cookie: &Cookie) {
-    assert!(!cookie.name().is_empty() && !cookie.name().contains('='), "{cookie:?}");
+    assert!(!cookie.name().contains('='), "{cookie:?}");
+    let value = cookie.value().to_ascii_lowercase();
+    let is_named = !cookie.name().is_empty();
+    assert!(
+        is_named || !value.is_empty() && !value.starts_with("__host-") && !value.starts_with("__secure-"),
+        "{cookie:?}"
+    );
     assert!(!format!("{}{}", cookie.name(), cookie.value()).contains(';'), "{cookie:?}");
     assert!(cookie.name().chars().count() <= 4096 && cookie.bytes().len() <= 4096, "{cookie:?}");
 }
 
-fn set(jar: &CookieJar, url: &Url, field: &[u8], now: i64, is_small: bool) {
+/// Whether what is sent there is for the server's eyes alone.
+fn is_secure(url: &Url, caps: Caps) -> bool {
+    let origin = url.origin();
+    let is_loopback = ["127.0.0.1", "[::1]", "localhost"].contains(&origin.host());
+    origin.scheme() == "https" || caps.3 && origin.scheme() == "http" && is_loopback
+}
+
+fn set(jar: &CookieJar, url: &Url, field: &[u8], now: i64, caps: Caps) {
     let before = jar.to_vec_at(now);
     let outcome = jar.set_at(url, field, now);
     let after = jar.to_vec_at(now);
-    let is_https = url.origin().scheme() == "https";
+    let is_secure = is_secure(url, caps);
     let new: Vec<&Cookie> = after.iter().filter(|cookie| !before.contains(cookie)).collect();
     assert!(new.len() <= usize::from(outcome.is_ok()), "{new:?}");
     for cookie in new {
         is_sendable(cookie);
         assert!(goes_to_host(cookie, url), "{url} {cookie:?}");
-        assert!(is_https || !cookie.secure(), "{url} {cookie:?}");
+        assert!(is_secure || !cookie.secure(), "{url} {cookie:?}");
         is_for_no_suffix(cookie);
         let name = cookie.name().to_ascii_lowercase();
         assert!(cookie.secure() || !name.starts_with("__secure-") && !name.starts_with("__host-"), "{cookie:?}");
@@ -147,7 +166,7 @@ fn set(jar: &CookieJar, url: &Url, field: &[u8], now: i64, is_small: bool) {
         assert!(cookie.expires().is_none_or(|end| end <= latest), "{cookie:?}");
     }
     // Where nothing has to go for want of room, plain http leaves Secure cookies alone.
-    if !is_https && !is_small {
+    if !is_secure && caps.0 > 5 {
         let lost = before.iter().find(|cookie| cookie.secure() && !after.contains(cookie));
         assert_eq!(lost, None, "{url}");
     }
@@ -189,38 +208,48 @@ fn is_below(path: &str, directory: &str) -> bool {
     true
 }
 
-/// RFC 6265bis, section 5.8.3, over `all`, which is in order of creation.
-fn expected(all: &[Cookie], url: &Url, is_cross_origin: bool, caps: Caps) -> Option<Vec<u8>> {
+/// RFC 6265bis, section 5.8.3, over `all`, which is in order of creation, each with its last use.
+fn expected(all: &[(Cookie, u64)], url: &Url, is_cross_origin: bool, caps: Caps) -> Option<Vec<u8>> {
     let target = url.target();
     let path = target.split('?').next().unwrap_or_default();
-    let is_here = |cookie: &&Cookie| {
+    let is_here = |(cookie, _): &&(Cookie, u64)| {
         goes_to_host(cookie, url)
             && is_below(path, cookie.path().unwrap_or_default())
-            && (url.origin().scheme() == "https" || !cookie.secure())
+            && (is_secure(url, caps) || !cookie.secure())
     };
-    let (shared, own): (Vec<&Cookie>, _) = all.iter().partition(|cookie| cookie.domain().is_none());
-    let mut chosen: Vec<&Cookie> = own.into_iter().filter(is_here).collect();
-    chosen.sort_by_key(|cookie| std::cmp::Reverse(cookie.path().map_or(0, str::len)));
-    let names: Vec<String> = chosen.iter().map(|cookie| cookie.name().into_owned()).collect();
+    let (shared, own): (Vec<&(Cookie, u64)>, _) = all.iter().partition(|(cookie, _)| cookie.domain().is_none());
+    let mut chosen: Vec<&(Cookie, u64)> = own.into_iter().filter(is_here).collect();
+    chosen.sort_by_key(|(cookie, _)| std::cmp::Reverse(cookie.path().map_or(0, str::len)));
+    let names: Vec<String> = chosen.iter().map(|(cookie, _)| cookie.name().into_owned()).collect();
     if !is_cross_origin {
-        chosen.extend(shared.into_iter().filter(|cookie| !names.contains(&cookie.name().into_owned())));
+        chosen.extend(shared.into_iter().filter(|(cookie, _)| !names.contains(&cookie.name().into_owned())));
     }
-    let mut header = Vec::new();
-    for cookie in chosen.into_iter().take(caps.1) {
-        let separator: &[u8] = if header.is_empty() { b"" } else { b"; " };
-        // Names that are no UTF-8 are shown as ISO-8859-1.
-        let name: Vec<u8> = match cookie.name() {
-            std::borrow::Cow::Borrowed(name) => name.into(),
-            std::borrow::Cow::Owned(name) => name.chars().map(|c| c as u8).collect(),
-        };
-        let more = [separator, &name, b"=", cookie.bytes()].concat();
-        if header.len() + more.len() > caps.2 {
-            break;
-        }
-        header.extend(more);
+    // One at a time, the least lately used and then the newest, until the rest fits.
+    let mut sent: Vec<(Vec<u8>, u64, usize)> = Vec::new();
+    for (cookie, used) in chosen {
+        let created = all.iter().position(|(other, _)| other == cookie).unwrap_or_default();
+        sent.push((pair(cookie), *used, created));
     }
+    sent.retain(|(pair, ..)| pair.len() <= caps.2);
+    let len = |sent: &[(Vec<u8>, u64, usize)]| sent.iter().map(|(pair, ..)| pair.len() + 2).sum::<usize>();
+    while sent.len() > caps.1 || len(&sent) > caps.2 + 2 {
+        let first = (0..sent.len()).min_by_key(|&at| (sent[at].1, std::cmp::Reverse(sent[at].2)));
+        sent.remove(first.expect("it is not empty"));
+    }
+    let pairs: Vec<Vec<u8>> = sent.into_iter().map(|(pair, ..)| pair).collect();
+    let header = pairs.join(&b"; "[..]);
     assert!(header.iter().all(|&byte| byte == b'\t' || byte >= b' ' && byte != 0x7F));
-    (!header.is_empty()).then_some(header)
+    (!pairs.is_empty()).then_some(header)
+}
+
+/// Returns a cookie as it is sent. Names that are not UTF-8 are shown as ISO-8859-1.
+fn pair(cookie: &Cookie) -> Vec<u8> {
+    let name: Vec<u8> = match cookie.name() {
+        std::borrow::Cow::Borrowed(name) => name.into(),
+        std::borrow::Cow::Owned(name) => name.chars().map(|c| c as u8).collect(),
+    };
+    let equals: &[u8] = if name.is_empty() { b"" } else { b"=" };
+    [&name, equals, cookie.bytes()].concat()
 }
 
 #[cfg(feature = "json")]

@@ -1,5 +1,5 @@
-//! Content codings: what is encoded comes back however it is split, no front of it is a body, and of arbitrary bytes
-//! every split makes the same.
+//! Content codings: what is encoded comes back however it is split, no front of it is a body unless the framing is
+//! complete and a block ends there, and of arbitrary bytes every split makes the same.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
 use super::input::{Input, pieces};
-use crate::coding::{Codings, Next, Spares};
+use crate::coding::{Codings, Ending, Next, Spares};
 
 /// Enough to see that the rest would be the same; a bomb has no end that is worth waiting for.
 const ENOUGH: usize = 256 * 1024;
@@ -53,10 +53,24 @@ fn comes_back(input: &mut Input<'_>, splits: &[u8], rooms: &[u8]) {
         };
     }
     let spares = Spares::default();
-    let front = read(&spares, &lines, &coded[..cut % coded.len()], splits, rooms);
+    let cut = &coded[..cut % coded.len()];
+    let front = read(&spares, &lines, cut, Ending::Strict, splits, rooms);
     assert!(front.end == End::Fault && body.starts_with(&front.body), "{lines:?} is cut, {:?}", front.end);
+    let front = read(&spares, &lines, cut, Ending::Proven, splits, rooms);
+    assert!(body.starts_with(&front.body), "{lines:?} is cut, {:?}", front.end);
+    let trailer = match formats.last() {
+        Some(1) => 4,
+        Some(2) => 0,
+        _ => 8,
+    };
+    let in_trailer = coded.len() - cut.len() <= trailer;
+    assert!(front.end == End::Fault || in_trailer || cut.ends_with(&[0, 0, 0xFF, 0xFF]), "{lines:?} is cut in a block");
+    assert!(
+        !in_trailer || front == Seen { body: body.to_vec(), end: End::Whole },
+        "{lines:?} lacks a part of its trailer"
+    );
     // The decoder that has just failed.
-    let seen = read(&spares, &lines, &coded, splits, rooms);
+    let seen = read(&spares, &lines, &coded, Ending::Strict, splits, rooms);
     assert!(seen == Seen { body: body.to_vec(), end: End::Whole }, "{lines:?}: {:?}", seen.end);
 }
 
@@ -75,25 +89,36 @@ fn is_the_same(input: &mut Input<'_>, splits: &[u8], rooms: &[u8]) {
     let lines: Vec<&str> = (0..count).map(|_| input.pick(&["gzip", "deflate", "br", "zstd"])).collect();
     let coded = input.rest();
     let spares = Spares::default();
-    let whole = read(&spares, &lines, coded, &[], &[]);
-    let split = read(&spares, &lines, coded, splits, rooms);
-    let bytes = read(&spares, &lines, coded, &[1], &[255]);
+    let [strict, proven] = [Ending::Strict, Ending::Proven].map(|ending| {
+        let whole = read(&spares, &lines, coded, ending, &[], &[]);
+        let split = read(&spares, &lines, coded, ending, splits, rooms);
+        let bytes = read(&spares, &lines, coded, ending, &[1], &[255]);
+        are_the_same(&lines, &whole, [split, bytes]);
+        whole
+    });
+    assert!(strict.end == End::Fault || strict == proven, "{lines:?}: what is whole is taken in either way");
+}
+
+fn are_the_same(lines: &[&str], whole: &Seen, others: [Seen; 2]) {
     // What a decoder keeps in a window of its own is lost with it where a fault follows.
     let exact = !lines.iter().any(|line| ["br", "zstd"].contains(line));
-    for other in [split, bytes] {
+    for other in others {
         let both_fail = other.end != End::Whole && whole.end != End::Whole;
         assert!(other.end == whole.end || (!exact && both_fail), "{lines:?}: {:?}, {:?}", other.end, whole.end);
         let len = if exact { usize::MAX } else { other.body.len().min(whole.body.len()) };
         let front = |seen: &Seen| seen.body.iter().take(len).copied().collect::<Vec<_>>();
-        assert!(front(&other) == front(&whole), "{lines:?}");
+        assert!(front(&other) == front(whole), "{lines:?}");
         assert!(exact || both_fail || other.body == whole.body, "{lines:?}");
     }
 }
 
-fn read(spares: &Spares, lines: &[&str], coded: &[u8], splits: &[u8], rooms: &[u8]) -> Seen {
-    let codings = Codings::of(lines.iter().map(|line| line.as_bytes())).expect("at most five");
+fn read(spares: &Spares, lines: &[&str], coded: &[u8], last: Ending, splits: &[u8], rooms: &[u8]) -> Seen {
     // Not all of them are compiled in.
-    let Some(codings) = codings else { return Seen { body: coded.to_vec(), end: End::Whole } };
+    let codings = match Codings::of(lines.iter().map(|line| line.as_bytes())) {
+        Ok(Some(codings)) => codings,
+        Ok(None) => return Seen { body: coded.to_vec(), end: End::Whole },
+        Err(_) => return Seen { body: Vec::new(), end: End::Fault },
+    };
     let mut pump = spares.take(codings);
     let mut pieces = pieces(coded, splits);
     let mut rooms = rooms.iter().cycle();
@@ -113,7 +138,7 @@ fn read(spares: &Spares, lines: &[&str], coded: &[u8], splits: &[u8], rooms: &[u
             (rest, left) = (&rest[len..], left - len);
         }
         let size = rooms.next().map_or(out.len(), |&size| usize::from(size).max(1));
-        match pump.decode(left == 0, &mut out[..size]) {
+        match pump.decode(if left == 0 { last } else { Ending::Open }, &mut out[..size]) {
             Ok(step) => {
                 seen.body.extend_from_slice(&out[..step.produced]);
                 if step.next == Next::Done {

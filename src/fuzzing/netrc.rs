@@ -32,11 +32,17 @@ fn is_found(input: &mut Input<'_>) {
         let (mut login, mut password) = (None, None);
         for _ in 0..input.number(4) {
             text += space(input);
-            let (keyword, value) = match input.number(4) {
+            let (keyword, value) = match input.number(5) {
                 0 => ("password", &mut password),
                 1 => ("user", &mut login),
                 2 => ("login", &mut login),
                 3 => ("account", &mut None),
+                4 => {
+                    text += input.pick(&["port 21", "protocol \"a b\"", "port", "x"]);
+                    // The next word is in another line, so it is not a value.
+                    text += "\n";
+                    continue;
+                }
                 _ => {
                     text += "# \"login\\\n";
                     continue;

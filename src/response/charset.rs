@@ -23,21 +23,30 @@ pub(super) enum Order {
 }
 
 impl Charset {
-    /// By a name of the WHATWG Encoding Standard.
+    /// Returns the charset of a label: a name of the WHATWG Encoding Standard, or one that Python, Java or Windows use.
+    ///
+    /// The charsets that the standard replaces by a single U+FFFD (`iso-2022-kr`, `hz-gb-2312`) are not known here: their
+    /// text, which is often ASCII, would be lost.
     #[cfg(feature = "charset")]
     pub(super) fn of_label(label: &str) -> Result<Charset, ErrorKind> {
-        let encoding = encoding_rs::Encoding::for_label(label.as_bytes())
-            .ok_or(ErrorKind::InvalidRequest("there is no charset of that name"))?;
+        let known = |label: &str| encoding_rs::Encoding::for_label_no_replacement(label.as_bytes());
+        let encoding = known(label).or_else(|| {
+            let plain = plain(label);
+            let hyphens = label.replace('_', "-");
+            known(&hyphens).or_else(|| known(&plain)).or_else(|| known(alias(&plain)?))
+        });
+        let encoding = encoding.ok_or(ErrorKind::InvalidRequest("there is no charset of that name"))?;
         Ok(Charset::of_encoding(encoding))
     }
 
     /// Without the tables the other names are not known.
     #[cfg(not(feature = "charset"))]
     pub(super) fn of_label(label: &str) -> Result<Charset, ErrorKind> {
-        match &*label.trim().to_ascii_lowercase() {
-            "utf-8" | "utf8" | "unicode-1-1-utf-8" | "us-ascii" | "ascii" => Ok(Charset::Utf8),
-            "utf-16" | "utf-16le" => Ok(Charset::Utf16(Order::Little)),
-            "utf-16be" => Ok(Charset::Utf16(Order::Big)),
+        let plain = plain(label);
+        match alias(&plain).map(self::plain).as_deref().unwrap_or(&plain) {
+            "utf8" | "unicode11utf8" | "usascii" | "ascii" => Ok(Charset::Utf8),
+            "utf16" | "utf16le" => Ok(Charset::Utf16(Order::Little)),
+            "utf16be" => Ok(Charset::Utf16(Order::Big)),
             _ => Err(ErrorKind::Unsupported("charsets other than UTF-8 and UTF-16 need the feature charset")),
         }
     }
@@ -131,6 +140,63 @@ impl Charset {
             }
         }
     }
+}
+
+/// A label without what spellings differ in.
+fn plain(label: &str) -> String {
+    label.trim().replace(['-', '_', ' ', '.', ':'], "").to_ascii_lowercase()
+}
+
+/// Names that the standard does not have: those of Python, Java, Windows code pages and databases, in their plain form. A
+/// name that means different charsets to different programs is not among them.
+fn alias(plain: &str) -> Option<&'static str> {
+    const ALIASES: [(&str, &str); 44] = [
+        ("utf8sig", "utf-8"),
+        ("utf8mb4", "utf-8"),
+        ("utf8mb3", "utf-8"),
+        ("cp65001", "utf-8"),
+        ("usascii", "us-ascii"),
+        ("ansi", "windows-1252"),
+        ("windows1250", "windows-1250"),
+        ("windows1251", "windows-1251"),
+        ("windows1252", "windows-1252"),
+        ("windows1253", "windows-1253"),
+        ("windows1254", "windows-1254"),
+        ("windows1255", "windows-1255"),
+        ("windows1256", "windows-1256"),
+        ("windows1257", "windows-1257"),
+        ("windows1258", "windows-1258"),
+        ("win1250", "windows-1250"),
+        ("win1251", "windows-1251"),
+        ("win1252", "windows-1252"),
+        ("cp874", "windows-874"),
+        ("windows874", "windows-874"),
+        ("cp932", "shift_jis"),
+        ("ms932", "shift_jis"),
+        ("windows932", "shift_jis"),
+        ("windows31j", "shift_jis"),
+        ("mskanji", "shift_jis"),
+        ("cp936", "gbk"),
+        ("ms936", "gbk"),
+        ("windows936", "gbk"),
+        ("euccn", "gbk"),
+        ("cp949", "euc-kr"),
+        ("ms949", "euc-kr"),
+        ("uhc", "euc-kr"),
+        ("euckr", "euc-kr"),
+        ("cp950", "big5"),
+        ("ms950", "big5"),
+        ("big5hkscs", "big5-hkscs"),
+        ("eucjp", "euc-jp"),
+        ("ujis", "euc-jp"),
+        ("iso2022jp", "iso-2022-jp"),
+        ("koi8r", "koi8-r"),
+        ("koi8u", "koi8-u"),
+        ("latin9", "iso-8859-15"),
+        ("latin10", "iso-8859-16"),
+        ("macroman", "macintosh"),
+    ];
+    ALIASES.iter().find(|(name, _)| *name == plain).map(|(_, label)| *label)
 }
 
 impl Order {
@@ -259,14 +325,53 @@ mod tests {
 
     #[test]
     fn labels() {
-        for label in ["utf-8", "UTF8", " utf-8 "] {
-            assert_eq!(Charset::of_label(label), Ok(Charset::Utf8), "{label}");
+        for label in ["utf-8", "UTF8", " utf-8 ", "utf_8", "UTF_8", "utf-8-sig", "utf8mb4", "us_ascii"] {
+            let ascii = cfg!(feature = "charset") && label == "us_ascii";
+            assert!(ascii || Charset::of_label(label) == Ok(Charset::Utf8), "{label}");
         }
         assert_eq!(Charset::of_label("utf-16be"), Ok(Charset::Utf16(Order::Big)));
         let tables = cfg!(feature = "charset");
         assert_eq!(Charset::of_label("Shift_JIS").is_ok(), tables);
-        let unknown = Charset::of_label("klingon").unwrap_err();
-        assert_eq!(matches!(unknown, ErrorKind::InvalidRequest(_)), tables, "{unknown:?}");
+        for label in
+            ["klingon", "iso-2022-kr", "ISO_2022_KR", "hz-gb-2312", "iso-2022-cn", "csiso2022kr", "replacement", ""]
+        {
+            let unknown = Charset::of_label(label).unwrap_err();
+            assert_eq!(matches!(unknown, ErrorKind::InvalidRequest(_)), tables, "RW-54 {label} {unknown:?}");
+        }
+    }
+
+    /// Row RW-28: names that Python, Java, databases and Windows have for charsets of the standard.
+    #[cfg(feature = "charset")]
+    #[test]
+    fn aliases() {
+        let table = [
+            (
+                "windows-1252",
+                "latin-1 latin1 latin_1 ansi cp1252 CP-1252 win-1252 windows_1252 iso8859_1 ISO 8859-1 us_ascii",
+            ),
+            ("windows-1251", "win-1251 cp1251 windows1251"),
+            ("shift_jis", "cp932 CP932 ms932 shift-jis shift_jis ms_kanji windows-31j windows_31j sjis"),
+            ("gbk", "cp936 gb2312 gbk gb_2312 euc_cn"),
+            ("euc-kr", "cp949 euc_kr euckr uhc ks_c_5601-1987"),
+            ("big5", "cp950 big5 big5_hkscs"),
+            ("euc-jp", "euc_jp eucjp EUC-JP ujis"),
+            ("iso-2022-jp", "iso2022_jp iso-2022-jp"),
+            ("iso-8859-15", "latin-9 iso8859_15 iso_8859-15 l9"),
+            ("iso-8859-2", "latin-2 latin2 iso_8859_2"),
+            ("koi8-r", "koi8_r koi8r"),
+            ("macintosh", "mac_roman macintosh"),
+            ("windows-874", "cp874 tis-620 iso8859_11"),
+            ("gb18030", "gb18030 gb_18030"),
+        ];
+        for (name, labels) in table {
+            let expected = Charset::of_encoding(encoding_rs::Encoding::for_label(name.as_bytes()).unwrap());
+            for label in labels.replace("ISO 8859", "ISO@8859").split(' ').map(|label| label.replace('@', " ")) {
+                assert_eq!(Charset::of_label(&label), Ok(expected), "RW-28 {label}");
+            }
+        }
+        for label in ["cp437", "cp1", "latin", "win", "mbcs", "utf7", "cp037"] {
+            assert!(Charset::of_label(label).is_err(), "{label}");
+        }
     }
 
     proptest! {

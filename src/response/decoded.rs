@@ -3,9 +3,13 @@
 use http::StatusCode;
 
 use super::Response;
-use crate::coding::{Codings, Corrupt, Next, Pump, Step};
+use crate::coding::{Codings, Corrupt, Ending, Next, Pump, Refused, Step};
 use crate::error::{Error, ErrorKind, Limit, Phase, Result};
 use crate::h1::TransferCoding;
+use crate::observe;
+
+/// Accepts data that ends after a block where the framing is complete. With `false` every coding has to be whole.
+const TOLERANT: bool = true;
 
 impl Response {
     /// The head has a Content-Encoding, and a body follows.
@@ -19,8 +23,35 @@ impl Response {
         }
         match Codings::of(self.head.headers.values("content-encoding")) {
             Ok(codings) => self.pump = codings.map(|codings| self.common.pumps.take(codings)),
-            Err(_) => self.reader.fail(ErrorKind::LimitExceeded(Limit::Codings)),
+            Err(Refused::TooMany) => self.reader.fail(ErrorKind::LimitExceeded(Limit::Codings)),
+            Err(Refused::Unknown(_)) => self.reader.fail(ErrorKind::Decode),
         }
+    }
+
+    /// Adds the name of the coding that is not known to the error of a body that was refused for it.
+    #[cold]
+    pub(super) fn name_coding(&self, error: Error) -> Error {
+        if error.kind() != &ErrorKind::Decode {
+            return error;
+        }
+        match Codings::of(self.head.headers.values("content-encoding")) {
+            Err(Refused::Unknown(name)) => {
+                let name = name.get(..64).unwrap_or(&name).escape_ascii();
+                error.with_source(format!("the content coding {name} is not known"))
+            }
+            _ => error,
+        }
+    }
+
+    /// Says whether more of the coded body may come.
+    fn ending(&self) -> Ending {
+        if !self.reader.is_done() {
+            return Ending::Open;
+        }
+        // The close of the connection may as well have cut the body.
+        let by_length = self.reader.remaining() == Some(0);
+        let by_chunk = self.head.facts.transfer_coding == TransferCoding::Chunked;
+        if TOLERANT && (by_length || by_chunk) { Ending::Proven } else { Ending::Strict }
     }
 
     /// Reads into `buf` what the body is once its codings are undone. The connection goes back once the coded body has
@@ -52,15 +83,21 @@ impl Response {
                 let len = self.advance(room).map_err(|error| self.error(error))?;
                 pump.received(len);
             }
-            let last = self.reader.is_done();
+            let ending = self.ending();
             // Servers that have nothing to say send no bytes for it, whatever the coding. What only the end of the
             // connection delimits may have been cut instead.
-            if last && self.reader.received() == 0 && self.head.facts.transfer_coding == TransferCoding::Chunked {
+            let is_empty = ending != Ending::Open && self.reader.received() == 0;
+            if is_empty && self.head.facts.transfer_coding == TransferCoding::Chunked {
                 return Ok((0, Next::Done));
             }
-            match pump.decode(last, buf) {
+            match pump.decode(ending, buf) {
                 Ok(Step { produced: 0, next: Next::Input | Next::Output, .. }) => {}
-                Ok(Step { produced, next, .. }) => return Ok((produced, next)),
+                Ok(Step { produced, next, .. }) => {
+                    if next == Next::Done && pump.is_short() {
+                        observe::unfinished_coding(&self.url);
+                    }
+                    return Ok((produced, next));
+                }
                 Err(Corrupt(why)) => {
                     self.reader.fail(ErrorKind::Decode);
                     return Err(self.error(Error::new(ErrorKind::Decode, Phase::Body).with_source(why)));

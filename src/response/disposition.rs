@@ -1,7 +1,7 @@
 //! Whether a body is meant to be saved, and under which name (RFC 6266).
 
 use super::Response;
-use super::fields::{Parameters, is_token, trim};
+use super::fields::{Parameters, first_word, texts, token};
 
 /// Longest name that common file systems take, in bytes.
 const NAME_MAX: usize = 255;
@@ -29,26 +29,24 @@ pub struct ContentDisposition {
 }
 
 impl ContentDisposition {
-    fn parse(text: &str) -> Option<ContentDisposition> {
-        let (kind, parameters) = text.split_at(text.find(';').unwrap_or(text.len()));
-        let kind = trim(kind);
-        if !is_token(kind) {
-            return None;
-        }
-        let parameters = Parameters::new(parameters).filter_map(|(name, value)| {
-            let text = if name.ends_with('*') { value.extended()? } else { value.text().into_owned() };
-            Some((name.to_ascii_lowercase(), text))
-        });
-        Some(ContentDisposition { kind: kind.to_ascii_lowercase(), parameters: parameters.collect() })
+    fn parse(field: &[u8]) -> Option<ContentDisposition> {
+        let (word, rest) = first_word(field);
+        // Servers leave the type out: `filename=a.txt`.
+        let is_parameter = word.contains(&b'=') || rest.trim_ascii_start().starts_with(b"=");
+        let (kind, parameters) = if word.is_empty() || is_parameter { ("", field) } else { (token(word)?, rest) };
+        let parameters = texts(Parameters::new(parameters));
+        let says_nothing = kind.is_empty() && parameters.is_empty();
+        (!says_nothing).then(|| ContentDisposition { kind: kind.to_ascii_lowercase(), parameters })
     }
 
-    /// The type in lower case: `attachment`, `inline` or another.
+    /// The type in lower case: `attachment`, `inline` or another; empty where the server left it out.
     #[doc(alias = "type")]
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// Whether the body is meant to be saved. Types that are not known mean that too (RFC 6266, section 4.2).
+    /// Whether the body is meant to be saved. Types that are not known mean that too (RFC 6266, section 4.2), and so does
+    /// a field without a type.
     pub fn is_attachment(&self) -> bool {
         self.kind != "inline"
     }
@@ -83,8 +81,7 @@ impl Response {
     /// See [`ContentDisposition`] for an example, and [`save_to`](Self::save_to).
     pub fn content_disposition(&self) -> Option<ContentDisposition> {
         // Old servers send names in UTF-8 or ISO-8859-1 without saying so.
-        let field = self.headers().iter().find(|field| field.name().eq_ignore_ascii_case("content-disposition"))?;
-        ContentDisposition::parse(&field.value())
+        self.headers().get_bytes("content-disposition").and_then(ContentDisposition::parse)
     }
 }
 
@@ -167,13 +164,18 @@ mod tests {
             ("attachment; filename=\"\"", Some(("attachment", true, None))),
             ("x-odd; a=b", Some(("x-odd", true, None))),
             ("form-data; name=a; filename=b", Some(("form-data", true, Some("b")))),
-            ("filename=a", None),
-            ("; filename=a", None),
+            ("filename=a.txt", Some(("", true, Some("a.txt")))),
+            ("filename = a.txt; size=5", Some(("", true, Some("a.txt")))),
+            ("filename=\"a b;c.txt\"", Some(("", true, Some("a b;c.txt")))),
+            ("filename*=UTF-8''%e2%82%ac", Some(("", true, Some("\u{20ac}")))),
+            ("; filename=a", Some(("", true, Some("a")))),
+            ("attachment filename=a", Some(("attachment", true, Some("a")))),
+            ("; ;", None),
             ("\"attachment\"; filename=a", None),
             ("", None),
         ];
         for (text, expected) in table {
-            let parsed = ContentDisposition::parse(text);
+            let parsed = ContentDisposition::parse(text.as_bytes());
             let name = parsed.as_ref().and_then(ContentDisposition::file_name);
             let found = parsed.as_ref().map(|parsed| (parsed.kind(), parsed.is_attachment(), name.as_deref()));
             assert_eq!(found, expected, "{text:?}");

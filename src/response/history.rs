@@ -1,5 +1,7 @@
 //! What led to this response, and where it leads.
 
+use std::borrow::Cow;
+
 use super::Response;
 use crate::error::ResponseHead;
 use crate::redirect;
@@ -44,18 +46,23 @@ impl Response {
     }
 
     /// Where a redirect leads, as its first `Location` says it: `None` if the status is none of 301, 302, 303, 307 and
-    /// 308, and if there is no Location, or one that is not UTF-8.
+    /// 308, and if there is no Location. Of one that is not UTF-8 the bytes above 0x7F are percent-encoded, as they are where
+    /// the redirect is followed.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
     /// # let url = example::serve("HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n");
     /// let response = hostpool::get(url).allow_redirects(false).send()?;
-    /// assert_eq!(response.redirect_location(), Some("/again"));
+    /// assert_eq!(response.redirect_location().as_deref(), Some("/again"));
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[doc(alias = "get_redirect_location")]
     #[doc(alias = "is_redirect")]
-    pub fn redirect_location(&self) -> Option<&str> {
-        redirect::is_redirect(self.status()).then(|| self.headers().get("location")).flatten()
+    pub fn redirect_location(&self) -> Option<Cow<'_, str>> {
+        let location = redirect::is_redirect(self.status()).then(|| self.headers().get_bytes("location")).flatten()?;
+        Some(match std::str::from_utf8(location) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => Cow::Owned(redirect::text(location)),
+        })
     }
 }

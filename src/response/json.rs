@@ -10,7 +10,10 @@ impl Response {
     /// It is UTF-8 (RFC 8259, section 8.1), unless a byte order mark, the zeros among its first bytes or the
     /// Content-Type say that it is UTF-16, UTF-32 or another charset.
     ///
-    /// Errors as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the body is not JSON of that type.
+    /// Half a surrogate pair (`"cut \ud83d"`), which JavaScript and Python write where they cut a text, reads as U+FFFD.
+    ///
+    /// Errors as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the body is not JSON of that type; the
+    /// source says whether its bytes are not text, its text is not JSON, or the JSON is of another type.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -21,13 +24,20 @@ impl Response {
     /// ```
     #[cfg(feature = "json")]
     pub fn json<T: serde::de::DeserializeOwned>(mut self) -> Result<T> {
-        let text = self.json_text()?;
-        serde_json::from_slice(&text).map_err(|error| {
+        let mut text = self.json_text()?;
+        let parsed = match serde_json::from_slice(&text) {
+            Err(error) if error.is_syntax() && surrogates::repair(&mut text) => serde_json::from_slice(&text),
+            parsed => parsed,
+        };
+        parsed.map_err(|error| {
+            if let Err(broken) = std::str::from_utf8(&text) {
+                return self.broken_text(Some(broken.valid_up_to()));
+            }
             // serde's own text quotes the body, which may hold secrets.
             let what = match error.classify() {
                 serde_json::error::Category::Data => "the JSON is not of the type asked for",
                 serde_json::error::Category::Eof => "the JSON ends too early",
-                _ => "no JSON",
+                _ => "the text is not JSON",
             };
             let source = format!("{what}, line {} column {}", error.line(), error.column());
             self.about_body(ErrorKind::Decode).with_source(source)
@@ -59,7 +69,7 @@ impl Response {
         Err(self.into_error(ErrorKind::ContentType).with_source(format!("JSON was asked for, and this is {found}")))
     }
 
-    /// Reads the body as JSON by a parser of your own, which is given its text: `null` for a blank body.
+    /// Reads the body as JSON by a parser of your own, which is given its text as it came: `null` for a blank body.
     ///
     /// Errors as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the text is broken in its charset or
     /// the parser fails; its error is the source, and stands in the text of ours.
@@ -77,8 +87,7 @@ impl Response {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let text = self.json_text()?;
-        let text = String::from_utf8(text)
-            .map_err(|error| self.about_body(ErrorKind::Decode).with_source(error.utf8_error()))?;
+        let text = String::from_utf8(text).map_err(|error| self.broken_text(Some(error.utf8_error().valid_up_to())))?;
         parse(&text).map_err(|error| self.about_body(ErrorKind::Decode).with_source(error))
     }
 
@@ -94,15 +103,53 @@ impl Response {
         if charset != Charset::Utf8 {
             let (text, sound) = charset.decode(bytes);
             if !sound {
-                return Err(self.broken_text());
+                return Err(self.broken_text(None));
             }
             bytes = text.into_bytes();
         }
         Ok(if bytes.trim_ascii().is_empty() { b"null".into() } else { bytes })
     }
 
-    fn broken_text(&self) -> Error {
-        self.about_body(ErrorKind::Decode).with_source("the text is broken in its charset")
+    /// The bytes are not text, from a place on where it is known.
+    fn broken_text(&self, at: Option<usize>) -> Error {
+        self.about_body(ErrorKind::Decode).with_source(match at {
+            Some(at) => format!("the body is not UTF-8, byte {at}"),
+            None => "the body is not text in its charset".to_owned(),
+        })
+    }
+}
+
+/// Escapes of half a surrogate pair, which no Rust string can hold.
+#[cfg(feature = "json")]
+mod surrogates {
+    /// Replaces each by the escape of U+FFFD, which is as long. Returns whether there was one.
+    ///
+    /// A backslash stands in strings alone, values and keys alike, and takes the byte after it along.
+    pub(super) fn repair(json: &mut [u8]) -> bool {
+        let (mut at, mut found) = (0, false);
+        while let Some(next) = json.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+            at += next;
+            at += match (unit(json, at), unit(json, at + LEN)) {
+                (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 2 * LEN,
+                (Some(0xD800..=0xDFFF), _) => {
+                    json[at..at + LEN].copy_from_slice(b"\\ufffd");
+                    found = true;
+                    LEN
+                }
+                (Some(_), _) => LEN,
+                (None, _) => 2,
+            };
+        }
+        found
+    }
+
+    /// Length of `\u0000`.
+    const LEN: usize = 6;
+
+    /// The UTF-16 unit that an escape at this place stands for.
+    fn unit(json: &[u8], at: usize) -> Option<u32> {
+        let digits = json.get(at..at + LEN)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0, |unit, &digit| Some(unit * 16 + char::from(digit).to_digit(16)?))
     }
 }
 
@@ -125,6 +172,40 @@ fn json_charset(bytes: &[u8]) -> Option<(Charset, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Row RW-53.
+    #[cfg(feature = "json")]
+    #[test]
+    fn half_a_surrogate_pair() {
+        let table = [
+            (r#""cut \ud83d""#, Some("cut \u{fffd}")),
+            (r#""\uDE00 cut""#, Some("\u{fffd} cut")),
+            (r#""\ud83d\ude00""#, None),
+            (r#""\ud83d\ude00\ud83d""#, Some("\u{1f600}\u{fffd}")),
+            (r#""\ud83d\ud83d\ude00""#, Some("\u{fffd}\u{1f600}")),
+            (r#""\ude00\ud83d""#, Some("\u{fffd}\u{fffd}")),
+            (r#""\ud83d\n\u0041""#, Some("\u{fffd}\nA")),
+            (r#""\\ud83d""#, None),
+            (r#""\\\ud83d""#, Some("\\\u{fffd}")),
+            (r#""\\\\ud83d\"\ud83d""#, Some("\\\\ud83d\"\u{fffd}")),
+            (r#""\u0041\uD7FF\uE000""#, None),
+            (r#""\ud83""#, None),
+            (r#""\ud83d\u12""#, Some("")),
+            ("\"\\", None),
+        ];
+        for (json, expected) in table {
+            let mut bytes = json.as_bytes().to_vec();
+            let found = surrogates::repair(&mut bytes);
+            assert_eq!((found, bytes.len()), (expected.is_some(), json.len()), "RW-53 {json}");
+            let text: Option<String> = serde_json::from_slice(&bytes).ok();
+            assert!(expected.is_none_or(|expected| text.is_none_or(|text| text == expected)), "RW-53 {json}");
+            assert_eq!(
+                found && serde_json::from_slice::<String>(&bytes).is_err(),
+                expected == Some(""),
+                "RW-53 {json}"
+            );
+        }
+    }
 
     #[test]
     fn charsets_of_json() {

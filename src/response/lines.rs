@@ -97,9 +97,11 @@ impl<'a> Lines<'a> {
             }
             self.seen = self.text.len();
             if self.ended {
-                let rest = self.text[self.start..].to_owned();
+                let rest = &self.text[self.start..];
+                let line = rest.strip_suffix('\r').unwrap_or(rest).to_owned();
+                let is_none = rest.is_empty();
                 self.start = self.seen;
-                return if rest.is_empty() { Ok(None) } else { self.bounded(rest).map(Some) };
+                return if is_none { Ok(None) } else { self.bounded(line).map(Some) };
             }
             // One more may be the CR of its end.
             if self.seen - self.start > self.max_len.saturating_add(1) {

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::Response;
-use super::fields::{Parameters, is_token, trim};
+use super::fields::{Parameters, Value, first_word, token};
+use crate::headers::{text_of, trim};
 
 /// A media type with its parameters (RFC 9110, section 8.3.1), as [`Response::content_type`] gives it.
 ///
@@ -28,17 +29,23 @@ pub struct MediaType {
 }
 
 impl MediaType {
-    fn parse(text: &str) -> Option<MediaType> {
-        let (essence, parameters) = text.split_at(text.find(';').unwrap_or(text.len()));
-        let essence = trim(essence);
-        let (kind, subtype) = essence.split_once('/')?;
-        if !is_token(kind) || !is_token(subtype) {
-            return None;
-        }
-        let parameters = Parameters::new(parameters)
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.text().into_owned()))
-            .collect();
-        Some(MediaType { slash: kind.len(), essence: essence.to_ascii_lowercase(), parameters })
+    /// Reads a field. Servers leave the first `;` out, and what combines fields makes a list of one type twice; a list of
+    /// several types says nothing that can be relied on.
+    fn parse(field: &[u8]) -> Option<MediaType> {
+        let (essence, rest) = first_word(field);
+        let slash = memchr::memchr(b'/', essence)?;
+        let (kind, subtype) = (token(&essence[..slash])?, token(&essence[slash + 1..])?);
+        let is_same = |member: &[u8]| first_word(member).0.eq_ignore_ascii_case(essence) || trim(member).is_empty();
+        let rest = match trim(rest) {
+            [b',', members @ ..] if members.split(|&byte| byte == b',').all(is_same) => b"",
+            [b',', ..] => return None,
+            parameters => parameters,
+        };
+        let text = |(name, value): (&[u8], Value<'_>)| {
+            (text_of(name).to_ascii_lowercase(), value.without_member(essence).text().into_owned())
+        };
+        let parameters = Parameters::new(rest).map(text).collect();
+        Some(MediaType { slash: kind.len(), essence: format!("{kind}/{subtype}").to_ascii_lowercase(), parameters })
     }
 
     /// Type and subtype in lower case, without the parameters: `text/html`.
@@ -85,7 +92,7 @@ impl Response {
     ///
     /// See [`MediaType`] for an example.
     pub fn content_type(&self) -> Option<MediaType> {
-        self.headers().get("content-type").and_then(MediaType::parse)
+        self.headers().get_bytes("content-type").and_then(MediaType::parse)
     }
 
     /// The charset that the Content-Type names, as it is spelled there; known or not.
@@ -103,18 +110,20 @@ impl Response {
     #[doc(alias = "encoding")]
     #[doc(alias = "get_encoding")]
     pub fn charset(&self) -> Option<&str> {
-        self.headers().get("content-type").and_then(charset_of)
+        self.headers().get_bytes("content-type").and_then(charset_of)
     }
 }
 
 /// The `charset` parameter of a media type (RFC 9110, section 8.3.2), quoted in one way or another, or not, also where
 /// the type in front is none.
-fn charset_of(content_type: &str) -> Option<&str> {
-    let (_, parameters) = content_type.split_once(';')?;
-    let mut found = Parameters::new(parameters).filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
+fn charset_of(content_type: &[u8]) -> Option<&str> {
+    let (_, parameters) = first_word(content_type);
+    let mut found = Parameters::new(parameters).filter(|(name, _)| name.eq_ignore_ascii_case(b"charset"));
     let (_, value) = found.next()?;
+    // No label has a comma: what follows one is another value of the field.
+    let label = value.raw().split(|&byte| byte == b',').next().unwrap_or_default();
     // Single quotes are no quotes, but servers send them.
-    let label = value.raw().trim_matches(['\'', ' ', '\t']);
+    let label = std::str::from_utf8(label).ok()?.trim_matches(['\'', ' ', '\t']);
     (!label.is_empty()).then_some(label)
 }
 
@@ -138,11 +147,18 @@ mod tests {
             ("text/html; x=\"; charset=evil\"; charset=b", Some("b")),
             ("; charset=x", Some("x")),
             ("charset=x", None),
+            ("RW-59/a charset=utf-8", Some("utf-8")),
+            ("RW-59/a; charset=utf-8, RW-59/a; charset=utf-8", Some("utf-8")),
+            ("RW-59/a, RW-59/a; charset=utf-8", Some("utf-8")),
             ("", None),
         ];
         for (content_type, label) in table {
-            assert_eq!(charset_of(content_type), label, "{content_type}");
+            assert_eq!(charset_of(content_type.as_bytes()), label, "{content_type}");
         }
+        let gbk = b"text/plain; charset=gbk; name=\"\xB2\xE2\xCA\xD4.txt\"";
+        assert_eq!(charset_of(gbk), Some("gbk"), "RW-50");
+        assert_eq!(charset_of(b"text/plain; name=\"\xB2\xE2\"; charset=gbk"), Some("gbk"), "RW-50");
+        assert_eq!(charset_of(b"text/plain; charset=\xE9; x=y"), None, "RW-50");
     }
 
     #[test]
@@ -163,17 +179,35 @@ mod tests {
             ("/html", None),
             ("text/html/x", None),
             ("text /html", None),
-            ("text/html charset=utf-8", None),
+            ("RW-59/json charset=utf-8", Some(("rw-59", "json", false))),
+            ("application/json charset=utf-8", Some(("application", "json", true))),
+            ("application/json, application/json", Some(("application", "json", true))),
+            ("application/json,Application/JSON; charset=utf-8 ,", Some(("application", "json", true))),
+            ("application/json; charset=utf-8, application/json", Some(("application", "json", true))),
             ("text/html, text/plain", None),
+            ("application/json, text/html", None),
             (";charset=utf-8", None),
             ("t\u{e9}xt/html", None),
         ];
         for (text, expected) in table {
-            let parsed = MediaType::parse(text);
+            let parsed = MediaType::parse(text.as_bytes());
             let found = parsed.as_ref().map(|parsed| (parsed.kind(), parsed.subtype(), parsed.is_json()));
             assert_eq!(found, expected, "{text:?}");
         }
-        let parsed = MediaType::parse("multipart/form-data; Boundary=\"a;b\"; x; boundary=c").unwrap();
+        let parsed = MediaType::parse(b"RW-59/a; charset=utf-8, rw-59/A; charset=b; x=\"1, RW-59/a\"").unwrap();
+        assert_eq!(
+            parsed.parameters().collect::<Vec<_>>(),
+            [("charset", "utf-8"), ("charset", "b"), ("x", "1, RW-59/a")]
+        );
+        let parsed = MediaType::parse(b"RW-59/a charset=utf-8").unwrap();
+        assert_eq!(parsed.parameter("charset"), Some("utf-8"));
+        let parsed = MediaType::parse(b"text/plain; charset=gbk; name=\"\xB2\xE2.txt\"").unwrap();
+        assert_eq!(
+            (parsed.parameter("charset"), parsed.parameter("name")),
+            (Some("gbk"), Some("\u{b2}\u{e2}.txt")),
+            "RW-50"
+        );
+        let parsed = MediaType::parse(b"multipart/form-data; Boundary=\"a;b\"; x; boundary=c").unwrap();
         assert_eq!(parsed.parameter("BOUNDARY"), Some("a;b"));
         assert_eq!(parsed.parameters().collect::<Vec<_>>(), [("boundary", "a;b"), ("x", ""), ("boundary", "c")]);
         assert_eq!((parsed.to_string(), parsed.parameter("charset")), ("multipart/form-data".into(), None));

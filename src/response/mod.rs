@@ -66,7 +66,9 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// Content codings (gzip, deflate and, with their features, br and zstd) are undone as the body is read, whatever was
 /// asked for, unless [`decode_content`](crate::RequestBuilder::decode_content) says otherwise: up to five of them.
 /// [`headers`](Self::headers) keeps what the server said. A body that is cut, or no coded data, fails with
-/// [`ErrorKind::Decode`]; one in a coding that is not known is given as it came, and so is a part of one (206).
+/// [`ErrorKind::Decode`]; one in a coding that is not known is given as it came, and so is a part of one (206). A list of
+/// a known and an unknown coding fails with `Decode` too. Data that was flushed but not finished, or that lacks its
+/// trailer, is taken with a warning in the log where Content-Length or the last chunk shows that the server sent no more.
 ///
 /// ```no_run
 /// use std::io::Read;
@@ -402,7 +404,10 @@ impl Response {
         if self.connection.is_some() && self.deadline.is_past() {
             return Err(self.late());
         }
-        self.advance(buf).map_err(|error| self.error(error))
+        self.advance(buf).map_err(|error| {
+            let error = self.name_coding(error);
+            self.error(error)
+        })
     }
 
     #[cold]

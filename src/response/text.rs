@@ -90,7 +90,8 @@ impl Response {
         }
     }
 
-    /// The lines of what is left of the body, as text, without their ends: LF or CRLF. Each is decoded as it comes.
+    /// The lines of what is left of the body, as text, without their ends: LF or CRLF, and
+    /// the CR at the end of a last line without LF. Each is decoded as it comes.
     ///
     /// The charset is as [`text`](Self::text) has it, but nothing is guessed: UTF-8 unless said otherwise. A line of
     /// more than 1 MiB of text is [`ErrorKind::LimitExceeded`]; [`Lines::max_len`] sets another bound. After an error

@@ -78,8 +78,11 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn set(&mut self, name: &[u8], value: Cow<'a, [u8]>) {
         let Some(n) = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes())) else { return };
-        // Each may be there once (RFC 9110, section 11.2).
-        self.broken |= self.values[n].replace(value).is_some();
+        // Each may be there once (RFC 9110, section 11.2). Servers that combine fields repeat some; only another value
+        // leaves open what is meant.
+        let slot = &mut self.values[n];
+        self.broken |= slot.as_ref().is_some_and(|known| *known != value);
+        *slot = Some(value);
     }
 
     fn finish(self) -> Option<Challenge> {
@@ -208,6 +211,11 @@ mod tests {
             ("no nonce", &["Digest realm=r"], None),
             ("nonce of the next field", &["Digest realm=r", "nonce=n"], None),
             ("twice", &["Digest realm=r, realm=s, nonce=n"], None),
+            (
+                "RW-26 twice the same",
+                &["Digest realm=\"r\", nonce=n, realm=r, algorithm=MD5, algorithm=MD5"],
+                Some((md5, false, "n")),
+            ),
             ("broken", &["Digest realm=r, nonce=n, ("], None),
             ("no list", &["Digest abc"], None),
             ("another scheme", &["Basic realm=r, nonce=n"], None),

@@ -152,16 +152,19 @@ impl DigestAuth {
 /// Whether a target is in the protection space that a `domain` lists (RFC 7616, section 3.3). No list is all of the
 /// origin; what it says of others is not for us to believe.
 fn covers(domain: &[u8], origin: &Origin, target: &[u8]) -> bool {
-    let Ok(domain) = std::str::from_utf8(domain) else { return false };
     let under = |space: &[u8]| {
         let rest = target.strip_prefix(space);
         rest.is_some_and(|rest| space.ends_with(b"/") || matches!(rest, [] | [b'/' | b'?', ..]))
     };
-    let mut spaces = domain.split_ascii_whitespace().peekable();
+    let mut spaces = domain.split(u8::is_ascii_whitespace).filter(|space| !space.is_empty()).peekable();
+    let is_here = |space: &[u8]| {
+        let url = std::str::from_utf8(space).ok().and_then(|space| Url::parse(space).ok());
+        url.is_some_and(|url| url.origin() == origin && under(url.target().as_bytes()))
+    };
     spaces.peek().is_none()
-        || spaces.any(|space| match space.starts_with('/') && !space.starts_with("//") {
-            true => under(space.as_bytes()),
-            false => Url::parse(space).is_ok_and(|url| url.origin() == origin && under(url.target().as_bytes())),
+        || spaces.any(|space| match space.starts_with(b"/") && !space.starts_with(b"//") {
+            true => under(space),
+            false => is_here(space),
         })
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::{AuthEncoding, BasicAuth};
 use crate::error::{Error, Result};
+use crate::observe;
 
 /// The logins of a `.netrc` file, for [`SessionBuilder::netrc`](crate::SessionBuilder::netrc).
 ///
@@ -23,7 +24,8 @@ use crate::error::{Error, Result};
 ///
 /// Words are separated by white space, line ends included. One may stand in double quotes, and a backslash takes the
 /// character behind it as it is, in quotes or not. `user` is the same as `login`; `account` is passed over, and so is
-/// `macdef` up to a blank line. A `#` in place of a keyword begins a comment. Any other word there is an error.
+/// `macdef` up to a blank line. A `#` in place of a keyword begins a comment. Any other word within an entry is passed over
+/// together with a value in the same line, such as `port 21`, and the log says in which line.
 ///
 /// ```
 /// use hostpool::Netrc;
@@ -48,10 +50,14 @@ struct Entry {
 }
 
 impl Netrc {
-    /// The entries of such a text. Errors with the line where it makes no sense.
+    /// The entries of such a text, which may begin with a byte order mark. Errors with the line where it makes no sense:
+    /// a keyword without a value, quotes that are not closed, and a word outside of an entry.
     pub fn parse(text: &str) -> Result<Netrc> {
         match parse::entries(text) {
-            Ok(entries) => Ok(Netrc(entries.into())),
+            Ok((entries, unknown)) => {
+                unknown.into_iter().for_each(observe::unknown_netrc_word);
+                Ok(Netrc(entries.into()))
+            }
             // The text itself may be a password.
             Err(wrong) => Err(Error::config("a netrc file makes no sense").with_source(wrong.to_string())),
         }
@@ -208,7 +214,7 @@ mod tests {
     fn nothing_secret_is_shown() {
         let netrc = Netrc::parse("machine a login user password canary default login canary password canary").unwrap();
         assert_eq!(format!("{netrc:?}"), "Netrc[\"a\", \"default\"]", "A18");
-        for text in ["machine a login u password x canary", "machine a password \"canary", "canary"] {
+        for text in ["canary machine a login u", "machine a password \"canary", "canary"] {
             let error = Netrc::parse(text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("canary"), "A18 {error}");
         }

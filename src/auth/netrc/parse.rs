@@ -17,9 +17,12 @@ impl fmt::Display for Wrong {
     }
 }
 
-pub(super) fn entries(text: &str) -> Result<Vec<Entry>, Wrong> {
+/// Returns the entries of a file, and the line of each word in it that is not known.
+pub(super) fn entries(text: &str) -> Result<(Vec<Entry>, Vec<usize>), Wrong> {
+    // Editors of Windows begin a file with it.
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut words = Words { rest: text, line: 1 };
-    let mut entries: Vec<Entry> = Vec::new();
+    let (mut entries, mut unknown): (Vec<Entry>, Vec<usize>) = Default::default();
     let mut within = false;
     while let Some(word) = words.keyword()? {
         let word = word.to_ascii_lowercase();
@@ -41,12 +44,18 @@ pub(super) fn entries(text: &str) -> Result<Vec<Entry>, Wrong> {
             ("login" | "user", Some(entry)) => entry.login = Some(words.value()?),
             ("password", Some(entry)) => entry.password = Some(words.value()?),
             ("account", Some(_)) => drop(words.value()?),
-            (_, Some(_)) => return Err(words.wrong("a word that is no keyword; a value with spaces needs quotes")),
+            (_, Some(_)) => {
+                unknown.push(words.line);
+                words.skip_unknown();
+            }
             (_, None) => return Err(words.wrong("a word outside of an entry")),
         }
     }
-    Ok(entries)
+    Ok((entries, unknown))
 }
+
+/// Words that begin an entry or name a value.
+const KEYWORDS: [&str; 7] = ["machine", "default", "macdef", "login", "user", "password", "account"];
 
 struct Words<'a> {
     rest: &'a str,
@@ -106,6 +115,18 @@ impl Words<'_> {
         }
     }
 
+    /// Skips the value of a word that is not known (`port 21`). A keyword and a word in the next line are not taken for
+    /// that value, because the unknown word may be a part of a password without quotes.
+    fn skip_unknown(&mut self) {
+        let rest = self.rest.trim_start_matches([' ', '\t']);
+        let is_alone = rest.is_empty() || rest.starts_with(['\r', '\n', '#']);
+        let word = rest.split(is_space).next().unwrap_or_default();
+        if !is_alone && !KEYWORDS.iter().any(|keyword| word.eq_ignore_ascii_case(keyword)) {
+            // Quotes that are not closed end the text, as they do elsewhere.
+            let _ = self.next();
+        }
+    }
+
     fn skip_space(&mut self) {
         while self.rest.starts_with(is_space) {
             self.pop();
@@ -141,7 +162,7 @@ mod tests {
 
     /// `host login password` of each entry, `-` for what is missing.
     fn shown(text: &str) -> Result<String, String> {
-        let entries = entries(text).map_err(|wrong| wrong.to_string())?;
+        let (entries, _) = entries(text).map_err(|wrong| wrong.to_string())?;
         let part = |part: &Option<Box<str>>| part.as_deref().unwrap_or("-").to_owned();
         let shown =
             entries.iter().map(|entry| [part(&entry.host), part(&entry.login), part(&entry.password)].join(" "));
@@ -182,13 +203,31 @@ mod tests {
         }
     }
 
+    /// Row RW-26: what other programs write into the file.
+    #[test]
+    fn unknown_words() {
+        let table: [(&str, &str, &[usize]); 11] = [
+            ("\u{feff}machine h login u password p", "h u p", &[]),
+            ("machine h port 21 login u password p", "h u p", &[1]),
+            ("machine h login u\nprotocol https\npassword p\n", "h u p", &[2]),
+            ("machine h port 21 protocol https login u password p", "h u p", &[1, 1]),
+            ("machine h login u password p port", "h u p", &[1]),
+            ("machine h port login u password p", "h u p", &[1]),
+            ("machine h port\nlogin u password p", "h u p", &[1]),
+            ("machine h port # 21\nlogin u password p", "h u p", &[1]),
+            ("machine h port \"2 1\" login u password p", "h u p", &[1]),
+            ("machine h login u password my secret\nmachine b login v password q", "h u my, b v q", &[1]),
+            ("default port 21 login u password p", "- u p", &[1]),
+        ];
+        for (text, expected, lines) in table {
+            assert_eq!(shown(text).as_deref(), Ok(expected), "RW-26 {text:?}");
+            assert_eq!(entries(text).ok().map(|(_, unknown)| unknown).as_deref(), Some(lines), "RW-26 {text:?}");
+        }
+    }
+
     #[test]
     fn what_makes_no_sense() {
         let table = [
-            (
-                "machine h\nlogin u\npassword my secret",
-                "line 3: a word that is no keyword; a value with spaces needs quotes",
-            ),
             ("login u", "line 1: a word outside of an entry"),
             ("\n\nhello", "line 3: a word outside of an entry"),
             ("macdef m\n\nlogin u", "line 3: a word outside of an entry"),
@@ -207,13 +246,13 @@ mod tests {
     fn long_lines() {
         let long = "x".repeat(1 << 20);
         assert_eq!(
-            entries(&format!("machine h login u password {long}")).unwrap()[0].password.as_deref(),
+            entries(&format!("machine h login u password {long}")).unwrap().0[0].password.as_deref(),
             Some(&*long)
         );
         let quoted = format!("machine h login u password \"{}\"", "\\\"".repeat(1 << 20));
-        assert_eq!(entries(&quoted).unwrap()[0].password.as_ref().unwrap().len(), 1 << 20);
-        assert!(entries(&format!("#{long} {long}")).unwrap().is_empty());
-        assert!(entries(&format!("macdef m\n{}", "\\\"#\n".repeat(1 << 18))).unwrap().is_empty());
-        assert_eq!(entries(&"machine h ".repeat(1 << 16)).unwrap().len(), 1 << 16, "A11.4");
+        assert_eq!(entries(&quoted).unwrap().0[0].password.as_ref().unwrap().len(), 1 << 20);
+        assert!(entries(&format!("#{long} {long}")).unwrap().0.is_empty());
+        assert!(entries(&format!("macdef m\n{}", "\\\"#\n".repeat(1 << 18))).unwrap().0.is_empty());
+        assert_eq!(entries(&"machine h ".repeat(1 << 16)).unwrap().0.len(), 1 << 16, "A11.4");
     }
 }

@@ -22,7 +22,18 @@ pub(in crate::coding) fn text(len: usize) -> Vec<u8> {
 /// All that comes of `input`, in pieces of these sizes, through outputs of these sizes, round and round.
 pub(in crate::coding) fn decode_split(
     codings: &Codings,
+    input: &[u8],
+    pieces: &[usize],
+    rooms: &[usize],
+) -> (Vec<u8>, Option<Corrupt>) {
+    decode_until(codings, input, Ending::Strict, pieces, rooms)
+}
+
+/// [`decode_split`] with an end of the input that is as said.
+fn decode_until(
+    codings: &Codings,
     mut input: &[u8],
+    last: Ending,
     pieces: &[usize],
     rooms: &[usize],
 ) -> (Vec<u8>, Option<Corrupt>) {
@@ -38,7 +49,8 @@ pub(in crate::coding) fn decode_split(
             (piece, input) = (front, rest);
         }
         room.resize(*rooms.next().unwrap(), 0xAA);
-        match decoder.decode(piece, input.is_empty(), &mut room) {
+        let ending = if input.is_empty() { last } else { Ending::Open };
+        match decoder.decode(piece, ending, &mut room) {
             Ok(step) => {
                 assert!(step.consumed <= piece.len() && step.produced <= room.len());
                 assert!(step.next != Next::Input || !input.is_empty(), "more than all is asked for");
@@ -50,7 +62,7 @@ pub(in crate::coding) fn decode_split(
                 }
             }
             Err(fault) => {
-                assert_eq!(decoder.decode(piece, true, &mut [0]), Err(fault), "an error stays");
+                assert_eq!(decoder.decode(piece, Ending::Strict, &mut [0]), Err(fault), "an error stays");
                 return (out, Some(fault));
             }
         }
@@ -58,11 +70,20 @@ pub(in crate::coding) fn decode_split(
 }
 
 pub(in crate::coding) fn decode(lines: &[&str], input: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    decode_ending(lines, input, Ending::Strict)
+}
+
+/// What is taken where the framing proves that no more was sent.
+pub(in crate::coding) fn decode_proven(lines: &[&str], input: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    decode_ending(lines, input, Ending::Proven)
+}
+
+fn decode_ending(lines: &[&str], input: &[u8], last: Ending) -> Result<Vec<u8>, Corrupt> {
     let codings = codings(lines).unwrap().expect("a coding that is compiled in");
-    let whole = decode_split(&codings, input, &[usize::MAX], &[1 << 20]);
+    let whole = decode_until(&codings, input, last, &[usize::MAX], &[1 << 20]);
     if input.len() < 100_000 {
         for (piece, room) in [(1, 1 << 16), (3, 7), (usize::MAX, 1)] {
-            let split = decode_split(&codings, input, &[piece], &[room]);
+            let split = decode_until(&codings, input, last, &[piece], &[room]);
             assert_eq!(split.1, whole.1, "in pieces of {piece} through {room}");
             // How much comes in front of a fault is the decoder's own business where it keeps a window for itself.
             let exact = whole.1.is_none() || lines.iter().all(|line| !line.contains("br") && !line.contains("zstd"));
@@ -108,11 +129,27 @@ fn brotli() {
     for len in 0..DIGITS.len() {
         decode(&["br"], &DIGITS[..len]).expect_err("a part");
     }
+    // RW-15: the end of a flush, and nowhere else. The bytes were made by Node's `createBrotliCompress` with quality 5,
+    // `write` and `flush`.
+    const FLUSHED: &[u8] = b"\x0B\x27\x00\x00\x44\x27\x47\x7A\xCB\x02\x49\x34\x90\xE0\xDB\x2D\x78\x5B\xA0\xCA\
+        \x01\x7B\x93\x65\x38\x9F\x3C\xB9\xD1\x0D\xEF\x31\x36\xA6\x21\x3C\x7D\xB6\x45\xD4\x65\xF0\xB3\x43\x55\xB7\
+        \xFC\x1E\x42\xEB\xAB\x0C\xB0\x4C\x22\xC5\x2E\xD6\xBA\x62\x6B\x38\x0D";
+    assert_eq!(decode_proven(&["br"], FLUSHED).unwrap(), prose.as_bytes(), "RW-15 flushed");
+    decode(&["br"], FLUSHED).expect_err("RW-15 flushed, and the framing proves nothing");
+    for len in 0..FLUSHED.len() {
+        decode_proven(&["br"], &FLUSHED[..len]).expect_err("RW-15 a part of a block");
+    }
+    for len in 0..PROSE.len() {
+        decode_proven(&["br"], &PROSE[..len]).expect_err("RW-15 a part of the last block");
+    }
+    // A block that is not compressed ends on a byte boundary.
+    assert_eq!(decode_proven(&["br"], b"\x40\x00\x10hello").unwrap(), b"hello", "RW-15");
+    decode_proven(&["br"], b"\x40\x00\x10hell").expect_err("RW-15 a part of it");
     // An empty stream with a window of 2^30 bytes, which the RFC does not know.
     decode(&["br"], b"\x11\xDE").expect_err("a large window");
     // A step gives what there is room for.
     let mut decoder = Decoder::new(&codings(&["br"]).unwrap().unwrap());
-    let step = decoder.decode(DIGITS, true, &mut [0; 100]).unwrap();
+    let step = decoder.decode(DIGITS, Ending::Strict, &mut [0; 100]).unwrap();
     assert_eq!((step.produced, step.next), (100, Next::Output));
 }
 
@@ -146,8 +183,30 @@ fn zstd() {
     for len in 0..data.len() {
         decode(&["zstd"], &data[..len]).expect_err("a part");
     }
+    // RW-15: after a block, and with the checksum missing or short, but with no wrong one.
+    let mut encoder = ::zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.write_all(&body).unwrap();
+    encoder.flush().unwrap();
+    assert_eq!(decode_proven(&["zstd"], encoder.get_ref()).unwrap(), body, "RW-15 flushed");
+    decode(&["zstd"], encoder.get_ref()).expect_err("RW-15 flushed, and the framing proves nothing");
+    let flushed = encoder.get_ref().len();
+    encoder.write_all(&body).unwrap();
+    let flushed_and_ended = encoder.finish().unwrap();
+    for len in 0..flushed_and_ended.len() {
+        let ends = decode_proven(&["zstd"], &flushed_and_ended[..len]).is_ok();
+        assert_eq!(ends, len == flushed, "RW-15 {len} of {}", flushed_and_ended.len());
+    }
+    // The first flush is after one byte.
+    let first: Vec<usize> = (0..data.len()).filter(|&len| decode_proven(&["zstd"], &data[..len]).is_ok()).collect();
+    assert_eq!(first[1..], [data.len() - 4, data.len() - 3, data.len() - 2, data.len() - 1], "RW-15 {first:?}");
+    assert_eq!(decode_proven(&["zstd"], &data[..first[0]]).unwrap(), body[..1], "RW-15");
+    let header = 6;
+    decode_proven(&["zstd"], &[&data[..], &data[..header]].concat()).expect_err("RW-15 a header of a frame alone");
+    let skippable = [&data[..], &skipped[..skipped.len() - 3]].concat();
+    decode_proven(&["zstd"], &skippable).expect_err("RW-15 a skippable frame is no block");
     let mut changed = data.clone();
     *changed.last_mut().unwrap() ^= 1;
+    decode_proven(&["zstd"], &changed).expect_err("RW-15 the checksum");
     decode(&["zstd"], &changed).expect_err("the checksum");
     // Exactly as much room as there is of the body: the end of the frame is seen all the same.
     let codings = codings(&["zstd"]).unwrap().unwrap();

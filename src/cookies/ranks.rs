@@ -1,0 +1,55 @@
+//! Which cookies of a full jar have to go, without a look at all of them.
+//!
+//! Look-ups use cookies while they share the jar, and cookies are removed in many ways. Neither changes the order here:
+//! what it names is compared with the cookie when its turn comes, and the whole is made anew once most of it is old.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::store::Entry;
+
+/// Cookies by when they were used last, and by when they end. Those that come first are first.
+#[derive(Debug, Default)]
+pub(super) struct Ranks {
+    by_use: BinaryHeap<Reverse<Rank<u64>>>,
+    by_end: BinaryHeap<Reverse<Rank<i64>>>,
+}
+
+/// One state of one cookie.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank<K> {
+    pub(super) key: K,
+    pub(super) version: u64,
+    pub(super) site: Arc<str>,
+}
+
+impl Ranks {
+    pub(super) fn add(&mut self, site: &Arc<str>, entry: &Entry) {
+        self.add_use(site, entry);
+        if let Some(key) = entry.expires() {
+            self.by_end.push(Reverse(Rank { key, version: entry.version(), site: site.clone() }));
+        }
+    }
+
+    /// Ranks a cookie by its last use alone.
+    pub(super) fn add_use(&mut self, site: &Arc<str>, entry: &Entry) {
+        self.by_use.push(Reverse(Rank { key: entry.used(), version: entry.version(), site: site.clone() }));
+    }
+
+    /// Takes out the cookie whose end came first, if it has come.
+    pub(super) fn expired(&mut self, now: i64) -> Option<Rank<i64>> {
+        let has_come = self.by_end.peek().is_some_and(|Reverse(first)| first.key <= now);
+        if has_come { self.by_end.pop().map(|Reverse(first)| first) } else { None }
+    }
+
+    /// Takes out the cookie that was used least lately when it was ranked.
+    pub(super) fn least_used(&mut self) -> Option<Rank<u64>> {
+        self.by_use.pop().map(|Reverse(first)| first)
+    }
+
+    /// Whether most of this is about cookies that are gone, of which `kept` are left.
+    pub(super) fn are_stale(&self, kept: usize) -> bool {
+        self.by_use.len().max(self.by_end.len()) > 2 * kept + 64
+    }
+}
