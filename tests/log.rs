@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hostpool::{ConnectionPool, ErrorKind, PoolManager};
+use hostpool::{ConnectionPool, CookieJar, ErrorKind, PoolManager, Session};
 use support::{Server, Step, answers, eventually, ok, refusing};
 
 /// Lines of this crate, with their levels, in front of which stands who wrote them.
@@ -132,6 +132,7 @@ fn without_numbers(line: &str) -> String {
 fn the_log() {
     let by = set_up();
     lines(&by);
+    tolerated(&by);
     full_pools(&by);
     panics(&by);
     requests_of_its_own();
@@ -172,6 +173,39 @@ fn lines(by: &[&str]) {
     let (_held, address) = refusing();
     assert!(hostpool::get(format!("http://{address}/")).send().is_err());
     assert_eq!(take(by, &address.to_string()), ["DEBUG no connection to http://HOST after #: Connect"]);
+}
+
+/// What is taken or left out although a rule is broken.
+fn tolerated(by: &[&str]) {
+    // RW-22: by name, and without values.
+    let server = Server::with(|_| answers(ok("fine")));
+    let host = server.addr.to_string();
+    let url = hostpool::Url::parse(&server.url("/path")).unwrap();
+    let jar = CookieJar::builder().max_header_bytes(20).build();
+    ["a=secret", "b=secret", "c=secret"].iter().for_each(|cookie| jar.set(&url, cookie).unwrap());
+    let session = Session::builder().cookie_jar(jar).build().unwrap();
+    session.get(format!("{url}?token=secret")).send().unwrap().text().unwrap();
+    let warnings =
+        |host: &str| -> Vec<String> { take(by, host).into_iter().filter(|line| line.starts_with("WARN")).collect() };
+    assert_eq!(warnings(&host), ["WARN cookies left out of a request to http://HOST/path, which are too many: a"]);
+
+    // RW-26: where, and not which word: it may be a part of a password.
+    let netrc = hostpool::Netrc::parse("machine h login u\npassword my secret\n").unwrap();
+    assert_eq!(netrc.lookup("h", None).unwrap().password(), "my");
+    let line = "WARN line 2 of a netrc file has a word that is not known; a value with spaces needs quotes";
+    assert_eq!(warnings("no host"), [line]);
+
+    // RW-15: data without the end of its coding, once, however it is read.
+    #[cfg(feature = "gzip")]
+    {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: 10\r\n\r\n";
+        // One stored block, and the mark of a flush.
+        let data = b"\0\0\0\xFF\xFF\0\0\0\xFF\xFF";
+        let server = Server::with(|_| answers([&head[..], data].concat()));
+        assert_eq!(hostpool::get(server.url("/path?token=secret")).send().unwrap().text().unwrap(), "");
+        let line = "WARN the coded body of http://HOST/path ends without the end of its coding";
+        assert_eq!(warnings(&server.addr.to_string()), [line]);
+    }
 }
 
 /// Connections that are one too many are counted host by host, and told of ever more rarely.

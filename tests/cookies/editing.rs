@@ -25,8 +25,10 @@ fn a_set_cookie_field_without_a_jar() {
     assert_eq!((&*cookie.value(), cookie.domain(), cookie.path(), cookie.expires()), ("", None, None, None), "RS-11");
     assert!(!cookie.secure() && !cookie.http_only() && cookie.host_only(), "RS-11");
     assert_eq!(cookie.same_site(), None, "RS-11");
+    let nameless = Cookie::parse("v; Path=/").unwrap();
+    assert_eq!((&*nameless.name(), &*nameless.value(), nameless.path()), ("", "v", Some("/")), "RW-57");
     assert_eq!(Cookie::parse("a=; Max-Age=0").unwrap().expires(), Some(UNIX_EPOCH), "RS-11");
-    for field in ["", "canary", "=canary", "a=canary\n", "; a=canary"] {
+    for field in ["", "=", "__Host-canary", "=__secure-canary", "a=canary\n", "; a=canary"] {
         let error = Cookie::parse(field).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "RS-11: {field:?}");
         assert!(!format!("{error} {error:?}").contains("canary"), "RS-11: {field:?}");
@@ -43,9 +45,17 @@ fn a_cookie_by_hand() {
     assert_eq!(format!("{cookie:?}"), text);
     assert_eq!(cookie.expires(), Some(end));
     assert!(Cookie::builder("n", "v").max_age(Duration::MAX).build().unwrap().expires().unwrap() < end);
-    for (name, value) in
-        [("", "v"), ("a=b", "v"), ("a;b", "v"), ("a\n", "v"), (" a", "v"), ("a", "v;"), ("a", "\0"), ("a", "v ")]
-    {
+    for (name, value) in [
+        ("", ""),
+        ("", "__Host-v"),
+        ("a=b", "v"),
+        ("a;b", "v"),
+        ("a\n", "v"),
+        (" a", "v"),
+        ("a", "v;"),
+        ("a", "\0"),
+        ("a", "v "),
+    ] {
         assert!(Cookie::builder(name, value).build().is_err(), "{name:?}={value:?}");
         assert!(CookieJar::new().insert_shared(name, value).is_err(), "{name:?}={value:?}");
     }

@@ -125,7 +125,9 @@ fn what_no_server_could_have_set_is_left_out() {
     let table = [
         ("E20", cookie(&[]), 1),
         ("E20", cookie(&[("expires", past)]), 0),
-        ("E20", cookie(&[("name", "".into())]), 0),
+        ("RW-57", cookie(&[("name", "".into())]), 1),
+        ("RW-57", cookie(&[("name", "".into()), ("value", "__Host-n=v".into())]), 0),
+        ("E20", cookie(&[("name", "".into()), ("value", "".into())]), 0),
         ("E20", cookie(&[("value", "a\r\nX: y".into())]), 0),
         ("E20", cookie(&[("value", "a; b=c".into())]), 0),
         ("E20", cookie(&[("value", "v".repeat(5000).into())]), 0),

@@ -96,14 +96,74 @@ fn of_what_is_sent() {
     for n in 0..10 {
         jar.set(&h, &format!("n{n}={}", "v".repeat(1021))).unwrap();
     }
-    // Seven of 1024 bytes with six separators; an eighth would make 8206.
-    assert_eq!(sent(&jar, "http://h/").len(), 7 * 1024 + 6 * 2, "A10");
+    for n in 10..40 {
+        jar.set(&h, &format!("n{n}={}", "v".repeat(1020))).unwrap();
+    }
+    // 31 of 1024 bytes with 30 separators; another would make 32,830.
+    assert_eq!(sent(&jar, "http://h/").len(), 31 * 1024 + 30 * 2, "A10");
+    assert!(sent(&jar, "http://h/").starts_with("n9="), "RW-22: the oldest are left out");
+}
+
+/// Row RW-22: what is left out, and in which order the rest goes.
+#[test]
+fn the_least_recently_used_are_left_out() {
+    let h = url("http://h/");
+    let jar = CookieJar::new();
+    for n in 0..3 {
+        jar.set(&h, &format!("n{n}={}", "v".repeat(3200 - 3))).unwrap();
+    }
+    jar.set(&h, "sid=1").unwrap();
+    assert_eq!(sent(&jar, "http://h/").len(), 3 * 3200 + 5 + 3 * 2, "RW-22");
+    assert!(sent(&jar, "http://h/").ends_with("; sid=1"), "RW-22");
+
     let jar = CookieJar::builder().max_header_bytes(10).max_sent(2).build();
     jar.set(&h, "a=1").unwrap();
     jar.set(&h, "b=2345").unwrap();
-    jar.set(&h, "c=3; Path=/c").unwrap();
-    assert_eq!(sent(&jar, "http://h/"), "a=1", "A10: eleven bytes are too many");
-    assert_eq!(sent(&jar, "http://h/c"), "c=3; a=1", "A10");
+    assert_eq!(sent(&jar, "http://h/"), "b=2345", "RW-22: eleven bytes are too many");
     jar.set(&h, "b=234").unwrap();
-    assert_eq!(sent(&jar, "http://h/"), "a=1; b=234", "A10: ten are not");
+    assert_eq!(sent(&jar, "http://h/"), "a=1; b=234", "RW-22: ten are not");
+    jar.set(&h, "c=3; Path=/c").unwrap();
+    assert_eq!(sent(&jar, "http://h/c"), "c=3; a=1", "RW-22: of those used at the same time the newer one");
+    jar.set(&h, "d=4").unwrap();
+    assert_eq!(sent(&jar, "http://h/"), "a=1; d=4", "RW-22: b was not used for longest");
+    jar.set(&h, "e=5678901234").unwrap();
+    assert_eq!(sent(&jar, "http://h/"), "a=1; d=4", "RW-22: one that never fits drives nothing out");
+    assert_eq!(jar.cookies_for(&h).len(), 2, "RW-22");
+    assert!(jar.get(&h, "b").is_none() && jar.get(&h, "a").is_some(), "RW-22");
+    jar.insert_shared("s", "1").unwrap();
+    assert_eq!(sent(&jar, "http://h/"), "a=1; s=1", "RW-22: shared ones count");
+}
+
+/// Row RW-37: a full jar throws the right cookies out, whatever was used, removed and set again meanwhile.
+#[test]
+fn a_full_jar_in_motion() {
+    let jar = CookieJar::builder().max_cookies(50).build();
+    let host = |n: usize| format!("http://h{n}.test/");
+    // By their last use, the least recent first.
+    let mut model: Vec<usize> = Vec::new();
+    let mut state = 1_u32;
+    for _ in 0..20_000 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let n = (state >> 8) as usize % 80;
+        let known = model.iter().position(|&known| known == n);
+        match state >> 30 {
+            0 if known.is_some() => drop(sent(&jar, &host(n))),
+            1 if known.is_some() => {
+                jar.set(&url(&host(n)), "n=; Max-Age=0").unwrap();
+                model.remove(known.unwrap());
+                continue;
+            }
+            _ => jar.set(&url(&host(n)), "n=1").unwrap(),
+        }
+        known.map(|at| model.remove(at));
+        model.push(n);
+        if model.len() > 50 {
+            model.remove(0);
+        }
+    }
+    let mut kept: Vec<String> = jar.to_vec().iter().map(|cookie| cookie.domain().unwrap().to_owned()).collect();
+    let mut expected: Vec<String> = model.iter().map(|n| format!("h{n}.test")).collect();
+    kept.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(kept, expected, "RW-37");
 }

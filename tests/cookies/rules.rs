@@ -156,8 +156,27 @@ fn secure_cookies() {
     run(&[
         ("A10", &[(SECURE, "x=1; Secure")], &[(PLAIN, ""), (SECURE, "x=1"), ("https://h.example.com:8443/", "x=1")]),
         ("A10", &[(PLAIN, "x=1; Secure")], &[(SECURE, "")]),
-        ("A10", &[("http://localhost/", "x=1; Secure")], &[("http://localhost/", "")]),
-        ("A10", &[("https://localhost/", "x=1; Secure")], &[("http://localhost/", ""), ("https://localhost/", "x=1")]),
+        (
+            "RW-56",
+            &[("http://localhost/", "x=1; Secure")],
+            &[("http://localhost:81/", "x=1"), ("https://localhost/", "x=1")],
+        ),
+        (
+            "RW-56",
+            &[("https://localhost/", "x=1; Secure")],
+            &[("http://localhost/", "x=1"), ("https://localhost/", "x=1")],
+        ),
+        ("RW-56", &[("http://127.9.0.1/", "__Secure-x=1; Secure")], &[("http://127.9.0.1/", "__Secure-x=1")]),
+        ("RW-56", &[("http://[::1]/", "__Host-x=1; Secure; Path=/")], &[("http://[::1]/a", "__Host-x=1")]),
+        (
+            "RW-56",
+            &[("http://localhost/", "x=1; Secure"), ("http://localhost/", "x=2")],
+            &[("http://localhost/", "x=2")],
+        ),
+        ("RW-56", &[("http://128.0.0.1/", "x=1; Secure")], &[("https://128.0.0.1/", "")]),
+        ("RW-56", &[("http://[::2]/", "x=1; Secure")], &[("https://[::2]/", "")]),
+        ("RW-56", &[("http://localhost.example/", "x=1; Secure")], &[("https://localhost.example/", "")]),
+        ("RW-56", &[("http+unix://localhost/", "x=1; Secure")], &[("http+unix://localhost/", "")]),
         (
             "A10.5",
             &[(SECURE, "x=1; Secure; Path=/"), (PLAIN, "x=2; Path=/"), (PLAIN, "x=2; Path=/a")],
@@ -195,6 +214,17 @@ fn secure_cookies() {
     ]);
 }
 
+/// Row RW-56: the switch.
+#[test]
+fn the_own_machine_is_no_exception() {
+    let jar = CookieJar::builder().loopback_is_secure(false).build();
+    for host in ["http://localhost/", "http://127.0.0.1/", "http://[::1]/"] {
+        assert!(jar.set(&url(host), "x=1; Secure").is_err(), "RW-56 {host}");
+        jar.set(&url(&host.replace("http:", "https:")), "x=1; Secure").unwrap();
+        assert_eq!(sent(&jar, host), "", "RW-56 {host}");
+    }
+}
+
 #[test]
 fn prefixes() {
     run(&[
@@ -220,6 +250,7 @@ fn prefixes() {
         ("A10.6", &[(PLAIN, "=__Host-x=1")], &[(PLAIN, "")]),
         ("A10.6", &[(PLAIN, "__Host-x")], &[(PLAIN, "")]),
         ("A10.6", &[(PLAIN, " =__secure-x=1")], &[(PLAIN, "")]),
+        ("RW-57", &[(PLAIN, "=__Http-x=1"), (SECURE, "__HOST-x; Secure; Path=/")], &[(SECURE, "")]),
         ("A10.6", &[(PLAIN, "__Hostx=1"), (PLAIN, "__Host=1")], &[(PLAIN, "__Hostx=1; __Host=1")]),
     ]);
 }
@@ -297,7 +328,15 @@ fn names_and_values() {
         ("A10", &[(H, "x=a\r\nX: y")], &[(H, "")]),
         ("A10", &[(H, "x\x7F=a")], &[(H, "")]),
         ("A10", &[(H, "x=a; Comment=\x0B")], &[(H, "")]),
-        ("A10", &[(H, ""), (H, "="), (H, ";"), (H, "a"), (H, "=a"), (H, " ;Path=/"), (H, "a;b=c")], &[(H, "")]),
+        ("A10", &[(H, ""), (H, "="), (H, ";"), (H, " ;Path=/"), (H, "=; a=b")], &[(H, "")]),
+        ("RW-57", &[(H, "foo")], &[(H, "foo")]),
+        ("RW-57", &[(H, " foo bar ; Path=/")], &[(H, "foo bar")]),
+        ("RW-57", &[(H, "=foo")], &[(H, "foo")]),
+        ("RW-57", &[(H, "foo="), (H, "foo")], &[(H, "foo=; foo")]),
+        ("RW-57", &[(H, "foo"), (H, "x=1"), (H, "bar")], &[(H, "bar; x=1")]),
+        ("RW-57", &[(H, "=a=b")], &[(H, "a=b")]),
+        ("RW-57", &[(H, "foo"), (H, "; a=b")], &[(H, "foo")]),
+        ("RW-57", &[(H, "foo"), (H, "=; Max-Age=0"), (H, "x; Max-Age=0")], &[(H, "")]),
         ("A10", &[(H, "A=1"), (H, "a=2")], &[(H, "A=1; a=2")]),
     ]);
     // Bytes that are no UTF-8 go back as they came.

@@ -115,7 +115,8 @@ fn decoded_as_it_is_read() {
         ("", text.to_vec(), TEXT),
         ("unknown", text.to_vec(), TEXT),
         ("gzip;q=1", text.to_vec(), TEXT),
-        ("unknown, gzip", text.to_vec(), TEXT),
+        ("unknown, other", text.to_vec(), TEXT),
+        ("aws-chunked, gzip", gzip(text), TEXT),
     ];
     for (coding, body, expected) in table {
         let lines = format!("Content-Encoding: {coding}\r\n");
@@ -255,6 +256,7 @@ fn broken_bodies() {
     let decode = ErrorKind::Decode;
     let codings = ErrorKind::LimitExceeded(Limit::Codings);
     let six = format!("{GZIP}Content-Encoding: gzip,gzip,gzip\r\n{GZIP}{GZIP}");
+    let until_close = |body: &[u8]| [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", body].concat();
     let incomplete = |response: &[u8]| response[..response.len() - 6].to_vec();
     let cut = ErrorKind::IncompleteBody { received: data.len() as u64 - 6, expected: Some(data.len() as u64) };
     let cut_chunks = ErrorKind::IncompleteBody { received: data.len() as u64, expected: None };
@@ -262,10 +264,12 @@ fn broken_bodies() {
     let table: Vec<(&str, Vec<u8>, ErrorKind, Option<CloseReason>)> = vec![
         ("A9.4 the length ends mid-stream", coded(GZIP, half), decode.clone(), None),
         ("A9.4 the chunks do", chunked(GZIP, half, 5000, ""), decode.clone(), None),
-        ("A9.4 the last byte", coded(GZIP, &data[..data.len() - 1]), decode.clone(), None),
+        ("A9.4 the last byte of the data", coded(GZIP, &data[..data.len() - 9]), decode.clone(), None),
+        ("RW-52", coded("Content-Encoding: unknown, gzip\r\n", &data), decode.clone(), failed),
         ("the framing breaks off", incomplete(&coded(GZIP, &data)), cut, failed),
         ("behind the data", incomplete(&chunked(GZIP, &data, 5000, "")), cut_chunks, failed),
-        ("until close", [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", half].concat(), decode.clone(), ended),
+        ("until close", until_close(half), decode.clone(), ended),
+        ("RW-15 until close, the last byte", until_close(&data[..data.len() - 1]), decode.clone(), ended),
         ("checksum", coded(GZIP, &changed), decode.clone(), None),
         ("DEC-07", coded(GZIP, &[b'x'; 20]), decode.clone(), None),
         ("early in a long one", coded(GZIP, &vec![b'x'; 200_000]), decode.clone(), failed),

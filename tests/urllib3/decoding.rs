@@ -132,7 +132,9 @@ fn what_is_read() {
         #[cfg(feature = "brotli")]
         ("DEC-08", "br", BROTLI.to_vec(), foo.clone(), Pieces(9)),
         #[cfg(feature = "brotli")]
-        ("DEC-08 byte by byte", "br", BROTLI.to_vec(), foo, Pieces(1)),
+        ("DEC-08 byte by byte", "br", BROTLI.to_vec(), foo.clone(), Pieces(1)),
+        #[cfg(feature = "brotli")]
+        ("RW-15 without the last block", "br", BROTLI[..BROTLI.len() - 1].to_vec(), foo, Pieces(1)),
         #[cfg(feature = "zstd")]
         ("DEC-10", "zstd", zstd(&large).repeat(2), large.repeat(2), Reads(&[1024, 512, 512])),
         #[cfg(feature = "zstd")]
@@ -163,7 +165,7 @@ fn what_cannot_be_decoded() {
         #[cfg(feature = "brotli")]
         ("DEC-08", "br", b"foo".repeat(9)),
         #[cfg(feature = "brotli")]
-        ("DEC-08 cut", "br", BROTLI[..BROTLI.len() - 1].to_vec()),
+        ("DEC-08 cut", "br", BROTLI[..BROTLI.len() - 2].to_vec()),
         #[cfg(feature = "zstd")]
         ("DEC-11", "zstd", b"foo".repeat(9)),
         #[cfg(feature = "zstd")]

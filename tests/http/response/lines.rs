@@ -14,11 +14,13 @@ fn lines() {
     let hundred: String = (0..100).map(|n| format!("line {n}\n")).collect();
     let hundred_lines: Vec<String> = hundred.lines().map(str::to_owned).collect();
     let some = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
-    let table: [(&str, &str, Vec<u8>, Vec<String>); 13] = [
+    let table: [(&str, &str, Vec<u8>, Vec<String>); 15] = [
         ("nothing", "", "".into(), vec![]),
         ("one end", "", "\n".into(), some(&[""])),
         ("three ends", "", "\n\n\n".into(), some(&["", "", ""])),
         ("no last end", "", "abc\ndef".into(), some(&["abc", "def"])),
+        ("a CR at the end", "", "a\r\nb\r".into(), some(&["a", "b"])),
+        ("a CR alone", "", "a\n\r".into(), some(&["a", ""])),
         ("mixed", "", "a\r\n\r\nb\n\r\nc\rd\n\n".into(), some(&["a", "", "b", "", "c\rd", ""])),
         ("a mark", "", "\u{feff}a\nb".into(), some(&["a", "b"])),
         ("a short body", "", "a".into(), some(&["a"])),
