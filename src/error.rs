@@ -315,7 +315,8 @@ pub enum Phase {
     Tls,
     /// Sending the request.
     Send,
-    /// Waiting for the response's head.
+    /// Waiting for the response's head. An error about the head itself, such as [`ErrorKind::Status`], is of this phase
+    /// too.
     Head,
     /// Reading the response's body.
     Body,

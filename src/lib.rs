@@ -65,6 +65,7 @@ mod date;
 mod dial;
 mod error;
 mod exchange;
+mod files;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 #[allow(missing_docs)]

@@ -187,7 +187,7 @@ impl<'a> Journey<'a> {
                 later.map_or(Ok(()), |later| self.wait_for(later))
             }
             Next::Refuse(kind) => {
-                let phase = if matches!(kind, ErrorKind::Status(_)) { Phase::Body } else { Phase::Redirect };
+                let phase = if matches!(kind, ErrorKind::Status(_)) { Phase::Head } else { Phase::Redirect };
                 Err(self.response(answered).into_error(kind).with_phase(phase))
             }
         }

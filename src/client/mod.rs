@@ -15,6 +15,7 @@ mod policy;
 mod registry;
 mod replay;
 mod request;
+mod resume;
 mod send;
 mod settings;
 mod shape;

@@ -1,9 +1,8 @@
 //! A jar's contents as JSON, and in a file of the user's own.
 
-use std::fs::{self, File, OpenOptions};
-use std::hash::{BuildHasher, RandomState};
+use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Map, Value, json};
@@ -11,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::cookie::{Cookie, SameSite};
 use super::jar::{CookieJar, now};
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::files::{self, Partial};
 
 impl CookieJar {
     /// Everything that has not expired as JSON, with the values in the clear: session cookies, which would end with the
@@ -62,51 +62,29 @@ impl CookieJar {
 
     /// Writes [`to_json`](Self::to_json) to a file, which on Unix its owner alone may read (mode 0600).
     ///
-    /// The text goes to a new file beside it first, which then takes its place: whoever reads finds the old cookies or
-    /// the new, and a failure leaves the old. Errors ([`ErrorKind::Output`]) where that cannot be done.
+    /// The text goes to a new file in the same folder first, which then takes the place of the old one: a reader finds
+    /// the old cookies or the new, and a failure leaves the old. If `path` is a symbolic link, the file that it leads to
+    /// is replaced. Errors ([`ErrorKind::Output`], with the path in the source) where that cannot be done.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let failed = |error: io::Error| Error::new(ErrorKind::Output, Phase::Prepare).with_source(error);
-        let path = path.as_ref();
-        let draft = draft_of(path).map_err(failed)?;
-        let written = write_new(&draft, self.to_json().as_bytes()).and_then(|()| fs::rename(&draft, path));
-        written.map_err(|error| {
-            // It may never have come to be.
-            let _ = fs::remove_file(&draft);
-            failed(error)
-        })
+        let save = || -> io::Result<()> {
+            let mut partial = Partial::create(path.as_ref(), Some(0o600))?;
+            partial.write_all(self.to_json().as_bytes())?;
+            // Otherwise the new name may reach the disk before the bytes do.
+            partial.sync()?;
+            partial.complete()
+        };
+        save().map_err(|error| Error::new(ErrorKind::Output, Phase::Prepare).with_source(error))
     }
 
     /// Adds what [`save`](Self::save) wrote to this jar, as [`load_json`](Self::load_json) does. Errors
     /// ([`ErrorKind::InvalidConfig`]) where the file cannot be read.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<()> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| Error::config("the file of cookies cannot be read").with_source(error))?;
+        let path = path.as_ref();
+        let text = fs::read_to_string(path).map_err(|error| {
+            Error::config("the file of cookies cannot be read").with_source(files::about(error, path))
+        })?;
         self.load_json(&text)
     }
-}
-
-/// A name beside `path` that nobody else uses.
-fn draft_of(path: &Path) -> io::Result<PathBuf> {
-    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let mut draft = name.to_owned();
-    draft.push(format!(".{:016x}.new", RandomState::new().hash_one(path)));
-    Ok(path.with_file_name(draft))
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = create_private(path)?;
-    file.write_all(bytes)?;
-    // Otherwise the new name may reach the disk before the bytes do.
-    file.sync_all()
-}
-
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    // A file that is there already, or a link, is somebody else's.
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 fn to_value(cookie: &Cookie) -> Value {

@@ -45,7 +45,6 @@ pub use lines::Lines;
 pub use links::Link;
 pub use media::MediaType;
 pub use output::Chunks;
-pub(crate) use output::Partial;
 pub use shutdown::ShutdownHandle;
 
 use whole::Kept;

@@ -1,13 +1,14 @@
 //! A body in pieces, written somewhere else, or saved as a file.
 
-use std::fs::{self, File};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use http::{Method, StatusCode};
 
 use super::Response;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::ONE_CHUNK;
+use crate::files::Partial;
 
 /// What is in memory of a body on its way to a writer.
 const PIECE: usize = 64 * 1024;
@@ -115,13 +116,28 @@ impl Response {
 
     /// Saves what is left of the body as a file and says how many bytes that were.
     ///
-    /// It is written to a new file in the same folder, which takes the name `path` when it is complete, in place of a
-    /// file or link that has it; so a download that breaks off leaves nothing behind, and what was there before as it
-    /// was. Memory is constant, and there is no limit on the length.
+    /// The body is written to a part file in the same folder, `.NAME.RANDOM.part`, which takes the name `path` in one
+    /// step when it is complete. A download that breaks off leaves nothing behind, and a file that was there before
+    /// stays as it was. Memory is constant, and there is no limit on the length.
     ///
-    /// Errors of the file system are [`ErrorKind::Output`]; if the new file cannot be made, nothing of the body has
-    /// been read yet. A name that the server suggests is to be taken from
+    /// - A file that was there before gives its mode to the new one, without setuid and setgid, and its owner and group
+    ///   where the system permits it; on Linux its access control list, too. At no moment may anybody read more than
+    ///   before. Other extended attributes do not go over. Other hard links keep the old content.
+    /// - If `path` is a symbolic link, the file that it leads to is replaced, and the link stays.
+    /// - A device or a FIFO, such as `/dev/null`, is written into and not replaced. A FIFO is waited for until somebody
+    ///   reads from it, past every timeout.
+    /// - Of two downloads to one path the one that ends last stays, whole.
+    /// - The content is not forced to the disk (`fsync`): after a loss of power the file may be empty.
+    ///
+    /// A name that the server suggests is to be taken from
     /// [`ContentDisposition::file_name`](crate::ContentDisposition::file_name), which makes it safe.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Output`] if the file system fails; the source names the file or the folder. If the part file cannot
+    /// be created, nothing of the body has been read yet. A response without content does not replace a file:
+    /// [`ErrorKind::Status`] for a 204, 205 or 304, [`ErrorKind::InvalidRequest`] after a `HEAD`. All errors of
+    /// [`copy_to`](Self::copy_to) besides.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -151,13 +167,28 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn save_to_with(&mut self, path: impl AsRef<Path>, progress: impl FnMut(u64, Option<u64>)) -> Result<u64> {
-        let path = path.as_ref();
-        let (partial, mut file) =
-            Partial::create(path).map_err(|error| self.about_body(ErrorKind::Output).with_source(error))?;
-        let len = self.copy_to_with(&mut file, progress)?;
-        drop(file);
-        partial.complete(path).map_err(|error| self.output_failed(error))?;
+        if let Some(kind) = self.lacks_content() {
+            return Err(self.about_head(kind).with_head(self.to_head(Vec::new())));
+        }
+        let mut partial = Partial::create(path.as_ref(), None)
+            .map_err(|error| self.about_body(ErrorKind::Output).with_source(error))?;
+        let len = self.copy_to_with(&mut partial, progress)?;
+        partial.complete().map_err(|error| self.output_failed(error))?;
         Ok(len)
+    }
+
+    /// Returns the reason why this response never has content (RFC 9110, sections 9.3.2, 15.3.5, 15.3.6 and 15.4.5).
+    /// Saving it would empty the file that was there.
+    pub(crate) fn lacks_content(&self) -> Option<ErrorKind> {
+        match self.status() {
+            status @ (StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) => {
+                Some(ErrorKind::Status(status))
+            }
+            _ if self.method == Method::HEAD => {
+                Some(ErrorKind::InvalidRequest("the response to a HEAD has no content"))
+            }
+            _ => None,
+        }
     }
 
     /// A piece of the body is lost: what follows it is not given out.
@@ -230,46 +261,3 @@ impl Iterator for Chunks<'_> {
 }
 
 impl std::iter::FusedIterator for Chunks<'_> {}
-
-/// A file that is not complete yet. It is removed unless it becomes so, also in a panic.
-pub(crate) struct Partial(Option<PathBuf>);
-
-impl Partial {
-    /// Beside `target`: only within one file system does a file take another's place in one step.
-    pub(crate) fn create(target: &Path) -> io::Result<(Partial, File)> {
-        // What can be known to fail fails before the body is read.
-        if target.file_name().is_none() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
-        }
-        if target.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        loop {
-            // Hard to guess, and short, whatever the length of the target's own name.
-            let name = format!(".{:016x}.part", RandomState::new().hash_one(std::process::id()));
-            let path = target.with_file_name(name);
-            match File::options().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok((Partial(Some(path)), file)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    pub(crate) fn complete(mut self, target: &Path) -> io::Result<()> {
-        if let Some(path) = &self.0 {
-            fs::rename(path, target)?;
-            self.0 = None;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // Nobody is left to tell.
-            let _ = fs::remove_file(path);
-        }
-    }
-}

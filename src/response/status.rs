@@ -51,7 +51,7 @@ impl Response {
     pub fn error_for_status_ref(&self) -> Result<&Response> {
         match self.status_error() {
             None => Ok(self),
-            Some(kind) => Err(self.about_body(kind).with_head(self.to_head(Vec::new()))),
+            Some(kind) => Err(self.about_head(kind).with_head(self.to_head(Vec::new()))),
         }
     }
 
@@ -60,11 +60,15 @@ impl Response {
         (status.is_client_error() || status.is_server_error()).then_some(ErrorKind::Status(status))
     }
 
-    /// An error about this response, with its head and the start of its body. The connection is given up before.
+    /// Returns an error about this response, with its head and the start of its body. The connection is given up before.
     pub(crate) fn into_error(mut self, kind: ErrorKind) -> Error {
         self.deadline = self.deadline.or_within(Some(PATIENCE), Bound::Total);
         let body = self.body_start();
-        self.about_body(kind).with_head(self.to_head(body))
+        let error = match kind {
+            ErrorKind::Status(_) => self.about_head(kind),
+            kind => self.about_body(kind),
+        };
+        error.with_head(self.to_head(body))
     }
 
     /// As much of the body as comes, up to what an error keeps.

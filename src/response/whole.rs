@@ -140,6 +140,11 @@ impl Response {
         }
     }
 
+    /// Returns an error about the head alone, such as a status that the caller does not want.
+    pub(super) fn about_head(&self, kind: ErrorKind) -> Error {
+        self.about_body(kind).with_phase(Phase::Head)
+    }
+
     /// An error of a request that has been answered.
     pub(super) fn about_body(&self, kind: ErrorKind) -> Error {
         let error = Error::new(kind, Phase::Body).with_maybe_processed(true).with_history(self.history.clone());

@@ -203,17 +203,17 @@ fn where_nothing_can_be_saved() {
     assert_eq!(response.save_to("").unwrap_err().kind(), &ErrorKind::Output);
 }
 
-/// A link that has the name is replaced, and what it points to is left alone.
+/// RW-07: the file that a link leads to is replaced, and the link stays.
 #[cfg(unix)]
 #[test]
-fn a_link_is_not_followed() {
+fn a_link_is_followed() {
     let folder = tempfile::tempdir().unwrap();
     let (target, link) = (folder.path().join("target"), folder.path().join("link"));
-    fs::write(&target, "secret").unwrap();
+    fs::write(&target, "before").unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
     let (_server, mut response) = fetch(ok("hello"));
     response.save_to(&link).unwrap();
-    assert_eq!(fs::read_to_string(&target).unwrap(), "secret");
-    assert!(fs::symlink_metadata(&link).unwrap().is_file());
-    assert_eq!(fs::read_to_string(&link).unwrap(), "hello");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(&target).unwrap(), "hello");
+    assert_eq!(names(folder.path()), ["link", "target"]);
 }

@@ -30,7 +30,7 @@ fn which_statuses_are_errors() {
             }
             Err(error) => error,
         };
-        assert_eq!((error.kind(), error.phase()), (&ErrorKind::Status(code), Phase::Body), "{status}");
+        assert_eq!((error.kind(), error.phase()), (&ErrorKind::Status(code), Phase::Head), "{status}");
         assert!(error.maybe_processed() && error.origin().is_some());
         let head = error.head().unwrap();
         assert_eq!((head.status(), head.reason(), head.body()), (code, "Some Reason", body.as_bytes()));

@@ -1,0 +1,360 @@
+//! Files of the caller's: errors that name them, and files that are replaced once their new content is complete.
+
+use std::error::Error;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{self, File, Metadata};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Links that are followed one after the other: as many as Linux follows.
+const MOST_LINKS: usize = 40;
+
+/// Bytes of the target's name in the name of its part file. File systems take 255 bytes, encrypted ones 143.
+const NAME_MAX: usize = 100;
+
+/// Returns the same error with the path of its file.
+pub(crate) fn about(error: io::Error, path: &Path) -> io::Error {
+    // The empty path is the current folder.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    io::Error::new(error.kind(), FileError { path: path.into(), error })
+}
+
+#[derive(Debug)]
+struct FileError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())
+    }
+}
+
+impl Error for FileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Content on its way into a file.
+///
+/// It goes to a part file in the same folder, which takes the target's name when it is [complete](Self::complete) and
+/// is removed otherwise, also in a panic. What is not a regular file (a device, a FIFO) is written into instead:
+/// replacing `/dev/null` by a file would harm the whole system.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    file: File,
+    draft: Draft,
+    target: PathBuf,
+}
+
+/// The part file, until it has the target's name.
+#[derive(Debug)]
+struct Draft(Option<PathBuf>);
+
+impl Partial {
+    /// Creates the part file for `target`. Where `target` is a link, the file that it leads to is the target, and the
+    /// link stays.
+    ///
+    /// The part file has the mode and, where the system permits it, the owner of the target; with `mode` it has that
+    /// mode. What can be known to fail fails here, before anything is downloaded.
+    pub(crate) fn create(target: &Path, mode: Option<u32>) -> io::Result<Partial> {
+        if target.file_name().is_none() {
+            return Err(about(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"), target));
+        }
+        // The system follows the links first: so its rules on other users' links in shared folders hold.
+        let there = match fs::metadata(target) {
+            Ok(metadata) => Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(about(error, target)),
+        };
+        match &there {
+            Some(there) if there.is_dir() => return Err(about(io::ErrorKind::IsADirectory.into(), target)),
+            Some(there) if !there.is_file() => {
+                let file = File::options().write(true).open(target).map_err(|error| about(error, target))?;
+                return Ok(Partial { file, draft: Draft(None), target: target.into() });
+            }
+            _ => {}
+        }
+        let target = follow_links(target).map_err(|error| about(error, target))?;
+        let Some(name) = target.file_name().filter(|_| !ends_as_a_folder(&target)) else {
+            let error = io::Error::new(io::ErrorKind::NotADirectory, "the path is that of a folder");
+            return Err(about(error, &target));
+        };
+        let (file, path) = loop {
+            let path = target.with_file_name(part_name(name));
+            match open_new(&path, there.as_ref(), mode) {
+                Ok(file) => break (file, path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(about(error, target.parent().unwrap_or(Path::new("")))),
+            }
+        };
+        let partial = Partial { file, draft: Draft(Some(path)), target };
+        if let Some(there) = &there {
+            adopt(&partial.file, there, mode, &partial.target).map_err(|error| about(error, &partial.target))?;
+        }
+        Ok(partial)
+    }
+
+    /// Takes back what was written. Fails for what is not a regular file.
+    pub(crate) fn begin_anew(&mut self) -> io::Result<()> {
+        let begun = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        begun.map(drop).map_err(|error| about(error, &self.target))
+    }
+
+    /// Waits until the content is on the disk.
+    #[cfg(feature = "json")]
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        match self.draft.0 {
+            Some(_) => self.file.sync_all().map_err(|error| about(error, &self.target)),
+            // A device or a FIFO has no content to keep.
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the part file the target's name, in one step.
+    pub(crate) fn complete(self) -> io::Result<()> {
+        let Partial { file, mut draft, target } = self;
+        drop(file);
+        if let Some(path) = &draft.0 {
+            fs::rename(path, &target).map_err(|error| about(error, &target))?;
+            draft.0 = None;
+        }
+        Ok(())
+    }
+}
+
+impl Write for Partial {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| about(error, &self.target))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Nobody is left to tell.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Returns what the link at `path` leads to, which need not exist; `path` itself if it is not a link.
+fn follow_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_symlink() => {
+                let link = fs::read_link(&path)?;
+                path = path.parent().unwrap_or(Path::new("")).join(link);
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many links lead to the file"))
+}
+
+/// `file_name` and `with_file_name` pass over separators at the end.
+fn ends_as_a_folder(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| std::path::is_separator(byte.into()))
+}
+
+/// Returns a name that says which file it belongs to and that is hard to guess.
+fn part_name(name: &OsStr) -> String {
+    let name = name.to_string_lossy();
+    let mut len = 0;
+    let start = name.chars().take_while(|char| {
+        len += char.len_utf8();
+        len <= NAME_MAX
+    });
+    let chance = RandomState::new().hash_one(std::process::id());
+    format!(".{}.{chance:016x}.part", start.collect::<String>())
+}
+
+/// Creates a file. For the owner alone if it is to take the place of another: whether its group is the other's group is
+/// not known yet.
+#[cfg(unix)]
+fn open_new(path: &Path, there: Option<&Metadata>, mode: Option<u32>) -> io::Result<File> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    if let Some(mode) = mode.or(there.map(Metadata::mode)) {
+        options.mode(mode & 0o700);
+    }
+    options.open(path)
+}
+
+#[cfg(not(unix))]
+fn open_new(path: &Path, _: Option<&Metadata>, _: Option<u32>) -> io::Result<File> {
+    File::options().write(true).create_new(true).open(path)
+}
+
+/// Gives the file the owner of the one that it will replace, where that is permitted, and then its access control list
+/// and its mode. The bits beyond the permissions (setuid, setgid, sticky) do not go over: new content must not run as
+/// somebody else.
+#[cfg(unix)]
+fn adopt(file: &File, there: &Metadata, mode: Option<u32>, target: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+
+    let own = file.metadata()?;
+    let (uid, gid) = (there.uid(), there.gid());
+    let mut in_group = true;
+    if (own.uid(), own.gid()) != (uid, gid) {
+        // The superuser may give a file away; its owner may give it to one of his own groups.
+        let given = fchown(file, Some(uid), Some(gid)).or_else(|_| fchown(file, None, Some(gid)));
+        in_group = given.is_ok() || own.gid() == gid;
+    }
+    let list = if mode.is_none() { access_list(target) } else { None };
+    if let Some(list) = list.as_deref().filter(|_| in_group)
+        && set_access_list(file, list).is_ok()
+    {
+        // The mode is a part of the list.
+        return Ok(());
+    }
+    // The file may have got a list by its folder's default.
+    let _ = set_access_list(file, &[]);
+    let mut mode = mode.unwrap_or(there.mode()) & 0o777;
+    if !in_group || list.is_some() {
+        // The bits of the group are for another group, or for the users of a list: it gets what everybody has.
+        mode &= 0o707 | (mode & 0o007) << 3;
+    }
+    match file.metadata()?.mode() & 0o777 == mode {
+        true => Ok(()),
+        false => file.set_permissions(fs::Permissions::from_mode(mode)),
+    }
+}
+
+#[cfg(not(unix))]
+fn adopt(_: &File, _: &Metadata, _: Option<u32>, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The attribute in which Linux keeps an access control list.
+#[cfg(target_os = "linux")]
+const ACCESS_LIST: &str = "system.posix_acl_access";
+
+#[cfg(target_os = "linux")]
+fn access_list(path: &Path) -> Option<Vec<u8>> {
+    // Most files have none, and some file systems know none.
+    let len = rustix::fs::getxattr_query(path, ACCESS_LIST).ok()?;
+    let mut list = vec![0; len];
+    let len = rustix::fs::getxattr(path, ACCESS_LIST, list.as_mut_slice()).ok()?;
+    list.truncate(len);
+    (len > 0).then_some(list)
+}
+
+/// Sets the access control list, or removes it by an empty one.
+#[cfg(target_os = "linux")]
+fn set_access_list(file: &File, list: &[u8]) -> io::Result<()> {
+    match list.is_empty() {
+        true => Ok(rustix::fs::fremovexattr(file, ACCESS_LIST)?),
+        false => Ok(rustix::fs::fsetxattr(file, ACCESS_LIST, list, rustix::fs::XattrFlags::empty())?),
+    }
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn access_list(_: &Path) -> Option<Vec<u8>> {
+    None
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn set_access_list(_: &File, _: &[u8]) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RW-07: the name of a part file says whose it is, and is short enough for every file system.
+    #[test]
+    fn names_of_part_files() {
+        let long = "é".repeat(120);
+        for (name, start) in
+            [("data.csv", ".data.csv."), (".profile", "..profile."), (&*long, &*format!(".{}.", &long[..100]))]
+        {
+            let part = part_name(OsStr::new(name));
+            assert!(part.starts_with(start) && part.ends_with(".part"), "{part}");
+            assert_eq!(part.len(), start.len() + 16 + ".part".len());
+            assert_ne!(part, part_name(OsStr::new(name)));
+        }
+    }
+
+    /// RW-07: at no moment may anybody read more than before, also before the mode and the group are set.
+    #[test]
+    #[cfg(unix)]
+    fn part_files_begin_closed() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        fs::write(&target, "").unwrap();
+        for mode in [0o600, 0o644, 0o444, 0o777, 0o070, 0] {
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode)).unwrap();
+            let there = fs::metadata(&target).unwrap();
+            let path = folder.path().join(format!("{mode:o}"));
+            let file = open_new(&path, Some(&there), None).unwrap();
+            let begun = file.metadata().unwrap().mode() & 0o777;
+            assert_eq!(begun & !(mode & 0o700), 0, "{begun:o} for {mode:o}");
+            adopt(&file, &there, None, &target).unwrap();
+            assert_eq!(file.metadata().unwrap().mode() & 0o777, mode);
+        }
+        let private = open_new(&folder.path().join("private"), None, Some(0o600)).unwrap();
+        assert_eq!(private.metadata().unwrap().mode() & 0o077, 0);
+    }
+
+    /// RW-07: an access control list goes over, and one that the folder gives does not make the file any wider.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn access_control_lists() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+        // Version 2; the owner, user 65534, the group, the mask, all others (acl(5)).
+        let entries: [(u16, u16, u32); 5] = [(1, 6, !0), (2, 4, 65_534), (4, 0, !0), (16, 4, !0), (32, 0, !0)];
+        let entries = entries
+            .iter()
+            .flat_map(|(tag, may, id)| [&tag.to_le_bytes()[..], &may.to_le_bytes(), &id.to_le_bytes()].concat());
+        let list: Vec<u8> = 2_u32.to_le_bytes().into_iter().chain(entries).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        let replace = || {
+            let mut partial = Partial::create(&target, None).unwrap();
+            partial.write_all(b"after").unwrap();
+            partial.complete().unwrap();
+            (access_list(&target), fs::metadata(&target).unwrap().mode() & 0o777)
+        };
+        let file = File::create(&target).unwrap();
+        if set_access_list(&file, &list).is_err() {
+            return; // The file system knows no lists.
+        }
+        assert_eq!(replace(), (Some(list.clone()), 0o640));
+
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(folder.path(), "system.posix_acl_default", &list, flags).unwrap();
+        let file = File::create(folder.path().join("any")).unwrap();
+        assert!(access_list(&folder.path().join("any")).is_some(), "a new file has the folder's list");
+        set_access_list(&file, &[]).unwrap();
+        fs::rename(folder.path().join("any"), &target).unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(replace(), (None, 0o640));
+    }
+
+    /// RW-07: an error names its file once, and keeps its kind and its cause.
+    #[test]
+    fn errors_name_the_file() {
+        let error = about(io::ErrorKind::PermissionDenied.into(), Path::new("/var/data"));
+        assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::PermissionDenied, "/var/data".to_owned()));
+        let cause = error.get_ref().and_then(|error| error.source()).unwrap().to_string();
+        assert_eq!(cause, "permission denied");
+        assert_eq!(about(io::ErrorKind::NotFound.into(), Path::new("")).to_string(), ".");
+    }
+}
