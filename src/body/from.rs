@@ -89,20 +89,23 @@ impl From<Cow<'_, str>> for Body {
 impl From<File> for Body {
     /// A file from where it stands to where its end is when it is sent, with its length. What only looks like a file, a
     /// pipe or a terminal, is sent in chunks; so is one that says it is empty and is not, as under `/proc`.
-    fn from(mut file: File) -> Body {
+    fn from(file: File) -> Body {
         match file.metadata() {
             Ok(metadata) if metadata.is_file() && metadata.len() > 0 => Body::seekable(file),
-            // Empty; or one of those that the system makes up when they are read, as under /proc.
-            Ok(metadata) if metadata.is_file() => {
-                let mut first = [0];
-                match file.read(&mut first) {
-                    Ok(0) => Body::from(Vec::new()),
-                    Ok(_) => Body::reader(Cursor::new(first).chain(file)),
-                    Err(_) => Body::reader(file),
-                }
-            }
+            Ok(metadata) if metadata.is_file() => made_up(file).unwrap_or_else(|| Body::from(Vec::new())),
             _ => Body::reader(file),
         }
+    }
+}
+
+/// Returns the body of a file that says it is empty and is not, as those that the system makes up when they are read
+/// (under `/proc`). `None` if it is empty.
+pub(super) fn made_up(mut file: File) -> Option<Body> {
+    let mut first = [0];
+    match file.read(&mut first) {
+        Ok(0) => None,
+        Ok(_) => Some(Body::reader(Cursor::new(first).chain(file))),
+        Err(_) => Some(Body::reader(file)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use super::Bytes;
+use super::noted::Noted;
 use crate::error::{Error, ErrorKind, Phase, Result};
 
 pub(crate) trait ReadSeek: Read + Seek + Send {}
@@ -40,6 +41,7 @@ pub(super) enum Reader {
         make: Arc<Make>,
         made: Option<Box<dyn Read + Send>>,
     },
+    Noted(Noted),
     Composite(Box<dyn Composite>),
 }
 
@@ -59,6 +61,7 @@ impl Reader {
             Reader::Composite(composite) => return composite.read(buf),
             Reader::Once(reader) => reader,
             Reader::Seekable { reader, .. } => reader,
+            Reader::Noted(file) => file,
             Reader::Factory { make, made } => match made {
                 Some(reader) => reader,
                 None => made.insert(make().map_err(unreadable)?),
@@ -91,6 +94,7 @@ impl Input {
     pub(super) fn new(reader: Reader, length: Option<u64>) -> Input {
         let (length, measured) = match &reader {
             Reader::Memory { bytes, .. } => (Some(bytes.len() as u64), true),
+            Reader::Noted(file) => (Some(file.length()), true),
             _ => (length, false),
         };
         Input { reader, length, measured, read: 0 }
@@ -116,7 +120,7 @@ impl Input {
 
     /// What it gives is there without waiting for anybody.
     pub(crate) fn is_at_hand(&self) -> bool {
-        matches!(self.reader, Reader::Memory { .. } | Reader::Seekable { .. })
+        matches!(self.reader, Reader::Memory { .. } | Reader::Seekable { .. } | Reader::Noted(_))
     }
 
     /// Goes where the body is to begin, before it was read.
@@ -131,6 +135,7 @@ impl Input {
         let reader = match &self.reader {
             Reader::Memory { bytes, .. } => Reader::memory(bytes.clone()),
             Reader::Factory { make, .. } => Reader::Factory { make: make.clone(), made: None },
+            Reader::Noted(file) => Reader::Noted(file.again()),
             Reader::Composite(composite) => Reader::Composite(composite.try_clone()?),
             Reader::Once(_) | Reader::Seekable { .. } => return None,
         };
@@ -146,6 +151,7 @@ impl Input {
                 *start = Some(here);
                 (self.length, self.measured) = (Some(length), true);
             }
+            Reader::Noted(file) => file.check()?,
             Reader::Composite(composite) => {
                 if let length @ Some(_) = composite.prepare()? {
                     (self.length, self.measured) = (length, true);
@@ -171,6 +177,12 @@ impl Input {
         }
         let len = self.reader.read(&mut buf[..most])?;
         self.read += len as u64;
+        if let Reader::Noted(file) = &mut self.reader
+            && self.read == length
+        {
+            // One after the other: the next file of the form is opened by the next read.
+            file.close();
+        }
         match len {
             0 if most > 0 => Err(mislength(length, self.read)),
             len => Ok(len),
@@ -203,6 +215,7 @@ impl Input {
             Reader::Seekable { start: None, .. } if self.read == 0 => {}
             Reader::Seekable { reader, start } => drop(reader.seek(SeekFrom::Start(start.unwrap_or_default()))?),
             Reader::Factory { made, .. } => *made = None,
+            Reader::Noted(file) => file.close(),
             Reader::Composite(composite) => composite.restart()?,
         }
         self.read = 0;
@@ -225,6 +238,7 @@ impl fmt::Debug for Input {
             Reader::Once(_) => "reader",
             Reader::Seekable { .. } => "seekable reader",
             Reader::Factory { .. } => "factory of readers",
+            Reader::Noted(_) => "file",
             Reader::Composite(_) => "several",
         };
         match self.length {

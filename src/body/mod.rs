@@ -5,6 +5,7 @@ mod compress;
 mod encoder;
 mod from;
 mod input;
+mod noted;
 mod outgoing;
 mod progress;
 mod source;
@@ -35,7 +36,7 @@ use crate::error::Result;
 /// | [`factory`](Self::factory) | as given | yes: another reader is made |
 /// | [`sized`](Self::sized) | as given | if it is no longer than the buffer, 128 KiB |
 /// | [`reader`](Self::reader) | unknown: sent in chunks | while no more than 64 KiB were read, chunk sizes included |
-/// | a [`Form`](crate::multipart::Form) | known if those of its parts are | if all of its parts can be |
+/// | a [`Form`](crate::multipart::Form) | known if those of its parts are | if all of its parts can be; a file by its path is opened again |
 ///
 /// A request is sent again by itself at most once: when it died with an idle connection, and nothing can be doubled by
 /// that.

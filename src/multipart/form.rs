@@ -12,6 +12,9 @@ use crate::random;
 /// RFC 2046, section 5.1.1.
 const BOUNDARY_MAX: usize = 70;
 
+/// The media type of a form, without its boundary.
+pub(crate) const FORM_TYPE: &str = "multipart/form-data";
+
 /// A form with files, sent by [`RequestBuilder::multipart`](crate::RequestBuilder::multipart).
 ///
 /// Its `Content-Length` is known when that of every part is; otherwise it is sent in chunks. It can be sent again,
@@ -53,16 +56,16 @@ impl Form {
         self.part(name, Part::text(text))
     }
 
-    /// Adds the file at that path: see [`Part::file`].
-    ///
-    /// Errors with [`ErrorKind::BodyRead`] if it cannot be opened.
+    /// Adds the file at that path. Many files need no more open descriptors than one: see [`Part::file`], also for how
+    /// it can fail.
     pub fn file(self, name: impl Into<String>, path: impl AsRef<Path>) -> Result<Form> {
         Ok(self.part(name, Part::file(path)?))
     }
 
     /// Adds a part. Several may have the same name.
     ///
-    /// Names are sent as browsers send them: UTF-8, a `"` as `%22`. Control characters in them are refused.
+    /// Names are sent as browsers send them: UTF-8, a `"` as `%22`. Control characters in them are refused; for the
+    /// names that files have in the file system see [`Part::file`].
     #[doc(alias = "add_field")]
     pub fn part(mut self, name: impl Into<String>, part: Part) -> Form {
         self.parts.push((name.into(), part));
@@ -119,7 +122,7 @@ impl Form {
         // Spaces and the like are not for a token (RFC 9110, section 5.6.2).
         let is_token = boundary.bytes().all(crate::headers::is_token_byte);
         let quote = if is_token { "" } else { "\"" };
-        Ok((format!("multipart/form-data; boundary={quote}{boundary}{quote}"), Body::composite(stream)))
+        Ok((format!("{FORM_TYPE}; boundary={quote}{boundary}{quote}"), Body::composite(stream)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What parts and forms are made from, as urllib3's `fields` and requests' `files` write it.
 
-use super::{Form, Part, media};
+use super::{Form, Part};
 use crate::body::Body;
 
 impl From<&str> for Part {
@@ -24,9 +24,7 @@ impl From<Vec<u8>> for Part {
 impl<N: Into<String>, B: Into<Body>> From<(N, B)> for Part {
     /// A file by its name and what is in it; its media type is that of the name, also for a text.
     fn from((name, body): (N, B)) -> Part {
-        let name = name.into();
-        let content_type = media::of_file(&name);
-        Part::from((name, body, content_type))
+        Part::body(body).file_name(name)
     }
 }
 

@@ -113,12 +113,15 @@ const TYPES: [(&str, &str); 108] = [
     ("zip", "application/zip"),
 ];
 
+/// The media type of what could be anything (RFC 2046, section 4.5.1).
+pub(super) const UNKNOWN: &str = "application/octet-stream";
+
 /// The media type that the name of a file says it has, as far as it is known.
 pub(super) fn of_file(name: &str) -> &'static str {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
     match TYPES.binary_search_by_key(&&*extension, |(extension, _)| extension) {
         Ok(at) => TYPES[at].1,
-        Err(_) => "application/octet-stream",
+        Err(_) => UNKNOWN,
     }
 }
 

@@ -11,5 +11,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use form::FORM_TYPE;
 pub use form::Form;
 pub use part::Part;

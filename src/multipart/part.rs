@@ -1,26 +1,26 @@
 //! One part of a form: what is in it, and what is said about it.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use super::media;
 use crate::body::{Body, Content, encode_text};
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Result};
 use crate::headers::Headers;
 
 /// A part of a [`Form`](super::Form), without its name.
 ///
 /// | made by | `Content-Type` unless set | file name unless set |
 /// |---|---|---|
-/// | [`text`](Self::text) | none: UTF-8, as in a browser's form | none |
+/// | [`text`](Self::text) | by the file name; without one none: UTF-8, as in a browser's form | none |
 /// | [`bytes`](Self::bytes), [`reader`](Self::reader), [`sized`](Self::sized) | by the file name | none |
 /// | [`file`](Self::file) | by the file name | the file's own |
 ///
 /// By the file name means by its extension, as in `text/csv` for `csv`, and `application/octet-stream` where it is not
-/// known.
+/// known. [`without_content_type`](Self::without_content_type) sends none.
 ///
 /// What is wrong with a part is the error of the request that it is sent with.
 ///
@@ -34,11 +34,26 @@ use crate::headers::Headers;
 #[must_use = "a part is sent with a form"]
 pub struct Part {
     body: Body,
-    file_name: Option<String>,
-    content_type: Option<String>,
+    file_name: Option<FileName>,
+    content_type: Type,
     headers: Headers,
     encoding: Option<String>,
     wrong: Option<Error>,
+}
+
+#[derive(Clone, Debug)]
+enum FileName {
+    /// Given by the caller.
+    Given(String),
+    /// Found in the file system, which lets a name have every byte but `/` and NUL.
+    Found(OsString),
+}
+
+#[derive(Clone, Debug)]
+enum Type {
+    ByFileName,
+    Is(String),
+    Without,
 }
 
 impl Part {
@@ -52,10 +67,21 @@ impl Part {
         Part::body(bytes.into())
     }
 
-    /// The file at that path, with its name. It is opened at once, and read when it is sent: see [`Body`] for what is
-    /// sent of it.
+    /// Returns a part of the file at that path, with its name.
     ///
-    /// Errors with [`ErrorKind::BodyRead`] if it cannot be opened.
+    /// The file is opened and closed again: its path, length and time of change are noted. When its turn comes it is
+    /// opened once more, so that a form of a thousand files needs one descriptor; the same when it is sent again. A
+    /// file that has changed in the meantime is an error, as the length of the form is told in advance. For a file that
+    /// grows, such as a log, open it and give it to [`body`](Self::body): what it has when it is sent is sent. What is
+    /// not a regular file, such as a FIFO, stays open and is read until its end.
+    ///
+    /// The name is sent as the file system has it: a `"` as `%22`, line ends as `%0A` and `%0D` (HTML, section
+    /// 4.10.21.8), all else unchanged, also bytes that are not UTF-8. [`file_name`](Self::file_name) replaces it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead), with the path in its source: here if the file cannot be
+    /// opened or is a folder, when the request is sent if it has changed.
     ///
     /// ```no_run
     /// use hostpool::multipart::Part;
@@ -65,13 +91,8 @@ impl Part {
     /// ```
     pub fn file(path: impl AsRef<Path>) -> Result<Part> {
         let path = path.as_ref();
-        let file =
-            File::open(path).map_err(|error| Error::new(ErrorKind::BodyRead, Phase::Prepare).with_source(error))?;
-        let part = Part::body(file);
-        Ok(match path.file_name() {
-            Some(name) => part.file_name(name.to_string_lossy()),
-            None => part,
-        })
+        let file_name = path.file_name().map(|name| FileName::Found(name.to_owned()));
+        Ok(Part { file_name, ..Part::body(Body::file(path)?) })
     }
 
     /// What `reader` gives until its end. With such a part in it the form's length is not known, and it is sent in
@@ -89,21 +110,35 @@ impl Part {
     /// [`Body::factory`]. A text counts as a text.
     pub fn body(body: impl Into<Body>) -> Part {
         let (headers, body) = (Headers::new(), body.into());
-        Part { body, file_name: None, content_type: None, headers, encoding: None, wrong: None }
+        Part { body, file_name: None, content_type: Type::ByFileName, headers, encoding: None, wrong: None }
     }
 
     /// The name of the file that the part is said to be. A `"` in it is sent as `%22`, as browsers do it; control
     /// characters are refused.
     #[doc(alias = "filename")]
     pub fn file_name(mut self, name: impl Into<String>) -> Part {
-        self.file_name = Some(name.into());
+        self.file_name = Some(FileName::Given(name.into()));
         self
     }
 
     /// The media type, such as `text/plain; charset=utf-8`.
     #[doc(alias = "mime_type")]
     pub fn content_type(mut self, content_type: impl Into<String>) -> Part {
-        self.content_type = Some(content_type.into());
+        self.content_type = Type::Is(content_type.into());
+        self
+    }
+
+    /// Sends the part without a `Content-Type`, as the fields of a browser's form are sent. A server takes it for a
+    /// text then (RFC 7578, section 4.4).
+    ///
+    /// ```
+    /// use hostpool::multipart::{Form, Part};
+    ///
+    /// let field = Part::bytes(b"caf\xe9".as_slice()).without_content_type();
+    /// let form = Form::new().part("name", field);
+    /// ```
+    pub fn without_content_type(mut self) -> Part {
+        self.content_type = Type::Without;
         self
     }
 
@@ -151,41 +186,84 @@ impl Part {
     }
 
     /// Its head under this name, with the blank line behind it, and what it holds.
-    pub(super) fn into_parts(self, name: &str) -> Result<(String, Body)> {
-        let Part { mut body, file_name, mut content_type, headers, encoding, wrong } = self;
+    pub(super) fn into_parts(self, name: &str) -> Result<(Vec<u8>, Body)> {
+        let Part { mut body, file_name, content_type, headers, encoding, wrong } = self;
         if let Some(error) = wrong {
             return Err(error);
         }
         let is_text = body.content() == Content::Text;
+        let mut charset = None;
         if let Some(label) = encoding {
             let text = body.as_bytes().filter(|_| is_text).and_then(|bytes| str::from_utf8(bytes).ok());
             let text = text.ok_or_else(|| Error::request("only a text has a charset"))?;
-            let (bytes, charset) = encode_text(text, &label)?;
-            content_type.get_or_insert_with(|| format!("text/plain; charset={charset}"));
-            body = Body::from(bytes);
+            let (bytes, name) = encode_text(text, &label)?;
+            (body, charset) = (Body::from(bytes), Some(name));
         }
-        if content_type.is_none() && !is_text {
-            content_type = Some(media::of_file(file_name.as_deref().unwrap_or_default()).to_owned());
-        }
-        let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(name)?);
+        let content_type = match content_type {
+            Type::Is(content_type) => Some(content_type),
+            Type::Without => None,
+            Type::ByFileName => media_type(file_name.as_ref().map(FileName::media), charset.as_deref(), is_text),
+        };
+        let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(name)?).into_bytes();
         if let Some(file_name) = &file_name {
-            head += &format!("; filename=\"{}\"", quoted(file_name)?);
+            head.extend_from_slice(b"; filename=\"");
+            head.extend_from_slice(&file_name.quoted()?);
+            head.push(b'"');
         }
-        head += "\r\n";
+        head.extend_from_slice(b"\r\n");
         let mut fields = Headers::new();
         if let Some(content_type) = &content_type {
             fields.append("Content-Type", content_type)?;
         }
         fields.extend(&headers)?;
         for field in fields.iter() {
-            head += &format!("{}: {}\r\n", field.name(), field.value());
+            for bytes in [field.name().as_bytes(), b": ", field.bytes(), b"\r\n"] {
+                head.extend_from_slice(bytes);
+            }
         }
-        Ok((head + "\r\n", body))
+        head.extend_from_slice(b"\r\n");
+        Ok((head, body))
     }
 }
 
-/// A name as HTML writes it (section 4.10.21.8). What ends a line there becomes `%0D` and `%0A`; here no control
-/// character is let through, for some readers take others for line ends, too.
+impl FileName {
+    fn media(&self) -> &'static str {
+        match self {
+            FileName::Given(name) => media::of_file(name),
+            FileName::Found(name) => media::of_file(&name.to_string_lossy()),
+        }
+    }
+
+    /// Returns the name as it stands between quotes: see [`quoted`] and [`Part::file`].
+    fn quoted(&self) -> Result<Cow<'_, [u8]>> {
+        let name = match self {
+            FileName::Given(name) => return quoted(name).map(|name| Cow::Owned(name.into_owned().into_bytes())),
+            FileName::Found(name) => name.as_encoded_bytes(),
+        };
+        let escaped = name.iter().flat_map(|byte| match byte {
+            b'"' => b"%22".as_slice(),
+            b'\r' => b"%0D",
+            b'\n' => b"%0A",
+            byte => std::slice::from_ref(byte),
+        });
+        Ok(Cow::Owned(escaped.copied().collect()))
+    }
+}
+
+/// Returns what a part is said to be where the caller does not say it.
+fn media_type(of_file: Option<&str>, charset: Option<&str>, is_text: bool) -> Option<String> {
+    match (of_file, charset) {
+        (media, Some(charset)) => {
+            let media = media.filter(|media| media.starts_with("text/")).unwrap_or("text/plain");
+            Some(format!("{media}; charset={charset}"))
+        }
+        (Some(media), None) => Some(media.to_owned()),
+        (None, None) => (!is_text).then(|| media::UNKNOWN.to_owned()),
+    }
+}
+
+/// A name of the caller's as HTML writes it (section 4.10.21.8). HTML makes `%0D` and `%0A` of line ends; here control
+/// characters are refused, since some readers take others for line ends too, and a caller can choose another name.
 fn quoted(name: &str) -> Result<Cow<'_, str>> {
     match name {
         _ if name.bytes().any(|byte| byte.is_ascii_control()) => {

@@ -18,7 +18,7 @@ pub(super) struct Stream {
 
 /// A part: all that stands in front of its content, and that.
 struct Piece {
-    head: String,
+    head: Vec<u8>,
     content: Input,
 }
 
@@ -27,9 +27,9 @@ impl Stream {
         Stream { line: line.into(), parts: Vec::new(), part: 0, head_sent: 0, end: format!("{line}--\r\n") }
     }
 
-    pub(super) fn push(&mut self, head: String, body: Body) -> Result<()> {
+    pub(super) fn push(&mut self, head: Vec<u8>, body: Body) -> Result<()> {
         let before = if self.parts.is_empty() { "" } else { "\r\n" };
-        let head = format!("{before}{}\r\n{head}", self.line);
+        let head = [before.as_bytes(), self.line.as_bytes(), b"\r\n", &head].concat();
         self.parts.push(Piece { head, content: body.into_input()? });
         self.end = format!("\r\n{}--\r\n", self.line);
         Ok(())
@@ -59,8 +59,8 @@ impl Composite for Stream {
         let mut filled = 0;
         while filled < buf.len() {
             let piece = self.parts.get_mut(self.part);
-            let head = piece.as_ref().map_or(&self.end, |piece| &piece.head);
-            let head = &head.as_bytes()[self.head_sent..];
+            let head = piece.as_ref().map_or(self.end.as_bytes(), |piece| &piece.head);
+            let head = &head[self.head_sent..];
             let len = head.len().min(buf.len() - filled);
             buf[filled..][..len].copy_from_slice(&head[..len]);
             self.head_sent += len;

@@ -1,6 +1,7 @@
 //! Downloads, saved files, and forms made of files.
 
 mod downloads;
+mod forms;
 mod saving;
 
 use hostpool::{ConnectionPool, Headers, Method, PoolManager, RequestBuilder, Session};

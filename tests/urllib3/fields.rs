@@ -11,6 +11,7 @@ use crate::support::{Server, answers, header, ok};
 #[test]
 fn forms() {
     let one = |part: Part| Form::new().part("n", part);
+    let named = |name: &str| one(Part::text("x").file_name(name).without_content_type());
     let map = BTreeMap::from([("k", "v"), ("l", "w")]);
     let two = "--line\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\nv\r\n\
         --line\r\nContent-Disposition: form-data; name=\"l\"\r\n\r\nw\r\n--line--\r\n";
@@ -43,12 +44,12 @@ fn forms() {
             one(Part::text("x").header("Content-Location", "/test").content_type("image/jpg")),
             only("\r\nContent-Type: image/jpg\r\nContent-Location: /test\r\n\r\nx"),
         ),
-        ("FLD-04", one(Part::text("x").file_name("")), only("; filename=\"\"\r\n\r\nx")),
-        ("FLD-06", one(Part::text("x").file_name("plain")), only("; filename=\"plain\"\r\n\r\nx")),
-        ("FLD-06", one(Part::text("x").file_name("n\u{e4}me")), only("; filename=\"n\u{e4}me\"\r\n\r\nx")),
-        ("FLD-06", one(Part::text("x").file_name("n\u{1F604}me")), only("; filename=\"n\u{1F604}me\"\r\n\r\nx")),
-        ("FLD-06", one(Part::text("x").file_name("a\\b")), only("; filename=\"a\\b\"\r\n\r\nx")),
-        ("FLD-07", one(Part::text("x").file_name("a\"b\"")), only("; filename=\"a%22b%22\"\r\n\r\nx")),
+        ("FLD-04", named(""), only("; filename=\"\"\r\n\r\nx")),
+        ("FLD-06", named("plain"), only("; filename=\"plain\"\r\n\r\nx")),
+        ("FLD-06", named("n\u{e4}me"), only("; filename=\"n\u{e4}me\"\r\n\r\nx")),
+        ("FLD-06", named("n\u{1F604}me"), only("; filename=\"n\u{1F604}me\"\r\n\r\nx")),
+        ("FLD-06", named("a\\b"), only("; filename=\"a\\b\"\r\n\r\nx")),
+        ("FLD-07", named("a\"b\""), only("; filename=\"a%22b%22\"\r\n\r\nx")),
         ("FLD-09 map", Form::from_pairs(map), two.into()),
         ("FLD-09 list", Form::from_pairs([("k".to_owned(), "v".to_owned()), ("l".into(), "w".into())]), two.into()),
         ("FLD-09 parts", Form::from_pairs([("k", Part::text("v")), ("l", "w".into())]), two.into()),
@@ -59,6 +60,7 @@ fn forms() {
             Form::from_pairs([("n", "x\u{e4}".as_bytes().to_vec())]),
             only("\r\nContent-Type: application/octet-stream\r\n\r\nx\u{e4}"),
         ),
+        ("FLD-10 bytes RW-39", one(Part::bytes("x\u{e4}").without_content_type()), only("\r\n\r\nx\u{e4}")),
         ("FLD-12", own, only("\r\nx-B: 2\r\nX-a: 1\r\nx-b: 3\r\n\r\nx")),
     ];
     let server = Server::new(vec![answers(ok(""))]);

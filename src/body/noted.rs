@@ -1,0 +1,128 @@
+//! Files that are noted by their path, and opened when their turn comes.
+//!
+//! A form of many files would otherwise need a descriptor for each of them until it is sent.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::Body;
+use super::from::made_up;
+use super::input::Reader;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::files;
+
+/// A file as it was when it was noted. It is opened by the first read, and held to what it was.
+#[derive(Debug)]
+pub(super) struct Noted {
+    file: Arc<Note>,
+    open: Option<File>,
+}
+
+#[derive(Debug)]
+struct Note {
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// What tells a file from another, and from what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    #[cfg(unix)]
+    place: (u64, u64),
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Body {
+    /// The file at that path. A regular file is noted and closed again; any other (a FIFO, a file that the system makes
+    /// up as it is read) stays open, since a second `open` may not find the same.
+    pub(crate) fn file(path: &Path) -> Result<Body> {
+        let body = File::open(path).and_then(|file| {
+            let metadata = file.metadata()?;
+            if metadata.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            } else if !metadata.is_file() {
+                return Ok(Body::from(file));
+            } else if metadata.len() == 0
+                && let Some(body) = made_up(file)
+            {
+                return Ok(body);
+            }
+            // The process may change its folder before the file is opened.
+            let path = std::path::absolute(path).unwrap_or(path.into());
+            let file = Arc::new(Note { path, identity: Identity::of(&metadata) });
+            Ok(Body::source(Reader::Noted(Noted { file, open: None }), None))
+        });
+        body.map_err(|error| Error::new(ErrorKind::BodyRead, Phase::Prepare).with_source(files::about(error, path)))
+    }
+}
+
+impl Noted {
+    pub(super) fn length(&self) -> u64 {
+        self.file.identity.length
+    }
+
+    /// Looks at the file without opening it, so that nothing is sent if it has changed.
+    pub(super) fn check(&self) -> Result<()> {
+        let same = std::fs::metadata(&self.file.path).and_then(|metadata| self.file.identity.check(&metadata));
+        let failed = |error| Error::new(ErrorKind::BodyRead, Phase::Prepare).with_source(self.about(error));
+        same.map_err(failed)
+    }
+
+    pub(super) fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// The same file, not begun.
+    pub(super) fn again(&self) -> Noted {
+        Noted { file: self.file.clone(), open: None }
+    }
+
+    fn about(&self, error: io::Error) -> io::Error {
+        files::about(error, &self.file.path)
+    }
+
+    fn open(&self) -> io::Result<File> {
+        let file = File::open(&self.file.path)?;
+        self.file.identity.check(&file.metadata()?)?;
+        Ok(file)
+    }
+}
+
+impl Read for Noted {
+    /// Asked only while the file has bytes left: its end is an error.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.open.is_none() {
+            self.open = Some(self.open().map_err(|error| self.about(error))?);
+        }
+        let Some(file) = &mut self.open else { return Ok(0) };
+        match file.read(buf) {
+            Ok(0) if !buf.is_empty() => Err(self.about(io::Error::other("the file has become shorter"))),
+            result => result.map_err(|error| self.about(error)),
+        }
+    }
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Identity {
+        Identity {
+            #[cfg(unix)]
+            place: {
+                use std::os::unix::fs::MetadataExt;
+                (metadata.dev(), metadata.ino())
+            },
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
+
+    fn check(&self, metadata: &Metadata) -> io::Result<()> {
+        match Identity::of(metadata) == *self {
+            true => Ok(()),
+            false => Err(io::Error::other("the file has changed since the form was made")),
+        }
+    }
+}
