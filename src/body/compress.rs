@@ -9,25 +9,21 @@ use crate::error::{Error, ErrorKind, Phase};
 ///
 /// | | body | `Content-Encoding` |
 /// |---|---|---|
-/// | `Auto` | compressed if a header `Content-Encoding: gzip` or `deflate` says so | the caller's |
-/// | `Deflate`, `Gzip` | compressed | added |
-/// | `Off` | as it is | the caller's, about what is compressed already |
+/// | `Off` | sent as given | the caller's, about a body that is coded already |
+/// | `Deflate`, `Gzip` | compressed | added, unless the caller has it; another coding there is an error |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compress {
-    /// As a header `Content-Encoding` of the request says, which names one coding: gzip or deflate. Others are an
-    /// error: [`Off`](Self::Off) is for what is compressed already.
+    /// Not at all, whatever a header says.
     #[default]
     #[doc(alias = "None")]
-    Auto,
+    #[doc(alias = "False")]
+    Off,
     /// By deflate, in the zlib format (RFC 9110, section 8.4.1.2).
     #[doc(alias = "True")]
     Deflate,
     /// By gzip (RFC 9110, section 8.4.1.3).
     Gzip,
-    /// Not at all, whatever a header says.
-    #[doc(alias = "False")]
-    Off,
 }
 
 /// A coding that bodies can be put in.
@@ -65,7 +61,7 @@ impl Body {
 
     #[cfg(not(feature = "gzip"))]
     pub(crate) fn compress(self, _: Coding) -> Result<Body> {
-        let why = "compressing a body needs the feature gzip; Compress::Off is for what is compressed already";
+        let why = "compressing a body needs the feature gzip";
         Err(Error::new(ErrorKind::Unsupported(why), Phase::Prepare))
     }
 }

@@ -34,7 +34,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Sends pairs as `application/x-www-form-urlencoded`, unless a header says otherwise.
+    /// Sends pairs as `application/x-www-form-urlencoded`, unless a header of the request says otherwise. A default
+    /// `Content-Type` of the client gives way if it is another media type.
     pub fn form<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         self.change(|request| {
             request.body = Body::form(urlencoded::encode(pairs));
@@ -67,8 +68,10 @@ impl RequestBuilder {
         }
     }
 
-    /// Sends a form with files as `multipart/form-data`. With a header `Content-Type` of the caller's the boundary in
-    /// it must be the form's: see [`Form::boundary`].
+    /// Sends a form with files as `multipart/form-data`, whatever `Content-Type` the client has as a default.
+    ///
+    /// A `Content-Type` of this request is kept. Where it is `multipart/form-data` or another `multipart` type without
+    /// a boundary, the form's boundary is appended; another boundary than the [form's](Form::boundary) is an error.
     ///
     /// ```no_run
     /// use hostpool::Session;
@@ -89,7 +92,7 @@ impl RequestBuilder {
     }
 
     /// Sends the files at these paths as a form, each under its name: [`multipart`](Self::multipart) for the common
-    /// case. Errors with [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) if one cannot be opened.
+    /// case. See [`Part::file`](crate::multipart::Part::file) for what is sent of each, and how it can fail.
     ///
     /// ```no_run
     /// let files = [("report", "report.pdf"), ("data", "data.csv")];
@@ -103,8 +106,11 @@ impl RequestBuilder {
         }
     }
 
-    /// Sends a value as JSON, as `application/json` unless a header says otherwise. Errors where it has no JSON form,
-    /// such as a map with keys that are no strings.
+    /// Sends a value as JSON, as `application/json` unless a header of the request says otherwise. A default
+    /// `Content-Type` of the client stays if it is a type of JSON, such as `application/vnd.api+json`, and gives way
+    /// otherwise.
+    ///
+    /// Errors where the value has no JSON form, such as a map with keys that are no strings.
     #[cfg(feature = "json")]
     pub fn json(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
         self.change(|request| {
@@ -132,13 +138,17 @@ impl RequestBuilder {
         self.set(|options| options.encoding = Some(label.into()))
     }
 
-    /// Whether the body is compressed: [`Compress::Auto`] unless said otherwise. Bytes are compressed at once and have
-    /// a `Content-Length`; files and readers are compressed as they are sent, in chunks. An empty body is not
-    /// compressed.
+    /// Sets how the body is compressed: not at all by default. Bytes are compressed at once and have a
+    /// `Content-Length`; files and readers are compressed as they are sent, in chunks. An empty body is not compressed.
     ///
-    /// Errors with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) without the feature `gzip`, and with
-    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a header `Content-Encoding` names another
-    /// coding.
+    /// A header `Content-Encoding` alone compresses nothing: it says what the caller has done to the body, which is
+    /// sent as given.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) without the feature `gzip`;
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a header `Content-Encoding`, of the request
+    /// or of its client, names another coding.
     ///
     /// ```no_run
     /// use hostpool::{Compress, Session};
@@ -146,10 +156,9 @@ impl RequestBuilder {
     /// let session = Session::new();
     /// session.post("http://example.com/").data("text ".repeat(1000)).compress(Compress::Gzip).send()?;
     ///
-    /// // Compressed already: sent as it is.
+    /// // Compressed already: sent as given.
     /// let file = std::fs::File::open("log.gz")?;
-    /// let request = session.post("http://example.com/").header("Content-Encoding", "gzip").data(file);
-    /// request.compress(Compress::Off).send()?;
+    /// session.post("http://example.com/").header("Content-Encoding", "gzip").data(file).send()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn compress(self, compress: Compress) -> Self {

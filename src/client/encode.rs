@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::h1::encode;
 use crate::headers::{Header, InvalidHeader};
 use crate::redirect;
+use crate::response::MediaType;
 
 /// Fields that the user has set, found in one pass.
 #[derive(Clone, Copy, Debug, Default)]
@@ -175,14 +176,34 @@ fn content_type<'a>(request: &'a Request, policy: &Policy) -> Option<&'a str> {
 fn defaults<'a>(request: &'a Request, policy: &'a Policy, extra: &Extra) -> impl Iterator<Item = Header<'a>> {
     let Extra { crossed, replaced, bodiless, .. } = *extra;
     let authorized = extra.authorization.is_some();
+    let typed = gives_its_type(request, policy);
     let own = request.options().map_or(&[][..], |options| &options.sensitive);
     let stays =
         move |name: &str| [own, &policy.redirects.sensitive].iter().any(|names| redirect::stays_behind(name, names));
     policy.fields.headers.iter().filter(move |field| {
         let other = authorized && field.name().eq_ignore_ascii_case("authorization");
-        let gone = bodiless && redirect::is_of_the_body(field.name());
+        let gone = bodiless && redirect::is_of_the_body(field.name())
+            || typed && field.name().eq_ignore_ascii_case("content-type");
         !(replaced || other || gone || crossed && stays(field.name()))
     })
+}
+
+/// Returns whether the type of the body itself takes the place of the client's default: a form under another type, or
+/// without its boundary, is read by no server. A default that names the same type stays, for it may say more.
+fn gives_its_type(request: &Request, policy: &Policy) -> bool {
+    let Some(own) = request.content_type.as_deref() else { return false };
+    let Some(default) = policy.fields.headers.get_bytes("content-type") else { return false };
+    if skipped(request, policy).content_type {
+        return false;
+    }
+    let Some(own) = MediaType::parse(own.as_bytes()) else { return false };
+    let default = MediaType::parse(default);
+    match own.kind() {
+        "multipart" => true,
+        // Only the charset was asked for.
+        "text" => false,
+        _ => default.is_none_or(|other| own.essence() != other.essence() && !(own.is_json() && other.is_json())),
+    }
 }
 
 fn is_expectation(name: &str, value: &[u8]) -> bool {

@@ -124,7 +124,7 @@ pub(super) enum Next {
 
 impl<'a> Journey<'a> {
     fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: &'a mut Request, deadline: Deadline) -> Self {
-        let replaced = policy.fields.replaced && request.own_headers;
+        let replaced = policy.is_replaced_by(request);
         Journey {
             engine,
             policy,

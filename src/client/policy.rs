@@ -30,8 +30,6 @@ pub(crate) struct Policy {
     pub(crate) common: Arc<Common>,
     /// Coded bodies are handed out as they come.
     pub(crate) keep_coded: bool,
-    /// A caller's Content-Encoding asks for its coding.
-    pub(crate) compresses: bool,
     pub(crate) cookies: Option<Arc<dyn CookieStore>>,
     pub(crate) auth: Option<Auth>,
     /// Where there is no `auth`.
@@ -104,6 +102,11 @@ impl Policy {
             Some(field) => Err(InvalidHeader::reserved(field.name(), "belongs to one request, not to all").into()),
             None => Ok(()),
         }
+    }
+
+    /// Returns whether the client's own header fields are left out because the request has some.
+    pub(super) fn is_replaced_by(&self, request: &Request) -> bool {
+        self.fields.replaced && request.own_headers
     }
 
     /// Returns whether the body of this request's response is decoded.

@@ -11,6 +11,10 @@ use super::urlencoded;
 use crate::body::{Body, Chunking, Coding, Compress, Content, encode_text};
 use crate::error::{Error, Result};
 use crate::headers::{Headers, InvalidHeader};
+use crate::multipart::FORM_TYPE;
+use crate::response::MediaType;
+
+const CONTENT_TYPE: &str = "content-type";
 
 /// Before the body's length is looked at.
 pub(super) fn shape(request: &mut Request, policy: &Policy) -> Result<()> {
@@ -19,6 +23,7 @@ pub(super) fn shape(request: &mut Request, policy: &Policy) -> Result<()> {
     if request.body.is_empty() && !asked && request.options().is_none() {
         return Ok(());
     }
+    name_boundary(request)?;
     encode(request)?;
     compress(request, policy)?;
     let (chunking, progress) = match request.options() {
@@ -79,42 +84,48 @@ fn compress(request: &mut Request, policy: &Policy) -> Result<()> {
     if request.body.is_empty() || request.body.coding().is_some() {
         return Ok(());
     }
-    let asked = match request.options().map_or(Compress::Auto, |options| options.compress) {
+    let coding = match request.options().map_or(Compress::Off, |options| options.compress) {
+        // A Content-Encoding says what the caller has done to the body: gzip, br, aws-chunked.
         Compress::Off => return Ok(()),
-        // Who speaks through a pool says what a body is, and sends it as it is.
-        Compress::Auto if !policy.compresses => return Ok(()),
-        Compress::Auto => None,
-        Compress::Deflate => Some(Coding::Deflate),
-        Compress::Gzip => Some(Coding::Gzip),
+        Compress::Deflate => Coding::Deflate,
+        Compress::Gzip => Coding::Gzip,
     };
-    let coding = match (asked, named(&request.headers, &policy.fields.headers)?) {
-        (None, None) => return Ok(()),
-        (None, Some(name)) if name.eq_ignore_ascii_case(b"identity") => return Ok(()),
-        (None, Some(name)) => Coding::of(name).ok_or_else(unknown)?,
-        (Some(asked), None) => asked,
-        (Some(asked), Some(name)) if Coding::of(name) == Some(asked) => asked,
-        (Some(_), Some(_)) => {
+    let name = "content-encoding";
+    let own = request.headers.contains(name) || policy.is_replaced_by(request);
+    let mut fields = if own { &request.headers } else { &policy.fields.headers }.values(name);
+    match (fields.next(), fields.next()) {
+        (None, _) => {}
+        (Some(only), None) if Coding::of(only) == Some(coding) => {}
+        _ => {
             return Err(Error::request("Content-Encoding names another coding than the body is to be compressed with"));
         }
-    };
+    }
     request.body = std::mem::take(&mut request.body).compress(coding)?;
     Ok(())
 }
 
-/// What the header says that the body is coded in, the request's own or else the client's.
-fn named<'a>(own: &'a Headers, others: &'a Headers) -> Result<Option<&'a [u8]>> {
-    let name = "content-encoding";
-    let mut fields = if own.contains(name) { own } else { others }.values(name);
-    match (fields.next(), fields.next()) {
-        (field, None) => Ok(field),
-        _ => Err(unknown()),
+/// Appends the boundary of the form to a `multipart` type of the caller's that has none, as curl does: without it no
+/// server finds the parts.
+fn name_boundary(request: &mut Request) -> Result<()> {
+    let Some(own) = request.content_type.as_deref().filter(|own| own.starts_with(FORM_TYPE)) else { return Ok(()) };
+    let Some(given) = request.headers.get_bytes(CONTENT_TYPE) else { return Ok(()) };
+    let Some(media) = MediaType::parse(given).filter(|media| media.kind() == "multipart") else { return Ok(()) };
+    if let Some(found) = media.parameter("boundary") {
+        let form = MediaType::parse(own.as_bytes());
+        return match form.as_ref().and_then(|form| form.parameter("boundary")) == Some(found) {
+            true => Ok(()),
+            false => Err(Error::request("the Content-Type names another boundary than the form has")),
+        };
     }
-}
-
-fn unknown() -> Error {
-    let why = "Content-Encoding names no single coding of gzip and deflate, which bodies are compressed with; \
-        Compress::Off is for what is compressed already";
-    Error::request(why)
+    let end = given.iter().rposition(|byte| !b"; \t".contains(byte)).map_or(0, |last| last + 1);
+    let value = [&given[..end], &own.as_bytes()[FORM_TYPE.len()..]].concat();
+    let mut headers = Headers::new();
+    for field in request.headers.iter() {
+        let is_it = field.name().eq_ignore_ascii_case(CONTENT_TYPE);
+        headers.append_bytes(field.name(), if is_it { &value } else { field.bytes() })?;
+    }
+    request.headers = headers;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -135,12 +146,8 @@ mod tests {
         request
     }
 
-    fn session() -> Policy {
-        Policy { compresses: true, ..Policy::default() }
-    }
-
     fn shaped(mut request: Request) -> Result<Request> {
-        shape(&mut request, &session())?;
+        shape(&mut request, &Policy::default())?;
         Ok(request)
     }
 
@@ -150,61 +157,67 @@ mod tests {
     #[test]
     #[cfg(feature = "gzip")]
     fn when_a_body_is_compressed() {
-        use Compress::{Auto, Deflate, Gzip, Off};
-        let (gzip, deflate) = (Ok(Some(Coding::Gzip)), Ok(Some(Coding::Deflate)));
-        let table: [Row<'_>; 15] = [
+        use Compress::{Deflate, Gzip, Off};
+        let (gzip, deflate, as_given) = (Ok(Some(Coding::Gzip)), Ok(Some(Coding::Deflate)), Ok(None));
+        let table: [Row<'_>; 17] = [
             ("B74", Deflate, None, deflate),
             ("gzip", Gzip, None, gzip),
             ("the same twice", Gzip, Some("GZIP"), gzip),
-            ("B76", Off, Some("gzip"), Ok(None)),
-            ("B76 any coding", Off, Some("br"), Ok(None)),
-            ("off", Off, None, Ok(None)),
-            ("B77", Auto, Some("gzip"), gzip),
-            ("B77 deflate", Auto, Some("deflate"), deflate),
-            ("auto", Auto, None, Ok(None)),
-            ("identity", Auto, Some("identity"), Ok(None)),
-            ("B79", Auto, Some("br"), Err(())),
-            ("B79 two", Auto, Some("gzip, deflate"), Err(())),
-            ("B79 none", Auto, Some(""), Err(())),
+            ("off", Off, None, as_given),
+            ("identity", Off, Some("identity"), as_given),
+            ("RW-06 B76", Off, Some("gzip"), as_given),
+            ("RW-06 B77 deflate", Off, Some("deflate"), as_given),
+            ("RW-06 B79", Off, Some("br"), as_given),
+            ("RW-06 zstd", Off, Some("zstd"), as_given),
+            ("RW-06 aws-chunked", Off, Some("aws-chunked"), as_given),
+            ("RW-06 B79 two", Off, Some("gzip, deflate"), as_given),
+            ("RW-06 B79 none", Off, Some(""), as_given),
             ("another", Gzip, Some("deflate"), Err(())),
+            ("RW-06 one that is not known here", Gzip, Some("br"), Err(())),
+            ("one of two", Gzip, Some("br, gzip"), Err(())),
+            ("none", Gzip, Some(""), Err(())),
             ("identity, said otherwise", Gzip, Some("identity"), Err(())),
         ];
         for (row, compress, header, expected) in table {
             let headers: Vec<_> = header.map(|value| ("content-encoding", value)).into_iter().collect();
-            let of_a_client = |request: &mut Request| {
-                let mut policy = session();
-                std::mem::swap(&mut policy.fields.headers, &mut request.headers);
-                shape(request, &policy)
-            };
             for own in [true, false] {
                 let mut request = request(Body::from("text"), &headers);
                 request.options_mut().compress = compress;
-                let result = match own {
-                    true => shape(&mut request, &session()),
-                    false => of_a_client(&mut request),
-                };
+                let mut policy = Policy::default();
+                if !own {
+                    std::mem::swap(&mut policy.fields.headers, &mut request.headers);
+                }
+                let result = shape(&mut request, &policy);
                 if let Err(error) = &result {
                     assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "{row}");
                 }
                 assert_eq!(result.map(|()| request.body.coding()).map_err(drop), expected, "{row}");
                 // The hop after a redirect.
                 if expected.is_ok() {
-                    shape(&mut request, &session()).unwrap();
+                    shape(&mut request, &policy).unwrap();
                     assert_eq!(Ok(request.body.coding()), expected, "{row}");
                 }
             }
         }
-        // What goes through a pool is sent as it is, whatever the header says.
-        let mut through_a_pool = request(Body::from("text"), &[("content-encoding", "br")]);
-        shape(&mut through_a_pool, &Policy::default()).unwrap();
-        assert_eq!(through_a_pool.body.coding(), None);
+        // A pool's field that is not sent contradicts nothing.
+        let mut policy = Policy::default();
+        policy.fields.replaced = true;
+        policy.fields.headers.append("Content-Encoding", "br").unwrap();
+        for (replaced, expected) in [(true, Ok(Some(Coding::Gzip))), (false, Err(()))] {
+            let mut request = request(Body::from("text"), &[]);
+            (*request.compress_mut(), request.own_headers) = (Gzip, replaced);
+            let result = shape(&mut request, &policy).map(|()| request.body.coding());
+            assert_eq!(result.map_err(drop), expected, "replaced: {replaced}");
+        }
         for empty in [Body::empty(), Body::from("")] {
             let mut request = request(empty, &[("Content-Encoding", "br")]);
             *request.compress_mut() = Gzip;
             assert_eq!(shaped(request).unwrap().body.coding(), None);
         }
         let twice = [("Content-Encoding", "gzip"), ("Content-Encoding", "gzip")];
-        assert!(shaped(request(Body::from("text"), &twice)).is_err());
+        let mut request = request(Body::from("text"), &twice);
+        *request.compress_mut() = Gzip;
+        assert!(shaped(request).is_err());
     }
 
     #[test]
@@ -212,9 +225,38 @@ mod tests {
     fn compressing_needs_the_feature() {
         let mut asked = request(Body::from("text"), &[]);
         *asked.compress_mut() = Compress::Gzip;
-        for request in [asked, request(Body::from("text"), &[("Content-Encoding", "gzip")])] {
-            assert!(matches!(shaped(request).unwrap_err().kind(), ErrorKind::Unsupported(_)));
+        assert!(matches!(shaped(asked).unwrap_err().kind(), ErrorKind::Unsupported(_)));
+        let coded = shaped(request(Body::from("text"), &[("Content-Encoding", "gzip")])).unwrap();
+        assert_eq!(coded.body.as_bytes(), Some(&b"text"[..]), "RW-06");
+    }
+
+    /// RW-23: the boundary goes where it is missing, once, and the field keeps its place and its spelling.
+    #[test]
+    fn boundaries() {
+        let table = [
+            ("multipart/form-data", Ok("multipart/form-data; boundary=line")),
+            ("Multipart/Form-Data ; ", Ok("Multipart/Form-Data; boundary=line")),
+            ("multipart/form-data; charset=utf-8", Ok("multipart/form-data; charset=utf-8; boundary=line")),
+            ("multipart/related; type=\"a/b\"", Ok("multipart/related; type=\"a/b\"; boundary=line")),
+            ("multipart/form-data; Boundary=\"line\"", Ok("multipart/form-data; Boundary=\"line\"")),
+            ("multipart/form-data; boundary=other", Err(())),
+            ("multipart/form-data; boundary=", Err(())),
+            ("application/x-own", Ok("application/x-own")),
+            ("no type", Ok("no type")),
+        ];
+        for (given, expected) in table {
+            let mut request = request(Body::from("x"), &[("A", "1"), ("content-TYPE", given), ("B", "2")]);
+            request.content_type = Some("multipart/form-data; boundary=line".into());
+            let shaped = shaped(request).and_then(shaped);
+            let fields = shaped.as_ref().map(|request| request.headers.iter().map(|field| field.value()).collect());
+            let fields: Result<Vec<_>, ()> = fields.map_err(drop);
+            assert_eq!(fields, expected.map(|value| vec!["1".into(), value.into(), "2".into()]), "{given}");
         }
+        let spaced = [("Content-Type", "multipart/form-data")];
+        let mut request = request(Body::from("x"), &spaced);
+        request.content_type = Some("multipart/form-data; boundary=\"my line\"".into());
+        let shaped = shaped(request).unwrap();
+        assert_eq!(shaped.headers.get("content-type"), Some("multipart/form-data; boundary=\"my line\""));
     }
 
     /// RQ-11: the charset is put on texts and forms once, whatever else they become.

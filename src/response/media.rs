@@ -31,7 +31,7 @@ pub struct MediaType {
 impl MediaType {
     /// Reads a field. Servers leave the first `;` out, and what combines fields makes a list of one type twice; a list of
     /// several types says nothing that can be relied on.
-    fn parse(field: &[u8]) -> Option<MediaType> {
+    pub(crate) fn parse(field: &[u8]) -> Option<MediaType> {
         let (essence, rest) = first_word(field);
         let slash = memchr::memchr(b'/', essence)?;
         let (kind, subtype) = (token(&essence[..slash])?, token(&essence[slash + 1..])?);

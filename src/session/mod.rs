@@ -204,7 +204,6 @@ fn policy() -> Policy {
         fields: Fields { accept: true, ask_coded: true, content_type: true, ..Fields::default() },
         redirects: Redirects { follow: true, rules, ..Redirects::default() },
         timeout: TIMEOUT,
-        compresses: true,
         ..Policy::default()
     }
 }

@@ -3,6 +3,7 @@
 mod downloads;
 mod forms;
 mod saving;
+mod types;
 
 use hostpool::{ConnectionPool, Headers, Method, PoolManager, RequestBuilder, Session};
 
