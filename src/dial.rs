@@ -281,7 +281,7 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         if !target.is_encrypted() {
             return self.inner.dial(target, context);
         }
-        TlsConfig::check()?;
+        self.tls.check()?;
         let inner = self.inner.dial(target, context)?;
         self.tls.wrap(inner, target.origin, &context.for_tls().wait())
     }
@@ -298,7 +298,7 @@ pub(crate) fn direct(
         Scheme::Http => Ok(Wire::Stream(tcp(target, sockets, context)?)),
         Scheme::HttpUnix => Ok(Wire::Stream(UnixDialer.open(target, context)?)),
         Scheme::Https => {
-            TlsConfig::check()?;
+            tls.check()?;
             let stream = Box::new(tcp(target, sockets, context)?);
             Ok(Wire::of(tls.wrap(stream, target.origin, &context.for_tls().wait())?, context.cell))
         }

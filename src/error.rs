@@ -3,7 +3,9 @@
 //! Kinds tell apart what we were asked wrongly, what the peer did wrong, and what the world did.
 
 mod attempt;
+mod cause;
 mod head;
+mod shown;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,6 +19,7 @@ use crate::headers::InvalidHeader;
 use crate::url::{InvalidUrl, Origin};
 
 pub use attempt::{Attempt, RetryCause};
+pub(crate) use cause::TlsFailure;
 pub use head::ResponseHead;
 
 /// The result of this crate's fallible functions.
@@ -127,7 +130,8 @@ pub enum ErrorKind {
     #[doc(alias = "NewConnectionError")]
     #[doc(alias = "ClientConnectorError")]
     Connect,
-    /// The TLS handshake or a TLS record failed.
+    /// The TLS handshake or a TLS record failed. A certificate that is not valid and most alerts of the peer are not
+    /// tried again by a [`Retry`](crate::Retry); a handshake that was cut off is.
     #[doc(alias = "SSLError")]
     #[doc(alias = "ClientSSLError")]
     Tls,
@@ -374,16 +378,29 @@ impl Error {
     /// assert!(error.to_string().contains("not on the list"));
     /// ```
     pub fn custom(why: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
-        Error::new(ErrorKind::Custom, Phase::Prepare).with_source(why)
+        Error::new(ErrorKind::Custom, Phase::Prepare).with_own_source(why)
     }
 
     pub(crate) fn violation(violation: Violation, phase: Phase) -> Error {
         Error::new(ErrorKind::Protocol(violation), phase)
     }
 
+    /// Adds the cause. Of one whose text or `Debug` is long only the start is kept: its length is often the peer's
+    /// choice.
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        self.0.source = Some(cause::bounded(source.into()));
+        self
+    }
+
+    /// Adds a cause that the caller's own code gave, which may want it back as it was.
+    pub(crate) fn with_own_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// Returns whether the same request would fail again in the same way, by what TLS said.
+    pub(crate) fn lasts(&self) -> bool {
+        self.0.source.as_deref().is_some_and(|source| TlsFailure::lasts(source))
     }
 
     pub(crate) fn with_head(mut self, head: ResponseHead) -> Error {
@@ -576,37 +593,6 @@ impl fmt::Display for ErrorKind {
             }
             ErrorKind::Closed => write!(f, "the pool, session or response is closed"),
         }
-    }
-}
-
-impl fmt::Display for Error {
-    /// The kind, the phase, the origin and the causes, on one line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}", self.0.kind, self.0.phase.describe())?;
-        if let Some(origin) = &self.0.origin {
-            write!(f, ", {origin}")?;
-        }
-        f.write_str(")")?;
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            // Text of the peer or of a library: one line, and not longer than a line is read.
-            let text: String = error.to_string().chars().take(256).collect();
-            write!(f, ": {}", text.escape_debug())?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("phase", &self.0.phase)
-            .field("origin", &self.0.origin.as_ref().map(ToString::to_string))
-            .field("maybe_processed", &self.0.maybe_processed)
-            .field("source", &self.0.source)
-            .finish()
     }
 }
 

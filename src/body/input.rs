@@ -147,7 +147,7 @@ impl Input {
         match &mut self.reader {
             Reader::Seekable { reader, start: start @ None } => {
                 let (here, length) = measure(reader)
-                    .map_err(|error| Error::new(ErrorKind::BodyRead, Phase::Prepare).with_source(error))?;
+                    .map_err(|error| Error::new(ErrorKind::BodyRead, Phase::Prepare).with_own_source(error))?;
                 *start = Some(here);
                 (self.length, self.measured) = (Some(length), true);
             }
@@ -250,7 +250,7 @@ impl fmt::Debug for Input {
 
 /// An error of the caller's reader.
 pub(super) fn unreadable(error: io::Error) -> Error {
-    Error::new(ErrorKind::BodyRead, Phase::Send).with_source(error)
+    Error::new(ErrorKind::BodyRead, Phase::Send).with_own_source(error)
 }
 
 fn mislength(declared: u64, read: u64) -> Error {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::registry::{Found, Registry};
 use crate::dial::{self, DialContext, Target};
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Result, TlsFailure};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::transport::Transport;
@@ -127,8 +127,8 @@ impl Engine {
             Some(dialer) => {
                 let wire = Wire::of(dialer.dial(&target, &context)?, cell);
                 if target.is_encrypted() && !wire.info().encrypted {
-                    return Err(Error::new(ErrorKind::Tls, Phase::Tls)
-                        .with_source("the dialer gave a connection that is not encrypted for an https URL"));
+                    let why = "the dialer gave a connection that is not encrypted for an https URL";
+                    return Err(Error::new(ErrorKind::Tls, Phase::Tls).with_source(TlsFailure::new(&why, true)));
                 }
                 wire
             }

@@ -112,7 +112,7 @@ impl<'a> Hop<'a> {
     /// The body goes back to its start.
     fn restart(&mut self) -> Result<()> {
         let rewound = self.request.body.rewind();
-        rewound.map_err(|error| Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_source(error))?;
+        rewound.map_err(|error| Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_own_source(error))?;
         self.prime()
     }
 

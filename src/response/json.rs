@@ -88,7 +88,7 @@ impl Response {
     {
         let text = self.json_text()?;
         let text = String::from_utf8(text).map_err(|error| self.broken_text(Some(error.utf8_error().valid_up_to())))?;
-        parse(&text).map_err(|error| self.about_body(ErrorKind::Decode).with_source(error))
+        parse(&text).map_err(|error| self.about_body(ErrorKind::Decode).with_own_source(error))
     }
 
     /// The body in what should be UTF-8, without a byte order mark; `null` if it is blank.

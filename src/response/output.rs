@@ -194,7 +194,7 @@ impl Response {
     /// A piece of the body is lost: what follows it is not given out.
     fn output_failed(&mut self, error: io::Error) -> Error {
         self.end_reading(ErrorKind::Output);
-        self.about_body(ErrorKind::Output).with_source(error)
+        self.about_body(ErrorKind::Output).with_own_source(error)
     }
 }
 

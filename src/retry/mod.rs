@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
-use crate::error::{Attempt, Bound, Error, ErrorKind, Phase, RetryCause};
+use crate::error::{Attempt, Bound, Error, ErrorKind, Phase, RetryCause, Violation};
 use crate::url::Url;
 
 pub(crate) use after::retry_after;
@@ -35,13 +35,14 @@ const REMEMBERED: usize = 256;
 /// | kind | what happened | for which methods |
 /// |---|---|---|
 /// | [`connect`](Self::connect) | no byte of the request had left: lookup, connecting, a first write that fails | all |
-/// | [`other`](Self::other) | a connection was there, but no request could be sent: the TLS handshake failed | all |
+/// | [`other`](Self::other) | a connection was there, but no request could be sent: the TLS handshake broke off | all |
 /// | [`read`](Self::read) | bytes had left: no answer, a broken one, a timeout, a body that breaks off while it is [preloaded](crate::RequestBuilder::preload_content) | [allowed ones](Self::allowed_methods) |
 /// | [`status`](Self::status) | a status of the [list](Self::status_forcelist), or 413, 429, 503 with `Retry-After` | allowed ones |
 /// | [`redirect`](Self::redirect) | a redirect was followed; not counted by a [`Session`](crate::Session), which has `max_redirects` | all |
 ///
 /// Nothing else is tried again: not what the caller got wrong, what a hook or reader of the caller's said, a pool that
-/// is closed or had no connection in time, the end of `Timeout::total`, or an answer above a limit. A body that cannot
+/// is closed or had no connection in time, the end of `Timeout::total`, an answer above a limit, a certificate that is
+/// not valid or an alert that refuses this client, or a complete head that breaks HTTP: asking again mends none of these. A body that cannot
 /// go back to its start ([`Body::reader`](crate::Body::reader), once a longer one was begun) is not sent again.
 ///
 /// The first retry comes at once; see [`backoff_factor`](Self::backoff_factor). A wait that would outlast
@@ -143,6 +144,13 @@ enum Kind {
     Other,
 }
 
+/// Whether the same request may get a response without this violation. A head that is complete is what the server has to
+/// say: asking again gives the same one. What was cut, and bytes that belong to no response, may be over.
+fn may_be_over(violation: Violation) -> bool {
+    use Violation::{ChunkEnd, ChunkSize, IncompleteHead, StatusLine, Trailer};
+    matches!(violation, StatusLine | IncompleteHead | ChunkSize | ChunkEnd | Trailer)
+}
+
 /// Which count a failure takes from; `None` for what is not tried again.
 fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind> {
     let may_pass = match kind {
@@ -152,8 +160,8 @@ fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind
         | ErrorKind::Tls
         | ErrorKind::Disconnected
         | ErrorKind::Io
-        | ErrorKind::Protocol(_)
         | ErrorKind::IncompleteBody { .. } => true,
+        ErrorKind::Protocol(violation) => may_be_over(*violation),
         _ => false,
     };
     match phase {
@@ -501,9 +509,11 @@ pub(crate) fn is_idempotent(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE].contains(method)
 }
 
-/// Whether a failure is tried again if its method is allowed; `Some(false)` does not ask for the method.
+/// Whether a failure is tried again if its method is allowed; `Some(false)` does not ask for the method. `None` for what
+/// is not tried again: a certificate that is not valid does not change within milliseconds.
 pub(crate) fn asks_for_method(error: &Error) -> Option<bool> {
-    kind_of(error.kind(), error.phase(), error.maybe_processed()).map(|kind| kind == Kind::Read)
+    let kind = kind_of(error.kind(), error.phase(), error.maybe_processed()).filter(|_| !error.lasts());
+    kind.map(|kind| kind == Kind::Read)
 }
 
 impl Default for Retry {
@@ -514,7 +524,7 @@ impl Default for Retry {
 }
 
 impl From<u32> for Retry {
-    /// So many in all.
+    /// So many tries beyond the first, as [`Retry::new`].
     fn from(total: u32) -> Self {
         Retry::new(total)
     }

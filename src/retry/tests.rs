@@ -87,6 +87,14 @@ fn kinds_by_how_far_the_request_had_come() {
         (ErrorKind::Tls, Phase::Head, true, Some(Kind::Read)),
         (ErrorKind::Io, Phase::Head, true, Some(Kind::Read)),
         (protocol, Phase::Head, true, Some(Kind::Read)),
+        (ErrorKind::Protocol(Violation::IncompleteHead), Phase::Head, true, Some(Kind::Read)),
+        (ErrorKind::Protocol(Violation::ChunkSize), Phase::Body, true, Some(Kind::Read)),
+        (ErrorKind::Protocol(Violation::ConflictingContentLength), Phase::Head, true, None),
+        (ErrorKind::Protocol(Violation::ContentLength), Phase::Head, true, None),
+        (ErrorKind::Protocol(Violation::TransferEncoding), Phase::Head, true, None),
+        (ErrorKind::Protocol(Violation::FoldedFraming), Phase::Head, true, None),
+        (ErrorKind::Protocol(Violation::FieldName), Phase::Head, true, None),
+        (ErrorKind::Protocol(Violation::UnexpectedUpgrade), Phase::Head, true, None),
         (ErrorKind::Timeout(Bound::Head), Phase::Head, true, Some(Kind::Read)),
         (ErrorKind::IncompleteBody { received: 1, expected: Some(2) }, Phase::Body, true, Some(Kind::Read)),
         (ErrorKind::Timeout(Bound::Total), Phase::Connect, false, None),
@@ -106,6 +114,18 @@ fn kinds_by_how_far_the_request_had_come() {
     for (kind, phase, processed, expected) in table {
         assert_eq!(kind_of(&kind, phase, processed), expected, "{kind:?} {phase:?}");
     }
+}
+
+/// RW-31: what TLS says decides, where it says anything.
+#[test]
+fn failures_that_last() {
+    let of = |phase, lasts| Error::new(ErrorKind::Tls, phase).with_source(crate::error::TlsFailure::new(&"why", lasts));
+    assert_eq!(asks_for_method(&of(Phase::Tls, true)), None);
+    assert_eq!(asks_for_method(&of(Phase::Tls, false)), Some(false));
+    assert_eq!(asks_for_method(&of(Phase::Head, true).with_maybe_processed(true)), None);
+    assert_eq!(asks_for_method(&of(Phase::Head, false).with_maybe_processed(true)), Some(true));
+    let cut = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+    assert_eq!(asks_for_method(&Error::new(ErrorKind::Tls, Phase::Tls).with_source(cut)), Some(false));
 }
 
 #[test]

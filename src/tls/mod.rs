@@ -26,9 +26,14 @@ use crate::url::Origin;
 /// Clones are the same one; two that are built alike are not. Sessions are resumed across all threads, pools and hosts
 /// that share it.
 ///
-/// Certificates and host names are always verified. [`TlsConfig::default`] trusts what the system trusts (its store,
-/// or `SSL_CERT_FILE` and `SSL_CERT_DIR`), and the bundled Mozilla set only where the system has no store. It is one
-/// value for the whole process, and the store is read when the first TLS connection is made.
+/// Certificates and host names are always verified. [`TlsConfig::default`] trusts what the system trusts: the file that
+/// `SSL_CERT_FILE` names and the directories that `SSL_CERT_DIR` lists, or where neither is set the system's store, or
+/// where the system has none the bundled Mozilla set. It is one value for the whole process, and the store is read when
+/// the first TLS connection is made.
+///
+/// That connection and all later ones fail with [`ErrorKind::InvalidConfig`], which names the variable, where
+/// `SSL_CERT_FILE` is set and names no file with a certificate, or where `SSL_CERT_DIR` is set, no directory in it has
+/// one, and there is no `SSL_CERT_FILE`.
 ///
 /// ```
 /// use hostpool::{Session, TlsConfig};
@@ -50,7 +55,14 @@ struct Inner {
     id: u64,
     roots: Roots,
     #[cfg(feature = "rustls")]
-    client: OnceLock<Result<Arc<rustls::ClientConfig>, Arc<str>>>,
+    client: OnceLock<Result<Arc<rustls::ClientConfig>, Unusable>>,
+}
+
+/// Why there is no configuration of the TLS library.
+#[cfg(feature = "rustls")]
+struct Unusable {
+    kind: ErrorKind,
+    why: Option<Box<str>>,
 }
 
 /// Whom to trust.
@@ -81,12 +93,16 @@ impl TlsConfig {
         self.0.id
     }
 
-    /// Fails if there is no TLS. Asked before anything is dialled, so that nobody is connected to in vain.
-    pub(crate) fn check() -> Result<()> {
-        match cfg!(feature = "rustls") {
-            true => Ok(()),
-            false => Err(Error::new(ErrorKind::Unsupported("https needs the feature rustls"), Phase::Prepare)),
-        }
+    /// Fails if there is no TLS, or nobody to trust. Asked before anything is dialled, so that nobody is connected to in
+    /// vain.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn check(&self) -> Result<()> {
+        self.client().map(drop)
+    }
+
+    #[cfg(not(feature = "rustls"))]
+    pub(crate) fn check(&self) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported("https needs the feature rustls"), Phase::Prepare))
     }
 
     /// Makes a TLS connection to `origin` over `inner`: the handshake, under `wait`.
@@ -102,16 +118,21 @@ impl TlsConfig {
 
     #[cfg(not(feature = "rustls"))]
     pub(crate) fn wrap(&self, inner: Box<dyn Transport>, _: &Origin, _: &Wait<'_>) -> Result<Box<dyn Transport>> {
-        TlsConfig::check().map(|()| inner)
+        self.check().map(|()| inner)
     }
 
     #[cfg(feature = "rustls")]
     fn client(&self) -> Result<&Arc<rustls::ClientConfig>> {
         let client = self.0.client.get_or_init(|| {
-            let built = roots::client_config(&self.0.roots);
-            built.map(Arc::new).map_err(|error| error.to_string().into())
+            roots::client_config(&self.0.roots).map(Arc::new).map_err(|error| {
+                let why = std::error::Error::source(&error).map(|why| why.to_string().into());
+                Unusable { kind: error.kind().clone(), why }
+            })
         });
-        client.as_ref().map_err(|why| Error::new(ErrorKind::Tls, Phase::Tls).with_source(&**why))
+        client.as_ref().map_err(|Unusable { kind, why }| {
+            let error = Error::new(kind.clone(), Phase::Tls);
+            if let Some(why) = why { error.with_source(&**why) } else { error }
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, InvalidMessage};
 
-use crate::error::{Bound, Error, ErrorKind, Phase, Result};
+use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure};
 use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
 use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Deadline;
@@ -74,7 +74,8 @@ impl TlsStream {
         wait: &Wait<'_>,
     ) -> Result<TlsStream> {
         let failure = |error: io::Error| handshake_error(error, wait);
-        let name = server_name(origin).map_err(|error| failure(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        let name = server_name(origin)
+            .map_err(|error| failure(io::Error::new(io::ErrorKind::InvalidInput, TlsFailure::new(&error, true))))?;
         let tls = ClientConnection::new(config, name).map_err(|error| failure(invalid_data(error)))?;
         let state = State {
             tls,
@@ -346,6 +347,7 @@ impl State {
                 Ok(io_state) => io_state,
                 // What came before the broken record is good. The error stays, and is the answer behind that.
                 Err(_) if self.has_plaintext() => return Ok(input.len()),
+                Err(error) if self.tls.is_handshaking() => return Err(handshake_data(error)),
                 Err(error) => return Err(invalid_data(error)),
             };
             if io_state.peer_has_closed() {
@@ -425,15 +427,50 @@ fn server_name(origin: &Origin) -> Result<ServerName<'static>, rustls::pki_types
 }
 
 fn invalid_data(error: rustls::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
+    let lasts = lasts(&error);
+    io::Error::new(io::ErrorKind::InvalidData, TlsFailure::new(&error, lasts))
+}
+
+/// The same for an error before the end of the handshake, where a record of no known type means another protocol.
+fn handshake_data(error: rustls::Error) -> io::Error {
+    match error {
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            let why = "the peer does not speak TLS; is the URL http rather than https?";
+            io::Error::new(io::ErrorKind::InvalidData, TlsFailure::new(&why, true))
+        }
+        error => invalid_data(error),
+    }
+}
+
+/// Whether the peer, asked again at once, would say the same. Bytes that were damaged on the way, and an alert about the
+/// peer's own troubles, may be over; a certificate, a refusal and what the two ends have in common stay as they are.
+fn lasts(error: &rustls::Error) -> bool {
+    use rustls::AlertDescription::{
+        BadRecordMac, CloseNotify, DecodeError, DecryptError, InternalError, RecordOverflow, UnexpectedMessage,
+        UserCanceled,
+    };
+    match error {
+        rustls::Error::AlertReceived(alert) => !matches!(
+            alert,
+            BadRecordMac
+                | CloseNotify
+                | DecodeError
+                | DecryptError
+                | InternalError
+                | RecordOverflow
+                | UnexpectedMessage
+                | UserCanceled
+        ),
+        rustls::Error::InvalidCertificate(_)
+        | rustls::Error::NoCertificatesPresented
+        | rustls::Error::UnsupportedNameType
+        | rustls::Error::InvalidCertRevocationList(_)
+        | rustls::Error::PeerIncompatible(_)
+        | rustls::Error::NoApplicationProtocol => true,
+        _ => false,
+    }
 }
 
 fn handshake_error(error: io::Error, wait: &Wait<'_>) -> Error {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let plain = matches!(tls, Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)));
-    let error = match plain {
-        true => io::Error::new(error.kind(), "the peer does not speak TLS; is the URL http rather than https?"),
-        false => error,
-    };
     wait.failure(error, ErrorKind::Tls, Phase::Tls)
 }

@@ -82,9 +82,11 @@ fn history_and_what_is_left() {
     let pool = ConnectionPool::builder(&server.url("/")).build().unwrap();
     let retry = Retry::new(2).status_forcelist([418]);
     let response = pool.urlopen(Method::GET, "/p?q").retries(retry.clone()).send().unwrap();
-    assert_eq!(tried(response.retries()), ["GET /p?q 418"], "RETI-10");
+    assert_eq!(tried(response.retries()), ["GET /p?q 418"], "RETI-10 RSP-31");
     assert_eq!(response.retries().unwrap().total(), RetryCount::AtMost(1), "RETI-10");
     assert!(retry.history().is_empty(), "a policy is a value");
+    let response = pool.urlopen(Method::GET, "/").retries(retry).send().unwrap();
+    assert!(response.retries().is_none(), "RSP-31: nothing was tried again");
 }
 
 #[test]
@@ -308,15 +310,17 @@ fn before_a_byte_has_left() {
 #[cfg(feature = "rustls")]
 #[test]
 fn handshakes() {
-    let alert = || vec![Step::Bytes(1), Step::Send(vec![21, 3, 3, 0, 2, 2, 40]), Step::UntilClosed];
+    let alert = |code| vec![Step::Bytes(1), Step::Send(vec![21, 3, 3, 0, 2, 2, code]), Step::UntilClosed];
+    let (internal_error, handshake_failure) = (alert(80), alert(40));
     let table = [
-        ("of their own kind", Retry::new(3).connect(0).read(0), 4),
-        ("by its count", Retry::new(3).other(1), 2),
-        ("none", Retry::new(3).other(0), 1),
-        ("off", Retry::off(), 1),
+        ("of their own kind", Retry::new(3).connect(0).read(0), &internal_error, 4),
+        ("by its count", Retry::new(3).other(1), &internal_error, 2),
+        ("none", Retry::new(3).other(0), &internal_error, 1),
+        ("off", Retry::off(), &internal_error, 1),
+        ("RW-31 the peer has decided", Retry::new(3), &handshake_failure, 1),
     ];
-    for (row, retry, tries) in table {
-        let server = Server::new(vec![alert()]);
+    for (row, retry, script, tries) in table {
+        let server = Server::new(vec![script.clone()]);
         let url = format!("https://{}/", server.addr);
         let pool = ConnectionPool::builder(&url).retries(retry).maxsize(1).block(true).build().unwrap();
         let answered = pool.post("/").data("sent").send();
