@@ -126,8 +126,52 @@ impl BasicAuth {
     }
 }
 
+/// The login and the password that stand in a URL, decoded.
+pub(crate) struct Userinfo {
+    pub(crate) login: Vec<u8>,
+    /// `None` where no colon is written.
+    pub(crate) password: Option<Vec<u8>>,
+}
+
+impl Userinfo {
+    pub(crate) fn parse(userinfo: &str) -> Userinfo {
+        let decoded = |part| percent_encoding::percent_decode_str(part).collect::<Vec<u8>>();
+        match userinfo.split_once(':') {
+            Some((login, password)) => Userinfo { login: decoded(login), password: Some(decoded(password)) },
+            None => Userinfo { login: decoded(userinfo), password: None },
+        }
+    }
+
+    /// Returns both as text. What is not UTF-8 is read as ISO-8859-1.
+    pub(crate) fn text(&self) -> (String, String) {
+        let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+        };
+        (text(&self.login), text(self.password.as_deref().unwrap_or_default()))
+    }
+
+    /// Returns the value of the field, with the bytes as they are.
+    pub(crate) fn basic(&self) -> String {
+        value_of(&[&*self.login, b":", self.password.as_deref().unwrap_or_default()].concat())
+    }
+
+    /// Returns credentials that are sent as the same bytes.
+    pub(crate) fn into_basic(self) -> BasicAuth {
+        let password = self.password.unwrap_or_default();
+        match (std::str::from_utf8(&self.login), std::str::from_utf8(&password)) {
+            (Ok(login), Ok(password)) => BasicAuth::new(login, password).encoding(AuthEncoding::Utf8),
+            _ => {
+                let [login, password] = [&self.login, &password]
+                    .map(|bytes| bytes.iter().map(|&byte| char::from(byte)).collect::<String>());
+                BasicAuth::new(&login, &password)
+            }
+        }
+    }
+}
+
 /// The value of the field for a login, a colon and a password in any encoding.
-pub(crate) fn value_of(userpass: &[u8]) -> String {
+fn value_of(userpass: &[u8]) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(userpass))
 }
 

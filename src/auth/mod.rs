@@ -9,7 +9,7 @@ mod netrc;
 
 use std::fmt;
 
-pub(crate) use basic::value_of;
+pub(crate) use basic::Userinfo;
 pub use basic::{AuthEncoding, BasicAuth};
 pub use digest::DigestAuth;
 pub(crate) use digest::{Asked, Dialogue};
@@ -45,6 +45,11 @@ impl Auth {
     #[doc(alias = "token")]
     pub fn bearer(token: &str) -> Auth {
         Auth(Kind::Bearer(token.into()))
+    }
+
+    /// Returns the login of a URL as Basic credentials: the same bytes as a request to that URL sends.
+    pub(crate) fn of_userinfo(userinfo: &str) -> Auth {
+        Auth(Kind::Basic(Userinfo::parse(userinfo).into_basic()))
     }
 
     pub(crate) fn kind(&self) -> &Kind {

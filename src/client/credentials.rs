@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::policy::Policy;
 use super::request::Request;
-use crate::auth::{self, Asked, Auth, Dialogue, Kind, Netrc, value_of};
+use crate::auth::{self, Asked, Auth, Dialogue, DigestAuth, Kind, Netrc, Userinfo};
 use crate::error::{Error, Result};
 use crate::h1::Head;
 use crate::random;
@@ -19,13 +19,30 @@ const FIELD: &str = "authorization";
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     /// Those of the URL that a redirect has left: its origin's other URLs are asked with them, too.
-    inherited: Option<Vec<u8>>,
+    inherited: Option<Login>,
     /// Whom the caller named.
     home: Option<Arc<Origin>>,
-    /// What is said and heard by digest credentials at home.
+    /// What is said and heard by digest credentials, at one origin.
     dialogue: Option<Dialogue>,
     /// The last request was for the dialogue to speak in.
     spoke: bool,
+}
+
+/// What a login is used by.
+#[derive(Clone, Debug)]
+enum Login {
+    /// The value of the Authorization field.
+    Sent(Secret),
+    Digest(DigestAuth),
+}
+
+#[derive(Clone)]
+struct Secret(Vec<u8>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 impl Credentials {
@@ -38,8 +55,8 @@ impl Credentials {
         }
         self.spoke = false;
         let (auth, userinfo) = (own.or(policy.auth.as_ref()), userinfo(request));
-        if auth.is_none() && policy.netrc.is_none() && userinfo.is_none() {
-            return Ok(self.inherited.clone());
+        if auth.is_none() && policy.netrc.is_none() && userinfo.is_none() && self.inherited.is_none() {
+            return Ok(None);
         }
         let origin = request.url.shared_origin();
         let home = self.home.get_or_insert_with(|| origin.clone());
@@ -47,37 +64,51 @@ impl Credentials {
         // A Unix socket's path is no host.
         let netrc = policy.netrc.as_ref().filter(|_| at_home && origin.port().is_some());
         if let Some(userinfo) = userinfo {
-            self.inherited = Some(of_url(userinfo, origin, netrc)?.into_bytes());
+            self.inherited = Some(of_url(userinfo, origin, netrc, digest(auth))?);
         }
-        if self.inherited.is_some() {
-            return Ok(self.inherited.clone());
+        if let Some(login) = self.inherited.clone() {
+            return self.by(&login, request);
         }
         if !at_home || request.headers.contains(FIELD) {
             return Ok(None);
         }
-        match (auth, netrc) {
-            (Some(auth), _) => self.of(auth, request),
-            (None, Some(netrc)) if !policy.fields.headers.contains(FIELD) => {
-                let found = netrc.lookup(origin.host(), None);
+        // The login of a pool's URL is for the pool's host, whatever else is sent through the pool.
+        let is_abroad = own.is_none() && policy.reach.home.as_ref().is_some_and(|home| home != origin);
+        match auth.filter(|_| !is_abroad).map(Auth::kind) {
+            Some(Kind::Basic(basic)) => Ok(Some(basic.encode()?.into_bytes())),
+            Some(Kind::Bearer(token)) => Ok(Some(auth::bearer(token)?.into_bytes())),
+            Some(Kind::Digest(digest)) if digest.has_login() => self.speak(digest, request),
+            Some(Kind::Digest(digest)) => match netrc.and_then(|netrc| netrc.lookup(origin.host(), None)) {
+                Some(found) => self.speak(&digest.of(found.login(), found.password()), request),
+                None => Ok(None),
+            },
+            None if policy.fields.headers.contains(FIELD) => Ok(None),
+            None => {
+                let found = netrc.and_then(|netrc| netrc.lookup(origin.host(), None));
                 found.map(|basic| Ok(basic.encode()?.into_bytes())).transpose()
             }
-            _ => Ok(None),
         }
     }
 
-    fn of(&mut self, auth: &Auth, request: &Request) -> Result<Option<Vec<u8>>> {
-        match auth.kind() {
-            Kind::Basic(basic) => Ok(Some(basic.encode()?.into_bytes())),
-            Kind::Bearer(token) => Ok(Some(auth::bearer(token)?.into_bytes())),
-            Kind::Digest(digest) => {
-                self.spoke = true;
-                let mut target = Vec::new();
-                request.url.write_target(&mut target);
-                let asked = Asked { method: request.method.as_str(), target: &target, body: request.body.as_bytes() };
-                let origin = request.url.shared_origin();
-                self.dialogue.get_or_insert_with(|| Dialogue::new(digest, origin)).say(&asked, &random::fill)
-            }
+    fn by(&mut self, login: &Login, request: &Request) -> Result<Option<Vec<u8>>> {
+        match login {
+            Login::Sent(Secret(value)) => Ok(Some(value.clone())),
+            Login::Digest(_) if request.headers.contains(FIELD) => Ok(None),
+            Login::Digest(digest) => self.speak(digest, request),
         }
+    }
+
+    fn speak(&mut self, digest: &DigestAuth, request: &Request) -> Result<Option<Vec<u8>>> {
+        self.spoke = true;
+        let mut target = Vec::new();
+        request.url.write_target(&mut target);
+        let asked = Asked { method: request.method.as_str(), target: &target, body: request.body.as_bytes() };
+        let origin = request.url.shared_origin();
+        let dialogue = match self.dialogue.take().filter(|dialogue| dialogue.is_of(digest, origin)) {
+            Some(dialogue) => self.dialogue.insert(dialogue),
+            None => self.dialogue.insert(Dialogue::new(digest, origin)),
+        };
+        dialogue.say(&asked, &random::fill)
     }
 
     /// Takes in what the server says of them. Whether the request is worth sending again.
@@ -116,20 +147,33 @@ fn userinfo(request: &Request) -> Option<&str> {
     request.url.userinfo().filter(|userinfo| !matches!(*userinfo, "" | ":"))
 }
 
-/// The user name and password that stand in the URL, as Basic credentials (RFC 7617). The password may be in a file.
-fn of_url(userinfo: &str, origin: &Origin, netrc: Option<&Netrc>) -> Result<String> {
-    let decoded = |part| percent_encoding::percent_decode_str(part).collect::<Vec<u8>>();
-    let (login, password) = match userinfo.split_once(':') {
-        Some((login, password)) => (decoded(login), decoded(password)),
-        None => (decoded(userinfo), Vec::new()),
-    };
-    if !userinfo.contains(':')
-        && let (Some(netrc), Ok(login)) = (netrc, std::str::from_utf8(&login))
-        && let Some(found) = netrc.lookup(origin.host(), Some(login))
-    {
-        return found.encode();
+/// Returns the digest credentials that a client uses logins by.
+fn digest(auth: Option<&Auth>) -> Option<&DigestAuth> {
+    match auth.map(Auth::kind) {
+        Some(Kind::Digest(digest)) => Some(digest),
+        _ => None,
     }
-    Ok(value_of(&[login, b":".to_vec(), password].concat()))
+}
+
+/// Returns the login that stands in the URL, for `digest` where the client has that, else as Basic credentials
+/// (RFC 7617). The password may be in a file.
+fn of_url(userinfo: &str, origin: &Origin, netrc: Option<&Netrc>, digest: Option<&DigestAuth>) -> Result<Login> {
+    let written = Userinfo::parse(userinfo);
+    let found = match (&written, netrc) {
+        (Userinfo { login, password: None }, Some(netrc)) => {
+            std::str::from_utf8(login).ok().and_then(|login| netrc.lookup(origin.host(), Some(login)))
+        }
+        _ => None,
+    };
+    Ok(match (digest, found) {
+        (Some(digest), Some(found)) => Login::Digest(digest.of(found.login(), found.password())),
+        (Some(digest), None) => {
+            let (login, password) = written.text();
+            Login::Digest(digest.of(&login, &password))
+        }
+        (None, Some(found)) => Login::Sent(Secret(found.encode()?.into_bytes())),
+        (None, None) => Login::Sent(Secret(written.basic().into_bytes())),
+    })
 }
 
 #[cfg(test)]
@@ -150,7 +194,11 @@ mod tests {
         ];
         for (url, expected) in table {
             let request = Request::new(Method::GET, Url::parse(url).unwrap());
-            let value = userinfo(&request).map(|userinfo| of_url(userinfo, request.url.origin(), None).unwrap());
+            let login = userinfo(&request).map(|userinfo| of_url(userinfo, request.url.origin(), None, None).unwrap());
+            let value = login.map(|login| match login {
+                Login::Sent(Secret(value)) => String::from_utf8(value).unwrap(),
+                Login::Digest(_) => panic!("{url}"),
+            });
             assert_eq!(value.as_deref(), expected, "{url}");
         }
     }

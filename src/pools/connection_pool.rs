@@ -9,6 +9,7 @@ use http::Method;
 
 use super::options::{pool_setters, verbs};
 use super::{PoolOptions, policy};
+use crate::auth::Auth;
 use crate::client::executable::Executable;
 use crate::client::{Engine, IntoRequest, Policy, Request, RequestBuilder};
 use crate::error::{Error, Result};
@@ -38,6 +39,9 @@ use crate::url::{InvalidUrl, Origin, Url};
 /// # Ok::<(), hostpool::Error>(())
 /// ```
 ///
+/// Redirects within the host are followed as urllib3 follows them: a `POST` that gets a 301 or 302 is sent again as a
+/// `POST`. A [`Session`](crate::Session) makes it a `GET`.
+///
 /// The server of an `http+unix` URL is a Unix socket: `http+unix://%2Frun%2Fdocker.sock`.
 #[doc(alias = "HTTPConnectionPool")]
 #[doc(alias = "HTTPSConnectionPool")]
@@ -61,13 +65,27 @@ struct Part {
 }
 
 impl ConnectionPool {
-    /// A pool for the host of `url`, of which only scheme, host and port count. `build` reports a URL that is none.
+    /// A pool for the host of `url`, of which only scheme, host, port and login count. `build` reports a URL that is
+    /// none.
+    ///
+    /// A user name and password in the URL go with the requests to this host that have no credentials of their own,
+    /// as Basic credentials.
+    ///
+    /// ```
+    /// use hostpool::ConnectionPool;
+    ///
+    /// let pool = ConnectionPool::builder("https://user:secret@api.example/").maxsize(8).build()?;
+    /// assert_eq!(pool.origin().to_string(), "https://api.example");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "connection_from_url")]
     pub fn builder(url: &str) -> ConnectionPoolBuilder {
+        let url = Url::parse(url).map_err(Error::from);
+        let auth = url.as_ref().ok().and_then(login_of);
         ConnectionPoolBuilder {
-            origin: Url::parse(url).map(|url| url.shared_origin().clone()).map_err(Error::from),
+            origin: url.map(|url| url.shared_origin().clone()),
             options: PoolOptions::new(Some(10), Duration::from_secs(60)),
-            policy: at_home(policy()),
+            policy: Policy { auth, ..at_home(policy()) },
         }
     }
 
@@ -243,6 +261,11 @@ impl ConnectionPool {
         let part = Part { _pin: Arc::new(engine.gate.pin(&key)), key };
         ConnectionPool { engine: engine.clone(), policy: Arc::new(policy), origin, part: Some(part) }
     }
+}
+
+/// Returns the login that stands in a pool's URL.
+pub(super) fn login_of(url: &Url) -> Option<Auth> {
+    url.userinfo().filter(|userinfo| !matches!(*userinfo, "" | ":")).map(Auth::of_userinfo)
 }
 
 /// The pool has connections to no other origin.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::connection_pool::login_of;
+use crate::auth::Auth;
 use crate::client::Policy;
 use crate::dial::Dialer;
 use crate::error::{Error, Result};
@@ -37,6 +39,7 @@ use crate::url::{Origin, Url};
 #[must_use = "a context does nothing until it is given to a manager"]
 pub struct PoolContext {
     origin: Arc<Origin>,
+    auth: Option<Auth>,
     tls: Option<TlsConfig>,
     dialer: Option<Arc<dyn Dialer>>,
     source_address: Option<SourceAddress>,
@@ -47,7 +50,8 @@ pub struct PoolContext {
 }
 
 impl PoolContext {
-    /// The host of `url`, of which only scheme, host and port count.
+    /// The host of `url`, of which only scheme, host, port and login count: see
+    /// [`ConnectionPool::builder`](crate::ConnectionPool::builder).
     pub fn new(url: &str) -> Result<PoolContext> {
         Ok(PoolContext::of(&Url::parse(url)?))
     }
@@ -56,6 +60,7 @@ impl PoolContext {
         let origin = url.shared_origin().clone();
         PoolContext {
             origin,
+            auth: login_of(url),
             tls: None,
             dialer: None,
             source_address: None,
@@ -109,7 +114,7 @@ impl PoolContext {
         connection: &Arc<ConnectionConfig>,
         policy: &Policy,
     ) -> Result<(Arc<Origin>, Arc<ConnectionConfig>, Policy)> {
-        let PoolContext { origin, tls, dialer, source_address, socket_options, timeout, retry, headers } = self;
+        let PoolContext { origin, auth, tls, dialer, source_address, socket_options, timeout, retry, headers } = self;
         let mut config = ConnectionConfig::clone(connection);
         config.tls = tls.unwrap_or(config.tls);
         config.dialer = dialer.or(config.dialer);
@@ -122,6 +127,7 @@ impl PoolContext {
         policy.timeout = timeout.unwrap_or(policy.timeout);
         policy.fields.headers = headers.unwrap_or(policy.fields.headers);
         policy.retry = retry.or(policy.retry);
+        policy.auth = auth;
         policy.check()?;
         Ok((origin, Arc::new(config), policy))
     }
@@ -130,10 +136,12 @@ impl PoolContext {
 impl fmt::Debug for PoolContext {
     /// Without the values of headers: which of them are sensitive may only be known to the manager.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PoolContext { origin, tls: _, dialer, source_address, socket_options, timeout, retry, headers } = self;
+        let PoolContext { origin, auth, tls: _, dialer, source_address, socket_options, timeout, retry, headers } =
+            self;
         let names = headers.iter().flat_map(Headers::iter).map(|field| field.name()).collect::<Vec<_>>();
         f.debug_struct("PoolContext")
             .field("origin", origin)
+            .field("auth", auth)
             .field("dialer", dialer)
             .field("source_address", source_address)
             .field("socket_options", socket_options)

@@ -49,9 +49,12 @@ use challenge::Challenge;
 pub struct DigestAuth(Arc<Inner>);
 
 struct Inner {
-    login: Box<str>,
+    /// `None` takes the login of the URL or of netrc.
+    login: Option<Box<str>>,
     password: Box<str>,
     places: Mutex<HashMap<Arc<Origin>, Place>>,
+    /// The same for logins of URLs and of netrc, the one used last first.
+    others: Mutex<VecDeque<DigestAuth>>,
 }
 
 /// What is known of one origin.
@@ -83,16 +86,61 @@ impl DigestAuth {
     /// As many as are in use by several threads at a time, where each is asked with a nonce of its own.
     const NONCES: usize = 64;
 
+    /// More logins of URLs and of netrc than a program uses at a time. One that is forgotten is asked for again.
+    const OTHERS: usize = 16;
+
     /// A login with its password, both hashed in UTF-8.
     pub fn new(login: &str, password: &str) -> DigestAuth {
-        let places = Mutex::new(HashMap::new());
-        DigestAuth(Arc::new(Inner { login: login.into(), password: password.into(), places }))
+        DigestAuth::with(Some(login), password)
     }
 
-    /// The login.
+    /// Returns credentials without a login: those of the URL or of [netrc](crate::SessionBuilder::netrc) answer the
+    /// server's challenge, and are never sent as Basic credentials. Where there are none the challenge is the response.
+    ///
+    /// ```
+    /// use hostpool::{DigestAuth, Netrc, Session};
+    ///
+    /// let netrc = Netrc::parse("machine api.example login Mufasa password \"Circle of Life\"")?;
+    /// # #[cfg(feature = "digest-auth")]
+    /// let session = Session::builder().auth(DigestAuth::without_login()).netrc(netrc).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn without_login() -> DigestAuth {
+        DigestAuth::with(None, "")
+    }
+
+    fn with(login: Option<&str>, password: &str) -> DigestAuth {
+        let (places, others) = (Mutex::default(), Mutex::default());
+        DigestAuth(Arc::new(Inner { login: login.map(Into::into), password: password.into(), places, others }))
+    }
+
+    /// The login; empty for those [without](Self::without_login).
     #[doc(alias = "username")]
     pub fn login(&self) -> &str {
-        &self.0.login
+        self.0.login.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn has_login(&self) -> bool {
+        self.0.login.is_some()
+    }
+
+    fn is_same(&self, login: &str, password: &str) -> bool {
+        self.0.login.as_deref() == Some(login) && *self.0.password == *password
+    }
+
+    /// Returns these credentials with another login. What is known of servers is kept for each login by itself, so that
+    /// later calls need no challenge.
+    pub(crate) fn of(&self, login: &str, password: &str) -> DigestAuth {
+        if self.is_same(login, password) {
+            return self.clone();
+        }
+        let mut others = self.0.others.lock();
+        let known = others.iter().position(|known| known.is_same(login, password));
+        let found = known.and_then(|place| others.remove(place));
+        let other = found.unwrap_or_else(|| DigestAuth::new(login, password));
+        others.push_front(other.clone());
+        others.truncate(Self::OTHERS);
+        other
     }
 
     /// Refuses what could never be sent.
@@ -100,7 +148,7 @@ impl DigestAuth {
         if !hash::COMPILED_IN {
             return Err(Error::new(ErrorKind::Unsupported("digest-auth"), Phase::Prepare));
         }
-        match self.0.login.contains(char::is_control) {
+        match self.login().contains(char::is_control) {
             true => Err(Error::request("a login has a control character")),
             false => Ok(()),
         }
@@ -186,6 +234,13 @@ impl Dialogue {
         Dialogue { auth: auth.clone(), origin: origin.clone(), asked: None, said: None, answers: 0 }
     }
 
+    /// Whether it is held by this login at this origin. Logins are compared by value: those of others that came between
+    /// may have pushed this one out of the table, and the answers of a call are counted all the same.
+    pub(crate) fn is_of(&self, auth: &DigestAuth, origin: &Arc<Origin>) -> bool {
+        let [ours, theirs] = [&self.auth.0, &auth.0];
+        ours.login == theirs.login && ours.password == theirs.password && self.origin == *origin
+    }
+
     /// The value of the Authorization field of the next request, if there is anything to say.
     pub(crate) fn say(&mut self, asked: &Asked<'_>, random: Random<'_>) -> Result<Option<Vec<u8>>> {
         self.auth.check()?;
@@ -208,7 +263,7 @@ impl Dialogue {
                 &drawn
             }
         };
-        let who = Login { login: &self.auth.0.login, password: &self.auth.0.password };
+        let who = Login { login: self.auth.login(), password: &self.auth.0.password };
         let value = session.answer(who, asked, count, cnonce);
         self.said = value.is_some().then_some((session, answers));
         Ok(value)
@@ -272,6 +327,6 @@ fn hex(bytes: &[u8]) -> String {
 impl fmt::Debug for DigestAuth {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DigestAuth").field("login", &self.0.login).finish_non_exhaustive()
+        f.debug_struct("DigestAuth").field("login", &self.login()).finish_non_exhaustive()
     }
 }

@@ -319,3 +319,24 @@ fn what_is_refused_and_shown() {
     let shown = format!("{auth:?} {dialogue:?} {}", String::from_utf8(value).unwrap());
     assert!(shown.contains("user") && !shown.contains("canary"), "A18 {shown}");
 }
+
+/// The logins of URLs and of netrc: the table of them is bounded, and a dialogue outlives its place there.
+#[test]
+fn logins_of_others() {
+    let auth = DigestAuth::new("Mufasa", "Circle of Life");
+    assert!(Arc::ptr_eq(&auth.of("Mufasa", "Circle of Life").0, &auth.0), "its own");
+    let first = auth.of("u", "p");
+    assert!(Arc::ptr_eq(&auth.of("u", "p").0, &first.0), "one that is known");
+    assert!(!Arc::ptr_eq(&auth.of("u", "other").0, &first.0), "another password");
+    (0..100).for_each(|number| drop(auth.of(&number.to_string(), "p")));
+    assert_eq!(auth.0.others.lock().len(), DigestAuth::OTHERS);
+    let again = auth.of("u", "p");
+    assert!(!Arc::ptr_eq(&again.0, &first.0), "one that was forgotten");
+    let [here, there] = ["http://h/", "http://other/"].map(|url| Url::parse(url).unwrap().shared_origin().clone());
+    let dialogue = Dialogue::new(&first, &here);
+    assert!(dialogue.is_of(&again, &here), "answers are counted on");
+    assert!(!dialogue.is_of(&again, &there) && !dialogue.is_of(&auth.of("u", "other"), &here));
+    let none = DigestAuth::without_login();
+    assert!(Dialogue::new(&none, &here).is_of(&none, &here) && !dialogue.is_of(&none, &here));
+    assert_eq!((none.login(), none.has_login()), ("", false));
+}
