@@ -95,9 +95,10 @@ impl fmt::Debug for Header<'_> {
             return write!(f, "{}: ***", self.name);
         }
         write!(f, "{}: ", self.name)?;
+        let shown = without_queries(self.name, self.value);
         // Location, Link, Referer: a URL in a value may name a password, whose bytes may be nearly any, and whose
         // slashes may be backslashes.
-        let mut rest = self.value;
+        let mut rest = &*shown;
         let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
         while let Some(at) = rest.windows(2).position(|two| two.iter().all(is_slash)) {
             let slashes = rest[at..].iter().take_while(|byte| is_slash(byte)).count();
@@ -109,6 +110,34 @@ impl fmt::Debug for Header<'_> {
         }
         write!(f, "{}", rest.escape_ascii())
     }
+}
+
+/// Returns a value whose URLs have `***` in place of queries and fragments, if the field is one that holds URLs: a
+/// signed URL is as good as a password.
+fn without_queries<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
+    let of_urls = ["location", "content-location", "referer", "link", "refresh"];
+    if !of_urls.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return Cow::Borrowed(value);
+    }
+    let mut shown = Vec::with_capacity(value.len());
+    let mut hidden = false;
+    for &byte in value {
+        match byte {
+            b'?' | b'#' if !hidden => {
+                hidden = true;
+                shown.push(byte);
+                shown.extend_from_slice(b"***");
+            }
+            // What ends a URL in Link and Refresh.
+            b'>' | b'"' | b' ' | b'\t' => {
+                hidden = false;
+                shown.push(byte);
+            }
+            _ if hidden => {}
+            _ => shown.push(byte),
+        }
+    }
+    Cow::Owned(shown)
 }
 
 impl Headers {
@@ -135,7 +164,7 @@ impl Headers {
     pub fn append(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
         check_name(name)?;
         if let Some(offset) = value.bytes().position(|byte| !byte.is_ascii()) {
-            return Err(InvalidHeader { name: name.into(), fault: Fault::ValueByte(offset) });
+            return Err(InvalidHeader::new(name, Fault::ValueByte(offset)));
         }
         self.append_bytes(name, value.as_bytes())
     }
@@ -144,7 +173,7 @@ impl Headers {
     pub fn append_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
         check_name(name)?;
         if let Some(offset) = value.iter().position(|&byte| !is_value_byte(byte)) {
-            return Err(InvalidHeader { name: name.into(), fault: Fault::ValueByte(offset) });
+            return Err(InvalidHeader::new(name, Fault::ValueByte(offset)));
         }
         self.push(Header { name, value: trim(value), secret: false })
     }
@@ -154,7 +183,7 @@ impl Headers {
         let Header { name, value, secret } = field;
         // Places in the buffer are 32 bits wide.
         if self.bytes.len() + name.len() + value.len() > u32::MAX as usize {
-            return Err(InvalidHeader { name: name.into(), fault: Fault::NoRoom });
+            return Err(InvalidHeader::new(name, Fault::NoRoom));
         }
         let field = Field { name: self.push_bytes(name.as_bytes()), value: self.push_bytes(value), secret };
         self.fields.push(field);
@@ -194,6 +223,19 @@ impl Headers {
             let _ = self.push(field);
         }
         before - self.fields.len()
+    }
+
+    /// Returns whether the caller has marked a value of this name as sensitive.
+    pub(crate) fn is_marked(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.secret && self.is_named(field, name))
+    }
+
+    /// Removes every field of each name under which a value is marked as sensitive.
+    pub(crate) fn remove_marked(&mut self) {
+        let marked: Vec<_> = self.iter().filter(|field| field.secret).map(|field| field.name.to_owned()).collect();
+        marked.iter().for_each(|name| {
+            self.remove(name);
+        });
     }
 
     /// The first value of that name. `None` if there is none or it is not UTF-8;
@@ -333,7 +375,12 @@ enum Fault {
 impl InvalidHeader {
     /// A field that the caller may not set, and why.
     pub(crate) fn reserved(name: &str, why: &'static str) -> Self {
-        InvalidHeader { name: name.into(), fault: Fault::Reserved(why) }
+        InvalidHeader::new(name, Fault::Reserved(why))
+    }
+
+    /// Keeps the start of the name: an error stays short whatever it is about.
+    fn new(name: &str, fault: Fault) -> Self {
+        InvalidHeader { name: name.chars().take(64).collect(), fault }
     }
 }
 
@@ -364,7 +411,7 @@ fn check_name(name: &str) -> Result<(), InvalidHeader> {
         None => Fault::EmptyName,
         Some(offset) => Fault::NameByte(offset),
     };
-    Err(InvalidHeader { name: name.chars().take(64).collect(), fault })
+    Err(InvalidHeader::new(name, fault))
 }
 
 /// `tchar` of RFC 9110, section 5.6.2.

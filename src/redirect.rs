@@ -26,6 +26,17 @@ pub(crate) struct Rules {
     pub(crate) downgrade: bool,
     /// Within the origin alone: the client has connections to no other.
     pub(crate) same_origin: bool,
+    /// From a Unix socket to the network, where somebody else may listen.
+    pub(crate) off_socket: bool,
+}
+
+/// The request that a response redirects.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Redirected<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) url: &'a Url,
+    /// The value of the Host field that was sent.
+    pub(crate) host: &'a [u8],
 }
 
 /// The next request, as far as it differs.
@@ -53,18 +64,25 @@ pub(crate) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
+/// Returns the Locations that name something. An empty one names nothing: some servers send it where there is no target.
+pub(crate) fn locations(headers: &Headers) -> impl Iterator<Item = &[u8]> {
+    headers.values("location").filter(|location| !location.trim_ascii().is_empty())
+}
+
 /// What a response to this request asks for.
-pub(crate) fn decide(url: &Url, method: &Method, status: StatusCode, headers: &Headers, rules: Rules) -> Decision {
+pub(crate) fn decide(request: Redirected<'_>, status: StatusCode, headers: &Headers, rules: Rules) -> Decision {
+    let Redirected { method, url, host } = request;
     if !is_redirect(status) {
         return Decision::Stay;
     }
-    let mut locations = headers.values("location");
+    let mut locations = locations(headers);
     let Some(location) = locations.next() else { return Decision::Stay };
     if locations.any(|other| other != location) {
         return Decision::Refuse("two Locations differ");
     }
-    let next = match url.join(&text(location)) {
+    let next = match join(url, host, &text(location)) {
         Ok(next) => inherit_fragment(next, url),
+        Err(InvalidUrl::NoHost) => return Decision::Refuse("the Location has an empty host"),
         // Without a `//` an absolute one is taken for none at all.
         Err(InvalidUrl::UnsupportedScheme | InvalidUrl::NoScheme) => {
             return Decision::Refuse("it leads to another scheme than http(s)");
@@ -79,10 +97,28 @@ pub(crate) fn decide(url: &Url, method: &Method, status: StatusCode, headers: &H
     if cross_origin && to.kind() == Scheme::HttpUnix {
         return Decision::Refuse("it leads to a local socket");
     }
+    if cross_origin && from.kind() == Scheme::HttpUnix && !rules.off_socket {
+        return Decision::Refuse("it leads from a local socket to the network");
+    }
     if from.kind() == Scheme::Https && to.kind() == Scheme::Http && !rules.downgrade {
         return Decision::Refuse("it leads from https to http");
     }
     Decision::Follow(Plan { url: next, to_get: becomes_get(method, status, rules.rewrite), cross_origin })
+}
+
+/// Returns what a Location means at this URL.
+///
+/// A server at a Unix socket knows itself by the Host that it was sent: nginx answers `Host: localhost` with
+/// `Location: http://localhost/path`. That is the same origin, reached by the same socket.
+fn join(url: &Url, host: &[u8], location: &str) -> Result<Url, InvalidUrl> {
+    let seen_by_the_server = || {
+        let host = std::str::from_utf8(host).ok().filter(|_| url.origin().kind() == Scheme::HttpUnix)?;
+        let origin = Url::parse(&format!("http://{host}/")).ok()?;
+        url.at(origin.shared_origin()).ok()
+    };
+    let Some(seen) = seen_by_the_server() else { return url.join(location) };
+    let next = seen.join(location)?;
+    if next.origin() == seen.origin() { next.at(url.shared_origin()) } else { Ok(next) }
 }
 
 fn becomes_get(method: &Method, status: StatusCode, rewrite: Rewrite) -> bool {
@@ -154,21 +190,28 @@ pub(crate) fn forget_origin(headers: &mut Headers, sensitive: &[Box<str>]) {
     for name in own.chain(sensitive.iter().map(|name| &**name)) {
         headers.remove(name);
     }
+    headers.remove_marked();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SESSION: Rules = Rules { rewrite: Rewrite::AlsoAfterPost, downgrade: false, same_origin: false };
+    const SESSION: Rules =
+        Rules { rewrite: Rewrite::AlsoAfterPost, downgrade: false, same_origin: false, off_socket: false };
 
     fn decided(url: &str, method: &str, status: u16, locations: &[&[u8]], rules: Rules) -> Decision {
+        decided_for("localhost", url, method, status, locations, rules)
+    }
+
+    fn decided_for(host: &str, url: &str, method: &str, status: u16, locations: &[&[u8]], rules: Rules) -> Decision {
         let mut headers = Headers::new();
         for location in locations {
             headers.append_bytes("Location", location).unwrap();
         }
         let status = StatusCode::from_u16(status).unwrap();
-        decide(&Url::parse(url).unwrap(), &method.parse().unwrap(), status, &headers, rules)
+        let (url, method) = (Url::parse(url).unwrap(), method.parse().unwrap());
+        decide(Redirected { method: &method, url: &url, host: host.as_bytes() }, status, &headers, rules)
     }
 
     /// The URL that a Location leads to, or why not.
@@ -183,6 +226,7 @@ mod tests {
     #[test]
     fn where_it_leads() {
         let (no_url, scheme) = ("the Location is no URL", "it leads to another scheme than http(s)");
+        let empty = "the Location has an empty host";
         let table = [
             ("B106", "/c?d", Ok("http://h/c?d")),
             ("B106 relative", "c", Ok("http://h/a/c")),
@@ -195,13 +239,17 @@ mod tests {
             ("A1.19 unix", "unix:/run/docker.sock", Err(scheme)),
             ("A1.19 http+unix", "http+unix://%2Frun%2Fdocker.sock/", Err("it leads to a local socket")),
             ("A1.20 //", "//evil/x", Ok("http://evil/x")),
-            ("A1.20 ///", "///evil", Ok("http://evil")),
+            ("A1.20 ///", "///evil", Err(empty)),
+            ("an empty authority", "http:///evil", Err(empty)),
+            ("an empty authority of another scheme", "https:/evil", Err(empty)),
+            ("a path with a scheme", "http:/x", Ok("http://h/x")),
             ("A1.20 /\\", "/\\evil", Ok("http://evil")),
             ("A1.20 \\\\", "\\\\evil", Ok("http://evil")),
             ("A1.20 http:evil", "http:evil", Ok("http://h/a/evil")),
             ("A1.20 ?q", "?q", Ok("http://h/a/b?q")),
-            ("A1.20 empty", "", Ok("http://h/a/b?x")),
-            ("no host", "http://", Err(no_url)),
+            ("RW-18 empty", "", Err("stays")),
+            ("RW-18 blank", " \t", Err("stays")),
+            ("no host", "http://", Err(empty)),
             ("port", "http://h:99999/", Err(no_url)),
             ("numeric host", "http://0x7f.1/", Err(no_url)),
             ("A1.22", "/a%0d%0ab", Ok("http://h/a%0d%0ab")),
@@ -230,7 +278,18 @@ mod tests {
         assert_eq!(decided("http://h/", "GET", 302, &[], SESSION), Decision::Stay);
         let refused = Decision::Refuse("two Locations differ");
         assert_eq!(decided("http://h/", "GET", 302, &[b"/a", b"/b"], SESSION), refused, "A1.23");
-        assert!(matches!(decided("http://h/", "GET", 302, &[b"/a", b"/a"], SESSION), Decision::Follow(_)));
+        let table: [(&str, &[&[u8]], bool); 5] = [
+            ("A1.23 twice the same", &[b"/a", b"/a"], true),
+            ("RW-60 empty first", &[b"", b"/a"], true),
+            ("RW-60 empty last", &[b"/a", b""], true),
+            ("RW-60 empty between", &[b"/a", b"", b"/a"], true),
+            ("RW-60 all empty", &[b"", b" "], false),
+        ];
+        for (row, locations, followed) in table {
+            let decision = decided("http://h/", "GET", 302, locations, SESSION);
+            assert_eq!(matches!(decision, Decision::Follow(_)), followed, "{row}: {decision:?}");
+            assert!(followed || decision == Decision::Stay, "{row}: {decision:?}");
+        }
     }
 
     #[test]
@@ -265,6 +324,7 @@ mod tests {
     #[test]
     fn origins() {
         let downgrade = Rules { downgrade: true, ..SESSION };
+        let off_socket = Rules { off_socket: true, ..SESSION };
         let table = [
             ("same", "http://h/", "http://h/x", SESSION, Some(false)),
             ("same, port named", "http://h/", "http://H:80/x", SESSION, Some(false)),
@@ -273,7 +333,8 @@ mod tests {
             ("A1.3", "http://h:1/", "http://h:2/", SESSION, Some(true)),
             ("A1.4", "http://h/", "https://h/", SESSION, Some(true)),
             ("A1.5", "http://a/", "http://sub.a/", SESSION, Some(true)),
-            ("from a local socket", "http+unix://%2Fs/", "http://h/", SESSION, Some(true)),
+            ("RW-29 off the socket, refused", "http+unix://%2Fs/", "http://h/", SESSION, None),
+            ("RW-29 off the socket, allowed", "http+unix://%2Fs/", "http://h/", off_socket, Some(true)),
         ];
         for (row, from, to, rules, expected) in table {
             let cross = match decided(from, "GET", 302, &[to.as_bytes()], rules) {
@@ -281,6 +342,45 @@ mod tests {
                 _ => None,
             };
             assert_eq!(cross, expected, "{row}");
+        }
+    }
+
+    /// RW-29: where a server at a Unix socket leads, which knows itself by the Host that it was sent.
+    #[test]
+    fn at_a_socket() {
+        let off = "it leads from a local socket to the network";
+        let table = [
+            ("nginx", "localhost", "http://localhost/index.html", Ok("http+unix://%2Fs/index.html")),
+            ("its port", "localhost", "http://LOCALHOST:80/a?b#c", Ok("http+unix://%2Fs/a?b#c")),
+            ("no path", "localhost", "http://localhost", Ok("http+unix://%2Fs")),
+            ("a query alone", "localhost", "http://localhost?a", Ok("http+unix://%2Fs?a")),
+            ("without a scheme", "localhost", "//localhost/a", Ok("http+unix://%2Fs/a")),
+            ("a path", "localhost", "a", Ok("http+unix://%2Fs/v1/a")),
+            ("a path with a scheme", "localhost", "http:/a", Ok("http+unix://%2Fs/a")),
+            ("this socket by name", "localhost", "http+unix://%2Fs/a", Ok("http+unix://%2Fs/a")),
+            ("a Host of the caller's", "docker:1234", "http://docker:1234/a", Ok("http+unix://%2Fs/a")),
+            ("another port", "localhost", "http://localhost:81/", Err(off)),
+            ("another scheme", "localhost", "https://localhost/", Err(off)),
+            ("another host", "localhost", "http://localhost.evil/", Err(off)),
+            ("loopback by address", "localhost", "http://127.0.0.1/", Err(off)),
+            ("localhost, but another Host was sent", "docker", "http://localhost/", Err(off)),
+            ("no scheme, another host", "localhost", "//evil/", Err(off)),
+            ("another socket", "localhost", "http+unix://%2Fother/", Err("it leads to a local socket")),
+            ("an empty host", "localhost", "http:///a", Err("the Location has an empty host")),
+            ("a Host that is no authority", "a b", "http://localhost/", Err(off)),
+            ("a Host that is no authority, and a path", "a b", "/a", Ok("http+unix://%2Fs/a")),
+        ];
+        for (row, host, location, expected) in table {
+            let url = "http+unix://%2Fs/v1/x?y";
+            let found = match decided_for(host, url, "POST", 307, &[location.as_bytes()], SESSION) {
+                Decision::Follow(plan) => {
+                    assert!(!plan.cross_origin && !plan.to_get, "{row}");
+                    Ok(plan.url.as_str().to_owned())
+                }
+                Decision::Refuse(why) => Err(why),
+                Decision::Stay | Decision::Leaves => Err("stays"),
+            };
+            assert_eq!(found, expected.map(str::to_owned), "{row}");
         }
     }
 

@@ -56,6 +56,10 @@ impl Url {
     ///
     /// Paths, queries and fragments are kept as they are written, whatever is in them; what may not be sent is
     /// percent-encoded on the way out.
+    ///
+    /// Spaces, tabs and line ends around the URL are trimmed. Other control characters there are refused, and so is an
+    /// empty host (`http:///a`, `http:/a`, `http:a`): RFC 9110, section 4.2.1 rejects it, and clients that repair it
+    /// disagree on the host.
     #[doc(alias = "parse_url")]
     pub fn parse(text: &str) -> Result<Url, InvalidUrl> {
         Url::build(text, |authority| Origin::parse(authority).map(Arc::new))
@@ -66,7 +70,7 @@ impl Url {
             return Err(InvalidUrl::TooLong);
         }
         let Some(authority_end) = regular_authority_end(text) else {
-            return Url::parse(&rewrite_irregular(text)?);
+            return Url::parse(trimmed(text)?);
         };
         let origin = origin_of(&text[..authority_end])?;
         Ok(Url::from_parts(text.into(), origin, authority_end))
@@ -126,6 +130,15 @@ impl Url {
         self
     }
 
+    /// Returns the path, query and fragment of this URL at another origin.
+    pub(crate) fn at(&self, origin: &Arc<Origin>) -> Result<Url, InvalidUrl> {
+        let text = [&*origin.text, &self.text[self.authority_end as usize..]].concat();
+        if text.len() > MAX_LEN {
+            return Err(InvalidUrl::TooLong);
+        }
+        Ok(Url::from_parts(text.into(), origin.clone(), origin.text.len()))
+    }
+
     /// This URL with `query`, which is encoded already, behind the query it has.
     pub(crate) fn with_query(&self, query: &str) -> Result<Url, InvalidUrl> {
         let (front, fragment) = self.text.split_at(self.fragment_start as usize);
@@ -162,8 +175,12 @@ impl fmt::Display for Url {
 }
 
 impl fmt::Debug for Url {
+    /// The URL without user name, password, query and fragment: signed URLs and tokens end up in logs by way of `{:?}`.
+    /// `?***` and `#***` stand for the query and the fragment.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Url({self})")
+        write!(f, "Url({}{}", self.origin, self.path())?;
+        f.write_str(if self.query().is_some() { "?***" } else { "" })?;
+        f.write_str(if self.fragment().is_some() { "#***)" } else { ")" })
     }
 }
 
@@ -424,7 +441,7 @@ pub enum InvalidUrl {
     /// A scheme other than `http`, `https` and `http+unix`.
     #[doc(alias = "URLSchemeUnknown")]
     UnsupportedScheme,
-    /// The host is missing.
+    /// The host is missing, or more or fewer than two slashes stand before it.
     NoHost,
     /// The host is no domain name or address by the WHATWG URL standard.
     Host,
@@ -436,6 +453,8 @@ pub enum InvalidUrl {
     Port,
     /// The socket path of an `http+unix` URL is empty, not UTF-8, has a NUL, or is not percent-encoded.
     SocketPath,
+    /// A control character other than a tab or a line end stands before or after the URL.
+    ControlCharacter,
     /// Longer than 64 KiB.
     TooLong,
 }
@@ -458,7 +477,7 @@ impl fmt::Display for InvalidUrl {
         f.write_str(match self {
             InvalidUrl::NoScheme => "not an absolute URL: it does not begin with http://, https:// or http+unix://",
             InvalidUrl::UnsupportedScheme => "the scheme is not http, https or http+unix",
-            InvalidUrl::NoHost => "the host is missing",
+            InvalidUrl::NoHost => "the host is missing: it stands after exactly two slashes, as in http://host/path",
             InvalidUrl::Host => "the host is not a valid domain name or address",
             InvalidUrl::NumericHost => "the host is a number but not an IPv4 address of four decimal parts",
             InvalidUrl::Authority => "white space, a backslash or a second @ stands in front of the path",
@@ -466,6 +485,7 @@ impl fmt::Display for InvalidUrl {
             InvalidUrl::SocketPath => {
                 "the path of the socket is empty, not UTF-8, has a NUL, or is not percent-encoded"
             }
+            InvalidUrl::ControlCharacter => "a control character stands before or after the URL",
             InvalidUrl::TooLong => "longer than 64 KiB",
         })
     }
@@ -483,7 +503,7 @@ fn regular_authority_end(text: &str) -> Option<usize> {
     let rest = &bytes[start..];
     let len = rest.iter().position(|&byte| ENDS_AUTHORITY[byte as usize]).unwrap_or(rest.len());
     let ended = rest.get(len).is_none_or(|byte| b"/?#".contains(byte));
-    if len == 0 || !ended || bytes.last().is_some_and(|&last| last <= b' ') {
+    if len == 0 || !ended || bytes.last().is_some_and(|&last| last <= b' ' || last == 0x7F) {
         return None;
     }
     Some(start + len)
@@ -504,11 +524,16 @@ const ENDS_AUTHORITY: [bool; 256] = {
     table
 };
 
-/// What the URL standard repairs (white space around the URL, the number of slashes) is rewritten to the regular form.
-fn rewrite_irregular(text: &str) -> Result<String, InvalidUrl> {
-    let text = text.trim_matches(is_trimmed);
-    let (scheme, rest) = text.split_once(':').ok_or(InvalidUrl::NoScheme)?;
-    let authority = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
+/// Returns the text without the white space around it, or why it is not a URL even then.
+fn trimmed(text: &str) -> Result<&str, InvalidUrl> {
+    let inner = text.trim_matches(is_white_space);
+    if inner.len() < text.len() && regular_authority_end(inner).is_some() {
+        return Ok(inner);
+    }
+    if inner.starts_with(|c: char| c.is_ascii_control()) || inner.ends_with(|c: char| c.is_ascii_control()) {
+        return Err(InvalidUrl::ControlCharacter);
+    }
+    let (scheme, rest) = inner.split_once(':').ok_or(InvalidUrl::NoScheme)?;
     let is_scheme =
         !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     if !is_scheme || !scheme.as_bytes()[0].is_ascii_alphabetic() {
@@ -518,19 +543,18 @@ fn rewrite_irregular(text: &str) -> Result<String, InvalidUrl> {
         let unix = scheme.eq_ignore_ascii_case("http+unix");
         return Err(if unix { InvalidUrl::SocketPath } else { InvalidUrl::UnsupportedScheme });
     }
-    // Left as they are these would be dropped or read as slashes by some parsers and kept by others.
+    // Some parsers drop these or read them as slashes, and others keep them.
+    let authority = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
     if authority.bytes().any(|byte| byte <= b' ' || byte == b'\\') {
         return Err(InvalidUrl::Authority);
     }
-    if authority.is_empty() {
-        return Err(InvalidUrl::NoHost);
-    }
-    Ok([scheme, "://", rest.trim_start_matches('/')].concat())
+    // RFC 3986 reads `http:///a` as an empty host, the URL standard as the host `a`.
+    Err(InvalidUrl::NoHost)
 }
 
-/// C0 controls and spaces around a URL are not part of it (WHATWG URL standard, basic URL parser, step 1).
-fn is_trimmed(c: char) -> bool {
-    c <= ' '
+/// White space that text files and terminals leave around a URL.
+fn is_white_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
 /// User name and password, and what stands behind them.
@@ -600,8 +624,6 @@ mod tests {
             ("http://ex%61mple.com/", "http://example.com", "/"),
             ("http://h./", "http://h.", "/"),
             ("  http://h/p \n", "http://h", "/p"),
-            ("http:/h/p", "http://h", "/p"),
-            ("http:///h/p", "http://h", "/p"),
             ("http+unix://%2Frun%2Fa.sock/v1?x", "http+unix://%2Frun%2Fa.sock", "/v1?x"),
         ];
         for (text, origin, target) in table {
@@ -628,6 +650,20 @@ mod tests {
             ("javascript:alert(1)", UnsupportedScheme),
             ("http://", NoHost),
             ("http:///", NoHost),
+            ("http:///a", NoHost),
+            ("http:/a", NoHost),
+            ("http:a", NoHost),
+            ("http:////a/", NoHost),
+            ("HTTPS:/a", NoHost),
+            (" http:a", NoHost),
+            ("http:", NoHost),
+            ("\0http://h/", ControlCharacter),
+            ("http://h/\0", ControlCharacter),
+            ("http://h/\u{1b} ", ControlCharacter),
+            (" \u{1}http://h/", ControlCharacter),
+            ("http://h/\u{7f}", ControlCharacter),
+            ("http://h/\u{c}", ControlCharacter),
+            ("\u{a0}http://h/", NoScheme),
             ("http://:80/", NoHost),
             ("http://h:0/", Port),
             ("http://h:65536/", Port),

@@ -150,6 +150,17 @@ fn is_refused(input: &str, error: InvalidUrl) -> bool {
         InvalidUrl::UnsupportedScheme => !input.trim_start().to_ascii_lowercase().starts_with("http"),
         InvalidUrl::Authority => input.contains(['\\', ' ', '\t', '\n', '\r', '@']),
         InvalidUrl::NumericHost | InvalidUrl::Port => true,
+        // The standard passes over slashes, RFC 3986 reads an empty host.
+        InvalidUrl::NoHost => {
+            let input = input.trim();
+            let rest =
+                input.split_once(':').filter(|(scheme, _)| !scheme.contains('/')).map_or(input, |(_, rest)| rest);
+            rest.bytes().take_while(|byte| matches!(byte, b'/' | b'\\')).count() != 2
+        }
+        InvalidUrl::ControlCharacter => {
+            let input = input.trim_matches([' ', '\t', '\r', '\n']);
+            input.starts_with(|c: char| c.is_ascii_control()) || input.ends_with(|c: char| c.is_ascii_control())
+        }
         _ => false,
     }
 }

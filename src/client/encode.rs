@@ -102,10 +102,9 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
     let mut sent = Sent { close: policy.fields.close, ..Sent::default() };
     let foreign = policy.reach.home.as_ref().is_some_and(|home| home != request.url.shared_origin());
     encode::request_line(out, &request.method, &request.url, request.version, foreign);
-    if given.host == 0 {
-        encode::field(out, "Host", request.url.origin().host_field().as_bytes());
-    } else if let Some(host) = request.headers.get_bytes("host").or(policy.fields.headers.get_bytes("host")) {
-        encode::field(out, "Host", host);
+    match given.host {
+        0 => encode::field(out, "Host", request.url.origin().host_field().as_bytes()),
+        _ => encode::field(out, "Host", host(request, policy, extra)),
     }
     if policy.fields.accept && !given.accept {
         encode::field(out, "Accept", b"*/*");
@@ -161,6 +160,13 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
     sent
 }
 
+/// Returns the value of the Host field that this request is sent with.
+pub(super) fn host<'a>(request: &'a Request, policy: &'a Policy, extra: &Extra) -> &'a [u8] {
+    let of_client = || defaults(request, policy, extra).find(|field| field.name().eq_ignore_ascii_case("host"));
+    let given = request.headers.get_bytes("host").or_else(|| of_client().map(|field| field.bytes()));
+    given.unwrap_or(request.url.origin().host_field().as_bytes())
+}
+
 /// What the body is, where no field says it.
 fn content_type<'a>(request: &'a Request, policy: &Policy) -> Option<&'a str> {
     match (&request.content_type, request.body.content()) {
@@ -173,7 +179,11 @@ fn content_type<'a>(request: &'a Request, policy: &Policy) -> Option<&'a str> {
 }
 
 /// The client's own fields, as far as they are for this origin, and nothing else of the call takes their place.
-fn defaults<'a>(request: &'a Request, policy: &'a Policy, extra: &Extra) -> impl Iterator<Item = Header<'a>> {
+pub(super) fn defaults<'a>(
+    request: &'a Request,
+    policy: &'a Policy,
+    extra: &Extra,
+) -> impl Iterator<Item = Header<'a>> + use<'a> {
     let Extra { crossed, replaced, bodiless, .. } = *extra;
     let authorized = extra.authorization.is_some();
     let typed = gives_its_type(request, policy);
@@ -184,7 +194,8 @@ fn defaults<'a>(request: &'a Request, policy: &'a Policy, extra: &Extra) -> impl
         let other = authorized && field.name().eq_ignore_ascii_case("authorization");
         let gone = bodiless && redirect::is_of_the_body(field.name())
             || typed && field.name().eq_ignore_ascii_case("content-type");
-        !(replaced || other || gone || crossed && stays(field.name()))
+        let behind = crossed && (policy.fields.headers.is_marked(field.name()) || stays(field.name()));
+        !(replaced || other || gone || behind)
     })
 }
 
@@ -240,14 +251,13 @@ fn given<'a>(fields: impl Iterator<Item = Header<'a>>) -> Given {
     given
 }
 
-/// What is not to be added counts as given. A request cannot do without a Host, nor a body without its length and its
-/// coding.
+/// What is not to be added counts as given.
 fn skipped(request: &Request, policy: &Policy) -> Given {
     let mut given = Given::default();
     for name in request.options().map_or(&[][..], |options| &options.skip).iter().chain(&policy.fields.skip) {
         given.note(name);
     }
-    Given { host: 0, content_length: false, content_encoding: false, ..given }
+    given
 }
 
 impl Given {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::credentials::Credentials;
-use super::encode::Extra;
+use super::encode::{self, Extra};
 use super::engine::Engine;
 use super::options::Options;
 use super::policy::Policy;
@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result};
 use crate::h1::Head;
 use crate::headers::is_value_byte;
 use crate::observe::Redirecting;
-use crate::redirect::{self, Decision, Plan, Rules};
+use crate::redirect::{self, Decision, Plan, Redirected, Rules};
 use crate::response::Response;
 use crate::retry::{self, Retry};
 use crate::time::Deadline;
@@ -238,8 +238,13 @@ impl<'a> Journey<'a> {
             Some(options) if !options.cookies.is_empty() => Some(join_cookies(stored, options)),
             _ => stored,
         };
+        Ok(Extra { authorization, cookie, ..self.taken_off() })
+    }
+
+    /// Returns which of the client's fields this hop goes without, and nothing that it sends besides.
+    fn taken_off(&self) -> Extra {
         let Journey { crossed, replaced, bodiless, .. } = *self;
-        Ok(Extra { authorization, cookie, crossed, replaced, bodiless })
+        Extra { crossed, replaced, bodiless, ..Extra::default() }
     }
 
     fn keep_cookies(&self, answered: &Answered) {
@@ -272,11 +277,15 @@ impl<'a> Journey<'a> {
         let options = self.request.options();
         let max = options.and_then(|options| options.max_redirects).or(self.policy.redirects.max);
         let downgrade = options.and_then(|options| options.downgrade).unwrap_or(self.policy.redirects.rules.downgrade);
+        let off_socket =
+            options.and_then(|options| options.off_socket).unwrap_or(self.policy.redirects.rules.off_socket);
         let same_origin = self.policy.redirects.rules.same_origin && !options.is_some_and(|options| options.any_host);
-        let rules = Rules { downgrade, same_origin, ..self.policy.redirects.rules };
+        let rules = Rules { downgrade, same_origin, off_socket, ..self.policy.redirects.rules };
         let most = max.unwrap_or(if self.policy.redirects.counted { MOST_REDIRECTS } else { MAX_REDIRECTS });
-        let Request { method, url, .. } = &*self.request;
-        match redirect::decide(url, method, head.status, &head.headers, rules) {
+        let extra = self.taken_off();
+        let host = encode::host(self.request, self.policy, &extra);
+        let redirected = Redirected { method: &self.request.method, url: &self.request.url, host };
+        match redirect::decide(redirected, head.status, &head.headers, rules) {
             Decision::Stay => self.next_by_status(head),
             Decision::Leaves => Next::Refuse(ErrorKind::HostChanged),
             Decision::Refuse(why) => Next::Refuse(ErrorKind::InvalidRedirect(why)),
@@ -296,10 +305,9 @@ impl<'a> Journey<'a> {
 
     /// Whether a field of this name goes with the request.
     pub(super) fn sends(&self, name: &str) -> bool {
-        let own = self.request.options().map_or(&[][..], |options| &options.sensitive);
-        let behind = |list| redirect::stays_behind(name, list);
-        let left = self.crossed && (behind(own) || behind(&self.policy.redirects.sensitive));
-        self.request.headers.contains(name) || !self.replaced && !left && self.policy.fields.headers.contains(name)
+        self.request.headers.contains(name)
+            || encode::defaults(self.request, self.policy, &self.taken_off())
+                .any(|field| field.name().eq_ignore_ascii_case(name))
     }
 
     /// Returns the `Retry` in its present state.
@@ -390,7 +398,7 @@ impl<'a> Journey<'a> {
 
     pub(super) fn rewind(&mut self) -> Result<()> {
         self.request.body.rewind().map_err(|error| {
-            Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_source(error).with_maybe_processed(true)
+            Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_own_source(error).with_maybe_processed(true)
         })
     }
 

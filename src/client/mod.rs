@@ -29,6 +29,6 @@ pub(crate) use engine::{Engine, EngineConfig, Reach};
 pub use into_request::IntoRequest;
 pub(crate) use into_request::sealed as executable;
 pub use middleware::{Middleware, Next};
-pub(crate) use options::names;
+pub(crate) use options::{names, skipped};
 pub(crate) use policy::{Fields, Policy, Redirects};
 pub use request::Request;

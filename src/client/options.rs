@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) max_redirects: Option<u32>,
     /// Whether `https` may lead to `http`.
     pub(crate) downgrade: Option<bool>,
+    /// Whether a Unix socket may lead to the network.
+    pub(crate) off_socket: Option<bool>,
     pub(crate) auth: Option<Auth>,
     /// Pairs for the Cookie field, beside what a jar has.
     pub(crate) cookies: Vec<(Box<str>, Box<str>)>,
@@ -56,6 +58,21 @@ pub(crate) fn names<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result
     names.into_iter().map(check).collect()
 }
 
+/// Names of fields that a request can do without. A message cannot be told from the next one without its length, and a
+/// coded body is of no use without the name of its coding.
+pub(crate) fn skipped<N: AsRef<str>>(skipped: impl IntoIterator<Item = N>) -> Result<Vec<Box<str>>> {
+    let skipped = names(skipped)?;
+    let needed = ["host", "content-length", "transfer-encoding", "content-encoding"];
+    match skipped.iter().any(|name| needed.iter().any(|needed| name.eq_ignore_ascii_case(needed))) {
+        true => {
+            let why = "Host, Content-Length, Transfer-Encoding and Content-Encoding are sent where they are needed, \
+                       and cannot be skipped";
+            Err(Error::request(why))
+        }
+        false => Ok(skipped),
+    }
+}
+
 /// A pair for the Cookie field (RFC 6265, section 4.2.1). Values are sent as they are, so what would end one is
 /// refused.
 pub(crate) fn cookie(name: &str, value: &str) -> Result<(Box<str>, Box<str>)> {
@@ -90,6 +107,11 @@ mod tests {
         assert_eq!(names(["X-A", "b"]).unwrap(), ["X-A".into(), "b".into()]);
         for name in ["", "a b", "a:", "\u{17f}"] {
             assert!(names([name]).is_err(), "{name:?}");
+            assert!(skipped([name]).is_err(), "{name:?}");
         }
+        for name in ["Host", "content-length", "Transfer-Encoding", "Content-Encoding"] {
+            assert!(skipped(["User-Agent", name]).is_err(), "{name:?}");
+        }
+        assert_eq!(skipped(["user-agent"]).unwrap(), ["user-agent".into()]);
     }
 }

@@ -11,11 +11,14 @@ use crate::auth::{Auth, BasicAuth};
 use crate::error::{Error, Result};
 
 impl RequestBuilder {
-    /// Whether redirects are followed. A [`Session`](crate::Session) follows them, but for those of its
-    /// [`head`](crate::Session::head); the free functions follow all; pools none.
+    /// Sets whether redirects are followed. All clients follow them by default; only
+    /// [`Session::head`](crate::Session::head) does not. A [`PoolManager`](crate::PoolManager) counts them by its
+    /// [`Retry`](crate::Retry), and a [`ConnectionPool`](crate::ConnectionPool) follows those within its host.
     ///
-    /// 301, 302, 303, 307 and 308 are followed (RFC 9110, section 15.4). 303, and 301 and 302 after a `POST`, become a
-    /// `GET` without a body; else method and body are sent again. At another origin (scheme, host or port) the request
+    /// 301, 302, 303, 307 and 308 are followed (RFC 9110, section 15.4). After a 303 the request becomes a `GET` without
+    /// a body. After a 301 or 302 a `POST` becomes a `GET` in a session and in the free functions, as in browsers and in
+    /// aiohttp; the pools send it again as a `POST`, as urllib3 does. Else method and body are sent again. A redirect
+    /// with an empty `Location` is returned. At another origin (scheme, host or port) the request
     /// goes on without `Authorization`, `Cookie`, `Proxy-Authorization`, `Host`, `Origin` and `Referer`, without
     /// [cookies](Self::cookie) and credentials of its own, and without [sensitive headers](Self::sensitive_headers),
     /// and does not get them back on a later hop.
@@ -56,7 +59,24 @@ impl RequestBuilder {
         self.set(|options| options.downgrade = Some(allow))
     }
 
-    /// Further headers that do not follow a redirect to another origin, such as `X-Api-Key`.
+    /// Sets whether a redirect from a Unix socket to a host of the network is followed. Off by default: such a redirect
+    /// is [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect), because somebody else may listen there.
+    ///
+    /// A `Location` whose host and port are those of the `Host` field that was sent, `localhost` by default, stays on
+    /// the socket in any case.
+    ///
+    /// ```no_run
+    /// # use hostpool::Session;
+    /// let request = Session::new().get("http+unix://%2Frun%2Fapp.sock/login");
+    /// let response = request.follow_off_socket(true).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn follow_off_socket(self, follow: bool) -> Self {
+        self.set(|options| options.off_socket = Some(follow))
+    }
+
+    /// Further headers that do not follow a redirect to another origin, such as `X-Api-Key`. A value that the `http`
+    /// crate's [`HeaderValue`](http::HeaderValue) marks as sensitive does not, either.
     ///
     /// ```no_run
     /// # use hostpool::Session;
@@ -77,8 +97,10 @@ impl RequestBuilder {
     }
 
     /// Headers that are not added by themselves: `User-Agent`, `Accept`, `Accept-Encoding`, `Content-Type`,
-    /// `Connection`. Names are compared without case, and those of the client count, too. `Host`, `Content-Length` and
-    /// `Transfer-Encoding` cannot be left out.
+    /// `Connection`. Names are compared without case, and those of the client count, too.
+    ///
+    /// `Host`, `Content-Length`, `Transfer-Encoding` and `Content-Encoding` are sent where they are needed: naming one
+    /// here is [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest).
     ///
     /// ```no_run
     /// let response = hostpool::get("http://example.com/").skip_auto_headers(["User-Agent"]).send()?;
@@ -86,7 +108,7 @@ impl RequestBuilder {
     /// ```
     pub fn skip_auto_headers<N: AsRef<str>>(self, names: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|options| {
-            options.skip.extend(options::names(names)?);
+            options.skip.extend(options::skipped(names)?);
             Ok(())
         })
     }
@@ -123,7 +145,8 @@ impl RequestBuilder {
     }
 
     /// Credentials for this request, in place of the client's, its `Authorization` header included. They follow
-    /// redirects within the origin, and go to no other.
+    /// redirects within the origin, and go to no other. A [`DigestAuth`](crate::DigestAuth) without a login takes that
+    /// of the session's [netrc](crate::SessionBuilder::netrc).
     ///
     /// `send` errors with [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest), before anything is sent, if
     /// the request has an `Authorization` header or its URL has credentials besides, or if they cannot be encoded.

@@ -86,7 +86,17 @@ fn divergence(text: &str, error: InvalidUrl, theirs: &Result<::url::Url, ::url::
         ),
         InvalidUrl::Port => (theirs.port() == Some(0), "nobody listens there"),
         InvalidUrl::SocketPath => (theirs.scheme() == "http+unix", "an opaque host, which here is a path"),
-        InvalidUrl::NoHost | InvalidUrl::Host => return None,
+        InvalidUrl::NoHost => {
+            let rest = text.split_once(':').map_or("", |(_, rest)| rest);
+            let slashes = rest.bytes().take_while(|&byte| byte == b'/').count();
+            (slashes != 2, "RFC 3986 reads an empty host, the url crate passes over slashes")
+        }
+        InvalidUrl::ControlCharacter => {
+            let text = text.trim_matches([' ', '\t', '\r', '\n']);
+            let is_control = |c: char| c.is_ascii_control();
+            (text.starts_with(is_control) || text.ends_with(is_control), "the url crate drops them around a URL")
+        }
+        InvalidUrl::Host => return None,
     };
     justified.then_some(why)
 }

@@ -49,7 +49,7 @@ impl Headers {
         let joint = if len == 0 || added.is_empty() { &b""[..] } else { b", " };
         let added = [joint, added].concat();
         if self.bytes.len() + added.len() > u32::MAX as usize {
-            return Err(InvalidHeader { name: name.into(), fault: Fault::NoRoom });
+            return Err(InvalidHeader::new(name, Fault::NoRoom));
         }
         let (end, grown) = (start + len, added.len() as u32);
         self.bytes.splice(end as usize..end as usize, added);

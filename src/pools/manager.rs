@@ -22,6 +22,9 @@ use crate::url::{InvalidUrl, Origin, Url};
 /// is reached the connection that sat idle for longest is closed rather than making anyone wait; a caller waits only
 /// while all are in use, and across hosts a freed place goes to whoever has waited for longest.
 ///
+/// Redirects are followed as urllib3 follows them: a `POST` that gets a 301 or 302 is sent again as a `POST`. A
+/// [`Session`](crate::Session) makes it a `GET`.
+///
 /// ```no_run
 /// use hostpool::PoolManager;
 ///
@@ -98,7 +101,8 @@ impl PoolManager {
     }
 
     /// The pool of the host of `url`, by itself: a part of this manager, with its connections, its limits and its
-    /// defaults. Who asks twice is given the same.
+    /// defaults. Asking twice returns the same pool. A login in the URL goes with the requests of what is returned: see
+    /// [`ConnectionPool::builder`].
     ///
     /// The pools that were used last are kept, as many as [`num_pools`](PoolManagerBuilder::num_pools) says. One that
     /// had to go works on, and takes the place of another as soon as it is used.
@@ -117,7 +121,8 @@ impl PoolManager {
     }
 
     /// The same by host, port and scheme; without a port it is the scheme's usual one. An IPv6 address may stand in
-    /// brackets. Errors with [`ErrorKind::InvalidUrl`](crate::ErrorKind::InvalidUrl).
+    /// brackets. Errors with [`ErrorKind::InvalidUrl`](crate::ErrorKind::InvalidUrl), also for a host with white space
+    /// around it.
     pub fn connection_from_host(
         &self,
         host: &str,
@@ -128,7 +133,8 @@ impl PoolManager {
         if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+') {
             return Err(InvalidUrl::UnsupportedScheme.into());
         }
-        if host.contains(['/', '\\', '?', '#', '@']) || host.starts_with('[') && !host.ends_with(']') {
+        let is_outside = |c: char| c.is_whitespace() || c.is_control() || ['/', '\\', '?', '#', '@'].contains(&c);
+        if host.contains(is_outside) || host.starts_with('[') && !host.ends_with(']') {
             return Err(InvalidUrl::Host.into());
         }
         let is_bare_v6 = host.contains(':') && !host.starts_with('[');
@@ -235,6 +241,20 @@ impl PoolManagerBuilder {
     /// How many connections may be open in all. Unbounded by default.
     pub fn total_limit(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.options.total_limit = connections.into();
+        self
+    }
+
+    /// Sets whether a redirect from a Unix socket to a host of the network is followed. Off by default: see
+    /// [`RequestBuilder::follow_off_socket`](crate::RequestBuilder::follow_off_socket).
+    ///
+    /// ```
+    /// use hostpool::PoolManager;
+    ///
+    /// let http = PoolManager::builder().follow_off_socket(true).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn follow_off_socket(mut self, follow: bool) -> Self {
+        self.policy.redirects.rules.off_socket = follow;
         self
     }
 

@@ -262,8 +262,8 @@ macro_rules! pool_setters {
             self
         }
 
-        /// What is tried again by requests that do not say it, three times unless said otherwise; a number is that
-        /// many tries in all.
+        /// What is tried again by requests that do not say it, three times unless said otherwise; a number is so many
+        /// tries beyond the first.
         pub fn retries(mut self, retry: impl Into<crate::Retry>) -> Self {
             self.policy.retry = Some(retry.into());
             self

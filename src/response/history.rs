@@ -46,8 +46,8 @@ impl Response {
     }
 
     /// Where a redirect leads, as its first `Location` says it: `None` if the status is none of 301, 302, 303, 307 and
-    /// 308, and if there is no Location. Of one that is not UTF-8 the bytes above 0x7F are percent-encoded, as they are where
-    /// the redirect is followed.
+    /// 308, and if there is no Location, or an empty one. Of one that is not UTF-8 the bytes above 0x7F are
+    /// percent-encoded, as they are where the redirect is followed.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -59,7 +59,8 @@ impl Response {
     #[doc(alias = "get_redirect_location")]
     #[doc(alias = "is_redirect")]
     pub fn redirect_location(&self) -> Option<Cow<'_, str>> {
-        let location = redirect::is_redirect(self.status()).then(|| self.headers().get_bytes("location")).flatten()?;
+        let location =
+            redirect::is_redirect(self.status()).then(|| redirect::locations(self.headers()).next()).flatten()?;
         Some(match std::str::from_utf8(location) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => Cow::Owned(redirect::text(location)),

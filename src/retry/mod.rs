@@ -42,8 +42,9 @@ const REMEMBERED: usize = 256;
 ///
 /// Nothing else is tried again: not what the caller got wrong, what a hook or reader of the caller's said, a pool that
 /// is closed or had no connection in time, the end of `Timeout::total`, an answer above a limit, a certificate that is
-/// not valid or an alert that refuses this client, or a complete head that breaks HTTP: asking again mends none of these. A body that cannot
-/// go back to its start ([`Body::reader`](crate::Body::reader), once a longer one was begun) is not sent again.
+/// not valid or an alert that refuses this client, or a complete head that breaks HTTP: asking again mends none of
+/// these. A body that cannot go back to its start ([`Body::reader`](crate::Body::reader), once a longer one was begun)
+/// is not sent again.
 ///
 /// The first retry comes at once; see [`backoff_factor`](Self::backoff_factor). A wait that would outlast
 /// [`Timeout::total`](crate::Timeout::total) is not begun: then the call ends as if no retry were left.

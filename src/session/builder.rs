@@ -6,7 +6,7 @@ use http::Version;
 
 use super::{Session, connector, policy};
 use crate::auth::{Auth, Netrc};
-use crate::client::{IntoUrl, Middleware, Policy, Request, names, sealed::Sealed};
+use crate::client::{IntoUrl, Middleware, Policy, Request, names, sealed::Sealed, skipped};
 use crate::cookies::{Cookie, CookieJar, CookieStore};
 use crate::error::{Error, Result};
 use crate::exchange::Common;
@@ -131,9 +131,9 @@ impl SessionBuilder {
     /// assert!(Session::builder().skip_auto_headers(["no name"]).build().is_err());
     /// # Ok::<(), hostpool::Error>(())
     /// ```
-    pub fn skip_auto_headers<N: AsRef<str>>(self, skipped: impl IntoIterator<Item = N>) -> Self {
+    pub fn skip_auto_headers<N: AsRef<str>>(self, fields: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|policy| {
-            policy.fields.skip.extend(names(skipped)?);
+            policy.fields.skip.extend(skipped(fields)?);
             Ok(())
         })
     }
@@ -185,6 +185,10 @@ impl SessionBuilder {
     /// its URL, nor as an `Authorization` header. They go to every host that a request names, though not to where it is
     /// redirected.
     ///
+    /// A [`DigestAuth`](crate::DigestAuth) also says how other logins of the session are used: one in a URL answers a
+    /// Digest challenge and is never sent as Basic credentials, and so is one of [`netrc`](Self::netrc) where the
+    /// `DigestAuth` has [no login](crate::DigestAuth::without_login).
+    ///
     /// [`build`](Self::build) errors if they cannot be encoded, or if the session has an `Authorization` header, too.
     ///
     /// ```
@@ -198,7 +202,7 @@ impl SessionBuilder {
         self
     }
 
-    /// Logins and passwords for the hosts that requests name, where neither a request nor the session has credentials.
+    /// Logins and passwords for the hosts that requests name, where neither a request nor the session has a login.
     /// For a URL with a login and no password they are those of that login alone. No redirect to another origin gets
     /// any. Without this no file is read.
     ///
@@ -255,6 +259,20 @@ impl SessionBuilder {
         self
     }
 
+    /// Sets whether a redirect from a Unix socket to a host of the network is followed. Off by default: see
+    /// [`RequestBuilder::follow_off_socket`](crate::RequestBuilder::follow_off_socket).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder().follow_off_socket(true).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn follow_off_socket(mut self, follow: bool) -> Self {
+        self.policy.redirects.rules.off_socket = follow;
+        self
+    }
+
     /// Further headers that do not follow a redirect to another origin.
     pub fn sensitive_headers<N: AsRef<str>>(self, sensitive: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|policy| {
@@ -282,8 +300,8 @@ impl SessionBuilder {
     }
 
     /// What is tried again by requests that do not say it: nothing by default, but for what
-    /// [`retry_stale`](Self::retry_stale) says. A number is that many tries in all. Redirects are not counted: they
-    /// have [`max_redirects`](Self::max_redirects).
+    /// [`retry_stale`](Self::retry_stale) says. A number is so many tries beyond the first. Redirects are not
+    /// counted: they have [`max_redirects`](Self::max_redirects).
     ///
     /// ```
     /// use hostpool::{Retry, Session};

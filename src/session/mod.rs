@@ -32,7 +32,8 @@ const TIMEOUT: Timeout = Timeout::new().connect(Duration::from_secs(30)).read(Du
 ///
 /// Clones are the same session. Unlike the pools a session keeps every idle connection for 30 seconds, bounds
 /// connecting to 30 seconds and silence of a server to 60, sends `Accept: */*`, asks for the content codings that are
-/// compiled in, follows up to 10 [redirects](RequestBuilder::allow_redirects), and keeps [cookies](CookieJar).
+/// compiled in, follows up to 10 [redirects](RequestBuilder::allow_redirects), and keeps [cookies](CookieJar). A `POST`
+/// that gets a 301 or 302 goes on as a `GET`; the pools send it again as a `POST`.
 ///
 /// Dropping the last clone closes idle connections; responses that are out can be read on.
 ///

@@ -184,8 +184,7 @@ fn compressed_bodies() {
         assert_eq!(header(&head, "Transfer-Encoding").is_some(), !sized, "{id}");
     }
     // Without its coding a body would be something else.
-    post().data(&long).compress(Compress::Gzip).skip_auto_headers(["Content-Encoding"]).send().unwrap();
-    assert_eq!(values(&last(&server).0, "Content-Encoding"), ["gzip"]);
+    assert!(post().data(&long).compress(Compress::Gzip).skip_auto_headers(["Content-Encoding"]).send().is_err());
     // B76, B79: coded already, and left alone.
     for request in [named("br").data("bytes").compress(Compress::Off), named("br").data("bytes")] {
         request.send().unwrap();

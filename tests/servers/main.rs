@@ -2,6 +2,9 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "rustls")]
+#[path = "../support/tls.rs"]
+mod tls;
 
 mod files;
 mod framing;

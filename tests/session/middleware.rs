@@ -54,6 +54,24 @@ fn order() {
     }
 }
 
+/// BA-08: the free functions take the caller's own code by each request.
+#[test]
+fn of_a_free_function() {
+    let log = Arc::<Mutex<Vec<String>>>::default();
+    let server = line_server([ok("there")]);
+    let seen = log.clone();
+    let replaced = move |mut request: Request, next: Next<'_>| {
+        request.headers_mut().append("X-Added", "1")?;
+        let response = next.run(request)?;
+        seen.lock().unwrap().push(response.status().to_string());
+        Ok(response)
+    };
+    let response = hostpool::get(server.url("/")).middleware([replaced]).send().unwrap();
+    assert_eq!(response.text().unwrap(), "there", "BA-08");
+    assert_eq!(*log.lock().unwrap(), ["200 OK"], "BA-08");
+    assert_eq!(values(&server.seen.requests()[0], "X-Added"), ["1"], "BA-08");
+}
+
 #[test]
 fn a_request_that_is_refused() {
     let server = Server::with(|_| answers(ok("there")));

@@ -60,6 +60,12 @@ fn values() {
         headers.append(name, CANARY).unwrap();
     }
     shown("Headers", &headers);
+    shown("ConnectionPoolBuilder", &hostpool::ConnectionPool::builder(&url));
+    shown("ConnectionPool", &hostpool::ConnectionPool::builder(&url).build().unwrap());
+    shown("PoolContext", &hostpool::PoolContext::new(&url).unwrap());
+    let signed = Url::parse(&format!("http://h/?X-Amz-Signature={CANARY}#{CANARY}")).unwrap();
+    shown("query of a Url", &signed);
+    shown("query of a Request", &Request::new(hostpool::Method::GET, signed));
     let builder = || Session::builder().headers(headers.clone()).cookies([("n", CANARY)]).cookie_jar(jar.clone());
     shown("SessionBuilder", &builder());
     shown("SessionBuilder auth", &Session::builder().auth(("user", CANARY)).base_url(&*url));

@@ -78,9 +78,9 @@ fn hosts_that_are_none() {
     }
     let hosts = [
         ("PM-04 host", "", "NoHost"),
-        ("POOL-12 host", "localhost\n", "Authority"),
-        ("POOL-12 host, space", "localhost ", "Authority"),
-        ("POOL-12 v6", "::1\n", "Authority"),
+        ("POOL-12 host", "localhost\n", "Host"),
+        ("POOL-12 host, space", "localhost ", "Host"),
+        ("POOL-12 v6", "::1\n", "Host"),
         ("POOL-13 host", "foo%zz.example", "Host"),
         ("a path in it", "example.com/path", "Host"),
         ("a query in it", "example.com?x", "Host"),

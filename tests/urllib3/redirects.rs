@@ -99,6 +99,9 @@ fn where_it_leads() {
             assert_eq!(outcome(&answered), expected, "{row}");
             let next = lines(&server).get(before + 1).cloned().unwrap_or_default();
             assert_eq!(next, line, "{row}");
+            if let Ok(response) = &answered {
+                assert_eq!(response.url().fragment(), None, "RED-18 {row}: nor does the response's URL have one");
+            }
             if let Err(error) = answered {
                 assert_eq!(error.head().unwrap().headers().get("location"), Some(location), "{row}");
             }

@@ -182,7 +182,7 @@ fn heads() {
     }
 }
 
-/// Row RSP-31: what was passed on the way to this response.
+/// The redirects that were passed on the way to this response. `Response::retries`, row RSP-31, is another thing.
 #[test]
 fn history() {
     let first = "HTTP/1.1 302 X\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n";
@@ -190,7 +190,7 @@ fn history() {
         let server = Server::new(vec![[answer(first), answer(ok("there"))].concat()]);
         let response = Session::new().get(server.url("/")).allow_redirects(follow).send().unwrap();
         let statuses: Vec<u16> = response.history().iter().map(|passed| passed.status().as_u16()).collect();
-        assert_eq!(statuses, vec![302; passed], "RSP-31");
+        assert_eq!(statuses, vec![302; passed], "{follow}");
     }
 }
 
