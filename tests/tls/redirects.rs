@@ -1,7 +1,7 @@
 //! Redirects from https and to it.
 
 use super::*;
-use hostpool::{RequestBuilder, SessionBuilder};
+use hostpool::{CookieJar, RequestBuilder, SessionBuilder};
 
 fn redirect(location: &str) -> String {
     format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nSet-Cookie: s=1; Secure\r\nContent-Length: 0\r\n\r\n")
@@ -11,7 +11,13 @@ fn with_secrets(request: RequestBuilder) -> RequestBuilder {
     request.header("Authorization", "Bearer x").header("Proxy-Authorization", "y").cookie("c", "1")
 }
 
-/// None of what [`with_secrets`] adds, and no cookie that is Secure.
+/// Builds a session whose jar takes loopback for what it is in these tests: a host of the network.
+fn session(authority: &Authority) -> SessionBuilder {
+    let jar = CookieJar::builder().loopback_is_secure(false).build();
+    Session::builder().tls(authority.trusted()).cookie_jar(jar)
+}
+
+/// Returns whether nothing is there that [`with_secrets`] adds, and no cookie that is Secure.
 fn has_no_secrets(request: &str) -> bool {
     let request = request.to_ascii_lowercase();
     !["authorization:", "cookie:", "proxy-authorization:"].iter().any(|name| request.contains(name))
@@ -21,19 +27,19 @@ fn has_no_secrets(request: &str) -> bool {
 fn from_https_to_http() {
     struct Case {
         row: &'static str,
-        session: fn(SessionBuilder) -> SessionBuilder,
+        client: fn(SessionBuilder) -> SessionBuilder,
         request: fn(RequestBuilder) -> RequestBuilder,
         followed: bool,
     }
-    const CASE: Case = Case { row: "A1.1", session: |session| session, request: |request| request, followed: false };
+    const CASE: Case = Case { row: "A1.1", client: |session| session, request: |request| request, followed: false };
     let allowing = |session: SessionBuilder| session.allow_downgrade(true);
     let table = [
         CASE,
-        Case { row: "A1.1 session", session: allowing, followed: true, ..CASE },
+        Case { row: "A1.1 session", client: allowing, followed: true, ..CASE },
         Case { row: "A1.1 request", request: |request| request.allow_downgrade(true), followed: true, ..CASE },
-        Case { row: "A1.1 both", session: allowing, request: |request| request.allow_downgrade(false), ..CASE },
+        Case { row: "A1.1 both", client: allowing, request: |request| request.allow_downgrade(false), ..CASE },
     ];
-    for Case { row, session, request, followed } in table {
+    for Case { row, client, request, followed } in table {
         let plain = Server::with(|_| answer(ok("plain")));
         let location = redirect(&plain.url("/"));
         let authority = Authority::new();
@@ -43,7 +49,7 @@ fn from_https_to_http() {
                 peer.send(&location)?;
             }
         });
-        let session = session(Session::builder().tls(authority.trusted())).build().unwrap();
+        let session = client(session(&authority)).build().unwrap();
         let result = with_secrets(request(session.get(server.url()))).timeout(PATIENCE).send();
         match result {
             Ok(response) => assert_eq!(response.text().unwrap(), "plain", "{row}"),
@@ -67,7 +73,7 @@ fn from_http_to_https() {
         peer.send(ok("encrypted"))
     });
     let plain = Server::new(vec![answer(redirect(&server.url()))]);
-    let session = Session::builder().tls(authority.trusted()).build().unwrap();
+    let session = session(&authority).build().unwrap();
     let response = with_secrets(session.get(plain.url("/"))).timeout(PATIENCE).send().unwrap();
     assert_eq!((response.status().as_u16(), response.history().len()), (200, 1), "A1.4 B113");
     let (_, request) = server.seen.requests().remove(0);
