@@ -178,18 +178,26 @@ impl ErrorKind {
 }
 
 /// Ways of breaking HTTP.
+///
+/// Which of them a client tolerates is its [`Strictness`](crate::Strictness); docs/parity.md says for each why it is
+/// refused, and what curl does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// What came is no status line of HTTP/1.0 or HTTP/1.1 (RFC 9112, section 4).
+    /// What came is no status line of HTTP/1.0 or HTTP/1.1 (RFC 9112, section 4). HTTP/1.2 to 1.9 is one under
+    /// [`Tolerant`](crate::Strictness::Tolerant).
     StatusLine,
-    /// The status code is not between 100 and 599 (RFC 9110, section 15).
+    /// The status code is below 100, or above 599 under [`Strict`](crate::Strictness::Strict) (RFC 9110, section 15).
     StatusCode,
-    /// A field name is no token, or white space stands in front of its colon (RFC 9112, section 5.1).
+    /// A field name is no token, or white space stands before its colon (RFC 9112, section 5.1). Under
+    /// [`Tolerant`](crate::Strictness::Tolerant): a field about framing has such a name, a line has a NUL or a lone CR
+    /// in its name, or a line is nothing but blanks.
     FieldName,
-    /// A field value has a bare CR, a NUL or another control character (RFC 9110, section 5.5).
+    /// A field value has a bare CR, a NUL or another control character (RFC 9110, section 5.5). Under
+    /// [`Tolerant`](crate::Strictness::Tolerant): it has a bare CR or a NUL, or the field is about framing.
     FieldValue,
-    /// A field that decides on framing is folded over several lines (RFC 9112, section 5.2).
+    /// A field that decides on framing is folded over several lines (RFC 9112, section 5.2). Under
+    /// [`Tolerant`](crate::Strictness::Tolerant) a folded Connection is unfolded.
     FoldedFraming,
     /// The connection ended inside the head.
     IncompleteHead,
@@ -197,13 +205,15 @@ pub enum Violation {
     ContentLength,
     /// Two Content-Lengths differ (RFC 9112, section 6.3).
     ConflictingContentLength,
-    /// `chunked` is not the last transfer coding or stands there twice, or HTTP/1.0 has one (RFC 9112, section 6.1).
+    /// `chunked` is not the only transfer coding, or has parameters, or the list is empty (RFC 9112, section 6.1). Under
+    /// [`Strict`](crate::Strictness::Strict) also where it stands twice, beside `identity`, or in HTTP/1.0.
     TransferEncoding,
     /// A chunk's size is not 1 to 16 hexadecimal digits (RFC 9112, section 7.1).
     ChunkSize,
     /// A chunk or its size line does not end in CRLF.
     ChunkEnd,
-    /// A trailer field is malformed.
+    /// A line of the trailers ends in a lone LF, has a NUL or a lone CR, or is a malformed field about framing; under
+    /// [`Strict`](crate::Strictness::Strict) any malformed or folded trailer.
     Trailer,
     /// 101 although no upgrade was asked for (RFC 9110, section 15.2.2).
     UnexpectedUpgrade,
@@ -213,14 +223,14 @@ impl Violation {
     fn describe(self) -> &'static str {
         match self {
             Violation::StatusLine => "what came is no HTTP/1.0 or HTTP/1.1 status line",
-            Violation::StatusCode => "the status code is not between 100 and 599",
+            Violation::StatusCode => "the status code is not one that HTTP has",
             Violation::FieldName => "a header name is no token",
             Violation::FieldValue => "a header value has a control character",
             Violation::FoldedFraming => "a header that decides on framing is folded",
             Violation::IncompleteHead => "the connection ended inside the head",
             Violation::ContentLength => "the Content-Length is no number of at most 64 bits",
             Violation::ConflictingContentLength => "two Content-Lengths differ",
-            Violation::TransferEncoding => "the Transfer-Encoding does not end in one chunked, or belongs to HTTP/1.0",
+            Violation::TransferEncoding => "the Transfer-Encoding is not chunked alone, or belongs to HTTP/1.0",
             Violation::ChunkSize => "a chunk's size is not 1 to 16 hexadecimal digits",
             Violation::ChunkEnd => "a chunk does not end in CRLF",
             Violation::Trailer => "a trailer field is malformed",

@@ -86,6 +86,7 @@ mod redirect;
 mod response;
 mod retry;
 mod session;
+mod strictness;
 mod sync;
 mod time;
 mod tls;
@@ -116,6 +117,7 @@ pub use response::{
 };
 pub use retry::{Jitter, Retry, RetryBudget, RetryCount};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
+pub use strictness::Strictness;
 pub use time::Timeout;
 pub use tls::{TlsConfig, TlsConfigBuilder};
 pub use url::{InvalidUrl, Origin, Url};

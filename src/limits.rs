@@ -17,7 +17,7 @@ const KIB: usize = 1024;
 /// | [`head_fields`](Self::head_fields) | 256 | its fields |
 /// | [`line_bytes`](Self::line_bytes) | 64 KiB | the bytes of one field line |
 /// | [`status_line_bytes`](Self::status_line_bytes) | 8 KiB | those of the status line |
-/// | [`interim_responses`](Self::interim_responses) | 16 | interim (1xx) responses in front of the final one |
+/// | [`interim_responses`](Self::interim_responses) | 100 | interim (1xx) responses before the final one |
 /// | [`interim_bytes`](Self::interim_bytes) | 256 KiB | the bytes of their heads together |
 /// | [`trailer_bytes`](Self::trailer_bytes) | 16 KiB | the bytes of a trailer section |
 /// | [`trailer_fields`](Self::trailer_fields) | 64 | its fields |
@@ -60,7 +60,7 @@ impl Limits {
             head_fields: 256,
             line_bytes: 64 * KIB,
             status_line_bytes: 8 * KIB,
-            interim_responses: 16,
+            interim_responses: 100,
             interim_bytes: 256 * KIB,
             trailer_bytes: 16 * KIB,
             trailer_fields: 64,
@@ -94,7 +94,7 @@ impl Limits {
         Limits { status_line_bytes: bytes, ..self }
     }
 
-    /// Interim (1xx) responses in front of a final one. Exceeding it is [`Limit::Interim`](crate::Limit::Interim).
+    /// Interim (1xx) responses before a final one: servers that work for long send one a second. Exceeding it is [`Limit::Interim`](crate::Limit::Interim).
     pub const fn interim_responses(self, responses: usize) -> Self {
         Limits { interim_responses: responses, ..self }
     }

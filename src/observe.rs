@@ -475,6 +475,32 @@ pub(crate) fn unknown_netrc_word(line: usize) {
     note!(warn, "line {line} of a netrc file has a word that is not known; a value with spaces needs quotes");
 }
 
+/// Lines of a response were left out. Their values are not told: they may be secret.
+#[cold]
+pub(crate) fn lines_dropped(url: &Url, lines: usize, names: &[Box<str>]) {
+    note!(warn, "lines of the response from {} that are no headers were left out: {}", Shown(url), Lines(lines, names));
+}
+
+/// How many lines, and the names of the first ones.
+struct Lines<'a>(usize, &'a [Box<str>]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Lines(lines, names) = self;
+        for (at, name) in names.iter().enumerate() {
+            let comma = if at > 0 { ", " } else { "" };
+            match name.is_empty() {
+                true => write!(f, "{comma}one without a name")?,
+                false => write!(f, "{comma}{name}")?,
+            }
+        }
+        match lines - names.len().min(*lines) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
 /// A URL without user name, password, query and fragment.
 struct Shown<'a>(&'a Url);
 

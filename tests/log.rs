@@ -160,6 +160,18 @@ fn lines(by: &[&str]) {
     assert_eq!(take(by, &host), [warning]);
     drop(held);
 
+    // RW-11, RW-51: lines of a response that are left out, by name and without their values.
+    let head = "HTTP/1.1 103 Early\r\nX Y: secret\r\n\r\nHTTP/1.1 200 OK\r\nPHP Warning: secret\r\nsecret\r\n";
+    let body = "Transfer-Encoding: chunked\r\n\r\n0\r\nbad name: secret\r\n\r\n";
+    let server = Server::with(move |_| answers([head, body].concat()));
+    let host = server.addr.to_string();
+    hostpool::get(server.url("/path?token=secret")).send().unwrap().text().unwrap();
+    let dropped = |names: &str| {
+        format!("WARN lines of the response from http://HOST/path that are no headers were left out: {names}")
+    };
+    let lines: Vec<_> = take(by, &host).into_iter().filter(|line| line.starts_with("WARN")).collect();
+    assert_eq!(lines, [dropped("PHP Warning, one without a name, X Y"), dropped("bad name")]);
+
     // A connection that died while it was idle, and one that cannot be had.
     let server = Server::with(|_| vec![Step::Request, Step::Send(ok("fine"))]);
     let host = server.addr.to_string();

@@ -9,6 +9,7 @@ use crate::body::{Chunking, Compress, Progress};
 use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
 use crate::retry::Retry;
+use crate::strictness::Strictness;
 
 /// Options of one request, in place of its client's or on top of them.
 #[derive(Clone, Default)]
@@ -37,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) replay: Option<bool>,
     /// What is tried again.
     pub(crate) retry: Option<Retry>,
+    /// How strictly the response is read.
+    pub(crate) strictness: Option<Strictness>,
     /// How long is waited for a connection, whatever the timeouts say.
     pub(crate) pool_timeout: Option<Duration>,
     /// A pool sends URLs of other hosts through its own.

@@ -17,6 +17,7 @@ use crate::h1::encode::check_host;
 use crate::headers::{Headers, InvalidHeader, ShownHeaders};
 use crate::redirect;
 use crate::retry::Retry;
+use crate::strictness::Strictness;
 use crate::time::Timeout;
 use crate::url::Url;
 
@@ -28,6 +29,7 @@ pub(crate) struct Policy {
     pub(crate) reach: Reach,
     pub(crate) timeout: Timeout,
     pub(crate) common: Arc<Common>,
+    pub(crate) strictness: Strictness,
     /// Coded bodies are handed out as they come.
     pub(crate) keep_coded: bool,
     pub(crate) cookies: Option<Arc<dyn CookieStore>>,
@@ -107,6 +109,11 @@ impl Policy {
     /// Returns whether the client's own header fields are left out because the request has some.
     pub(super) fn is_replaced_by(&self, request: &Request) -> bool {
         self.fields.replaced && request.own_headers
+    }
+
+    /// Returns how strictly the response to this request is read.
+    pub(super) fn strictness(&self, request: &Request) -> Strictness {
+        request.options().and_then(|options| options.strictness).unwrap_or(self.strictness)
     }
 
     /// Returns whether the body of this request's response is decoded.

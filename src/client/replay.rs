@@ -26,7 +26,7 @@ pub(crate) struct Attempt<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Closed or reset without a byte of a response.
+    /// Closed or reset without a byte of a response, or bytes that begin none: the rest of an earlier one.
     Closed,
     /// The first bytes were a 408 that closes: how some servers and balancers announce that an idle connection ends.
     IdleNotice,

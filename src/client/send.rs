@@ -10,7 +10,7 @@ use super::engine::Engine;
 use super::policy::Policy;
 use super::replay::{self, Attempt, End};
 use super::request::Request;
-use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result};
+use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result, Violation};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Trace};
 use crate::h1::{Framing, Head};
 use crate::observe;
@@ -20,6 +20,7 @@ use crate::pool::key::PoolKey;
 use crate::pool::stats::CloseReason;
 use crate::response::{Parts, Response};
 use crate::retry::Retry;
+use crate::strictness::Strictness;
 use crate::time::{Deadline, Timeout};
 use crate::url::Url;
 
@@ -72,6 +73,7 @@ impl<'a> Hop<'a> {
         let mut lease = self.checkout()?;
         // Bytes of the request have left, by this attempt or the one before.
         let mut left = false;
+        let mut reason = CloseReason::PeerClosed;
         loop {
             let mut buffers = self.policy.common.buffers.take();
             let sent = encode::head(&mut buffers.out, self.request, self.policy, self.extra);
@@ -81,7 +83,7 @@ impl<'a> Hop<'a> {
                     let again = self.may_replay() && replay::decide(&self.attempt(&lease, sent, trace, end));
                     // An answer in hand is worth more than a body that turns out to go back nowhere.
                     if !again || self.restart().is_err() {
-                        self.tell(&lease, received.head.status);
+                        self.tell(&lease, &received.head);
                         return Ok(Answered { received, sent, lease, buffers, deadline: self.deadline });
                     }
                     left = true;
@@ -91,6 +93,9 @@ impl<'a> Hop<'a> {
                     // Of a body that was promised and not sent a server makes nothing, unless it says so.
                     left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
                     let end = end_of(&error, trace);
+                    if trace.stale && trace.received > 0 {
+                        reason = CloseReason::UnexpectedBytes;
+                    }
                     let again = self.may_replay() && replay::decide(&self.attempt(&lease, sent, trace, end));
                     if again { self.restart().err() } else { Some(error) }
                 }
@@ -100,13 +105,16 @@ impl<'a> Hop<'a> {
                 lease.discard(CloseReason::Failed);
                 return Err(error.with_maybe_processed(left));
             }
-            lease = self.renew(lease).map_err(|error| error.with_maybe_processed(left))?;
+            lease = self.renew(lease, reason).map_err(|error| error.with_maybe_processed(left))?;
         }
     }
 
-    fn tell(&self, lease: &PoolLease, status: StatusCode) {
+    fn tell(&self, lease: &PoolLease, head: &Head) {
         let (id, Request { method, url, .. }) = (lease.conn().record.id(), &*self.request);
-        self.engine.observer.answered(&observe::Answered { id, method, url, status });
+        self.engine.observer.answered(&observe::Answered { id, method, url, status: head.status });
+        if let Some(dropped) = &head.dropped {
+            observe::lines_dropped(url, dropped.lines, &dropped.names);
+        }
     }
 
     /// The body goes back to its start.
@@ -117,9 +125,9 @@ impl<'a> Hop<'a> {
     }
 
     /// The request is sent again: a fresh connection takes the place of the dead one.
-    fn renew(&self, lease: PoolLease) -> Result<PoolLease> {
+    fn renew(&self, lease: PoolLease, reason: CloseReason) -> Result<PoolLease> {
         self.engine.gate.count_replay(&self.key);
-        let permit = lease.renew(CloseReason::PeerClosed);
+        let permit = lease.renew(reason);
         self.engine.open(permit, &self.key, self.deadline, self.timeout())
     }
 
@@ -180,11 +188,12 @@ impl<'a> Hop<'a> {
 
     fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: Sent) -> Result<(Received, Trace), Failed> {
         let connection = lease.conn();
+        let strictness = self.policy.strictness(self.request);
         let Request { method, body, timeout, .. } = &mut *self.request;
         let timeout = timeout.as_ref().unwrap_or(&self.policy.timeout);
         let bounds = Bounds { deadline: self.deadline, timeout, cell: &connection.cell };
         let limits = &self.policy.common.limits;
-        let mut exchange = Exchange::new(&connection.wire, buffers, limits, bounds, lease.is_reused());
+        let mut exchange = Exchange::new(&connection.wire, buffers, limits, strictness, bounds, lease.is_reused());
         let result = exchange.run(method, body.outgoing(), sent.expects);
         let trace = exchange.trace();
         match result {
@@ -200,6 +209,7 @@ pub(super) struct Subject {
     url: Url,
     read: Option<Duration>,
     max_body: Option<u64>,
+    strictness: Strictness,
     /// Coded bodies are decoded.
     decode: bool,
     /// A body that only the end of the connection delimits is not read.
@@ -212,17 +222,17 @@ impl Subject {
     /// Of a request that is no longer needed.
     pub(super) fn of(request: Request, policy: &Policy) -> Subject {
         let (read, no_body_until_close, may_end_early) = Subject::options(&request, policy);
-        let (max_body, decode) = (request.max_body, policy.decodes(&request));
+        let (max_body, decode, strictness) = (request.max_body, policy.decodes(&request), policy.strictness(&request));
         let (method, url) = (request.method, request.url.without_fragment());
-        Subject { method, url, read, max_body, decode, no_body_until_close, may_end_early }
+        Subject { method, url, read, max_body, strictness, decode, no_body_until_close, may_end_early }
     }
 
     /// Of one that goes on.
     pub(super) fn about(request: &Request, policy: &Policy) -> Subject {
         let (read, no_body_until_close, may_end_early) = Subject::options(request, policy);
-        let (max_body, decode) = (request.max_body, policy.decodes(request));
+        let (max_body, decode, strictness) = (request.max_body, policy.decodes(request), policy.strictness(request));
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
-        Subject { method, url, read, max_body, decode, no_body_until_close, may_end_early }
+        Subject { method, url, read, max_body, strictness, decode, no_body_until_close, may_end_early }
     }
 
     fn options(request: &Request, policy: &Policy) -> (Option<Duration>, bool, bool) {
@@ -245,8 +255,9 @@ impl Answered {
         history: Vec<ResponseHead>,
         retries: Option<Box<Retry>>,
     ) -> Response {
-        let Answered { received: Received { head, framing, reusable, .. }, sent, lease, buffers, deadline } = self;
-        let Subject { method, url, read, max_body, decode, no_body_until_close, may_end_early } = subject;
+        let Answered { received, sent, lease, buffers, deadline } = self;
+        let Received { head, framing, reusable, tolerated, .. } = received;
+        let Subject { method, url, read, max_body, strictness, decode, no_body_until_close, may_end_early } = subject;
         let facts = head.facts;
         let common = Arc::clone(&policy.common);
         let unread = no_body_until_close && framing == Framing::UntilClose;
@@ -254,9 +265,11 @@ impl Answered {
             head,
             framing: if unread { Framing::Empty } else { framing },
             reusable: reusable && !unread && !sent.close && facts.keep_alive_max != Some(0),
+            tolerated: tolerated && !unread && !sent.close,
             keep_until: facts.keep_alive_timeout.and_then(keep_until),
             read,
             max_body: max_body.unwrap_or(common.limits.max_body),
+            strictness,
             decode,
             may_end_early,
             method,
@@ -279,7 +292,8 @@ fn is_idle_notice(received: &Received) -> bool {
 
 fn end_of(error: &Error, trace: Trace) -> End {
     match error.kind() {
-        ErrorKind::Disconnected if trace.received == 0 => End::Closed,
+        ErrorKind::Disconnected if trace.received == 0 || trace.stale => End::Closed,
+        ErrorKind::Protocol(Violation::StatusLine) if trace.stale => End::Closed,
         _ => End::Other,
     }
 }

@@ -9,6 +9,7 @@ use super::middleware::Middleware;
 use super::options::{self, Options};
 use crate::auth::{Auth, BasicAuth};
 use crate::error::{Error, Result};
+use crate::strictness::Strictness;
 
 impl RequestBuilder {
     /// Sets whether redirects are followed. All clients follow them by default; only
@@ -245,6 +246,23 @@ impl RequestBuilder {
     /// ```
     pub fn enforce_content_length(self, enforce: bool) -> Self {
         self.set(|options| options.may_end_early = !enforce)
+    }
+
+    /// Sets how strictly the response is read, in place of the client's setting: see [`Strictness`].
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nX-Name : blank\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{ErrorKind, Strictness, Violation};
+    ///
+    /// // Sends "X-Name : blank", with a blank before the colon.
+    /// assert_eq!(hostpool::get(&url).send()?.headers().get("X-Name"), Some("blank"));
+    /// let error = hostpool::get(&url).strictness(Strictness::Strict).send().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::Protocol(Violation::FieldName));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn strictness(self, strictness: Strictness) -> Self {
+        self.set(|options| options.strictness = Some(strictness))
     }
 
     /// Whether a status from 400 is an error, as [`error_for_status`](crate::Response::error_for_status) makes it.

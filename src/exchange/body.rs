@@ -7,10 +7,11 @@ use super::buffers::{Buffers, READ_AHEAD};
 use super::wire::Wire;
 use super::{io_error, is_end};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
-use crate::h1::{Chunked, Framing, Limits};
+use crate::h1::{Chunked, Framing, Limits, Trailers};
 use crate::headers::Headers;
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, Wait};
+use crate::strictness::Strictness;
 use crate::time::Deadline;
 
 /// What fits into a buffer no longer than this is data of one chunk; more may be put together from several.
@@ -46,7 +47,7 @@ pub(crate) struct BodyReader {
     /// The connection may end before the length that was announced, and did.
     may_end_early: bool,
     ended_early: bool,
-    trailers: Option<Box<Headers>>,
+    trailers: Option<Box<Trailers>>,
 }
 
 #[derive(Debug)]
@@ -59,11 +60,11 @@ enum State {
 }
 
 impl BodyReader {
-    pub(crate) fn new(framing: Framing) -> BodyReader {
+    pub(crate) fn new(framing: Framing, strictness: Strictness) -> BodyReader {
         let (state, expected) = match framing {
             Framing::Empty | Framing::Length(0) => (State::Done, Some(0)),
             Framing::Length(length) => (State::Length(length), Some(length)),
-            Framing::Chunked => (State::Chunked(Chunked::new()), None),
+            Framing::Chunked => (State::Chunked(Chunked::new(strictness)), None),
             Framing::UntilClose => (State::UntilClose, None),
             // An upgrade has no body; whoever asked for one takes the connection over.
             Framing::Upgrade => (State::Done, None),
@@ -120,7 +121,12 @@ impl BodyReader {
     /// The trailer fields of a chunked body, once it is done.
     pub(crate) fn trailers(&self) -> &Headers {
         static NONE: Headers = Headers::new();
-        self.trailers.as_deref().unwrap_or(&NONE)
+        self.trailers.as_deref().map_or(&NONE, |trailers| &trailers.fields)
+    }
+
+    /// What was wrong with the trailers, once the body is done.
+    pub(crate) fn trailer_section(&self) -> Option<&Trailers> {
+        self.trailers.as_deref()
     }
 
     /// What speaks against another use of the connection: bytes that belong to no response, or its end. Asked when the
@@ -226,8 +232,7 @@ impl BodyReader {
 
     fn end_chunks(&mut self) {
         if let State::Chunked(chunked) = &mut self.state {
-            let trailers = chunked.take_trailers();
-            self.trailers = (!trailers.is_empty()).then(|| Box::new(trailers));
+            self.trailers = chunked.take_trailers().map(Box::new);
             self.state = State::Done;
         }
     }

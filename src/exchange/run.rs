@@ -9,8 +9,9 @@ use super::wire::Wire;
 use super::{Bounds, io_error, is_end};
 use crate::body::{Outgoing, PIECE};
 use crate::error::{Error, ErrorKind, Limit, Phase, Violation};
-use crate::h1::{self, Decision, Fault, Framing, Head, Limits, Scanner};
+use crate::h1::{self, Decision, Dropped, Fault, Framing, Head, Limits, Scanner};
 use crate::net::transport::{Probe, Transport, Wait};
+use crate::strictness::Strictness;
 use crate::time::Deadline;
 
 /// How much of a body may leave between two looks for an early answer. A peer that has answered and reads no more is
@@ -22,9 +23,16 @@ pub(crate) struct Exchange<'a> {
     wire: &'a Wire,
     buffers: &'a mut Buffers,
     limits: &'a Limits,
+    strictness: Strictness,
     bounds: Bounds<'a>,
-    /// Further responses can follow only a first one: a blank line in front of that is passed over.
-    first: bool,
+    /// The connection has carried a request before.
+    reused: bool,
+    /// Nothing of the next head has come: a blank line before it is passed over.
+    between: bool,
+    /// An interim response leaves in doubt where the next response begins.
+    doubtful: bool,
+    /// Lines of interim responses that were left out.
+    dropped: Option<Box<Dropped>>,
     /// Where in the head that is arriving the search for its end stands.
     scanner: Scanner,
     /// Bytes of the last head.
@@ -45,6 +53,8 @@ pub(crate) struct Trace {
     pub(crate) received: usize,
     /// The head says that a body follows once the server asks for it, and none of that has left.
     pub(crate) withheld: bool,
+    /// What arrived on a connection that was used before begins no response: it is the rest of an earlier one.
+    pub(crate) stale: bool,
 }
 
 /// A response's head, and what it says about its body and the connection.
@@ -54,16 +64,19 @@ pub(crate) struct Received {
     pub(crate) framing: Framing,
     /// The connection may carry another request once the body has been read.
     pub(crate) reusable: bool,
+    /// It could, had no head broken a rule that is tolerated.
+    pub(crate) tolerated: bool,
     /// This is all that came in answer to the whole request, or to one whose body was withheld.
     pub(crate) plain: bool,
 }
 
 impl<'a> Exchange<'a> {
-    /// `buffers.out` holds the encoded head. On a connection that was `reused` nothing stands in front of a response.
+    /// `buffers.out` holds the encoded head. A connection that is `reused` has carried a request before.
     pub(crate) fn new(
         wire: &'a Wire,
         buffers: &'a mut Buffers,
         limits: &'a Limits,
+        strictness: Strictness,
         bounds: Bounds<'a>,
         reused: bool,
     ) -> Self {
@@ -71,8 +84,12 @@ impl<'a> Exchange<'a> {
             wire,
             buffers,
             limits,
+            strictness,
             bounds,
-            first: !reused,
+            reused,
+            between: true,
+            doubtful: false,
+            dropped: None,
             scanner: Scanner::new(),
             head_bytes: 0,
             interim: (0, 0),
@@ -221,6 +238,10 @@ impl<'a> Exchange<'a> {
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(false);
         }
+        self.doubtful |= h1::interim_ends(&head.facts);
+        if let Some(dropped) = &head.dropped {
+            self.dropped.get_or_insert_default().extend(dropped);
+        }
         self.interim.0 += 1;
         self.interim.1 = self.interim.1.saturating_add(self.head_bytes);
         match self.interim.0 > self.limits.interim_responses || self.interim.1 > self.limits.interim_bytes {
@@ -230,14 +251,19 @@ impl<'a> Exchange<'a> {
     }
 
     /// `complete` says that the whole request was sent.
-    fn judge(&self, method: &Method, head: Head, complete: bool) -> Result<Received, Error> {
-        let Decision { framing, reusable } = h1::decide(method, head.version, head.status, &head.facts)
-            .map_err(|violation| Error::violation(violation, Phase::Head))?;
+    fn judge(&mut self, method: &Method, mut head: Head, complete: bool) -> Result<Received, Error> {
+        let Decision { framing, reusable, tolerated } =
+            h1::decide(method, head.version, head.status, &head.facts, self.strictness)
+                .map_err(|violation| Error::violation(violation, Phase::Head))?;
         if framing == Framing::Upgrade {
             return Err(Error::violation(Violation::UnexpectedUpgrade, Phase::Head));
         }
         let plain = (complete || self.trace.withheld) && self.interim.0 == 0;
-        Ok(Received { head, framing, reusable: reusable && complete, plain })
+        if let Some(dropped) = self.dropped.take() {
+            head.dropped.get_or_insert_default().extend(&dropped);
+        }
+        let (tolerated, reusable) = (tolerated || (reusable && self.doubtful), reusable && !self.doubtful);
+        Ok(Received { head, framing, reusable: reusable && complete, tolerated: tolerated && complete, plain })
     }
 
     fn receive_head(&mut self) -> Result<Head, Error> {
@@ -254,26 +280,35 @@ impl<'a> Exchange<'a> {
         if !self.pass_blank_line() {
             return Ok(None);
         }
-        let received = self.scanner.receive(self.buffers.filled(), self.limits).map_err(refused)?;
-        let Some((head, len)) = received else { return Ok(None) };
+        let received = self.scanner.receive(self.buffers.filled(), self.limits, self.strictness);
+        let Some((head, len)) = received.map_err(|fault| self.refused(fault))? else { return Ok(None) };
         self.buffers.consume(len);
         self.head_bytes = len;
+        self.between = true;
         Ok(Some(head))
     }
 
-    /// Some servers send a CRLF too many behind a body. In front of the first response of a connection one is passed
-    /// over (RFC 9112, section 2.2); later it would be a byte that belongs to no response. False while too little has
-    /// come to tell.
+    /// Some servers send a CRLF too many after a body, or one before each response. One is passed over before a head
+    /// (RFC 9112, section 2.2, has servers do so before a request). False while too little has come to tell.
     fn pass_blank_line(&mut self) -> bool {
-        if self.first {
+        if self.between {
             match self.buffers.filled() {
                 b"" | b"\r" => return false,
                 [b'\r', b'\n', ..] => self.buffers.consume(2),
                 _ => {}
             }
-            self.first = false;
+            self.between = false;
         }
         true
+    }
+
+    /// What came cannot be read. Where it does not even begin a status line, on a connection that was used before and
+    /// as the first thing in answer to this request, it is the rest of an earlier response: a body after a 304, a last
+    /// chunk after a 204.
+    fn refused(&mut self, fault: Fault) -> Error {
+        let is_first = self.reused && self.interim.0 == 0;
+        self.trace.stale = is_first && !h1::begins_status_line(self.buffers.filled(), self.strictness);
+        refused(fault)
     }
 
     fn fill(&mut self, until: Deadline) -> Result<(), Error> {
@@ -294,8 +329,10 @@ impl<'a> Exchange<'a> {
     }
 
     /// The end of the connection inside the head, or in front of it.
-    fn ended(&self, error: io::Error, wait: &Wait<'_>) -> Error {
-        if !self.buffers.is_empty() && !wait.is_cancelled() {
+    fn ended(&mut self, error: io::Error, wait: &Wait<'_>) -> Error {
+        let only_blank = matches!(self.buffers.filled(), b"" | b"\r");
+        self.trace.stale = self.reused && self.interim.0 == 0 && only_blank;
+        if !only_blank && !wait.is_cancelled() {
             return Error::violation(Violation::IncompleteHead, Phase::Head).with_source(error);
         }
         io_error(error, self.wire, wait, Phase::Head)

@@ -5,6 +5,7 @@ use super::input::{Input, pieces};
 use crate::error::Limit;
 use crate::h1::{Chunked, Fault};
 use crate::headers::{is_token_byte, is_value_byte, trim};
+use crate::strictness::Strictness::{self, Strict, Tolerant};
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -52,10 +53,12 @@ fn comes_back(input: &mut Input<'_>, splits: &[u8]) {
     expected.done = Some(body.len());
     // Whatever follows belongs to the next response.
     let received = [&body, input.rest()].concat();
-    assert_eq!(decode(pieces(&received, splits)), expected);
-    for cut in [body.len() - 1, body.len() / 2] {
-        let cut = decode(pieces(&body[..cut], splits));
-        assert_eq!((cut.done, cut.fault), (None, None), "a truncated body");
+    for strictness in [Strict, Tolerant] {
+        assert_eq!(decode(pieces(&received, splits), strictness), expected);
+        for cut in [body.len() - 1, body.len() / 2] {
+            let cut = decode(pieces(&body[..cut], splits), strictness);
+            assert_eq!((cut.done, cut.fault), (None, None), "a truncated body");
+        }
     }
 }
 
@@ -72,16 +75,24 @@ fn extension(input: &mut Input<'_>) -> Vec<u8> {
 }
 
 fn is_understood(body: &[u8], splits: &[u8]) {
-    let whole = decode(std::iter::once(body));
-    assert_eq!(decode(pieces(body, splits)), whole, "split by {splits:?}");
-    assert_eq!(decode(body.chunks(1)), whole, "byte by byte");
-    match (reference(body), whole.fault) {
+    let [strict, tolerant] = [Strict, Tolerant].map(|strictness| {
+        let whole = decode(std::iter::once(body), strictness);
+        assert_eq!(decode(pieces(body, splits), strictness), whole, "split by {splits:?}");
+        assert_eq!(decode(body.chunks(1), strictness), whole, "byte by byte");
+        is_as_it_should_be(body, &whole, strictness);
+        whole
+    });
+    assert!(strict.fault.is_some() || tolerant == strict, "{tolerant:?} and {strict:?}");
+}
+
+fn is_as_it_should_be(body: &[u8], whole: &Seen, strictness: Strictness) {
+    match (reference(body, strictness), whole.fault) {
         (_, Some(Fault::Limit(limit))) => assert!(may_reach(limit, body), "{limit:?}"),
         (Reference::Done { data, trailers, len }, fault) => {
-            assert_eq!(whole, Seen { data, trailers, done: Some(len), fault: None }, "{fault:?}");
+            assert_eq!(*whole, Seen { data, trailers, done: Some(len), fault: None }, "{fault:?}");
         }
         (Reference::Refused, fault) => assert!(fault.is_some() && whole.done.is_none(), "{whole:?}"),
-        (Reference::Open { data }, None) => assert_eq!((whole.data, whole.done), (data, None)),
+        (Reference::Open { data }, None) => assert_eq!((&whole.data, whole.done), (&data, None)),
         // An unfinished line may be wrong already.
         (Reference::Open { .. }, Some(_)) => assert_eq!(whole.done, None),
     }
@@ -94,15 +105,15 @@ fn may_reach(limit: Limit, body: &[u8]) -> bool {
         Limit::ChunkFraming => body.len() > limits.chunk_line_bytes,
         Limit::Trailers => {
             body.len() > limits.trailer_bytes
-                || body.iter().filter(|&&byte| byte == b':').count() >= limits.trailer_fields
+                || body.iter().filter(|&&byte| byte == b'\n').count() >= limits.trailer_fields
         }
         _ => false,
     }
 }
 
-fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Seen {
+fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>, strictness: Strictness) -> Seen {
     let limits = Limits::default();
-    let mut decoder = Chunked::new();
+    let mut decoder = Chunked::new(strictness);
     let mut seen = Seen::default();
     let mut taken = 0;
     for mut piece in pieces {
@@ -124,7 +135,7 @@ fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Seen {
         }
     }
     if decoder.is_done() {
-        let fields = decoder.take_trailers();
+        let fields = decoder.take_trailers().unwrap_or_default().fields;
         seen.trailers = fields.iter().map(|field| (field.name().as_bytes().to_vec(), field.bytes().to_vec())).collect();
         seen.done = Some(taken);
     }
@@ -146,12 +157,12 @@ enum Reference {
     },
 }
 
-fn reference(body: &[u8]) -> Reference {
+fn reference(body: &[u8], strictness: Strictness) -> Reference {
     let mut data = Vec::new();
     let mut at = 0;
     loop {
         let Some(line) = line(&body[at..]) else { return Reference::Open { data } };
-        let Some(size) = size(line) else { return Reference::Refused };
+        let Some(size) = size(line, strictness) else { return Reference::Refused };
         at += line.len() + 2;
         if size == 0 {
             break;
@@ -164,16 +175,55 @@ fn reference(body: &[u8]) -> Reference {
             Some(_) => return Reference::Refused,
         }
     }
-    let mut trailers = Fields::new();
+    let mut trailers = Vec::new();
     loop {
         let Some(line) = line(&body[at..]) else { return Reference::Open { data } };
         at += line.len() + 2;
         if line.is_empty() {
+            let trailers = trailers.into_iter().flatten().collect();
             return Reference::Done { data, trailers, len: at };
         }
-        let Some(field) = field(line) else { return Reference::Refused };
-        trailers.push(field);
+        if take_line(&mut trailers, line, strictness).is_none() {
+            return Reference::Refused;
+        }
     }
+}
+
+/// One more line of the trailers: `None` in the list is a line that is left out; no answer refuses the body.
+fn take_line(trailers: &mut Vec<Option<(Vec<u8>, Vec<u8>)>>, line: &[u8], strictness: Strictness) -> Option<()> {
+    if strictness == Strict {
+        trailers.push(Some(field(line)?));
+        return Some(());
+    }
+    let is_fold = b" \t".contains(&line[0]);
+    if line.iter().any(|byte| b"\0\r\n".contains(byte)) || trim(line).is_empty() {
+        return None;
+    }
+    let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+    let token: Vec<u8> = name.iter().copied().filter(token).collect();
+    let named = |name: &[u8], list: &[&str]| list.iter().any(|one| name.eq_ignore_ascii_case(one.as_bytes()));
+    let framing = |name: &[u8]| named(name, &["content-length", "transfer-encoding", "connection"]);
+    if let (true, Some(last)) = (is_fold, trailers.last_mut()) {
+        match last {
+            Some((name, _)) if named(name, &["content-length", "transfer-encoding"]) => return None,
+            Some((_, value)) if line.iter().all(|&byte| is_value_byte(byte)) => {
+                let parts = [&**value, trim(line)];
+                *value = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b' ');
+            }
+            Some((name, _)) if framing(name) => return None,
+            Some(_) => *last = None,
+            None if framing(&token) => return None,
+            None => {}
+        }
+        return Some(());
+    }
+    let at = name.len();
+    let mended = [trim(name), &line[at..]].concat();
+    match field(&mended).filter(|_| !is_fold && at < line.len()) {
+        None if framing(&token) => return None,
+        field => trailers.push(field),
+    }
+    Some(())
 }
 
 /// Up to the first CRLF. A CR or LF by itself stays in the line, where none is allowed.
@@ -181,12 +231,14 @@ fn line(bytes: &[u8]) -> Option<&[u8]> {
     bytes.windows(2).position(|two| two == b"\r\n").map(|at| &bytes[..at])
 }
 
-/// `chunk-size [ chunk-ext ]`: hexadecimal digits, at most those of 64 bits; then white space only in front of a `;`.
-fn size(line: &[u8]) -> Option<u64> {
+/// `chunk-size [ chunk-ext ]`: hexadecimal digits, at most those of 64 bits; then white space only before a `;`, or, for
+/// a tolerant reader, before the end.
+fn size(line: &[u8], strictness: Strictness) -> Option<u64> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (size, rest) = line.split_at(digits);
     let extension = trim(rest);
-    let is_extension = rest.is_empty() || extension.starts_with(b";");
+    let is_extension =
+        rest.is_empty() || extension.starts_with(b";") || (strictness == Tolerant && extension.is_empty());
     if !(1..=16).contains(&digits) || !is_extension || rest.iter().any(|byte| b"\r\n".contains(byte)) {
         return None;
     }

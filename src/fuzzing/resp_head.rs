@@ -1,4 +1,5 @@
-//! Response heads: the same at every split, within the limits, and what httparse makes of them.
+//! Response heads: the same at every split, within the limits, and what httparse makes of them. A tolerant reader differs
+//! only where a strict one refuses, and loses nothing about framing.
 
 use httparse::{ParserConfig, Response, Status};
 
@@ -7,6 +8,7 @@ use super::input::{Input, pieces};
 use crate::error::{Limit, Violation};
 use crate::h1::{Fault, Head, Scanner};
 use crate::headers::{is_token_byte, is_value_byte, trim};
+use crate::strictness::Strictness::{self, Strict, Tolerant};
 
 /// More than any head may have, so that it is our limit that is reached.
 const SLOTS: usize = 300;
@@ -21,6 +23,8 @@ struct Seen {
     status: u16,
     reason: String,
     fields: Vec<Field>,
+    dropped: usize,
+    tolerated: bool,
 }
 
 pub fn resp_head(data: &[u8]) {
@@ -29,26 +33,69 @@ pub fn resp_head(data: &[u8]) {
     let splits = input.bytes(8);
     let head = input.rest();
     let limits = if narrow { tight() } else { Limits::default() };
-    let whole = receive(std::iter::once(head), &limits);
-    assert_eq!(receive(pieces(head, splits), &limits), whole, "split by {splits:?}");
-    assert_eq!(receive(head.chunks(1), &limits), whole, "byte by byte");
+    let [strict, tolerant] = [Strict, Tolerant].map(|strictness| {
+        let whole = receive(std::iter::once(head), &limits, strictness);
+        assert_eq!(receive(pieces(head, splits), &limits, strictness), whole, "split by {splits:?}");
+        assert_eq!(receive(head.chunks(1), &limits, strictness), whole, "byte by byte");
+        whole
+    });
     if !narrow {
         let theirs = httparse(head);
-        let why = divergence(head, &whole, &theirs);
-        assert!(why.is_some() || agree(&whole, &theirs), "{whole:?} but {theirs:?}");
+        let why = divergence(head, &strict, &theirs);
+        assert!(why.is_some() || agree(&strict, &theirs), "{strict:?} but {theirs:?}");
     }
+    match (&strict, &tolerant) {
+        (Ok(Some(_)), _) => assert_eq!(tolerant, strict, "what is strictly right"),
+        (_, Ok(Some(seen))) => {
+            assert!(seen.tolerated && strict.is_err(), "{seen:?} and {strict:?}");
+            nothing_about_framing_is_lost(&head[..seen.len], seen);
+        }
+        (Err(Fault::Limit(_)), _) => assert_eq!(tolerant, strict, "a limit is a limit"),
+        _ => {}
+    }
+}
+
+/// Each line is a field, continues one, or is counted as left out; those that may be about framing are fields.
+fn nothing_about_framing_is_lost(head: &[u8], seen: &Seen) {
+    let mut lines = head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.next();
+    let lines: Vec<&[u8]> = lines.take_while(|line| !line.is_empty()).collect();
+    assert!(lines.iter().all(|line| !line.contains(&b'\r') && !line.contains(&0)), "a lone CR or NUL");
+    let begun = lines.iter().position(|line| !is_fold(line)).unwrap_or(lines.len());
+    let own = lines.iter().enumerate().filter(|(at, line)| *at < begun || !is_fold(line)).map(|(_, line)| *line);
+    let name = |line: &[u8]| -> Vec<u8> {
+        line.split(|&byte| byte == b':').next().unwrap_or_default().iter().copied().filter(is_token).collect()
+    };
+    let about_framing = |name: &[u8]| FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing));
+    assert_eq!(own.clone().count(), seen.fields.len() + seen.dropped, "{seen:?}");
+    let sent = own.filter(|line| about_framing(&name(line))).count();
+    assert_eq!(sent, seen.fields.iter().filter(|(name, _)| about_framing(name)).count(), "{seen:?}");
+}
+
+const FRAMING: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"connection"];
+
+fn is_fold(line: &[u8]) -> bool {
+    matches!(line, [b' ' | b'\t', ..])
+}
+
+fn is_token(byte: &u8) -> bool {
+    is_token_byte(*byte)
 }
 
 fn tight() -> Limits {
     Limits { head_bytes: 96, status_line_bytes: 32, line_bytes: 24, head_fields: 3, ..Limits::default() }
 }
 
-fn receive<'a>(pieces: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Result<Option<Seen>, Fault> {
+fn receive<'a>(
+    pieces: impl Iterator<Item = &'a [u8]>,
+    limits: &Limits,
+    strictness: Strictness,
+) -> Result<Option<Seen>, Fault> {
     let mut scanner = Scanner::new();
     let mut buf = Vec::new();
     for piece in pieces {
         buf.extend_from_slice(piece);
-        let Some((head, len)) = scanner.receive(&buf, limits)? else {
+        let Some((head, len)) = scanner.receive(&buf, limits, strictness)? else {
             assert!(is_within(&buf, limits), "waits beyond a limit");
             continue;
         };
@@ -62,7 +109,12 @@ fn receive<'a>(pieces: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Resul
 fn is_within(buf: &[u8], limits: &Limits) -> bool {
     let mut lines = buf.split_inclusive(|&byte| byte == b'\n');
     let status_line = lines.next().unwrap_or_default();
-    let (fields, folds): (Vec<&[u8]>, Vec<_>) = lines.partition(|line| !b"\r\n \t".contains(&line[0]));
+    let mut begun = false;
+    let (fields, folds): (Vec<&[u8]>, Vec<_>) = lines.partition(|line| {
+        begun |= !is_fold(line);
+        let is_blank = b"\r\n".contains(&line[0]);
+        !is_blank && (!begun || !is_fold(line))
+    });
     buf.len() <= limits.head_bytes
         && status_line.len() <= limits.status_line_bytes
         && fields.iter().chain(&folds).all(|line| line.len() <= limits.line_bytes)
@@ -82,10 +134,12 @@ fn seen(head: &Head, len: usize, limits: &Limits) -> Seen {
         status: head.status.as_u16(),
         reason: head.reason().to_owned(),
         fields: head.headers.iter().map(|field| (field.name().as_bytes().to_vec(), field.bytes().to_vec())).collect(),
+        dropped: head.facts.dropped_lines,
+        tolerated: head.facts.tolerated.is_some(),
     }
 }
 
-/// The head as httparse reads it, with the line ends of folds as the spaces that RFC 9112, section 5.2, has there.
+/// The head as httparse reads it, with one space for each fold (RFC 9112, section 5.2).
 fn httparse(bytes: &[u8]) -> Result<Option<Seen>, httparse::Error> {
     let mut slots = [httparse::EMPTY_HEADER; SLOTS];
     let mut response = Response::new(&mut slots);
@@ -93,8 +147,8 @@ fn httparse(bytes: &[u8]) -> Result<Option<Seen>, httparse::Error> {
     config.allow_obsolete_multiline_headers_in_responses(true);
     let Status::Complete(len) = config.parse_response(&mut response, bytes)? else { return Ok(None) };
     let unfolded = |value: &[u8]| -> Vec<u8> {
-        let spaced: Vec<u8> = value.iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }).collect();
-        trim(&spaced).to_vec()
+        let lines = value.split(|byte| b"\r\n".contains(byte)).map(trim);
+        lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' ')
     };
     let fields = response.headers.iter().map(|field| (field.name.as_bytes().to_vec(), unfolded(field.value))).collect();
     Ok(Some(Seen {
@@ -103,6 +157,8 @@ fn httparse(bytes: &[u8]) -> Result<Option<Seen>, httparse::Error> {
         status: response.code.unwrap_or_default(),
         reason: response.reason.unwrap_or_default().to_owned(),
         fields,
+        dropped: 0,
+        tolerated: false,
     }))
 }
 

@@ -7,10 +7,12 @@ mod chunked;
 pub(crate) mod encode;
 mod framing;
 mod head;
+mod mend;
 
-pub(crate) use chunked::Chunked;
-pub(crate) use framing::{Decision, Framing, decide};
-pub(crate) use head::{Head, Scanner, TransferCoding};
+pub(crate) use chunked::{Chunked, Trailers};
+pub(crate) use framing::{Decision, Framing, decide, interim_ends};
+pub(crate) use head::{Head, Scanner, TransferCoding, begins_status_line};
+pub(crate) use mend::Dropped;
 
 use crate::error::{ErrorKind, Limit, Violation};
 pub(crate) use crate::limits::Limits;

@@ -290,9 +290,18 @@ macro_rules! pool_setters {
             self
         }
 
-        /// Does nothing: the client is as strict as HTTP asks it to be, always.
-        #[deprecated = "it has no effect, as in urllib3 since Python 3"]
-        pub fn strict(self, _: bool) -> Self {
+        /// Sets how strictly responses are read, [`Strictness::Tolerant`](crate::Strictness::Tolerant) unless said
+        /// otherwise. [`RequestBuilder::strictness`](crate::RequestBuilder::strictness) says otherwise for one request.
+        ///
+        /// ```
+        /// use hostpool::{ConnectionPool, Strictness};
+        ///
+        /// let pool = ConnectionPool::builder("http://example.com").strictness(Strictness::Strict).build()?;
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        #[doc(alias = "strict")]
+        pub fn strictness(mut self, strictness: crate::Strictness) -> Self {
+            self.policy.strictness = strictness;
             self
         }
 

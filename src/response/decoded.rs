@@ -15,10 +15,8 @@ impl Response {
     /// The head has a Content-Encoding, and a body follows.
     #[cold]
     pub(super) fn begin_decoding(&mut self) {
-        // A part of coded data is not coded data (RFC 9110, section 15.3.7); and what another transfer coding was left
-        // on is not yet the content.
-        let is_content = self.head.facts.transfer_coding != TransferCoding::Other;
-        if self.head.status == StatusCode::PARTIAL_CONTENT || !is_content {
+        // A part of coded data is not coded data (RFC 9110, section 15.3.7).
+        if self.head.status == StatusCode::PARTIAL_CONTENT {
             return;
         }
         match Codings::of(self.head.headers.values("content-encoding")) {

@@ -32,9 +32,11 @@ use crate::exchange::{BodyReader, Buffers, Common, Io};
 use crate::h1::{Framing, Head, TransferCoding};
 use crate::headers::Headers;
 use crate::net::transport::{Probe, Transport};
+use crate::observe;
 use crate::pool::PoolLease;
 use crate::pool::stats::CloseReason;
 use crate::retry::Retry;
+use crate::strictness::Strictness;
 use crate::time::Deadline;
 use crate::url::Url;
 
@@ -110,6 +112,8 @@ struct Held {
     lease: PoolLease,
     buffers: Buffers,
     reusable: bool,
+    /// It would be reusable, had no head broken a rule that is tolerated.
+    tolerated: bool,
     keep_until: Option<Instant>,
 }
 
@@ -118,6 +122,7 @@ pub(crate) struct Parts {
     pub(crate) head: Head,
     pub(crate) framing: Framing,
     pub(crate) reusable: bool,
+    pub(crate) tolerated: bool,
     pub(crate) keep_until: Option<Instant>,
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -127,6 +132,7 @@ pub(crate) struct Parts {
     pub(crate) buffers: Buffers,
     pub(crate) common: Arc<Common>,
     pub(crate) max_body: u64,
+    pub(crate) strictness: Strictness,
     /// Content codings are undone.
     pub(crate) decode: bool,
     /// The body may end before its Content-Length.
@@ -141,6 +147,7 @@ impl Response {
             head,
             framing,
             reusable,
+            tolerated,
             keep_until,
             method,
             url,
@@ -150,6 +157,7 @@ impl Response {
             buffers,
             common,
             max_body,
+            strictness,
             decode,
             may_end_early,
             read,
@@ -157,8 +165,8 @@ impl Response {
         } = parts;
         let remote = lease.conn().wire.info().remote;
         let reused = lease.is_reused();
-        let connection = Some(Held { lease, buffers, reusable, keep_until });
-        let mut reader = BodyReader::new(framing);
+        let connection = Some(Held { lease, buffers, reusable, tolerated, keep_until });
+        let mut reader = BodyReader::new(framing, strictness);
         if may_end_early {
             reader.allow_early_end();
         }
@@ -362,6 +370,25 @@ impl Response {
         self.reader.trailers()
     }
 
+    /// Returns how many lines of the head, and of the trailers once the body has been read, were left out because they
+    /// are no header fields: a line without a colon, a name that is not ASCII, a control character in a value. The lines
+    /// that continue such a line are not counted. Their names are logged. 0 under
+    /// [`Strictness::Strict`](crate::Strictness::Strict), which refuses such a response.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nPHP Warning:  Unable to load\r\nContent-Length: 5\r\n\r\nhello");
+    /// // A line of the head is "PHP Warning:  Unable to load".
+    /// let response = hostpool::get(url).send()?;
+    /// assert_eq!(response.dropped_lines(), 1);
+    /// assert_eq!(response.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn dropped_lines(&self) -> usize {
+        let of_trailers = self.reader.trailer_section().map_or(0, |trailers| trailers.dropped.lines);
+        self.head.facts.dropped_lines + of_trailers
+    }
+
     fn read_all(&mut self) -> Result<Vec<u8>> {
         let expected = self.reader.remaining().unwrap_or(0);
         // Coded, a body may also be longer than it is.
@@ -447,8 +474,15 @@ impl Response {
     /// The body has been read, by its framing: the connection goes back unless something speaks against it.
     fn finish(&mut self) {
         let Some(held) = self.connection.take() else { return };
-        let Held { lease, buffers, reusable, keep_until } = held;
+        let Held { lease, buffers, mut reusable, mut tolerated, keep_until } = held;
+        if let Some(trailers) = self.reader.trailer_section().filter(|trailers| trailers.doubtful) {
+            (reusable, tolerated) = (false, tolerated || reusable);
+            if trailers.dropped.lines > 0 {
+                observe::lines_dropped(&self.url, trailers.dropped.lines, &trailers.dropped.names);
+            }
+        }
         match reusable.then(|| self.reader.leftover(&lease.conn().wire, &buffers)) {
+            None if tolerated => lease.discard(CloseReason::Tolerated),
             None => lease.discard(CloseReason::NotReusable),
             // One that a handle has shut down must not serve again; and from here on none reaches it.
             Some(Probe::Quiet) if lease.conn().cell.next_use() => lease.give_back(keep_until),

@@ -12,7 +12,8 @@ const KEPT: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Response {
-    /// This response, or an error if its status is from 400 to 599.
+    /// This response, or an error if its status is from 400. One from 600 to 999 counts as a server error (RFC 9110,
+    /// section 15).
     ///
     /// The error is [`ErrorKind::Status`]. Its [`head`](Error::head) has the status, the header fields and at most 64
     /// KiB of the body, as far as it comes within five seconds and the request's own timeouts; that it does not come is
@@ -57,7 +58,7 @@ impl Response {
 
     fn status_error(&self) -> Option<ErrorKind> {
         let status = self.status();
-        (status.is_client_error() || status.is_server_error()).then_some(ErrorKind::Status(status))
+        (status.as_u16() >= 400).then_some(ErrorKind::Status(status))
     }
 
     /// Returns an error about this response, with its head and the start of its body. The connection is given up before.

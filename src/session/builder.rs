@@ -16,6 +16,7 @@ use crate::observe::{Listener, Observer};
 use crate::pools::PoolManager;
 use crate::response::Response;
 use crate::retry::Retry;
+use crate::strictness::Strictness;
 use crate::time::Timeout;
 use crate::tls::TlsConfig;
 use crate::url::Origins;
@@ -227,6 +228,20 @@ impl SessionBuilder {
     /// How much a peer may send. [`Limits::new`] unless said otherwise.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.policy.common = Arc::new(Common::new(limits));
+        self
+    }
+
+    /// Sets how strictly responses are read, [`Strictness::Tolerant`] unless said otherwise.
+    /// [`RequestBuilder::strictness`](crate::RequestBuilder::strictness) says otherwise for one request.
+    ///
+    /// ```
+    /// use hostpool::{Session, Strictness};
+    ///
+    /// let session = Session::builder().strictness(Strictness::Strict).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn strictness(mut self, strictness: Strictness) -> Self {
+        self.policy.strictness = strictness;
         self
     }
 

@@ -23,8 +23,16 @@ fn chunks_that_break_http() {
         bad("A6.2 LF behind data", "5\r\nhello\n0\r\n\r\n", ChunkEnd),
         bad("A6.2 no CRLF", "5\r\nhelloX\r\n0\r\n\r\n", ChunkEnd),
         bad("A6.2 LF in extension", "5;a\nb\r\nhello\r\n0\r\n\r\n", ChunkEnd),
-        bad("C64 trailer", "0\r\nX : y\r\n\r\n", Trailer),
-        bad("C64 garbage for a trailer", "0\r\n\x01\x02garbage\r\n\r\n", Trailer),
+        bad("C64 LF after a trailer", "0\r\nX: y\n\r\n", Trailer),
+        bad("C64 NUL in a trailer", "0\r\n\x01\0garbage\r\n\r\n", Trailer),
+        bad("RW-12 digit after a blank", "5 5\r\nhello\r\n0\r\n\r\n", ChunkSize),
+        bad("RW-12 blank first", " 5\r\nhello\r\n0\r\n\r\n", ChunkSize),
+    ]);
+    run(vec![
+        fine("C64 trailer", [CHUNKED, "0\r\nX : y\r\n\r\n"].concat(), "", true),
+        fine("C64 garbage for a trailer", [CHUNKED, "0\r\n\x01\x02garbage\r\n\r\n"].concat(), "", false)
+            .closed(CloseReason::Tolerated),
+        fine("RW-12 blanks after the size", [CHUNKED, "5 \t\r\nhello\r\n0  \r\n\r\n"].concat(), "hello", true),
     ]);
 }
 
@@ -90,7 +98,7 @@ fn up_to_the_end_of_the_connection() {
         until_close("C61 nothing", "HTTP/1.1 200 OK\r\n\r\n", ""),
         until_close("C61 long", "HTTP/1.1 200 OK\r\n\r\n", &long),
         until_close("C61 HTTP/1.0", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", "all of this"),
-        until_close("C61 another coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "all of this"),
+        until_close("RW-13 identity", "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n", "all of this"),
     ]);
 }
 

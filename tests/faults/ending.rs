@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hostpool::{CloseReason, ErrorKind, Method, Phase, Violation};
 
-use crate::rows::{Expected, Row, run};
+use crate::rows::{Expected, Row, refused, run};
 use crate::support::{Step, answer, ok};
 
 fn lost(id: &'static str, end: Vec<Step>, kind: ErrorKind, phase: Phase) -> Row {
@@ -74,6 +74,31 @@ fn again(id: &'static str, method: Method, end: Vec<Step>) -> Row {
     let script = [vec![Step::Request], end].concat();
     let row = Row::new(id, script, Expected::Answers(200, body.into(), true)).warm().method(method);
     Row { stays: false, then: vec![second], replayed: 1, ..row }.closed(CloseReason::PeerClosed)
+}
+
+/// RW-17: bytes that begin no response, on a used connection, are the rest of an earlier one.
+#[test]
+fn leftovers_on_used_connections() {
+    let bytes = |bytes: &[u8]| vec![Step::Send(bytes.to_vec()), Step::UntilClosed];
+    let leftover = |id, method, end| again(id, method, end).closed(CloseReason::UnexpectedBytes);
+    let post = |id, text: &[u8]| {
+        refused(id, text, ErrorKind::Protocol(Violation::StatusLine), Phase::Head).warm().method(Method::POST).body("x")
+    };
+    run(vec![
+        leftover("RW-17 a last chunk, GET", Method::GET, bytes(b"0\r\n\r\n")),
+        leftover("RW-17 a body, HEAD", Method::HEAD, bytes(b"hello")),
+        leftover(
+            "RW-17 a body and a response",
+            Method::GET,
+            bytes(b"helloHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        ),
+        leftover("RW-17 two blank lines", Method::PUT, bytes(b"\r\n\r\n")),
+        leftover("RW-17 a blank line and FIN", Method::GET, vec![Step::Send(b"\r\n".to_vec())]),
+        leftover("RW-17 half a blank line and FIN", Method::GET, vec![Step::Send(b"\r".to_vec())]),
+        post("RW-17 a last chunk, POST", b"0\r\n\r\n"),
+        post("RW-17 after an interim response", b"HTTP/1.1 103 Early\r\n\r\nhello").method(Method::GET).body(""),
+        refused("RW-17 not on a new one", "hello", ErrorKind::Protocol(Violation::StatusLine), Phase::Head),
+    ]);
 }
 
 /// At most once: the connection it is sent again on is new, and when that dies, too, the caller hears of it.

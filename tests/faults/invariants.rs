@@ -16,12 +16,13 @@ pub const CANARY: &str = "canary-5e7a91";
 /// `user:CANARY`, as it stands in the Authorization of every row.
 pub const ENCODED_CANARY: &str = "dXNlcjpjYW5hcnktNWU3YTkx";
 
-const REASONS: [CloseReason; 11] = [
+const REASONS: [CloseReason; 12] = [
     CloseReason::IdleTimeout,
     CloseReason::MaxAge,
     CloseReason::PeerClosed,
     CloseReason::UnexpectedBytes,
     CloseReason::NotReusable,
+    CloseReason::Tolerated,
     CloseReason::BodyAbandoned,
     CloseReason::Failed,
     CloseReason::PoolFull,

@@ -23,6 +23,9 @@ const CORPUS: &[&str] = &[
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n",
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX : y\r\n\r\n",
     "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
+    "HTTP/1.2 999 No\r\nbad\r\n fold\r\nX : y\r\nContent-Length : 2\r\n\r\nno",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity, chunked\r\n\r\n5 \r\nhello\r\n0\r\nbad\r\n f\r\nX: y\r\n z\r\n\r\n",
+    "\r\nHTTP/1.1 103 Early\r\nbad\r\n\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     "HTTP/2.0 200 OK\r\n\r\n",
     "SSH-2.0-OpenSSH_9.2\r\n",
 ];

@@ -3,8 +3,8 @@
 use super::super::input::{Input, pieces};
 use super::super::line::End;
 
-/// Interim responses a client puts up with in front of a final one.
-const INTERIM: usize = 16;
+/// Interim responses a client puts up with before a final one.
+const INTERIM: usize = 100;
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -107,14 +107,18 @@ impl Turn {
         }
     }
 
-    /// `first` is the connection's first turn.
-    pub(super) fn verdict(&self, name: &str, head_only: bool, first: bool) -> Verdict {
+    pub(super) fn verdict(&self, name: &str, head_only: bool) -> Verdict {
         let mut interim = 0;
+        let mut blank = false;
         for (at, part) in self.parts.iter().enumerate() {
             match part {
-                Part::Interim { count, .. } => interim += count,
-                // One is passed over in front of all that a connection says.
-                Part::Blank if first && self.parts[..at].iter().all(|part| part.bytes("", head_only).is_empty()) => {}
+                Part::Interim { count: 0, .. } => {}
+                Part::Interim { count, .. } => {
+                    interim += count;
+                    blank = false;
+                }
+                // One is passed over before each response.
+                Part::Blank if !blank => blank = true,
                 Part::Blank => return Verdict::Refused,
                 Part::Raw(bytes) if bytes.is_empty() => {}
                 Part::Raw(_) => return Verdict::Wild,
@@ -152,7 +156,7 @@ impl Part {
     fn read(input: &mut Input<'_>) -> Part {
         match input.byte() % 12 {
             0..=6 => Part::Final(Final::read(input)),
-            7 | 8 => Part::Interim { status: input.pick(&[100, 102, 103, 199]), count: input.number(18) },
+            7 | 8 => Part::Interim { status: input.pick(&[100, 102, 103, 199]), count: 6 * input.number(18) },
             9 => Part::Blank,
             _ => Part::Raw(input.bytes(120).to_vec()),
         }

@@ -91,7 +91,7 @@ impl Server {
         let name = format!("{}.{}", self.name, self.turn);
         let verdict = match self.turn() {
             _ if self.tainted => Verdict::Wild,
-            Some(turn) if !self.outbox.has_ended() => turn.verdict(&name, board.method == Method::HEAD, self.turn == 0),
+            Some(turn) if !self.outbox.has_ended() => turn.verdict(&name, board.method == Method::HEAD),
             _ => Verdict::Refused,
         };
         let (number, reused) = (board.number, self.turn > 0);
