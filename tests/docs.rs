@@ -39,3 +39,23 @@ fn tests_that_show_parity() {
     assert!(rows > 300, "{rows}");
     assert!(waived <= 40, "{waived}");
 }
+
+/// Each way of breaking HTTP has its row in the table "What is refused, and why".
+#[test]
+fn violations_have_their_rows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let Ok(parity) = fs::read_to_string(root.join("docs/parity.md")) else { return };
+    let table = parity.split("## What is refused, and why").nth(1).expect("the section is there");
+    let source = fs::read_to_string(root.join("src/error.rs")).unwrap();
+    let body = source.split("pub enum Violation {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
+    let variants = body.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.is_empty());
+    let mut count = 0;
+    for variant in variants.map(|line| line.trim_end_matches(',')) {
+        let row = table.lines().find(|line| line.starts_with(&format!("| `{variant}` | ")));
+        let cells =
+            row.map_or(0, |row| row.trim_matches('|').split(" | ").filter(|cell| !cell.trim().is_empty()).count());
+        assert_eq!(cells, 5, "{variant}: what is refused, why, the RFC's section, and what curl does");
+        count += 1;
+    }
+    assert!(count >= 13, "{count}");
+}
