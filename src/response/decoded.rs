@@ -7,9 +7,7 @@ use crate::coding::{Codings, Corrupt, Ending, Next, Pump, Refused, Step};
 use crate::error::{Error, ErrorKind, Limit, Phase, Result};
 use crate::h1::TransferCoding;
 use crate::observe;
-
-/// Accepts data that ends after a block where the framing is complete. With `false` every coding has to be whole.
-const TOLERANT: bool = true;
+use crate::strictness::Strictness;
 
 impl Response {
     /// The head has a Content-Encoding, and a body follows.
@@ -49,7 +47,10 @@ impl Response {
         // The close of the connection may as well have cut the body.
         let by_length = self.reader.remaining() == Some(0);
         let by_chunk = self.head.facts.transfer_coding == TransferCoding::Chunked;
-        if TOLERANT && (by_length || by_chunk) { Ending::Proven } else { Ending::Strict }
+        match self.strictness {
+            Strictness::Tolerant if by_length || by_chunk => Ending::Proven,
+            _ => Ending::Strict,
+        }
     }
 
     /// Reads into `buf` what the body is once its codings are undone. The connection goes back once the coded body has

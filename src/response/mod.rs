@@ -102,6 +102,7 @@ pub struct Response {
     /// Undoes the body's codings; gone once the body has ended or failed.
     pump: Option<Box<Pump>>,
     max_body: u64,
+    strictness: Strictness,
     /// Bounds each wait for further bytes.
     read: Option<Duration>,
     deadline: Deadline,
@@ -185,6 +186,7 @@ impl Response {
             common,
             pump: None,
             max_body,
+            strictness,
             read,
             deadline,
         };

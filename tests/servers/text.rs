@@ -5,17 +5,23 @@ use std::io::{Read, Write};
 
 #[cfg(feature = "gzip")]
 use hostpool::Error;
-use hostpool::{ConnectionPool, CookieJar, PoolManager, Response, Session, Url};
+use hostpool::{ConnectionPool, CookieJar, PoolManager, RequestBuilder, Response, Session, Strictness, Url};
 
 use crate::support::{PATIENCE, Server, answer, answers, header, ok};
 
 /// The response of a server to each kind of client, with the client's name. The server closes afterwards.
 fn fetch(bytes: &[u8]) -> Vec<(&'static str, Response)> {
+    fetch_by(Strictness::Tolerant, bytes)
+}
+
+/// The same with this setting of each request.
+fn fetch_by(strictness: Strictness, bytes: &[u8]) -> Vec<(&'static str, Response)> {
+    let send = |request: RequestBuilder| request.strictness(strictness).timeout(PATIENCE).send().unwrap();
     let server = || Server::new(vec![answer(bytes)]);
     let (first, second, third) = (server(), server(), server());
-    let session = Session::new().get(first.url("/")).timeout(PATIENCE).send().unwrap();
-    let pool = ConnectionPool::builder(&second.url("")).timeout(PATIENCE).build().unwrap().get("/").send().unwrap();
-    let manager = PoolManager::new().get(third.url("/")).timeout(PATIENCE).send().unwrap();
+    let session = send(Session::new().get(first.url("/")));
+    let pool = send(ConnectionPool::builder(&second.url("")).build().unwrap().get("/"));
+    let manager = send(PoolManager::new().get(third.url("/")));
     vec![("session", session), ("pool", pool), ("manager", manager)]
 }
 
@@ -101,6 +107,10 @@ mod codings {
                     let is_decode = bytes.as_ref().err().is_none_or(|error| error.kind() == &ErrorKind::Decode);
                     assert!(is_decode, "RW-15 {row} by {framing}, {client}: {bytes:?}");
                     assert_eq!(bytes.ok().as_deref(), expected, "RW-15 {row} by {framing}, {client}");
+                }
+                for (client, response) in fetch_by(Strictness::Strict, &coded(coding, framing, body)) {
+                    let error = response.bytes().unwrap_err();
+                    assert_eq!(error.kind(), &ErrorKind::Decode, "RW-15 {row} by {framing}, {client}, strict");
                 }
             }
         }
