@@ -68,7 +68,8 @@ pub enum ErrorKind {
     InvalidRequest(&'static str),
     /// The configuration contradicts itself or names something that is not there.
     InvalidConfig(&'static str),
-    /// The feature of this crate that the call needs is not compiled in.
+    /// The call needs what this build of the crate does not have: a feature that is not compiled in, or something that
+    /// no build has yet, such as upgrades to another protocol.
     Unsupported(&'static str),
     /// A pool was asked for a URL of another origin than its own.
     #[doc(alias = "HostChangedError")]
@@ -259,6 +260,9 @@ pub enum Limit {
     Body,
     /// Content codings of one body: five.
     Codings,
+    /// Bytes of a response that came while the request's body was leaving, and kept it from leaving: see
+    /// [`Limits::early_response`](crate::Limits::early_response).
+    EarlyResponse,
 }
 
 impl Limit {
@@ -272,6 +276,9 @@ impl Limit {
             Limit::ChunkFraming => "bytes of chunk framing",
             Limit::Body => "bytes of a body read as a whole",
             Limit::Codings => "content codings",
+            Limit::EarlyResponse => {
+                "bytes of a response before the request's body had left (Limits::early_response allows more)"
+            }
         }
     }
 }
@@ -413,6 +420,11 @@ impl Error {
         self.0.source.as_deref().is_some_and(|source| TlsFailure::lasts(source))
     }
 
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Error {
+        self.0.kind = kind;
+        self
+    }
+
     pub(crate) fn with_head(mut self, head: ResponseHead) -> Error {
         self.0.head = Some(Box::new(head));
         self
@@ -459,7 +471,8 @@ impl Error {
     }
 
     /// The response's head, with the start of its body, where the error is about a response that had arrived: one with
-    /// an error's status, or of another media type than was asked for.
+    /// an error's status, of another media type than was asked for, or one that came while the request's body was
+    /// leaving, which then failed.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -564,7 +577,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::InvalidHeader(why) => write!(f, "invalid header: {why}"),
             ErrorKind::InvalidRequest(why) => write!(f, "invalid request: {why}"),
             ErrorKind::InvalidConfig(why) => write!(f, "invalid configuration: {why}"),
-            ErrorKind::Unsupported(what) => write!(f, "not compiled in: {what}"),
+            ErrorKind::Unsupported(what) => write!(f, "not supported here: {what}"),
             ErrorKind::HostChanged => write!(f, "the URL belongs to another origin than the pool"),
             ErrorKind::BodyRead => write!(f, "the request's body could not be read"),
             ErrorKind::BodyLength { declared, read } if read < declared => {

@@ -24,8 +24,9 @@ const KIB: usize = 1024;
 /// | [`chunk_line_bytes`](Self::chunk_line_bytes) | 4 KiB | the size of one chunk and its extensions |
 /// | [`chunk_framing_bytes`](Self::chunk_framing_bytes) | 16 KiB | all of that in a body, beyond what its data pays for |
 /// | [`max_body`](Self::max_body) | 100 MiB | a body that is read as a whole |
-/// | [`drain_bytes`](Self::drain_bytes) | 64 KiB | what is taken off the connection of a response that is dropped |
-/// | [`drain_time`](Self::drain_time) | zero | how long that may wait |
+/// | [`early_response`](Self::early_response) | 1 MiB | what is taken in of a response while the request's body leaves |
+/// | [`drain_bytes`](Self::drain_bytes) | 64 KiB | what is taken off the connection of a response that is not read |
+/// | [`drain_time`](Self::drain_time) | 100 ms | how long that may wait, where the client itself throws it away |
 ///
 /// ```
 /// use hostpool::{ConnectionPool, Limits};
@@ -48,6 +49,7 @@ pub struct Limits {
     pub(crate) chunk_line_bytes: usize,
     pub(crate) chunk_framing_bytes: u64,
     pub(crate) max_body: u64,
+    pub(crate) early_response: usize,
     pub(crate) drain_bytes: u64,
     pub(crate) drain_time: Duration,
 }
@@ -67,8 +69,9 @@ impl Limits {
             chunk_line_bytes: 4 * KIB,
             chunk_framing_bytes: 16 * KIB as u64,
             max_body: 100 * (KIB * KIB) as u64,
+            early_response: KIB * KIB,
             drain_bytes: 64 * KIB as u64,
-            drain_time: Duration::ZERO,
+            drain_time: Duration::from_millis(100),
         }
     }
 
@@ -132,14 +135,48 @@ impl Limits {
         Limits { max_body: bytes, ..self }
     }
 
+    /// Sets how many bytes of a response's body, chunk framing included, are taken in while the request's body is still
+    /// leaving, as from a server that echoes or reports progress. They are kept in memory, which grows as they arrive.
+    ///
+    /// With more to come the client stops reading, and goes on sending: most servers read on. One that first wants its
+    /// response read keeps the body from leaving. If then nothing moves for
+    /// [`Timeout::read`](crate::Timeout::read), or 60 seconds without it, the request fails with
+    /// [`Limit::EarlyResponse`](crate::Limit::EarlyResponse).
+    ///
+    /// ```
+    /// use hostpool::{Limits, Session};
+    ///
+    /// // For a server that echoes up to 64 MiB.
+    /// let session = Session::builder().limits(Limits::new().early_response(64 << 20)).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub const fn early_response(self, bytes: usize) -> Self {
+        Limits { early_response: bytes, ..self }
+    }
+
     /// How much of an unread body is taken off its connection when a response is dropped, so that the connection can be
     /// used again. With more to come the connection is closed.
     pub const fn drain_bytes(self, bytes: u64) -> Self {
         Limits { drain_bytes: bytes, ..self }
     }
 
-    /// How long dropping a response waits for the rest of its body. With the default, zero, what has arrived is taken,
-    /// and nothing is waited for.
+    /// Sets how long the client waits for the rest of a body that it throws away itself, so that the connection can be used
+    /// again: that of a redirect that is followed, of a challenge that is answered, of a response that is tried again.
+    /// The start of a body that an error keeps, as of
+    /// [`error_for_status`](crate::Response::error_for_status) or
+    /// [`ErrorKind::TooManyRedirects`](crate::ErrorKind::TooManyRedirects), is waited for as long. With zero what has
+    /// arrived is taken, and nothing is waited for.
+    ///
+    /// Dropping a response never waits, and [`release`](crate::Response::release) waits as reading does.
+    ///
+    /// ```
+    /// use hostpool::{Limits, Session};
+    /// use std::time::Duration;
+    ///
+    /// let limits = Limits::new().drain_time(Duration::from_secs(1));
+    /// let session = Session::builder().limits(limits).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub const fn drain_time(self, limit: Duration) -> Self {
         Limits { drain_time: limit, ..self }
     }

@@ -454,6 +454,13 @@ impl fmt::Debug for Observer {
     }
 }
 
+/// Logs that the peer closed the connection while the body of a request was leaving, after it had answered.
+#[cold]
+pub(crate) fn cut_short(method: &Method, url: &Url, status: StatusCode) {
+    let (url, status) = (Shown(url), status.as_u16());
+    note!(warn, "{method} {url}: the peer answered {status} and closed before the whole body was sent");
+}
+
 /// Idle connections are looked after by their next users, as they are without a reaper.
 pub(crate) fn no_reaper(error: &io::Error) {
     note!(warn, "no thread for the reaper of idle connections: {error}");

@@ -121,6 +121,13 @@ fn join(url: &Url, host: &[u8], location: &str) -> Result<Url, InvalidUrl> {
     if next.origin() == seen.origin() { next.at(url.shared_origin()) } else { Ok(next) }
 }
 
+impl Decision {
+    /// Returns whether the redirect is followed with the body of the request.
+    pub(crate) fn keeps_body(&self) -> bool {
+        matches!(self, Decision::Follow(plan) if !plan.to_get)
+    }
+}
+
 fn becomes_get(method: &Method, status: StatusCode, rewrite: Rewrite) -> bool {
     match status.as_u16() {
         303 => *method != Method::HEAD,

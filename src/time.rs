@@ -133,6 +133,9 @@ impl Timeout {
     }
 
     /// Bounds the gap between bytes that arrive. A `Session` has 60 seconds here, the pools nothing.
+    ///
+    /// While a request's body leaves after an early response, this bounds the time in which no byte moves in either
+    /// direction; there it is 60 seconds where nothing is set.
     #[doc(alias = "sock_read")]
     pub const fn read(self, limit: Duration) -> Self {
         Timeout { read: Some(limit), ..self }

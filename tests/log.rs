@@ -133,6 +133,7 @@ fn the_log() {
     let by = set_up();
     lines(&by);
     tolerated(&by);
+    bodies_that_break_off(&by);
     full_pools(&by);
     panics(&by);
     requests_of_its_own();
@@ -217,6 +218,21 @@ fn tolerated(by: &[&str]) {
         assert_eq!(hostpool::get(server.url("/path?token=secret")).send().unwrap().text().unwrap(), "");
         let line = "WARN the coded body of http://HOST/path ends without the end of its coding";
         assert_eq!(warnings(&server.addr.to_string()), [line]);
+    }
+}
+
+/// RW-01: a body that did not leave whole is told of, unless the server has refused it.
+fn bodies_that_break_off(by: &[&str]) {
+    let cut = "WARN POST http://HOST/a: the peer answered 200 and closed before the whole body was sent";
+    for (status, expected) in [("200 OK", vec![cut]), ("413 Content Too Large", vec![])] {
+        let response = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").into_bytes();
+        let server = Server::new(vec![vec![Step::Head, Step::Send(response), Step::Bytes(1)]]);
+        let host = server.addr.to_string();
+        let url = format!("http://user:word@{host}/a?token=secret");
+        let response = hostpool::post(url).data(vec![b'x'; 30_000_000]).send().unwrap();
+        assert!(!response.request_body_complete(), "RW-01 {status}");
+        let warnings: Vec<_> = take(by, &host).into_iter().filter(|line| line.starts_with("WARN")).collect();
+        assert_eq!(warnings, expected, "RW-01 {status}");
     }
 }
 

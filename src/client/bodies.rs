@@ -216,6 +216,9 @@ impl RequestBuilder {
     /// no word comes the body is sent after [`Timeout::expect`](crate::Timeout::expect). Without a body nothing is
     /// asked.
     ///
+    /// A server that answers 417 does not know the expectation: the request is sent once more without it, over another
+    /// connection, if the body can be sent from its start. This counts as no retry; a later 417 is the response.
+    ///
     /// ```no_run
     /// use hostpool::Session;
     ///

@@ -102,7 +102,7 @@ impl<'a> Download<'a> {
     fn fetch(&mut self, file: &mut Partial) -> Result<()> {
         let (mut response, mut answer) = self.ask()?;
         if answer == Answer::Other {
-            response.release();
+            response.throw_away();
             self.begin_anew(file)?;
             (response, answer) = self.ask()?;
         }
@@ -118,7 +118,7 @@ impl<'a> Download<'a> {
             Answer::Doubtful => {
                 // Without a validator no range is asked for.
                 self.source.validator = None;
-                response.release();
+                response.throw_away();
                 return Err(self.incomplete().with_source("the server may have sent a part of the file as the whole"));
             }
         };

@@ -41,6 +41,8 @@ pub(super) struct Extra {
     pub(super) replaced: bool,
     /// Those about a body are not: a redirect has taken it off.
     pub(super) bodiless: bool,
+    /// Nor is an `Expect: 100-continue`: a server has answered it with 417.
+    pub(super) unasked: bool,
 }
 
 /// What the client has to know of the fields it sent.
@@ -132,7 +134,7 @@ pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra:
     }
     // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses: then 100-continue must not
     // be expected (RFC 9110, section 10.1.1).
-    let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10;
+    let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10 && !extra.unasked;
     let kept = |field: &Header<'_>| may_expect || !is_expectation(field.name(), field.bytes());
     let own = request.headers.iter();
     let others = defaults(request, policy, extra).filter(|field| !request.headers.contains(field.name()));

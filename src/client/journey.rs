@@ -1,9 +1,8 @@
 //! The way of one call: requests that redirects and challenges make of it, one after another, under one deadline.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::credentials::Credentials;
 use super::encode::{self, Extra};
@@ -15,7 +14,7 @@ use super::send::{Answered, Hop, Subject};
 use super::tries::Later;
 use crate::body::Body;
 use crate::cookies::CookieRequest;
-use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result};
+use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result, Violation};
 use crate::h1::Head;
 use crate::headers::is_value_byte;
 use crate::observe::Redirecting;
@@ -29,9 +28,6 @@ const MAX_REDIRECTS: u32 = 10;
 
 /// How many are followed in any case: policies without a bound on retries mean no endless circle of redirects.
 const MOST_REDIRECTS: u32 = 50;
-
-/// What the rest of a redirect's body is worth waiting for: about what a new connection would take.
-const PATIENCE: Duration = Duration::from_millis(200);
 
 pub(super) fn send(
     engine: &Arc<Engine>,
@@ -106,6 +102,8 @@ pub(super) struct Journey<'a> {
     replaced: bool,
     /// A redirect has taken the body off.
     bodiless: bool,
+    /// A server has refused to say whether it wants the body (417): it is not asked again.
+    unasked: bool,
     /// What is left to try, once something was tried.
     pub(super) retries: Option<Box<Retry>>,
 }
@@ -136,6 +134,7 @@ impl<'a> Journey<'a> {
             crossed: false,
             replaced,
             bodiless: false,
+            unasked: false,
             retries: None,
         }
     }
@@ -158,7 +157,13 @@ impl<'a> Journey<'a> {
 
     #[inline]
     fn ask(&mut self, extra: &Extra) -> Result<Answered> {
-        let answered = Hop::new(self.engine, self.policy, self.request, self.deadline, extra)?.run()?;
+        // Only a body can be stopped by an early redirect.
+        let resends = if self.request.body.is_empty() { None } else { self.resends() };
+        let hop = Hop::new(self.engine, self.policy, self.request, self.deadline, extra, resends)?;
+        let answered = match hop.run() {
+            Ok(answered) => answered,
+            Err(error) => return Err(self.about_upgrade(error)),
+        };
         self.began = true;
         self.keep_cookies(&answered);
         Ok(answered)
@@ -243,8 +248,8 @@ impl<'a> Journey<'a> {
 
     /// Returns which of the client's fields this hop goes without, and nothing that it sends besides.
     fn taken_off(&self) -> Extra {
-        let Journey { crossed, replaced, bodiless, .. } = *self;
-        Extra { crossed, replaced, bodiless, ..Extra::default() }
+        let Journey { crossed, replaced, bodiless, unasked, .. } = *self;
+        Extra { crossed, replaced, bodiless, unasked, ..Extra::default() }
     }
 
     fn keep_cookies(&self, answered: &Answered) {
@@ -262,9 +267,12 @@ impl<'a> Journey<'a> {
             // A body that is gone cannot be sent with the answer to a challenge: the challenge is the answer.
             return if self.request.body.can_rewind() { Next::Again } else { Next::Done };
         }
-        let options = self.request.options();
-        let follows = options.and_then(|options| options.follow).unwrap_or(self.policy.redirects.follow);
-        match follows && redirect::is_redirect(head.status) {
+        // The server does not know the expectation, and nothing else is wrong (RFC 9110, section 10.1.1).
+        if head.status == StatusCode::EXPECTATION_FAILED && answered.expected() && self.request.body.can_rewind() {
+            self.unasked = true;
+            return Next::Again;
+        }
+        match self.follows() && redirect::is_redirect(head.status) {
             true => self.next_by_redirect(head),
             false => self.next_by_status(head),
         }
@@ -274,24 +282,59 @@ impl<'a> Journey<'a> {
         if self.retry().is_some_and(Retry::returns_redirects) {
             return Next::Done;
         }
-        let options = self.request.options();
-        let max = options.and_then(|options| options.max_redirects).or(self.policy.redirects.max);
-        let downgrade = options.and_then(|options| options.downgrade).unwrap_or(self.policy.redirects.rules.downgrade);
-        let off_socket =
-            options.and_then(|options| options.off_socket).unwrap_or(self.policy.redirects.rules.off_socket);
-        let same_origin = self.policy.redirects.rules.same_origin && !options.is_some_and(|options| options.any_host);
-        let rules = Rules { downgrade, same_origin, off_socket, ..self.policy.redirects.rules };
-        let most = max.unwrap_or(if self.policy.redirects.counted { MOST_REDIRECTS } else { MAX_REDIRECTS });
         let extra = self.taken_off();
         let host = encode::host(self.request, self.policy, &extra);
         let redirected = Redirected { method: &self.request.method, url: &self.request.url, host };
-        match redirect::decide(redirected, head.status, &head.headers, rules) {
+        match redirect::decide(redirected, head.status, &head.headers, self.rules()) {
             Decision::Stay => self.next_by_status(head),
             Decision::Leaves => Next::Refuse(ErrorKind::HostChanged),
             Decision::Refuse(why) => Next::Refuse(ErrorKind::InvalidRedirect(why)),
-            Decision::Follow(_) if self.history.len() >= most as usize => Next::Refuse(ErrorKind::TooManyRedirects),
+            Decision::Follow(_) if !self.may_follow_more() => Next::Refuse(ErrorKind::TooManyRedirects),
             Decision::Follow(plan) if self.policy.redirects.counted => self.count_redirect(head, plan),
             Decision::Follow(plan) => Next::Follow(plan, None),
+        }
+    }
+
+    /// Returns whether redirects of this request are followed.
+    fn follows(&self) -> bool {
+        let own = self.request.options().and_then(|options| options.follow);
+        own.unwrap_or(self.policy.redirects.follow)
+    }
+
+    /// Returns the rules for the redirects of this request.
+    fn rules(&self) -> Rules {
+        let options = self.request.options();
+        let downgrade = options.and_then(|options| options.downgrade).unwrap_or(self.policy.redirects.rules.downgrade);
+        let same_origin = self.policy.redirects.rules.same_origin && !options.is_some_and(|options| options.any_host);
+        let off_socket =
+            options.and_then(|options| options.off_socket).unwrap_or(self.policy.redirects.rules.off_socket);
+        Rules { downgrade, same_origin, off_socket, ..self.policy.redirects.rules }
+    }
+
+    /// Returns whether another redirect is within the limit on their number.
+    fn may_follow_more(&self) -> bool {
+        let own = self.request.options().and_then(|options| options.max_redirects);
+        let usual = if self.policy.redirects.counted { MOST_REDIRECTS } else { MAX_REDIRECTS };
+        self.history.len() < own.or(self.policy.redirects.max).unwrap_or(usual) as usize
+    }
+
+    /// Returns the rules by which the next redirect is followed; `None` if it is not followed, whatever it says.
+    fn resends(&self) -> Option<Rules> {
+        let counts =
+            |retry: &Retry| !retry.returns_redirects() && (!self.policy.redirects.counted || retry.may_redirect());
+        let follows = self.follows() && self.may_follow_more() && self.retry().is_none_or(counts);
+        follows.then(|| self.rules())
+    }
+
+    /// Tells a 101 that the request asked for, which this crate cannot follow yet, from one that breaks HTTP.
+    #[cold]
+    fn about_upgrade(&self, error: Error) -> Error {
+        let unexpected = ErrorKind::Protocol(Violation::UnexpectedUpgrade);
+        match *error.kind() == unexpected && self.sends("upgrade") {
+            true => {
+                error.with_kind(ErrorKind::Unsupported("upgrades: the server answered 101 to the request's Upgrade"))
+            }
+            false => error,
         }
     }
 
@@ -299,7 +342,7 @@ impl<'a> Journey<'a> {
     fn part(&self, answered: Answered) -> ResponseHead {
         let mut response = self.response(answered);
         let head = response.to_head(Vec::new());
-        response.release_within(PATIENCE);
+        response.throw_away();
         head
     }
 

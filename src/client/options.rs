@@ -34,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) no_body_until_close: bool,
     /// A body may end before its Content-Length.
     pub(crate) may_end_early: bool,
+    /// Whether the end of a TLS stream may be unclean.
+    pub(crate) unclean_close: Option<bool>,
     /// Whether a request that died with an idle connection is sent again.
     pub(crate) replay: Option<bool>,
     /// What is tried again.

@@ -32,6 +32,8 @@ pub(crate) struct Policy {
     pub(crate) strictness: Strictness,
     /// Coded bodies are handed out as they come.
     pub(crate) keep_coded: bool,
+    /// The end of a TLS stream without close_notify ends a body that nothing else delimits.
+    pub(crate) unclean_close: bool,
     pub(crate) cookies: Option<Arc<dyn CookieStore>>,
     pub(crate) auth: Option<Auth>,
     /// Where there is no `auth`.
@@ -114,6 +116,11 @@ impl Policy {
     /// Returns how strictly the response to this request is read.
     pub(super) fn strictness(&self, request: &Request) -> Strictness {
         request.options().and_then(|options| options.strictness).unwrap_or(self.strictness)
+    }
+
+    /// Returns whether the body of this request's response may end with a TLS stream that its peer did not end.
+    pub(super) fn allows_unclean_close(&self, request: &Request) -> bool {
+        request.options().and_then(|options| options.unclean_close).unwrap_or(self.unclean_close)
     }
 
     /// Returns whether the body of this request's response is decoded.

@@ -11,13 +11,14 @@ use super::policy::Policy;
 use super::replay::{self, Attempt, End};
 use super::request::Request;
 use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result, Violation};
-use crate::exchange::{Bounds, Buffers, Exchange, Received, Trace};
+use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
 use crate::h1::{Framing, Head};
 use crate::observe;
 use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
 use crate::pool::stats::CloseReason;
+use crate::redirect::{self, Redirected};
 use crate::response::{Parts, Response};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
@@ -32,6 +33,8 @@ pub(super) struct Hop<'a> {
     extra: &'a Extra,
     key: PoolKey,
     deadline: Deadline,
+    /// The rules by which a redirect is followed; `None` if none is, or there is no body to take along.
+    resends: Option<redirect::Rules>,
 }
 
 /// A response's head, and the connection that its body is to be read from.
@@ -56,12 +59,13 @@ impl<'a> Hop<'a> {
         request: &'a mut Request,
         deadline: Deadline,
         extra: &'a Extra,
+        resends: Option<redirect::Rules>,
     ) -> Result<Self> {
         encode::prepare(request, policy)?;
         // A pool of one host goes there, whatever the URL names.
         let home = policy.reach.home.as_ref().unwrap_or(request.url.shared_origin());
         let key = engine.key(home, &policy.reach);
-        Ok(Hop { engine, policy, request, extra, key, deadline })
+        Ok(Hop { engine, policy, request, extra, key, deadline, resends })
     }
 
     fn timeout(&self) -> &Timeout {
@@ -83,7 +87,7 @@ impl<'a> Hop<'a> {
                     let again = self.may_replay() && replay::decide(&self.attempt(&lease, sent, trace, end));
                     // An answer in hand is worth more than a body that turns out to go back nowhere.
                     if !again || self.restart().is_err() {
-                        self.tell(&lease, &received.head);
+                        self.tell(&lease, &received);
                         return Ok(Answered { received, sent, lease, buffers, deadline: self.deadline });
                     }
                     left = true;
@@ -109,11 +113,15 @@ impl<'a> Hop<'a> {
         }
     }
 
-    fn tell(&self, lease: &PoolLease, head: &Head) {
+    fn tell(&self, lease: &PoolLease, received: &Received) {
+        let Received { head, upload, .. } = received;
         let (id, Request { method, url, .. }) = (lease.conn().record.id(), &*self.request);
         self.engine.observer.answered(&observe::Answered { id, method, url, status: head.status });
         if let Some(dropped) = &head.dropped {
             observe::lines_dropped(url, dropped.lines, &dropped.names);
+        }
+        if *upload == Upload::Closed {
+            observe::cut_short(method, url, head.status);
         }
     }
 
@@ -137,7 +145,7 @@ impl<'a> Hop<'a> {
         if self.request.body.as_bytes().is_some() {
             return Ok(());
         }
-        if !self.request.expect {
+        if !self.request.expect || self.extra.unasked {
             self.request.body.prime()?;
         }
         match self.deadline.is_past() {
@@ -188,18 +196,36 @@ impl<'a> Hop<'a> {
 
     fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: Sent) -> Result<(Received, Trace), Failed> {
         let connection = lease.conn();
+        let unclean_close = self.policy.allows_unclean_close(self.request);
         let strictness = self.policy.strictness(self.request);
-        let Request { method, body, timeout, .. } = &mut *self.request;
-        let timeout = timeout.as_ref().unwrap_or(&self.policy.timeout);
-        let bounds = Bounds { deadline: self.deadline, timeout, cell: &connection.cell };
-        let limits = &self.policy.common.limits;
+        // Out of the request, which others are shown meanwhile.
+        let mut body = std::mem::take(&mut self.request.body);
+        let (request, policy, extra) = (&*self.request, self.policy, self.extra);
+        let bounds = Bounds { deadline: self.deadline, timeout: self.timeout(), cell: &connection.cell };
+        let limits = &policy.common.limits;
         let mut exchange = Exchange::new(&connection.wire, buffers, limits, strictness, bounds, lease.is_reused());
-        let result = exchange.run(method, body.outgoing(), sent.expects);
+        let resends = |head: &Head| {
+            let Some(rules) = self.resends else { return false };
+            let host = encode::host(request, policy, extra);
+            let redirected = Redirected { method: &request.method, url: &request.url, host };
+            redirect::decide(redirected, head.status, &head.headers, rules).keeps_body()
+        };
+        let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close };
+        let result = exchange.run(&request.method, body.outgoing(), &rules);
         let trace = exchange.trace();
-        match result {
-            Ok(received) => Ok((received, trace)),
-            Err(error) => Err(Failed { error, trace }),
-        }
+        let result = result.map(|received| (received, trace)).map_err(|error| {
+            let about = |head: Head| {
+                let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
+                ResponseHead::new(&head, method, url, false)
+            };
+            let error = match exchange.take_answer() {
+                None => error,
+                Some(head) => error.with_head(about(head)),
+            };
+            Failed { error, trace }
+        });
+        self.request.body = body;
+        result
     }
 }
 
@@ -216,23 +242,27 @@ pub(super) struct Subject {
     no_body_until_close: bool,
     /// A body may end before its Content-Length.
     may_end_early: bool,
+    /// The end of a TLS stream may be unclean.
+    unclean_close: bool,
 }
 
 impl Subject {
     /// Of a request that is no longer needed.
     pub(super) fn of(request: Request, policy: &Policy) -> Subject {
         let (read, no_body_until_close, may_end_early) = Subject::options(&request, policy);
+        let unclean_close = policy.allows_unclean_close(&request);
         let (max_body, decode, strictness) = (request.max_body, policy.decodes(&request), policy.strictness(&request));
         let (method, url) = (request.method, request.url.without_fragment());
-        Subject { method, url, read, max_body, strictness, decode, no_body_until_close, may_end_early }
+        Subject { method, url, read, max_body, strictness, decode, no_body_until_close, may_end_early, unclean_close }
     }
 
     /// Of one that goes on.
     pub(super) fn about(request: &Request, policy: &Policy) -> Subject {
         let (read, no_body_until_close, may_end_early) = Subject::options(request, policy);
+        let unclean_close = policy.allows_unclean_close(request);
         let (max_body, decode, strictness) = (request.max_body, policy.decodes(request), policy.strictness(request));
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
-        Subject { method, url, read, max_body, strictness, decode, no_body_until_close, may_end_early }
+        Subject { method, url, read, max_body, strictness, decode, no_body_until_close, may_end_early, unclean_close }
     }
 
     fn options(request: &Request, policy: &Policy) -> (Option<Duration>, bool, bool) {
@@ -248,6 +278,11 @@ impl Answered {
         &self.received.head
     }
 
+    /// Returns whether the request asked for a 100.
+    pub(super) fn expected(&self) -> bool {
+        self.sent.expects
+    }
+
     pub(super) fn response(
         self,
         policy: &Policy,
@@ -256,8 +291,18 @@ impl Answered {
         retries: Option<Box<Retry>>,
     ) -> Response {
         let Answered { received, sent, lease, buffers, deadline } = self;
-        let Received { head, framing, reusable, tolerated, .. } = received;
-        let Subject { method, url, read, max_body, strictness, decode, no_body_until_close, may_end_early } = subject;
+        let Received { head, framing, reusable, tolerated, upload, ending, .. } = received;
+        let Subject {
+            method,
+            url,
+            read,
+            max_body,
+            strictness,
+            decode,
+            no_body_until_close,
+            may_end_early,
+            unclean_close,
+        } = subject;
         let facts = head.facts;
         let common = Arc::clone(&policy.common);
         let unread = no_body_until_close && framing == Framing::UntilClose;
@@ -272,6 +317,9 @@ impl Answered {
             strictness,
             decode,
             may_end_early,
+            unclean_close,
+            ending,
+            request_body_complete: upload == Upload::Whole,
             method,
             url,
             history,

@@ -265,6 +265,24 @@ impl RequestBuilder {
         self.set(|options| options.strictness = Some(strictness))
     }
 
+    /// Accepts the end of a TLS stream without `close_notify` as the end of a body that only the end of the connection
+    /// delimits. Off by default: such a body fails with [`ErrorKind::IncompleteBody`](crate::ErrorKind::IncompleteBody),
+    /// because anybody on the way can cut a connection, and nothing else says where the body ends (RFC 8446,
+    /// section 6.1).
+    ///
+    /// Some servers close without it, whatever the RFC says. A body with a `Content-Length` or in chunks is not
+    /// affected: where its length or last chunk is missing it fails all the same. A reset connection is an error, too.
+    ///
+    /// ```no_run
+    /// let text = hostpool::get("https://old.example/").allow_unclean_close(true).send()?.text()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "close_notify")]
+    #[doc(alias = "suppress_ragged_eofs")]
+    pub fn allow_unclean_close(self, allow: bool) -> Self {
+        self.set(|options| options.unclean_close = Some(allow))
+    }
+
     /// Whether a status from 400 is an error, as [`error_for_status`](crate::Response::error_for_status) makes it.
     ///
     /// ```

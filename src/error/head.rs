@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::{Method, StatusCode, Version};
 
+use crate::h1::Head;
 use crate::headers::Headers;
 use crate::url::Url;
 
@@ -17,9 +18,24 @@ pub struct ResponseHead {
     pub(crate) url: Url,
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
+    pub(crate) request_body_complete: bool,
 }
 
 impl ResponseHead {
+    /// The head of a response to this request, without a body.
+    pub(crate) fn new(head: &Head, method: Method, url: Url, request_body_complete: bool) -> ResponseHead {
+        ResponseHead {
+            status: head.status,
+            version: head.version,
+            reason: head.reason().into(),
+            method,
+            url,
+            headers: head.headers.clone(),
+            body: Vec::new(),
+            request_body_complete,
+        }
+    }
+
     /// The status code.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -55,6 +71,21 @@ impl ResponseHead {
     /// The start of the body, where it was read: at most 64 KiB, decoded as reading the response would have.
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// Returns whether the whole request was sent: see
+    /// [`Response::request_body_complete`](crate::Response::request_body_complete).
+    ///
+    /// ```no_run
+    /// # let upload = std::fs::File::open("large.bin")?;
+    /// let response = hostpool::put("http://example.com/large").data(upload).send()?;
+    /// for passed in response.history() {
+    ///     println!("{} took the whole body: {}", passed.url(), passed.request_body_complete());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn request_body_complete(&self) -> bool {
+        self.request_body_complete
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::buffers::{Buffers, READ_AHEAD};
 use super::wire::Wire;
-use super::{io_error, is_end};
+use super::{io_error, is_end, is_unclean_close};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::h1::{Chunked, Framing, Limits, Trailers};
 use crate::headers::Headers;
@@ -33,6 +33,16 @@ impl<'a> Io<'a> {
     }
 }
 
+/// What sending has seen of the end of the connection, which reading cannot see again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Unknown,
+    /// The peer has ended its direction in good order, and all that it sent is in the buffers.
+    Seen,
+    /// It has reset the connection.
+    Cut,
+}
+
 /// Decides where a body ends. After an error it never answers an end.
 #[derive(Debug)]
 pub(crate) struct BodyReader {
@@ -47,6 +57,9 @@ pub(crate) struct BodyReader {
     /// The connection may end before the length that was announced, and did.
     may_end_early: bool,
     ended_early: bool,
+    /// A TLS stream that its peer did not end may end a body that nothing else delimits.
+    unclean_close: bool,
+    ending: Ending,
     trailers: Option<Box<Trailers>>,
 }
 
@@ -77,6 +90,8 @@ impl BodyReader {
             surplus: false,
             may_end_early: false,
             ended_early: false,
+            unclean_close: false,
+            ending: Ending::Unknown,
             trailers: None,
         }
     }
@@ -84,6 +99,16 @@ impl BodyReader {
     /// Takes the end of the connection for that of the body, also before its Content-Length.
     pub(crate) fn allow_early_end(&mut self) {
         self.may_end_early = true;
+    }
+
+    /// Takes the end of a TLS stream without close_notify for that of a body that nothing else delimits.
+    pub(crate) fn allow_unclean_close(&mut self) {
+        self.unclean_close = true;
+    }
+
+    /// Says what is known of the end of the connection.
+    pub(crate) fn know_ending(&mut self, ending: Ending) {
+        self.ending = ending;
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -251,16 +276,32 @@ impl BodyReader {
         if !io.buffers.is_empty() {
             return Ok(io.buffers.copy_to(buf));
         }
+        if self.ending == Ending::Seen {
+            self.state = State::Done;
+            return Ok(0);
+        }
         let wait = io.wait();
         match io.wire.recv(buf, &wait) {
             Ok(0) if wait.is_cancelled() => Err(self.broken(io::ErrorKind::ConnectionAborted.into(), io, &wait)),
+            // The end of a TLS stream is not the connection's: nobody on the way can make it up.
+            Ok(0) if self.ending == Ending::Cut && !io.wire.info().encrypted => {
+                Err(self.broken(io::ErrorKind::ConnectionReset.into(), io, &wait))
+            }
             Ok(0) => {
                 self.state = State::Done;
                 Ok(0)
             }
             Ok(len) => Ok(len),
+            Err(error) if self.accepts_as_end(&error) && !wait.is_cancelled() => {
+                self.state = State::Done;
+                Ok(0)
+            }
             Err(error) => Err(self.broken(error, io, &wait)),
         }
+    }
+
+    fn accepts_as_end(&self, error: &io::Error) -> bool {
+        self.unclean_close && self.ending != Ending::Cut && is_unclean_close(error)
     }
 
     /// At least one of the next `left` bytes.

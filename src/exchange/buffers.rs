@@ -59,6 +59,11 @@ impl Buffers {
     /// Receives once behind what is there, making room first: it grows with what has arrived, never by what was
     /// announced, and its users bound how much they leave in it.
     pub(crate) fn fill(&mut self, wire: &Wire, wait: &Wait<'_>) -> io::Result<usize> {
+        self.fill_at_most(usize::MAX, wire, wait)
+    }
+
+    /// Receives as `fill` does, but at most so many bytes, at least one.
+    pub(crate) fn fill_at_most(&mut self, most: usize, wire: &Wire, wait: &Wait<'_>) -> io::Result<usize> {
         if self.end == self.input.len() {
             if self.start > 0 {
                 self.input.copy_within(self.start..self.end, 0);
@@ -68,7 +73,8 @@ impl Buffers {
                 self.input.resize(self.input.len() * 2, 0);
             }
         }
-        let len = wire.recv(&mut self.input[self.end..], wait)?;
+        let room = self.input.len().min(self.end.saturating_add(most.max(1)));
+        let len = wire.recv(&mut self.input[self.end..room], wait)?;
         self.end += len;
         self.full = self.end == self.input.len();
         Ok(len)

@@ -3,13 +3,14 @@
 mod body;
 mod buffers;
 mod run;
+mod upload;
 mod wire;
 
 use buffers::FreeList;
 
-pub(crate) use body::{BodyReader, Io, ONE_CHUNK};
+pub(crate) use body::{BodyReader, Ending, Io, ONE_CHUNK};
 pub(crate) use buffers::Buffers;
-pub(crate) use run::{Exchange, Received, Trace};
+pub(crate) use run::{Exchange, Received, Rules, Trace, Upload};
 pub(crate) use wire::Wire;
 
 use std::io;
@@ -25,6 +26,9 @@ use crate::time::{Deadline, Timeout};
 /// How long a server's word is waited for where nothing is said. It answers at once if it knows what is asked of it; if
 /// not, it waits for the body.
 const EXPECT: Duration = Duration::from_secs(1);
+
+/// How long neither direction may move after an early response where there is no bound on reading.
+const STALL: Duration = Duration::from_secs(60);
 
 /// What the exchanges of a client share.
 #[derive(Debug, Default)]
@@ -77,6 +81,13 @@ impl<'a> Bounds<'a> {
         let deadline = self.deadline.or_within(self.timeout.write, Bound::Write);
         Wait { watch_input: true, ..Wait::new(deadline, self.cell) }
     }
+
+    /// A write after an early response: the first byte that moves in either direction ends the wait.
+    fn write_on(&self, watch_input: bool) -> Wait<'a> {
+        let deadline = self.deadline.or_within(self.timeout.write, Bound::Write);
+        let deadline = deadline.or_within(Some(self.timeout.read.unwrap_or(STALL)), Bound::Read);
+        Wait { watch_input, poll_first: true, ..Wait::new(deadline, self.cell) }
+    }
 }
 
 /// What a failed send or receive means.
@@ -98,4 +109,10 @@ fn io_error(error: io::Error, wire: &Wire, wait: &Wait<'_>, phase: Phase) -> Err
 fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+}
+
+/// Transports that could tell a cut from an end say so when the end may be a cut: TLS without close_notify (RFC 8446,
+/// section 6.1).
+fn is_unclean_close(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
 }

@@ -4,7 +4,9 @@ use std::io::{self, IoSlice};
 
 use http::{Method, StatusCode};
 
+use super::body::Ending;
 use super::buffers::Buffers;
+use super::upload::Early;
 use super::wire::Wire;
 use super::{Bounds, io_error, is_end};
 use crate::body::{Outgoing, PIECE};
@@ -16,15 +18,15 @@ use crate::time::Deadline;
 
 /// How much of a body may leave between two looks for an early answer. A peer that has answered and reads no more is
 /// noticed at once: there is no room then.
-const LOOK: usize = 8 * PIECE;
+pub(super) const LOOK: usize = 8 * PIECE;
 
 /// One request and its response's head.
 pub(crate) struct Exchange<'a> {
-    wire: &'a Wire,
-    buffers: &'a mut Buffers,
-    limits: &'a Limits,
-    strictness: Strictness,
-    bounds: Bounds<'a>,
+    pub(super) wire: &'a Wire,
+    pub(super) buffers: &'a mut Buffers,
+    pub(super) limits: &'a Limits,
+    pub(super) strictness: Strictness,
+    pub(super) bounds: Bounds<'a>,
     /// The connection has carried a request before.
     reused: bool,
     /// Nothing of the next head has come: a blank line before it is passed over.
@@ -41,7 +43,32 @@ pub(crate) struct Exchange<'a> {
     interim: (usize, usize),
     /// Bytes of the head that the transport took.
     head_sent: usize,
-    trace: Trace,
+    pub(super) trace: Trace,
+    /// Set once the final head has come while the request was leaving.
+    pub(super) early: Option<Early>,
+    /// The head of a response that an error is about.
+    pub(super) answer: Option<Head>,
+}
+
+/// What the caller of an exchange says about it.
+pub(crate) struct Rules<'r> {
+    /// There is a body, and the head asks for a 100 before it.
+    pub(crate) expects: bool,
+    /// Whether a response with this head is a redirect that is followed with the body.
+    pub(crate) resends: &'r dyn Fn(&Head) -> bool,
+    /// The end of a TLS stream without close_notify ends a body that nothing else delimits.
+    pub(crate) unclean_close: bool,
+}
+
+/// What became of a request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upload {
+    /// It was sent, or there is none.
+    Whole,
+    /// The response stopped it, or kept it from leaving.
+    Stopped,
+    /// The peer closed the connection while it was leaving.
+    Closed,
 }
 
 /// How far an exchange came, whatever became of it.
@@ -68,6 +95,8 @@ pub(crate) struct Received {
     pub(crate) tolerated: bool,
     /// This is all that came in answer to the whole request, or to one whose body was withheld.
     pub(crate) plain: bool,
+    pub(crate) upload: Upload,
+    pub(crate) ending: Ending,
 }
 
 impl<'a> Exchange<'a> {
@@ -95,6 +124,8 @@ impl<'a> Exchange<'a> {
             interim: (0, 0),
             head_sent: 0,
             trace: Trace::default(),
+            early: None,
+            answer: None,
         }
     }
 
@@ -102,21 +133,39 @@ impl<'a> Exchange<'a> {
         self.trace
     }
 
-    /// `expects` says that there is a body, and that the head asks for a 100 before it.
-    pub(crate) fn run(&mut self, method: &Method, mut body: Outgoing<'_>, expects: bool) -> Result<Received, Error> {
-        match self.send_request(&mut body, expects) {
+    /// The head of the response that an error of `run` is about, if one had arrived.
+    pub(crate) fn take_answer(&mut self) -> Option<Head> {
+        self.answer.take()
+    }
+
+    /// Sends the request and receives the head of its response; where that comes early, also what of its body comes
+    /// while the request leaves.
+    pub(crate) fn run(
+        &mut self,
+        method: &Method,
+        mut body: Outgoing<'_>,
+        rules: &Rules<'_>,
+    ) -> Result<Received, Error> {
+        match self.send_request(&mut body, rules.expects) {
             Ok(None) => {
                 self.bounds.begin_head();
                 let head = self.receive_final()?;
                 self.judge(method, head, true)
             }
-            Ok(Some(early)) => self.judge(method, early, false),
+            // In place of a 100 it keeps the body here, whatever it says.
+            Ok(Some(early)) if self.trace.withheld => self.judge(method, early, false),
+            Ok(Some(early)) => {
+                let early = self.judge(method, early, false)?;
+                self.send_on(early, &mut body, rules)
+            }
             // The peer may have refused the request and closed; its answer is worth more than our broken pipe.
             Err(error) if self.trace.accepted > 0 && *error.kind() == ErrorKind::Disconnected => {
                 self.bounds.begin_head();
-                let answer = self.receive_final().and_then(|head| self.judge(method, head, false));
-                // A peer that is no server has said so.
-                answer.map_err(|answer| if answer.kind().is_of_the_peer() { answer } else { error })
+                match self.receive_final().and_then(|head| self.judge(method, head, false)) {
+                    Ok(received) => self.answered_and_closed(received, error, rules),
+                    // A peer that is no server has said so.
+                    Err(answer) => Err(if answer.kind().is_of_the_peer() { answer } else { error }),
+                }
             }
             Err(error) => Err(error),
         }
@@ -137,14 +186,14 @@ impl<'a> Exchange<'a> {
         self.send(body)
     }
 
-    /// Sends what is left of the head, and this body behind it.
-    fn send(&mut self, body: &mut Outgoing<'_>) -> Result<Option<Head>, Error> {
+    /// Sends what is left of the head, and this body after it; or answers the final head that came first.
+    pub(super) fn send(&mut self, body: &mut Outgoing<'_>) -> Result<Option<Head>, Error> {
         // Bytes since the last look; a first one is not due before something has left.
         let mut unseen = 0;
         let mut look = false;
         loop {
             // A peer that refuses a request says so before its end.
-            if look && let Some(head) = self.early()? {
+            if look && let Some(head) = self.look()? {
                 return Ok(Some(head));
             }
             if !self.flush()? {
@@ -167,7 +216,7 @@ impl<'a> Exchange<'a> {
         if matches!(self.wire, Wire::Stream(_)) {
             return Ok(true);
         }
-        let wait = self.bounds.write();
+        let wait = self.write();
         self.wire.flush(&wait).map_err(|error| io_error(error, self.wire, &wait, Phase::Send))
     }
 
@@ -185,13 +234,29 @@ impl<'a> Exchange<'a> {
             (false, true) => &both[..1],
             (false, false) => &both[..],
         };
-        let wait = self.bounds.write();
+        let wait = self.write();
         let sent = self.wire.send(bufs, &wait).map_err(|error| io_error(error, self.wire, &wait, Phase::Send))?;
         let of_head = sent.min(head.len());
         self.head_sent += of_head;
         body.advance(sent - of_head);
         self.trace.accepted += sent;
         Ok(sent)
+    }
+
+    /// How long a write may take, and what ends it.
+    fn write(&self) -> Wait<'a> {
+        match &self.early {
+            None => self.bounds.write(),
+            Some(early) => self.bounds.write_on(early.takes_in()),
+        }
+    }
+
+    /// Looks for the final head, and once that is known takes in what follows it.
+    fn look(&mut self) -> Result<Option<Head>, Error> {
+        match self.early {
+            None => self.early(),
+            Some(_) => self.take_in().map(|()| None),
+        }
     }
 
     /// The final head, if it has arrived. Interim ones are passed over, and the request goes on: 100 and 103 are no
@@ -263,7 +328,9 @@ impl<'a> Exchange<'a> {
             head.dropped.get_or_insert_default().extend(&dropped);
         }
         let (tolerated, reusable) = (tolerated || (reusable && self.doubtful), reusable && !self.doubtful);
-        Ok(Received { head, framing, reusable: reusable && complete, tolerated: tolerated && complete, plain })
+        let upload = if complete { Upload::Whole } else { Upload::Stopped };
+        let (reusable, tolerated) = (reusable && complete, tolerated && complete);
+        Ok(Received { head, framing, reusable, tolerated, plain, upload, ending: Ending::Unknown })
     }
 
     fn receive_head(&mut self) -> Result<Head, Error> {

@@ -32,6 +32,16 @@ impl Wire {
         cell.register(Arc::downgrade(&interrupt));
         Wire::Dyn(foreign)
     }
+
+    /// Looks for input, as `probe` does. Only a plain socket keeps a reset to itself, so that the receive meets it: it
+    /// is never `Dead`.
+    pub(crate) fn arrived(&self) -> Probe {
+        match self {
+            Wire::Stream(stream) if stream.is_readable() => Probe::Readable,
+            Wire::Stream(_) => Probe::Quiet,
+            Wire::Dyn(foreign) => foreign.0.probe(),
+        }
+    }
 }
 
 impl Transport for Wire {

@@ -49,6 +49,11 @@ impl Stream {
     pub(crate) fn new(socket: Arc<Socket>, remote: Option<SocketAddr>) -> Stream {
         Stream { socket, remote }
     }
+
+    /// Returns whether a receive would not block, and takes nothing, not even an error.
+    pub(crate) fn is_readable(&self) -> bool {
+        wait::is_readable(&*self.socket)
+    }
 }
 
 impl Socket {

@@ -82,11 +82,14 @@ pub struct Wait<'a> {
     pub(crate) deadline: Deadline,
     pub(crate) abort: Option<&'a AbortCell>,
     pub(crate) watch_input: bool,
+    /// A `send` waits for room before each try and sends what fits, so that it never blocks inside the system while
+    /// input arrives.
+    pub(crate) poll_first: bool,
 }
 
 impl<'a> Wait<'a> {
     pub(crate) fn new(deadline: Deadline, abort: &'a AbortCell) -> Self {
-        Wait { deadline, abort: Some(abort), watch_input: false }
+        Wait { deadline, abort: Some(abort), watch_input: false, poll_first: false }
     }
 
     /// The point in time at which the operation fails with [`io::ErrorKind::TimedOut`]; `None` is never.

@@ -72,7 +72,7 @@ pub(crate) fn recv(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Re
 /// Sends from the front of `bufs`; 0 means that input arrived while there was no room, where `wait` asks for that.
 pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
     let socket = socket.as_fd();
-    if may_block(wait) {
+    if !wait.poll_first && may_block(wait) {
         match send_some(socket, bufs, SEND) {
             Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
@@ -166,6 +166,15 @@ pub(crate) fn has_ended(socket: impl AsFd) -> bool {
         Ok(found) if found > 0 && asked[0].revents().intersects(ended) => true,
         _ => probe(socket) == Probe::Dead,
     }
+}
+
+/// Returns whether a receive would not block: bytes, the end or an error is there. The error stays there, while a
+/// `probe` takes it.
+pub(crate) fn is_readable(socket: impl AsFd) -> bool {
+    let socket = socket.as_fd();
+    let mut asked = [PollFd::new(&socket, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(poll(&mut asked, Some(&now)), Ok(1..))
 }
 
 /// One call that neither blocks nor takes anything.

@@ -262,6 +262,18 @@ macro_rules! pool_setters {
             self
         }
 
+        /// Accepts the end of a TLS stream without `close_notify` as the end of a body that nothing else delimits. Off
+        /// by default: see [`RequestBuilder::allow_unclean_close`](crate::RequestBuilder::allow_unclean_close).
+        ///
+        /// ```
+        /// let pools = hostpool::PoolManager::builder().allow_unclean_close(true).build()?;
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        pub fn allow_unclean_close(mut self, allow: bool) -> Self {
+            self.policy.unclean_close = allow;
+            self
+        }
+
         /// What is tried again by requests that do not say it, three times unless said otherwise; a number is so many
         /// tries beyond the first.
         pub fn retries(mut self, retry: impl Into<crate::Retry>) -> Self {

@@ -140,8 +140,13 @@ impl Response {
         self.release_within(Duration::MAX);
     }
 
-    /// The same, but waits no longer than that for the rest.
-    pub(crate) fn release_within(&mut self, patience: Duration) {
+    /// Finishes with a response that the client itself throws away: the rest of its body is worth about what a new
+    /// connection would cost.
+    pub(crate) fn throw_away(&mut self) {
+        self.release_within(self.common.limits.drain_time);
+    }
+
+    fn release_within(&mut self, patience: Duration) {
         if self.connection.is_some() {
             self.drain(patience);
             self.abandon(CloseReason::BodyAbandoned);

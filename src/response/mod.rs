@@ -28,7 +28,7 @@ use http::{Method, StatusCode, Version};
 
 use crate::coding::Pump;
 use crate::error::{Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result};
-use crate::exchange::{BodyReader, Buffers, Common, Io};
+use crate::exchange::{BodyReader, Buffers, Common, Ending, Io};
 use crate::h1::{Framing, Head, TransferCoding};
 use crate::headers::Headers;
 use crate::net::transport::{Probe, Transport};
@@ -61,8 +61,7 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 ///
 /// The connection goes back to its pool by itself when the body has been read to its end, and before that is known to
 /// the caller. A response that is dropped earlier gives it back if the rest is there already and small
-/// ([`Limits::drain_bytes`](crate::Limits::drain_bytes)), and closes it otherwise; dropping does not block unless
-/// [`Limits::drain_time`](crate::Limits::drain_time) says so.
+/// ([`Limits::drain_bytes`](crate::Limits::drain_bytes)), and closes it otherwise; dropping does not wait for more.
 ///
 /// Content codings (gzip, deflate and, with their features, br and zstd) are undone as the body is read, whatever was
 /// asked for, unless [`decode_content`](crate::RequestBuilder::decode_content) says otherwise: up to five of them.
@@ -90,6 +89,7 @@ pub struct Response {
     url: Url,
     remote: Option<SocketAddr>,
     reused: bool,
+    request_body_complete: bool,
     reader: BodyReader,
     /// Gone once the body is done or has failed.
     connection: Option<Held>,
@@ -138,6 +138,11 @@ pub(crate) struct Parts {
     pub(crate) decode: bool,
     /// The body may end before its Content-Length.
     pub(crate) may_end_early: bool,
+    /// Its end may be that of a TLS stream which its peer did not end.
+    pub(crate) unclean_close: bool,
+    pub(crate) ending: Ending,
+    /// The whole request was sent.
+    pub(crate) request_body_complete: bool,
     pub(crate) read: Option<Duration>,
     pub(crate) deadline: Deadline,
 }
@@ -161,6 +166,9 @@ impl Response {
             strictness,
             decode,
             may_end_early,
+            unclean_close,
+            ending,
+            request_body_complete,
             read,
             deadline,
         } = parts;
@@ -171,6 +179,10 @@ impl Response {
         if may_end_early {
             reader.allow_early_end();
         }
+        if unclean_close {
+            reader.allow_unclean_close();
+        }
+        reader.know_ending(ending);
         let kept = None;
         let mut response = Response {
             head,
@@ -178,6 +190,7 @@ impl Response {
             url,
             remote,
             reused,
+            request_body_complete,
             reader,
             connection,
             kept,
@@ -355,6 +368,30 @@ impl Response {
     /// ```
     pub fn is_reused(&self) -> bool {
         self.reused
+    }
+
+    /// Returns whether the whole request was sent, its body included; true where it has no body.
+    ///
+    /// False says that the server answered before it had the body, and that the rest never left:
+    ///
+    /// - The status is from 400 on: the client stops, as the server has refused the request.
+    /// - It is a redirect that is followed with the body, which goes whole to the new place; so this concerns the
+    ///   responses in [`history`](Self::history).
+    /// - It came in place of the 100 that [`expect100`](crate::RequestBuilder::expect100) asks for.
+    /// - The server closed the connection, or reset it, after a complete response. With another status than these the
+    ///   client goes on with the body, and logs a warning when it cannot.
+    ///
+    /// "Sent" means that the system has taken the bytes; what a server makes of them its status says.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+    /// let response = hostpool::put(url).data("text").send()?;
+    /// assert!(response.request_body_complete());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn request_body_complete(&self) -> bool {
+        self.request_body_complete
     }
 
     /// The trailer fields of a chunked body that has been read to its end. They are no part of the headers
@@ -543,7 +580,7 @@ impl Read for Response {
 
 impl Drop for Response {
     fn drop(&mut self) {
-        self.drain(self.common.limits.drain_time);
+        self.drain(Duration::ZERO);
         self.abandon(CloseReason::BodyAbandoned);
         if let Some(pump) = self.pump.take() {
             self.common.pumps.put(pump);

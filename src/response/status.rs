@@ -1,23 +1,18 @@
 //! Statuses that are errors, and what such an error keeps of its response.
 
-use std::time::Duration;
-
-use super::Response;
+use super::{AT_ONCE, Response};
 use crate::error::{Bound, Error, ErrorKind, ResponseHead, Result};
 
 /// What an error keeps of a body: enough for what an API says is wrong.
 const KEPT: usize = 64 * 1024;
-
-/// How long that may take, if the timeouts allow more: the error is known already.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Response {
     /// This response, or an error if its status is from 400. One from 600 to 999 counts as a server error (RFC 9110,
     /// section 15).
     ///
     /// The error is [`ErrorKind::Status`]. Its [`head`](Error::head) has the status, the header fields and at most 64
-    /// KiB of the body, as far as it comes within five seconds and the request's own timeouts; that it does not come is
-    /// no error of its own. The connection is back in its pool or closed, and
+    /// KiB of the body, as far as it comes within [`Limits::drain_time`](crate::Limits::drain_time), 100 ms by default,
+    /// and the request's own timeouts; that it does not come is no error of its own. The connection is back in its pool or closed, and
     /// [`maybe_processed`](Error::maybe_processed) is true.
     ///
     /// ```
@@ -63,7 +58,10 @@ impl Response {
 
     /// Returns an error about this response, with its head and the start of its body. The connection is given up before.
     pub(crate) fn into_error(mut self, kind: ErrorKind) -> Error {
-        self.deadline = self.deadline.or_within(Some(PATIENCE), Bound::Total);
+        let patience = self.common.limits.drain_time;
+        // With no time to wait, what has arrived is taken.
+        self.deadline = self.deadline.or_within(Some(patience.max(AT_ONCE)), Bound::Total);
+        self.read = Some(self.read.map_or(patience, |read| read.min(patience)));
         let body = self.body_start();
         let error = match kind {
             ErrorKind::Status(_) => self.about_head(kind),
@@ -91,14 +89,7 @@ impl Response {
 
     /// What stays of this response without its body.
     pub(crate) fn to_head(&self, body: Vec<u8>) -> ResponseHead {
-        ResponseHead {
-            status: self.status(),
-            version: self.version(),
-            reason: self.reason().into(),
-            method: self.method.clone(),
-            url: self.url.clone(),
-            headers: self.headers().clone(),
-            body,
-        }
+        let head = ResponseHead::new(&self.head, self.method.clone(), self.url.clone(), self.request_body_complete);
+        ResponseHead { body, ..head }
     }
 }

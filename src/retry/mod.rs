@@ -481,6 +481,11 @@ impl Retry {
         [self.total, self.redirect].contains(&RetryCount::Off)
     }
 
+    /// Whether one more redirect is within the counts.
+    pub(crate) fn may_redirect(&self) -> bool {
+        self.total.is_left() && self.redirect.is_left()
+    }
+
     pub(crate) fn raises_redirects(&self) -> bool {
         self.raise_on_redirect
     }

@@ -314,6 +314,18 @@ impl SessionBuilder {
         self
     }
 
+    /// Accepts the end of a TLS stream without `close_notify` as the end of a body that nothing else delimits. Off by
+    /// default: see [`RequestBuilder::allow_unclean_close`](crate::RequestBuilder::allow_unclean_close).
+    ///
+    /// ```
+    /// let session = hostpool::Session::builder().allow_unclean_close(true).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn allow_unclean_close(mut self, allow: bool) -> Self {
+        self.policy.unclean_close = allow;
+        self
+    }
+
     /// What is tried again by requests that do not say it: nothing by default, but for what
     /// [`retry_stale`](Self::retry_stale) says. A number is so many tries beyond the first. Redirects are not
     /// counted: they have [`max_redirects`](Self::max_redirects).

@@ -55,6 +55,9 @@ struct State {
     sent: u64,
     /// Plaintext was taken in by a call that answered an error: nothing may follow it, and this is the answer.
     failed: Option<io::ErrorKind>,
+    /// A send met a reset and did not report it, because a part had left: systems report a reset once, and an orderly
+    /// end from then on.
+    reset: bool,
     ended: bool,
 }
 
@@ -84,6 +87,7 @@ impl TlsStream {
             sending: false,
             sent: 0,
             failed: None,
+            reset: false,
             ended: false,
         };
         let stream = TlsStream { wire, state: Mutex::new(state), turn: Condvar::new() };
@@ -121,6 +125,9 @@ impl TlsStream {
             if len == 0 {
                 // rustls turns the end without a close_notify into an error when it is read.
                 state.ended = true;
+                if state.reset {
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
                 state.tls.read_tls(&mut io::empty())?;
                 return Ok(());
             }
@@ -250,8 +257,9 @@ impl Transport for TlsStream {
         self.push(wait).map(|_| accepted).or_else(|error| {
             let mut state = self.state.lock();
             if state.sent > before {
-                // Part of it is on its way: that is "accepted". The rest waits for `flush`, which meets the error
+                // Part of it is on its way: that is "accepted". The rest waits for `flush`, which meets an error
                 // again.
+                state.reset |= error.kind() == io::ErrorKind::ConnectionReset;
                 return Ok(accepted);
             }
             state.failed = Some(error.kind());
@@ -403,7 +411,7 @@ impl State {
 /// A wait that has ended: whatever is there is taken, and nothing is waited for.
 fn without_blocking() -> Wait<'static> {
     let passed = Deadline::after(Instant::now(), Some(Duration::ZERO), Bound::Total);
-    Wait { deadline: passed, abort: None, watch_input: false }
+    Wait { deadline: passed, abort: None, watch_input: false, poll_first: false }
 }
 
 /// Looked at where records may arrive without end that have nothing for the caller in them: as long as there is input

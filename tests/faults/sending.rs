@@ -40,21 +40,27 @@ fn refused() -> Expected {
     Expected::Answers(413, "no".into(), false)
 }
 
-/// An early answer to an upload is the answer; the rest is not sent, and the connection is not used again.
+/// An early refusal of an upload is the answer; the rest is not sent, and the connection is not used again. After any
+/// other response the rest is sent (RW-01), and a peer that does not read on ends the request by its timeout.
 #[test]
 fn early_answers() {
     let early = |id, read, rest: &[Step]| {
         let script = [&[Step::Bytes(read), Step::Send(refusal())], rest].concat();
         upload(id, 8 * MIB, script, refused()).closed(CloseReason::NotReusable)
     };
-    let fine = vec![Step::Bytes(1000), Step::Send(ok("fine")), Step::Hold];
+    let fine = |rest: &[Step]| [&[Step::Head, Step::Send(ok("fine"))], rest].concat();
+    let limit = Duration::from_millis(250);
+    let stuck = Expected::Fails(ErrorKind::Timeout(Bound::Read), vec![Phase::Send]);
     run(vec![
         early("C30 closes", 200_000, &[Step::HalfClose, Step::UntilClosed]),
         early("C30 reads the rest", 200_000, &[Step::UntilClosed]),
         early("C31 reads on no more", 1000, &[Step::Hold]),
         early("C31 before the end of the head", 20, &[Step::Hold]),
-        upload("C31 200, keep-alive", 8 * MIB, fine, Expected::Answers(200, "fine".into(), false))
+        upload("C31 200, reads on", 8 * MIB, fine(&[Step::Body]), Expected::Answers(200, "fine".into(), false))
             .closed(CloseReason::NotReusable),
+        upload("C31 200, reads on no more", 32 * MIB, fine(&[Step::Hold]), stuck)
+            .timeout(Timeout::new().read(limit), limit)
+            .closed(CloseReason::Failed),
     ]);
 }
 

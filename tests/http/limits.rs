@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::time::Duration;
 
-use hostpool::{CloseReason, ConnectionPool, ErrorKind, Limit, Limits, Phase, PoolManager, Session};
+use hostpool::{CloseReason, ConnectionPool, ErrorKind, Limit, Limits, Phase, PoolManager, Session, Timeout};
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok, within_patience};
+use crate::support::{PATIENCE, Server, Step, answer, answers, ok, within_patience};
 
 /// The smallest setting under which this response is accepted.
 struct Row {
@@ -136,46 +136,58 @@ fn what_is_drained_of_a_response_that_is_dropped() {
     }
 }
 
-/// By default nothing is waited for: the rest is not there, and the connection is closed.
+/// RW-24: dropping a response waits for nothing, whatever a drain may take.
 #[test]
-fn how_long_a_drain_waits() {
-    let table = [(Duration::ZERO, 2), (PATIENCE, 1), (Duration::MAX, 1)];
-    for (time, connections) in table {
-        let late = vec![
-            Step::Request,
-            Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab".to_vec()),
-            Step::Hold,
-            Step::Send(b"cd".to_vec()),
-        ];
-        let server = Server::new(vec![[late, answers(ok("next"))].concat(), answers(ok("next"))]);
+fn a_drop_does_not_wait() {
+    for time in [Duration::ZERO, Duration::MAX] {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab".to_vec();
+        let server = Server::new(vec![vec![Step::Request, Step::Send(head), Step::Hold], answers(ok("next"))]);
         let limits = Limits::new().drain_time(time);
         let pool = ConnectionPool::builder(&server.url("")).limits(limits).build().unwrap();
         let response = pool.get("/").send().unwrap();
-        let dropping = std::thread::spawn(move || drop(response));
-        match time.is_zero() {
-            true => eventually("the close", || pool.stats().closed(CloseReason::BodyAbandoned) == 1),
-            // It is waiting by now; if it did not wait it would be done.
-            false => {
-                std::thread::sleep(Duration::from_millis(100));
-                server.gate.open();
-            }
-        }
-        dropping.join().unwrap();
-        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "next");
-        assert_eq!(server.seen.accepted(), connections, "{time:?}");
+        within_patience(move || drop(response));
+        assert_eq!(pool.stats().closed(CloseReason::BodyAbandoned), 1, "RW-24 {time:?}");
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "next", "RW-24 {time:?}");
     }
 }
 
-/// A peer that drips on is not waited for longer than was said.
+/// RW-24: a redirect that drips on is not waited for longer than was said, nor one of which nothing more is there.
 #[test]
 fn a_drain_ends_in_time() {
+    let head = b"HTTP/1.1 302 Found\r\nLocation: /\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n".to_vec();
     let drip = Step::Drip(vec![b'x'; 2000], Duration::from_millis(10));
-    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n".to_vec();
-    let server = Server::new(vec![vec![Step::Request, Step::Send(head), drip]]);
-    let limits = Limits::new().drain_time(Duration::from_millis(100));
-    let pool = ConnectionPool::builder(&server.url("")).limits(limits).build().unwrap();
-    let started = std::time::Instant::now();
-    drop(pool.get("/").send().unwrap());
-    assert!(started.elapsed() < PATIENCE / 4, "all of it takes longer");
-    assert_eq!(pool.stats().closed(CloseReason::BodyAbandoned), 1);
+    for (rest, time) in [(drip, Duration::from_millis(100)), (Step::Hold, Duration::ZERO)] {
+        let server = Server::new(vec![vec![Step::Request, Step::Send(head.clone()), rest], answers(ok("next"))]);
+        let limits = Limits::new().drain_time(time);
+        let pool = ConnectionPool::builder(&server.url("")).limits(limits).build().unwrap();
+        let request = pool.get("/").redirect(true);
+        let response = within_patience(move || request.send().unwrap());
+        assert_eq!(response.text().unwrap(), "next", "RW-24 {time:?}");
+        assert_eq!(pool.stats().closed(CloseReason::BodyAbandoned), 1, "RW-24 {time:?}");
+    }
+}
+
+/// RW-01: a server that wants its response read before it reads on. The systems on both sides keep a part of it.
+#[test]
+fn what_is_taken_in_of_an_early_response() {
+    let size = 32 << 20;
+    let response = ok(&"y".repeat(size));
+    let script = vec![Step::Head, Step::Send(response), Step::Body];
+    let send = |limits: Limits, timeout: Timeout| {
+        let server = Server::new(vec![script.clone()]);
+        let pool = ConnectionPool::builder(&server.url("")).limits(limits).timeout(timeout).build().unwrap();
+        let response = pool.post("/").data(vec![b'x'; size]).send()?;
+        assert!(response.request_body_complete());
+        response.bytes()
+    };
+    let short = Timeout::new().read(Duration::from_millis(500)).total(PATIENCE);
+    for limits in [Limits::new(), Limits::new().early_response(0), Limits::new().early_response(100_000)] {
+        let error = send(limits, short).unwrap_err();
+        let exceeded = ErrorKind::LimitExceeded(Limit::EarlyResponse);
+        assert_eq!((error.kind(), error.phase()), (&exceeded, Phase::Send), "RW-01 {limits:?}");
+    }
+    for bytes in [size, usize::MAX] {
+        let body = send(Limits::new().early_response(bytes), Timeout::from(PATIENCE)).unwrap();
+        assert!(body.len() == size && body.iter().all(|&byte| byte == b'y'), "RW-01 {bytes}");
+    }
 }

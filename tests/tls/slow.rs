@@ -104,7 +104,7 @@ fn an_answer_to_part_of_a_request() {
             return echo_path(peer);
         }
         peer.read_exact(&mut [0; 20])?;
-        peer.send(ok("early"))?;
+        peer.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\n\r\nearly")?;
         peer.until_closed()
     });
     let pool = pool(&server, &authority, Narrow { room: 20_000, each_tick: 0 });

@@ -34,12 +34,21 @@ pub(super) struct Delivery {
     pub(super) broken: bool,
     /// Nothing came behind the head.
     pub(super) head_only: bool,
+    /// All of the request came.
+    pub(super) complete: bool,
+    /// The connection was reset after the response, while the request was still coming.
+    pub(super) resets: bool,
 }
 
 impl Delivery {
     /// A response is due.
     pub(super) fn is_answer(&self) -> bool {
         matches!(self.verdict, Verdict::Answer { .. }) && !self.broken
+    }
+
+    /// The response ends before its end. If the request is still leaving by then, that may be an error of sending.
+    pub(super) fn may_be_cut(&self) -> bool {
+        matches!(self.verdict, Verdict::Answer { whole: false, .. }) && !self.complete
     }
 
     /// It may say that the server gave up on an idle connection before the request came.
@@ -95,7 +104,9 @@ impl Server {
             _ => Verdict::Refused,
         };
         let (number, reused) = (board.number, self.turn > 0);
-        board.deliveries.push(Delivery { number, reused, verdict, broken: false, head_only: true });
+        let resets = self.turn().is_some_and(|turn| turn.early && turn.end() == Some(End::Reset));
+        let (broken, head_only, complete) = (false, true, false);
+        board.deliveries.push(Delivery { number, reused, verdict, broken, head_only, complete, resets });
         drop(board);
         if self.turn().is_some_and(|turn| turn.early) {
             self.speak();
@@ -123,7 +134,10 @@ impl Server {
             last.head_only = head.is_none_or(|len| len == self.request.len());
         }
         let Some(request) = sent::read(&self.request) else { return };
-        let board = lock(&self.board);
+        let mut board = lock(&self.board);
+        if let Some(last) = board.deliveries.last_mut() {
+            last.complete = true;
+        }
         assert_eq!(request.len, self.request.len(), "bytes behind a request");
         assert!(board.whole, "a body that broke was taken for a whole one");
         assert_eq!(request.body.len(), board.body);
