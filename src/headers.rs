@@ -171,10 +171,7 @@ impl Headers {
 
     /// [`append`](Self::append) for a value that may hold bytes above 0x7F (`obs-text` of RFC 9110, section 5.5).
     pub fn append_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
-        check_name(name)?;
-        if let Some(offset) = value.iter().position(|&byte| !is_value_byte(byte)) {
-            return Err(InvalidHeader::new(name, Fault::ValueByte(offset)));
-        }
+        check(name, value)?;
         self.push(Header { name, value: trim(value), secret: false })
     }
 
@@ -205,6 +202,19 @@ impl Headers {
         Headers::new().append(name, value)?;
         self.remove(name);
         self.append(name, value)
+    }
+
+    /// Gives every field of that name this value. All fields keep their places, and whether they are marked as
+    /// sensitive. Fails as [`append_bytes`](Self::append_bytes) does; then nothing has changed.
+    pub(crate) fn replace(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
+        check(name, value)?;
+        let mut replaced = Headers::new();
+        for field in self.iter() {
+            let is_it = field.name.eq_ignore_ascii_case(name);
+            replaced.push(if is_it { Header { value: trim(value), ..field } } else { field })?;
+        }
+        *self = replaced;
+        Ok(())
     }
 
     /// Removes every field of that name and says how many there were.
@@ -403,6 +413,14 @@ impl std::error::Error for InvalidHeader {}
 fn caseless(a: &str, b: &str) -> Ordering {
     let [a, b] = [a, b].map(|name| name.bytes().map(|byte| byte.to_ascii_lowercase()));
     a.cmp(b)
+}
+
+fn check(name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
+    check_name(name)?;
+    match value.iter().position(|&byte| !is_value_byte(byte)) {
+        Some(offset) => Err(InvalidHeader::new(name, Fault::ValueByte(offset))),
+        None => Ok(()),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), InvalidHeader> {

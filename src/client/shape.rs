@@ -119,13 +119,7 @@ fn name_boundary(request: &mut Request) -> Result<()> {
     }
     let end = given.iter().rposition(|byte| !b"; \t".contains(byte)).map_or(0, |last| last + 1);
     let value = [&given[..end], &own.as_bytes()[FORM_TYPE.len()..]].concat();
-    let mut headers = Headers::new();
-    for field in request.headers.iter() {
-        let is_it = field.name().eq_ignore_ascii_case(CONTENT_TYPE);
-        headers.append_bytes(field.name(), if is_it { &value } else { field.bytes() })?;
-    }
-    request.headers = headers;
-    Ok(())
+    Ok(request.headers.replace(CONTENT_TYPE, &value)?)
 }
 
 #[cfg(test)]
@@ -257,6 +251,22 @@ mod tests {
         request.content_type = Some("multipart/form-data; boundary=\"my line\"".into());
         let shaped = shaped(request).unwrap();
         assert_eq!(shaped.headers.get("content-type"), Some("multipart/form-data; boundary=\"my line\""));
+    }
+
+    /// RW-34: a field that the caller has marked as sensitive stays so when the boundary is appended to another.
+    #[test]
+    fn boundaries_and_marked_fields() {
+        let mut token = http::HeaderValue::from_static("secret");
+        token.set_sensitive(true);
+        let mut fields = http::HeaderMap::new();
+        fields.insert("x-token", token);
+        fields.insert("content-type", http::HeaderValue::from_static("multipart/form-data"));
+        let mut request = request(Body::from("x"), &[]);
+        request.headers = (&fields).into();
+        request.content_type = Some("multipart/form-data; boundary=line".into());
+        let headers = shaped(request).unwrap().headers;
+        assert_eq!(headers.get("content-type"), Some("multipart/form-data; boundary=line"));
+        assert!(headers.is_marked("x-token") && !headers.is_marked("content-type"));
     }
 
     /// RQ-11: the charset is put on texts and forms once, whatever else they become.
