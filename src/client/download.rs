@@ -123,16 +123,24 @@ impl<'a> Download<'a> {
             }
         };
         self.source.length = self.source.length.or(part.and_then(|part| part.whole));
+        // A Content-Length has been held to already, and is that of the coded body where one is decoded.
+        let whole = self.source.length.filter(|_| response.content_length().is_none());
+        let end = part.map(|part| part.end).or(whole);
         let (before, done) = (self.done, &mut self.done);
-        response.copy_to_with(file, |now, _| *done = before + now)?;
-        match part {
+        let copied = response.copy_to_with(file, |now, _| *done = before + now);
+        if end.is_some_and(|end| self.done > end || copied.is_ok() && self.done < end) {
             // Its head and its body contradict each other: nothing of it is trusted.
-            Some(Part { end, .. }) if self.done != end => self.source = Source::default(),
-            // A server may give less than it was asked for (RFC 9110, section 15.3.7).
-            Some(Part { whole, .. }) if whole.or(self.source.length).is_some_and(|whole| self.done < whole) => {}
-            _ => return Ok(()),
+            self.source = Source::default();
+            return Err(copied.err().unwrap_or_else(|| self.incomplete()));
         }
-        Err(self.incomplete())
+        copied?;
+        match part {
+            // A server may give less than it was asked for (RFC 9110, section 15.3.7).
+            Some(Part { whole, .. }) if whole.or(self.source.length).is_some_and(|whole| self.done < whole) => {
+                Err(self.incomplete())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Asks for the rest where the version of the file is known, and for the whole otherwise.

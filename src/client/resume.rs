@@ -121,9 +121,11 @@ impl Source {
         let coded = headers.contains("content-encoding");
         let ranges = headers.get("accept-ranges").is_none_or(|unit| !unit.eq_ignore_ascii_case("none"));
         let validator = (ranges && !coded).then(|| strong_validator(headers)).flatten();
+        let part = content_range(headers).filter(|_| !coded);
         let length = match response.status() {
-            StatusCode::PARTIAL_CONTENT => content_range(headers).and_then(|part| part.whole),
-            _ => response.content_length(),
+            StatusCode::PARTIAL_CONTENT => part.and_then(|part| part.whole),
+            // What is taken for the whole ends where the range ends that it is sent with.
+            _ => response.content_length().or(part.map(|part| part.end)),
         };
         Source { url: Some(response.url().clone()), validator, length }
     }

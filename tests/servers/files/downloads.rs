@@ -84,6 +84,13 @@ fn rw_02_the_rest_or_the_whole() {
         ("a doubtful 200, and no retry left", vec![cut(TAG), cut_again(), slice("")], &["-", "5", "7"], {
             Err(ErrorKind::IncompleteBody { received: 7, expected: Some(10) })
         }),
+        ("a 200 with the range of the whole, and half of it", vec![half(), whole()], &["-", "-"], ten.clone()),
+        (
+            "a 206 that is longer than its range, and cut",
+            vec![cut(TAG), overlong(), sized("206 P", &ranged("9-9/10"), "9"), whole()],
+            &["-", "5", "-", "-"],
+            ten.clone(),
+        ),
         ("a slice that nobody asked for", vec![slice(&ranged("5-9/10"))], &["-", "-", "-"], lost(0)),
         (
             "a 204 for the rest",
@@ -117,6 +124,17 @@ fn rw_02_the_rest_or_the_whole() {
         }
     }
     assert_eq!(names(folder.path()), ["file"], "no part file is left");
+}
+
+/// Five bytes, under the range of ten.
+fn half() -> Vec<Step> {
+    let head = "HTTP/1.1 200 OK\r\nContent-Range: bytes 0-9/10\r\nTransfer-Encoding: chunked\r\n";
+    answer(format!("{head}\r\n{CHUNKED}"))
+}
+
+/// Four bytes under a range of three, and a length of more.
+fn overlong() -> Vec<Step> {
+    answer(format!("HTTP/1.1 206 P\r\nContent-Range: bytes 5-7/10\r\nContent-Length: 9\r\n{TAG}\r\n567X"))
 }
 
 /// Two more bytes of the rest.
