@@ -42,8 +42,8 @@ impl Error for FileError {
 /// Content on its way into a file.
 ///
 /// It goes to a part file in the same folder, which takes the target's name when it is [complete](Self::complete) and
-/// is removed otherwise, also in a panic. What is not a regular file (a device, a FIFO) is written into instead:
-/// replacing `/dev/null` by a file would harm the whole system.
+/// is removed otherwise, also in a panic. What is not a regular file (a device, a FIFO) and a file that somebody has
+/// open (`/dev/stdout`) is written into instead: replacing `/dev/null` by a file would harm the whole system.
 #[derive(Debug)]
 pub(crate) struct Partial {
     file: File,
@@ -71,15 +71,15 @@ impl Partial {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(about(error, target)),
         };
-        match &there {
+        let resolved = match &there {
             Some(there) if there.is_dir() => return Err(about(io::ErrorKind::IsADirectory.into(), target)),
-            Some(there) if !there.is_file() => {
-                let file = File::options().write(true).open(target).map_err(|error| about(error, target))?;
-                return Ok(Partial { file, draft: Draft(None), target: target.into() });
-            }
-            _ => {}
-        }
-        let target = follow_links(target).map_err(|error| about(error, target))?;
+            Some(there) if !there.is_file() => None,
+            _ => follow_links(target).map_err(|error| about(error, target))?,
+        };
+        let Some(target) = resolved else {
+            let file = open_as_it_is(target, there.as_ref()).map_err(|error| about(error, target))?;
+            return Ok(Partial { file, draft: Draft(None), target: target.into() });
+        };
         let Some(name) = target.file_name().filter(|_| !ends_as_a_folder(&target)) else {
             let error = io::Error::new(io::ErrorKind::NotADirectory, "the path is that of a folder");
             return Err(about(error, &target));
@@ -99,9 +99,12 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Takes back what was written. Fails for what is not a regular file.
+    /// Takes back what was written. Fails where that is not in a part file.
     pub(crate) fn begin_anew(&mut self) -> io::Result<()> {
-        let begun = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        let begun = match self.draft.0 {
+            Some(_) => self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0))),
+            None => Err(io::Error::new(io::ErrorKind::Unsupported, "what was written here cannot be taken back")),
+        };
         begun.map(drop).map_err(|error| about(error, &self.target))
     }
 
@@ -146,20 +149,73 @@ impl Drop for Draft {
     }
 }
 
-/// Returns what the link at `path` leads to, which need not exist; `path` itself if it is not a link.
-fn follow_links(path: &Path) -> io::Result<PathBuf> {
+/// Opens what is not to be replaced. What a file has already stays: the shell may have opened it to append to it.
+fn open_as_it_is(path: &Path, there: Option<&Metadata>) -> io::Result<File> {
+    let file = File::options().append(true).open(path)?;
+    // Nothing has been written yet. In a shared folder another user may have put a link there meanwhile.
+    match there.is_some_and(|there| !there.is_file()) && file.metadata()?.is_file() {
+        true => Err(io::Error::other("the path leads to another file than before")),
+        false => Ok(file),
+    }
+}
+
+/// Returns what the link at `path` leads to, which need not exist; `path` itself if it is not a link. `None` if it is
+/// an open file.
+fn follow_links(path: &Path) -> io::Result<Option<PathBuf>> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_symlink() => {
+                let folder = match path.parent() {
+                    Some(folder) if !folder.as_os_str().is_empty() => folder,
+                    _ => Path::new("."),
+                };
+                if is_of_proc(folder) {
+                    return Ok(None);
+                }
+                check_link(&metadata, folder)?;
                 let link = fs::read_link(&path)?;
                 path = path.parent().unwrap_or(Path::new("")).join(link);
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => return Ok(path),
+            _ => return Ok(Some(path)),
         }
     }
     Err(io::Error::other("too many links lead to the file"))
+}
+
+/// Returns whether links in this folder stand for open files, as `/dev/stdout` does in the end. Such a file may have
+/// another name by now, or none.
+#[cfg(target_os = "linux")]
+fn is_of_proc(folder: &Path) -> bool {
+    rustix::fs::statfs(folder).is_ok_and(|system| system.f_type == rustix::fs::PROC_SUPER_MAGIC)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_of_proc(_: &Path) -> bool {
+    false
+}
+
+/// Refuses another user's link in a folder where everybody may make links (`/tmp`), by the rule that Linux has by
+/// default (proc_sys_fs(5), `protected_symlinks`). The system's own check is not enough: the link may have been put
+/// there after it.
+#[cfg(unix)]
+fn check_link(link: &Metadata, folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+
+    /// Sticky, and writable for all.
+    const SHARED: u32 = 0o1002;
+    let folder = fs::metadata(folder)?;
+    let is_trusted = [rustix::process::geteuid().as_raw(), folder.uid()].contains(&link.uid());
+    match folder.mode() & SHARED == SHARED && !is_trusted {
+        true => Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user's link in a folder of all users")),
+        false => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_link(_: &Metadata, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// `file_name` and `with_file_name` pass over separators at the end.
@@ -224,13 +280,20 @@ fn adopt(file: &File, there: &Metadata, mode: Option<u32>, target: &Path) -> io:
     let _ = set_access_list(file, &[]);
     let mut mode = mode.unwrap_or(there.mode()) & 0o777;
     if !in_group || list.is_some() {
-        // The bits of the group are for another group, or for the users of a list: it gets what everybody has.
-        mode &= 0o707 | (mode & 0o007) << 3;
+        mode = for_any_group(mode);
     }
     match file.metadata()?.mode() & 0o777 == mode {
         true => Ok(()),
         false => file.set_permissions(fs::Permissions::from_mode(mode)),
     }
+}
+
+/// Returns a mode for a file whose group is another one than before, or which has lost its list of users. The users who
+/// were in the group may be among all others now, and the other way round: both get what both had.
+#[cfg(unix)]
+fn for_any_group(mode: u32) -> u32 {
+    let both = mode & (mode >> 3) & 0o007;
+    mode & 0o700 | both << 3 | both
 }
 
 #[cfg(not(unix))]
@@ -310,6 +373,17 @@ mod tests {
         }
         let private = open_new(&folder.path().join("private"), None, Some(0o600)).unwrap();
         assert_eq!(private.metadata().unwrap().mode() & 0o077, 0);
+    }
+
+    /// RW-07: nobody is let in by losing the group that was kept out.
+    #[test]
+    #[cfg(unix)]
+    fn modes_without_the_group() {
+        for (before, after) in
+            [(0o640, 0o600), (0o644, 0o644), (0o664, 0o644), (0o666, 0o666), (0o604, 0o600), (0o754, 0o744)]
+        {
+            assert_eq!(for_any_group(before), after, "{before:o}");
+        }
     }
 
     /// RW-07: an access control list goes over, and one that the folder gives does not make the file any wider.

@@ -245,6 +245,59 @@ mod unix {
         assert_eq!(names(folder.path()), ["fifo"]);
     }
 
+    /// `/dev/stdout` leads to a file that is open, which the shell made: its name tells nothing of it.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn open_files_are_written_into() {
+        use std::io::Write;
+        use std::os::fd::AsRawFd;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        for removed in [false, true] {
+            let mut file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+            file.write_all(b"before ").unwrap();
+            let link = folder.path().join("link");
+            symlink(format!("/proc/self/fd/{}", file.as_raw_fd()), &link).unwrap();
+            if removed {
+                fs::remove_file(&path).unwrap();
+            }
+            let server = Server::new(vec![answers(ok("after"))]);
+            fetch(&server).save_to(&link).unwrap();
+            std::io::Seek::rewind(&mut file).unwrap();
+            assert_eq!(std::io::read_to_string(&file).unwrap(), "before after", "removed: {removed}");
+            fs::remove_file(&link).unwrap();
+            assert_eq!(names(folder.path()).len(), usize::from(!removed));
+        }
+    }
+
+    /// In a folder where everybody may write, a link of another user is not followed: it may have been put there after
+    /// the file was looked at.
+    #[test]
+    fn links_of_others_in_shared_folders() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (shared, target) = (folder.path().join("shared"), folder.path().join("target"));
+        fs::create_dir(&shared).unwrap();
+        let link = shared.join("link");
+        symlink("../target", &link).unwrap();
+        let server = Server::new(vec![answers(ok("after"))]);
+        for (mode, owner, is_followed) in
+            [(0o1777, 0, true), (0o1777, 12_345, false), (0o755, 12_345, true), (0o1775, 12_345, true)]
+        {
+            fs::set_permissions(&shared, Permissions::from_mode(mode)).unwrap();
+            std::os::unix::fs::lchown(&link, Some(owner), None).unwrap();
+            fs::write(&target, "before").unwrap();
+            let result = fetch(&server).save_to(&link);
+            let row = format!("{mode:o}, {owner}: {result:?}");
+            assert_eq!(result.is_ok(), is_followed, "{row}");
+            assert_eq!(fs::read_to_string(&target).unwrap(), if is_followed { "after" } else { "before" }, "{row}");
+            assert_eq!(names(&shared), ["link"], "{row}");
+        }
+    }
+
     /// Another name of the file keeps what it had.
     #[test]
     fn hard_links_keep_the_old_content() {
