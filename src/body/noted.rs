@@ -86,10 +86,24 @@ impl Noted {
     }
 
     fn open(&self) -> io::Result<File> {
-        let file = File::open(&self.file.path)?;
+        let file = open_at_once(&self.file.path)?;
         self.file.identity.check(&file.metadata()?)?;
         Ok(file)
     }
+}
+
+/// Opens a file without a wait. A FIFO that has taken the place of the file would otherwise be waited for past every
+/// deadline, until somebody writes into it.
+#[cfg(unix)]
+fn open_at_once(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    File::options().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_at_once(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 impl Read for Noted {

@@ -8,7 +8,7 @@ use hostpool::multipart::{Form, Part};
 use hostpool::{ErrorKind, Method, Phase, Session};
 
 use super::{each_client, last};
-use crate::support::{PATIENCE, Server, Step, answer, answers, ok};
+use crate::support::{PATIENCE, Server, Step, answer, answers, ok, within_patience};
 
 fn contains(bytes: &[u8], text: &[u8]) -> bool {
     bytes.windows(text.len()).any(|window| window == text)
@@ -220,6 +220,34 @@ fn rw_62_files_that_change_while_they_are_sent() {
         assert!(error.to_string().contains("59.bin"), "{row}: {error}");
         assert!(server.seen.requests().is_empty(), "{row}");
     }
+}
+
+/// RW-62: a FIFO in the place of a file would be waited for past every deadline.
+#[test]
+#[cfg(unix)]
+fn rw_62_a_fifo_in_the_place_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, "content").unwrap();
+    let fifo = path.clone();
+    let before = std::iter::once_with(move || {
+        fs::remove_file(&fifo).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        b"before".as_slice()
+    });
+    struct Pieces<I>(I);
+    impl<I: Iterator<Item = &'static [u8]>> std::io::Read for Pieces<I> {
+        fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+            let piece = self.0.next().unwrap_or_default();
+            buf[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+    let form = Form::new().part("reader", Part::reader(Pieces(before))).file("f", &path).unwrap();
+    let server = Server::new(vec![vec![Step::Request]]);
+    let url = server.url("/");
+    let error = within_patience(move || Session::new().post(url).multipart(form).send().unwrap_err());
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::BodyRead, Phase::Send), "{error}");
 }
 
 /// What fails when the form is built, with its path; and what only looks like a file without a length.
