@@ -472,9 +472,17 @@ pub(crate) fn unfinished_coding(url: &Url) {
 }
 
 /// Cookies of these names are left out of a request, whose Cookie field would be longer than the jar allows.
+///
+/// Servers choose the names: 180 of 4096 bytes would make a line of a megabyte for each request.
 pub(crate) fn left_out_cookies(url: &Url, names: &[Vec<u8>]) {
-    let names: Vec<String> = names.iter().map(|name| name.escape_ascii().to_string()).collect();
-    note!(warn, "cookies left out of a request to {}, which are too many: {}", Shown(url), names.join(", "));
+    const MOST: usize = 16;
+    const LONGEST: usize = 64;
+    let shown = names.iter().take(MOST).map(|name| name.get(..LONGEST).unwrap_or(name).escape_ascii().to_string());
+    let mut shown = shown.collect::<Vec<_>>().join(", ");
+    if let more @ 1.. = names.len().saturating_sub(MOST) {
+        shown.push_str(&format!(" and {more} more"));
+    }
+    note!(warn, "cookies left out of a request to {}, which are too many: {shown}", Shown(url));
 }
 
 /// A word of a netrc file is passed over. It is not shown: it may be a part of a password.

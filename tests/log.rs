@@ -202,6 +202,14 @@ fn tolerated(by: &[&str]) {
         |host: &str| -> Vec<String> { take(by, host).into_iter().filter(|line| line.starts_with("WARN")).collect() };
     assert_eq!(warnings(&host), ["WARN cookies left out of a request to http://HOST/path, which are too many: a"]);
 
+    // A server chooses how many names there are, and how long they are.
+    let jar = CookieJar::builder().max_header_bytes(0).build();
+    (10..40).for_each(|number| jar.set(&url, &format!("{number}{}=secret", "n".repeat(4000))).unwrap());
+    let session = Session::builder().cookie_jar(jar).build().unwrap();
+    session.get(url.as_str()).send().unwrap().text().unwrap();
+    let lines = warnings(&host);
+    assert!(lines.len() == 1 && lines[0].len() < 4096 && lines[0].ends_with(" and 14 more"), "{lines:?}");
+
     // RW-26: where, and not which word: it may be a part of a password.
     let netrc = hostpool::Netrc::parse("machine h login u\npassword my secret\n").unwrap();
     assert_eq!(netrc.lookup("h", None).unwrap().password(), "my");
