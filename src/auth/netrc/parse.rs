@@ -46,7 +46,7 @@ pub(super) fn entries(text: &str) -> Result<(Vec<Entry>, Vec<usize>), Wrong> {
             ("account", Some(_)) => drop(words.value()?),
             (_, Some(_)) => {
                 unknown.push(words.line);
-                words.skip_unknown();
+                words.skip_unknown()?;
             }
             (_, None) => return Err(words.wrong("a word outside of an entry")),
         }
@@ -117,14 +117,14 @@ impl Words<'_> {
 
     /// Skips the value of a word that is not known (`port 21`). A keyword and a word in the next line are not taken for
     /// that value, because the unknown word may be a part of a password without quotes.
-    fn skip_unknown(&mut self) {
+    fn skip_unknown(&mut self) -> Result<(), Wrong> {
         let rest = self.rest.trim_start_matches([' ', '\t']);
         let is_alone = rest.is_empty() || rest.starts_with(['\r', '\n', '#']);
         let word = rest.split(is_space).next().unwrap_or_default();
         if !is_alone && !KEYWORDS.iter().any(|keyword| word.eq_ignore_ascii_case(keyword)) {
-            // Quotes that are not closed end the text, as they do elsewhere.
-            let _ = self.next();
+            self.next()?;
         }
+        Ok(())
     }
 
     fn skip_space(&mut self) {
@@ -229,6 +229,7 @@ mod tests {
     fn what_makes_no_sense() {
         let table = [
             ("login u", "line 1: a word outside of an entry"),
+            ("machine a login u port \"21\nmachine b login v", "line 1: quotes that are not closed"),
             ("\n\nhello", "line 3: a word outside of an entry"),
             ("macdef m\n\nlogin u", "line 3: a word outside of an entry"),
             ("machine", "line 1: the end, where a value was to come"),
