@@ -8,7 +8,7 @@ use hostpool::multipart::{Form, Part};
 use hostpool::{ErrorKind, Method, Phase, Session};
 
 use super::{each_client, last};
-use crate::support::{PATIENCE, Server, Step, answer, answers, ok, within_patience};
+use crate::support::{PATIENCE, Server, Step, answer, answers, ok};
 
 fn contains(bytes: &[u8], text: &[u8]) -> bool {
     bytes.windows(text.len()).any(|window| window == text)
@@ -246,7 +246,7 @@ fn rw_62_a_fifo_in_the_place_of_a_file() {
     let form = Form::new().part("reader", Part::reader(Pieces(before))).file("f", &path).unwrap();
     let server = Server::new(vec![vec![Step::Request]]);
     let url = server.url("/");
-    let error = within_patience(move || Session::new().post(url).multipart(form).send().unwrap_err());
+    let error = crate::support::within_patience(move || Session::new().post(url).multipart(form).send().unwrap_err());
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::BodyRead, Phase::Send), "{error}");
 }
 
