@@ -84,12 +84,15 @@ impl Partial {
             let error = io::Error::new(io::ErrorKind::NotADirectory, "the path is that of a folder");
             return Err(about(error, &target));
         };
+        if let Some(there) = &there {
+            check_owner(there, folder_of(&target)).map_err(|error| about(error, &target))?;
+        }
         let (file, path) = loop {
             let path = target.with_file_name(part_name(name));
             match open_new(&path, there.as_ref(), mode) {
                 Ok(file) => break (file, path),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(about(error, target.parent().unwrap_or(Path::new("")))),
+                Err(error) => return Err(about(error, folder_of(&target))),
             }
         };
         let partial = Partial { file, draft: Draft(Some(path)), target };
@@ -166,14 +169,11 @@ fn follow_links(path: &Path) -> io::Result<Option<PathBuf>> {
     for _ in 0..MOST_LINKS {
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_symlink() => {
-                let folder = match path.parent() {
-                    Some(folder) if !folder.as_os_str().is_empty() => folder,
-                    _ => Path::new("."),
-                };
+                let folder = folder_of(&path);
                 if is_of_proc(folder) {
                     return Ok(None);
                 }
-                check_link(&metadata, folder)?;
+                check_owner(&metadata, folder)?;
                 let link = fs::read_link(&path)?;
                 path = path.parent().unwrap_or(Path::new("")).join(link);
             }
@@ -196,26 +196,33 @@ fn is_of_proc(_: &Path) -> bool {
     false
 }
 
-/// Refuses another user's link in a folder where everybody may make links (`/tmp`), by the rule that Linux has by
-/// default (proc_sys_fs(5), `protected_symlinks`). The system's own check is not enough: the link may have been put
-/// there after it.
+/// Refuses another user's link or file in a folder where everybody may make them (`/tmp`), by the rules that Linux has
+/// for links and most of its distributions for files (proc_sys_fs(5), `protected_symlinks` and `protected_regular`).
+///
+/// A link could lead to any file, and may have been put there after the system's own check. A file would be given to
+/// its owner again, who could change what has been downloaded.
 #[cfg(unix)]
-fn check_link(link: &Metadata, folder: &Path) -> io::Result<()> {
+fn check_owner(there: &Metadata, folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
 
     /// Sticky, and writable for all.
     const SHARED: u32 = 0o1002;
     let folder = fs::metadata(folder)?;
-    let is_trusted = [rustix::process::geteuid().as_raw(), folder.uid()].contains(&link.uid());
+    let is_trusted = [rustix::process::geteuid().as_raw(), folder.uid()].contains(&there.uid());
     match folder.mode() & SHARED == SHARED && !is_trusted {
-        true => Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user's link in a folder of all users")),
+        true => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is another user's, in a folder of all users")),
         false => Ok(()),
     }
 }
 
 #[cfg(not(unix))]
-fn check_link(_: &Metadata, _: &Path) -> io::Result<()> {
+fn check_owner(_: &Metadata, _: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Returns the folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// `file_name` and `with_file_name` pass over separators at the end.

@@ -124,7 +124,7 @@ impl Response {
     ///   where the system permits it; on Linux its access control list, too. At no moment may anybody read more than
     ///   before. Other extended attributes do not go over. Other hard links keep the old content.
     /// - If `path` is a symbolic link, the file that it leads to is replaced, and the link stays.
-    /// - In a folder where everybody may make links, such as `/tmp`, a link of another user is refused.
+    /// - In a folder where everybody may make files, such as `/tmp`, a file or a link of another user is refused.
     /// - A device or a FIFO, such as `/dev/null`, is written into and not replaced. A FIFO is waited for until somebody
     ///   reads from it, past every timeout.
     /// - A file that `/dev/stdout` or another link to an open file leads to is written into, after what it has already.

@@ -298,6 +298,27 @@ mod unix {
         }
     }
 
+    /// Nor is a file of another user replaced there: it would be his afterwards, with what has been downloaded.
+    #[test]
+    fn files_of_others_in_shared_folders() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let server = Server::new(vec![answers(ok("after"))]);
+        for (folder_mode, owner, is_replaced) in [(0o1777, 0, true), (0o1777, 12_345, false), (0o755, 12_345, true)] {
+            fs::set_permissions(folder.path(), Permissions::from_mode(folder_mode)).unwrap();
+            write(&path, 0o644);
+            chown(&path, Some(owner), None).unwrap();
+            let result = fetch(&server).save_to(&path);
+            let row = format!("{folder_mode:o}, {owner}: {result:?}");
+            assert_eq!(result.is_ok(), is_replaced, "{row}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), if is_replaced { "after" } else { "before" }, "{row}");
+            assert_eq!((fs::metadata(&path).unwrap().uid(), names(folder.path()).len()), (owner, 1), "{row}");
+        }
+    }
+
     /// Another name of the file keeps what it had.
     #[test]
     fn hard_links_keep_the_old_content() {
