@@ -98,7 +98,16 @@ impl Noted {
 fn open_at_once(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
 
-    File::options().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(path)
+    use rustix::fs::OFlags;
+
+    let file = match File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path) {
+        // A file server such as Samba has a lease on a regular file, which the system now asks it to give up.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return File::open(path),
+        opened => opened?,
+    };
+    // Only the opening must not wait: some file systems in user space heed the flag in reads as well.
+    rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
+    Ok(file)
 }
 
 #[cfg(not(unix))]
