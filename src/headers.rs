@@ -112,29 +112,31 @@ impl fmt::Debug for Header<'_> {
     }
 }
 
-/// Returns a value whose URLs have `***` in place of queries and fragments, if the field is one that holds URLs: a
-/// signed URL is as good as a password.
+/// Returns a value whose URLs have `***` in place of queries and fragments: a signed URL is as good as a password.
+///
+/// Everything after the first `?` or `#` is hidden, because servers put blanks and quotes into URLs. Only in Link does a
+/// byte end the URL that cannot be part of it.
 fn without_queries<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
-    let of_urls = ["location", "content-location", "referer", "link", "refresh"];
-    if !of_urls.iter().any(|known| name.eq_ignore_ascii_case(known)) {
-        return Cow::Borrowed(value);
-    }
-    let mut shown = Vec::with_capacity(value.len());
+    let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
+    // These hold references, which may be relative. In other fields two slashes show that there is a URL.
+    let of_references = ["location", "content-location", "referer", "link", "refresh"];
+    let start = match of_references.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        true => Some(0),
+        false => value.windows(2).position(|two| two.iter().all(is_slash)),
+    };
+    let Some(start) = start else { return Cow::Borrowed(value) };
+    let is_link = name.eq_ignore_ascii_case("link");
+    let mut shown = value[..start].to_vec();
     let mut hidden = false;
-    for &byte in value {
-        match byte {
-            b'?' | b'#' if !hidden => {
-                hidden = true;
-                shown.push(byte);
-                shown.extend_from_slice(b"***");
-            }
-            // What ends a URL in Link and Refresh.
-            b'>' | b'"' | b' ' | b'\t' => {
-                hidden = false;
-                shown.push(byte);
-            }
-            _ if hidden => {}
-            _ => shown.push(byte),
+    for &byte in &value[start..] {
+        hidden &= !(is_link && byte == b'>');
+        if hidden {
+            continue;
+        }
+        shown.push(byte);
+        if matches!(byte, b'?' | b'#') {
+            hidden = true;
+            shown.extend_from_slice(b"***");
         }
     }
     Cow::Owned(shown)
@@ -575,5 +577,31 @@ mod tests {
         (0..40_000).for_each(|_| many.append("a", "1").unwrap());
         assert!(http::HeaderMap::try_from(&many).is_err());
         assert_eq!(Headers::from(&map).get_all("X-A").collect::<Vec<_>>(), ["1", "2"]);
+    }
+
+    /// RW-65: what may be a secret is hidden to the end of the URL, whatever bytes the server put into it.
+    #[test]
+    fn queries_in_values() {
+        let table = [
+            ("Location", "/a?b=c d&sig=canary", "/a?***"),
+            ("Location", "https://h/a?b=\"c\"&sig=canary#canary", "https://h/a?***"),
+            ("content-location", "/a#b>canary", "/a#***"),
+            ("Referer", "http://h/?a\tcanary", "http://h/?***"),
+            ("Refresh", "0; url='/a?b c=canary'", "0; url='/a?***"),
+            (
+                "Link",
+                "</a?b c\"=canary>; rel=next, </b#canary>; rel=\"prev\"",
+                "</a?***>; rel=next, </b#***>; rel=\"prev\"",
+            ),
+            ("Operation-Location", "https://h/a?sig=canary", "https://h/a?***"),
+            ("X-Upload-Url", "https:\\\\h\\a?sig=canary", "https:\\\\h\\a?***"),
+            ("X-Question", "why? and #1", "why? and #1"),
+        ];
+        for (name, value, shown) in table {
+            let mut headers = Headers::new();
+            headers.append(name, value).unwrap();
+            let shown = format!("[{name}: {}]", shown.escape_default());
+            assert_eq!(format!("{headers:?}").replace("\\'", "'"), shown.replace("\\'", "'"), "{name}: {value}");
+        }
     }
 }
