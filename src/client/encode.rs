@@ -187,7 +187,8 @@ pub(super) fn defaults<'a>(
     extra: &Extra,
 ) -> impl Iterator<Item = Header<'a>> + use<'a> {
     let Extra { crossed, replaced, bodiless, .. } = *extra;
-    let authorized = extra.authorization.is_some();
+    // Digest credentials say nothing before a challenge, and the client's header must not speak for them.
+    let authorized = extra.authorization.is_some() || request.options().is_some_and(|options| options.auth.is_some());
     let typed = gives_its_type(request, policy);
     let own = request.options().map_or(&[][..], |options| &options.sensitive);
     let stays =

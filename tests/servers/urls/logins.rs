@@ -222,4 +222,30 @@ mod schemes {
         assert_eq!(said(&here), ["-", "Digest u:p", "Digest u:p"], "RW-25: at home");
         assert_eq!(said(&there), ["-", "Digest u:p"], "RW-25: there");
     }
+
+    /// RW-25: a request's own credentials take the place of the client's Authorization header, also before a challenge.
+    #[test]
+    fn in_place_of_the_clients_header() {
+        let server = Server::with(|_| answers(head(401, CHALLENGE)));
+        let headers = || hostpool::Headers::from_pairs([("Authorization", "Bearer client")]).unwrap();
+        let session = Session::builder().headers(headers()).build().unwrap();
+        let manager = PoolManager::builder().headers(headers()).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url("/")).headers(headers()).build().unwrap();
+        let url = server.url("/");
+        let own = [
+            (Auth::from(DigestAuth::new("r", "r")), "- Digest r:r"),
+            (Auth::from(DigestAuth::without_login()), "-"),
+            (Auth::from(("r", "r")), "Basic r:r"),
+        ];
+        for (auth, expected) in own {
+            for (client, request) in
+                [("session", session.get(&url)), ("manager", manager.get(&url)), ("pool", pool.get("/"))]
+            {
+                let before = server.seen.requests().len();
+                assert_eq!(request.auth(auth.clone()).send().unwrap().status(), 401, "RW-25 {client}");
+                let seen: Vec<_> = server.seen.requests()[before..].iter().map(|request| said(request)).collect();
+                assert_eq!(seen.join(" "), expected, "RW-25 {client}");
+            }
+        }
+    }
 }
