@@ -9,8 +9,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::LazyLock;
-#[cfg(feature = "rustls")]
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(feature = "rustls")]
@@ -18,6 +16,8 @@ use stream::TlsStream;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::transport::{Transport, Wait};
+#[cfg(feature = "rustls")]
+use crate::sync::RwLock;
 use crate::url::Origin;
 
 /// How TLS connections are made: whom to trust, and the sessions to resume.
@@ -31,9 +31,10 @@ use crate::url::Origin;
 /// where the system has none the bundled Mozilla set. It is one value for the whole process, and the store is read when
 /// the first TLS connection is made.
 ///
-/// That connection and all later ones fail with [`ErrorKind::InvalidConfig`], which names the variable, where
-/// `SSL_CERT_FILE` is set and names no file with a certificate, or where `SSL_CERT_DIR` is set, no directory in it has
-/// one, and there is no `SSL_CERT_FILE`.
+/// A connection fails with [`ErrorKind::InvalidConfig`], which names the variable, where `SSL_CERT_FILE` is set and names
+/// no file with a certificate, or where `SSL_CERT_DIR` is set, no directory in it has one, and there is no
+/// `SSL_CERT_FILE`. It fails with the same kind where the system has a store of which nothing can be read. The store is
+/// then read once more for the next connection.
 ///
 /// ```
 /// use hostpool::{Session, TlsConfig};
@@ -55,14 +56,7 @@ struct Inner {
     id: u64,
     roots: Roots,
     #[cfg(feature = "rustls")]
-    client: OnceLock<Result<Arc<rustls::ClientConfig>, Unusable>>,
-}
-
-/// Why there is no configuration of the TLS library.
-#[cfg(feature = "rustls")]
-struct Unusable {
-    kind: ErrorKind,
-    why: Option<Box<str>>,
+    client: RwLock<Option<Arc<rustls::ClientConfig>>>,
 }
 
 /// Whom to trust.
@@ -85,7 +79,7 @@ impl TlsConfig {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             roots,
             #[cfg(feature = "rustls")]
-            client: OnceLock::new(),
+            client: RwLock::new(None),
         }))
     }
 
@@ -113,7 +107,7 @@ impl TlsConfig {
         origin: &Origin,
         wait: &Wait<'_>,
     ) -> Result<Box<dyn Transport>> {
-        Ok(Box::new(TlsStream::connect(self.client()?.clone(), inner, origin, wait)?))
+        Ok(Box::new(TlsStream::connect(self.client()?, inner, origin, wait)?))
     }
 
     #[cfg(not(feature = "rustls"))]
@@ -121,18 +115,20 @@ impl TlsConfig {
         self.check().map(|()| inner)
     }
 
+    /// Returns the configuration of the TLS library, for which the first caller reads the store.
+    ///
+    /// A failure is not kept: a process that was out of descriptors for a moment would never speak TLS again.
     #[cfg(feature = "rustls")]
-    fn client(&self) -> Result<&Arc<rustls::ClientConfig>> {
-        let client = self.0.client.get_or_init(|| {
-            roots::client_config(&self.0.roots).map(Arc::new).map_err(|error| {
-                let why = std::error::Error::source(&error).map(|why| why.to_string().into());
-                Unusable { kind: error.kind().clone(), why }
-            })
-        });
-        client.as_ref().map_err(|Unusable { kind, why }| {
-            let error = Error::new(kind.clone(), Phase::Tls);
-            if let Some(why) = why { error.with_source(&**why) } else { error }
-        })
+    fn client(&self) -> Result<Arc<rustls::ClientConfig>> {
+        if let Some(client) = &*self.0.client.read() {
+            return Ok(client.clone());
+        }
+        let mut client = self.0.client.write();
+        if let Some(client) = &*client {
+            return Ok(client.clone());
+        }
+        let built = roots::client_config(&self.0.roots).map_err(|error| error.with_phase(Phase::Tls))?;
+        Ok(client.insert(Arc::new(built)).clone())
     }
 }
 

@@ -54,22 +54,36 @@ pub(super) fn client_config(roots: &Roots) -> Result<ClientConfig> {
 /// operator who narrows what is trusted must not get more.
 fn add_system(store: &mut RootCertStore) -> Result<()> {
     #[cfg(feature = "native-roots")]
-    {
+    let found = {
         let named = Named { file: env::var_os("SSL_CERT_FILE"), dirs: env::var_os("SSL_CERT_DIR") };
-        if named.is_given() {
-            return named.add(store);
-        }
-        for certificate in rustls_native_certs::load_native_certs().certs {
-            let _ = store.add(certificate);
-        }
-    }
-    #[cfg(feature = "webpki-roots")]
-    if store.is_empty() {
-        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    #[cfg(not(any(feature = "native-roots", feature = "webpki-roots")))]
-    let _ = store;
+        if named.is_given() { named.load()? } else { of_system(rustls_native_certs::load_native_certs())? }
+    };
+    #[cfg(not(feature = "native-roots"))]
+    let found = bundled();
+    store.extend(found.roots);
     Ok(())
+}
+
+/// Returns the system's store, or the bundled set where there is no store. The bundled set does not take the place of a
+/// store of which nothing can be read: it may trust others than the store does.
+#[cfg(feature = "native-roots")]
+fn of_system(loaded: rustls_native_certs::CertificateResult) -> Result<RootCertStore> {
+    let mut found = RootCertStore::empty();
+    match add_loaded(loaded, &mut found) {
+        _ if !found.is_empty() => Ok(found),
+        None => Ok(bundled()),
+        Some(why) => Err(Error::config("the system's store of root certificates cannot be read").with_source(why)),
+    }
+}
+
+#[cfg(feature = "webpki-roots")]
+fn bundled() -> RootCertStore {
+    webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
+}
+
+#[cfg(not(feature = "webpki-roots"))]
+fn bundled() -> RootCertStore {
+    RootCertStore::empty()
 }
 
 /// The store that the environment names.
@@ -86,7 +100,7 @@ impl Named {
         self.file.is_some() || self.dirs.is_some()
     }
 
-    fn add(&self, store: &mut RootCertStore) -> Result<()> {
+    fn load(&self) -> Result<RootCertStore> {
         let mut found = RootCertStore::empty();
         if let Some(file) = &self.file {
             let loaded = rustls_native_certs::load_certs_from_paths(Some(file.as_ref()), None);
@@ -106,8 +120,7 @@ impl Named {
                 return Err(unusable("SSL_CERT_DIR names no directory with a certificate", dirs, why));
             }
         }
-        store.roots.append(&mut found.roots);
-        Ok(())
+        Ok(found)
     }
 }
 
@@ -127,4 +140,25 @@ fn add_loaded(loaded: rustls_native_certs::CertificateResult, store: &mut RootCe
 fn unusable(what: &'static str, value: &OsString, why: Option<String>) -> Error {
     let why = why.unwrap_or_else(|| "nothing was found there".to_owned());
     Error::config(what).with_source(format!("{value:?}: {why}"))
+}
+
+#[cfg(all(test, feature = "native-roots"))]
+mod tests {
+    use super::*;
+
+    /// RW-05: the bundled set takes the place of a store that is not there, and of no other.
+    #[test]
+    fn stores_of_the_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |dir: &str| rustls_native_certs::load_certs_from_paths(None, Some(&folder.path().join(dir)));
+        for nothing in [load(""), rustls_native_certs::CertificateResult::default()] {
+            assert_eq!(of_system(nothing).unwrap().len(), bundled().len());
+        }
+        let error = of_system(load("missing")).unwrap_err();
+        assert_eq!(
+            error.kind(),
+            &crate::ErrorKind::InvalidConfig("the system's store of root certificates cannot be read"),
+            "{error}"
+        );
+    }
 }

@@ -175,3 +175,43 @@ fn with_the_store_of_the_environment() {
         }
     }
 }
+
+/// RW-05: a store that could not be read once, for lack of descriptors, is read when it can be.
+#[cfg(all(feature = "native-roots", target_os = "linux"))]
+#[test]
+fn a_store_that_cannot_be_read_for_a_while() {
+    let authority = Authority::new();
+    let server = TlsServer::new(authority.leaf(&[ip("127.0.0.1")]).server(rustls::ALL_VERSIONS), |peer| {
+        peer.request()?;
+        peer.send(ok("fine"))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("good.pem");
+    std::fs::write(&path, authority.pem()).unwrap();
+    for (row, name) in [("a file", "SSL_CERT_FILE"), ("a directory", "SSL_CERT_DIR")] {
+        let before = server.seen.accepted();
+        let value = if name == "SSL_CERT_FILE" { &*path } else { folder.path() };
+        let child = child("with_few_descriptors").env(URL, server.url()).env(NAMED, name).env(name, value).spawn();
+        ended_well(row, child.unwrap());
+        assert_eq!(server.seen.accepted() - before, 1, "RW-05 {row}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "the child of another test"]
+fn with_few_descriptors() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    let (Ok(url), Ok(named)) = (std::env::var(URL), std::env::var(NAMED)) else { return };
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: Some(64) }).unwrap();
+    let tls = TlsConfig::default();
+    let taken: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    let (client, response) = send(2, &url, &tls);
+    let error = response.unwrap_err();
+    drop(taken);
+    assert!(matches!(error.kind(), ErrorKind::InvalidConfig(_)), "{client}: {error}");
+    assert!(error.to_string().contains(&named), "{client}: {error}");
+    let (client, response) = send(2, &url, &tls);
+    assert_eq!(response.unwrap().text().unwrap(), "fine", "{client}");
+}
