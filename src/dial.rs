@@ -130,6 +130,11 @@ impl<'a> DialContext<'a> {
         self.deadline.at()
     }
 
+    /// Returns whether the dial's time is over.
+    pub(crate) fn is_past(&self) -> bool {
+        self.deadline.is_past()
+    }
+
     /// For operations of a [`Transport`] that belong to the dial.
     pub fn wait(&self) -> Wait<'a> {
         Wait::new(self.deadline, self.cell)

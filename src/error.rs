@@ -124,7 +124,7 @@ pub enum ErrorKind {
     /// What a hook or a middleware of the caller's said: see [`Error::custom`].
     Custom,
 
-    /// The name has no address, the resolver failed, or no thread could be started for a lookup under a bound.
+    /// The name has no address, or the lookup failed; the source says why.
     #[doc(alias = "NameResolutionError")]
     Resolve,
     /// No address of the host accepts connections; the source names those that were tried.
@@ -602,7 +602,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::ContentType => write!(f, "the body is of another media type"),
             ErrorKind::Output => write!(f, "the body could not be written out"),
             ErrorKind::Custom => write!(f, "refused by the caller's own code"),
-            ErrorKind::Resolve => write!(f, "the host has no address"),
+            ErrorKind::Resolve => write!(f, "the name lookup failed"),
             ErrorKind::Connect => write!(f, "no connection"),
             ErrorKind::Tls => write!(f, "TLS failed"),
             ErrorKind::Disconnected => write!(f, "the peer closed the connection without a response"),

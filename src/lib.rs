@@ -4,6 +4,9 @@
 //! as long as they say. No runtime is needed; the crate works inside one, too. No thread is started but for name
 //! lookups under a bound, at most eight, which leave when they are idle.
 //!
+//! A client belongs to the process that made it: make clients after a `fork`. A child that drops or closes its copy of a
+//! client leaves its parent's connections alone, but a request that it sends on one of them mixes their responses.
+//!
 //! - [`ConnectionPool`] is the pool of one host, [`PoolManager`] that of many, as in urllib3.
 //! - [`Session`] is a client with defaults of its own, as in aiohttp or requests.
 //! - [`get`] and its siblings are for a single request.
@@ -81,6 +84,7 @@ mod net;
 pub mod observe;
 mod pool;
 mod pools;
+mod process;
 mod random;
 mod redirect;
 mod response;

@@ -21,6 +21,7 @@ use http::{Method, StatusCode};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, RetryCause};
 use crate::pool::stats::CloseReason;
+use crate::time::Stamp;
 use crate::url::{Origin, Url};
 
 /// Is told what a client does, as it happens: which connections are opened, used, given back and closed, who waits,
@@ -588,7 +589,7 @@ impl Record {
     }
 
     #[inline]
-    pub(crate) fn begin_use(&mut self, since: Option<Instant>) {
+    pub(crate) fn begin_use(&mut self, since: Option<Stamp>) {
         self.requests += 1;
         if self.observer.is_listening() {
             self.acquired(since);
@@ -596,9 +597,9 @@ impl Record {
     }
 
     #[cold]
-    fn acquired(&self, since: Option<Instant>) {
+    fn acquired(&self, since: Option<Stamp>) {
         let Record { origin, id, .. } = self;
-        let idle_for = since.map_or(Duration::ZERO, |since| since.elapsed());
+        let idle_for = since.map_or(Duration::ZERO, |since| Stamp::now().saturating_since(since));
         let event = Acquired { origin, id: *id, reused: since.is_some(), idle_for };
         self.observer.tell(|listener| listener.acquired(&event));
     }

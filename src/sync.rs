@@ -24,77 +24,105 @@ pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, de
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
 pub(crate) use self::modelled::wait_until;
 
+/// Locks with parking_lot's shape over those of std or of a checker.
+macro_rules! wrapped {
+    ($($locks:tt)+) => {
+        use std::ops::{Deref, DerefMut};
+        use std::sync::PoisonError;
+        use std::time::Instant;
+
+        use $($locks)+ as locks;
+
+        #[derive(Debug)]
+        pub(crate) struct Mutex<T>(locks::Mutex<T>);
+
+        impl<T> Mutex<T> {
+            pub(crate) fn new(value: T) -> Self {
+                Mutex(locks::Mutex::new(value))
+            }
+
+            pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+                MutexGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+            }
+
+            #[allow(dead_code, reason = "for what is modelled")]
+            pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+                self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard)))
+            }
+        }
+
+        impl<T: Default> Default for Mutex<T> {
+            fn default() -> Self {
+                Mutex::new(T::default())
+            }
+        }
+
+        /// `wait` below takes the guard by value; the option lets it be taken out and put back.
+        pub(crate) struct MutexGuard<'a, T>(Option<locks::MutexGuard<'a, T>>);
+
+        impl<T> Deref for MutexGuard<'_, T> {
+            type Target = T;
+
+            fn deref(&self) -> &T {
+                self.0.as_deref().expect("present except inside wait")
+            }
+        }
+
+        impl<T> DerefMut for MutexGuard<'_, T> {
+            fn deref_mut(&mut self) -> &mut T {
+                self.0.as_deref_mut().expect("present except inside wait")
+            }
+        }
+
+        #[derive(Debug, Default)]
+        pub(crate) struct Condvar(locks::Condvar);
+
+        impl Condvar {
+            pub(crate) fn new() -> Self {
+                Condvar(locks::Condvar::new())
+            }
+
+            pub(crate) fn notify_one(&self) {
+                self.0.notify_one();
+            }
+
+            #[allow(dead_code, reason = "for what is modelled")]
+            pub(crate) fn notify_all(&self) {
+                self.0.notify_all();
+            }
+
+            pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+                let inner = guard.0.take().expect("present except inside wait");
+                guard.0 = Some(self.0.wait(inner).unwrap_or_else(PoisonError::into_inner));
+            }
+        }
+    };
+}
+
+/// Locks of std, for threads that wait while nothing happens: lookup threads and the reaper.
+///
+/// parking_lot keeps the threads that wait in one table of the process. A child of `fork` has a copy of that table and
+/// none of the threads; once one of its own waits or is woken it walks over what is left of them, without end (3 of 100
+/// children, measured). std's locks wait on their own address.
+pub(crate) mod standing {
+    wrapped!(std::sync);
+
+    /// True when the wait ended because its deadline passed.
+    pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, deadline: Instant) -> bool {
+        let inner = guard.0.take().expect("present except inside wait");
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (inner, ended) = condvar.0.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner);
+        guard.0 = Some(inner);
+        ended.timed_out()
+    }
+}
+
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
 mod modelled {
-    use std::ops::{Deref, DerefMut};
-    use std::time::Instant;
-
     #[cfg(hostpool_loom)]
-    use loom::sync as checker;
+    wrapped!(loom::sync);
     #[cfg(all(hostpool_shuttle, not(hostpool_loom)))]
-    use shuttle::sync as checker;
-
-    #[derive(Debug)]
-    pub(crate) struct Mutex<T>(checker::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Mutex(checker::Mutex::new(value))
-        }
-
-        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            MutexGuard(Some(self.0.lock().expect("a model that panicked has failed already")))
-        }
-
-        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard)))
-        }
-    }
-
-    impl<T: Default> Default for Mutex<T> {
-        fn default() -> Self {
-            Mutex::new(T::default())
-        }
-    }
-
-    /// The checkers' `wait` takes the guard by value; the option lets it be taken out and put back.
-    pub(crate) struct MutexGuard<'a, T>(Option<checker::MutexGuard<'a, T>>);
-
-    impl<T> Deref for MutexGuard<'_, T> {
-        type Target = T;
-
-        fn deref(&self) -> &T {
-            self.0.as_deref().expect("present except inside wait")
-        }
-    }
-
-    impl<T> DerefMut for MutexGuard<'_, T> {
-        fn deref_mut(&mut self) -> &mut T {
-            self.0.as_deref_mut().expect("present except inside wait")
-        }
-    }
-
-    #[derive(Debug, Default)]
-    pub(crate) struct Condvar(checker::Condvar);
-
-    impl Condvar {
-        pub(crate) fn new() -> Self {
-            Condvar(checker::Condvar::new())
-        }
-
-        pub(crate) fn notify_one(&self) {
-            self.0.notify_one();
-        }
-
-        pub(crate) fn notify_all(&self) {
-            self.0.notify_all();
-        }
-
-        pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-            let inner = guard.0.take().expect("present except inside wait");
-            guard.0 = Some(self.0.wait(inner).expect("a model that panicked has failed already"));
-        }
-    }
+    wrapped!(shuttle::sync);
 
     pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, _deadline: Instant) -> bool {
         condvar.wait(guard);

@@ -7,8 +7,10 @@ use crate::error::Bound;
 
 /// How long a request and its phases may take: a small immutable value.
 ///
-/// Each setter gives a new value; what is not set has no bound. A bound of [`Duration::MAX`] is no bound; one of zero
-/// has passed before the phase begins. Nothing is started by making or sharing a value: any number of requests, in any
+/// Each setter gives a new value; what is not set has no bound. A bound of [`Duration::MAX`] is no bound. With one of
+/// zero a request fails before it takes a connection, also where one is kept and the phase would not come: a bound that
+/// was computed leaves no time. Only `pool` of zero takes what is free and does not wait, and `expect` of zero sends the
+/// body at once. Nothing is started by making or sharing a value: any number of requests, in any
 /// number of threads, can have the same one.
 ///
 /// | bound | counted from | until | within |
@@ -76,6 +78,22 @@ impl Timeout {
     /// The end of a request that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::NEVER.or_within(self.total, Bound::Total)
+    }
+
+    /// Returns the bound that leaves no time at all, if there is one. `pool` is none of these, with which a call takes
+    /// what is free and does not wait, nor is `expect`, whose end is no failure.
+    pub(crate) fn passed(&self) -> Option<Bound> {
+        let Timeout { total, pool: _, connect, resolve, tls, write, head, read, expect: _ } = self;
+        let all = [
+            (total, Bound::Total),
+            (connect, Bound::Connect),
+            (resolve, Bound::Resolve),
+            (tls, Bound::Tls),
+            (write, Bound::Write),
+            (head, Bound::Head),
+            (read, Bound::Read),
+        ];
+        all.into_iter().find(|(limit, _)| **limit == Some(Duration::ZERO)).map(|(_, bound)| bound)
     }
 
     /// Bounds the whole request, its body included. None by default.
@@ -183,6 +201,81 @@ impl From<Duration> for Timeout {
     }
 }
 
+/// A point in time on the clock that idle connections age by: it goes on while the machine sleeps.
+///
+/// The clock of [`Instant`] stands still then on Linux and on Apple's systems, and a connection that its server closed
+/// hours ago would look as fresh as before the sleep. Deadlines stay on `Instant`: what is waited for cannot happen
+/// while the machine sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stamp(Duration);
+
+impl Stamp {
+    /// Reads the clock: on Linux without a system call.
+    #[inline]
+    pub(crate) fn now() -> Stamp {
+        let now = Stamp(clock());
+        #[cfg(test)]
+        let now = Stamp(now.0 + slept());
+        now
+    }
+
+    /// `None` lies beyond what the clock can count.
+    #[inline]
+    pub(crate) fn checked_add(self, time: Duration) -> Option<Stamp> {
+        self.0.checked_add(time).map(Stamp)
+    }
+
+    /// The time since `earlier`; zero where that is later.
+    #[inline]
+    pub(crate) fn saturating_since(self, earlier: Stamp) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(crate) const fn at(time: Duration) -> Stamp {
+        Stamp(time)
+    }
+}
+
+#[cfg(unix)]
+#[inline]
+fn clock() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia", target_os = "openbsd"))]
+    const CLOCK: ClockId = ClockId::Boottime;
+    // Apple's counts sleep; std reads another there, which does not.
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia", target_os = "openbsd")))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    let now = clock_gettime(CLOCK);
+    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
+}
+
+/// The performance counter of Windows, which is the clock of `Instant`, counts sleep.
+#[cfg(not(unix))]
+fn clock() -> Duration {
+    use std::sync::LazyLock;
+
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
+}
+
+#[cfg(test)]
+thread_local! {
+    static SLEPT: std::cell::Cell<Duration> = const { std::cell::Cell::new(Duration::ZERO) };
+}
+
+#[cfg(test)]
+fn slept() -> Duration {
+    SLEPT.get()
+}
+
+/// Sets the calling thread's idle clock forward, as a machine finds it that has slept for so long.
+#[cfg(test)]
+pub(crate) fn sleep_machine(time: Duration) {
+    SLEPT.set(SLEPT.get() + time);
+}
+
 /// A point in time that a wait must not pass, and the bound it comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
@@ -266,6 +359,38 @@ mod tests {
         for (timeout, expected) in table {
             assert_eq!(timeout.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn bounds_that_leave_no_time() {
+        let (new, zero, long) = (Timeout::new(), Duration::ZERO, Duration::from_secs(9));
+        let table = [
+            (new, None),
+            (new.total(long).read(Duration::from_nanos(1)), None),
+            (new.pool(zero).expect(zero), None),
+            (new.total(zero), Some(Bound::Total)),
+            (new.connect(zero), Some(Bound::Connect)),
+            (new.resolve(zero), Some(Bound::Resolve)),
+            (new.tls(zero), Some(Bound::Tls)),
+            (new.write(zero), Some(Bound::Write)),
+            (new.head(zero), Some(Bound::Head)),
+            (new.read(zero).total(long), Some(Bound::Read)),
+            (new.read(zero).total(zero), Some(Bound::Total)),
+        ];
+        for (timeout, expected) in table {
+            assert_eq!(timeout.passed(), expected, "{timeout}");
+        }
+    }
+
+    /// RW-03: the clock goes on while the machine sleeps.
+    #[test]
+    fn the_idle_clock() {
+        let before = Stamp::now();
+        sleep_machine(Duration::from_secs(8 * 60 * 60));
+        let after = Stamp::now();
+        assert!(after > before && after.saturating_since(before) >= Duration::from_secs(8 * 60 * 60));
+        assert_eq!(before.saturating_since(after), Duration::ZERO);
+        assert_eq!(before.checked_add(Duration::MAX), None);
     }
 
     #[test]

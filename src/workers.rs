@@ -4,7 +4,6 @@
 //! up: work that is under way goes on and its answer is dropped, work that is queued is not begun.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::contain::contain;
-use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
+use crate::sync::standing::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Deadline;
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -73,9 +72,9 @@ impl Workers {
         Workers(Arc::new(Shared { thread, limit, patience, state: Mutex::default(), work: Condvar::new() }))
     }
 
-    /// Hands work over to a thread that is idle, or to a new one; where there is neither, it is queued. Errors if a
-    /// thread is needed and the system gives none.
-    pub(crate) fn start<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<Job<T>> {
+    /// Hands work over to a thread that is idle, or to a new one; where there is neither, it is queued. Where there is
+    /// no thread at all and the system gives none, the caller's does the work, before this returns.
+    pub(crate) fn start<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Job<T> {
         let answer = Arc::new(Answer { state: Mutex::new(Outcome::Waiting), changed: Condvar::new() });
         let slot = answer.clone();
         let work = move || slot.set(Outcome::Done(panic::catch_unwind(AssertUnwindSafe(work))));
@@ -83,6 +82,7 @@ impl Workers {
         let id = state.next;
         state.next += 1;
         state.queue.insert(id, Box::new(work));
+        let mut here = None;
         // One that was notified and has not come yet still counts as idle, and its work as queued.
         if state.queue.len() <= state.idle {
             self.0.work.notify_one();
@@ -93,14 +93,14 @@ impl Workers {
                 Ok(_) => state.threads += 1,
                 // Those that are there reach it, in the end.
                 Err(_) if state.threads > 0 => {}
-                Err(error) => {
-                    state.queue.remove(&id);
-                    return Err(error);
-                }
+                Err(_) => here = state.queue.remove(&id),
             }
         }
         drop(state);
-        Ok(Job { id, workers: self.clone(), answer })
+        if let Some(work) = here {
+            work();
+        }
+        Job { id, workers: self.clone(), answer }
     }
 
     /// Threads that are there or about to be.
@@ -217,10 +217,10 @@ mod tests {
         let workers = workers(1, LONG);
         let (release, released) = channel::<()>();
         let (tell, told) = channel();
-        let first = workers.start(move || released.recv()).unwrap();
+        let first = workers.start(move || released.recv());
         let [second, third, fourth] = [2, 3, 4].map(|n| {
             let tell: Sender<i32> = tell.clone();
-            workers.start(move || tell.send(n).unwrap()).unwrap()
+            workers.start(move || tell.send(n).unwrap())
         });
         assert_eq!(third.wait(by(Duration::ZERO)), Err(Unanswered::Queued));
         release.send(()).unwrap();
@@ -250,7 +250,7 @@ mod tests {
         let workers = workers(8, Duration::ZERO);
         for _ in 0..3 {
             let (tell, told) = channel();
-            let job = workers.start(move || ENDS.with_borrow_mut(|ends| *ends = Some(Ends(tell)))).unwrap();
+            let job = workers.start(move || ENDS.with_borrow_mut(|ends| *ends = Some(Ends(tell))));
             assert_eq!(job.wait(by(LONG)), Ok(()));
             told.recv_timeout(LONG).unwrap();
             assert_eq!(workers.threads(), 0);
@@ -262,11 +262,11 @@ mod tests {
     fn threads_stay_for_a_while() {
         let workers = workers(8, LONG);
         let id = || thread::current().id();
-        let first = workers.start(id).unwrap().wait(by(LONG)).unwrap();
+        let first = workers.start(id).wait(by(LONG)).unwrap();
         while workers.0.state.lock().idle == 0 {
             thread::yield_now();
         }
-        assert_eq!(workers.start(id).unwrap().wait(by(LONG)), Ok(first));
+        assert_eq!(workers.start(id).wait(by(LONG)), Ok(first));
         assert_eq!(workers.threads(), 1);
     }
 
@@ -282,35 +282,37 @@ mod tests {
     #[test]
     fn panics() {
         let workers = workers(1, LONG);
-        let job = workers.start(|| -> i32 { panic!("of the work") }).unwrap();
+        let job = workers.start(|| -> i32 { panic!("of the work") });
         let payload = panic::catch_unwind(AssertUnwindSafe(|| job.wait(by(LONG)))).unwrap_err();
         assert_eq!(payload.downcast_ref(), Some(&"of the work"));
 
         let (release, released) = channel::<()>();
         let (begin, begun) = channel();
-        let job = workers
-            .start(move || {
-                begin.send(()).unwrap();
-                released.recv().unwrap();
-                Bomb
-            })
-            .unwrap();
+        let job = workers.start(move || {
+            begin.send(()).unwrap();
+            released.recv().unwrap();
+            Bomb
+        });
         begun.recv_timeout(LONG).unwrap();
         job.answer().interrupt();
         assert_eq!(job.wait(by(LONG)).map(mem::forget), Err(Unanswered::Begun));
         release.send(()).unwrap();
-        assert_eq!(workers.start(|| 7).unwrap().wait(by(LONG)), Ok(7));
+        assert_eq!(workers.start(|| 7).wait(by(LONG)), Ok(7));
         assert_eq!(workers.threads(), 1);
     }
 
-    /// No system has room for such a stack.
+    /// RW-61: no system has room for such a stack, so the caller's thread does the work.
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn no_thread_to_be_had() {
         let workers = Workers::new(|| thread::Builder::new().stack_size(1 << 62), 8, LONG);
         for _ in 0..3 {
-            assert!(workers.start(|| 7).is_err());
+            let job = workers.start(|| thread::current().id());
             assert_eq!((workers.threads(), workers.queued()), (0, 0));
+            assert_eq!(job.wait(by(LONG)), Ok(thread::current().id()));
         }
+        let job = workers.start(|| -> i32 { panic!("of the work") });
+        let payload = panic::catch_unwind(AssertUnwindSafe(|| job.wait(by(LONG)))).unwrap_err();
+        assert_eq!(payload.downcast_ref(), Some(&"of the work"));
     }
 }

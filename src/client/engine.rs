@@ -9,6 +9,7 @@ use crate::dial::{self, DialContext, Target};
 use crate::error::{Error, ErrorKind, Phase, Result, TlsFailure};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
+use crate::net::descriptors;
 use crate::net::transport::Transport;
 use crate::observe::Observer;
 use crate::pool::gate::{Gate, Watch};
@@ -120,12 +121,26 @@ impl Engine {
     }
 
     fn dial(&self, cell: &Arc<AbortCell>, key: &PoolKey, deadline: Deadline, timeout: &Timeout) -> Result<Wire> {
-        let (context, config) = (DialContext::new(deadline, timeout, cell), key.config());
-        let target = Target::new(key.origin());
+        let context = DialContext::new(deadline, timeout, cell);
+        loop {
+            match Engine::dial_once(&context, cell, key) {
+                // An idle connection is worth less than this call, whose phases go on under the same bounds.
+                Err(error) if descriptors::are_lacking_for(&error) && !context.is_past() => {
+                    if !self.gate.close_oldest_idle() {
+                        return Err(error);
+                    }
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn dial_once(context: &DialContext<'_>, cell: &Arc<AbortCell>, key: &PoolKey) -> Result<Wire> {
+        let (config, target) = (key.config(), Target::new(key.origin()));
         let wire = match &config.dialer {
-            None => dial::direct(&target, &config.tls, &config.sockets, &context)?,
+            None => dial::direct(&target, &config.tls, &config.sockets, context)?,
             Some(dialer) => {
-                let wire = Wire::of(dialer.dial(&target, &context)?, cell);
+                let wire = Wire::of(dialer.dial(&target, context)?, cell);
                 if target.is_encrypted() && !wire.info().encrypted {
                     let why = "the dialer gave a connection that is not encrypted for an https URL";
                     return Err(Error::new(ErrorKind::Tls, Phase::Tls).with_source(TlsFailure::new(&why, true)));

@@ -13,8 +13,9 @@ use crate::pool::parts::Prehashed;
 use crate::sync::RwLock;
 use crate::url::Origin;
 
-/// Enough for a crawler's working set, where nothing was said; a full table starts again from nothing.
-const KNOWN: usize = 4096;
+/// Enough for a crawler's working set, where nothing was said; a full table starts again from nothing. Each of them costs
+/// about a kilobyte, with the counts that its pin keeps.
+const KNOWN: usize = 1024;
 
 /// Not worth a look at which of them nobody has.
 const FEW: usize = 64;
@@ -52,7 +53,7 @@ pub(crate) struct Entry {
     /// Shared by all who were given this pool by itself.
     closed: Arc<AtomicBool>,
     /// What the pool has done is remembered as long as the pool is.
-    _pin: Option<PoolPin>,
+    _pin: PoolPin,
 }
 
 /// A pool, and the one that had to go for it.
@@ -93,8 +94,7 @@ impl Registry {
         let mut seen = Vec::new();
         let out = pools.take_aside(origin, config, &mut seen);
         let (key, closed) = out.unwrap_or_else(|| (PoolKey::new(origin, config), Arc::default()));
-        let pin = self.limit.map(|_| pin(&key));
-        let entry = Entry { key: key.clone(), used: AtomicU64::new(0), closed: closed.clone(), _pin: pin };
+        let entry = Entry { key: key.clone(), used: AtomicU64::new(0), closed: closed.clone(), _pin: pin(&key) };
         self.touch(&entry);
         pools.by_origin.entry(origin.clone()).or_default().push(entry);
         pools.len += 1;

@@ -1,7 +1,7 @@
 //! The way of one request to one server: checkout, dial, exchange, and at most one silent replay.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 
@@ -22,7 +22,7 @@ use crate::redirect::{self, Redirected};
 use crate::response::{Parts, Response};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
-use crate::time::{Deadline, Timeout};
+use crate::time::{Deadline, Stamp, Timeout};
 use crate::url::Url;
 
 /// One request on its way, over as many connections as that takes: one, or one more if the first was a leftover.
@@ -62,6 +62,10 @@ impl<'a> Hop<'a> {
         resends: Option<redirect::Rules>,
     ) -> Result<Self> {
         encode::prepare(request, policy)?;
+        // By a kept connection such a request would pass or fail by chance.
+        if let Some(bound) = request.timeout.as_ref().unwrap_or(&policy.timeout).passed() {
+            return Err(Error::new(ErrorKind::Timeout(bound), Phase::Prepare));
+        }
         // A pool of one host goes there, whatever the URL names.
         let home = policy.reach.home.as_ref().unwrap_or(request.url.shared_origin());
         let key = engine.key(home, &policy.reach);
@@ -348,10 +352,10 @@ fn end_of(error: &Error, trace: Trace) -> End {
 
 /// A second earlier than the server's own word, or half of a single one: a request on its way when the server closes
 /// would be lost.
-fn keep_until(seconds: u64) -> Option<Instant> {
+fn keep_until(seconds: u64) -> Option<Stamp> {
     let kept = match seconds {
         0 | 1 => Duration::from_millis(500 * seconds),
         _ => Duration::from_secs(seconds - 1),
     };
-    Instant::now().checked_add(kept)
+    Stamp::now().checked_add(kept)
 }

@@ -22,6 +22,7 @@ fn rules(input: &mut Input<'_>) -> Rules {
         total: input.option(3).map(|limit| limit + 1),
         idle_timeout: input.option(6).map(|seconds| seconds as u64 + 2),
         max_age: input.option(7).map(|seconds| seconds as u64 + 4),
+        max_idle: input.option(3),
     }
 }
 
@@ -44,6 +45,7 @@ fn op(input: &mut Input<'_>) -> Op {
         28 | 29 => Op::Settle(who),
         30 if who == 0xFF => Op::Close,
         30 => Op::Clock(1 + who as u64 % 3),
+        _ if who >= 0xF8 => Op::NoDescriptors,
         _ if who >= 0xF0 => Op::Expire,
         _ if who >= 0xE0 => Op::HangUp(who),
         _ => match who % 4 {

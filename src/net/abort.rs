@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use super::stream::Socket;
 use super::transport::Probe;
 use super::wait;
+use crate::process::Home;
 use crate::sync::Mutex;
 
 /// What can be shut down from outside while its owner is blocked in it.
@@ -34,6 +35,8 @@ struct State {
     socket: Option<Weak<dyn Interrupt>>,
     base: Base,
     is_wrapped: bool,
+    /// The process that the connection was opened in.
+    home: Home,
 }
 
 /// The system's socket, where it is one of ours; it may have TLS or something of the caller's above it.
@@ -47,13 +50,26 @@ enum Base {
 
 impl AbortCell {
     pub(crate) fn new() -> Self {
-        let state = State { generation: 0, aborted: false, socket: None, base: Base::Unknown, is_wrapped: false };
+        let home = Home::default();
+        let state = State { generation: 0, aborted: false, socket: None, base: Base::Unknown, is_wrapped: false, home };
         AbortCell { state: Mutex::new(state), connection: AtomicU64::new(0) }
     }
 
-    /// What a dial before has opened says nothing about this one.
-    pub(crate) fn begin_dial(&self) {
-        self.state.lock().base = Base::Unknown;
+    /// A dial begins, in this process. What one before has opened says nothing about this one.
+    pub(crate) fn begin_dial(&self, home: Home) {
+        let mut state = self.state.lock();
+        (state.base, state.home) = (Base::Unknown, home);
+    }
+
+    /// Returns the process that dialed last.
+    pub(crate) fn home(&self) -> Home {
+        self.state.lock().home
+    }
+
+    /// Returns whether the connection is the parent's, of which this process has a copy: bytes that are sent, received
+    /// or held back here would be missing or surplus there.
+    pub(crate) fn is_inherited(&self) -> bool {
+        !self.home().is_here()
     }
 
     /// Names the socket to shut down. One that is already aborted is shut down at once: the abort came while the
@@ -144,7 +160,7 @@ impl AbortHandle {
     /// Whether there was something to shut down: that use is on, and its connection open.
     pub(crate) fn abort(&self) -> bool {
         let mut state = self.cell.state.lock();
-        if state.generation != self.generation {
+        if state.generation != self.generation || !state.home.is_here() {
             return false;
         }
         state.aborted = true;
@@ -225,7 +241,7 @@ mod tests {
                 std::thread::yield_now();
             }
             assert_eq!(cell.look(), expected, "keeps the first: {keeps_first}");
-            cell.begin_dial();
+            cell.begin_dial(Home::here());
             assert_eq!(cell.look(), Probe::Quiet);
             cell.register_socket(&second);
             assert_eq!(cell.look(), Probe::Dead);

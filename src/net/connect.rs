@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use socket2::{Domain, Protocol, Type};
 
+use super::descriptors;
 use super::options::SocketConfig;
 use super::stream::{Socket, Stream};
 use super::transport::Wait;
@@ -44,6 +45,8 @@ pub(crate) fn tcp(addresses: &[SocketAddr], sockets: &SocketConfig, wait: &Wait<
         match tcp_one(address, sockets, &Wait { deadline, ..*wait }) {
             Ok(stream) => return Ok(stream),
             Err(error) if wait.is_cancelled() || wait.deadline.is_past() => return Err(error),
+            // The next address would meet the same.
+            Err(error) if descriptors::are_lacking(&error) => return Err(error),
             Err(error) => {
                 let separator = if failures.is_empty() { "" } else { "; " };
                 failures.push_str(&format!("{separator}{address}: {error}"));

@@ -4,6 +4,7 @@
 
 pub(crate) mod abort;
 pub(crate) mod connect;
+pub(crate) mod descriptors;
 pub(crate) mod options;
 pub(crate) mod resolve;
 pub(crate) mod stream;

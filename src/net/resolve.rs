@@ -4,13 +4,15 @@
 //! thread, and the caller stops waiting for it.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, LazyLock};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::abort::Interrupt;
+use super::descriptors;
 use super::transport::Wait;
+use crate::process::PerProcess;
 use crate::url::Origin;
 use crate::workers::{Answer, Unanswered, Workers};
 
@@ -20,33 +22,40 @@ const THREADS: usize = 8;
 /// How long an idle thread stays.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-static WORKERS: LazyLock<Workers> = LazyLock::new(|| Workers::new(thread, THREADS, PATIENCE));
+/// A child of `fork` has none of these threads, however many its copy counts.
+static WORKERS: PerProcess<Workers> = PerProcess::new(|| Workers::new(thread, THREADS, PATIENCE));
 
 fn thread() -> thread::Builder {
     thread::Builder::new().name("hostpool-lookup".to_owned())
 }
+
+/// In the order of RFC 6724, as resolvers give the addresses of `localhost`.
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)];
 
 type Addresses = io::Result<Vec<SocketAddr>>;
 
 /// The addresses of a host, in the order in which they are to be tried. An IP literal is its own answer, without a
 /// lookup. Without a deadline a lookup runs on the caller's thread, and an abort is seen when it returns.
 pub(crate) fn addresses(origin: &Origin, wait: &Wait<'_>) -> Addresses {
-    addresses_by(system, &WORKERS, origin, wait)
+    addresses_by(system, || WORKERS.get(), origin, wait)
 }
 
 fn system(host: &str, port: u16) -> Addresses {
-    (host, port).to_socket_addrs().map(Iterator::collect)
+    descriptors::lookup(|| (host, port).to_socket_addrs().map(Iterator::collect))
 }
 
 fn addresses_by(
     lookup: impl FnOnce(&str, u16) -> Addresses + Send + 'static,
-    workers: &Workers,
+    workers: impl FnOnce() -> Workers,
     origin: &Origin,
     wait: &Wait<'_>,
 ) -> Addresses {
     let port = origin.port().unwrap_or_default();
     if let Some(address) = origin.address() {
         return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    if is_loopback(origin.host()) {
+        return Ok(LOOPBACK.map(|address| SocketAddr::new(address, port)).to_vec());
     }
     let addresses = if wait.deadline.at().is_none() {
         lookup(origin.host(), port)?
@@ -57,15 +66,26 @@ fn addresses_by(
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
     if addresses.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
     }
     Ok(addresses)
 }
 
-/// In another thread, for as long as `wait` allows.
+/// Returns whether a name stands for this machine whatever a resolver says (RFC 6761, section 6.3): some know
+/// `localhost` alone, and ask the world's name servers for the names below it. `localhost` itself is the system's to
+/// answer, which may have one family only.
+fn is_loopback(host: &str) -> bool {
+    let absolute = host.strip_suffix('.');
+    let below = absolute.unwrap_or(host).strip_suffix(".localhost");
+    // A label that is empty or too long makes it no name at all (RFC 1035, section 2.3.4).
+    let is_name = |name: &str| name.split('.').all(|label| (1..64).contains(&label.len()));
+    absolute == Some("localhost") || below.is_some_and(is_name)
+}
+
+/// In another thread, for as long as `wait` allows; in the caller's own where there is no other.
 fn elsewhere(
     lookup: impl FnOnce(&str, u16) -> Addresses + Send + 'static,
-    workers: &Workers,
+    workers: impl FnOnce() -> Workers,
     host: String,
     port: u16,
     wait: &Wait<'_>,
@@ -73,17 +93,19 @@ fn elsewhere(
     if wait.deadline.is_past() {
         return Err(io::ErrorKind::TimedOut.into());
     }
-    let job = workers.start(move || lookup(&host, port))?;
+    let job = workers().start(move || lookup(&host, port));
     let answer: Arc<dyn Interrupt> = job.answer().clone();
     if let Some(cell) = wait.abort {
         cell.register(Arc::downgrade(&answer));
     }
-    job.wait(wait.deadline).unwrap_or_else(|far| {
+    let found = job.wait(wait.deadline).unwrap_or_else(|far| {
         Err(match far {
             Unanswered::Begun => io::ErrorKind::TimedOut.into(),
             Unanswered::Queued => io::Error::new(io::ErrorKind::TimedOut, "all threads for name lookups were busy"),
         })
-    })
+    });
+    // The caller's own thread may have been in it for too long.
+    if found.is_ok() && wait.deadline.is_past() { Err(io::ErrorKind::TimedOut.into()) } else { found }
 }
 
 impl<T: Send> Interrupt for Answer<T> {
@@ -99,7 +121,6 @@ mod tests {
     use crate::net::abort::AbortCell;
     use crate::time::{Deadline, Timeout};
     use crate::url::Url;
-    use std::net::{IpAddr, Ipv4Addr};
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     const LONG: Duration = Duration::from_secs(20);
@@ -129,7 +150,7 @@ mod tests {
     ) -> Result<()> {
         let url = Url::parse("http://name.invalid/").unwrap();
         let wait = Wait::new(timeout.deadline().or_within(timeout.resolve, Bound::Resolve), cell);
-        let found = addresses_by(lookup, workers, url.origin(), &wait);
+        let found = addresses_by(lookup, || workers.clone(), url.origin(), &wait);
         let found = found.map_err(|error| wait.failure(error, ErrorKind::Resolve, Phase::Resolve))?;
         assert_eq!(found, [FOUND]);
         Ok(())
@@ -198,11 +219,54 @@ mod tests {
             for deadline in [Deadline::NEVER, Timeout::from(LONG).deadline()] {
                 let url = Url::parse(text).unwrap();
                 let lookup = |_: &str, _| unreachable!("it is an address");
-                let found = addresses_by(lookup, &workers, url.origin(), &Wait::new(deadline, &cell)).unwrap();
+                let found =
+                    addresses_by(lookup, || workers.clone(), url.origin(), &Wait::new(deadline, &cell)).unwrap();
                 assert_eq!(found, [expected.parse().unwrap()]);
             }
         }
         assert_eq!(workers.threads(), 0);
+    }
+
+    /// RW-28: names below `localhost` are this machine, and no resolver is asked.
+    #[test]
+    fn names_of_this_machine() {
+        let (cell, workers) = (AbortCell::new(), workers());
+        let found = |text: &str, lookup: Lookup| {
+            let url = Url::parse(text).unwrap();
+            addresses_by(lookup, || workers.clone(), url.origin(), &Wait::new(Deadline::NEVER, &cell))
+        };
+        for text in
+            ["http://a.localhost:8/", "http://A.b.LocalHost:8/", "http://localhost.:8/", "http://a.localhost.:8/"]
+        {
+            let never: Lookup = Box::new(|_, _| unreachable!("it is this machine"));
+            assert_eq!(found(text, never).unwrap(), ["[::1]:8", "127.0.0.1:8"].map(|at| at.parse().unwrap()), "{text}");
+        }
+        let long = format!("http://{}.localhost/", "a".repeat(64));
+        let others =
+            ["http://localhost/", "http://notlocalhost/", "http://localhost.example/", "http://a.localhost.b/"];
+        for text in others.into_iter().chain(["http://.localhost/", "http://a..localhost/", &long]) {
+            let other: Lookup = Box::new(|_, _| Ok(vec![FOUND]));
+            assert_eq!(found(text, other).unwrap(), [FOUND], "{text}");
+        }
+    }
+
+    /// RW-61: without a thread the lookup runs on the caller's own, and a deadline that has passed meanwhile counts.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn no_thread_to_be_had() {
+        let workers = Workers::new(|| thread::Builder::new().stack_size(1 << 62), THREADS, LONG);
+        let here = thread::current().id();
+        let lookup = move |_: &str, _| {
+            assert_eq!(thread::current().id(), here);
+            Ok(vec![FOUND])
+        };
+        by(lookup, &workers, Timeout::from(LONG)).unwrap();
+        let late = |_: &str, _| {
+            thread::sleep(2 * SHORT);
+            Ok(vec![FOUND])
+        };
+        let error = by(late, &workers, Timeout::from(LONG).resolve(SHORT)).unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Resolve), Phase::Resolve));
     }
 
     /// The bound that ends the wait is named; one of zero begins no lookup.

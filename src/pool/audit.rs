@@ -1,9 +1,9 @@
 //! What has to hold after every step, computed anew from the arenas.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use super::{Arena, Checkout, Core, Filed, Grant, Id, Linked, List, Parts, State, Victims, Waiter, WaiterTurn};
+use crate::time::Stamp;
 
 impl<P: Parts> Core<P> {
     /// Panics where the core contradicts itself.
@@ -21,7 +21,7 @@ impl<P: Parts> Core<P> {
     pub(crate) fn reuse_or_checkout(
         &mut self,
         key: &P::Key,
-        now: Instant,
+        now: Stamp,
         by: u64,
         abort: impl Fn() -> P::Abort,
         waker: impl Fn() -> P::Waker,
@@ -71,6 +71,7 @@ impl<P: Parts> Core<P> {
         let all = members(&self.idle, &self.units);
         let idle: BTreeSet<Id> = self.units.iter().filter(|(_, unit)| unit.state == State::Idle).map(|u| u.0).collect();
         assert_eq!(all.iter().copied().collect::<BTreeSet<_>>(), idle, "the idle list is not the idle units");
+        assert!(self.settings.max_idle.is_none_or(|most| all.len() <= most), "{} idle units", all.len());
         let times: Vec<_> = all.iter().map(|&id| self.units[id].since).collect();
         assert!(times.iter().all(Option::is_some) && times.is_sorted(), "the idle list is out of order");
         for (id, endpoint) in self.endpoints.iter() {

@@ -9,17 +9,18 @@
 //!
 //! Invariants, which `audit` checks:
 //! - units of an endpoint <= its limit; all units, less those whose place was passed on while they close, <= the total;
+//! - all idle connections <= `max_idle`;
 //! - an endpoint with waiters has no idle connection, and is at its own limit or the total is full;
 //! - if a waiter is held back by the total alone, no endpoint has an idle connection.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
-use std::time::Instant;
 
 use super::arena::{Arena, Id, Link, Linked, List};
 use super::parts::{Ending, Prehashed};
 pub(crate) use super::parts::{Key, Parts, Settings, Wake};
-use super::stats::{CloseReason, PoolStats};
+use super::stats::{CloseReason, PoolStats, Shown};
+use crate::time::Stamp;
 
 #[cfg(any(test, fuzzing))]
 #[path = "audit.rs"]
@@ -63,7 +64,7 @@ pub(crate) struct Idle<C> {
     pub(crate) unit: UnitId,
     pub(crate) conn: C,
     /// When it was given back.
-    pub(crate) since: Instant,
+    pub(crate) since: Stamp,
     /// One that was idle no longer than this was dead.
     pub(crate) suspect: bool,
 }
@@ -126,6 +127,7 @@ pub(crate) struct Core<P: Parts> {
     dialing: usize,
     /// Of all keys there have been.
     stats: PoolStats,
+    shown: Shown,
 }
 
 mod link {
@@ -147,6 +149,7 @@ struct Filed<P: Parts> {
     retired_before: u64,
     retired_for: CloseReason,
     stats: PoolStats,
+    shown: Shown,
     link: Link,
 }
 
@@ -161,7 +164,7 @@ struct Endpoint<P: Parts> {
     held: Option<u64>,
     handovers: u32,
     /// A connection that was idle since then was found dead; older ones are looked at before use.
-    suspect_until: Option<Instant>,
+    suspect_until: Option<Stamp>,
     keys: List<{ link::FILED }>,
 }
 
@@ -174,9 +177,9 @@ struct Unit<P: Parts> {
     /// The thread that took it last.
     holder: u64,
     state: State,
-    born: Option<Instant>,
-    since: Option<Instant>,
-    expires: Option<Instant>,
+    born: Option<Stamp>,
+    since: Option<Stamp>,
+    expires: Option<Stamp>,
     transferred: bool,
     links: [Link; 2],
 }
@@ -256,6 +259,7 @@ impl<P: Parts> Core<P> {
             held_by_total: BTreeSet::new(),
             dialing: 0,
             stats: PoolStats::default(),
+            shown: Shown::default(),
         }
     }
 
@@ -265,7 +269,7 @@ impl<P: Parts> Core<P> {
     pub(crate) fn checkout(
         &mut self,
         key: &P::Key,
-        now: Instant,
+        now: Stamp,
         by: u64,
         abort: impl Fn() -> P::Abort,
         waker: impl Fn() -> P::Waker,
@@ -291,7 +295,7 @@ impl<P: Parts> Core<P> {
         (Checkout::Queued(ticket), [None, None])
     }
 
-    fn take_newest(&mut self, id: Id, now: Instant, by: u64) -> (Checkout<P::Conn>, Victims<P::Conn>) {
+    fn take_newest(&mut self, id: Id, now: Stamp, by: u64) -> (Checkout<P::Conn>, Victims<P::Conn>) {
         let expired = self.units[id].expires.is_some_and(|at| at <= now);
         let conn = self.take_idle(id);
         if expired {
@@ -336,7 +340,7 @@ impl<P: Parts> Core<P> {
     }
 
     /// What became of a ticket. Anything but `Waiting` ends it.
-    pub(crate) fn turn(&mut self, ticket: Ticket, now: Instant, by: u64) -> Turn<P::Conn> {
+    pub(crate) fn turn(&mut self, ticket: Ticket, now: Stamp, by: u64) -> Turn<P::Conn> {
         match self.waiter(ticket).map(|waiter| waiter.turn) {
             Some(WaiterTurn::Waiting) => Turn::Waiting,
             Some(WaiterTurn::Granted(unit)) => {
@@ -363,7 +367,7 @@ impl<P: Parts> Core<P> {
     }
 
     /// Ends a wait. A grant that came first is not lost: it is the answer.
-    pub(crate) fn cancel(&mut self, ticket: Ticket, now: Instant, by: u64) -> Turn<P::Conn> {
+    pub(crate) fn cancel(&mut self, ticket: Ticket, now: Stamp, by: u64) -> Turn<P::Conn> {
         self.interrupt(ticket);
         self.turn(ticket, now, by)
     }
@@ -393,7 +397,7 @@ impl<P: Parts> Core<P> {
     }
 
     /// The dial of a permit succeeded.
-    pub(crate) fn opened(&mut self, unit: UnitId, now: Instant) {
+    pub(crate) fn opened(&mut self, unit: UnitId, now: Stamp) {
         let unit = &mut self.units[unit.0];
         unit.state = State::Leased;
         unit.born = Some(now);
@@ -402,16 +406,17 @@ impl<P: Parts> Core<P> {
         self.count(filed, |stats| stats.created += 1);
     }
 
-    /// Takes a connection back, or hands it over to the oldest waiter; or answers why it has to be closed.
+    /// Takes a connection back, or hands it over to the oldest waiter; or answers why it has to be closed. Where more
+    /// are idle then than `max_idle` allows, the one that has been idle for longest is closed in its place.
     ///
     /// `keep_until` is the server's own word on how long it keeps the connection.
     pub(crate) fn checkin(
         &mut self,
         unit: UnitId,
         conn: P::Conn,
-        now: Instant,
-        keep_until: Option<Instant>,
-    ) -> Result<(), Victim<P::Conn>> {
+        now: Stamp,
+        keep_until: Option<Stamp>,
+    ) -> Result<Option<Victim<P::Conn>>, Victim<P::Conn>> {
         let id = unit.0;
         let Unit { endpoint, filed, born, .. } = self.units[id];
         // Callers read the clock before they get the lock: a time that comes late must not put the list out of order.
@@ -429,6 +434,9 @@ impl<P: Parts> Core<P> {
         if self.endpoints[endpoint].queue.is_empty() {
             unit.state = State::Idle;
             self.list_idle(id, endpoint, filed);
+            if self.settings.max_idle.is_some_and(|most| self.idle.len() > most) {
+                return Ok(self.evict_oldest(CloseReason::EvictedForLimit));
+            }
         } else {
             self.count(filed, |stats| {
                 stats.reused += 1;
@@ -436,11 +444,11 @@ impl<P: Parts> Core<P> {
             });
             self.grant_oldest(endpoint, id);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Why a connection that comes back is not kept, and what becomes of its unit.
-    fn refusal(&mut self, id: Id, now: Instant, expires: Option<Instant>) -> Option<(CloseReason, Settle)> {
+    fn refusal(&mut self, id: Id, now: Stamp, expires: Option<Stamp>) -> Option<(CloseReason, Settle)> {
         let release = Settle::Release(UnitId(id));
         let unit = &self.units[id];
         let endpoint = &mut self.endpoints[unit.endpoint];
@@ -511,12 +519,11 @@ impl<P: Parts> Core<P> {
         if self.held_by_total.is_empty() {
             return None;
         }
-        let oldest = self.idle.oldest()?;
-        Some(self.evict(oldest, CloseReason::EvictedForLimit))
+        self.evict_oldest(CloseReason::EvictedForLimit)
     }
 
     /// A leased connection is closed; its unit is used to dial another. What sat idle as long is no longer trusted.
-    pub(crate) fn renew(&mut self, unit: UnitId, since: Instant, reason: CloseReason) {
+    pub(crate) fn renew(&mut self, unit: UnitId, since: Stamp, reason: CloseReason) {
         self.count_closed(unit.0, reason);
         self.suspect(unit.0, since);
         self.set_dialing(unit.0, self.units[unit.0].holder);
@@ -527,9 +534,9 @@ impl<P: Parts> Core<P> {
     pub(crate) fn replace_dead(
         &mut self,
         unit: UnitId,
-        since: Instant,
+        since: Stamp,
         reason: CloseReason,
-        now: Instant,
+        now: Stamp,
     ) -> (Grant<P::Conn>, Option<Victim<P::Conn>>) {
         let filed = self.units[unit.0].filed;
         self.count(filed, |stats| stats.reused -= 1);
@@ -546,7 +553,7 @@ impl<P: Parts> Core<P> {
         (grant, self.settle(Settle::Release(unit)))
     }
 
-    fn suspect(&mut self, id: Id, since: Instant) {
+    fn suspect(&mut self, id: Id, since: Stamp) {
         let until = &mut self.endpoints[self.units[id].endpoint].suspect_until;
         *until = Some(until.map_or(since, |until| until.max(since)));
     }

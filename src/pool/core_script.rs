@@ -6,13 +6,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::core::{
     Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Sitting, Ticket, Turn, UnitId, Victim, Wake,
 };
 use super::parts::Ending;
 use super::stats::CloseReason;
+use crate::time::Stamp;
 
 pub(super) struct Numbers;
 
@@ -37,13 +38,12 @@ impl Wake for Bell {
 enum Hand {
     Ticket(Ticket),
     Dial(UnitId),
-    Conn { unit: UnitId, conn: u32, since: Instant },
+    Conn { unit: UnitId, conn: u32, since: Stamp },
 }
 
 pub(super) struct Script {
     pub(super) core: Core<Numbers>,
-    start: Instant,
-    pub(super) now: Instant,
+    pub(super) now: Stamp,
     hands: HashMap<char, Hand>,
     pins: Vec<PinId>,
     /// What was idle when somebody looked, by who opened it.
@@ -54,9 +54,9 @@ pub(super) struct Script {
 
 impl Script {
     fn new(settings: Settings) -> Self {
-        let (start, rung) = (Instant::now(), Rc::default());
+        let (now, rung) = (Stamp::at(Duration::ZERO), Rc::default());
         let (hands, pins, seen, closing) = (HashMap::new(), Vec::new(), Vec::new(), Vec::new());
-        Script { core: Core::new(settings), start, now: start, hands, pins, seen, closing, rung }
+        Script { core: Core::new(settings), now, hands, pins, seen, closing, rung }
     }
 
     /// Runs lines of the form `who does what => outcome`; without an arrow the outcome is nothing.
@@ -73,7 +73,7 @@ impl Script {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["clock", at] => {
-                self.now = self.at(at);
+                self.now = at_second(at);
                 String::new()
             }
             ["woken"] => self.rung.take().into_iter().collect(),
@@ -102,6 +102,10 @@ impl Script {
             ["expire"] => {
                 let victims = self.core.expire(self.now);
                 self.closing(victims)
+            }
+            ["no-descriptors"] => {
+                let victim = self.core.evict_oldest(CloseReason::OutOfDescriptors);
+                self.closing(victim)
             }
             ["look"] => {
                 self.seen = self.core.sitting();
@@ -175,6 +179,12 @@ impl Script {
                 self.hands.insert(who, Hand::Conn { unit, conn, since: self.now });
                 String::new()
             }
+            // As the child of a fork does before its first dial.
+            (Hand::Dial(unit), "leaves-the-parent") => {
+                let victims = self.core.retire_all_but(unit);
+                self.hands.insert(who, Hand::Dial(unit));
+                self.closing(victims)
+            }
             (Hand::Dial(unit), "fails") => {
                 let next = self.core.discard(unit, Ending::DialFailed);
                 self.closing(next)
@@ -184,9 +194,9 @@ impl Script {
                 self.closing(next)
             }
             (Hand::Conn { unit, conn, .. }, "puts") => {
-                let keep_until = words.first().map(|at| self.at(at));
+                let keep_until = words.first().map(|at| at_second(at));
                 match self.core.checkin(unit, conn, self.now, keep_until) {
-                    Ok(()) => "kept".to_string(),
+                    Ok(oldest) => "kept".to_string() + &self.closing(oldest),
                     Err(victim) => format!("{:?}", victim.reason) + &self.closing([victim]),
                 }
             }
@@ -242,10 +252,11 @@ impl Script {
         }
         text
     }
+}
 
-    fn at(&self, seconds: &str) -> Instant {
-        self.start + Duration::from_secs(seconds.parse().expect("seconds since the start"))
-    }
+/// The idle clock of a script stands at zero in the beginning.
+fn at_second(seconds: &str) -> Stamp {
+    Stamp::at(Duration::from_secs(seconds.parse().expect("seconds since the start")))
 }
 
 fn letter(word: &str) -> char {
@@ -264,6 +275,7 @@ pub(super) const NO_LIMITS: Settings = Settings {
     max_age: None,
     refuse_self_deadlock: false,
     reap_every: None,
+    max_idle: None,
 };
 
 pub(super) fn limits(open: usize, total: usize) -> Settings {

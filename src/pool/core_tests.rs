@@ -1,12 +1,13 @@
 //! The core's decisions as scripts: what each caller does, and what comes of it.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::core::{Checkout, Core, Grant, Settings, Turn};
 use super::core_script::{Bell, NO_LIMITS, Numbers, limits, script};
 use super::parts::Ending;
 use super::stats::CloseReason;
+use crate::time::Stamp;
 
 #[test]
 fn the_newest_idle_connection_of_a_key_is_taken_first() {
@@ -294,6 +295,95 @@ fn a_connection_is_kept_until_the_first_of_its_ends() {
     }
 }
 
+/// RW-03: the idle clock of a machine that has slept stands hours further on.
+#[test]
+fn a_connection_that_was_slept_over_is_not_kept() {
+    let seconds = Duration::from_secs;
+    let table = [
+        ("idle_timeout", Settings { idle_timeout: Some(seconds(30)), ..NO_LIMITS }, "", CloseReason::IdleTimeout),
+        ("max_age", Settings { max_age: Some(seconds(3600)), ..NO_LIMITS }, "", CloseReason::MaxAge),
+        ("the server's word", NO_LIMITS, " 60", CloseReason::IdleTimeout),
+    ];
+    for (row, settings, word, reason) in table {
+        let text = format!(
+            "a get x1 => dial
+            a opens 1
+            a puts{word} => kept
+            clock 28
+            b get x1 => conn 1
+            b puts{word} => kept
+            clock 28800
+            b get x1 => dial =1"
+        );
+        let stats = script(settings, &text).core.stats();
+        assert_eq!((stats.closed(reason), stats.reused), (1, 1), "{row}");
+    }
+}
+
+/// RW-20: the total of idle connections has a bound of its own, and the oldest makes room, whatever its key.
+#[test]
+fn idle_connections_in_all() {
+    let text = "
+        a get x1 => dial
+        b get x2 => dial
+        c get y1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        a puts => kept
+        b puts => kept
+        c puts => kept -1
+        settle 1
+        d get x2 => conn 2
+        e get y1 => conn 3
+        d puts => kept
+        e puts => kept
+        f get z1 => dial
+        f opens 4
+        f puts => kept -2
+        settle 2";
+    let stats = script(Settings { max_idle: Some(2), ..NO_LIMITS }, text).core.stats();
+    assert_eq!((stats.idle, stats.closed(CloseReason::EvictedForLimit)), (2, 2));
+    let none = "
+        a get x1 => dial
+        a opens 1
+        a puts => kept -1
+        settle 1
+        a get x1 => dial";
+    script(Settings { max_idle: Some(0), ..NO_LIMITS }, none);
+    // A handed-over connection is not idle.
+    let handed = "
+        a get x1 => dial
+        a opens 1
+        b get x1 => wait
+        a puts => kept
+        b turn => conn 1
+        b puts => kept -1";
+    script(Settings { max_idle: Some(0), ..limits(1, 1) }, handed);
+}
+
+/// RW-20: where descriptors are lacking the oldest idle connection goes first, and its place with it.
+#[test]
+fn a_descriptor_for_another() {
+    let text = "
+        no-descriptors =>
+        a get x1 => dial
+        b get y1 => dial
+        a opens 1
+        b opens 2
+        a puts => kept
+        b puts => kept
+        c get z1 => dial -1
+        settle 1
+        no-descriptors => -2
+        d get y1 => wait
+        settle 2
+        woken => d
+        d turn => dial
+        no-descriptors =>";
+    script(limits(1, 2), text);
+}
+
 #[test]
 fn a_time_that_comes_late_leaves_the_idle_list_in_order() {
     let settings = Settings { idle_timeout: Some(Duration::from_secs(10)), ..NO_LIMITS };
@@ -518,7 +608,7 @@ fn aborts_reach_whatever_a_caller_has_or_is_about_to_have() {
 #[test]
 fn endpoints_that_are_empty_are_forgotten() {
     let mut core = Core::<Numbers>::new(limits(1, 1));
-    let now = Instant::now();
+    let now = Stamp::now();
     let mut footprint = 0;
     for number in 0..10_000u32 {
         let key = ((number % 251) as u8, (number % 7) as u8);

@@ -8,7 +8,7 @@ use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::LocalKey;
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,9 @@ use crate::contain::{contain, let_go};
 use crate::error::Bound;
 use crate::net::abort::AbortCell;
 use crate::observe::is_telling;
+use crate::process::Home;
 use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
-use crate::time::Deadline;
+use crate::time::{Deadline, Stamp};
 
 /// What the gate asks of a connection; closing it is its `Drop`.
 pub(crate) trait Pooled: Send + 'static {
@@ -31,7 +32,7 @@ pub(crate) trait Pooled: Send + 'static {
     fn probe(&self) -> Result<(), CloseReason>;
 
     /// A caller has it now, and had come back from its last at that time; `None` for a new one.
-    fn begin_use(&mut self, since: Option<Instant>);
+    fn begin_use(&mut self, since: Option<Stamp>);
 
     /// Tells apart this use of the connection from the next, so that an abort of this one cannot hit that.
     fn end_use(&mut self);
@@ -94,6 +95,8 @@ pub(crate) struct Gate<K: Key, C> {
     probe_after: Duration,
     watch: Option<Box<dyn Watch<K>>>,
     reaper: Option<Reaper>,
+    /// The process that dialed last.
+    home: AtomicU32,
 }
 
 /// What a checkout gives: a connection that is open, or the right to open one.
@@ -138,7 +141,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     pub(crate) fn new(settings: Settings, probe_after: Duration, watch: Option<Box<dyn Watch<K>>>) -> Arc<Self> {
         let (core, parked) = (Mutex::new(Core::new(settings)), Condvar::new());
         let reaper = settings.reap_every.map(Reaper::new);
-        Arc::new(Gate { core, parked, settings, probe_after, watch, reaper })
+        let home = Home::here().stored();
+        Arc::new(Gate { core, parked, settings, probe_after, watch, reaper, home })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Core<Kit<K, C>>> {
@@ -151,7 +155,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
 
     /// A connection or a permit for `key`; waits in line for it until the deadline.
     pub(crate) fn checkout(self: &Arc<Self>, key: &K, deadline: Deadline) -> Result<Checked<K, C>, Refused> {
-        let now = Instant::now();
+        let now = Stamp::now();
         let idle = self.core.lock().reuse(key, now, this_thread());
         match idle {
             Some(idle) if self.is_trusted(idle.since, idle.suspect, now) => Ok(self.lease(idle).0.begin()),
@@ -161,15 +165,17 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     /// Whether a connection that came back at `since` is used without a look at it.
-    pub(super) fn is_trusted(&self, since: Instant, suspect: bool, now: Instant) -> bool {
-        // It may have come back after the clock was read.
-        !suspect && now.checked_sub(self.probe_after).is_none_or(|trusted| since.min(now) > trusted)
+    pub(super) fn is_trusted(&self, since: Stamp, suspect: bool, now: Stamp) -> bool {
+        // It may have come back after the clock was read: then no time has passed.
+        !suspect && now.saturating_since(since) < self.probe_after
     }
 
     #[cold]
-    fn open_or_wait(self: &Arc<Self>, key: &K, deadline: Deadline, now: Instant) -> Result<Checked<K, C>, Refused> {
+    fn open_or_wait(self: &Arc<Self>, key: &K, deadline: Deadline, now: Stamp) -> Result<Checked<K, C>, Refused> {
+        let started = Instant::now();
         // What a listener waits for may be in the hands of the call that it was told by.
-        let deadline = if is_telling() { Deadline::after(now, Some(Duration::ZERO), Bound::Pool) } else { deadline };
+        let deadline =
+            if is_telling() { Deadline::after(started, Some(Duration::ZERO), Bound::Pool) } else { deadline };
         let parker = OnceCell::new();
         let waker = || Arc::clone(parker.get_or_init(|| Arc::new(Condvar::new())));
         let abort = || Arc::new(AbortCell::new());
@@ -187,7 +193,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             Checkout::Granted(grant) => (self.hold(grant), now),
             Checkout::Closed => return Err(Refused::Closed),
             // How long a connection has been idle counts from here on: the wait may have been long.
-            Checkout::Queued(ticket) => (self.queue(key, ticket, &waker(), deadline, now, own)?, Instant::now()),
+            Checkout::Queued(ticket) => (self.queue(key, ticket, &waker(), deadline, started, own)?, Stamp::now()),
         };
         // Before the grant is used: a permit may stand for the place of one of these.
         if victims.iter().any(Option::is_some) {
@@ -244,8 +250,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         let mut timed_out = refused;
         loop {
             // The wait that times out while its turn comes takes the turn: `cancel` answers with the grant.
-            let now = Instant::now();
-            let turn = if timed_out { core.cancel(ticket, now, by) } else { core.turn(ticket, now, by) };
+            let (now, idle_now) = (Instant::now(), Stamp::now());
+            let turn = if timed_out { core.cancel(ticket, idle_now, by) } else { core.turn(ticket, idle_now, by) };
             let waited = now.saturating_duration_since(started);
             match turn {
                 Turn::Waiting => {}
@@ -289,7 +295,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     /// Looks at a connection that sat idle; a dead one is replaced without the caller's notice.
-    fn probe(self: &Arc<Self>, mut held: Held<K, C>, now: Instant) -> Checked<K, C> {
+    fn probe(self: &Arc<Self>, mut held: Held<K, C>, now: Stamp) -> Checked<K, C> {
         loop {
             let (lease, suspect) = match held {
                 Held::Permit(permit) => return Checked::Permit(permit),
@@ -381,6 +387,26 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     /// Closes what is idle now, and what is in use once it comes back.
     pub(crate) fn retire_idle(&self) {
         let victims = self.core.lock().retire_idle();
+        self.bury(victims);
+    }
+
+    /// Closes the connection that has been idle for longest, whose descriptor is needed. Its slot is back when this
+    /// returns; false says that there is none.
+    pub(crate) fn close_oldest_idle(&self) -> bool {
+        let victim = self.core.lock().evict_oldest(CloseReason::OutOfDescriptors);
+        let found = victim.is_some();
+        self.bury(victim);
+        found
+    }
+
+    /// In a child of `fork`, before its first dial: the connections of the parent are closed here, where they are idle
+    /// now or once they come back, and stay open there. The parent's reaper is not here either.
+    #[cold]
+    fn leave_parent(&self, dialing: UnitId) {
+        let victims = self.core.lock().retire_all_but(dialing);
+        if let Some(reaper) = &self.reaper {
+            reaper.is_gone();
+        }
         self.bury(victims);
     }
 
@@ -520,7 +546,7 @@ impl<K: Key, C: Pooled> Drop for Settler<'_, K, C> {
 pub(crate) struct Lease<K: Key, C: Pooled> {
     conn: C,
     /// When the connection had come back from its last use; `None` for a new one.
-    since: Option<Instant>,
+    since: Option<Stamp>,
     unit: Unit<K, C>,
 }
 
@@ -540,18 +566,20 @@ impl<K: Key, C: Pooled> Lease<K, C> {
     }
 
     /// Returns the connection to the pool, or to the next in line. Closed where the pool does not keep it.
-    pub(crate) fn give_back(mut self, keep_until: Option<Instant>) {
+    pub(crate) fn give_back(mut self, keep_until: Option<Stamp>) {
         // First of all: should it panic, the lease is still whole, and its drop gives the unit back.
         self.conn.end_use();
         let Lease { conn, mut unit, .. } = self;
         let Some(id) = unit.id.take() else { return };
-        let now = Instant::now();
-        let refused = {
+        let now = Stamp::now();
+        let kept = {
             let mut core = unit.gate.core.lock();
             core.checkin(id, conn, now, keep_until).map_err(|victim| (core.surplus(id), victim))
         };
-        if let Err((surplus, victim)) = refused {
-            unit.gate.bury_refused(victim, surplus);
+        match kept {
+            Ok(None) => {}
+            Ok(Some(oldest)) => unit.gate.bury([oldest]),
+            Err((surplus, victim)) => unit.gate.bury_refused(victim, surplus),
         }
     }
 
@@ -567,7 +595,7 @@ impl<K: Key, C: Pooled> Lease<K, C> {
         let since = self.since;
         let mut unit = self.close(reason);
         if let Some(id) = unit.id {
-            let since = since.unwrap_or_else(Instant::now);
+            let since = since.unwrap_or_else(Stamp::now);
             unit.gate.core.lock().renew(id, since, reason);
         }
         unit.ending = Ending::Unused;
@@ -592,11 +620,17 @@ impl<K: Key, C: Pooled> Permit<K, C> {
     /// From here on there is a dial. The cell is that by which it, and later the connection, can be interrupted.
     pub(crate) fn begin_dial(&mut self) -> Arc<AbortCell> {
         self.unit.ending = Ending::DialFailed;
+        let (gate, home) = (&self.unit.gate, Home::here());
+        if let Some(id) = self.unit.id
+            && home.replaces(&gate.home)
+        {
+            gate.leave_parent(id);
+        }
         let cell = match self.unit.id {
-            Some(id) => self.unit.gate.core.lock().abort_of(id),
+            Some(id) => gate.core.lock().abort_of(id),
             None => Arc::new(AbortCell::new()),
         };
-        cell.begin_dial();
+        cell.begin_dial(home);
         cell
     }
 
@@ -605,7 +639,7 @@ impl<K: Key, C: Pooled> Permit<K, C> {
         if let Some(id) = self.unit.id {
             let gate = &self.unit.gate;
             let mut core = gate.core.lock();
-            core.opened(id, Instant::now());
+            core.opened(id, Stamp::now());
             // There may be something idle from now on.
             let begins = gate.reaper.as_ref().filter(|reaper| !core.is_closed() && reaper.begins());
             drop(core);

@@ -27,7 +27,7 @@ use super::core::Settings;
 use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused};
 use super::stats::CloseReason;
 use crate::error::Bound;
-use crate::time::Deadline;
+use crate::time::{Deadline, Stamp};
 
 type Key = (u8, u8);
 
@@ -77,7 +77,7 @@ impl Pooled for Socket {
         if self.dead.get() { Err(CloseReason::PeerClosed) } else { Ok(()) }
     }
 
-    fn begin_use(&mut self, _: Option<Instant>) {}
+    fn begin_use(&mut self, _: Option<Stamp>) {}
 
     fn ends(&mut self, _: CloseReason) {}
 

@@ -14,7 +14,7 @@ use super::core_script::NO_LIMITS;
 use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused, Watch};
 use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;
-use crate::time::Deadline;
+use crate::time::{Deadline, Stamp};
 
 type Key = (u8, u8);
 type Pool = Arc<Gate<Key, Socket>>;
@@ -61,7 +61,7 @@ impl Pooled for Socket {
         if self.dead.get() { Err(CloseReason::PeerClosed) } else { Ok(()) }
     }
 
-    fn begin_use(&mut self, _: Option<Instant>) {}
+    fn begin_use(&mut self, _: Option<Stamp>) {}
 
     fn ends(&mut self, _: CloseReason) {}
 
@@ -208,8 +208,8 @@ fn many_threads_share_few_connections() {
 /// A connection may come back while the caller that gets it is on its way to the lock.
 #[test]
 fn who_trusts_nothing_looks_at_what_came_back_just_now() {
-    let now = Instant::now();
-    let later = now + Duration::from_secs(1);
+    let now = Stamp::at(Duration::from_secs(9));
+    let later = Stamp::at(Duration::from_secs(10));
     let table = [
         ("never", Duration::ZERO, now, false),
         ("never, also what came back meanwhile", Duration::ZERO, later, false),

@@ -1,23 +1,22 @@
 //! Connections that sit idle: by key, where the newest is used first, and all together, where the oldest goes first.
 
-use std::time::Instant;
-
 use super::super::stats::CloseReason;
 use super::{Core, Id, Idle, Parts, Settle, State, Unit, UnitId, Victim, Victims};
+use crate::time::Stamp;
 
 /// An idle connection as it was seen, told apart from its later uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sitting {
     unit: Id,
     serial: u64,
-    since: Option<Instant>,
+    since: Option<Stamp>,
 }
 
 impl<P: Parts> Core<P> {
     /// The common case by itself: an idle connection, where nothing has to be closed first. `None` leaves it to
     /// [`checkout`](Self::checkout).
     #[inline]
-    pub(crate) fn reuse(&mut self, key: &P::Key, now: Instant, by: u64) -> Option<Idle<P::Conn>> {
+    pub(crate) fn reuse(&mut self, key: &P::Key, now: Stamp, by: u64) -> Option<Idle<P::Conn>> {
         // A pool that is closed and an endpoint with waiters have no idle connection.
         let filed = *self.keys.get(key)?;
         let newest = self.filed[filed].idle.newest()?;
@@ -32,7 +31,7 @@ impl<P: Parts> Core<P> {
         Some(self.lease(newest, conn, now, by))
     }
 
-    pub(super) fn lease(&mut self, id: Id, conn: P::Conn, now: Instant, by: u64) -> Idle<P::Conn> {
+    pub(super) fn lease(&mut self, id: Id, conn: P::Conn, now: Stamp, by: u64) -> Idle<P::Conn> {
         let unit = &mut self.units[id];
         unit.state = State::Leased;
         unit.holder = by;
@@ -69,23 +68,29 @@ impl<P: Parts> Core<P> {
         Victim { conn, reason, settle: Settle::Release(UnitId(id)) }
     }
 
+    /// Takes out the connection that has been idle for longest, whatever its endpoint.
+    pub(crate) fn evict_oldest(&mut self, reason: CloseReason) -> Option<Victim<P::Conn>> {
+        let oldest = self.idle.oldest()?;
+        Some(self.evict(oldest, reason))
+    }
+
     /// At most two connections that expired, oldest first: so garbage never outlives the pool's next operations, and no
     /// operation pays for more than its share.
-    pub(super) fn sweep(&mut self, now: Instant) -> Victims<P::Conn> {
+    pub(super) fn sweep(&mut self, now: Stamp) -> Victims<P::Conn> {
         match self.evict_expired(now) {
             None => [None, None],
             first => [first, self.evict_expired(now)],
         }
     }
 
-    fn evict_expired(&mut self, now: Instant) -> Option<Victim<P::Conn>> {
+    fn evict_expired(&mut self, now: Stamp) -> Option<Victim<P::Conn>> {
         let oldest = self.idle.oldest().filter(|&id| self.units[id].expires.is_some_and(|at| at <= now))?;
         let reason = self.expiry_reason(oldest, now);
         Some(self.evict(oldest, reason))
     }
 
     /// All connections that expired.
-    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Victim<P::Conn>> {
+    pub(crate) fn expire(&mut self, now: Stamp) -> Vec<Victim<P::Conn>> {
         let is_over = |&id: &Id| self.units[id].expires.is_some_and(|at| at <= now);
         let expired: Vec<Id> = self.idle.iter(&self.units).filter(is_over).collect();
         expired.into_iter().map(|id| self.evict(id, self.expiry_reason(id, now))).collect()
@@ -110,25 +115,25 @@ impl<P: Parts> Core<P> {
     }
 
     /// When a connection that comes back now is no longer kept.
-    pub(super) fn expiry(&self, born: Option<Instant>, now: Instant, keep_until: Option<Instant>) -> Option<Instant> {
+    pub(super) fn expiry(&self, born: Option<Stamp>, now: Stamp, keep_until: Option<Stamp>) -> Option<Stamp> {
         let idle = self.settings.idle_timeout.and_then(|limit| now.checked_add(limit));
         earlier(earlier(idle, self.age_end(born)), keep_until)
     }
 
-    pub(super) fn expiry_reason(&self, id: Id, now: Instant) -> CloseReason {
+    pub(super) fn expiry_reason(&self, id: Id, now: Stamp) -> CloseReason {
         match self.age_end(self.units[id].born) {
             Some(end) if end <= now => CloseReason::MaxAge,
             _ => CloseReason::IdleTimeout,
         }
     }
 
-    fn age_end(&self, born: Option<Instant>) -> Option<Instant> {
+    fn age_end(&self, born: Option<Stamp>) -> Option<Stamp> {
         let limit = self.settings.max_age?;
         born?.checked_add(limit)
     }
 }
 
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+fn earlier(one: Option<Stamp>, other: Option<Stamp>) -> Option<Stamp> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

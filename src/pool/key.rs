@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::gate::{Pooled, Watch};
 use super::parts::Key;
@@ -14,6 +14,7 @@ use crate::net::abort::AbortCell;
 use crate::net::options::SocketConfig;
 use crate::net::transport::{Probe, Transport};
 use crate::observe::{Observer, Record, WaitsForItself};
+use crate::time::Stamp;
 use crate::tls::TlsConfig;
 use crate::url::{Origin, Scheme};
 
@@ -148,7 +149,7 @@ impl Pooled for Box<Connection> {
         verdict(self.wire.probe())
     }
 
-    fn begin_use(&mut self, since: Option<Instant>) {
+    fn begin_use(&mut self, since: Option<Stamp>) {
         self.record.begin_use(since);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::stats::{CloseReason, PoolStats};
+use super::super::stats::{CloseReason, PoolStats, Shown};
 use super::{Core, Endpoint, Filed, Id, Key, Link, List, Parts, State, UnitId, Victim, WaiterTurn, Wake};
 
 /// A key that is remembered, with its counts, until `unpin`.
@@ -34,6 +34,14 @@ impl<P: Parts> Core<P> {
             (filed.retired_before, filed.retired_for) = (self.next_serial, CloseReason::Retired);
         }
         self.drain_idle(CloseReason::Retired)
+    }
+
+    /// The same in a child of `fork`, but for the unit that is dialed here.
+    pub(crate) fn retire_all_but(&mut self, dialing: UnitId) -> Vec<Victim<P::Conn>> {
+        let victims = self.retire_idle();
+        self.units[dialing.0].serial = self.next_serial;
+        self.next_serial += 1;
+        victims
     }
 
     /// The same for one key: its later connections are kept again.
@@ -118,7 +126,14 @@ impl<P: Parts> Core<P> {
         let idle = self.idle.len();
         let open = self.units.len();
         let waiting = self.waiters.iter().filter(|(_, waiter)| waiter.turn == WaiterTurn::Waiting).count();
-        PoolStats { open, idle, in_use: open - idle - self.dialing, dialing: self.dialing, waiting, ..self.stats }
+        PoolStats {
+            open,
+            idle,
+            in_use: open - idle - self.dialing,
+            dialing: self.dialing,
+            waiting,
+            ..self.shown.of(self.stats)
+        }
     }
 
     /// The same of one key. What it did is remembered while something of it is open, waits, or pins it.
@@ -130,7 +145,7 @@ impl<P: Parts> Core<P> {
         let idle = filed.idle.len();
         let queue = &self.endpoints[filed.endpoint].queue;
         let waiting = queue.iter(&self.waiters).filter(|&waiter| self.waiters[waiter].filed == id).count();
-        PoolStats { open, idle, in_use: open - idle - dialing, dialing, waiting, ..filed.stats }
+        PoolStats { open, idle, in_use: open - idle - dialing, dialing, waiting, ..filed.shown.of(filed.stats) }
     }
 
     /// Units of the key's endpoint that are not idle, and how many wait for it.
@@ -184,6 +199,7 @@ impl<P: Parts> Core<P> {
             retired_before: 0,
             retired_for: CloseReason::Retired,
             stats: PoolStats::default(),
+            shown: Shown::default(),
             link: Link::UNLINKED,
         });
         self.endpoints[endpoint].keys.push(&mut self.filed, filed);

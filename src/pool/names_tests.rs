@@ -302,3 +302,31 @@ fn what_was_used_since_it_was_seen_stays() {
     let stats = script(NO_LIMITS, text).core.stats();
     assert_eq!((stats.idle, stats.closed(CloseReason::PeerClosed)), (1, 3));
 }
+
+/// RW-42: in the child of a fork what the parent has opened is not kept, and what the child opens is.
+#[test]
+fn a_child_keeps_its_own_connections_alone() {
+    let text = "
+        a get x1 => dial
+        b get x1 => dial
+        c get y1 => dial
+        a opens 1
+        b opens 2
+        c opens 3
+        a puts => kept
+        c puts => kept
+        d get z1 => dial
+        d leaves-the-parent => -1 -3
+        settle 1
+        settle 3
+        d opens 4
+        d puts => kept
+        b puts => Retired -2
+        settle 2
+        d get z1 => conn 4
+        e get x1 => dial
+        e opens 5
+        e puts => kept";
+    let stats = script(NO_LIMITS, text).core.stats();
+    assert_eq!((stats.closed(CloseReason::Retired), stats.idle), (3, 1));
+}

@@ -61,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) refuse_self_deadlock: bool,
     /// How often idle connections are looked at from the background, if at all.
     pub(crate) reap_every: Option<Duration>,
+    /// Idle connections in all.
+    pub(crate) max_idle: Option<usize>,
 }
 
 /// The hash of keys that hash themselves: an origin takes its hash once, with a key of the process.

@@ -15,7 +15,8 @@ use super::gate::{Gate, Pooled};
 use super::key::verdict;
 use crate::contain::contain;
 use crate::observe;
-use crate::sync::{Condvar, Mutex, wait_until};
+use crate::sync::standing::{Condvar, Mutex, wait_until};
+use crate::time::Stamp;
 
 pub(super) struct Reaper {
     every: Duration,
@@ -62,6 +63,11 @@ impl Reaper {
     /// Whether the caller is to start the thread. Asked, as its end is decided on, under the pool's lock.
     pub(super) fn begins(&self) -> bool {
         !self.is_running.swap(true, Ordering::Relaxed)
+    }
+
+    /// Its thread has not come along into this process.
+    pub(super) fn is_gone(&self) {
+        self.is_running.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn end(&self) {
@@ -115,7 +121,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                 self.reaper().inspect(|reaper| reaper.is_running.store(false, Ordering::Relaxed));
                 return false;
             }
-            (core.expire(Instant::now()), core.sitting())
+            (core.expire(Stamp::now()), core.sitting())
         };
         self.bury(expired);
         let dead: Vec<_> =

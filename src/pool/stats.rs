@@ -1,5 +1,6 @@
 //! What a pool has done, in numbers.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
@@ -28,17 +29,20 @@ pub enum CloseReason {
     Failed,
     /// As many idle connections were there as the pool keeps.
     PoolFull,
-    /// It was closed to make room for another under the limits.
+    /// It was closed to make room for another under the limits, `max_idle` among them.
     EvictedForLimit,
     /// The pool was closed.
     PoolClosed,
-    /// The pool was cleared after the connection had been opened.
+    /// The pool was cleared after the connection had been opened, or belongs to the process that this one was forked
+    /// from.
     Retired,
+    /// It was idle, and the process had no descriptor left for another connection or a name lookup.
+    OutOfDescriptors,
 }
 
 impl CloseReason {
     /// In the order of their declaration, which is their number.
-    const ALL: [CloseReason; 12] = {
+    const ALL: [CloseReason; 13] = {
         use CloseReason::*;
         [
             IdleTimeout,
@@ -53,6 +57,7 @@ impl CloseReason {
             EvictedForLimit,
             PoolClosed,
             Retired,
+            OutOfDescriptors,
         ]
     };
 }
@@ -125,6 +130,18 @@ impl PoolStats {
     pub(crate) fn count_wait(&mut self, waited: Duration) {
         self.waited_total = self.waited_total.saturating_add(waited);
         self.waited_max = self.waited_max.max(waited);
+    }
+}
+
+/// What readers were told of `reused`: a connection counts as it is given out, and no longer once the look at it finds
+/// it dead. A reader in between must not see the count fall.
+#[derive(Debug, Default)]
+pub(super) struct Shown(Cell<u64>);
+
+impl Shown {
+    pub(super) fn of(&self, stats: PoolStats) -> PoolStats {
+        self.0.set(self.0.get().max(stats.reused));
+        PoolStats { reused: self.0.get(), ..stats }
     }
 }
 

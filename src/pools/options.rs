@@ -12,9 +12,6 @@ use crate::pool::key::ConnectionConfig;
 use crate::pool::parts::Settings;
 use crate::tls::TlsConfig;
 
-/// A connection that came back less than this ago is used without being looked at: servers do not close that early.
-const PROBE_AFTER: Duration = Duration::from_millis(1);
-
 /// The knobs of a pool before they are checked.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolOptions {
@@ -26,6 +23,7 @@ pub(crate) struct PoolOptions {
     pub(crate) limit: Option<Option<usize>>,
     pub(crate) total_limit: Option<usize>,
     pub(crate) pool_timeout: Option<Duration>,
+    pub(crate) max_idle: Option<usize>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) probe_after: Duration,
@@ -48,9 +46,10 @@ impl PoolOptions {
             limit: None,
             total_limit: None,
             pool_timeout: None,
+            max_idle: None,
             idle_timeout: Some(idle_timeout),
             max_age: None,
-            probe_after: PROBE_AFTER,
+            probe_after: Duration::ZERO,
             tls: None,
             dialer: None,
             num_pools: None,
@@ -103,6 +102,7 @@ impl PoolOptions {
             max_age: self.max_age,
             refuse_self_deadlock: self.refuse_self_deadlock,
             reap_every: self.reap_every,
+            max_idle: self.max_idle,
         };
         let mut sockets = SocketConfig { source: self.source_address, ..SocketConfig::new() };
         if let Some(options) = self.socket_options {
@@ -152,8 +152,25 @@ macro_rules! pool_setters {
             self
         }
 
+        /// Sets how many idle connections are kept in all, whatever their hosts; unbounded by default. Where there are
+        /// more, the one that has been idle for longest is closed. Connections in use do not count, and nobody waits.
+        ///
+        /// With or without it, a dial or a name lookup that finds no file descriptor left closes the connection that
+        /// has been idle for longest, and is repeated.
+        ///
+        /// ```
+        /// use hostpool::PoolManager;
+        ///
+        /// let http = PoolManager::builder().num_pools(None).max_idle(200).build()?;
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        pub fn max_idle(mut self, connections: impl Into<Option<usize>>) -> Self {
+            self.options.max_idle = connections.into();
+            self
+        }
+
         /// How long an idle connection is kept, at most. `None` keeps it until somebody finds it closed. A server's own
-        /// `Keep-Alive: timeout` shortens this for its connection.
+        /// `Keep-Alive: timeout` shortens this for its connection. Time during which the machine sleeps counts.
         #[doc(alias = "keepalive_timeout")]
         pub fn idle_timeout(mut self, limit: impl Into<Option<::std::time::Duration>>) -> Self {
             self.options.idle_timeout = limit.into();
@@ -161,15 +178,18 @@ macro_rules! pool_setters {
         }
 
         /// How long after it was opened a connection is used again, at most: so that a change of address is noticed.
-        /// Unbounded by default.
+        /// Unbounded by default. Time during which the machine sleeps counts.
         pub fn max_age(mut self, limit: impl Into<Option<::std::time::Duration>>) -> Self {
             self.options.max_age = limit.into();
             self
         }
 
-        /// Connections that sat idle for this long are looked at, by one system call, before they are used: 1 ms by
-        /// default. Zero looks at every one, also at those handed over by another caller. Bytes that a misbehaving
-        /// server sends into the gap are taken for the start of the next response.
+        /// Sets how long a connection may have been idle and still be used without a look at it. Zero by default: each
+        /// is looked at before it is used again, by one system call, also where another caller hands it over.
+        ///
+        /// A longer time saves that call. A connection that its server closed meanwhile is then noticed by the request
+        /// that is sent on it, which is lost if it is a `POST`; and bytes that a server sends unasked are taken for the
+        /// start of the next response.
         pub fn probe_after(mut self, idle: ::std::time::Duration) -> Self {
             self.options.probe_after = idle;
             self

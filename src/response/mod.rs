@@ -22,7 +22,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, StatusCode, Version};
 
@@ -37,7 +37,7 @@ use crate::pool::PoolLease;
 use crate::pool::stats::CloseReason;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
-use crate::time::Deadline;
+use crate::time::{Deadline, Stamp};
 use crate::url::Url;
 
 pub use compat::ResponseBody;
@@ -115,7 +115,14 @@ struct Held {
     reusable: bool,
     /// It would be reusable, had no head broken a rule that is tolerated.
     tolerated: bool,
-    keep_until: Option<Instant>,
+    keep_until: Option<Stamp>,
+}
+
+impl Held {
+    /// Returns whether the connection belongs to the process that this one was forked from, which reads on it.
+    fn is_inherited(&self) -> bool {
+        self.lease.conn().cell.is_inherited()
+    }
 }
 
 /// What the engine makes a response of.
@@ -124,7 +131,7 @@ pub(crate) struct Parts {
     pub(crate) framing: Framing,
     pub(crate) reusable: bool,
     pub(crate) tolerated: bool,
-    pub(crate) keep_until: Option<Instant>,
+    pub(crate) keep_until: Option<Stamp>,
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) history: Vec<ResponseHead>,
@@ -548,7 +555,7 @@ impl Response {
     /// Takes the rest of the body off the connection if it comes within `patience` and is not too much.
     fn drain(&mut self, patience: Duration) {
         let limit = self.common.limits.drain_bytes;
-        let worth_it = self.connection.as_ref().is_some_and(|held| held.reusable)
+        let worth_it = self.connection.as_ref().is_some_and(|held| held.reusable && !held.is_inherited())
             && self.reader.failure().is_none()
             && self.reader.remaining().is_none_or(|remaining| remaining <= limit);
         if !worth_it {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Version;
 
-use super::{Session, connector, policy};
+use super::{MAX_IDLE, Session, connector, policy};
 use crate::auth::{Auth, Netrc};
 use crate::client::{IntoUrl, Middleware, Policy, Request, names, sealed::Sealed, skipped};
 use crate::cookies::{Cookie, CookieJar, CookieStore};
@@ -44,6 +44,8 @@ pub struct SessionBuilder {
     connector: Option<PoolManager>,
     tls: Option<TlsConfig>,
     observer: Observer,
+    /// The outer option says whether it was given.
+    max_idle: Option<Option<usize>>,
     jar: Option<CookieJar>,
     /// For the jar, whichever that will be.
     cookies: Vec<Cookie>,
@@ -58,6 +60,7 @@ impl SessionBuilder {
             connector: None,
             tls: None,
             observer: Observer::default(),
+            max_idle: None,
             jar: None,
             cookies: Vec::new(),
             policy: policy(),
@@ -90,6 +93,22 @@ impl SessionBuilder {
     #[doc(alias = "trace_configs")]
     pub fn listener(mut self, listener: impl Listener + 'static) -> Self {
         self.observer = Observer::new(listener);
+        self
+    }
+
+    /// Sets how many idle connections are kept in all, 100 by default, in a session without a connector of its own.
+    /// Where there are more, the one that has been idle for longest is closed; connections in use do not count, and
+    /// nobody waits. `None` keeps them all, each until it has been idle for 30 seconds.
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder().max_idle(20).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "limit")]
+    pub fn max_idle(mut self, connections: impl Into<Option<usize>>) -> Self {
+        self.max_idle = Some(connections.into());
         self
     }
 
@@ -403,7 +422,7 @@ impl SessionBuilder {
     /// The session. Errors with the first thing that was wrong with what was given, or if options contradict each
     /// other.
     pub fn build(self) -> Result<Session> {
-        let SessionBuilder { connector: pools, tls, observer, jar, cookies, mut policy, wrong } = self;
+        let SessionBuilder { connector: pools, tls, observer, max_idle, jar, cookies, mut policy, wrong } = self;
         if let Some(error) = wrong {
             return Err(error);
         }
@@ -414,6 +433,9 @@ impl SessionBuilder {
         if pools.is_some() && observer.is_listening() {
             return Err(Error::config("a connector has its own listener; give it there"));
         }
+        if pools.is_some() && max_idle.is_some() {
+            return Err(Error::config("a connector has its own max_idle; give it there"));
+        }
         if policy.cookies.is_some() && !cookies.is_empty() {
             return Err(Error::config("cookies need a jar, and the session has another store"));
         }
@@ -422,7 +444,7 @@ impl SessionBuilder {
             cookies.iter().try_for_each(|cookie| jar.insert_shared(&cookie.name(), &cookie.value()))?;
             policy.cookies = Some(Arc::new(jar.clone()));
         }
-        let connector = pools.unwrap_or_else(|| connector(tls, observer, None));
+        let connector = pools.unwrap_or_else(|| connector(tls, observer, None, max_idle.unwrap_or(Some(MAX_IDLE))));
         Ok(Session { connector, jar, policy: Arc::new(policy) })
     }
 

@@ -1,5 +1,7 @@
 //! Sessions: a client with its own defaults, as aiohttp's and requests' users know it.
 
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod asleep_tests;
 mod builder;
 mod oneshot;
 
@@ -28,9 +30,13 @@ use crate::tls::TlsConfig;
 /// How long connecting may take, and how long a server may be silent.
 const TIMEOUT: Timeout = Timeout::new().connect(Duration::from_secs(30)).read(Duration::from_secs(60));
 
+/// Idle connections that a session keeps, where nothing is said: well below the 1,024 descriptors that most systems
+/// give a process.
+const MAX_IDLE: usize = 100;
+
 /// A client: connections, cookies, headers and timeouts shared by many requests, from any number of threads.
 ///
-/// Clones are the same session. Unlike the pools a session keeps every idle connection for 30 seconds, bounds
+/// Clones are the same session. Unlike the pools a session keeps idle connections for 30 seconds, at most 100 of them, bounds
 /// connecting to 30 seconds and silence of a server to 60, sends `Accept: */*`, asks for the content codings that are
 /// compiled in, follows up to 10 [redirects](RequestBuilder::allow_redirects), and keeps [cookies](CookieJar). A `POST`
 /// that gets a 301 or 302 goes on as a `GET`; the pools send it again as a `POST`.
@@ -58,7 +64,11 @@ impl Session {
     pub fn new() -> Session {
         let jar = CookieJar::new();
         let policy = Policy { cookies: Some(Arc::new(jar.clone())), ..policy() };
-        Session { connector: connector(None, Observer::default(), None), jar: Some(jar), policy: Arc::new(policy) }
+        Session {
+            connector: connector(None, Observer::default(), None, Some(MAX_IDLE)),
+            jar: Some(jar),
+            policy: Arc::new(policy),
+        }
     }
 
     /// A session that differs from the defaults.
@@ -209,8 +219,13 @@ fn policy() -> Policy {
     }
 }
 
-/// The pools of a session that was given none: every idle connection is kept, or `idle_limit` of them.
-fn connector(tls: Option<TlsConfig>, observer: Observer, idle_limit: Option<usize>) -> PoolManager {
-    let options = PoolOptions { tls, observer, ..PoolOptions::new(None, Duration::from_secs(30)) };
+/// The pools of a session that was given none: `max_idle` idle connections are kept, or `idle_limit` for a host.
+fn connector(
+    tls: Option<TlsConfig>,
+    observer: Observer,
+    idle_limit: Option<usize>,
+    max_idle: Option<usize>,
+) -> PoolManager {
+    let options = PoolOptions { tls, observer, max_idle, ..PoolOptions::new(None, Duration::from_secs(30)) };
     PoolManager::from_engine(options.engine(None, idle_limit))
 }

@@ -1,18 +1,19 @@
 //! Requests without a session.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use http::Method;
 
 use super::{Session, connector, policy};
 use crate::client::{IntoUrl, RequestBuilder};
 use crate::observe::Observer;
+use crate::process::PerProcess;
 
 /// The session of the free functions: each request has a connection of its own, closed behind it.
-static ONE_SHOTS: LazyLock<Session> = LazyLock::new(|| {
+static ONE_SHOTS: PerProcess<Session> = PerProcess::new(|| {
     let mut policy = policy();
     policy.fields.close = true;
-    Session { connector: connector(None, Observer::default(), Some(0)), jar: None, policy: Arc::new(policy) }
+    Session { connector: connector(None, Observer::default(), Some(0), None), jar: None, policy: Arc::new(policy) }
 });
 
 /// A request on a connection of its own, without a session.
@@ -22,7 +23,7 @@ static ONE_SHOTS: LazyLock<Session> = LazyLock::new(|| {
 /// # Ok::<(), hostpool::Error>(())
 /// ```
 pub fn request(method: Method, url: impl IntoUrl) -> RequestBuilder {
-    ONE_SHOTS.request(method, url)
+    ONE_SHOTS.get().request(method, url)
 }
 
 /// `GET` without a session: see [`request`].

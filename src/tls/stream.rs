@@ -15,7 +15,9 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, InvalidMessage};
 
 use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure};
+use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
+use crate::process::Home;
 use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Deadline;
 use crate::url::Origin;
@@ -40,6 +42,7 @@ pub(crate) struct TlsStream {
     state: Mutex<State>,
     /// Notified when `sending` ends.
     turn: Condvar,
+    home: Home,
 }
 
 #[derive(Debug)]
@@ -90,7 +93,8 @@ impl TlsStream {
             reset: false,
             ended: false,
         };
-        let stream = TlsStream { wire, state: Mutex::new(state), turn: Condvar::new() };
+        let home = wait.abort.map_or_else(Home::here, AbortCell::home);
+        let stream = TlsStream { wire, state: Mutex::new(state), turn: Condvar::new(), home };
         stream.handshake(wait).map_err(failure)?;
         Ok(stream)
     }
@@ -324,8 +328,12 @@ impl Transport for TlsStream {
 }
 
 impl Drop for TlsStream {
-    /// Says goodbye where that costs no waiting (RFC 8446, section 6.1).
+    /// Says goodbye where that costs no waiting (RFC 8446, section 6.1); not in a child of the process that connected:
+    /// the parent's connection would end.
     fn drop(&mut self) {
+        if !self.home.is_here() {
+            return;
+        }
         let mut state = self.state.lock();
         // `sending` is left over from a transport that panicked.
         if state.ended || state.sending || state.tls.is_handshaking() {

@@ -137,7 +137,7 @@ fn a_handshake_without_an_answer() {
         ("tls", Timeout::new().tls(short).connect(PATIENCE), Bound::Tls),
         ("connect", Timeout::new().tls(PATIENCE).connect(short), Bound::Connect),
         ("total", Timeout::from(short).tls(PATIENCE), Bound::Total),
-        ("zero", Timeout::new().tls(Duration::ZERO), Bound::Tls),
+        ("a moment", Timeout::new().tls(Duration::from_nanos(1)), Bound::Tls),
     ];
     let dialer = TlsDialer::new(TcpDialer::new(), TlsConfig::default());
     for builder in [ConnectionPool::builder(&url).retries(0), ConnectionPool::builder(&url).retries(0).dialer(dialer)] {

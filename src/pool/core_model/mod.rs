@@ -39,6 +39,7 @@ mod tests {
             1 => (0..6u8).prop_map(Op::Pin),
             1 => who().prop_map(Op::Unpin),
             1 => Just(Op::Expire),
+            1 => Just(Op::NoDescriptors),
             1 => who().prop_map(Op::HangUp),
         ]
     }
@@ -46,9 +47,10 @@ mod tests {
     fn rules() -> impl Strategy<Value = Rules> {
         let some = |range: std::ops::Range<usize>| proptest::option::weighted(0.75, range);
         let times = (proptest::option::of(2..9u64), proptest::option::of(4..12u64));
-        (some(1..4), proptest::option::of(0..3usize), some(1..5), times).prop_map(|(open, idle, total, times)| {
+        let idle = (proptest::option::of(0..3usize), proptest::option::of(0..4usize));
+        (some(1..4), idle, some(1..5), times).prop_map(|(open, (idle, max_idle), total, times)| {
             let (idle_timeout, max_age) = times;
-            Rules { open, idle, total, idle_timeout, max_age }
+            Rules { open, idle, total, idle_timeout, max_age, max_idle }
         })
     }
 

@@ -14,6 +14,7 @@ pub(crate) struct Rules {
     pub(crate) total: Option<usize>,
     pub(crate) idle_timeout: Option<u64>,
     pub(crate) max_age: Option<u64>,
+    pub(crate) max_idle: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,6 +99,9 @@ pub(super) struct Model {
     /// What all keys have done, and each since it was last heard of.
     pub(super) did: PoolStats,
     pub(super) did_each: [PoolStats; 6],
+    /// The highest `reused` that was read, of all and of each key.
+    pub(super) read: u64,
+    pub(super) read_each: [u64; 6],
 }
 
 /// The place of a key in a table.
@@ -188,6 +192,11 @@ impl Model {
         let place = self.place(number);
         place.at = At::Closing;
         Gone { conn: place.conn.take().expect("a connection"), place: number, how }
+    }
+
+    pub(super) fn close_oldest(&mut self, reason: CloseReason) -> Option<Gone> {
+        let oldest = *self.idle.first()?;
+        Some(self.close_idle(oldest, How::Release, reason))
     }
 
     pub(super) fn is_expired(&mut self, number: u32, now: u64) -> bool {
@@ -288,7 +297,7 @@ impl Model {
         conn: u32,
         now: u64,
         keep_until: Option<u64>,
-    ) -> Result<(), (CloseReason, Gone)> {
+    ) -> Result<Option<Gone>, (CloseReason, Gone)> {
         let now = self.idle.last().copied().map_or(now, |newest| now.max(self.place(newest).since));
         let born = self.place(number).born;
         let idle_end = self.rules.idle_timeout.map(|limit| now + limit);
@@ -314,9 +323,12 @@ impl Model {
             None => {
                 self.place(number).at = At::Idle;
                 self.idle.push(number);
+                if self.rules.max_idle.is_some_and(|most| self.idle.len() > most) {
+                    return Ok(self.close_oldest(CloseReason::EvictedForLimit));
+                }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     pub(super) fn refusal(&mut self, number: u32, now: u64, until: Option<u64>) -> Option<(CloseReason, How)> {
@@ -382,8 +394,7 @@ impl Model {
             self.end_wait(next.number, Fate::Granted(place));
         }
         self.first_held()?;
-        let oldest = *self.idle.first()?;
-        Some(self.close_idle(oldest, How::Release, CloseReason::EvictedForLimit))
+        self.close_oldest(CloseReason::EvictedForLimit)
     }
 
     pub(super) fn renew(&mut self, number: u32, since: u64, reason: CloseReason) -> Given {
@@ -460,6 +471,7 @@ impl Model {
         for key in KEYS {
             if !known.contains(&key) {
                 self.did_each[index(key)] = PoolStats::default();
+                self.read_each[index(key)] = 0;
             }
             if !known.iter().any(|known| known.0 == key.0) {
                 self.overtaken[key.0 as usize] = 0;

@@ -2,14 +2,15 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::core::{
     Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
 };
 use super::super::parts::Ending;
-use super::super::stats::CloseReason;
+use super::super::stats::{CloseReason, PoolStats};
 use super::model::{Given, Gone, How, KEYS, Key, Model, Rules, index};
+use crate::time::Stamp;
 
 /// One step; a number tells which of those who can take it does.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,8 @@ pub(crate) enum Op {
     Pin(u8),
     Unpin(usize),
     Expire,
+    /// A dial finds no descriptor left.
+    NoDescriptors,
     /// An idle connection is found closed.
     HangUp(usize),
     Close,
@@ -79,7 +82,6 @@ struct Closing {
 pub(crate) struct World {
     core: Core<Numbers>,
     model: Model,
-    start: Instant,
     now: u64,
     conns: u32,
     /// Which unit is which place.
@@ -101,12 +103,12 @@ impl World {
             total_limit: rules.total,
             idle_timeout: rules.idle_timeout.map(Duration::from_secs),
             max_age: rules.max_age.map(Duration::from_secs),
+            max_idle: rules.max_idle,
             ..Settings::default()
         };
         World {
             core: Core::new(settings),
             model: Model { rules, ..Model::default() },
-            start: Instant::now(),
             now: 10,
             conns: 0,
             units: Vec::new(),
@@ -119,8 +121,8 @@ impl World {
         }
     }
 
-    fn at(&self, seconds: u64) -> Instant {
-        self.start + Duration::from_secs(seconds)
+    fn at(&self, seconds: u64) -> Stamp {
+        Stamp::at(Duration::from_secs(seconds))
     }
 
     pub(crate) fn step(&mut self, op: Op) {
@@ -159,6 +161,11 @@ impl World {
             Op::Expire => {
                 let (real, expected) = (self.core.expire(self.at(self.now)), self.model.expire(self.now));
                 self.close_all(real, expected, None);
+            }
+            Op::NoDescriptors => {
+                let reason = CloseReason::OutOfDescriptors;
+                let (real, expected) = (self.core.evict_oldest(reason), self.model.close_oldest(reason));
+                self.close_all(real.into_iter().collect(), expected.into_iter().collect(), None);
             }
             Op::HangUp(which) => {
                 let sitting = self.core.sitting();
@@ -246,7 +253,7 @@ impl World {
             }
             (Grant::Conn(Idle { unit, conn, since, suspect }), Given::Conn { place, .. }) => {
                 self.same(unit, place);
-                let seconds = (since - self.start).as_secs();
+                let seconds = since.saturating_since(self.at(0)).as_secs();
                 assert_eq!(Given::Conn { place, conn, since: seconds, suspect }, expected);
                 self.hands.push(Hand { place, unit, conn: Some((conn, Some(seconds))) });
             }
@@ -277,7 +284,7 @@ impl World {
         let keep = keep.map(|keep| now + keep);
         let real = self.core.checkin(hand.unit, conn, self.at(now), keep.map(|keep| self.at(keep)));
         match (real, self.model.checkin(hand.place, conn, now, keep)) {
-            (Ok(()), Ok(())) => {}
+            (Ok(oldest), Ok(gone)) => self.close_all(oldest.into_iter().collect(), gone.into_iter().collect(), None),
             (Err(victim), Err((expected, gone))) => {
                 assert_eq!(victim.reason, expected);
                 self.close_all(vec![victim], vec![gone], None);
@@ -371,16 +378,18 @@ impl World {
     fn compare(&mut self) {
         self.core.audit();
         assert_eq!(self.rung.take(), std::mem::take(&mut self.model.woken), "who is woken, in which order");
-        let model = &self.model;
-        assert_eq!(self.core.stats(), model.stats(model.did, |_| true));
+        let model = &mut self.model;
+        // What was read does not fall.
+        model.read = model.read.max(model.did.reused);
+        assert_eq!(self.core.stats(), model.stats(PoolStats { reused: model.read, ..model.did }, |_| true));
         for key in KEYS {
-            assert_eq!(
-                self.core.stats_of(&key),
-                model.stats(model.did_each[index(key)], |other| other == key),
-                "{key:?}"
-            );
+            let (did, read) = (model.did_each[index(key)], &mut model.read_each[index(key)]);
+            *read = did.reused.max(*read);
+            let did = PoolStats { reused: *read, ..did };
+            assert_eq!(self.core.stats_of(&key), model.stats(did, |other| other == key), "{key:?}");
         }
-        let Rules { open, total, .. } = model.rules;
+        let Rules { open, total, max_idle, .. } = model.rules;
+        assert!(max_idle.is_none_or(|most| self.core.stats().idle <= most), "idle connections in all");
         assert!(total.is_none_or(|limit| self.sockets.len() <= limit), "sockets in all");
         for endpoint in 0..3 {
             let sockets = self.sockets.iter().filter(|socket| socket.1 == endpoint).count();

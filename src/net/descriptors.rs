@@ -1,0 +1,144 @@
+//! Whether a failure is for want of descriptors, which closing an idle connection mends.
+
+use std::error::Error as _;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::io::Errno;
+use socket2::{Domain, Socket, Type};
+
+/// What the system's resolver has open at once, and a little more: a file, and a socket for each of up to three servers.
+const FOR_A_LOOKUP: usize = 5;
+
+/// How often a lookup is repeated that failed while others found no descriptor.
+const AGAIN: usize = 3;
+
+/// How often there was none.
+static LACKS: AtomicU64 = AtomicU64::new(0);
+
+/// Returns whether the process or the system has no descriptor left.
+pub(crate) fn are_lacking(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    #[cfg(unix)]
+    let is_lack = matches!(errno, Some(Errno::MFILE | Errno::NFILE));
+    #[cfg(not(unix))]
+    let is_lack = errno == Some(Errno::MFILE);
+    if is_lack {
+        LACKS.fetch_add(1, Ordering::Relaxed);
+    }
+    is_lack
+}
+
+/// The same for an error with sources, one of which may say so.
+pub(crate) fn are_lacking_for(error: &crate::error::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if error.downcast_ref::<io::Error>().is_some_and(are_lacking) {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// Runs a lookup of the system's. One that fails for want of descriptors fails with that: resolvers say that there is
+/// no such name, or to try again later, when they could not open a file or a socket.
+pub(crate) fn lookup<T>(lookup: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    lookup_by(lookup, lack)
+}
+
+fn lookup_by<T>(lookup: impl Fn() -> io::Result<T>, lack: impl Fn() -> Option<io::Error>) -> io::Result<T> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let before = LACKS.load(Ordering::Relaxed);
+        let error = match lookup() {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        if are_lacking(&error) {
+            return Err(error);
+        }
+        if let Some(lack) = lack() {
+            return Err(lack);
+        }
+        // Another thread found none meanwhile, and has made room since.
+        if LACKS.load(Ordering::Relaxed) == before || tries == AGAIN {
+            return Err(error);
+        }
+    }
+}
+
+/// The error of opening what a lookup opens, if there are no descriptors for that now.
+fn lack() -> Option<io::Error> {
+    let mut open = Vec::with_capacity(FOR_A_LOOKUP);
+    for _ in 0..FOR_A_LOOKUP {
+        match Socket::new(Domain::IPV4, Type::DGRAM, None) {
+            Ok(socket) => open.push(socket),
+            Err(error) => return Some(error).filter(are_lacking),
+        }
+    }
+    None
+}
+
+#[cfg(all(test, unix, not(any(hostpool_loom, hostpool_shuttle))))]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    fn lacking() -> io::Error {
+        Errno::MFILE.into()
+    }
+
+    fn unknown() -> io::Error {
+        io::Error::other("Name or service not known")
+    }
+
+    #[test]
+    fn which_errors_say_so() {
+        use crate::error::{Error, ErrorKind, Phase};
+        let table = [
+            (lacking(), true),
+            (Errno::NFILE.into(), true),
+            (Errno::CONNREFUSED.into(), false),
+            (unknown(), false),
+            (io::ErrorKind::TimedOut.into(), false),
+        ];
+        for (error, expected) in table {
+            let text = error.to_string();
+            assert_eq!(are_lacking(&error), expected, "{text}");
+            let outer = Error::new(ErrorKind::Connect, Phase::Connect).with_source(error);
+            assert_eq!(are_lacking_for(&outer), expected, "{text}");
+            let custom = Error::custom(outer);
+            assert_eq!(are_lacking_for(&custom), expected, "a dialer of the caller's: {text}");
+        }
+    }
+
+    /// RW-43: the cause that is true, also where it has gone by the time it is looked for.
+    #[test]
+    fn why_a_lookup_failed() {
+        let none = || None;
+        let found = lookup_by(|| Ok(7), none);
+        assert_eq!(found.unwrap(), 7);
+        let says_so = lookup_by::<()>(|| Err(lacking()), none).unwrap_err();
+        assert!(are_lacking(&says_so));
+        let hidden = lookup_by::<()>(|| Err(unknown()), || Some(lacking())).unwrap_err();
+        assert!(are_lacking(&hidden));
+        let honest = lookup_by::<()>(|| Err(unknown()), none).unwrap_err();
+        assert!(honest.to_string().contains("not known"));
+        let tries = Cell::new(0);
+        let again = lookup_by(
+            || {
+                tries.set(tries.get() + 1);
+                // Another thread's dial, during the first try.
+                if tries.get() == 1 {
+                    assert!(are_lacking(&lacking()));
+                    return Err(unknown());
+                }
+                Ok(7)
+            },
+            none,
+        );
+        assert_eq!(again.unwrap(), 7);
+    }
+}

@@ -1,0 +1,136 @@
+//! Which process this is. A child of `fork` has copies of its parent's connections, locks and counts of threads, and
+//! none of its threads.
+
+use std::fmt;
+use std::mem;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+
+/// How often a child asks for a lock that may be held by a thread it does not have.
+const ATTEMPTS: usize = 1000;
+
+/// The process that something was made in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Home(u32);
+
+impl Home {
+    /// The process that asks. One system call.
+    pub(crate) fn here() -> Home {
+        Home(std::process::id())
+    }
+
+    /// Returns whether that is this process; what has no home yet is nobody else's. Where it is not, the parent goes on
+    /// using what was made there. One system call.
+    pub(crate) fn is_here(self) -> bool {
+        self == Home::default() || self == Home::here()
+    }
+
+    /// Takes the place of another home. Returns whether it was another.
+    pub(crate) fn replaces(self, last: &AtomicU32) -> bool {
+        last.load(Ordering::Relaxed) != self.0 && last.swap(self.0, Ordering::Relaxed) != self.0
+    }
+
+    /// For [`replaces`](Self::replaces).
+    pub(crate) fn stored(self) -> AtomicU32 {
+        AtomicU32::new(self.0)
+    }
+}
+
+/// A static value that each process makes anew: locks in the parent's may be held by threads that a child does not have.
+pub(crate) struct PerProcess<T> {
+    make: fn() -> T,
+    /// The process in which every lock of `value` is given back; 0 before the first use.
+    home: AtomicU32,
+    value: Mutex<Option<(u32, T)>>,
+}
+
+impl<T: Clone> PerProcess<T> {
+    pub(crate) const fn new(make: fn() -> T) -> PerProcess<T> {
+        PerProcess { make, home: AtomicU32::new(0), value: Mutex::new(None) }
+    }
+
+    /// Returns the value of this process.
+    pub(crate) fn get(&self) -> T {
+        let here = std::process::id();
+        // The lock was held at the fork, for good: then each call has a value of its own.
+        let Some(mut value) = self.lock(here) else { return (self.make)() };
+        if let Some((home, value)) = &*value
+            && *home == here
+        {
+            return value.clone();
+        }
+        let new = (self.make)();
+        // Not dropped: its end could wait for what the parent's threads hold.
+        mem::forget(value.replace((here, new.clone())));
+        self.home.store(here, Ordering::Relaxed);
+        new
+    }
+
+    fn lock(&self, here: u32) -> Option<MutexGuard<'_, Option<(u32, T)>>> {
+        let home =
+            self.home.compare_exchange(0, here, Ordering::Relaxed, Ordering::Relaxed).unwrap_or_else(|home| home);
+        if home == 0 || home == here {
+            return Some(self.value.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        for _ in 0..ATTEMPTS {
+            match self.value.try_lock() {
+                Ok(value) => return Some(value),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => thread::yield_now(),
+            }
+        }
+        None
+    }
+}
+
+impl<T> fmt::Debug for PerProcess<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PerProcess")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn made() -> Arc<()> {
+        Arc::new(())
+    }
+
+    /// The number of another process stands for a fork.
+    #[test]
+    fn each_process_has_its_own() {
+        let here = std::process::id();
+        let all = PerProcess::new(made);
+        let first = all.get();
+        assert!(Arc::ptr_eq(&first, &all.get()));
+        let parent = all.value.lock().unwrap().take().map(|(_, value)| (here + 1, value));
+        *all.value.lock().unwrap() = parent;
+        all.home.store(here + 1, Ordering::Relaxed);
+        let second = all.get();
+        assert!(!Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&second, &all.get()));
+        assert_eq!(all.home.load(Ordering::Relaxed), here);
+    }
+
+    /// A thread of the parent held the lock: the child is served all the same.
+    #[test]
+    fn a_lock_that_nobody_gives_back() {
+        let all = PerProcess::new(made);
+        let first = all.get();
+        let held = all.value.lock().unwrap();
+        all.home.store(std::process::id() + 1, Ordering::Relaxed);
+        assert!(!Arc::ptr_eq(&first, &all.get()));
+        drop(held);
+        assert!(Arc::ptr_eq(&first, &all.get()), "the lock is free, and the value is of this process");
+    }
+
+    #[test]
+    fn homes() {
+        let (here, parent) = (Home::here(), Home(std::process::id() + 1));
+        assert!(here.is_here() && Home::default().is_here() && !parent.is_here());
+        let last = parent.stored();
+        assert!(here.replaces(&last) && !here.replaces(&last));
+    }
+}
