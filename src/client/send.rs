@@ -218,7 +218,7 @@ impl<'a> Hop<'a> {
         let result = exchange.run(&request.method, body.outgoing(), &rules);
         let trace = exchange.trace();
         let result = result.map(|received| (received, trace)).map_err(|error| {
-            let about = |head: Head| {
+            let about = |head: Box<Head>| {
                 let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
                 ResponseHead::new(&head, method, url, false)
             };
@@ -352,10 +352,10 @@ fn end_of(error: &Error, trace: Trace) -> End {
 
 /// A second earlier than the server's own word, or half of a single one: a request on its way when the server closes
 /// would be lost.
-fn keep_until(seconds: u64) -> Option<Stamp> {
+fn keep_until(seconds: u32) -> Option<Stamp> {
     let kept = match seconds {
-        0 | 1 => Duration::from_millis(500 * seconds),
-        _ => Duration::from_secs(seconds - 1),
+        0 | 1 => Duration::from_millis(500 * u64::from(seconds)),
+        _ => Duration::from_secs(u64::from(seconds) - 1),
     };
     Stamp::now().checked_add(kept)
 }

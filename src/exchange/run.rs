@@ -47,7 +47,7 @@ pub(crate) struct Exchange<'a> {
     /// Set once the final head has come while the request was leaving.
     pub(super) early: Option<Early>,
     /// The head of a response that an error is about.
-    pub(super) answer: Option<Head>,
+    pub(super) answer: Option<Box<Head>>,
 }
 
 /// What the caller of an exchange says about it.
@@ -134,7 +134,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The head of the response that an error of `run` is about, if one had arrived.
-    pub(crate) fn take_answer(&mut self) -> Option<Head> {
+    pub(crate) fn take_answer(&mut self) -> Option<Box<Head>> {
         self.answer.take()
     }
 
@@ -299,6 +299,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    #[inline]
     fn is_interim(&mut self, head: &Head) -> Result<bool, Error> {
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(false);

@@ -65,7 +65,7 @@ impl Exchange<'_> {
             Ok(_) => Ok(Received { upload: Upload::Whole, ending: self.ending(Ending::Unknown), ..received }),
             Err(error) if *error.kind() == ErrorKind::Disconnected => self.settle(received, error),
             Err(error) => {
-                self.answer = Some(received.head);
+                self.answer = Some(Box::new(received.head));
                 Err(self.stalled(error))
             }
         }
@@ -154,7 +154,7 @@ impl Exchange<'_> {
             }
             false => {
                 let expected = if let Framing::Length(length) = received.framing { Some(length) } else { None };
-                self.answer = Some(received.head);
+                self.answer = Some(Box::new(received.head));
                 Err(error.with_kind(ErrorKind::IncompleteBody { received: arrived.data, expected }))
             }
         }

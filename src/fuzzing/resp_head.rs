@@ -134,7 +134,7 @@ fn seen(head: &Head, len: usize, limits: &Limits) -> Seen {
         status: head.status.as_u16(),
         reason: head.reason().to_owned(),
         fields: head.headers.iter().map(|field| (field.name().as_bytes().to_vec(), field.bytes().to_vec())).collect(),
-        dropped: head.facts.dropped_lines,
+        dropped: head.facts.dropped_lines as usize,
         tolerated: head.facts.tolerated.is_some(),
     }
 }

@@ -165,15 +165,15 @@ pub(crate) struct Facts {
     /// A line of the head ends in a lone LF.
     pub(crate) bare_lf: bool,
     /// Seconds the peer keeps an idle connection, by its Keep-Alive field.
-    pub(crate) keep_alive_timeout: Option<u64>,
+    pub(crate) keep_alive_timeout: Option<u32>,
     /// Requests the peer will still take on this connection, by its Keep-Alive field.
-    pub(crate) keep_alive_max: Option<u64>,
+    pub(crate) keep_alive_max: Option<u32>,
     /// There are cookies to keep.
     pub(crate) set_cookie: bool,
     /// There is a Content-Encoding field.
     pub(crate) content_encoding: bool,
     /// Lines that were left out because they are no fields.
-    pub(crate) dropped_lines: usize,
+    pub(crate) dropped_lines: u32,
     /// A field that decides on framing broke a rule and was read all the same.
     pub(crate) mended: bool,
     /// What a strict reader would have refused the head for.
@@ -233,6 +233,7 @@ impl Facts {
                 name if name.eq_ignore_ascii_case(b"max") => &mut self.keep_alive_max,
                 _ => continue,
             };
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
             *slot = Some(slot.map_or(number, |before| before.min(number)));
         }
     }
@@ -348,7 +349,8 @@ fn read_mended(
     let (mut head, _) = received.ok_or(Violation::FieldName)?;
     head.facts.bare_lf |= mender.bare_lf;
     head.facts.mended |= mender.mended;
-    head.facts.dropped_lines = mender.dropped.lines;
+    // The limit on fields is far below.
+    head.facts.dropped_lines = u32::try_from(mender.dropped.lines).unwrap_or(u32::MAX);
     head.facts.tolerated = fault.or(head.facts.tolerated);
     head.dropped = (mender.dropped.lines > 0).then(|| Box::new(mender.dropped));
     Ok((head, len))

@@ -432,7 +432,7 @@ impl Response {
     /// ```
     pub fn dropped_lines(&self) -> usize {
         let of_trailers = self.reader.trailer_section().map_or(0, |trailers| trailers.dropped.lines);
-        self.head.facts.dropped_lines + of_trailers
+        self.head.facts.dropped_lines as usize + of_trailers
     }
 
     fn read_all(&mut self) -> Result<Vec<u8>> {

@@ -179,7 +179,7 @@ fn what_a_tolerant_reader_accepts() {
         let seen = accepted_as(head.as_bytes(), Strictness::Tolerant);
         assert_eq!((&*seen.line, &*shown(&seen)), (OK, *fields), "{id}");
         assert_eq!((seen.len, seen.facts.tolerated), (head.len(), Some(*violation)), "{id}");
-        assert_eq!((seen.facts.dropped_lines, seen.facts.mended), (*dropped, *dropped == 0), "{id}");
+        assert_eq!((seen.facts.dropped_lines as usize, seen.facts.mended), (*dropped, *dropped == 0), "{id}");
         assert_eq!(seen.facts.bare_lf, id.contains("lone LF"), "{id}");
         assert_eq!(at_once(head.as_bytes(), Strictness::Strict), Err(Fault::Violation(*violation)), "{id}");
     }
