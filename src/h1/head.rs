@@ -174,7 +174,7 @@ pub(crate) struct Facts {
     pub(crate) content_encoding: bool,
     /// Lines that were left out because they are no fields.
     pub(crate) dropped_lines: u32,
-    /// A field that decides on framing broke a rule and was read all the same.
+    /// A field that decides on framing broke a rule and was read all the same, or a fold may be taken for such a field.
     pub(crate) mended: bool,
     /// What a strict reader would have refused the head for.
     pub(crate) tolerated: Option<Violation>,

@@ -49,7 +49,7 @@ pub(super) struct Mender {
     pub(super) out: Vec<u8>,
     current: Current,
     pub(super) dropped: Dropped,
-    /// A field that decides on framing was mended.
+    /// A field that decides on framing was mended, or a reader that knows no folds may see such a field.
     pub(super) mended: bool,
     /// A line ends in a lone LF.
     pub(super) bare_lf: bool,
@@ -171,7 +171,8 @@ impl Mender {
                 self.mended = true;
             }
             Some(_) => return Err(Violation::FoldedFraming),
-            None => {}
+            // Readers that know no folds end the head here, or take the line for a field about framing.
+            None => self.mended |= text.is_empty() || may_be_field_about_framing(text),
         }
         if !text.iter().all(|&byte| is_value_byte(byte)) {
             let field = self.out.split_off(start);
@@ -209,6 +210,11 @@ impl Mender {
 /// The name of a bad line. A line without a colon may be all name.
 fn name_in(text: &[u8], colon: Option<usize>) -> &[u8] {
     &text[..colon.unwrap_or(text.len())]
+}
+
+/// Whether a reader that knows no folds may take this text for a field about framing.
+fn may_be_field_about_framing(text: &[u8]) -> bool {
+    memchr::memchr(b':', text).is_some_and(|colon| Framing::looks_like(&text[..colon]))
 }
 
 /// A line that others may take for one about framing cannot be left out.

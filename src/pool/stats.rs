@@ -19,9 +19,10 @@ pub enum CloseReason {
     /// A `Connection: close` of either side, HTTP/1.0, or a body that only the end of the connection delimits.
     NotReusable,
     /// The response broke a rule of HTTP that is tolerated, but that leaves in doubt where the next one begins: a line
-    /// of its head or trailers was left out, a field that decides on framing was mended, a line of the head ends in a
-    /// lone LF, it has both a Content-Length and a Transfer-Encoding, HTTP/1.0 came in chunks, or a 204 or an interim
-    /// response announced a body. See [`Strictness`](crate::Strictness).
+    /// of its head or trailers was left out, a field that decides on framing was mended, a fold may be taken for such a
+    /// field or for the end of the head, a line of the head ends in a lone LF, it has both a Content-Length and a
+    /// Transfer-Encoding, HTTP/1.0 came in chunks, or a 204 or an interim response announced a body. See
+    /// [`Strictness`](crate::Strictness).
     Tolerated,
     /// The response was dropped before its body was read.
     BodyAbandoned,

@@ -226,6 +226,7 @@ fn lines_of_a_head() {
     let options = "HTTP/1.1 200 OK\r\nConnection:\r\n x\r\nContent-Length: 2\r\n\r\nhi";
     let close = "HTTP/1.1 200 OK\r\nConnection:\r\n close\r\nContent-Length: 2\r\n\r\nhi";
     let said = |option: &str| format!("HTTP/1.1 200 OK\r\nConnection: {option}\r\nContent-Length: 2\r\n\r\nhi").leak();
+    let folded = |fold: &str| format!("HTTP/1.1 200 OK\r\nA: b\r\n {fold}\r\nContent-Length: 2\r\n\r\nhi").leak();
     let ends = Answers(200, "hi", 0, Err(CloseReason::NotReusable));
     let fold = "HTTP/1.1 200 OK\r\nA: b\r\n \r\nContent-Length: 2\r\n\r\nhi";
     let router = "HTTP/1.0 200 OK\nServer: GoAhead-Webs\r\nPragma: no-cache\nContent-Length: 2\n\nhi";
@@ -244,7 +245,10 @@ fn lines_of_a_head() {
         refused("RW-11 only blanks", " \t", FieldName),
         refused("RW-11 only CR", "\r", FieldName),
         refused("RW-11 a fold of nothing beside another fault", "A: b\r\n \r\nC : d", FieldName),
-        both("a fold of nothing", fold, Answers(200, "hi", 0, Ok(()))),
+        both("a fold of nothing", fold, Answers(200, "hi", 0, TOLERATED)),
+        both("a fold", folded("x: y"), Answers(200, "hi", 0, Ok(()))),
+        both("a fold that others may take for a length", folded("Content-Length: 9"), Answers(200, "hi", 0, TOLERATED)),
+        both("a fold that others may take for options", folded("Connection : x"), Answers(200, "hi", 0, TOLERATED)),
         refused("RW-11 bad name of a length", "Content Length\x01-: 5\r\nContent -Length: 9", FieldName),
         refused("RW-11 bad value of a coding", "Transfer-Encoding: chunked\x01", FieldValue),
         refused("RW-11 bad name of options", " Connection: close", FieldName),
