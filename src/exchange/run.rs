@@ -188,9 +188,10 @@ impl<'a> Exchange<'a> {
 
     /// Sends what is left of the head, and this body after it; or answers the final head that came first.
     pub(super) fn send(&mut self, body: &mut Outgoing<'_>) -> Result<Option<Head>, Error> {
-        // Bytes since the last look; a first one is not due before something has left.
+        // Bytes since the last look. A first one is not due before something has left, unless there is something to see:
+        // what came with a 100 is here already, and no wait on the transport notices it.
         let mut unseen = 0;
-        let mut look = false;
+        let mut look = !self.buffers.is_empty();
         loop {
             // A peer that refuses a request says so before its end.
             if look && let Some(head) = self.look()? {

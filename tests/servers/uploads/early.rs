@@ -1,13 +1,13 @@
 //! What becomes of a body whose response comes before its end.
 
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hostpool::{
-    Body, Bound, ConnectionPool, Error, ErrorKind, Limit, Limits, Phase, PoolManager, RequestBuilder, Response, Retry,
-    Timeout,
+    Body, Bound, ConnectionPool, DialContext, Dialer, Error, ErrorKind, Limit, Limits, Phase, PoolManager, Probe,
+    RequestBuilder, Response, Retry, Target, Timeout, Transport, Wait,
 };
 
 use super::server::{Host, Reports};
@@ -111,6 +111,52 @@ fn after_a_question() {
             assert_eq!(host.reports.of(&path).whole, None, "{} {what}", host.name);
         }
     }
+}
+
+/// A transport that takes one piece of a body and has no room for more, whose peer sends a 100 and its refusal at once.
+#[derive(Debug, Default)]
+struct OnePiece {
+    sent: AtomicUsize,
+    answered: AtomicBool,
+}
+
+impl Transport for OnePiece {
+    fn recv(&self, buf: &mut [u8], _: &Wait<'_>) -> io::Result<usize> {
+        let answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n";
+        if self.answered.swap(true, Ordering::SeqCst) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        buf[..answer.len()].copy_from_slice(answer);
+        Ok(answer.len())
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], _: &Wait<'_>) -> io::Result<usize> {
+        match self.sent.fetch_add(1, Ordering::SeqCst) {
+            0 | 1 => Ok(bufs.iter().map(|buf| buf.len()).sum()),
+            _ => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    fn probe(&self) -> Probe {
+        Probe::Quiet
+    }
+
+    fn abort(&self) {}
+}
+
+impl Dialer for OnePiece {
+    fn dial(&self, _: &Target<'_>, _: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
+        Ok(Box::new(OnePiece::default()))
+    }
+}
+
+/// What came with the 100 is not in the transport any more: no wait for room would notice it.
+#[test]
+fn a_refusal_together_with_the_100() {
+    let pool = ConnectionPool::builder("http://anywhere").dialer(OnePiece::default()).build().unwrap();
+    let request = pool.post("/").data(vec![b'x'; MB]).expect100(true).timeout(PATIENCE).retries(Retry::off());
+    let response = request.send().unwrap();
+    assert_eq!((response.status().as_u16(), response.request_body_complete()), (413, false), "RW-01");
 }
 
 /// Some servers write their response before they read on: up to the limit it is taken in, and the systems on both sides
