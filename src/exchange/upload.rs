@@ -147,32 +147,34 @@ impl Exchange<'_> {
             early.reset = cut;
         }
         let mut arrived = Arrived::new(received.framing, self.strictness);
-        match self.arrives_whole(&mut arrived) {
-            true => {
+        let error = match self.arrives_whole(&mut arrived) {
+            Ok(true) => {
                 let ending = self.ending(if cut { Ending::Cut } else { Ending::Unknown });
-                Ok(Received { upload: Upload::Closed, ending, ..received })
+                return Ok(Received { upload: Upload::Closed, ending, ..received });
             }
-            false => {
+            // The peer may have ended only the direction to it: then the rest was waited for.
+            Err(late) if late.is_timeout() || late.is_closed() => late,
+            Ok(false) | Err(_) => {
                 let expected = if let Framing::Length(length) = received.framing { Some(length) } else { None };
-                self.answer = Some(Box::new(received.head));
-                Err(error.with_kind(ErrorKind::IncompleteBody { received: arrived.data, expected }))
+                error.with_kind(ErrorKind::IncompleteBody { received: arrived.data, expected })
             }
-        }
+        };
+        self.answer = Some(Box::new(received.head));
+        Err(error)
     }
 
     /// Takes in what is left of a response, and says whether that is all of it. One that is too large is left to its
     /// reader, if its framing tells the reader where it ends.
-    fn arrives_whole(&mut self, arrived: &mut Arrived) -> bool {
+    fn arrives_whole(&mut self, arrived: &mut Arrived) -> Result<bool, Error> {
         loop {
             if arrived.is_whole(self.buffers.filled(), self.limits) {
-                return true;
+                return Ok(true);
             }
             match self.input() {
-                Input::Full => return !matches!(arrived.framing, ByFraming::Close),
-                Input::Ended { clean } => return clean && matches!(arrived.framing, ByFraming::Close),
-                Input::Open if self.receive_early().is_err() => return false,
-                Input::Open => {}
-            }
+                Input::Full => return Ok(!matches!(arrived.framing, ByFraming::Close)),
+                Input::Ended { clean } => return Ok(clean && matches!(arrived.framing, ByFraming::Close)),
+                Input::Open => self.receive_early()?,
+            };
         }
     }
 

@@ -5,6 +5,9 @@
 
 mod early;
 mod endings;
+// Only Linux tells the other end of a Unix socket.
+#[cfg(target_os = "linux")]
+mod half_closed;
 mod refused;
 mod server;
 
