@@ -388,7 +388,9 @@ impl Response {
     /// - The server closed the connection, or reset it, after a complete response. With another status than these the
     ///   client goes on with the body, and logs a warning when it cannot.
     ///
-    /// "Sent" means that the system has taken the bytes; what a server makes of them its status says.
+    /// "Sent" means that the system has taken the bytes; what a server makes of them its status says. Read a response
+    /// to its end if its server answers before it has the body, as those that report progress do. Dropping it earlier
+    /// closes the connection, and the system throws away what of the body it has not passed on by then.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
