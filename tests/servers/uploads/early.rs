@@ -208,7 +208,7 @@ fn neither_direction_moves() {
     for (bound, timeout) in [
         (Bound::Read, Timeout::new().read(Duration::from_millis(300))),
         (Bound::Write, Timeout::new().write(Duration::from_millis(300))),
-        (Bound::Total, Timeout::new().total(Duration::from_millis(300))),
+        (Bound::Total, Timeout::new().total(Duration::from_secs(1))),
     ] {
         let server = Server::new(vec![stalls.clone()]);
         let pool = ConnectionPool::builder(&server.url("")).timeout(timeout).retries(Retry::off()).build().unwrap();
