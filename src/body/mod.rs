@@ -44,10 +44,10 @@ use crate::error::Result;
 /// A reader is asked for a first piece before a connection is taken, so that none waits for it, and then for more as
 /// the server takes it, at most 128 KiB ahead. What one `read` gives leaves at once, whatever its length, since the next
 /// `read` may block: a reader that gives a byte a `read` costs a packet a byte. A [`BufReader`](std::io::BufReader)
-/// does not change that, as it passes large reads on; [`chunk_size`](crate::RequestBuilder::chunk_size) does, for bodies
-/// in chunks. An error of the reader ends the request
-/// with [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) and closes the connection, so that no server takes the part
-/// for the whole. Timeouts do not reach into a `read`; they are looked at when it returns.
+/// does not change that, as it passes large reads on; [`chunk_size`](crate::RequestBuilder::chunk_size) does, for
+/// bodies in chunks. An error of the reader ends the request with
+/// [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) and closes the connection, so that no server takes the part for
+/// the whole. Timeouts do not reach into a `read`; they are looked at when it returns.
 ///
 /// ```
 /// use hostpool::Body;
@@ -134,9 +134,11 @@ impl Body {
     /// What `reader` gives, which must be `length` bytes.
     ///
     /// Fewer or more end the request with [`ErrorKind::BodyLength`](crate::ErrorKind::BodyLength), before the server
-    /// has seen a whole request: nothing is padded or cut. What one `read` gives is sent by itself: a reader should
-    /// fill the buffer it is given as far as it can without waiting, or it costs a packet for each `read`. To see that nothing follows, the reader is asked once more
+    /// has seen a whole request: nothing is padded or cut. To see that nothing follows, the reader is asked once more
     /// before the last piece leaves; of one that does not end there, such as a connection, take [`Read::take`].
+    ///
+    /// What one `read` gives is sent by itself: a reader should fill the buffer it is given as far as it can without
+    /// waiting, or it costs a packet for each `read`.
     pub fn sized(reader: impl Read + Send + 'static, length: u64) -> Body {
         Body::source(Reader::Once(Box::new(reader)), Some(length))
     }
