@@ -82,7 +82,8 @@ fn everywhere() -> u16 {
     port
 }
 
-/// RW-20: more hosts than the process may have descriptors, and every connection is kept.
+/// RW-20: more hosts than the process may have descriptors, and every connection is kept. This process has the other
+/// ends, and many systems give it 1,024: the child has fewer.
 #[test]
 fn more_hosts_than_descriptors() {
     let port = everywhere().to_string();
@@ -97,12 +98,12 @@ fn more_hosts_than_descriptors() {
 #[test]
 #[ignore = "the child of another test"]
 fn visits_many_hosts() {
-    const HOSTS: usize = 1150;
+    const HOSTS: usize = 400;
     if !is_child() {
         return;
     }
     let [port, kind] = ["HOSTPOOL_TEST_PORT", "HOSTPOOL_TEST_CLIENT"].map(|name| std::env::var(name).unwrap());
-    limit_descriptors(1024);
+    limit_descriptors(256);
     let all = || PoolManager::builder().num_pools(None).build().unwrap();
     let client = match kind.as_str() {
         "session" => Client::Session(Session::new()),
@@ -133,7 +134,7 @@ fn visits_many_hosts() {
         "session" => assert_eq!((stats.idle, lacks), (100, 0), "{kind}: {stats:?}"),
         // It keeps the pools of ten hosts, and nothing of those that had to go while they were dialed.
         "manager" => assert!(stats.idle <= 10 && lacks == 0, "{kind}: {stats:?}"),
-        _ => assert!(stats.idle > 900 && lacks > 100, "{kind}: {stats:?}"),
+        _ => assert!(stats.idle > 100 && stats.idle < 256 && lacks > 100, "{kind}: {stats:?}"),
     }
 }
 
@@ -215,6 +216,8 @@ mod forks {
         // SAFETY: the child runs this thread alone. What it does is under test, and it leaves without destructors.
         let pid = unsafe { fork() };
         if pid == 0 {
+            // One that hangs goes with its parent: nobody else would end it.
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
             let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_ok();
             // SAFETY: it has no preconditions.
             unsafe { _exit(i32::from(!worked)) };
