@@ -34,7 +34,8 @@ use crate::url::Origin;
 /// A connection fails with [`ErrorKind::InvalidConfig`], which names the variable, where `SSL_CERT_FILE` is set and names
 /// no file with a certificate, or where `SSL_CERT_DIR` is set, no directory in it has one, and there is no
 /// `SSL_CERT_FILE`. It fails with the same kind where the system has a store of which nothing can be read. The store is
-/// then read once more for the next connection.
+/// then read once more for the next connection. Where descriptors are lacking for a file of the store, the connection
+/// fails with [`ErrorKind::Connect`] if no idle connection can be closed for it; no part of a store is kept.
 ///
 /// ```
 /// use hostpool::{Session, TlsConfig};

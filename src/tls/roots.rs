@@ -5,12 +5,18 @@ use std::env;
 #[cfg(feature = "native-roots")]
 use std::ffi::OsString;
 use std::sync::Arc;
+#[cfg(feature = "native-roots")]
+use std::{fmt, io};
 
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 
 use super::Roots;
 use crate::error::{Error, Result};
+#[cfg(feature = "native-roots")]
+use crate::error::{ErrorKind, Phase};
+#[cfg(feature = "native-roots")]
+use crate::net::descriptors;
 
 /// Refuses roots of the caller's own that are no certificates, while there is somebody to tell.
 pub(super) fn check(roots: &Roots) -> Result<()> {
@@ -69,7 +75,7 @@ fn add_system(store: &mut RootCertStore) -> Result<()> {
 #[cfg(feature = "native-roots")]
 fn of_system(loaded: rustls_native_certs::CertificateResult) -> Result<RootCertStore> {
     let mut found = RootCertStore::empty();
-    match add_loaded(loaded, &mut found) {
+    match add_loaded(loaded, &mut found)? {
         _ if !found.is_empty() => Ok(found),
         None => Ok(bundled()),
         Some(why) => Err(Error::config("the system's store of root certificates cannot be read").with_source(why)),
@@ -104,7 +110,7 @@ impl Named {
         let mut found = RootCertStore::empty();
         if let Some(file) = &self.file {
             let loaded = rustls_native_certs::load_certs_from_paths(Some(file.as_ref()), None);
-            let why = add_loaded(loaded, &mut found);
+            let why = add_loaded(loaded, &mut found)?;
             if found.is_empty() {
                 return Err(unusable("SSL_CERT_FILE names no file with a certificate", file, why));
             }
@@ -113,7 +119,7 @@ impl Named {
             let mut why = None;
             for dir in env::split_paths(dirs).filter(|dir| !dir.as_os_str().is_empty()) {
                 let loaded = rustls_native_certs::load_certs_from_paths(None, Some(&dir));
-                why = why.or(add_loaded(loaded, &mut found));
+                why = why.or(add_loaded(loaded, &mut found)?);
             }
             // One of several stores may be empty: programs name directories that not every machine has.
             if found.is_empty() {
@@ -124,16 +130,60 @@ impl Named {
     }
 }
 
-/// Adds certificates, and returns the first reason why there are not more.
+/// Adds certificates, and returns the first reason why there are not more. Fails where a file was not opened for lack of
+/// descriptors: the store would be kept without it.
 #[cfg(feature = "native-roots")]
-fn add_loaded(loaded: rustls_native_certs::CertificateResult, store: &mut RootCertStore) -> Option<String> {
-    let mut why = loaded.errors.into_iter().next().map(|error| error.to_string());
+fn add_loaded(loaded: rustls_native_certs::CertificateResult, store: &mut RootCertStore) -> Result<Option<String>> {
+    let mut why = None;
+    for error in loaded.errors {
+        why.get_or_insert_with(|| error.to_string());
+        if let Some(unread) = Unread::of(error) {
+            return Err(Error::new(ErrorKind::Connect, Phase::Tls).with_source(unread));
+        }
+    }
     for certificate in loaded.certs {
         if let Err(error) = store.add(certificate) {
             why.get_or_insert_with(|| error.to_string());
         }
     }
-    why
+    Ok(why)
+}
+
+/// A file of the store for which no descriptor was left.
+#[cfg(feature = "native-roots")]
+#[derive(Debug)]
+struct Unread {
+    /// Names the file.
+    text: String,
+    lack: io::Error,
+}
+
+#[cfg(feature = "native-roots")]
+impl Unread {
+    /// Returns `None` where that is not why.
+    fn of(error: rustls_native_certs::Error) -> Option<Unread> {
+        let text = error.to_string();
+        let lack = match error.kind {
+            rustls_native_certs::ErrorKind::Io { inner, .. } => inner,
+            rustls_native_certs::ErrorKind::Pem(rustls_pki_types::pem::Error::Io(inner)) => inner,
+            _ => return None,
+        };
+        descriptors::are_lacking(&lack).then_some(Unread { text, lack })
+    }
+}
+
+#[cfg(feature = "native-roots")]
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(feature = "native-roots")]
+impl std::error::Error for Unread {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.lack)
+    }
 }
 
 #[cfg(feature = "native-roots")]
@@ -160,5 +210,33 @@ mod tests {
             &crate::ErrorKind::InvalidConfig("the system's store of root certificates cannot be read"),
             "{error}"
         );
+    }
+
+    /// RW-20: no part of a store is kept.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_no_descriptor_was_left_for() {
+        let error = |inner: rustix::io::Errno| {
+            let kind = rustls_native_certs::ErrorKind::Io { inner: inner.into(), path: "a".into() };
+            rustls_native_certs::Error { context: "opening", kind }
+        };
+        let loaded = |errors| {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("a"), rcgen_pem()).unwrap();
+            let mut loaded = rustls_native_certs::load_certs_from_paths(None, Some(folder.path()));
+            assert_eq!(loaded.certs.len(), 1);
+            loaded.errors = errors;
+            loaded
+        };
+        let others = vec![error(rustix::io::Errno::ACCESS)];
+        assert_eq!(of_system(loaded(others)).unwrap().len(), 1, "a file that may not be read is passed over");
+        let lack = vec![error(rustix::io::Errno::ACCESS), error(rustix::io::Errno::MFILE)];
+        let error = of_system(loaded(lack)).unwrap_err();
+        assert!(descriptors::are_lacking_for(&error) && error.kind() == &ErrorKind::Connect, "{error:?}");
+    }
+
+    fn rcgen_pem() -> String {
+        let key = rcgen::KeyPair::generate().unwrap();
+        rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap().pem()
     }
 }

@@ -179,6 +179,58 @@ fn finds_no_descriptor() {
     }
 }
 
+/// RW-20: the store of root certificates is read with the descriptor of an idle connection. Where none is idle the lack
+/// is the cause, and the request may be tried again.
+#[cfg(feature = "native-roots")]
+#[test]
+fn a_store_without_descriptors() {
+    use crate::tls::{Authority, TlsServer};
+
+    let authority = Authority::new();
+    let server = TlsServer::new(authority.server(), |peer| {
+        loop {
+            peer.request()?;
+            peer.send(ok("fine"))?;
+        }
+    });
+    let plain = Server::with(|_| answers(ok("plain")));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.pem");
+    std::fs::write(&path, authority.pem()).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    for (file, dir) in [(path, ""), (String::new(), folder.path().to_str().unwrap())] {
+        let (name, value) = if dir.is_empty() { ("SSL_CERT_FILE", file) } else { ("SSL_CERT_DIR", dir.to_owned()) };
+        let urls = [("HOSTPOOL_TEST_URL", server.url()), ("HOSTPOOL_TEST_OTHER", plain.url("/"))];
+        child("reads_the_store", &[&urls[..], &[(name, value)]].concat());
+    }
+}
+
+#[cfg(feature = "native-roots")]
+#[test]
+#[ignore = "the child of another test"]
+fn reads_the_store() {
+    if !is_child() {
+        return;
+    }
+    let [url, plain] = ["HOSTPOOL_TEST_URL", "HOSTPOOL_TEST_OTHER"].map(|name| std::env::var(name).unwrap());
+    limit_descriptors(256);
+    for client in Client::all_hosts() {
+        let taken = take_descriptors();
+        // The first of them reads the store, which the whole process shares.
+        let error = client.request(Method::GET, &url).timeout(PATIENCE).send().unwrap_err();
+        assert!(is_lack(&error) && error.kind() == &ErrorKind::Connect, "{error:?}");
+        drop(taken);
+    }
+    for client in Client::all_hosts() {
+        let held: Vec<_> = (0..9).map(|_| client.request(Method::GET, &plain).send().unwrap()).collect();
+        held.into_iter().for_each(|response| assert_eq!(response.text().unwrap(), "plain"));
+        let _taken = take_descriptors();
+        let response = client.request(Method::GET, &url).timeout(PATIENCE).send();
+        assert_eq!(response.unwrap().text().unwrap(), "fine", "{}", client.name());
+        assert!(client.stats().closed(CloseReason::OutOfDescriptors) > 0, "{}", client.name());
+    }
+}
+
 /// RW-61: where the system gives no thread, a lookup under a bound runs on the caller's own.
 #[test]
 fn without_threads() {
