@@ -215,6 +215,33 @@ fn counters_do_not_start_again() {
     assert_eq!((stats.created, stats.closed(CloseReason::NotReusable), stats.reused), (1, 1, 0));
 }
 
+/// A client without `num_pools` forgets origins in the end. A connection that is out then still counts under the limit,
+/// and is used again.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_origin_that_is_forgotten_keeps_its_limit() {
+    const OTHERS: usize = 1100;
+    let server = Server::with(|_| answers(ok("fine")));
+    // All of 127/8 is this machine, and nothing listens there.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let one = || PoolManager::builder().num_pools(None).limit(1).build().unwrap();
+    let session = Session::builder().connector(one()).build().unwrap();
+    for client in [Client::Manager(one()), Client::Session(session)] {
+        let get = || client.request(Method::GET, &server.url("/")).timeout(Timeout::new().pool(Duration::ZERO)).send();
+        let held = get().unwrap();
+        for other in 0..OTHERS {
+            let url = format!("http://127.2.{}.{}:{closed}/", other / 250, other % 250 + 1);
+            let error = client.request(Method::GET, &url).send().unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::Connect, "{url}");
+        }
+        let error = get().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::PoolTimeout { in_use: 1, .. }), "{}: {error}", client.name());
+        assert_eq!(held.text().unwrap(), "fine");
+        assert_eq!(get().unwrap().text().unwrap(), "fine", "{}", client.name());
+        assert_eq!((client.stats().created, client.stats().reused), (1, 1), "{}", client.name());
+    }
+}
+
 /// RW-35: a bound that leaves no time fails at once, on a kept connection too, and nothing is sent.
 #[test]
 fn bounds_of_zero_fail_on_a_kept_connection() {
@@ -265,6 +292,28 @@ fn names_of_this_machine() {
         let sent = server.seen.requests().pop().unwrap();
         assert!(sent.contains(&format!("\r\nHost: {host}:{}\r\n", server.addr.port())), "{sent}");
     }
+}
+
+/// RW-28: the certificate is checked against the name, without the dot at its end.
+#[cfg(feature = "rustls")]
+#[test]
+fn certificates_of_this_machine() {
+    use crate::tls::{Authority, TlsServer, dns};
+
+    let authority = Authority::new();
+    let leaf = authority.leaf(&[dns("app.localhost"), dns("localhost")]);
+    let server = TlsServer::new(leaf.server(rustls::ALL_VERSIONS), |peer| {
+        loop {
+            peer.request()?;
+            peer.send(ok("fine"))?;
+        }
+    });
+    let session = Session::builder().tls(authority.trusted()).timeout(PATIENCE).build().unwrap();
+    let get = |host: &str| session.get(format!("https://{host}:{}/", server.addr.port())).retries(Retry::off()).send();
+    for host in ["app.localhost", "App.LocalHost", "app.localhost.", "localhost."] {
+        assert_eq!(get(host).unwrap().text().unwrap(), "fine", "{host}");
+    }
+    assert_eq!(get("other.localhost").unwrap_err().kind(), &ErrorKind::Tls);
 }
 
 /// A name that is not there is said to be that, and no more than that.
