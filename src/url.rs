@@ -375,6 +375,17 @@ impl Origin {
     }
 }
 
+/// Returns whether a host stands for this machine whatever a resolver says (RFC 6761, section 6.3): some know `localhost`
+/// alone, and ask the world's name servers for the names below it. `localhost` itself is the system's to answer, which
+/// may have one family only.
+pub(crate) fn is_own_name(host: &str) -> bool {
+    let absolute = host.strip_suffix('.');
+    let below = absolute.unwrap_or(host).strip_suffix(".localhost");
+    // A label that is empty or too long makes it no name at all (RFC 1035, section 2.3.4).
+    let is_name = |name: &str| name.split('.').all(|label| (1..64).contains(&label.len()));
+    absolute == Some("localhost") || below.is_some_and(is_name)
+}
+
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Origin({self})")

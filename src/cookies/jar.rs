@@ -23,8 +23,9 @@ use crate::url::Url;
 /// (`github.io`); without the feature `cookies` there is no list of those, and every cookie stays with its host. Hosts
 /// are those of URLs: a Host header changes nothing.
 ///
-/// Secure cookies are set and sent over `https`, and over plain http to the own machine (`localhost`, 127.0.0.0/8 and
-/// `[::1]`), as browsers and curl do; [`loopback_is_secure`](CookieJarBuilder::loopback_is_secure) turns the latter off.
+/// Secure cookies are set and sent over `https`, and over plain http to the own machine (`localhost`, names below it,
+/// 127.0.0.0/8 and `[::1]`), as browsers do; [`loopback_is_secure`](CookieJarBuilder::loopback_is_secure) turns the
+/// latter off.
 /// SameSite restricts nothing, for there is no page that could make a program send requests.
 ///
 /// What servers may leave here is bounded, see [`CookieJarBuilder`]. What they send that breaks a rule is passed over
@@ -112,9 +113,9 @@ impl CookieJarBuilder {
         self
     }
 
-    /// Whether plain http to `localhost`, 127.0.0.0/8 and `[::1]` may set and get Secure cookies, those with the prefixes
-    /// `__Secure-` and `__Host-` included. On by default, as in browsers and curl: nobody can listen on the way. Turn it
-    /// off where other users of this machine may listen on its ports.
+    /// Sets whether plain http to `localhost`, names below it, 127.0.0.0/8 and `[::1]` may set and get Secure cookies,
+    /// those with the prefixes `__Secure-` and `__Host-` included. On by default, as in browsers: nobody can listen on the
+    /// way. Turn it off where other users of this machine may listen on its ports.
     ///
     /// ```
     /// use hostpool::{CookieJar, Url};

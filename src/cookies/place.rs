@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::url::{Scheme, Url};
+use crate::url::{self, Scheme, Url};
 
 /// What of a URL decides on cookies.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +43,10 @@ impl<'a> Place<'a> {
     }
 }
 
-/// `localhost` (RFC 6761, section 6.3), 127.0.0.0/8 and `[::1]`, as a URL has them.
+/// `localhost` and the names below it (RFC 6761, section 6.3), 127.0.0.0/8 and `[::1]`, as a URL has them.
 fn is_loopback(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    host == "localhost" || url::is_own_name(host) || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// A DNS name, and no address or socket.

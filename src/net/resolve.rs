@@ -13,7 +13,7 @@ use super::abort::Interrupt;
 use super::descriptors;
 use super::transport::Wait;
 use crate::process::PerProcess;
-use crate::url::Origin;
+use crate::url::{self, Origin};
 use crate::workers::{Answer, Unanswered, Workers};
 
 /// Each may be stuck for as long as the system's resolver cares to wait, half a minute and more.
@@ -54,7 +54,7 @@ fn addresses_by(
     if let Some(address) = origin.address() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    if is_loopback(origin.host()) {
+    if url::is_own_name(origin.host()) {
         return Ok(LOOPBACK.map(|address| SocketAddr::new(address, port)).to_vec());
     }
     let addresses = if wait.deadline.at().is_none() {
@@ -69,17 +69,6 @@ fn addresses_by(
         return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
     }
     Ok(addresses)
-}
-
-/// Returns whether a name stands for this machine whatever a resolver says (RFC 6761, section 6.3): some know
-/// `localhost` alone, and ask the world's name servers for the names below it. `localhost` itself is the system's to
-/// answer, which may have one family only.
-fn is_loopback(host: &str) -> bool {
-    let absolute = host.strip_suffix('.');
-    let below = absolute.unwrap_or(host).strip_suffix(".localhost");
-    // A label that is empty or too long makes it no name at all (RFC 1035, section 2.3.4).
-    let is_name = |name: &str| name.split('.').all(|label| (1..64).contains(&label.len()));
-    absolute == Some("localhost") || below.is_some_and(is_name)
 }
 
 /// In another thread, for as long as `wait` allows; in the caller's own where there is no other.

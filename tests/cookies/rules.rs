@@ -173,6 +173,10 @@ fn secure_cookies() {
             &[("http://localhost/", "x=1; Secure"), ("http://localhost/", "x=2")],
             &[("http://localhost/", "x=2")],
         ),
+        // Names below `localhost` are this machine for the resolver, too.
+        ("RW-56", &[("http://a.localhost/", "x=1; Secure")], &[("http://a.localhost/", "x=1")]),
+        ("RW-56", &[("http://localhost./", "__Secure-x=1; Secure")], &[("http://localhost./", "__Secure-x=1")]),
+        ("RW-56", &[("http://notlocalhost/", "x=1; Secure")], &[("https://notlocalhost/", "")]),
         ("RW-56", &[("http://128.0.0.1/", "x=1; Secure")], &[("https://128.0.0.1/", "")]),
         ("RW-56", &[("http://[::2]/", "x=1; Secure")], &[("https://[::2]/", "")]),
         ("RW-56", &[("http://localhost.example/", "x=1; Secure")], &[("https://localhost.example/", "")]),
@@ -218,7 +222,7 @@ fn secure_cookies() {
 #[test]
 fn the_own_machine_is_no_exception() {
     let jar = CookieJar::builder().loopback_is_secure(false).build();
-    for host in ["http://localhost/", "http://127.0.0.1/", "http://[::1]/"] {
+    for host in ["http://localhost/", "http://a.localhost/", "http://127.0.0.1/", "http://[::1]/"] {
         assert!(jar.set(&url(host), "x=1; Secure").is_err(), "RW-56 {host}");
         jar.set(&url(&host.replace("http:", "https:")), "x=1; Secure").unwrap();
         assert_eq!(sent(&jar, host), "", "RW-56 {host}");
