@@ -176,13 +176,18 @@ fn visit(pool: &Pool, keys: &[Key], sockets: &Arc<Sockets>, dice: &mut Dice) {
 
 #[test]
 fn many_threads_share_few_connections() {
-    for (settings, keys) in [(open_limit(8), &[X1, X1, X2][..]), (total_limit(8), &[X1, X1, X2, Y1])] {
+    let few_idle = Settings { max_idle: Some(2), ..total_limit(8) };
+    let table =
+        [(open_limit(8), &[X1, X1, X2][..]), (total_limit(8), &[X1, X1, X2, Y1]), (few_idle, &[X1, X1, X2, Y1])];
+    for (settings, keys) in table {
         let (pool, sockets) = (Gate::new(settings, Duration::ZERO, None), Arc::new(Sockets::default()));
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(Ordering::SeqCst) {
                     pool.interrupt_oldest();
+                    // As a dial does that finds no descriptor.
+                    pool.close_oldest_idle();
                     pool.audit();
                     thread::sleep(Duration::from_millis(1));
                 }
