@@ -8,7 +8,6 @@ mod stream;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(feature = "rustls")]
@@ -16,6 +15,7 @@ use stream::TlsStream;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::net::transport::{Transport, Wait};
+use crate::process::PerProcess;
 #[cfg(feature = "rustls")]
 use crate::sync::RwLock;
 use crate::url::Origin;
@@ -136,8 +136,10 @@ impl TlsConfig {
 impl Default for TlsConfig {
     /// The one configuration that every client shares unless it is given another.
     fn default() -> Self {
-        static SHARED: LazyLock<TlsConfig> = LazyLock::new(|| TlsConfig::new(Roots { system: true, own: Vec::new() }));
-        SHARED.clone()
+        // A thread that a child of `fork` does not have may be reading the parent's store.
+        static SHARED: PerProcess<TlsConfig> =
+            PerProcess::new(|| TlsConfig::new(Roots { system: true, own: Vec::new() }));
+        SHARED.get()
     }
 }
 

@@ -305,6 +305,51 @@ mod forks {
         a_dial_after_a_fork runs dials: "RW-42: before its first dial a child lets go of what it inherited.";
     }
 
+    /// RW-42: a fork while another thread reads the store of root certificates; the child reads its own.
+    #[cfg(feature = "native-roots")]
+    #[test]
+    fn a_store_that_is_being_read() {
+        use crate::tls::{Authority, TlsServer};
+
+        let authority = Authority::new();
+        let server = TlsServer::new(authority.server(), |peer| {
+            peer.request()?;
+            peer.send(ok("fine"))
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let [pem, pipe] = ["store.pem", "pipe"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+        std::fs::write(&pem, authority.pem()).unwrap();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let set = [("SSL_CERT_FILE", pipe), ("HOSTPOOL_TEST_STORE", pem), ("HOSTPOOL_TEST_URL", server.url())];
+        child("forks::reads_its_own_store", &set);
+    }
+
+    #[cfg(feature = "native-roots")]
+    #[test]
+    #[ignore = "the child of another test"]
+    fn reads_its_own_store() {
+        if !is_child() {
+            return;
+        }
+        let [pipe, store, url] =
+            ["SSL_CERT_FILE", "HOSTPOOL_TEST_STORE", "HOSTPOOL_TEST_URL"].map(|name| std::env::var(name).unwrap());
+        let get = || Session::new().get(&url).timeout(PATIENCE).retries(Retry::off()).send();
+        thread::scope(|scope| {
+            let reads = scope.spawn(get);
+            // Opens once the other end is: from then on that thread reads, until this end is closed.
+            let writer = std::fs::File::options().write(true).open(&pipe).unwrap();
+            in_a_fork("child", || {
+                // SAFETY: the child has this thread alone.
+                unsafe { std::env::set_var("SSL_CERT_FILE", &store) };
+                assert_eq!(get().unwrap().text().unwrap(), "fine");
+            });
+            drop(writer);
+            let error = reads.join().unwrap().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::InvalidConfig(_)), "{error}");
+        });
+    }
+
     #[test]
     #[ignore = "the child of another test"]
     fn looks_up() {
