@@ -185,7 +185,7 @@ impl ErrorKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// What came is no status line of HTTP/1.0 or HTTP/1.1 (RFC 9112, section 4). HTTP/1.2 to 1.9 is one under
+    /// The first line is not a status line of HTTP/1.0 or HTTP/1.1 (RFC 9112, section 4). HTTP/1.2 to 1.9 is one under
     /// [`Tolerant`](crate::Strictness::Tolerant).
     StatusLine,
     /// The status code is below 100, or above 599 under [`Strict`](crate::Strictness::Strict) (RFC 9110, section 15).

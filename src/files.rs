@@ -146,7 +146,7 @@ impl Write for Partial {
 impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // Nobody is left to tell.
+            // There is no caller left to tell.
             let _ = fs::remove_file(path);
         }
     }

@@ -2,7 +2,7 @@
 
 /// How a client reads responses that break a rule of HTTP.
 ///
-/// What decides where a message ends is strict under both settings: two lengths that differ, a chunk size that is not a
+/// Everything that decides where a message ends is strict under both settings: two lengths that differ, a chunk size that is not a
 /// number, a lone LF in chunks. The settings differ in everything else that real servers send: a header with white
 /// space before its colon, a line that is no header at all, a status such as 999, blanks after a chunk size,
 /// `Transfer-Encoding: identity`, a compressed body that was flushed but not finished.

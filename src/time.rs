@@ -80,7 +80,7 @@ impl Timeout {
         Deadline::NEVER.or_within(self.total, Bound::Total)
     }
 
-    /// Returns the bound that leaves no time at all, if there is one. `pool` is none of these, with which a call takes
+    /// Returns the bound that leaves no time at all, if there is one. `pool` does not count: with zero a call takes
     /// what is free and does not wait, nor is `expect`, whose end is no failure.
     pub(crate) fn passed(&self) -> Option<Bound> {
         let Timeout { total, pool: _, connect, resolve, tls, write, head, read, expect: _ } = self;

@@ -188,7 +188,7 @@ fn lines(by: &[&str]) {
     assert_eq!(take(by, &address.to_string()), ["DEBUG no connection to http://HOST after #: Connect"]);
 }
 
-/// What is taken or left out although a rule is broken.
+/// Heads that break a rule: fields that are kept, and lines that are left out.
 fn tolerated(by: &[&str]) {
     // RW-22: by name, and without values.
     let server = Server::with(|_| answers(ok("fine")));

@@ -2,10 +2,15 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
+use std::path::Path;
 use std::sync::Arc;
 
+use super::input::Reader;
+use super::noted::Noted;
 use super::{Body, Bytes, Content, Kind};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::files;
 
 impl From<()> for Body {
     /// None, as an `http::Request<()>` has it.
@@ -98,9 +103,30 @@ impl From<File> for Body {
     }
 }
 
+impl Body {
+    /// The file at that path. A regular file is noted and closed again; any other (a FIFO, a file that the system makes
+    /// up as it is read) stays open, since a second `open` may not find the same.
+    pub(crate) fn file(path: &Path) -> Result<Body> {
+        let body = File::open(path).and_then(|file| {
+            let metadata = file.metadata()?;
+            if metadata.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            } else if !metadata.is_file() {
+                return Ok(Body::from(file));
+            } else if metadata.len() == 0
+                && let Some(body) = made_up(file)
+            {
+                return Ok(body);
+            }
+            Ok(Body::source(Reader::Noted(Noted::new(path, &metadata)), None))
+        });
+        body.map_err(|error| Error::new(ErrorKind::BodyRead, Phase::Prepare).with_source(files::about(error, path)))
+    }
+}
+
 /// Returns the body of a file that says it is empty and is not, as those that the system makes up when they are read
 /// (under `/proc`). `None` if it is empty.
-pub(super) fn made_up(mut file: File) -> Option<Body> {
+fn made_up(mut file: File) -> Option<Body> {
     let mut first = [0];
     match file.read(&mut first) {
         Ok(0) => None,

@@ -41,9 +41,9 @@ use crate::error::Result;
 /// A request is sent again by itself at most once: when it died with an idle connection, and nothing can be doubled by
 /// that.
 ///
-/// A reader is asked for a first piece before a connection is taken, so that none waits for it, and then for more as
-/// the server takes it, at most 128 KiB ahead. What one `read` gives leaves at once, whatever its length, since the next
-/// `read` may block: a reader that gives a byte a `read` costs a packet a byte. A [`BufReader`](std::io::BufReader)
+/// A reader is asked for a first piece before a connection is taken, so that no connection waits for
+/// it, and then for more as the server takes it, at most 128 KiB ahead. The bytes of one `read` leave at once, since the
+/// next `read` may block: a reader that gives a byte a `read` costs a packet a byte. A [`BufReader`](std::io::BufReader)
 /// does not change that, as it passes large reads on; [`chunk_size`](crate::RequestBuilder::chunk_size) does, for
 /// bodies in chunks. An error of the reader ends the request with
 /// [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) and closes the connection, so that no server takes the part for
@@ -117,7 +117,7 @@ impl Body {
         Body::of(Kind::Empty)
     }
 
-    /// What `reader` gives, until its end, sent in chunks: its length is not known before. What one `read` gives is one
+    /// Sends everything that `reader` gives, in chunks: its length is not known before. The bytes of one `read` are one
     /// chunk, which leaves at once; [`chunk_size`](crate::RequestBuilder::chunk_size) gathers more.
     ///
     /// ```no_run
@@ -131,14 +131,14 @@ impl Body {
         Body::source(Reader::Once(Box::new(reader)), None)
     }
 
-    /// What `reader` gives, which must be `length` bytes.
+    /// Sends everything that `reader` gives, which must be `length` bytes.
     ///
     /// Fewer or more end the request with [`ErrorKind::BodyLength`](crate::ErrorKind::BodyLength), before the server
     /// has seen a whole request: nothing is padded or cut. To see that nothing follows, the reader is asked once more
     /// before the last piece leaves; of one that does not end there, such as a connection, take [`Read::take`].
     ///
-    /// What one `read` gives is sent by itself: a reader should fill the buffer it is given as far as it can without
-    /// waiting, or it costs a packet for each `read`.
+    /// The bytes of each `read` are sent by themselves: a reader should fill the buffer as far as it can without waiting,
+    /// or it costs a packet for each `read`.
     pub fn sized(reader: impl Read + Send + 'static, length: u64) -> Body {
         Body::source(Reader::Once(Box::new(reader)), Some(length))
     }

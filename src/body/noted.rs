@@ -8,9 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Body;
-use super::from::made_up;
-use super::input::Reader;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::files;
 
@@ -27,7 +24,7 @@ struct Note {
     identity: Identity,
 }
 
-/// What tells a file from another, and from what it was.
+/// Identifies a file and its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     #[cfg(unix)]
@@ -36,31 +33,13 @@ struct Identity {
     modified: Option<SystemTime>,
 }
 
-impl Body {
-    /// The file at that path. A regular file is noted and closed again; any other (a FIFO, a file that the system makes
-    /// up as it is read) stays open, since a second `open` may not find the same.
-    pub(crate) fn file(path: &Path) -> Result<Body> {
-        let body = File::open(path).and_then(|file| {
-            let metadata = file.metadata()?;
-            if metadata.is_dir() {
-                return Err(io::ErrorKind::IsADirectory.into());
-            } else if !metadata.is_file() {
-                return Ok(Body::from(file));
-            } else if metadata.len() == 0
-                && let Some(body) = made_up(file)
-            {
-                return Ok(body);
-            }
-            // The process may change its folder before the file is opened.
-            let path = std::path::absolute(path).unwrap_or(path.into());
-            let file = Arc::new(Note { path, identity: Identity::of(&metadata) });
-            Ok(Body::source(Reader::Noted(Noted { file, open: None }), None))
-        });
-        body.map_err(|error| Error::new(ErrorKind::BodyRead, Phase::Prepare).with_source(files::about(error, path)))
-    }
-}
-
 impl Noted {
+    pub(super) fn new(path: &Path, metadata: &Metadata) -> Noted {
+        // The process may change its folder before the file is opened.
+        let path = std::path::absolute(path).unwrap_or(path.into());
+        Noted { file: Arc::new(Note { path, identity: Identity::of(metadata) }), open: None }
+    }
+
     pub(super) fn length(&self) -> u64 {
         self.file.identity.length
     }

@@ -22,13 +22,13 @@ pub(super) struct Credentials {
     inherited: Option<Login>,
     /// Whom the caller named.
     home: Option<Arc<Origin>>,
-    /// What is said and heard by digest credentials, at one origin.
+    /// The dialogues of digest credentials, at one origin.
     dialogue: Option<Dialogue>,
     /// The last request was for the dialogue to speak in.
     spoke: bool,
 }
 
-/// What a login is used by.
+/// The scheme that a login is used by.
 #[derive(Clone, Debug)]
 enum Login {
     /// The value of the Authorization field.

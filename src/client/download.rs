@@ -113,7 +113,7 @@ impl<'a> Download<'a> {
                 self.source = Source::of(&response);
                 None
             }
-            // What was asked for as a whole is a part: the server gives nothing else.
+            // The whole was asked for and a part came: the server gives nothing else.
             Answer::Other => return Err(response.into_error(ErrorKind::Status(StatusCode::PARTIAL_CONTENT))),
             Answer::Doubtful => {
                 // Without a validator no range is asked for.

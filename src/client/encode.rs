@@ -258,7 +258,7 @@ fn given<'a>(fields: impl Iterator<Item = Header<'a>>) -> Given {
     given
 }
 
-/// What is not to be added counts as given.
+/// A field that is not to be added counts as given.
 fn skipped(request: &Request, policy: &Policy) -> Given {
     let mut given = Given::default();
     for name in request.options().map_or(&[][..], |options| &options.skip).iter().chain(&policy.fields.skip) {

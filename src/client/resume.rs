@@ -19,13 +19,13 @@ const STRONG_AFTER: i64 = 60;
 pub(super) struct Source {
     /// The URL after all redirects: a validator tells versions of one resource apart.
     pub(super) url: Option<Url>,
-    /// What `If-Range` can hold it to.
+    /// The validator for `If-Range`.
     pub(super) validator: Option<Vec<u8>>,
     /// Its length, where it is known.
     pub(super) length: Option<u64>,
 }
 
-/// What an answer gives the download.
+/// The use of a response for the download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// These bytes follow what is in the file.
@@ -38,13 +38,13 @@ pub(super) enum Answer {
     Doubtful,
 }
 
-/// What an answer says of itself.
+/// The facts that a response states about its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     status: StatusCode,
-    /// What its Content-Range says.
+    /// Its Content-Range.
     part: Option<Part>,
-    /// What its Content-Length says.
+    /// Its Content-Length.
     length: Option<u64>,
     version: Version,
 }
@@ -124,7 +124,7 @@ impl Source {
         let part = content_range(headers).filter(|_| !coded);
         let length = match response.status() {
             StatusCode::PARTIAL_CONTENT => part.and_then(|part| part.whole),
-            // What is taken for the whole ends where the range ends that it is sent with.
+            // A response taken for the whole must end where its range ends.
             _ => response.content_length().or(part.map(|part| part.end)),
         };
         Source { url: Some(response.url().clone()), validator, length }

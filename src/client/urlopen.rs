@@ -11,7 +11,8 @@ use crate::multipart::Form;
 use crate::retry::Retry;
 
 impl RequestBuilder {
-    /// What is tried again, in place of the client's policy; a number is so many tries beyond the first.
+    /// Sets which failures are tried again, in place of the client's `Retry`. A number is that many tries beyond the
+    /// first.
     ///
     /// With a [`Session`](crate::Session) its redirects are not counted: they have
     /// [`max_redirects`](Self::max_redirects).

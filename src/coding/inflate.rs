@@ -163,7 +163,7 @@ impl Deflate {
                 }
                 Ok(1)
             }
-            // What stands after the end is passed over, within bounds: the data was whole.
+            // Bytes after the end are passed over, within bounds: the data was whole.
             _ => self.surplus.pass(input.len()).map_or(Ok(input.len()), Err),
         }
     }

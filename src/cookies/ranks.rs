@@ -7,8 +7,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::store::Entry;
-
 /// Cookies by when they were used last, and by when they end. Those that come first are first.
 #[derive(Debug, Default)]
 pub(super) struct Ranks {
@@ -16,7 +14,7 @@ pub(super) struct Ranks {
     by_end: BinaryHeap<Reverse<Rank<i64>>>,
 }
 
-/// One state of one cookie.
+/// The order of one state of one cookie.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank<K> {
     pub(super) key: K,
@@ -24,17 +22,26 @@ pub(super) struct Rank<K> {
     pub(super) site: Arc<str>,
 }
 
+/// One state of one cookie: when it was used last, and when it ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    pub(super) version: u64,
+    pub(super) used: u64,
+    pub(super) ends: Option<i64>,
+}
+
 impl Ranks {
-    pub(super) fn add(&mut self, site: &Arc<str>, entry: &Entry) {
-        self.add_use(site, entry);
-        if let Some(key) = entry.expires() {
-            self.by_end.push(Reverse(Rank { key, version: entry.version(), site: site.clone() }));
+    pub(super) fn add(&mut self, site: &Arc<str>, standing: Standing) {
+        self.add_use(site, standing);
+        if let Some(key) = standing.ends {
+            self.by_end.push(Reverse(Rank { key, version: standing.version, site: site.clone() }));
         }
     }
 
     /// Ranks a cookie by its last use alone.
-    pub(super) fn add_use(&mut self, site: &Arc<str>, entry: &Entry) {
-        self.by_use.push(Reverse(Rank { key: entry.used(), version: entry.version(), site: site.clone() }));
+    pub(super) fn add_use(&mut self, site: &Arc<str>, standing: Standing) {
+        let Standing { version, used: key, .. } = standing;
+        self.by_use.push(Reverse(Rank { key, version, site: site.clone() }));
     }
 
     /// Takes out the cookie whose end came first, if it has come.

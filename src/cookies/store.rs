@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::cookie::Cookie;
 use super::parse::{self, MAX_ATTRIBUTE};
 use super::place::{self, Place, Reach};
-use super::ranks::Ranks;
+use super::ranks::{Ranks, Standing};
 use crate::url::Url;
 
 /// How much a jar holds and sends.
@@ -45,7 +45,7 @@ impl Caps {
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
+struct Entry {
     cookie: Cookie,
     /// Kept when the cookie is overwritten.
     created: u64,
@@ -99,7 +99,7 @@ impl Store {
         let outcome = match is_secure || cookie.secure || !entries.iter().any(|entry| shadows(&cookie, &entry.cookie)) {
             true => {
                 if let Some(new) = file(entries, cookie, now, &self.ticks) {
-                    self.ranks.add(&site, new);
+                    self.ranks.add(&site, new.standing());
                 }
                 Ok(())
             }
@@ -139,7 +139,7 @@ impl Store {
         let Some(entries) = self.sites.get_mut(site) else { return };
         let Some(at) = entries.iter().position(|entry| entry.version == version) else { return };
         if !has_to_go(&entries[at]) {
-            return self.ranks.add_use(site, &entries[at]);
+            return self.ranks.add_use(site, entries[at].standing());
         }
         entries.remove(at);
         self.filed -= 1;
@@ -151,7 +151,7 @@ impl Store {
     fn rank_again(&mut self) {
         self.ranks = Ranks::default();
         for (site, entries) in &self.sites {
-            entries.iter().for_each(|entry| self.ranks.add(site, entry));
+            entries.iter().for_each(|entry| self.ranks.add(site, entry.standing()));
         }
     }
 
@@ -267,16 +267,12 @@ impl Entry {
         Entry { cookie, created: tick, version: tick, used: AtomicU64::new(tick) }
     }
 
-    pub(super) fn used(&self) -> u64 {
+    fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
 
-    pub(super) fn version(&self) -> u64 {
-        self.version
-    }
-
-    pub(super) fn expires(&self) -> Option<i64> {
-        self.cookie.expires
+    fn standing(&self) -> Standing {
+        Standing { version: self.version, used: self.used(), ends: self.cookie.expires }
     }
 
     /// In a header, with a separator.

@@ -33,7 +33,7 @@ impl<'a> Io<'a> {
     }
 }
 
-/// What sending has seen of the end of the connection, which reading cannot see again.
+/// The end of the connection as sending has seen it. Reading cannot see it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Unknown,
@@ -149,7 +149,7 @@ impl BodyReader {
         self.trailers.as_deref().map_or(&NONE, |trailers| &trailers.fields)
     }
 
-    /// What was wrong with the trailers, once the body is done.
+    /// The fault of the trailers, once the body is done.
     pub(crate) fn trailer_section(&self) -> Option<&Trailers> {
         self.trailers.as_deref()
     }

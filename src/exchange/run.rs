@@ -50,7 +50,7 @@ pub(crate) struct Exchange<'a> {
     pub(super) answer: Option<Box<Head>>,
 }
 
-/// What the caller of an exchange says about it.
+/// The caller's rules for one exchange.
 pub(crate) struct Rules<'r> {
     /// There is a body, and the head asks for a 100 before it.
     pub(crate) expects: bool,
@@ -60,10 +60,10 @@ pub(crate) struct Rules<'r> {
     pub(crate) unclean_close: bool,
 }
 
-/// What became of a request's body.
+/// The fate of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Upload {
-    /// It was sent, or there is none.
+    /// It was sent, or the request has no body.
     Whole,
     /// The response stopped it, or kept it from leaving.
     Stopped,
@@ -80,7 +80,7 @@ pub(crate) struct Trace {
     pub(crate) received: usize,
     /// The head says that a body follows once the server asks for it, and none of that has left.
     pub(crate) withheld: bool,
-    /// What arrived on a connection that was used before begins no response: it is the rest of an earlier one.
+    /// The bytes that arrived on a reused connection begin no response: they are the rest of an earlier one.
     pub(crate) stale: bool,
 }
 
@@ -371,7 +371,7 @@ impl<'a> Exchange<'a> {
         true
     }
 
-    /// What came cannot be read. Where it does not even begin a status line, on a connection that was used before and
+    /// The bytes that came cannot be read. Where it does not even begin a status line, on a connection that was used before and
     /// as the first thing in answer to this request, it is the rest of an earlier response: a body after a 304, a last
     /// chunk after a 204.
     fn refused(&mut self, fault: Fault) -> Error {

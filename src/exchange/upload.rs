@@ -1,4 +1,4 @@
-//! What an early response does to a request that is still leaving.
+//! Early responses: the response to a request that is still leaving.
 //!
 //! A client goes on with its body unless it knows that nobody wants it (RFC 9110, section 7.5): servers that report
 //! progress, echo, or take a stream answer at once and read to the end. The status alone decides.
@@ -178,7 +178,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// What the reader has to know. An end that has been seen holds, whatever became of the connection since.
+    /// Tells the reader about an end that was seen. It holds, whatever became of the connection since.
     fn ending(&self, otherwise: Ending) -> Ending {
         if self.input() == (Input::Ended { clean: true }) { Ending::Seen } else { otherwise }
     }

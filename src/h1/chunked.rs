@@ -27,7 +27,7 @@ pub(crate) struct Chunked {
     section: Option<Box<Section>>,
 }
 
-/// What stood between the last chunk and the end of the body.
+/// The fields between the last chunk and the end of the body.
 #[derive(Debug, Default)]
 pub(crate) struct Trailers {
     /// The fields. They stand apart from those of the head for good (RFC 9110, section 6.5.1).
@@ -86,7 +86,7 @@ impl Chunked {
         self.state == State::Done
     }
 
-    /// The trailers, once the body is done; `None` where there are none.
+    /// The trailers, once the body is done; `None` without any.
     pub(crate) fn take_trailers(&mut self) -> Option<Trailers> {
         self.section.take().and_then(|section| section.trailers)
     }

@@ -49,7 +49,7 @@ pub(crate) fn decide(
             (TransferCoding::Chunked, _) => Framing::Chunked,
             (TransferCoding::None, Some(length)) => Framing::Length(length),
             (TransferCoding::None, None) => Framing::UntilClose,
-            // Nobody would decode it: the caller would get coded bytes for the content.
+            // No code would decode it: the caller would get coded bytes for the content.
             (TransferCoding::Other, _) => return Err(Violation::TransferEncoding),
         }
     };

@@ -176,7 +176,7 @@ pub(crate) struct Facts {
     pub(crate) dropped_lines: u32,
     /// A field that decides on framing broke a rule and was read all the same, or a fold may be taken for such a field.
     pub(crate) mended: bool,
-    /// What a strict reader would have refused the head for.
+    /// The violation for which a strict reader would have refused the head.
     pub(crate) tolerated: Option<Violation>,
 }
 

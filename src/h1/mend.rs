@@ -53,7 +53,7 @@ pub(super) struct Mender {
     pub(super) mended: bool,
     /// A line ends in a lone LF.
     pub(super) bare_lf: bool,
-    /// What a strict reader finds wrong, where that is found here.
+    /// The violation that a strict reader reports, where it is found here.
     pub(super) fault: Option<Violation>,
 }
 

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
-/// What the system's resolver has open at once, and a little more: a file, and a socket for each of up to three servers.
+/// Descriptors that the system's resolver has open at once: a file, a socket for each of up to three servers, and one
+/// more.
 const FOR_A_LOOKUP: usize = 5;
 
 /// How often a lookup is repeated that failed while others found no descriptor.

@@ -391,7 +391,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     /// Closes the connection that has been idle for longest, whose descriptor is needed. Its slot is back when this
-    /// returns; false says that there is none.
+    /// returns; false if there is no idle connection.
     pub(crate) fn close_oldest_idle(&self) -> bool {
         let victim = self.core.lock().evict_oldest(CloseReason::OutOfDescriptors);
         let found = victim.is_some();

@@ -294,8 +294,8 @@ macro_rules! pool_setters {
             self
         }
 
-        /// What is tried again by requests that do not say it, three times unless said otherwise; a number is so many
-        /// tries beyond the first.
+        /// Sets which failures are tried again by requests without a `Retry` of their own: three times by default. A
+        /// number is that many tries beyond the first.
         pub fn retries(mut self, retry: impl Into<crate::Retry>) -> Self {
             self.policy.retry = Some(retry.into());
             self

@@ -117,7 +117,7 @@ impl Response {
     /// Saves what is left of the body as a file and says how many bytes that were.
     ///
     /// The body is written to a part file in the same folder, `.NAME.RANDOM.part`, which takes the name `path` in one
-    /// step when it is complete. A download that breaks off leaves nothing behind, and a file that was there before
+    /// step when it is complete. A download that breaks off leaves no part file, and a file that was there before
     /// stays as it was. Memory is constant, and there is no limit on the length.
     ///
     /// - A file that was there before gives its mode to the new one, without setuid and setgid, and its owner and group

@@ -18,7 +18,7 @@ enum Client {
     Manager(PoolManager),
 }
 
-/// What to send requests with.
+/// A client to send requests with.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Session,
@@ -29,7 +29,7 @@ enum Kind {
 const KINDS: [Kind; 3] = [Kind::Session, Kind::Pool, Kind::Manager];
 
 impl Client {
-    /// Of that strictness, or of the default where none is given.
+    /// Builds the clients with that strictness, or the default.
     fn new(kind: Kind, server: &Server, strictness: Option<Strictness>) -> Client {
         let manager = PoolManager::builder().limit(1).timeout(PATIENCE).retries(Retry::off());
         match kind {
@@ -74,7 +74,7 @@ impl Client {
     }
 }
 
-/// What a caller gets, and what becomes of the connection.
+/// The caller's result, and the fate of the connection.
 #[derive(Clone, Debug, PartialEq)]
 enum Outcome {
     /// Status, body, lines left out, and whether the connection serves again, or why not.

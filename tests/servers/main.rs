@@ -1,4 +1,5 @@
-//! What real servers do, and what a user gets: the same bytes over real sockets for a session, a manager and a pool.
+//! The behaviour of real servers, and the result for a user: the same bytes over real sockets for a session, a manager
+//! and a pool.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -18,7 +18,7 @@ use crate::support::PATIENCE;
 
 const MB: usize = 1_000_000;
 
-/// What becomes of a body.
+/// The fate of a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
     /// It goes on to its end.

@@ -186,7 +186,7 @@ fn hosts_with_white_space() {
     }
 }
 
-/// What a complete head does wrongly is not asked for again; what was cut is.
+/// A complete head that breaks a rule is not asked for again; a cut one is.
 #[test]
 fn heads_that_asking_again_does_not_mend() {
     let whole = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n");

@@ -95,7 +95,7 @@ impl DigestAuth {
     }
 
     /// Returns credentials without a login: those of the URL or of [netrc](crate::SessionBuilder::netrc) answer the
-    /// server's challenge, and are never sent as Basic credentials. Where there are none the challenge is the response.
+    /// server's challenge, and are never sent as Basic credentials. Without a login the challenge is the response.
     ///
     /// ```
     /// use hostpool::{DigestAuth, Netrc, Session};

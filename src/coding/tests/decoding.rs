@@ -73,7 +73,7 @@ pub(in crate::coding) fn decode(lines: &[&str], input: &[u8]) -> Result<Vec<u8>,
     decode_ending(lines, input, Ending::Strict)
 }
 
-/// What is taken where the framing proves that no more was sent.
+/// Decodes data whose framing proves that no more was sent.
 pub(in crate::coding) fn decode_proven(lines: &[&str], input: &[u8]) -> Result<Vec<u8>, Corrupt> {
     decode_ending(lines, input, Ending::Proven)
 }

@@ -379,7 +379,7 @@ impl World {
         self.core.audit();
         assert_eq!(self.rung.take(), std::mem::take(&mut self.model.woken), "who is woken, in which order");
         let model = &mut self.model;
-        // What was read does not fall.
+        // A counter that was read does not fall.
         model.read = model.read.max(model.did.reused);
         assert_eq!(self.core.stats(), model.stats(PoolStats { reused: model.read, ..model.did }, |_| true));
         for key in KEYS {

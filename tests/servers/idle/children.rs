@@ -1,4 +1,4 @@
-//! What belongs to a whole process: its descriptors, its threads, and its children. Each test is a child: this binary,
+//! Tests about a whole process: its descriptors, its threads, and its children. Each test is a child: this binary,
 //! run again.
 
 use std::io::{Read, Write};

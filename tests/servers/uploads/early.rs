@@ -1,4 +1,4 @@
-//! What becomes of a body whose response comes before its end.
+//! Bodies whose response comes before their end.
 
 use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
@@ -150,7 +150,7 @@ impl Dialer for OnePiece {
     }
 }
 
-/// What came with the 100 is not in the transport any more: no wait for room would notice it.
+/// Bytes that came with the 100 have left the transport: no wait for room would notice them.
 #[test]
 fn a_refusal_together_with_the_100() {
     let pool = ConnectionPool::builder("http://anywhere").dialer(OnePiece::default()).build().unwrap();

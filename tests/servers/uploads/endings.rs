@@ -1,13 +1,17 @@
 //! Connections that end while a body is leaving, or in place of the end of a response.
 
-use std::net::Shutdown;
-use std::time::Duration;
+#[cfg(feature = "rustls")]
+use std::{net::Shutdown, time::Duration};
 
-use hostpool::{ConnectionPool, ErrorKind, Method, Phase, PoolManager, RequestBuilder, Response, Session};
+#[cfg(feature = "rustls")]
+use hostpool::{ConnectionPool, PoolManager, RequestBuilder};
+use hostpool::{ErrorKind, Method, Phase, Response, Session};
 
 use super::server::Host;
 use super::{Fate, MB, check, hosts};
-use crate::support::{PATIENCE, Server, Step, read_head};
+#[cfg(feature = "rustls")]
+use crate::support::read_head;
+use crate::support::{PATIENCE, Server, Step};
 
 /// A response that is cut is not one, however much of the request had left.
 #[test]

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use hostpool::{Body, ErrorKind, Limits, Phase, RequestBuilder, Retry, Session, Timeout};
 
-use super::{MB, clients};
+#[cfg(feature = "digest-auth")]
+use super::MB;
+use super::clients;
 use crate::support::{PATIENCE, Server, Step, answer, header, ok};
 
 /// A challenge stops the body, which goes whole with the answer.

@@ -65,7 +65,7 @@ impl Peer for crate::tls::Peer {
     }
 }
 
-/// What the server saw of one request.
+/// The server's record of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Report {
     /// The path, which no two requests have in common.
@@ -213,7 +213,7 @@ impl Host {
 
     pub(super) fn plain() -> Host {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        // What an echo leaves unread stays small.
+        // The unread part of an echo stays small.
         let socket = socket2::SockRef::from(&listener);
         socket.set_recv_buffer_size(256 * 1024).unwrap();
         socket.set_send_buffer_size(256 * 1024).unwrap();

@@ -42,7 +42,7 @@ fn certificates_that_fail_are_asked_for_once() {
     }
 }
 
-/// What may be over is tried again, and what the peer has decided is not.
+/// A failure that may be over is tried again; a decision of the peer is not.
 #[test]
 fn handshakes_that_break_off() {
     let alert = |code: u8| vec![Step::Bytes(1), Step::Send(vec![0x15, 3, 3, 0, 2, 2, code]), Step::UntilClosed];
