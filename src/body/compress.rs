@@ -1,6 +1,7 @@
 //! Whether and how a body is compressed.
 
 use super::Body;
+use super::coding::Coding;
 use crate::error::Result;
 #[cfg(not(feature = "gzip"))]
 use crate::error::{Error, ErrorKind, Phase};
@@ -24,27 +25,6 @@ pub enum Compress {
     Deflate,
     /// By gzip (RFC 9110, section 8.4.1.3).
     Gzip,
-}
-
-/// A coding that bodies can be put in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coding {
-    Deflate,
-    Gzip,
-}
-
-impl Coding {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Coding::Deflate => "deflate",
-            Coding::Gzip => "gzip",
-        }
-    }
-
-    /// By its name in a Content-Encoding.
-    pub(crate) fn of(name: &[u8]) -> Option<Coding> {
-        [Coding::Deflate, Coding::Gzip].into_iter().find(|coding| name.eq_ignore_ascii_case(coding.name().as_bytes()))
-    }
 }
 
 impl Body {

@@ -4,7 +4,7 @@ use std::io;
 
 use flate2::{Compression, Crc, FlushCompress, Status};
 
-use super::compress::Coding;
+use super::coding::Coding;
 use super::input::{Composite, Input};
 use crate::error::{Error, ErrorKind, Phase, Result};
 

@@ -1,5 +1,6 @@
 //! Bodies of requests: what they are made of, how long they are, whether they can be sent again.
 
+mod coding;
 mod compress;
 #[cfg(feature = "gzip")]
 mod encoder;
@@ -15,13 +16,13 @@ use std::fmt;
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
-pub(crate) use compress::Coding;
+pub(crate) use coding::Coding;
 pub use compress::Compress;
 use input::Reader;
 pub(crate) use input::{Composite, Input};
-pub(crate) use outgoing::{Outgoing, PIECE};
+pub(crate) use outgoing::Outgoing;
 pub(crate) use progress::Progress;
-pub(crate) use source::Chunking;
+pub(crate) use source::{Chunking, PIECE};
 use source::Source;
 pub(crate) use text::encode as encode_text;
 

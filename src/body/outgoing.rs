@@ -1,11 +1,8 @@
 //! A body on its way to the transport, piece by piece.
 
 use super::progress::Progress;
-use super::source::Source;
+use super::source::{PIECE, Source};
 use crate::error::Result;
-
-/// A body up to this size leaves with the head, in one send; a larger one in pieces of this size.
-pub(crate) const PIECE: usize = 128 * 1024;
 
 /// What is left of a body.
 pub(crate) enum Outgoing<'a> {

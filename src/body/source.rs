@@ -8,12 +8,14 @@ use std::fmt;
 use std::io;
 
 use super::input::Input;
-use super::outgoing::PIECE;
 use crate::error::Result;
 
 /// Room for the size line of a chunk in front of its data (`20000` and CRLF), and for what follows the data.
 const BEFORE: usize = 7;
 const BEHIND: usize = 2;
+
+/// A body up to this size leaves with the head, in one send; a larger one in pieces of this size.
+pub(crate) const PIECE: usize = 128 * 1024;
 
 /// Less room than this would make small sends of a large body: the stage is begun anew.
 const LEAST_ROOM: usize = PIECE / 2;
