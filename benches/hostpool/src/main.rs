@@ -16,7 +16,8 @@ impl Client for Hostpool {
     type Handle<'a> = Handle<'a>;
 
     fn new(setup: &Setup) -> Self {
-        let mut session = Session::builder();
+        // Some workloads keep a thousand connections idle; a session keeps a hundred by default.
+        let mut session = Session::builder().max_idle(10_000);
         if let Some(limit) = setup.limit {
             session = session.connector(PoolManager::builder().limit(limit).build().expect("the options agree"));
         }
