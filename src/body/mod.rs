@@ -22,8 +22,8 @@ use input::Reader;
 pub(crate) use input::{Composite, Input};
 pub(crate) use outgoing::Outgoing;
 pub(crate) use progress::Progress;
-pub(crate) use source::{Chunking, PIECE};
 use source::Source;
+pub(crate) use source::{Chunking, PIECE};
 pub(crate) use text::encode as encode_text;
 
 use crate::error::Result;
