@@ -10,7 +10,7 @@ use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
 use crate::net::stream::Stream;
 use crate::net::transport::{Transport, Wait};
 use crate::net::{connect, resolve};
-use crate::time::{Deadline, Timeout};
+use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
 use crate::url::{Origin, Scheme, Url};
 
@@ -112,7 +112,7 @@ impl<'a> From<&'a Url> for Target<'a> {
 /// [`for_resolve`](Self::for_resolve), and one that encrypts under [`for_tls`](Self::for_tls).
 #[derive(Clone, Copy, Debug)]
 pub struct DialContext<'a> {
-    deadline: Deadline,
+    until: Until<'a>,
     resolve: Option<Duration>,
     tls: Option<Duration>,
     cell: &'a AbortCell,
@@ -120,29 +120,29 @@ pub struct DialContext<'a> {
 
 impl<'a> DialContext<'a> {
     /// Of a dial that begins now, for a request that ends at `deadline`.
-    pub(crate) fn new(deadline: Deadline, timeout: &Timeout, cell: &'a AbortCell) -> Self {
-        let deadline = deadline.or_within(timeout.connect, Bound::Connect);
-        DialContext { deadline, resolve: timeout.resolve, tls: timeout.tls, cell }
+    pub(crate) fn new(until: Until<'a>, timeout: &Timeout, cell: &'a AbortCell) -> Self {
+        let until = until.or_within(timeout.connect, Bound::Connect);
+        DialContext { until, resolve: timeout.resolve, tls: timeout.tls, cell }
     }
 
     /// The point in time by which the dial must have ended; `None` is never.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadline.at()
+        self.until.at()
     }
 
     /// Returns whether the dial's time is over.
     pub(crate) fn is_past(&self) -> bool {
-        self.deadline.is_past()
+        self.until.is_past()
     }
 
     /// For operations of a [`Transport`] that belong to the dial.
     pub fn wait(&self) -> Wait<'a> {
-        Wait::new(self.deadline, self.cell)
+        Wait::new(self.until, self.cell)
     }
 
     /// An error that says the deadline has passed.
     pub fn timed_out(&self, phase: Phase) -> Error {
-        Error::new(ErrorKind::Timeout(self.deadline.bound()), phase)
+        Error::new(ErrorKind::Timeout(self.until.bound()), phase)
     }
 
     /// The context of the name lookup, which begins now: bounded by [`Timeout::resolve`], too.
@@ -174,12 +174,12 @@ impl<'a> DialContext<'a> {
     /// }
     /// ```
     pub fn for_resolve(&self) -> DialContext<'a> {
-        DialContext { deadline: self.deadline.or_within(self.resolve, Bound::Resolve), ..*self }
+        DialContext { until: self.until.or_within(self.resolve, Bound::Resolve), ..*self }
     }
 
     /// The context of the TLS handshake, which begins now: bounded by [`Timeout::tls`], too.
     pub fn for_tls(&self) -> DialContext<'a> {
-        DialContext { deadline: self.deadline.or_within(self.tls, Bound::Tls), ..*self }
+        DialContext { until: self.until.or_within(self.tls, Bound::Tls), ..*self }
     }
 }
 
@@ -333,7 +333,7 @@ mod tests {
         ];
         let cell = AbortCell::new();
         for (timeout, expected) in table {
-            let context = DialContext::new(timeout.deadline(), &timeout, &cell);
+            let context = DialContext::new(timeout.deadline().into(), &timeout, &cell);
             for (context, bound) in [context, context.for_resolve(), context.for_tls()].into_iter().zip(expected) {
                 assert_eq!(context.deadline().is_some(), bound.is_some(), "{timeout}");
                 assert_eq!(context.wait().deadline(), context.deadline(), "{timeout}");

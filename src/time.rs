@@ -1,6 +1,7 @@
 //! Timeouts as values, and the deadlines they turn into.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use crate::error::Bound;
@@ -322,6 +323,61 @@ impl Deadline {
 
     pub(crate) fn is_past(&self) -> bool {
         self.at.is_some_and(|at| at <= Instant::now())
+    }
+}
+
+/// What ends a wait of one call: its deadline. `'t` is the life of the call's cancel token, whose place this is.
+///
+/// A call lends it to every operation below it. Whatever outlives the call keeps the [`Deadline`] and lends an `Until`
+/// of its own to each operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Until<'t> {
+    deadline: Deadline,
+    token: PhantomData<&'t ()>,
+}
+
+impl From<Deadline> for Until<'_> {
+    fn from(deadline: Deadline) -> Self {
+        Until { deadline, token: PhantomData }
+    }
+}
+
+impl<'t> Until<'t> {
+    /// No deadline.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) const NEVER: Until<'static> = Until { deadline: Deadline::NEVER, token: PhantomData };
+
+    /// Returns the deadline, for what outlives the call.
+    pub(crate) fn deadline(self) -> Deadline {
+        self.deadline
+    }
+
+    /// Replaces the deadline. The token stays.
+    pub(crate) fn with_deadline(self, deadline: Deadline) -> Until<'t> {
+        Until { deadline, ..self }
+    }
+
+    /// Returns `self` or `limit` from now, whichever is earlier. Reads the clock only where there is a limit.
+    pub(crate) fn or_within(self, limit: Option<Duration>, bound: Bound) -> Until<'t> {
+        self.with_deadline(self.deadline.or_within(limit, bound))
+    }
+
+    pub(crate) fn at(&self) -> Option<Instant> {
+        self.deadline.at()
+    }
+
+    /// Returns the bound that the deadline comes from.
+    pub(crate) fn bound(&self) -> Bound {
+        self.deadline.bound()
+    }
+
+    /// Returns the time that is left; `None` is for ever.
+    pub(crate) fn remaining(&self, now: Instant) -> Option<Duration> {
+        self.deadline.remaining(now)
+    }
+
+    pub(crate) fn is_past(&self) -> bool {
+        self.deadline.is_past()
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::contain::contain;
 use crate::sync::standing::{Condvar, Mutex, MutexGuard, wait_until};
-use crate::time::Deadline;
+use crate::time::Until;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -153,9 +153,9 @@ impl<T> Job<T> {
 
     /// The answer. Errors if the deadline passes or the wait is interrupted before it is there. A panic of the work
     /// goes on here.
-    pub(crate) fn wait(self, deadline: Deadline) -> Result<T, Unanswered> {
+    pub(crate) fn wait(self, until: Until<'_>) -> Result<T, Unanswered> {
         let mut state = self.answer.state.lock();
-        while matches!(*state, Outcome::Waiting) && !wait(&self.answer.changed, &mut state, deadline.at()) {}
+        while matches!(*state, Outcome::Waiting) && !wait(&self.answer.changed, &mut state, until.at()) {}
         let outcome = mem::replace(&mut *state, Outcome::Interrupted);
         drop(state);
         match outcome {
@@ -203,8 +203,8 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(20);
 
-    fn by(limit: Duration) -> Deadline {
-        Deadline::after(Instant::now(), Some(limit), crate::error::Bound::Resolve)
+    fn by(limit: Duration) -> Until<'static> {
+        Until::NEVER.or_within(Some(limit), crate::error::Bound::Resolve)
     }
 
     fn workers(limit: usize, patience: Duration) -> Workers {

@@ -198,8 +198,8 @@ impl RequestBuilder {
     pub fn send(self) -> Result<Response> {
         let RequestBuilder { engine, policy, request } = self;
         let mut request = request?;
-        let deadline = call::begin(&mut request, &policy)?;
-        call::send(&engine, &policy, request, deadline)
+        let until = call::begin(&mut request, &policy)?;
+        call::send(&engine, &policy, request, until)
     }
 
     pub(super) fn change(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> Self {

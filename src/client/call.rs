@@ -10,10 +10,10 @@ use super::{journey, middleware};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::response::Response;
 use crate::retry::Retry;
-use crate::time::Deadline;
+use crate::time::Until;
 
 /// Starts the call: refuses a closed client and returns the deadline.
-pub(super) fn begin(request: &mut Request, policy: &Policy) -> Result<Deadline> {
+pub(super) fn begin(request: &mut Request, policy: &Policy) -> Result<Until<'static>> {
     if policy.reach.detached.load(Ordering::Relaxed) {
         return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
     }
@@ -23,16 +23,16 @@ pub(super) fn begin(request: &mut Request, policy: &Policy) -> Result<Deadline> 
     if let Some(budget) = retry.and_then(Retry::shared_budget) {
         budget.deposit();
     }
-    Ok(request.timeout.as_ref().unwrap_or(&policy.timeout).deadline())
+    Ok(request.timeout.as_ref().unwrap_or(&policy.timeout).deadline().into())
 }
 
 /// Sends the request through its middleware and then to the server.
-pub(super) fn send(engine: &Arc<Engine>, policy: &Policy, request: Request, deadline: Deadline) -> Result<Response> {
+pub(super) fn send(engine: &Arc<Engine>, policy: &Policy, request: Request, until: Until<'_>) -> Result<Response> {
     let own = request.options().and_then(|options| options.middleware.clone());
     let list = own.as_deref().unwrap_or(&policy.hooks.middleware);
     if list.is_empty() {
-        return journey::send(engine, policy, request, deadline);
+        return journey::send(engine, policy, request, until);
     }
-    let client = |request, deadline| journey::send(engine, policy, request, deadline);
-    middleware::run(&client, list, request, deadline)
+    let client = |request: Request, until: Until<'_>| journey::send(engine, policy, request, until);
+    middleware::run(&client, list, request, until)
 }

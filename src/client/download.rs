@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::files::Partial;
 use crate::response::Response;
 use crate::retry::{self, Retry};
-use crate::time::Deadline;
+use crate::time::Until;
 
 impl RequestBuilder {
     /// Sends a `GET` and saves the body as a file, as [`save_to`](crate::Response::save_to) does; says how many bytes
@@ -53,8 +53,8 @@ impl RequestBuilder {
     pub fn download(self, path: impl AsRef<Path>) -> Result<u64> {
         let RequestBuilder { engine, policy, request } = self;
         let mut request = request?;
-        let deadline = call::begin(&mut request, &policy)?;
-        Download::new(&engine, &policy, request, deadline)?.run(path.as_ref())
+        let until = call::begin(&mut request, &policy)?;
+        Download::new(&engine, &policy, request, until)?.run(path.as_ref())
     }
 }
 
@@ -62,7 +62,7 @@ struct Download<'a> {
     engine: &'a Arc<Engine>,
     policy: &'a Policy,
     request: Request,
-    deadline: Deadline,
+    until: Until<'a>,
     retry: Option<Retry>,
     /// A server has answered.
     began: bool,
@@ -72,7 +72,7 @@ struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, mut request: Request, deadline: Deadline) -> Result<Self> {
+    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, mut request: Request, until: Until<'a>) -> Result<Self> {
         if request.method != Method::GET || !request.body.is_empty() {
             return Err(Error::request("a download is a GET without a body"));
         }
@@ -85,7 +85,7 @@ impl<'a> Download<'a> {
         (request.preload, request.release) = (false, false);
         request.options_mut().raise = Some(false);
         let retry = request.options().and_then(|options| options.retry.clone()).or_else(|| policy.retry.clone());
-        Ok(Download { engine, policy, request, deadline, retry, began: false, done: 0, source: Source::default() })
+        Ok(Download { engine, policy, request, until, retry, began: false, done: 0, source: Source::default() })
     }
 
     fn run(mut self, path: &Path) -> Result<u64> {
@@ -153,7 +153,7 @@ impl<'a> Download<'a> {
             request.headers.append_bytes("If-Range", validator)?;
         }
         request.options_mut().retry = self.retry.clone();
-        let response = call::send(self.engine, self.policy, request, self.deadline)?;
+        let response = call::send(self.engine, self.policy, request, self.until)?;
         self.began = true;
         if let Some(retry) = response.retries() {
             // Redirects are no tries of the download.
@@ -185,13 +185,13 @@ impl<'a> Download<'a> {
         }
         let Some(retry) = self.retry.as_ref().filter(|retry| retry.allows(&Method::GET)) else { return Err(error) };
         let later = Later::after_error(retry, &self.request.method, &self.request.url, &error);
-        if later.is_too_late(self.deadline) || !later.takes_from_budget() {
+        if later.is_too_late(self.until) || !later.takes_from_budget() {
             return Err(error.with_retries(later.retry.history().to_vec()));
         }
         later.announce(self.engine, &self.request);
         let Later { retry, wait } = later;
         self.retry = Some(retry.waiting(wait));
-        self.engine.pause(&self.policy.reach, wait)
+        self.engine.pause(&self.policy.reach, wait, self.until)
     }
 
     /// The error that ends the download, with what was tried before.

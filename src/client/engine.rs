@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::registry::{Found, Registry};
 use crate::dial::{self, DialContext, Target};
-use crate::error::{Error, ErrorKind, Phase, Result, TlsFailure};
+use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::descriptors;
@@ -16,7 +16,7 @@ use crate::pool::gate::{Gate, Watch};
 use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
 use crate::pool::parts::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
-use crate::time::{Deadline, Timeout};
+use crate::time::{Timeout, Until};
 use crate::url::{Origin, Origins};
 
 /// What an engine is built from.
@@ -90,13 +90,13 @@ impl Engine {
     }
 
     /// Sleeps between two tries. Closing the client ends the sleep with an error.
-    pub(super) fn pause(&self, reach: &Reach, wait: Duration) -> Result<()> {
+    pub(super) fn pause(&self, reach: &Reach, wait: Duration, until: Until<'_>) -> Result<()> {
         if wait.is_zero() {
             return Ok(());
         }
         // A wait too long for the clock ends the call at once.
-        let until = Instant::now().checked_add(wait);
-        let woken = until.is_none_or(|until| self.gate.park_while(until, || !reach.is_closed_pool()).is_err());
+        let ends = until.or_within(Some(wait), Bound::Total).at();
+        let woken = ends.is_none_or(|ends| self.gate.park_while(ends, || !reach.is_closed_pool()).is_err());
         if woken { Err(Error::new(ErrorKind::Closed, Phase::Pool)) } else { Ok(()) }
     }
 
@@ -105,13 +105,13 @@ impl Engine {
         &self,
         mut permit: PoolPermit,
         key: &PoolKey,
-        deadline: Deadline,
+        until: Until<'_>,
         timeout: &Timeout,
     ) -> Result<PoolLease> {
         let cell = permit.begin_dial();
         let dial = self.observer.dialing(key.origin());
         cell.name(dial.id());
-        match self.dial(&cell, key, deadline, timeout) {
+        match self.dial(&cell, key, until, timeout) {
             Ok(wire) => Ok(permit.opened(Box::new(Connection { wire, cell, record: dial.opened() }))),
             Err(error) => {
                 dial.failed(&error);
@@ -120,8 +120,8 @@ impl Engine {
         }
     }
 
-    fn dial(&self, cell: &Arc<AbortCell>, key: &PoolKey, deadline: Deadline, timeout: &Timeout) -> Result<Wire> {
-        let context = DialContext::new(deadline, timeout, cell);
+    fn dial(&self, cell: &Arc<AbortCell>, key: &PoolKey, until: Until<'_>, timeout: &Timeout) -> Result<Wire> {
+        let context = DialContext::new(until, timeout, cell);
         loop {
             match Engine::dial_once(&context, cell, key) {
                 // An idle connection is worth less than this call, whose phases go on under the same bounds.

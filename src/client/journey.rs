@@ -21,7 +21,7 @@ use crate::observe::Redirecting;
 use crate::redirect::{self, Decision, Plan, Redirected, Rules};
 use crate::response::Response;
 use crate::retry::{self, Retry};
-use crate::time::Deadline;
+use crate::time::Until;
 
 /// How many redirects are followed where nothing is said.
 const MAX_REDIRECTS: u32 = 10;
@@ -29,13 +29,8 @@ const MAX_REDIRECTS: u32 = 10;
 /// How many are followed in any case: policies without a bound on retries mean no endless circle of redirects.
 const MOST_REDIRECTS: u32 = 50;
 
-pub(super) fn send(
-    engine: &Arc<Engine>,
-    policy: &Policy,
-    mut request: Request,
-    deadline: Deadline,
-) -> Result<Response> {
-    let mut journey = Journey::new(engine, policy, &mut request, deadline);
+pub(super) fn send(engine: &Arc<Engine>, policy: &Policy, mut request: Request, until: Until<'_>) -> Result<Response> {
+    let mut journey = Journey::new(engine, policy, &mut request, until);
     // One answer after the other, each in its place until it is known to be the last: moving them costs.
     loop {
         let extra = match journey.begin() {
@@ -90,7 +85,7 @@ pub(super) struct Journey<'a> {
     pub(super) engine: &'a Arc<Engine>,
     pub(super) policy: &'a Policy,
     pub(super) request: &'a mut Request,
-    pub(super) deadline: Deadline,
+    pub(super) until: Until<'a>,
     credentials: Credentials,
     history: Vec<ResponseHead>,
     /// A server may have acted on a request of this call.
@@ -121,13 +116,13 @@ pub(super) enum Next {
 }
 
 impl<'a> Journey<'a> {
-    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: &'a mut Request, deadline: Deadline) -> Self {
+    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, request: &'a mut Request, until: Until<'a>) -> Self {
         let replaced = policy.is_replaced_by(request);
         Journey {
             engine,
             policy,
             request,
-            deadline,
+            until,
             credentials: Credentials::default(),
             history: Vec::new(),
             began: false,
@@ -150,7 +145,7 @@ impl<'a> Journey<'a> {
         }
         for hook in &self.policy.hooks.on_request {
             hook(self.request)?;
-            self.deadline = self.request.bounded(self.deadline);
+            self.until = self.request.bounded(self.until);
         }
         self.extra()
     }
@@ -159,7 +154,7 @@ impl<'a> Journey<'a> {
     fn ask(&mut self, extra: &Extra) -> Result<Answered> {
         // Only a body can be stopped by an early redirect.
         let resends = if self.request.body.is_empty() { None } else { self.resends() };
-        let hop = Hop::new(self.engine, self.policy, self.request, self.deadline, extra, resends)?;
+        let hop = Hop::new(self.engine, self.policy, self.request, self.until, extra, resends)?;
         let answered = match hop.run() {
             Ok(answered) => answered,
             Err(error) => return Err(self.about_upgrade(error)),
@@ -370,7 +365,7 @@ impl<'a> Journey<'a> {
             return Err(error);
         }
         let later = Later::after_error(retry, method, url, &error);
-        if later.is_too_late(self.deadline) || self.rewind().is_err() || !later.takes_from_budget() {
+        if later.is_too_late(self.until) || self.rewind().is_err() || !later.takes_from_budget() {
             self.retries = Some(Box::new(later.retry));
             return Err(error);
         }
@@ -394,7 +389,7 @@ impl<'a> Journey<'a> {
             return Next::Done;
         }
         let Some(later) = Later::after_status(retry, method, url, head) else { return Next::Done };
-        if later.is_too_late(self.deadline) || self.rewind().is_err() || !later.takes_from_budget() {
+        if later.is_too_late(self.until) || self.rewind().is_err() || !later.takes_from_budget() {
             return match later.retry.raises_status(head.status) {
                 true => self.give_up(later.retry, ErrorKind::Status(head.status)),
                 false => Next::Done,
@@ -407,7 +402,7 @@ impl<'a> Journey<'a> {
     fn count_redirect(&mut self, head: &Head, plan: Plan) -> Next {
         let Some(retry) = self.retry() else { return Next::Follow(plan, None) };
         let later = Later::after_redirect(retry, &self.request.method, &self.request.url, head, &plan);
-        if later.is_too_late(self.deadline) {
+        if later.is_too_late(self.until) {
             return match later.retry.raises_redirects() {
                 true => self.give_up(later.retry, ErrorKind::TooManyRedirects),
                 false => Next::Done,
@@ -427,7 +422,7 @@ impl<'a> Journey<'a> {
         later.announce(self.engine, self.request);
         let Later { retry, wait } = later;
         self.retries = Some(Box::new(retry.waiting(wait)));
-        self.engine.pause(&self.policy.reach, wait)
+        self.engine.pause(&self.policy.reach, wait, self.until)
     }
 
     /// The request has an `Idempotency-Key`: the server recognises a repetition.

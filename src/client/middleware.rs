@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::request::Request;
 use crate::error::Result;
 use crate::response::Response;
-use crate::time::Deadline;
+use crate::time::Until;
 
 /// Code of the caller's around the sending of a request: it sees the request first and the response last, and may
 /// change both, answer by itself, or send the request more than once.
 ///
-/// It wraps all that one call does, with its redirects, under one deadline; to see each request that is sent,
+/// It wraps all that one call does, with its redirects, under one until; to see each request that is sent,
 /// redirected ones too, take [`SessionBuilder::on_request`](crate::SessionBuilder::on_request). The first of a list is
 /// the outermost. A response that it does not pass on is dropped, which gives its connection back.
 ///
@@ -49,22 +49,22 @@ where
 #[derive(Clone, Copy)]
 pub struct Next<'a> {
     /// The client itself.
-    client: &'a dyn Fn(Request, Deadline) -> Result<Response>,
+    client: &'a dyn Fn(Request, Until<'_>) -> Result<Response>,
     rest: &'a [Arc<dyn Middleware>],
-    deadline: Deadline,
+    until: Until<'a>,
     /// A server may have acted on one of the requests that were sent.
     acted: &'a AtomicBool,
 }
 
 /// One call through all of this middleware, and on.
 pub(super) fn run(
-    client: &dyn Fn(Request, Deadline) -> Result<Response>,
+    client: &dyn Fn(Request, Until<'_>) -> Result<Response>,
     rest: &[Arc<dyn Middleware>],
     request: Request,
-    deadline: Deadline,
+    until: Until<'_>,
 ) -> Result<Response> {
     let (acted, origin) = (&AtomicBool::new(false), request.url.shared_origin().clone());
-    let result = Next { client, rest, deadline, acted }.run(request);
+    let result = Next { client, rest, until, acted }.run(request);
     result.map_err(|error| {
         let error = error.with_origin(&origin);
         if acted.load(Ordering::Relaxed) { error.with_maybe_processed(true) } else { error }
@@ -79,8 +79,8 @@ impl Next<'_> {
         match self.rest {
             [first, rest @ ..] => first.handle(request, Next { rest, ..*self }),
             [] => {
-                let deadline = request.bounded(self.deadline);
-                let result = (self.client)(request, deadline);
+                let until = request.bounded(self.until);
+                let result = (self.client)(request, until);
                 if result.as_ref().map_or_else(|error| error.maybe_processed(), |_| true) {
                     self.acted.store(true, Ordering::Relaxed);
                 }

@@ -10,7 +10,7 @@ use super::options::Options;
 use crate::body::{Body, Compress};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::{Headers, ShownHeaders};
-use crate::time::{Deadline, Timeout};
+use crate::time::{Timeout, Until};
 use crate::url::{Origin, Scheme, Url};
 
 /// A request as it will be sent.
@@ -157,8 +157,9 @@ impl Request {
     }
 
     /// The deadline, or an earlier one that the caller's own code has set.
-    pub(super) fn bounded(&self, deadline: Deadline) -> Deadline {
-        self.timeout.as_ref().map_or(deadline, |timeout| deadline.earlier(timeout.deadline()))
+    pub(super) fn bounded<'t>(&self, until: Until<'t>) -> Until<'t> {
+        let within = |timeout: &Timeout| until.with_deadline(until.deadline().earlier(timeout.deadline()));
+        self.timeout.as_ref().map_or(until, within)
     }
 
     /// Whether a pool of this origin may send it.

@@ -22,7 +22,7 @@ use crate::redirect::{self, Redirected};
 use crate::response::{Parts, Response};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
-use crate::time::{Deadline, Stamp, Timeout};
+use crate::time::{Deadline, Stamp, Timeout, Until};
 use crate::url::Url;
 
 /// One request on its way, over as many connections as that takes: one, or one more if the first was a leftover.
@@ -32,7 +32,7 @@ pub(super) struct Hop<'a> {
     request: &'a mut Request,
     extra: &'a Extra,
     key: PoolKey,
-    deadline: Deadline,
+    until: Until<'a>,
     /// The rules by which a redirect is followed; `None` if none is, or there is no body to take along.
     resends: Option<redirect::Rules>,
 }
@@ -57,7 +57,7 @@ impl<'a> Hop<'a> {
         engine: &'a Arc<Engine>,
         policy: &'a Policy,
         request: &'a mut Request,
-        deadline: Deadline,
+        until: Until<'a>,
         extra: &'a Extra,
         resends: Option<redirect::Rules>,
     ) -> Result<Self> {
@@ -69,7 +69,7 @@ impl<'a> Hop<'a> {
         // A pool of one host goes there, whatever the URL names.
         let home = policy.reach.home.as_ref().unwrap_or(request.url.shared_origin());
         let key = engine.key(home, &policy.reach);
-        Ok(Hop { engine, policy, request, extra, key, deadline, resends })
+        Ok(Hop { engine, policy, request, extra, key, until, resends })
     }
 
     fn timeout(&self) -> &Timeout {
@@ -92,7 +92,7 @@ impl<'a> Hop<'a> {
                     // An answer in hand is worth more than a body that turns out to go back nowhere.
                     if !again || self.restart().is_err() {
                         self.tell(&lease, &received);
-                        return Ok(Answered { received, sent, lease, buffers, deadline: self.deadline });
+                        return Ok(Answered { received, sent, lease, buffers, deadline: self.until.deadline() });
                     }
                     left = true;
                     None
@@ -140,7 +140,7 @@ impl<'a> Hop<'a> {
     fn renew(&self, lease: PoolLease, reason: CloseReason) -> Result<PoolLease> {
         self.engine.gate.count_replay(&self.key);
         let permit = lease.renew(reason);
-        self.engine.open(permit, &self.key, self.deadline, self.timeout())
+        self.engine.open(permit, &self.key, self.until, self.timeout())
     }
 
     /// A reader's first piece is read before there is a connection: what a server says to an idle one meanwhile is seen
@@ -152,8 +152,8 @@ impl<'a> Hop<'a> {
         if !self.request.expect || self.extra.unasked {
             self.request.body.prime()?;
         }
-        match self.deadline.is_past() {
-            true => Err(Error::new(ErrorKind::Timeout(self.deadline.bound()), Phase::Send)),
+        match self.until.is_past() {
+            true => Err(Error::new(ErrorKind::Timeout(self.until.bound()), Phase::Send)),
             false => Ok(()),
         }
     }
@@ -177,8 +177,8 @@ impl<'a> Hop<'a> {
     fn checkout(&self) -> Result<PoolLease> {
         let own = self.request.options().and_then(|options| options.pool_timeout);
         let patience = own.or(self.timeout().pool).or(self.engine.pool_timeout);
-        let deadline = self.deadline.or_within(patience, Bound::Pool);
-        match self.engine.gate.checkout(&self.key, deadline) {
+        let until = self.until.or_within(patience, Bound::Pool);
+        match self.engine.gate.checkout(&self.key, until) {
             Ok(Checked::Lease(lease)) => Ok(lease),
             Ok(Checked::Permit(permit)) if self.policy.reach.is_closed_pool() => {
                 drop(permit);
@@ -187,7 +187,7 @@ impl<'a> Hop<'a> {
             Ok(Checked::Permit(permit)) => {
                 // The pool may have been retired while this call waited; what it opens belongs to one that is known.
                 self.engine.key(self.key.origin(), &self.policy.reach);
-                self.engine.open(permit, &self.key, self.deadline, self.timeout())
+                self.engine.open(permit, &self.key, self.until, self.timeout())
             }
             Err(Refused::Closed) => Err(Error::new(ErrorKind::Closed, Phase::Pool)),
             Err(Refused::TimedOut { bound: Bound::Pool, waited, in_use, queued }) => {
@@ -205,7 +205,7 @@ impl<'a> Hop<'a> {
         // Out of the request, which others are shown meanwhile.
         let mut body = std::mem::take(&mut self.request.body);
         let (request, policy, extra) = (&*self.request, self.policy, self.extra);
-        let bounds = Bounds { deadline: self.deadline, timeout: self.timeout(), cell: &connection.cell };
+        let bounds = Bounds { until: self.until, timeout: self.timeout(), cell: &connection.cell };
         let limits = &policy.common.limits;
         let mut exchange = Exchange::new(&connection.wire, buffers, limits, strictness, bounds, lease.is_reused());
         let resends = |head: &Head| {

@@ -12,7 +12,7 @@ use crate::observe::Retrying;
 use crate::random;
 use crate::redirect::Plan;
 use crate::retry::{Retry, retry_after};
-use crate::time::Deadline;
+use crate::time::Until;
 use crate::url::Url;
 
 /// A further try: the remaining `Retry`, and the wait before it.
@@ -49,8 +49,8 @@ impl Later {
     }
 
     /// Returns whether a count is used up or the wait would pass the deadline.
-    pub(super) fn is_too_late(&self, deadline: Deadline) -> bool {
-        self.retry.is_exhausted() || !may_wait(deadline, self.wait)
+    pub(super) fn is_too_late(&self, until: Until<'_>) -> bool {
+        self.retry.is_exhausted() || !may_wait(until, self.wait)
     }
 
     /// Takes one retry from the shared budget, if there is a budget. False: the budget is empty.
@@ -69,9 +69,9 @@ impl Later {
 }
 
 /// A wait that ends after the deadline is not begun.
-fn may_wait(deadline: Deadline, wait: Duration) -> bool {
+fn may_wait(until: Until<'_>, wait: Duration) -> bool {
     let now = Instant::now();
-    wait.is_zero() || now.checked_add(wait).is_some() && deadline.remaining(now).is_none_or(|left| wait < left)
+    wait.is_zero() || now.checked_add(wait).is_some() && until.remaining(now).is_none_or(|left| wait < left)
 }
 
 /// Returns the back-off before the next try.

@@ -12,7 +12,7 @@ use crate::headers::Headers;
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, Wait};
 use crate::strictness::Strictness;
-use crate::time::Deadline;
+use crate::time::Until;
 
 /// What fits into a buffer no longer than this is data of one chunk; more may be put together from several.
 pub(crate) const ONE_CHUNK: usize = READ_AHEAD - 1;
@@ -22,14 +22,14 @@ pub(crate) struct Io<'a> {
     pub(crate) wire: &'a Wire,
     pub(crate) buffers: &'a mut Buffers,
     pub(crate) limits: &'a Limits,
-    pub(crate) deadline: Deadline,
+    pub(crate) until: Until<'a>,
     pub(crate) read: Option<Duration>,
     pub(crate) cell: &'a AbortCell,
 }
 
 impl<'a> Io<'a> {
     fn wait(&self) -> Wait<'a> {
-        Wait::new(self.deadline.or_within(self.read, Bound::Read), self.cell)
+        Wait::new(self.until.or_within(self.read, Bound::Read), self.cell)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::error::{Bound, Error, ErrorKind, Phase};
 use crate::limits::Limits;
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Transport, Wait};
-use crate::time::{Deadline, Timeout};
+use crate::time::{Timeout, Until};
 
 /// How long a server's word is waited for where nothing is said. It answers at once if it knows what is asked of it; if
 /// not, it waits for the body.
@@ -48,7 +48,7 @@ impl Common {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds<'a> {
     /// Of the whole request; while a head is received, also of that.
-    pub(crate) deadline: Deadline,
+    pub(crate) until: Until<'a>,
     pub(crate) timeout: &'a Timeout,
     pub(crate) cell: &'a AbortCell,
 }
@@ -56,37 +56,37 @@ pub(crate) struct Bounds<'a> {
 impl<'a> Bounds<'a> {
     /// From now on, until a body is read with bounds of its own, the bound on the head counts too.
     fn begin_head(&mut self) {
-        self.deadline = self.deadline.or_within(self.timeout.head, Bound::Head);
+        self.until = self.until.or_within(self.timeout.head, Bound::Head);
     }
 
     /// A peer that is faster than we are never lets a wait end by its deadline; so that is looked at in between.
     fn check(&self, phase: Phase) -> Result<(), Error> {
-        match self.deadline.is_past() {
-            true => Err(Error::new(ErrorKind::Timeout(self.deadline.bound()), phase)),
+        match self.until.is_past() {
+            true => Err(Error::new(ErrorKind::Timeout(self.until.bound()), phase)),
             false => Ok(()),
         }
     }
 
-    fn read_deadline(&self) -> Deadline {
-        self.deadline.or_within(self.timeout.read, Bound::Read)
+    fn read_until(&self) -> Until<'a> {
+        self.until.or_within(self.timeout.read, Bound::Read)
     }
 
     /// Until when a server's word on an `Expect: 100-continue` is waited for.
-    fn expect(&self) -> Deadline {
-        self.deadline.or_within(Some(self.timeout.expect.unwrap_or(EXPECT)), Bound::Head)
+    fn expect(&self) -> Until<'a> {
+        self.until.or_within(Some(self.timeout.expect.unwrap_or(EXPECT)), Bound::Head)
     }
 
     /// A write also ends when a response begins to arrive.
     fn write(&self) -> Wait<'a> {
-        let deadline = self.deadline.or_within(self.timeout.write, Bound::Write);
-        Wait { watch_input: true, ..Wait::new(deadline, self.cell) }
+        let until = self.until.or_within(self.timeout.write, Bound::Write);
+        Wait { watch_input: true, ..Wait::new(until, self.cell) }
     }
 
     /// A write after an early response: the first byte that moves in either direction ends the wait.
     fn write_on(&self, watch_input: bool) -> Wait<'a> {
-        let deadline = self.deadline.or_within(self.timeout.write, Bound::Write);
-        let deadline = deadline.or_within(Some(self.timeout.read.unwrap_or(STALL)), Bound::Read);
-        Wait { watch_input, poll_first: true, ..Wait::new(deadline, self.cell) }
+        let until = self.until.or_within(self.timeout.write, Bound::Write);
+        let until = until.or_within(Some(self.timeout.read.unwrap_or(STALL)), Bound::Read);
+        Wait { watch_input, poll_first: true, ..Wait::new(until, self.cell) }
     }
 }
 
@@ -96,7 +96,7 @@ fn io_error(error: io::Error, wire: &Wire, wait: &Wait<'_>, phase: Phase) -> Err
         ErrorKind::Closed
     } else {
         match error.kind() {
-            io::ErrorKind::TimedOut if wait.deadline.is_past() => ErrorKind::Timeout(wait.deadline.bound()),
+            io::ErrorKind::TimedOut if wait.until.is_past() => ErrorKind::Timeout(wait.until.bound()),
             io::ErrorKind::InvalidData if wire.info().encrypted => ErrorKind::Tls,
             _ if is_end(&error) && phase < Phase::Body => ErrorKind::Disconnected,
             _ => ErrorKind::Io,

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Limit, Phase, Violation};
 use crate::h1::{self, Decision, Dropped, Fault, Framing, Head, Limits, Scanner};
 use crate::net::transport::{Probe, Transport, Wait};
 use crate::strictness::Strictness;
-use crate::time::Deadline;
+use crate::time::Until;
 
 /// How much of a body may leave between two looks for an early answer. A peer that has answered and reads no more is
 /// noticed at once: there is no room then.
@@ -268,7 +268,7 @@ impl<'a> Exchange<'a> {
                 Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
                 Some(_) => {}
                 None if self.wire.probe() == Probe::Quiet => return Ok(None),
-                None => self.fill(self.bounds.read_deadline())?,
+                None => self.fill(self.bounds.read_until())?,
             }
         }
     }
@@ -284,7 +284,7 @@ impl<'a> Exchange<'a> {
                 None => match self.fill(until) {
                     Ok(()) => {}
                     // A server that does not know what is asked of it waits for the body (RFC 9110, section 10.1.1).
-                    Err(error) if error.is_timeout() && !self.bounds.deadline.is_past() => return Ok(None),
+                    Err(error) if error.is_timeout() && !self.bounds.until.is_past() => return Ok(None),
                     Err(error) => return Err(error),
                 },
             }
@@ -340,7 +340,7 @@ impl<'a> Exchange<'a> {
             if let Some(head) = self.buffered_head()? {
                 return Ok(head);
             }
-            self.fill(self.bounds.read_deadline())?;
+            self.fill(self.bounds.read_until())?;
         }
     }
 
@@ -380,7 +380,7 @@ impl<'a> Exchange<'a> {
         refused(fault)
     }
 
-    fn fill(&mut self, until: Deadline) -> Result<(), Error> {
+    fn fill(&mut self, until: Until<'a>) -> Result<(), Error> {
         self.bounds.check(Phase::Head)?;
         let wait = Wait::new(until, self.bounds.cell);
         match self.buffers.fill(self.wire, &wait) {

@@ -115,7 +115,7 @@ impl Exchange<'_> {
     fn receive_early(&mut self) -> Result<usize, Error> {
         self.bounds.check(Phase::Send)?;
         let Some(early) = &mut self.early else { return Ok(0) };
-        let wait = Wait::new(self.bounds.read_deadline(), self.bounds.cell);
+        let wait = Wait::new(self.bounds.read_until(), self.bounds.cell);
         let room = self.limits.early_response.saturating_sub(self.buffers.filled().len());
         let len = match self.buffers.fill_at_most(room, self.wire, &wait) {
             Ok(_) if wait.is_cancelled() => {

@@ -13,7 +13,7 @@ use super::line::{End, Net, Outbox, Peer, lock};
 use crate::dial::{DialContext, Dialer, Target, TlsDialer};
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, Wait};
-use crate::time::{Deadline, Timeout};
+use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
 use crate::url::Url;
 
@@ -258,7 +258,7 @@ pub fn tls_stream(data: &[u8]) {
     let tls = TlsConfig::builder().root_der(IDENTITY.root.clone()).build().unwrap();
     let url = Url::parse("https://localhost/").unwrap();
     let cell = AbortCell::new();
-    let context = DialContext::new(Deadline::NEVER, &Timeout::new(), &cell);
+    let context = DialContext::new(Until::NEVER, &Timeout::new(), &cell);
     net.begin();
     let dialed = TlsDialer::new(net.clone(), tls).dial(&Target::new(url.origin()), &context);
     match dialed {

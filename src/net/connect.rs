@@ -40,11 +40,12 @@ pub(crate) fn tcp(addresses: &[SocketAddr], sockets: &SocketConfig, wait: &Wait<
     for (tried, address) in reached().enumerate() {
         let left = (count - tried) as u32;
         let now = Instant::now();
-        let share = wait.deadline.remaining(now).map(|remaining| (remaining / left).max(LEAST_SHARE).min(remaining));
-        let deadline = if left == 1 { wait.deadline } else { Deadline::after(now, share, Bound::Connect) };
-        match tcp_one(address, sockets, &Wait { deadline, ..*wait }) {
+        let share = wait.until.remaining(now).map(|remaining| (remaining / left).max(LEAST_SHARE).min(remaining));
+        let deadline = if left == 1 { wait.until.deadline() } else { Deadline::after(now, share, Bound::Connect) };
+        let until = wait.until.with_deadline(deadline);
+        match tcp_one(address, sockets, &Wait { until, ..*wait }) {
             Ok(stream) => return Ok(stream),
-            Err(error) if wait.is_cancelled() || wait.deadline.is_past() => return Err(error),
+            Err(error) if wait.is_cancelled() || wait.until.is_past() => return Err(error),
             // The next address would meet the same.
             Err(error) if descriptors::are_lacking(&error) => return Err(error),
             Err(error) => {
@@ -124,7 +125,7 @@ fn connect(
         if wait.is_cancelled() {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        if wait.deadline.is_past() {
+        if wait.until.is_past() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         match rustix::net::connect(socket, address) {
@@ -150,6 +151,7 @@ fn connect(
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests {
     use super::*;
+    use crate::time::Until;
     use std::net::TcpListener;
 
     fn free() -> SocketAddr {
@@ -160,7 +162,7 @@ mod tests {
     fn the_first_that_answers() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
-        let wait = Wait { deadline: Deadline::NEVER, abort: None, watch_input: false, poll_first: false };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false };
         let refused = [free(), free()];
         tcp(&[refused[0], open, refused[1]], &SocketConfig::new(), &wait).unwrap();
         let error = tcp(&refused, &SocketConfig::new(), &wait).unwrap_err();
@@ -175,7 +177,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
         let other = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, open.port()));
-        let wait = Wait { deadline: Deadline::NEVER, abort: None, watch_input: false, poll_first: false };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false };
         let sockets = SocketConfig { source: Some(std::net::Ipv4Addr::LOCALHOST.into()), ..SocketConfig::new() };
         tcp(&[other, open], &sockets, &wait).unwrap();
         let error = tcp(&[other, other], &sockets, &wait).unwrap_err();
@@ -188,7 +190,7 @@ mod tests {
     /// Row C11 of the fault matrix. The kernel is made to choose the port that is dialed.
     #[test]
     fn nobody_talks_to_himself() {
-        let wait = Wait { deadline: Deadline::NEVER, abort: None, watch_input: false, poll_first: false };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false };
         let address = free();
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&address.into()).unwrap();

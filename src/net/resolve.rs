@@ -57,7 +57,7 @@ fn addresses_by(
     if url::is_own_name(origin.host()) {
         return Ok(LOOPBACK.map(|address| SocketAddr::new(address, port)).to_vec());
     }
-    let addresses = if wait.deadline.at().is_none() {
+    let addresses = if wait.until.at().is_none() {
         lookup(origin.host(), port)?
     } else {
         elsewhere(lookup, workers, origin.host().to_owned(), port, wait)?
@@ -79,7 +79,7 @@ fn elsewhere(
     port: u16,
     wait: &Wait<'_>,
 ) -> Addresses {
-    if wait.deadline.is_past() {
+    if wait.until.is_past() {
         return Err(io::ErrorKind::TimedOut.into());
     }
     let job = workers().start(move || lookup(&host, port));
@@ -87,14 +87,14 @@ fn elsewhere(
     if let Some(cell) = wait.abort {
         cell.register(Arc::downgrade(&answer));
     }
-    let found = job.wait(wait.deadline).unwrap_or_else(|far| {
+    let found = job.wait(wait.until).unwrap_or_else(|far| {
         Err(match far {
             Unanswered::Begun => io::ErrorKind::TimedOut.into(),
             Unanswered::Queued => io::Error::new(io::ErrorKind::TimedOut, "all threads for name lookups were busy"),
         })
     });
     // The caller's own thread may have been in it for too long.
-    if found.is_ok() && wait.deadline.is_past() { Err(io::ErrorKind::TimedOut.into()) } else { found }
+    if found.is_ok() && wait.until.is_past() { Err(io::ErrorKind::TimedOut.into()) } else { found }
 }
 
 impl<T: Send> Interrupt for Answer<T> {
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::error::{Bound, ErrorKind, Phase, Result};
     use crate::net::abort::AbortCell;
-    use crate::time::{Deadline, Timeout};
+    use crate::time::{Deadline, Timeout, Until};
     use crate::url::Url;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -138,7 +138,7 @@ mod tests {
         cell: &AbortCell,
     ) -> Result<()> {
         let url = Url::parse("http://name.invalid/").unwrap();
-        let wait = Wait::new(timeout.deadline().or_within(timeout.resolve, Bound::Resolve), cell);
+        let wait = Wait::new(timeout.deadline().or_within(timeout.resolve, Bound::Resolve).into(), cell);
         let found = addresses_by(lookup, || workers.clone(), url.origin(), &wait);
         let found = found.map_err(|error| wait.failure(error, ErrorKind::Resolve, Phase::Resolve))?;
         assert_eq!(found, [FOUND]);
@@ -209,7 +209,7 @@ mod tests {
                 let url = Url::parse(text).unwrap();
                 let lookup = |_: &str, _| unreachable!("it is an address");
                 let found =
-                    addresses_by(lookup, || workers.clone(), url.origin(), &Wait::new(deadline, &cell)).unwrap();
+                    addresses_by(lookup, || workers.clone(), url.origin(), &Wait::new(deadline.into(), &cell)).unwrap();
                 assert_eq!(found, [expected.parse().unwrap()]);
             }
         }
@@ -222,7 +222,7 @@ mod tests {
         let (cell, workers) = (AbortCell::new(), workers());
         let found = |text: &str, lookup: Lookup| {
             let url = Url::parse(text).unwrap();
-            addresses_by(lookup, || workers.clone(), url.origin(), &Wait::new(Deadline::NEVER, &cell))
+            addresses_by(lookup, || workers.clone(), url.origin(), &Wait::new(Until::NEVER, &cell))
         };
         for text in
             ["http://a.localhost:8/", "http://A.b.LocalHost:8/", "http://localhost.:8/", "http://a.localhost.:8/"]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::abort::AbortCell;
 use crate::error::{Error, ErrorKind, Phase};
-use crate::time::Deadline;
+use crate::time::Until;
 
 /// A connected, reliable byte stream: a TCP or Unix socket, TLS over one, or one of your own.
 ///
@@ -79,7 +79,7 @@ pub struct TransportInfo {
 /// How long an operation of a [`Transport`] may block, and what may end it early.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait<'a> {
-    pub(crate) deadline: Deadline,
+    pub(crate) until: Until<'a>,
     pub(crate) abort: Option<&'a AbortCell>,
     pub(crate) watch_input: bool,
     /// A `send` waits for room before each try and sends what fits, so that it never blocks inside the system while
@@ -88,13 +88,13 @@ pub struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
-    pub(crate) fn new(deadline: Deadline, abort: &'a AbortCell) -> Self {
-        Wait { deadline, abort: Some(abort), watch_input: false, poll_first: false }
+    pub(crate) fn new(until: Until<'a>, abort: &'a AbortCell) -> Self {
+        Wait { until, abort: Some(abort), watch_input: false, poll_first: false }
     }
 
     /// The point in time at which the operation fails with [`io::ErrorKind::TimedOut`]; `None` is never.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadline.at()
+        self.until.at()
     }
 
     /// Whether the operation was cancelled. Looked at before and after blocking.
@@ -111,8 +111,8 @@ impl<'a> Wait<'a> {
     pub(crate) fn failure(&self, error: io::Error, kind: ErrorKind, phase: Phase) -> Error {
         let kind = if self.is_cancelled() {
             ErrorKind::Closed
-        } else if error.kind() == io::ErrorKind::TimedOut && self.deadline.is_past() {
-            ErrorKind::Timeout(self.deadline.bound())
+        } else if error.kind() == io::ErrorKind::TimedOut && self.until.is_past() {
+            ErrorKind::Timeout(self.until.bound())
         } else {
             kind
         };

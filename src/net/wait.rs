@@ -122,13 +122,11 @@ pub(crate) fn ready_within(
     if wait.is_cancelled() {
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
-    let left = wait.deadline.remaining(Instant::now());
+    let left = wait.until.remaining(Instant::now());
     let limit = [left, slice].into_iter().flatten().min();
     let mut fds = [PollFd::new(&socket, interest)];
     match poll(&mut fds, limit.map(timespec).as_ref()) {
-        Ok(0) if left.is_some_and(|left| left.is_zero()) || wait.deadline.is_past() => {
-            Err(io::ErrorKind::TimedOut.into())
-        }
+        Ok(0) if left.is_some_and(|left| left.is_zero()) || wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
         Ok(0) => Ok(None),
         Ok(_) => Ok(Some(fds[0].revents())),
         Err(Errno::INTR) => Ok(None),
@@ -143,7 +141,7 @@ fn timespec(limit: Duration) -> Timespec {
 }
 
 fn may_block(wait: &Wait<'_>) -> bool {
-    GUARDED && wait.deadline.at().is_none_or(|at| at.saturating_duration_since(Instant::now()) >= 2 * GUARD)
+    GUARDED && wait.until.at().is_none_or(|at| at.saturating_duration_since(Instant::now()) >= 2 * GUARD)
 }
 
 /// The guard ended or a signal came: to be tried again. Anything else is an error.

@@ -24,7 +24,7 @@ use crate::net::abort::AbortCell;
 use crate::observe::is_telling;
 use crate::process::Home;
 use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
-use crate::time::{Deadline, Stamp};
+use crate::time::{Deadline, Stamp, Until};
 
 /// What the gate asks of a connection; closing it is its `Drop`.
 pub(crate) trait Pooled: Send + 'static {
@@ -154,13 +154,13 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     /// A connection or a permit for `key`; waits in line for it until the deadline.
-    pub(crate) fn checkout(self: &Arc<Self>, key: &K, deadline: Deadline) -> Result<Checked<K, C>, Refused> {
+    pub(crate) fn checkout(self: &Arc<Self>, key: &K, until: Until<'_>) -> Result<Checked<K, C>, Refused> {
         let now = Stamp::now();
         let idle = self.core.lock().reuse(key, now, this_thread());
         match idle {
             Some(idle) if self.is_trusted(idle.since, idle.suspect, now) => Ok(self.lease(idle).0.begin()),
             Some(idle) => Ok(self.probe(self.hold(Grant::Conn(idle)), now)),
-            None => self.open_or_wait(key, deadline, now),
+            None => self.open_or_wait(key, until, now),
         }
     }
 
@@ -171,11 +171,11 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     #[cold]
-    fn open_or_wait(self: &Arc<Self>, key: &K, deadline: Deadline, now: Stamp) -> Result<Checked<K, C>, Refused> {
+    fn open_or_wait(self: &Arc<Self>, key: &K, until: Until<'_>, now: Stamp) -> Result<Checked<K, C>, Refused> {
         let started = Instant::now();
         // What a listener waits for may be in the hands of the call that it was told by.
-        let deadline =
-            if is_telling() { Deadline::after(started, Some(Duration::ZERO), Bound::Pool) } else { deadline };
+        let at_once = Deadline::after(started, Some(Duration::ZERO), Bound::Pool);
+        let until = if is_telling() { until.with_deadline(at_once) } else { until };
         let parker = OnceCell::new();
         let waker = || Arc::clone(parker.get_or_init(|| Arc::new(Condvar::new())));
         let abort = || Arc::new(AbortCell::new());
@@ -184,7 +184,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             let (checkout, victims) = core.checkout(key, now, by, abort, waker);
             let own = match &checkout {
                 // A wait with a bound ends by itself.
-                Checkout::Queued(ticket) if deadline.at().is_none() => core.held_by(*ticket, by),
+                Checkout::Queued(ticket) if until.at().is_none() => core.held_by(*ticket, by),
                 _ => None,
             };
             (checkout, victims, own)
@@ -193,7 +193,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             Checkout::Granted(grant) => (self.hold(grant), now),
             Checkout::Closed => return Err(Refused::Closed),
             // How long a connection has been idle counts from here on: the wait may have been long.
-            Checkout::Queued(ticket) => (self.queue(key, ticket, &waker(), deadline, started, own)?, Stamp::now()),
+            Checkout::Queued(ticket) => (self.queue(key, ticket, &waker(), until, started, own)?, Stamp::now()),
         };
         // Before the grant is used: a permit may stand for the place of one of these.
         if victims.iter().any(Option::is_some) {
@@ -207,7 +207,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         key: &K,
         ticket: Ticket,
         parker: &Condvar,
-        deadline: Deadline,
+        until: Until<'_>,
         started: Instant,
         own: Option<(Arc<AbortCell>, bool)>,
     ) -> Result<Held<K, C>, Refused> {
@@ -215,7 +215,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             watch.waiting(key);
         }
         let deadlock = own.and_then(|(own, certain)| self.deadlock(key, own.connection(), certain));
-        let waited = self.wait(key, ticket, parker, deadline, started, deadlock.is_some());
+        let waited = self.wait(key, ticket, parker, until, started, deadlock.is_some());
         // Before anything foreign runs.
         let held = waited.map(|grant| self.hold(grant));
         if let Some(watch) = &self.watch {
@@ -240,7 +240,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         key: &K,
         ticket: Ticket,
         parker: &Condvar,
-        deadline: Deadline,
+        until: Until<'_>,
         started: Instant,
         refused: bool,
     ) -> Result<Grant<C>, Refused> {
@@ -264,10 +264,10 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                     // Who must not wait has not given up waiting.
                     core.count_wait(key, waited, !refused && !is_telling());
                     let (in_use, queued) = core.pressure(key);
-                    return Err(Refused::TimedOut { bound: deadline.bound(), waited, in_use, queued });
+                    return Err(Refused::TimedOut { bound: until.bound(), waited, in_use, queued });
                 }
             }
-            match deadline.at() {
+            match until.at() {
                 Some(at) => timed_out = wait_until(parker, &mut core, at),
                 None => parker.wait(&mut core),
             }

@@ -27,7 +27,7 @@ use super::core::Settings;
 use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused};
 use super::stats::CloseReason;
 use crate::error::Bound;
-use crate::time::{Deadline, Stamp};
+use crate::time::{Stamp, Until};
 
 type Key = (u8, u8);
 
@@ -102,7 +102,7 @@ use End::{Discard, Fail, GiveBack, Renew};
 struct World {
     gate: Arc<Gate<Key, Socket>>,
     sockets: Arc<Sockets>,
-    deadline: Deadline,
+    until: Until<'static>,
 }
 
 impl World {
@@ -113,16 +113,16 @@ impl World {
         let settings = Settings { open_limit, total_limit, ..Settings::default() };
         let sockets = Arc::new(Sockets { open: AtomicUsize::new(0), settings });
         // Every connection is probed, so that no decision hangs on the clock.
-        World { gate: Gate::new(settings, Duration::ZERO, None), sockets, deadline: Deadline::NEVER }
+        World { gate: Gate::new(settings, Duration::ZERO, None), sockets, until: Until::NEVER }
     }
 
     /// Waits have a bound, which passes just as they end.
     fn hurried(self) -> World {
-        World { deadline: Deadline::after(Instant::now(), Some(Duration::from_secs(3600)), Bound::Pool), ..self }
+        World { until: Until::NEVER.or_within(Some(Duration::from_secs(3600)), Bound::Pool), ..self }
     }
 
     fn permit(&self, key: Key) -> Permit<Key, Socket> {
-        match self.gate.checkout(&key, Deadline::NEVER) {
+        match self.gate.checkout(&key, Until::NEVER) {
             Ok(Checked::Permit(permit)) => permit,
             _ => panic!("no permit"),
         }
@@ -134,7 +134,7 @@ impl World {
 
     /// Waits in line, uses what comes, and leaves.
     fn visit(&self, key: Key, end: End) -> Result<(), Refused> {
-        let lease = match self.gate.checkout(&key, self.deadline)? {
+        let lease = match self.gate.checkout(&key, self.until)? {
             Checked::Permit(_) if end == Fail => return Ok(()),
             Checked::Permit(permit) => permit.opened(Socket::open(&self.sockets, key.0)),
             Checked::Lease(lease) => lease,

@@ -14,7 +14,7 @@ use super::core_script::NO_LIMITS;
 use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused, Watch};
 use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;
-use crate::time::{Deadline, Stamp};
+use crate::time::{Stamp, Until};
 
 type Key = (u8, u8);
 type Pool = Arc<Gate<Key, Socket>>;
@@ -91,14 +91,14 @@ fn total_limit(limit: usize) -> Settings {
     Settings { total_limit: Some(limit), ..NO_LIMITS }
 }
 
-fn within(limit: Duration) -> Deadline {
-    Deadline::after(Instant::now(), Some(limit), Bound::Pool)
+fn within(limit: Duration) -> Until<'static> {
+    Until::NEVER.or_within(Some(limit), Bound::Pool)
 }
 
 /// Longer than any wait that ends as it should.
 const GIVE_UP: Duration = Duration::from_secs(10);
 
-fn soon() -> Deadline {
+fn soon() -> Until<'static> {
     within(GIVE_UP)
 }
 
@@ -444,12 +444,12 @@ fn who_would_wait_for_itself_is_warned_or_refused() {
                     wait_for(|| !warned.lock().expect("no thread panics").is_empty());
                     other.give_back(None);
                 });
-                let Ok(Checked::Lease(second)) = pool.checkout(&X1, Deadline::NEVER) else { panic!("it came free") };
+                let Ok(Checked::Lease(second)) = pool.checkout(&X1, Until::NEVER) else { panic!("it came free") };
                 drop(second);
             });
             assert_eq!(warned.lock().expect("no thread panics").drain(..).collect::<Vec<_>>(), [(7, false)]);
         } else {
-            let refused = pool.checkout(&X1, Deadline::NEVER).err();
+            let refused = pool.checkout(&X1, Until::NEVER).err();
             assert_eq!(refused, Some(Refused::WouldDeadlock { held: 7 }));
             assert_eq!(pool.stats().timeouts, 0, "nobody waited");
             assert_eq!(warned.lock().expect("no thread panics").drain(..).collect::<Vec<_>>(), [(7, true)]);
@@ -638,7 +638,7 @@ fn pairs() {
     let pool: Pool = Gate::new(Settings { open_limit: Some(8), idle_limit: Some(8), ..NO_LIMITS }, Duration::MAX, None);
     let sockets = Arc::default();
     for _ in 0..pairs {
-        match pool.checkout(&X1, Deadline::NEVER) {
+        match pool.checkout(&X1, Until::NEVER) {
             Ok(Checked::Lease(lease)) => lease.give_back(None),
             Ok(Checked::Permit(permit)) => permit.opened(Socket::open(&sockets)).give_back(None),
             Err(refused) => panic!("{refused:?}"),

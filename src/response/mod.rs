@@ -508,7 +508,7 @@ impl Response {
             wire: &connection.wire,
             buffers,
             limits: &self.common.limits,
-            deadline: self.deadline,
+            until: self.deadline.into(),
             read: self.read,
             cell: &connection.cell,
         };

@@ -148,7 +148,7 @@ impl TlsStream {
         let mut state = self.state.lock();
         while state.sending {
             // An abort needs no look here: it wakes the other.
-            match wait.deadline.at() {
+            match wait.until.at() {
                 None => self.turn.wait(&mut state),
                 Some(at) if !wait_until(&self.turn, &mut state, at) => {}
                 Some(_) => return Err(io::ErrorKind::TimedOut.into()),
@@ -419,7 +419,7 @@ impl State {
 /// A wait that has ended: whatever is there is taken, and nothing is waited for.
 fn without_blocking() -> Wait<'static> {
     let passed = Deadline::after(Instant::now(), Some(Duration::ZERO), Bound::Total);
-    Wait { deadline: passed, abort: None, watch_input: false, poll_first: false }
+    Wait { until: passed.into(), abort: None, watch_input: false, poll_first: false }
 }
 
 /// Looked at where records may arrive without end that have nothing for the caller in them: as long as there is input
@@ -427,7 +427,7 @@ fn without_blocking() -> Wait<'static> {
 fn in_time(wait: &Wait<'_>) -> io::Result<()> {
     match wait.is_cancelled() {
         true => Err(io::ErrorKind::ConnectionAborted.into()),
-        false if wait.deadline.is_past() => Err(io::ErrorKind::TimedOut.into()),
+        false if wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
         false => Ok(()),
     }
 }
