@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::policy::Policy;
 use super::request::Request;
 use crate::auth::{self, Asked, Auth, Dialogue, DigestAuth, Kind, Netrc, Userinfo};
+use crate::dial::Route;
 use crate::error::{Error, Result};
 use crate::h1::Head;
 use crate::random;
@@ -101,7 +102,7 @@ impl Credentials {
     fn speak(&mut self, digest: &DigestAuth, request: &Request) -> Result<Option<Vec<u8>>> {
         self.spoke = true;
         let mut target = Vec::new();
-        request.url.write_target(&mut target);
+        request.target_on(&Route::to(request.url.shared_origin())).write(&mut target);
         let asked = Asked { method: request.method.as_str(), target: &target, body: request.body.as_bytes() };
         let origin = request.url.shared_origin();
         let dialogue = match self.dialogue.take().filter(|dialogue| dialogue.is_of(digest, origin)) {

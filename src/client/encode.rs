@@ -8,7 +8,7 @@ use super::shape::shape;
 use crate::body::{Content, Extent};
 use crate::coding;
 use crate::error::{Error, Result};
-use crate::h1::encode;
+use crate::h1::{RequestTarget, encode};
 use crate::headers::{Header, InvalidHeader};
 use crate::redirect;
 use crate::response::MediaType;
@@ -86,6 +86,10 @@ pub(super) fn prepare(request: &mut Request, policy: &Policy) -> Result<()> {
     if request.method == Method::CONNECT {
         return Err(Error::request("CONNECT asks for a tunnel, which a request cannot be"));
     }
+    // RFC 9112, section 3.2.4.
+    if request.method != Method::OPTIONS && request.options().is_some_and(|options| options.server_wide) {
+        return Err(Error::request("the request target * is for OPTIONS"));
+    }
     // HTTP/1.0 knows no chunks (RFC 9112, section 6.1).
     if request.version == Version::HTTP_10 && request.body.extent() == Extent::Unknown {
         return Err(Error::request("HTTP/1.0 has no chunks, and needs a body whose length is known"));
@@ -100,13 +104,18 @@ fn decimal(value: &[u8]) -> Option<u64> {
 
 /// Writes the head. Host stands first on the wire (RFC 9110, section 7.2), then what the client adds, then the
 /// client's fields that the request does not have, then the request's own.
-pub(super) fn head(out: &mut Vec<u8>, request: &Request, policy: &Policy, extra: &Extra) -> Sent {
+pub(super) fn head(
+    out: &mut Vec<u8>,
+    target: RequestTarget<'_>,
+    request: &Request,
+    policy: &Policy,
+    extra: &Extra,
+) -> Sent {
     // Most clients have no fields of their own; looking for them costs a hundred instructions.
     let others = || (!policy.fields.headers.is_empty()).then(|| defaults(request, policy, extra)).into_iter().flatten();
     let given = given(request.headers.iter()).or(given(others())).or(skipped(request, policy));
     let mut sent = Sent { close: policy.fields.close, ..Sent::default() };
-    let foreign = policy.reach.home.as_ref().is_some_and(|home| home != request.url.shared_origin());
-    encode::request_line(out, &request.method, &request.url, request.version, foreign);
+    encode::request_line(out, &request.method, target, request.version);
     match given.host {
         0 => encode::field(out, "Host", request.url.origin().host_field().as_bytes()),
         _ => encode::field(out, "Host", host(request, policy, extra)),
@@ -329,7 +338,7 @@ mod tests {
 
     fn encoded(request: &Request, policy: &Policy) -> (String, Sent) {
         let mut out = Vec::new();
-        let sent = head(&mut out, request, policy, &Extra::default());
+        let sent = head(&mut out, RequestTarget::Origin(&request.url), request, policy, &Extra::default());
         (String::from_utf8(out).unwrap(), sent)
     }
 

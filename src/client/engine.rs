@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::registry::{Found, Registry};
-use crate::dial::{self, DialContext, Target};
+use crate::dial::{self, DialContext, Route, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
@@ -72,17 +72,17 @@ impl Engine {
         })
     }
 
-    /// Returns the key of the origin's pool.
+    /// Returns the key of the route's pool.
     #[inline]
-    pub(crate) fn key(&self, origin: &Arc<Origin>, reach: &Reach) -> PoolKey {
+    pub(crate) fn key(&self, route: &Route, reach: &Reach) -> PoolKey {
         let config = reach.connection.as_ref().unwrap_or(&self.connection);
-        self.registry.known(origin, config).unwrap_or_else(|| self.pool(origin, config).0)
+        self.registry.known(route, config).unwrap_or_else(|| self.pool(route, config).0)
     }
 
     /// The same, with what says that this pool was closed. A pool that has to go for it loses what is idle.
     #[cold]
-    pub(crate) fn pool(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<AtomicBool>) {
-        let Found { key, closed, retired } = self.registry.pool(origin, config, |key| self.gate.pin(key));
+    pub(crate) fn pool(&self, route: &Route, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<AtomicBool>) {
+        let Found { key, closed, retired } = self.registry.pool(route, config, &self.gate);
         if let Some(retired) = retired {
             self.gate.retire(&retired.key);
         }
@@ -136,7 +136,7 @@ impl Engine {
     }
 
     fn dial_once(context: &DialContext<'_>, cell: &Arc<AbortCell>, key: &PoolKey) -> Result<Wire> {
-        let (config, target) = (key.config(), Target::new(key.origin()));
+        let (config, target) = (key.config(), Target::new(key.route()));
         let wire = match &config.dialer {
             None => dial::direct(&target, &config.tls, &config.sockets, context)?,
             Some(dialer) => {

@@ -444,6 +444,10 @@ impl<'a> Journey<'a> {
         self.credentials.leave(plan.cross_origin);
         let Plan { url, to_get, cross_origin } = plan;
         self.request.url = url;
+        // A Location names a resource, also where the request asked for the server itself.
+        if let Some(options) = &mut self.request.options {
+            options.server_wide = false;
+        }
         if to_get {
             self.request.method = Method::GET;
             self.request.forget_body();

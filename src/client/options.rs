@@ -14,6 +14,8 @@ use crate::strictness::Strictness;
 /// Options of one request, in place of its client's or on top of them.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
+    /// The request asks for the server itself (`*`) and not for the path of its URL.
+    pub(crate) server_wide: bool,
     /// Whether redirects are followed.
     pub(crate) follow: Option<bool>,
     pub(crate) max_redirects: Option<u32>,

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::contain::let_go;
-use crate::pool::PoolPin;
+use crate::dial::Route;
 use crate::pool::key::{ConnectionConfig, PoolKey, WeakPoolKey};
 use crate::pool::parts::Prehashed;
+use crate::pool::{PoolGate, PoolPin};
 use crate::sync::RwLock;
 use crate::url::Origin;
 
-/// Enough for a crawler's working set, where nothing was said; a full table starts again from nothing. Each of them costs
-/// about a kilobyte, with the counts that its pin keeps.
+/// Enough for a crawler's working set, where there is no limit: a full table forgets the pools that nobody uses. Each
+/// costs about a kilobyte, with the counts that its pin keeps.
 const KNOWN: usize = 1024;
 
 /// Not worth a look at which of them nobody has.
@@ -22,17 +23,19 @@ const FEW: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Registry {
-    /// How many pools are kept. Without a limit the table only remembers keys, and forgetting one closes nothing.
+    /// The number of pools that are kept. Without a limit a pool is forgotten only when nobody uses it.
     limit: Option<usize>,
     clock: AtomicU64,
     pools: RwLock<Pools>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pools {
     /// Few origins have more than one way of connecting.
     by_origin: HashMap<Arc<Origin>, Vec<Entry>, BuildHasherDefault<Prehashed>>,
     len: usize,
+    /// The number of pools at which a table without a limit is full.
+    full: usize,
     /// Pools that are in the table no longer, and that somebody may still have: they come back as what they were.
     aside: HashMap<Arc<Origin>, Vec<Aside>, BuildHasherDefault<Prehashed>>,
     /// Of how many origins there are some when it is time to look which of them nobody has.
@@ -65,38 +68,34 @@ pub(crate) struct Found {
 
 impl Registry {
     pub(crate) fn new(limit: Option<usize>) -> Registry {
-        Registry { limit, clock: AtomicU64::new(0), pools: RwLock::new(Pools::default()) }
+        let pools = Pools { by_origin: HashMap::default(), len: 0, full: KNOWN, aside: HashMap::default(), crowded: 0 };
+        Registry { limit, clock: AtomicU64::new(0), pools: RwLock::new(pools) }
     }
 
     /// The key of a pool that is known; it counts as used.
     #[inline]
-    pub(crate) fn known(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> Option<PoolKey> {
+    pub(crate) fn known(&self, route: &Route, config: &Arc<ConnectionConfig>) -> Option<PoolKey> {
         let pools = self.pools.read();
-        let entry = pools.find(origin, config)?;
+        let entry = pools.find(route, config)?;
         self.touch(entry);
         Some(entry.key.clone())
     }
 
     /// A pool that may be a new one.
-    pub(crate) fn pool(
-        &self,
-        origin: &Arc<Origin>,
-        config: &Arc<ConnectionConfig>,
-        pin: impl FnOnce(&PoolKey) -> PoolPin,
-    ) -> Found {
+    pub(crate) fn pool(&self, route: &Route, config: &Arc<ConnectionConfig>, gate: &Arc<PoolGate>) -> Found {
         let mut pools = self.pools.write();
-        if let Some(entry) = pools.find(origin, config) {
+        if let Some(entry) = pools.find(route, config) {
             self.touch(entry);
             return Found { key: entry.key.clone(), closed: entry.closed.clone(), retired: None };
         }
         let retired = self.limit.filter(|&limit| pools.len >= limit).and_then(|_| pools.take_oldest());
-        let forgotten = (self.limit.is_none() && pools.len >= KNOWN).then(|| pools.take_all());
+        let forgotten = (self.limit.is_none() && pools.len >= pools.full).then(|| pools.take_unused(gate));
         let mut seen = Vec::new();
-        let out = pools.take_aside(origin, config, &mut seen);
-        let (key, closed) = out.unwrap_or_else(|| (PoolKey::new(origin, config), Arc::default()));
-        let entry = Entry { key: key.clone(), used: AtomicU64::new(0), closed: closed.clone(), _pin: pin(&key) };
+        let out = pools.take_aside(route, config, &mut seen);
+        let (key, closed) = out.unwrap_or_else(|| (PoolKey::new(route.clone(), config), Arc::default()));
+        let entry = Entry { key: key.clone(), used: AtomicU64::new(0), closed: closed.clone(), _pin: gate.pin(&key) };
         self.touch(&entry);
-        pools.by_origin.entry(origin.clone()).or_default().push(entry);
+        pools.by_origin.entry(route.origin().clone()).or_default().push(entry);
         pools.len += 1;
         drop(pools);
         let_go(forgotten.into_iter().flatten());
@@ -148,8 +147,8 @@ impl Registry {
 
 impl Pools {
     #[inline]
-    fn find(&self, origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> Option<&Entry> {
-        self.by_origin.get(origin)?.iter().find(|entry| entry.key.connects_by(config))
+    fn find(&self, route: &Route, config: &Arc<ConnectionConfig>) -> Option<&Entry> {
+        self.by_origin.get(route.origin())?.iter().find(|entry| entry.key.is_for(route, config))
     }
 
     fn remove(&mut self, key: &PoolKey) -> Option<Entry> {
@@ -169,6 +168,19 @@ impl Pools {
         let entry = self.remove(&oldest)?;
         self.put_aside(&entry);
         Some(entry)
+    }
+
+    fn take_unused(&mut self, gate: &PoolGate) -> Vec<Entry> {
+        let mut unused = Vec::new();
+        self.by_origin.retain(|_, entries| {
+            unused.extend(entries.extract_if(.., |entry| !gate.is_used(&entry.key)));
+            !entries.is_empty()
+        });
+        self.len -= unused.len();
+        // Looked through so rarely that it costs each pool the same.
+        self.full = KNOWN.max(2 * self.len);
+        unused.iter().for_each(|entry| self.put_aside(entry));
+        unused
     }
 
     fn take_all(&mut self) -> Vec<Entry> {
@@ -197,24 +209,24 @@ impl Pools {
     /// A pool that somebody has comes back. Of those that were looked at this may have become the last owner.
     fn take_aside(
         &mut self,
-        origin: &Arc<Origin>,
+        route: &Route,
         config: &Arc<ConnectionConfig>,
         seen: &mut Vec<PoolKey>,
     ) -> Option<(PoolKey, Arc<AtomicBool>)> {
-        let aside = self.aside.get_mut(origin)?;
+        let aside = self.aside.get_mut(route.origin())?;
         let mut found = None;
         aside.retain(|aside| {
             let Some(closed) = aside.closed.upgrade() else { return false };
             let Some(key) = aside.key.upgrade() else { return false };
             seen.push(key.clone());
-            let is_this = key.connects_by(config);
+            let is_this = key.is_for(route, config);
             if is_this {
                 found = Some((key, closed));
             }
             !is_this
         });
         if aside.is_empty() {
-            self.aside.remove(origin);
+            self.aside.remove(route.origin());
         }
         found
     }
@@ -228,8 +240,8 @@ mod tests {
     use crate::tls::TlsConfig;
     use crate::url::Url;
 
-    fn origin(name: &str) -> Arc<Origin> {
-        Url::parse(&format!("https://{name}/")).unwrap().shared_origin().clone()
+    fn route(name: &str) -> Route {
+        Route::to(Url::parse(&format!("https://{name}/")).unwrap().shared_origin())
     }
 
     fn config() -> Arc<ConnectionConfig> {
@@ -237,8 +249,8 @@ mod tests {
     }
 
     fn pool(registry: &Registry, name: &str, config: &Arc<ConnectionConfig>) -> Found {
-        let settings = Settings::default();
-        registry.pool(&origin(name), config, |key| Gate::new(settings, std::time::Duration::ZERO, None).pin(key))
+        let gate = Gate::new(Settings::default(), std::time::Duration::ZERO, None);
+        registry.pool(&route(name), config, &gate)
     }
 
     fn names(registry: &Registry) -> Vec<String> {
@@ -249,7 +261,7 @@ mod tests {
     fn the_least_recently_used_goes_first() {
         let (registry, config) = (Registry::new(Some(2)), config());
         let get = |name: &str| {
-            let retired = match registry.known(&origin(name), &config) {
+            let retired = match registry.known(&route(name), &config) {
                 Some(_) => None,
                 None => pool(&registry, name, &config).retired,
             };
@@ -271,7 +283,7 @@ mod tests {
         let b = pool(&registry, "b", &config);
         assert!(registry.close(&b.key, &Arc::default(), || ()).is_none(), "another by that name");
         assert!(registry.close(&b.key, &b.closed, || ()).is_some());
-        assert!(registry.known(&origin("b"), &config).is_none(), "LRU-06");
+        assert!(registry.known(&route("b"), &config).is_none(), "LRU-06");
         registry.clear();
         assert_eq!((registry.len(), names(&registry)), (0, vec![]), "PM-03");
     }
@@ -286,8 +298,8 @@ mod tests {
         assert!(again.key == first.key && Arc::ptr_eq(&again.closed, &first.closed), "PM-06");
         assert_eq!(registry.len(), 2);
         assert!(registry.close(&first.key, &first.closed, || ()).is_some());
-        assert!(registry.known(&origin("h"), &one).is_none());
-        assert!(registry.known(&origin("h"), &other).is_some());
+        assert!(registry.known(&route("h"), &one).is_none());
+        assert!(registry.known(&route("h"), &other).is_some());
     }
 
     #[test]
@@ -315,7 +327,7 @@ mod tests {
             let (registry, config) = (Registry::new(limit), config());
             let out = pool(&registry, "h", &config);
             forget(&registry);
-            assert!(registry.known(&origin("h"), &config).is_none(), "{row}");
+            assert!(registry.known(&route("h"), &config).is_none(), "{row}");
             let again = pool(&registry, "h", &config);
             assert!(Arc::ptr_eq(&again.closed, &out.closed), "{row}");
             forget(&registry);

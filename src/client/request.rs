@@ -8,7 +8,9 @@ use http::{Method, Version};
 
 use super::options::Options;
 use crate::body::{Body, Compress};
+use crate::dial::Route;
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::h1::RequestTarget;
 use crate::headers::{Headers, ShownHeaders};
 use crate::time::{Timeout, Until};
 use crate::url::{Origin, Scheme, Url};
@@ -163,6 +165,11 @@ impl Request {
     }
 
     /// Whether a pool of this origin may send it.
+    /// Returns how the request names its target on this route.
+    pub(super) fn target_on(&self, route: &Route) -> RequestTarget<'_> {
+        route.request_target(&self.url, self.options().is_some_and(|options| options.server_wide))
+    }
+
     pub(super) fn stays_at(&self, home: &Arc<Origin>) -> Result<()> {
         let origin = self.url.shared_origin();
         // What is to be encrypted does not go in clear to who stands between.

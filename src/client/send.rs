@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::policy::Policy;
 use super::replay::{self, Attempt, End};
 use super::request::Request;
+use crate::dial::Route;
 use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result, Violation};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
 use crate::h1::{Framing, Head};
@@ -68,7 +69,7 @@ impl<'a> Hop<'a> {
         }
         // A pool of one host goes there, whatever the URL names.
         let home = policy.reach.home.as_ref().unwrap_or(request.url.shared_origin());
-        let key = engine.key(home, &policy.reach);
+        let key = engine.key(&Route::to(home), &policy.reach);
         Ok(Hop { engine, policy, request, extra, key, until, resends })
     }
 
@@ -84,7 +85,8 @@ impl<'a> Hop<'a> {
         let mut reason = CloseReason::PeerClosed;
         loop {
             let mut buffers = self.policy.common.buffers.take();
-            let sent = encode::head(&mut buffers.out, self.request, self.policy, self.extra);
+            let target = self.request.target_on(self.key.route());
+            let sent = encode::head(&mut buffers.out, target, self.request, self.policy, self.extra);
             let failed = match self.exchange(&lease, &mut buffers, sent) {
                 Ok((received, trace)) => {
                     let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
@@ -186,7 +188,7 @@ impl<'a> Hop<'a> {
             }
             Ok(Checked::Permit(permit)) => {
                 // The pool may have been retired while this call waited; what it opens belongs to one that is known.
-                self.engine.key(self.key.origin(), &self.policy.reach);
+                self.engine.key(self.key.route(), &self.policy.reach);
                 self.engine.open(permit, &self.key, self.until, self.timeout())
             }
             Err(Refused::Closed) => Err(Error::new(ErrorKind::Closed, Phase::Pool)),

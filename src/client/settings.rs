@@ -206,6 +206,33 @@ impl RequestBuilder {
         })
     }
 
+    /// Sets the target of the request line in place of the path and query of the URL: `*` asks for the server itself
+    /// (`OPTIONS *`, RFC 9112, section 3.2.4). A redirect is followed to the path of its Location.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for every other target, because a
+    /// path belongs in the URL, and on sending if the method is not `OPTIONS`.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nAllow: GET, HEAD\r\nContent-Length: 0\r\n\r\n");
+    /// use hostpool::Session;
+    ///
+    /// let response = Session::new().options(&url).request_target("*").send()?;
+    /// assert_eq!(response.headers().get("allow"), Some("GET, HEAD"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn request_target(self, target: &str) -> Self {
+        self.try_set(|options| match target {
+            "*" => {
+                options.server_wide = true;
+                Ok(())
+            }
+            _ => Err(Error::request("a request target can only be *; a path belongs in the URL")),
+        })
+    }
+
     /// Whether a body that neither a length nor chunks delimit is read until the server closes. It is by default;
     /// without that such a body counts as none, and its connection is closed.
     ///

@@ -260,7 +260,7 @@ pub fn tls_stream(data: &[u8]) {
     let cell = AbortCell::new();
     let context = DialContext::new(Until::NEVER, &Timeout::new(), &cell);
     net.begin();
-    let dialed = TlsDialer::new(net.clone(), tls).dial(&Target::new(url.origin()), &context);
+    let dialed = TlsDialer::new(net.clone(), tls).dial(&Target::from(&url), &context);
     match dialed {
         Err(error) => assert!(net.peers().iter().any(|peer| lock(peer).bent), "{error:?}"),
         Ok(stream) => {

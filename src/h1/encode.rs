@@ -6,17 +6,50 @@
 use http::{Method, Version};
 
 use crate::headers::{Headers, InvalidHeader, is_token_byte, is_value_byte};
-use crate::url::Url;
+use crate::url::{Origin, Url};
 
-/// `method target version` (RFC 9112, section 3) with the target in origin form. With `whole` the target is the whole
-/// URL, as a proxy wants it (RFC 9112, section 3.2.2), but for what stands in front of the host there.
-pub(crate) fn request_line(out: &mut Vec<u8>, method: &Method, url: &Url, version: Version, whole: bool) {
+/// The target of a request, in the form that its connection asks for (RFC 9112, section 3.2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RequestTarget<'a> {
+    /// Path and query, for the server of the URL.
+    Origin(&'a Url),
+    /// The URL without credentials and fragment, for a proxy. `server_wide` leaves out path and query: the proxy asks
+    /// for `*` in its turn (RFC 9112, section 3.2.4).
+    Absolute { url: &'a Url, server_wide: bool },
+    /// Host and port, for the tunnel that CONNECT asks a proxy for.
+    #[cfg_attr(not(test), expect(dead_code, reason = "CONNECT belongs to tunnels, which are not opened yet"))]
+    Authority(&'a Origin),
+    /// The server itself, for OPTIONS.
+    Asterisk,
+}
+
+impl RequestTarget<'_> {
+    #[inline]
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        match self {
+            RequestTarget::Origin(url) => url.write_target(out),
+            RequestTarget::Absolute { url, server_wide } => {
+                out.extend_from_slice(url.origin().as_str().as_bytes());
+                if !server_wide {
+                    url.write_target(out);
+                }
+            }
+            RequestTarget::Authority(origin) => {
+                out.extend_from_slice(origin.host().as_bytes());
+                if let Some(port) = origin.port() {
+                    out.extend_from_slice(format!(":{port}").as_bytes());
+                }
+            }
+            RequestTarget::Asterisk => out.push(b'*'),
+        }
+    }
+}
+
+/// Writes `method target version` (RFC 9112, section 3).
+pub(crate) fn request_line(out: &mut Vec<u8>, method: &Method, target: RequestTarget<'_>, version: Version) {
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
-    if whole {
-        out.extend_from_slice(url.origin().as_str().as_bytes());
-    }
-    url.write_target(out);
+    target.write(out);
     out.extend_from_slice(match version {
         Version::HTTP_10 => b" HTTP/1.0\r\n",
         _ => b" HTTP/1.1\r\n",
@@ -82,7 +115,7 @@ mod tests {
     fn a_head_is_written_as_rfc_9112_has_it() {
         let url = Url::parse("http://u:p@h:8080/a%2Fb?x=1#fragment").unwrap();
         let mut out = Vec::new();
-        request_line(&mut out, &Method::GET, &url, Version::HTTP_11, false);
+        request_line(&mut out, &Method::GET, RequestTarget::Origin(&url), Version::HTTP_11);
         field(&mut out, "Host", url.origin().host_field().as_bytes());
         field(&mut out, "X-Empty", b"");
         field(&mut out, "X-Obs", b"a\t\xE9");
@@ -105,8 +138,23 @@ mod tests {
         for (method, url, version, whole, expected) in table {
             let mut out = b"before ".to_vec();
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            request_line(&mut out, &method, &Url::parse(url).unwrap(), version, whole);
+            let url = Url::parse(url).unwrap();
+            let target = match whole {
+                true => RequestTarget::Absolute { url: &url, server_wide: false },
+                false => RequestTarget::Origin(&url),
+            };
+            request_line(&mut out, &method, target, version);
             assert_eq!(String::from_utf8(out).unwrap(), format!("before {expected}"));
+        }
+    }
+
+    /// RFC 9112, section 3.2.3: the port is written also where it is the scheme's own.
+    #[test]
+    fn targets_of_tunnels() {
+        for (url, expected) in [("https://h/a", "h:443"), ("http://[::1]:81", "[::1]:81")] {
+            let (url, mut out) = (Url::parse(url).unwrap(), Vec::new());
+            RequestTarget::Authority(url.origin()).write(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }
 

@@ -10,6 +10,7 @@ mod head;
 mod mend;
 
 pub(crate) use chunked::{Chunked, Trailers};
+pub(crate) use encode::RequestTarget;
 pub(crate) use framing::{Decision, Framing, decide, interim_ends};
 pub(crate) use head::{Head, Scanner, TransferCoding, begins_status_line};
 pub(crate) use mend::Dropped;

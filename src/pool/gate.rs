@@ -444,6 +444,11 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         Pin { gate: Arc::clone(self), id }
     }
 
+    /// Returns whether the key has a connection, a permit, a waiter, or another pin beside one.
+    pub(crate) fn is_used(&self, key: &K) -> bool {
+        self.core.lock().is_used(key)
+    }
+
     #[cfg(test)]
     pub(crate) fn audit(&self) {
         self.core.lock().audit();

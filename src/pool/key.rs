@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::gate::{Pooled, Watch};
 use super::parts::Key;
 use super::stats::CloseReason;
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Route, Via};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::options::SocketConfig;
@@ -28,8 +28,8 @@ pub(crate) struct ConnectionConfig {
 }
 
 impl ConnectionConfig {
-    /// Whether it makes the same connections to an origin of this kind.
-    fn is_same_for(&self, other: &Self, scheme: Scheme) -> bool {
+    /// Returns whether it opens the same connections along this route.
+    fn is_same_for(&self, other: &Self, route: &Route) -> bool {
         // Taken apart field by field: an option without a decision on its place in the key does not compile.
         let ConnectionConfig { tls, dialer, sockets } = self;
         let same_dialer = match (dialer, &other.dialer) {
@@ -37,8 +37,9 @@ impl ConnectionConfig {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };
-        let same_sockets = dialer.is_some() || scheme == Scheme::HttpUnix || *sockets == other.sockets;
-        same_dialer && same_sockets && (scheme != Scheme::Https || tls.id() == other.tls.id())
+        let same_sockets = dialer.is_some() || route.via() == Via::Unix || *sockets == other.sockets;
+        let is_encrypted = route.origin().kind() == Scheme::Https;
+        same_dialer && same_sockets && (!is_encrypted || tls.id() == other.tls.id())
     }
 }
 
@@ -58,23 +59,28 @@ impl ConnectionConfig {
 pub(crate) struct PoolKey(Arc<Parts>);
 
 struct Parts {
-    origin: Arc<Origin>,
+    route: Route,
     config: Arc<ConnectionConfig>,
 }
 
 impl PoolKey {
-    pub(crate) fn new(origin: &Arc<Origin>, config: &Arc<ConnectionConfig>) -> PoolKey {
-        PoolKey(Arc::new(Parts { origin: origin.clone(), config: config.clone() }))
+    pub(crate) fn new(route: Route, config: &Arc<ConnectionConfig>) -> PoolKey {
+        PoolKey(Arc::new(Parts { route, config: config.clone() }))
     }
 
     pub(crate) fn downgrade(&self) -> WeakPoolKey {
         WeakPoolKey(Arc::downgrade(&self.0))
     }
 
-    /// Whether its connections are those that this configuration makes.
+    /// Returns whether its connections are those that this configuration opens along this route.
     #[inline]
-    pub(crate) fn connects_by(&self, config: &Arc<ConnectionConfig>) -> bool {
-        Arc::ptr_eq(&self.0.config, config) || self.0.config.is_same_for(config, self.0.origin.kind())
+    pub(crate) fn is_for(&self, route: &Route, config: &Arc<ConnectionConfig>) -> bool {
+        let Parts { route: ours, config: our_config } = &*self.0;
+        ours == route && (Arc::ptr_eq(our_config, config) || our_config.is_same_for(config, route))
+    }
+
+    pub(crate) fn route(&self) -> &Route {
+        &self.0.route
     }
 
     pub(crate) fn config(&self) -> &ConnectionConfig {
@@ -82,7 +88,7 @@ impl PoolKey {
     }
 
     pub(crate) fn origin(&self) -> &Arc<Origin> {
-        &self.0.origin
+        self.0.route.origin()
     }
 }
 
@@ -98,7 +104,7 @@ impl WeakPoolKey {
 
 impl PartialEq for PoolKey {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || (self.0.origin == other.0.origin && self.connects_by(&other.0.config))
+        Arc::ptr_eq(&self.0, &other.0) || self.is_for(&other.0.route, &other.0.config)
     }
 }
 
@@ -107,13 +113,13 @@ impl Eq for PoolKey {}
 impl Hash for PoolKey {
     /// The origin's hash alone: keys of one origin are few.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.origin.hash(state);
+        self.origin().hash(state);
     }
 }
 
 impl fmt::Debug for PoolKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.origin)
+        write!(f, "{}", self.origin())
     }
 }
 
@@ -122,7 +128,7 @@ impl Key for PoolKey {
     type Endpoint = Arc<Origin>;
 
     fn endpoint(&self) -> Arc<Origin> {
-        self.0.origin.clone()
+        self.0.route.endpoint().clone()
     }
 }
 
@@ -195,7 +201,7 @@ mod tests {
             Arc::new(ConnectionConfig { tls: tls.clone(), dialer: None, sockets: SocketConfig::new() })
         };
         let (one, other) = (TlsConfig::default(), TlsConfig::distinct());
-        let by = |url: &str, config| PoolKey::new(Url::parse(url).unwrap().shared_origin(), &config);
+        let by = |url: &str, config| PoolKey::new(Route::to(Url::parse(url).unwrap().shared_origin()), &config);
         let key = |url: &str, tls: &TlsConfig| by(url, config(tls));
         let source =
             |address: [u8; 4]| SocketConfig { source: Some(Ipv4Addr::from(address).into()), ..SocketConfig::new() };

@@ -163,6 +163,11 @@ impl<P: Parts> Core<P> {
         PinId(id)
     }
 
+    /// Returns whether the key has a connection, a permit, a waiter, or another pin beside one.
+    pub(crate) fn is_used(&self, key: &P::Key) -> bool {
+        self.keys.get(key).is_some_and(|&filed| self.filed[filed].refs > 1)
+    }
+
     pub(crate) fn unpin(&mut self, pin: PinId) {
         self.filed[pin.0].pins -= 1;
         self.unref(pin.0);

@@ -11,6 +11,7 @@ use super::{ConnectionPool, PoolContext, PoolOptions, policy};
 use crate::client::executable::Executable;
 use crate::client::sealed::{Pools, Sealed};
 use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Reach, Request, RequestBuilder};
+use crate::dial::Route;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
@@ -149,7 +150,7 @@ impl PoolManager {
             return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
         }
         let (origin, config, policy) = context.merge(&self.engine.connection, &self.policy)?;
-        let (key, closed) = self.engine.pool(&origin, &config);
+        let (key, closed) = self.engine.pool(&Route::to(&origin), &config);
         let policy = Policy { reach: Reach { connection: Some(config), detached: closed, ..policy.reach }, ..policy };
         Ok(ConnectionPool::part_of(&self.engine, policy, key))
     }

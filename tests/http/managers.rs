@@ -650,3 +650,61 @@ fn a_closed_view_keeps_no_connection() {
     let _ = call.join().unwrap();
     assert_eq!((http.stats().idle, http.num_pools()), (0, 0), "the closed pool is back in the manager");
 }
+
+/// A connection whose peer has sent a head and no body, so that its response keeps it.
+#[derive(Debug)]
+struct Unfinished(Mutex<&'static [u8]>);
+
+impl hostpool::Transport for Unfinished {
+    fn recv(&self, buf: &mut [u8], _: &hostpool::Wait<'_>) -> std::io::Result<usize> {
+        std::io::Read::read(&mut *self.0.lock().unwrap(), buf)
+    }
+
+    fn send(&self, bufs: &[std::io::IoSlice<'_>], _: &hostpool::Wait<'_>) -> std::io::Result<usize> {
+        Ok(bufs.iter().map(|buf| buf.len()).sum())
+    }
+
+    fn probe(&self) -> hostpool::Probe {
+        hostpool::Probe::Quiet
+    }
+
+    fn abort(&self) {}
+}
+
+/// Dials unfinished connections.
+#[derive(Debug)]
+struct Endless;
+
+impl hostpool::Dialer for Endless {
+    fn dial(
+        &self,
+        _: &hostpool::Target<'_>,
+        _: &hostpool::DialContext<'_>,
+    ) -> hostpool::Result<Box<dyn hostpool::Transport>> {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+        Ok(Box::new(Unfinished(Mutex::new(head))))
+    }
+}
+
+/// Ten times as many hosts as the table of pools has room for, each with a response that is held: the limit of a host
+/// holds although the table has forgotten the host.
+#[test]
+fn limits_hold_for_hosts_that_were_forgotten() {
+    let table = [("a limit on pools", Some(64), 640), ("no limit on pools", None, 10_240)];
+    for (row, num_pools, hosts) in table {
+        let builder = PoolManager::builder().num_pools(num_pools).limit(1).pool_timeout(Duration::ZERO);
+        let manager = builder.dialer(Endless).retries(Retry::off()).build().unwrap();
+        let url = |host: usize| format!("http://host-{host}/");
+        let held: Vec<_> = (0..hosts).map(|host| manager.get(url(host)).send().unwrap()).collect();
+        for host in 0..hosts {
+            let error = manager.get(url(host)).send().expect_err(row);
+            let kind = error.kind();
+            assert!(matches!(kind, hostpool::ErrorKind::PoolTimeout { in_use: 1, .. }), "{row}: {host}: {error}");
+        }
+        let stats = manager.stats();
+        assert_eq!((stats.created, stats.in_use), (hosts as u64, hosts), "{row}");
+        drop(held);
+        assert_eq!(manager.stats().open, 0, "{row}");
+        drop(manager.get(url(0)).send().expect(row));
+    }
+}

@@ -63,6 +63,43 @@ fn every_verb_of_every_client() {
     assert!(server.seen.requests().last().unwrap().starts_with("PURGE / "));
 }
 
+/// `OPTIONS *` asks for the server itself (RFC 9112, section 3.2.4).
+#[test]
+fn the_server_as_the_target() {
+    let server = Server::with(|_| answers(ok("")));
+    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let (manager, session, url) = (PoolManager::new(), Session::new(), server.url("/a?b"));
+    let line = || server.seen.requests().pop().unwrap().lines().next().unwrap().to_owned();
+    for builder in [pool.options("/"), manager.options(&url), session.options(&url)] {
+        builder.request_target("*").send().unwrap();
+        assert_eq!(line(), "OPTIONS * HTTP/1.1");
+    }
+    // A pool is a proxy for other hosts: it asks for `*` in its turn.
+    pool.options("http://other:81/a?b").assert_same_host(false).request_target("*").send().unwrap();
+    assert_eq!(line(), "OPTIONS http://other:81 HTTP/1.1");
+    assert_eq!(header(&server.seen.requests().pop().unwrap(), "Host"), Some("other:81"));
+    for builder in [
+        session.get(&url).request_target("*"),
+        session.options(&url).request_target("/a"),
+        session.options(&url).request_target(""),
+        session.options(&url).request_target("* HTTP/1.1\r\nX: y"),
+    ] {
+        let error = builder.send().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "{error}");
+    }
+    assert_eq!(server.seen.accepted(), 3);
+}
+
+/// A Location names a resource: the request that follows it asks for that.
+#[test]
+fn the_server_as_the_target_of_a_redirect() {
+    let moved = "HTTP/1.1 307 Temporary Redirect\r\nLocation: /b?c\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::new(vec![[answer(moved), answer(ok(""))].concat()]);
+    Session::new().options(server.url("/a")).request_target("*").send().unwrap();
+    let lines: Vec<_> = server.seen.requests().iter().map(|seen| seen.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["OPTIONS * HTTP/1.1", "OPTIONS /b?c HTTP/1.1"]);
+}
+
 #[test]
 fn free_functions_close_behind_themselves() {
     let server = Server::new(vec![vec![Step::Request, Step::Send(ok("hello")), Step::UntilClosed]]);

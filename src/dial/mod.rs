@@ -1,4 +1,6 @@
-//! Opening a transport to a target.
+//! Opening a transport to a target, along a route.
+
+mod route;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -13,6 +15,8 @@ use crate::net::{connect, resolve};
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
 use crate::url::{Origin, Scheme, Url};
+
+pub(crate) use route::{Route, Via};
 
 /// Opens the connections of a pool: over a network of one's own, to a peer in memory, with another TLS library.
 ///
@@ -63,15 +67,16 @@ pub trait Dialer: Send + Sync + fmt::Debug {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>>;
 }
 
-/// Whom a connection is for.
+/// The server that a connection is opened for, and the way to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     origin: &'a Origin,
+    via: Via,
 }
 
 impl<'a> Target<'a> {
-    pub(crate) fn new(origin: &'a Origin) -> Self {
-        Target { origin }
+    pub(crate) fn new(route: &'a Route) -> Self {
+        Target { origin: route.origin(), via: route.via() }
     }
 
     /// Scheme, host and port.
@@ -102,7 +107,7 @@ impl<'a> From<&'a Url> for Target<'a> {
     /// }
     /// ```
     fn from(url: &'a Url) -> Self {
-        Target::new(url.origin())
+        Target { origin: url.origin(), via: Via::of(url.origin()) }
     }
 }
 
@@ -239,7 +244,7 @@ pub struct UnixDialer;
 impl UnixDialer {
     #[cfg(unix)]
     fn open(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
-        if target.origin.kind() != Scheme::HttpUnix {
+        if target.via != Via::Unix {
             return Err(Error::config("UnixDialer is for http+unix URLs, which name a socket"));
         }
         let wait = context.wait();
@@ -292,21 +297,23 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
     }
 }
 
-/// What a pool dials with unless it was given a dialer: by the scheme, with plain sockets that need no virtual call.
+/// Opens a connection for a pool that was given no dialer. A plain socket needs no virtual call.
 pub(crate) fn direct(
     target: &Target<'_>,
     tls: &TlsConfig,
     sockets: &SocketConfig,
     context: &DialContext<'_>,
 ) -> Result<Wire> {
-    match target.origin.kind() {
-        Scheme::Http => Ok(Wire::Stream(tcp(target, sockets, context)?)),
-        Scheme::HttpUnix => Ok(Wire::Stream(UnixDialer.open(target, context)?)),
-        Scheme::Https => {
-            tls.check()?;
-            let stream = Box::new(tcp(target, sockets, context)?);
-            Ok(Wire::of(tls.wrap(stream, target.origin, &context.for_tls().wait())?, context.cell))
-        }
+    if target.is_encrypted() {
+        tls.check()?;
+    }
+    let stream = match target.via {
+        Via::Direct => tcp(target, sockets, context)?,
+        Via::Unix => UnixDialer.open(target, context)?,
+    };
+    match target.is_encrypted() {
+        false => Ok(Wire::Stream(stream)),
+        true => Ok(Wire::of(tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait())?, context.cell)),
     }
 }
 
