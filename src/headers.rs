@@ -224,30 +224,27 @@ impl Headers {
     #[doc(alias = "pop")]
     #[doc(alias = "__delitem__")]
     pub fn remove(&mut self, name: &str) -> usize {
-        if !self.contains(name) {
-            return 0;
+        let before = self.fields.len();
+        self.remove_where(|_, other| other.eq_ignore_ascii_case(name));
+        before - self.fields.len()
+    }
+
+    /// Removes every field whose name is for `goes`, which sees all fields.
+    pub(crate) fn remove_where(&mut self, goes: impl Fn(&Headers, &str) -> bool) {
+        if !self.iter().any(|field| goes(self, field.name)) {
+            return;
         }
         // Rebuilt rather than unlinked: a removed credential must not stay behind in the buffer.
-        let before = self.fields.len();
         let old = std::mem::take(self);
-        for field in old.iter().filter(|field| !field.name.eq_ignore_ascii_case(name)) {
-            // What was here before has room now.
+        for field in old.iter().filter(|field| !goes(&old, field.name)) {
+            // The room was enough before.
             let _ = self.push(field);
         }
-        before - self.fields.len()
     }
 
     /// Returns whether the caller has marked a value of this name as sensitive.
     pub(crate) fn is_marked(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.secret && self.is_named(field, name))
-    }
-
-    /// Removes every field of each name under which a value is marked as sensitive.
-    pub(crate) fn remove_marked(&mut self) {
-        let marked: Vec<_> = self.iter().filter(|field| field.secret).map(|field| field.name.to_owned()).collect();
-        marked.iter().for_each(|name| {
-            self.remove(name);
-        });
     }
 
     /// The first value of that name. `None` if there is none or it is not UTF-8;

@@ -1,10 +1,9 @@
-//! What is shared by all requests of a client: the pool, its configuration, what is known about origins.
+//! The state that all requests of a client share: the pool, its configuration, the known origins.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::registry::{Found, Registry};
 use crate::dial::{self, DialContext, Route, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure};
 use crate::exchange::Wire;
@@ -15,12 +14,13 @@ use crate::observe::Observer;
 use crate::pool::gate::{Gate, Watch};
 use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
 use crate::pool::parts::Settings;
+use crate::pool::registry::{Found, Registry};
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
 use crate::time::{Timeout, Until};
 use crate::url::{Origin, Origins};
 
-/// What an engine is built from.
-#[derive(Clone, Debug)]
+/// The settings that an engine is built from.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct EngineConfig {
     pub(crate) settings: Settings,
     pub(crate) probe_after: Duration,
@@ -47,14 +47,21 @@ pub(crate) struct Reach {
     pub(crate) connection: Option<Arc<ConnectionConfig>>,
     /// The origin of the pool, where the client is one `ConnectionPool`.
     pub(crate) home: Option<Arc<Origin>>,
-    /// The session was detached, or the pool was closed.
-    pub(crate) detached: Arc<AtomicBool>,
+    /// The session was closed or detached. It begins no further call; calls that have begun go on.
+    pub(crate) session_detached: Arc<AtomicBool>,
+    /// The pool was closed, where the client is one pool of a `PoolManager`. Calls that have begun end at their next
+    /// request.
+    pub(crate) pool_closed: Option<Arc<AtomicBool>>,
 }
 
 impl Reach {
-    /// Returns whether this is a single pool that was closed. Calls of a detached session go on.
     pub(crate) fn is_closed_pool(&self) -> bool {
-        self.home.is_some() && self.detached.load(Ordering::Relaxed)
+        self.pool_closed.as_ref().is_some_and(|closed| closed.load(Ordering::Relaxed))
+    }
+
+    /// Returns whether the client begins no further call.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.session_detached.load(Ordering::Relaxed) || self.is_closed_pool()
     }
 }
 

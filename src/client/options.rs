@@ -1,4 +1,4 @@
-//! What few requests say; boxed, so that all others stay small.
+//! The settings of one request. Most requests have none, so they are kept beside it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,16 @@ use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
+use crate::time::Timeout;
 
-/// Options of one request, in place of its client's or on top of them.
+/// Settings of one request. They replace those of its client, or add to them.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
+    pub(crate) timeout: Option<Timeout>,
+    /// The most bytes of a body that are collected in memory.
+    pub(crate) max_body: Option<u64>,
+    /// Whether a coded body is decoded.
+    pub(crate) decode_content: Option<bool>,
     /// The request asks for the server itself (`*`) and not for the path of its URL.
     pub(crate) server_wide: bool,
     /// Whether redirects are followed.
@@ -24,29 +30,29 @@ pub(crate) struct Options {
     /// Whether a Unix socket may lead to the network.
     pub(crate) off_socket: Option<bool>,
     pub(crate) auth: Option<Auth>,
-    /// Pairs for the Cookie field, beside what a jar has.
+    /// Pairs for the Cookie field, beside those of the cookie store.
     pub(crate) cookies: Vec<(Box<str>, Box<str>)>,
-    /// Fields that are not added by themselves.
+    /// Names of fields that are not added.
     pub(crate) skip: Vec<Box<str>>,
-    /// Fields that do not follow a redirect to another origin.
+    /// Names of fields that stay behind at another origin, beside credentials.
     pub(crate) sensitive: Vec<Box<str>>,
     /// Whether a status from 400 is an error.
     pub(crate) raise: Option<bool>,
     /// A body that neither a length nor chunks delimit is not read.
     pub(crate) no_body_until_close: bool,
     /// A body may end before its Content-Length.
-    pub(crate) may_end_early: bool,
+    pub(crate) early_end: bool,
     /// Whether the end of a TLS stream may be unclean.
     pub(crate) unclean_close: Option<bool>,
     /// Whether a request that died with an idle connection is sent again.
     pub(crate) replay: Option<bool>,
-    /// What is tried again.
+    /// The failures that are tried again.
     pub(crate) retry: Option<Retry>,
     /// How strictly the response is read.
     pub(crate) strictness: Option<Strictness>,
-    /// How long is waited for a connection, whatever the timeouts say.
+    /// The longest wait for a connection of the pool.
     pub(crate) pool_timeout: Option<Duration>,
-    /// A pool sends URLs of other hosts through its own.
+    /// A pool of one host sends URLs of other hosts to its own.
     pub(crate) any_host: bool,
     pub(crate) middleware: Option<Arc<[Arc<dyn Middleware>]>>,
     /// The charset that a text or a form is sent in.
@@ -56,7 +62,7 @@ pub(crate) struct Options {
     pub(crate) progress: Option<Progress>,
 }
 
-/// Names of fields, checked.
+/// Checks names of fields.
 pub(crate) fn names<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<Vec<Box<str>>> {
     let check = |name: N| match name.as_ref() {
         name if !name.is_empty() && name.bytes().all(is_token_byte) => Ok(name.into()),
@@ -65,8 +71,8 @@ pub(crate) fn names<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result
     names.into_iter().map(check).collect()
 }
 
-/// Names of fields that a request can do without. A message cannot be told from the next one without its length, and a
-/// coded body is of no use without the name of its coding.
+/// Checks names of fields that are not to be added. Some fields cannot be left out: without its length a message cannot
+/// be told from the next one, and a coded body is of no use without the name of its coding.
 pub(crate) fn skipped<N: AsRef<str>>(skipped: impl IntoIterator<Item = N>) -> Result<Vec<Box<str>>> {
     let skipped = names(skipped)?;
     let needed = ["host", "content-length", "transfer-encoding", "content-encoding"];
@@ -80,8 +86,8 @@ pub(crate) fn skipped<N: AsRef<str>>(skipped: impl IntoIterator<Item = N>) -> Re
     }
 }
 
-/// A pair for the Cookie field (RFC 6265, section 4.2.1). Values are sent as they are, so what would end one is
-/// refused.
+/// Checks a pair for the Cookie field (RFC 6265, section 4.2.1). The value is sent as it is, so a byte that would end it
+/// is refused.
 pub(crate) fn cookie(name: &str, value: &str) -> Result<(Box<str>, Box<str>)> {
     if name.is_empty() || !name.bytes().all(is_token_byte) {
         return Err(Error::request("a cookie's name is empty or has a byte that names may not have"));

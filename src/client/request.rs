@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::h1::RequestTarget;
 use crate::headers::{Headers, ShownHeaders};
 use crate::time::{Timeout, Until};
-use crate::url::{Origin, Scheme, Url};
+use crate::url::Url;
 
 /// A request as it will be sent.
 ///
@@ -38,17 +38,13 @@ pub struct Request {
     pub(crate) url: Url,
     pub(crate) headers: Headers,
     pub(crate) body: Body,
-    pub(crate) timeout: Option<Timeout>,
     pub(crate) version: Version,
     /// What the body is, should the headers not say it.
     pub(crate) content_type: Option<Cow<'static, str>>,
     /// Asks the server for its word before the body is sent.
     pub(crate) expect: bool,
-    /// In place of the client's limit.
-    pub(crate) max_body: Option<u64>,
-    pub(crate) options: Option<Box<Options>>,
-    /// In place of the client's word on whether coded bodies are decoded.
-    pub(crate) decode_content: Option<bool>,
+    /// The request's own settings, which share their memory with those of its clones until either changes.
+    pub(crate) options: Option<Arc<Options>>,
     /// The body is read before the response is given out.
     pub(crate) preload: bool,
     /// The body is not wanted.
@@ -65,13 +61,10 @@ impl Request {
             url,
             headers: Headers::new(),
             body: Body::empty(),
-            timeout: None,
             version: Version::HTTP_11,
             content_type: None,
             expect: false,
-            max_body: None,
             options: None,
-            decode_content: None,
             preload: false,
             release: false,
             own_headers: false,
@@ -96,7 +89,7 @@ impl Request {
     }
 
     pub(crate) fn options_mut(&mut self) -> &mut Options {
-        self.options.get_or_insert_default()
+        Arc::make_mut(self.options.get_or_insert_default())
     }
 
     /// The method.
@@ -132,7 +125,7 @@ impl Request {
     /// Timeouts in place of the client's: see [`RequestBuilder::timeout`](crate::RequestBuilder::timeout). Set by a
     /// middleware or a hook, a bound on the whole counts from there, and cannot move the end of the call further away.
     pub fn timeout_mut(&mut self) -> &mut Option<Timeout> {
-        &mut self.timeout
+        &mut self.options_mut().timeout
     }
 
     /// Whether the server is asked before the body is sent: see
@@ -149,36 +142,33 @@ impl Request {
     /// A limit on the response's body in place of the client's: see
     /// [`RequestBuilder::max_body`](crate::RequestBuilder::max_body).
     pub fn max_body_mut(&mut self) -> &mut Option<u64> {
-        &mut self.max_body
+        &mut self.options_mut().max_body
     }
 
     /// Whether the response's body is decoded, in place of the client's word: see
     /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content).
     pub fn decode_content_mut(&mut self) -> &mut Option<bool> {
-        &mut self.decode_content
+        &mut self.options_mut().decode_content
     }
 
-    /// The deadline, or an earlier one that the caller's own code has set.
+    /// Returns the end of the call, or that of the request's own timeout from now, whichever is earlier. Middleware and
+    /// hooks can set such a timeout.
     pub(super) fn bounded<'t>(&self, until: Until<'t>) -> Until<'t> {
-        let within = |timeout: &Timeout| until.with_deadline(until.deadline().earlier(timeout.deadline()));
-        self.timeout.as_ref().map_or(until, within)
+        match self.options().and_then(|options| options.timeout.as_ref()) {
+            Some(timeout) => until.with_deadline(until.deadline().earlier(timeout.deadline())),
+            None => until,
+        }
     }
 
-    /// Whether a pool of this origin may send it.
+    /// Rewinds the body, so that it is sent from its start.
+    pub(super) fn rewind(&mut self) -> Result<()> {
+        let rewound = self.body.rewind();
+        rewound.map_err(|error| Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_own_source(error))
+    }
+
     /// Returns how the request names its target on this route.
     pub(super) fn target_on(&self, route: &Route) -> RequestTarget<'_> {
         route.request_target(&self.url, self.options().is_some_and(|options| options.server_wide))
-    }
-
-    pub(super) fn stays_at(&self, home: &Arc<Origin>) -> Result<()> {
-        let origin = self.url.shared_origin();
-        // What is to be encrypted does not go in clear to who stands between.
-        let in_clear = origin.kind() == Scheme::Https && home.kind() != Scheme::Https;
-        let any_host = self.options().is_some_and(|options| options.any_host) && !in_clear;
-        match any_host || origin == home {
-            true => Ok(()),
-            false => Err(Error::new(ErrorKind::HostChanged, Phase::Prepare).with_origin(home)),
-        }
     }
 }
 

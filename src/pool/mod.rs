@@ -6,6 +6,7 @@ pub(crate) mod gate;
 pub(crate) mod key;
 pub(crate) mod parts;
 mod reaper;
+pub(crate) mod registry;
 pub(crate) mod stats;
 
 pub(crate) type PoolGate = gate::Gate<key::PoolKey, Box<key::Connection>>;

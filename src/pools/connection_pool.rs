@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Method;
@@ -81,11 +80,12 @@ impl ConnectionPool {
     #[doc(alias = "connection_from_url")]
     pub fn builder(url: &str) -> ConnectionPoolBuilder {
         let url = Url::parse(url).map_err(Error::from);
-        let auth = url.as_ref().ok().and_then(login_of);
+        let mut policy = at_home(policy());
+        policy.identity.auth = url.as_ref().ok().and_then(login_of);
         ConnectionPoolBuilder {
             origin: url.map(|url| url.shared_origin().clone()),
             options: PoolOptions::new(Some(10), Duration::from_secs(60)),
-            policy: Policy { auth, ..at_home(policy()) },
+            policy,
         }
     }
 
@@ -228,7 +228,7 @@ impl ConnectionPool {
         match &self.part {
             None => self.engine.gate.retire_idle(),
             // By now another may have the key.
-            Some(_) if self.policy.reach.detached.load(Ordering::Relaxed) => {}
+            Some(_) if self.policy.reach.is_closed_pool() => {}
             Some(part) => self.engine.gate.retire(&part.key),
         }
     }
@@ -240,17 +240,19 @@ impl ConnectionPool {
     /// Of a manager's pool this closes that pool for all who have it, however often the manager has let go of it
     /// meanwhile; the manager opens another when it is asked.
     pub fn close(&self) {
-        let Some(Part { key, .. }) = &self.part else { return self.engine.gate.close(false) };
+        let (Some(Part { key, .. }), Some(closed)) = (&self.part, &self.policy.reach.pool_closed) else {
+            return self.engine.gate.close(false);
+        };
         // One that was closed before has a successor by now, or nothing.
         let Engine { registry, gate, .. } = &*self.engine;
-        if let Some(close_idle) = registry.close(key, &self.policy.reach.detached, || gate.close_key(key)) {
+        if let Some(close_idle) = registry.close(key, closed, || gate.close_key(key)) {
             close_idle();
         }
     }
 
     /// Whether the pool was closed, or its manager.
     pub fn is_closed(&self) -> bool {
-        self.policy.reach.detached.load(Ordering::Relaxed) || self.engine.gate.is_closed()
+        self.policy.reach.is_closed_pool() || self.engine.gate.is_closed()
     }
 
     /// A part of a manager.
@@ -270,7 +272,7 @@ pub(super) fn login_of(url: &Url) -> Option<Auth> {
 
 /// The pool has connections to no other origin.
 fn at_home(mut policy: Policy) -> Policy {
-    policy.redirects.rules.same_origin = true;
+    policy.following.rules.same_origin = true;
     policy
 }
 
@@ -278,10 +280,10 @@ impl PartialEq for ConnectionPool {
     /// Whether it is the same pool: their connections are the same.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.engine, &other.engine)
-            && match (&self.part, &other.part) {
+            && match (&self.policy.reach.pool_closed, &other.policy.reach.pool_closed) {
                 (None, None) => true,
-                // What is closed has a successor by the same key.
-                (Some(_), Some(_)) => Arc::ptr_eq(&self.policy.reach.detached, &other.policy.reach.detached),
+                // A pool that was closed has a successor by the same key.
+                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
                 _ => false,
             }
     }

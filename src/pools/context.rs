@@ -125,9 +125,9 @@ impl PoolContext {
         config.sockets.options = socket_options.map_or(config.sockets.options, Into::into);
         let mut policy = policy.clone();
         policy.timeout = timeout.unwrap_or(policy.timeout);
-        policy.fields.headers = headers.unwrap_or(policy.fields.headers);
+        policy.head.headers = headers.unwrap_or(policy.head.headers);
         policy.retry = retry.or(policy.retry);
-        policy.auth = auth;
+        policy.identity.auth = auth;
         policy.check()?;
         Ok((origin, Arc::new(config), policy))
     }

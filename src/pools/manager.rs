@@ -151,7 +151,8 @@ impl PoolManager {
         }
         let (origin, config, policy) = context.merge(&self.engine.connection, &self.policy)?;
         let (key, closed) = self.engine.pool(&Route::to(&origin), &config);
-        let policy = Policy { reach: Reach { connection: Some(config), detached: closed, ..policy.reach }, ..policy };
+        let policy =
+            Policy { reach: Reach { connection: Some(config), pool_closed: Some(closed), ..policy.reach }, ..policy };
         Ok(ConnectionPool::part_of(&self.engine, policy, key))
     }
 
@@ -255,7 +256,7 @@ impl PoolManagerBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn follow_off_socket(mut self, follow: bool) -> Self {
-        self.policy.redirects.rules.off_socket = follow;
+        self.policy.following.rules.off_socket = follow;
         self
     }
 

@@ -10,7 +10,7 @@ pub use context::PoolContext;
 pub use manager::{PoolManager, PoolManagerBuilder};
 pub(crate) use options::{PoolOptions, verbs};
 
-use crate::client::{Fields, Policy, Redirects};
+use crate::client::{Following, Head, Policy};
 use crate::error::Result;
 use crate::retry::Retry;
 
@@ -28,8 +28,8 @@ pub fn connection_from_url(url: &str) -> Result<ConnectionPool> {
 /// What the requests of all pools have in common.
 fn policy() -> Policy {
     Policy {
-        fields: Fields { replaced: true, ..Fields::default() },
-        redirects: Redirects { follow: true, counted: true, ..Redirects::default() },
+        head: Head { replaced: true, ..Head::default() },
+        following: Following { follow: true, counted: true, ..Following::default() },
         retry: Some(Retry::default()),
         ..Policy::default()
     }

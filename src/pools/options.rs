@@ -290,7 +290,7 @@ macro_rules! pool_setters {
         /// # Ok::<(), hostpool::Error>(())
         /// ```
         pub fn allow_unclean_close(mut self, allow: bool) -> Self {
-            self.policy.unclean_close = allow;
+            self.policy.reading.unclean_close = allow;
             self
         }
 
@@ -333,13 +333,13 @@ macro_rules! pool_setters {
         /// ```
         #[doc(alias = "strict")]
         pub fn strictness(mut self, strictness: crate::Strictness) -> Self {
-            self.policy.strictness = strictness;
+            self.policy.reading.strictness = strictness;
             self
         }
 
         /// Headers for every request that has none of its own: one that has any is sent without these.
         pub fn headers(mut self, headers: crate::Headers) -> Self {
-            self.policy.fields.headers = headers;
+            self.policy.head.headers = headers;
             self
         }
     };

@@ -32,7 +32,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn host(&self) -> &str {
-        self.url.origin().host()
+        self.parts.about.url.origin().host()
     }
 
     /// The connection that the body is being read from. `None` once it went back to its pool or is closed: when the
@@ -51,7 +51,7 @@ impl Response {
     #[doc(alias = "isclosed")]
     #[doc(alias = "closed")]
     pub fn connection(&self) -> Option<ConnectionInfo> {
-        let connection = self.connection.as_ref()?.lease.conn();
+        let connection = self.parts.held.as_ref()?.lease.conn();
         let info = connection.wire.info();
         Some(ConnectionInfo {
             id: connection.record.id(),
@@ -111,7 +111,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn close(&mut self) {
-        if self.connection.is_some() {
+        if self.parts.held.is_some() {
             self.abandon(CloseReason::BodyAbandoned);
             self.end_reading(ErrorKind::Closed);
         }
@@ -143,11 +143,11 @@ impl Response {
     /// Finishes with a response that the client itself throws away: the rest of its body is worth about what a new
     /// connection would cost.
     pub(crate) fn throw_away(&mut self) {
-        self.release_within(self.common.limits.drain_time);
+        self.release_within(self.parts.common.limits.drain_time);
     }
 
     fn release_within(&mut self, patience: Duration) {
-        if self.connection.is_some() {
+        if self.parts.held.is_some() {
             self.drain(patience);
             self.abandon(CloseReason::BodyAbandoned);
             self.end_reading(ErrorKind::Closed);

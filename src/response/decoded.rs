@@ -14,11 +14,11 @@ impl Response {
     #[cold]
     pub(super) fn begin_decoding(&mut self) {
         // A part of coded data is not coded data (RFC 9110, section 15.3.7).
-        if self.head.status == StatusCode::PARTIAL_CONTENT {
+        if self.parts.head.status == StatusCode::PARTIAL_CONTENT {
             return;
         }
-        match Codings::of(self.head.headers.values("content-encoding")) {
-            Ok(codings) => self.pump = codings.map(|codings| self.common.pumps.take(codings)),
+        match Codings::of(self.parts.head.headers.values("content-encoding")) {
+            Ok(codings) => self.pump = codings.map(|codings| self.parts.common.pumps.take(codings)),
             Err(Refused::TooMany) => self.reader.fail(ErrorKind::LimitExceeded(Limit::Codings)),
             Err(Refused::Unknown(_)) => self.reader.fail(ErrorKind::Decode),
         }
@@ -30,7 +30,7 @@ impl Response {
         if error.kind() != &ErrorKind::Decode {
             return error;
         }
-        match Codings::of(self.head.headers.values("content-encoding")) {
+        match Codings::of(self.parts.head.headers.values("content-encoding")) {
             Err(Refused::Unknown(name)) => {
                 let name = name.get(..64).unwrap_or(&name).escape_ascii();
                 error.with_source(format!("the content coding {name} is not known"))
@@ -46,8 +46,8 @@ impl Response {
         }
         // The close of the connection may as well have cut the body.
         let by_length = self.reader.remaining() == Some(0);
-        let by_chunk = self.head.facts.transfer_coding == TransferCoding::Chunked;
-        match self.strictness {
+        let by_chunk = self.parts.head.facts.transfer_coding == TransferCoding::Chunked;
+        match self.parts.reading.strictness {
             Strictness::Tolerant if by_length || by_chunk => Ending::Proven,
             _ => Ending::Strict,
         }
@@ -63,7 +63,7 @@ impl Response {
         let Some(mut pump) = self.pump.take() else { return Ok(0) };
         let result = self.decode(&mut pump, buf);
         match result {
-            Ok((_, Next::Done)) | Err(_) => self.common.pumps.put(pump),
+            Ok((_, Next::Done)) | Err(_) => self.parts.common.pumps.put(pump),
             Ok(_) => self.pump = Some(pump),
         }
         result.map(|(len, _)| len)
@@ -73,7 +73,7 @@ impl Response {
     fn decode(&mut self, pump: &mut Pump, buf: &mut [u8]) -> Result<(usize, Next)> {
         loop {
             // Also where the coded body has come, for as long as there is something to decode.
-            if self.deadline.is_past() {
+            if self.parts.deadline.is_past() {
                 return Err(self.late());
             }
             if !self.reader.is_done()
@@ -86,14 +86,14 @@ impl Response {
             // Servers that have nothing to say send no bytes for it, whatever the coding. What only the end of the
             // connection delimits may have been cut instead.
             let is_empty = ending != Ending::Open && self.reader.received() == 0;
-            if is_empty && self.head.facts.transfer_coding == TransferCoding::Chunked {
+            if is_empty && self.parts.head.facts.transfer_coding == TransferCoding::Chunked {
                 return Ok((0, Next::Done));
             }
             match pump.decode(ending, buf) {
                 Ok(Step { produced: 0, next: Next::Input | Next::Output, .. }) => {}
                 Ok(Step { produced, next, .. }) => {
                     if next == Next::Done && pump.is_short() {
-                        observe::unfinished_coding(&self.url);
+                        observe::unfinished_coding(&self.parts.about.url);
                     }
                     return Ok((produced, next));
                 }

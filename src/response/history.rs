@@ -11,7 +11,7 @@ impl Response {
     /// The same at the end of a call that came this way.
     pub(crate) fn after(self, history: Vec<ResponseHead>, retries: Option<Box<Retry>>) -> Response {
         let mut response = self;
-        (response.history, response.retries) = (history, retries);
+        (response.parts.about.history, response.parts.about.retries) = (history, retries);
         response
     }
 
@@ -26,7 +26,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn retries(&self) -> Option<&Retry> {
-        self.retries.as_deref()
+        self.parts.about.retries.as_deref()
     }
 
     /// The redirects that were followed to get here, the first one first; without their bodies.
@@ -42,7 +42,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn history(&self) -> &[ResponseHead] {
-        &self.history
+        &self.parts.about.history
     }
 
     /// Where a redirect leads, as its first `Location` says it: `None` if the status is none of 301, 302, 303, 307 and

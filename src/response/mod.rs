@@ -13,6 +13,7 @@ mod lines;
 mod links;
 mod media;
 mod output;
+mod parts;
 mod shutdown;
 mod status;
 mod text;
@@ -21,23 +22,19 @@ mod whole;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode, Version};
 
 use crate::coding::Pump;
-use crate::error::{Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result};
-use crate::exchange::{BodyReader, Buffers, Common, Ending, Io};
-use crate::h1::{Framing, Head, TransferCoding};
+use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Result};
+use crate::exchange::{BodyReader, Ending, Io};
+use crate::h1::{Framing, TransferCoding};
 use crate::headers::Headers;
 use crate::net::transport::{Probe, Transport};
 use crate::observe;
 use crate::pool::PoolLease;
 use crate::pool::stats::CloseReason;
-use crate::retry::Retry;
-use crate::strictness::Strictness;
-use crate::time::{Deadline, Stamp};
 use crate::url::Url;
 
 pub use compat::ResponseBody;
@@ -47,6 +44,7 @@ pub use lines::Lines;
 pub use links::Link;
 pub use media::MediaType;
 pub use output::Chunks;
+pub(crate) use parts::{About, Held, Parts, Reading, Reuse};
 pub use shutdown::ShutdownHandle;
 
 use whole::Kept;
@@ -84,135 +82,34 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 #[doc(alias = "read1")]
 #[doc(alias = "readinto")]
 pub struct Response {
-    head: Head,
-    method: Method,
-    url: Url,
+    parts: Parts,
     remote: Option<SocketAddr>,
     reused: bool,
-    request_body_complete: bool,
     reader: BodyReader,
-    /// Gone once the body is done or has failed.
-    connection: Option<Held>,
     /// The body, once it was loaded, or why there is none.
     kept: Option<Box<Kept>>,
-    history: Vec<ResponseHead>,
-    /// How the policy for retries stands, where something was tried again.
-    retries: Option<Box<Retry>>,
-    common: Arc<Common>,
-    /// Undoes the body's codings; gone once the body has ended or failed.
+    /// Decodes the body; gone once the body has ended or failed.
     pump: Option<Box<Pump>>,
-    max_body: u64,
-    strictness: Strictness,
-    /// Bounds each wait for further bytes.
-    read: Option<Duration>,
-    deadline: Deadline,
-}
-
-/// What a response holds while its body is unread.
-struct Held {
-    lease: PoolLease,
-    buffers: Buffers,
-    reusable: bool,
-    /// It would be reusable, had no head broken a rule that is tolerated.
-    tolerated: bool,
-    keep_until: Option<Stamp>,
-}
-
-impl Held {
-    /// Returns whether the connection belongs to the process that this one was forked from, which reads on it.
-    fn is_inherited(&self) -> bool {
-        self.lease.conn().cell.is_inherited()
-    }
-}
-
-/// What the engine makes a response of.
-pub(crate) struct Parts {
-    pub(crate) head: Head,
-    pub(crate) framing: Framing,
-    pub(crate) reusable: bool,
-    pub(crate) tolerated: bool,
-    pub(crate) keep_until: Option<Stamp>,
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    pub(crate) history: Vec<ResponseHead>,
-    pub(crate) retries: Option<Box<Retry>>,
-    pub(crate) lease: PoolLease,
-    pub(crate) buffers: Buffers,
-    pub(crate) common: Arc<Common>,
-    pub(crate) max_body: u64,
-    pub(crate) strictness: Strictness,
-    /// Content codings are undone.
-    pub(crate) decode: bool,
-    /// The body may end before its Content-Length.
-    pub(crate) may_end_early: bool,
-    /// Its end may be that of a TLS stream which its peer did not end.
-    pub(crate) unclean_close: bool,
-    pub(crate) ending: Ending,
-    /// The whole request was sent.
-    pub(crate) request_body_complete: bool,
-    pub(crate) read: Option<Duration>,
-    pub(crate) deadline: Deadline,
 }
 
 impl Response {
-    pub(crate) fn new(parts: Parts) -> Response {
-        let Parts {
-            head,
-            framing,
-            reusable,
-            tolerated,
-            keep_until,
-            method,
-            url,
-            history,
-            retries,
-            lease,
-            buffers,
-            common,
-            max_body,
-            strictness,
-            decode,
-            may_end_early,
-            unclean_close,
-            ending,
-            request_body_complete,
-            read,
-            deadline,
-        } = parts;
-        let remote = lease.conn().wire.info().remote;
-        let reused = lease.is_reused();
-        let connection = Some(Held { lease, buffers, reusable, tolerated, keep_until });
-        let mut reader = BodyReader::new(framing, strictness);
-        if may_end_early {
+    /// Begins a response whose body is delimited by `framing`. Its connection goes back at once where there is no body.
+    pub(crate) fn new(parts: Parts, framing: Framing, ending: Ending) -> Response {
+        let lease = parts.held.as_ref().map(|held| &held.lease);
+        let remote = lease.and_then(|lease| lease.conn().wire.info().remote);
+        let reused = lease.is_some_and(PoolLease::is_reused);
+        let mut reader = BodyReader::new(framing, parts.reading.strictness);
+        if parts.reading.early_end {
             reader.allow_early_end();
         }
-        if unclean_close {
+        if parts.reading.unclean_close {
             reader.allow_unclean_close();
         }
         reader.know_ending(ending);
-        let kept = None;
-        let mut response = Response {
-            head,
-            method,
-            url,
-            remote,
-            reused,
-            request_body_complete,
-            reader,
-            connection,
-            kept,
-            history,
-            retries,
-            common,
-            pump: None,
-            max_body,
-            strictness,
-            read,
-            deadline,
-        };
+        let mut response = Response { parts, remote, reused, reader, kept: None, pump: None };
         if response.reader.is_done() {
             response.finish();
-        } else if decode && response.head.facts.content_encoding {
+        } else if response.parts.reading.decode && response.parts.head.facts.content_encoding {
             response.begin_decoding();
         }
         response
@@ -230,7 +127,7 @@ impl Response {
     /// ```
     #[doc(alias = "status_code")]
     pub fn status(&self) -> StatusCode {
-        self.head.status
+        self.parts.head.status
     }
 
     /// Whether the status is below 400.
@@ -242,7 +139,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn ok(&self) -> bool {
-        self.head.status.as_u16() < 400
+        self.parts.head.status.as_u16() < 400
     }
 
     /// The reason phrase as the server sent it; empty if it sent none, or one that is not UTF-8.
@@ -254,7 +151,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn reason(&self) -> &str {
-        self.head.reason()
+        self.parts.head.reason()
     }
 
     /// The version of HTTP the server answered with.
@@ -269,7 +166,7 @@ impl Response {
     /// ```
     #[doc(alias = "version_string")]
     pub fn version(&self) -> Version {
-        self.head.version
+        self.parts.head.version
     }
 
     /// The header fields as they came: of a body that is decoded, Content-Encoding and Content-Length are those of the
@@ -290,7 +187,7 @@ impl Response {
     #[doc(alias = "getheaders")]
     #[doc(alias = "info")]
     pub fn headers(&self) -> &Headers {
-        &self.head.headers
+        &self.parts.head.headers
     }
 
     /// The method of the request.
@@ -304,7 +201,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn method(&self) -> &Method {
-        &self.method
+        &self.parts.about.method
     }
 
     /// The URL of the request.
@@ -318,7 +215,7 @@ impl Response {
     #[doc(alias = "geturl")]
     #[doc(alias = "real_url")]
     pub fn url(&self) -> &Url {
-        &self.url
+        &self.parts.about.url
     }
 
     /// The length that the server announced, where it did; for `HEAD` that of the body a `GET` would have. A body that
@@ -331,8 +228,8 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn content_length(&self) -> Option<u64> {
-        match self.head.facts.transfer_coding {
-            TransferCoding::None => self.head.facts.content_length,
+        match self.parts.head.facts.transfer_coding {
+            TransferCoding::None => self.parts.head.facts.content_length,
             _ => None,
         }
     }
@@ -347,7 +244,7 @@ impl Response {
     /// ```
     #[doc(alias = "chunked")]
     pub fn is_chunked(&self) -> bool {
-        self.head.facts.transfer_coding == TransferCoding::Chunked
+        self.parts.head.facts.transfer_coding == TransferCoding::Chunked
     }
 
     /// The address of the server, for TCP connections.
@@ -400,7 +297,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn request_body_complete(&self) -> bool {
-        self.request_body_complete
+        self.parts.about.request_body_complete
     }
 
     /// The trailer fields of a chunked body that has been read to its end. They are no part of the headers
@@ -434,13 +331,13 @@ impl Response {
     /// ```
     pub fn dropped_lines(&self) -> usize {
         let of_trailers = self.reader.trailer_section().map_or(0, |trailers| trailers.dropped.lines);
-        self.head.facts.dropped_lines as usize + of_trailers
+        self.parts.head.facts.dropped_lines as usize + of_trailers
     }
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
         let expected = self.reader.remaining().unwrap_or(0);
         // Coded, a body may also be longer than it is.
-        if expected > self.max_body && self.pump.is_none() {
+        if expected > self.parts.reading.max_body && self.pump.is_none() {
             return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
         }
         let first = match self.pump {
@@ -461,7 +358,7 @@ impl Response {
                 0 => break,
                 n => len += n,
             }
-            if len as u64 > self.max_body {
+            if len as u64 > self.parts.reading.max_body {
                 return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
             }
         }
@@ -475,7 +372,7 @@ impl Response {
             return self.read_decoded(buf);
         }
         // A peer that is faster than the caller never lets a wait end by its deadline.
-        if self.connection.is_some() && self.deadline.is_past() {
+        if self.parts.held.is_some() && self.parts.deadline.is_past() {
             return Err(self.late());
         }
         self.advance(buf).map_err(|error| {
@@ -486,7 +383,7 @@ impl Response {
 
     #[cold]
     fn late(&mut self) -> Error {
-        let late = ErrorKind::Timeout(self.deadline.bound());
+        let late = ErrorKind::Timeout(self.parts.deadline.bound());
         self.reader.fail(late.clone());
         self.error(Error::new(late, Phase::Body))
     }
@@ -497,7 +394,7 @@ impl Response {
         if buf.is_empty() {
             return Ok(0);
         }
-        let Some(Held { lease, buffers, .. }) = &mut self.connection else {
+        let Some(Held { lease, buffers, .. }) = &mut self.parts.held else {
             return match self.reader.failure() {
                 None => Ok(0),
                 Some(kind) => Err(Error::new(kind.clone(), Phase::Body)),
@@ -507,9 +404,9 @@ impl Response {
         let mut io = Io {
             wire: &connection.wire,
             buffers,
-            limits: &self.common.limits,
-            until: self.deadline.into(),
-            read: self.read,
+            limits: &self.parts.common.limits,
+            until: self.parts.deadline.into(),
+            read: self.parts.read,
             cell: &connection.cell,
         };
         let len = self.reader.read(&mut io, buf)?;
@@ -521,12 +418,12 @@ impl Response {
 
     /// The body has been read, by its framing: the connection goes back unless something speaks against it.
     fn finish(&mut self) {
-        let Some(held) = self.connection.take() else { return };
-        let Held { lease, buffers, mut reusable, mut tolerated, keep_until } = held;
+        let Some(held) = self.parts.held.take() else { return };
+        let Held { lease, buffers, reuse: Reuse { mut reusable, mut tolerated, keep_until } } = held;
         if let Some(trailers) = self.reader.trailer_section().filter(|trailers| trailers.doubtful) {
             (reusable, tolerated) = (false, tolerated || reusable);
             if trailers.dropped.lines > 0 {
-                observe::lines_dropped(&self.url, trailers.dropped.lines, &trailers.dropped.names);
+                observe::lines_dropped(&self.parts.about.url, trailers.dropped.lines, &trailers.dropped.names);
             }
         }
         match reusable.then(|| self.reader.leftover(&lease.conn().wire, &buffers)) {
@@ -538,36 +435,39 @@ impl Response {
             Some(Probe::Readable) => lease.discard(CloseReason::UnexpectedBytes),
             Some(Probe::Dead) => lease.discard(CloseReason::PeerClosed),
         }
-        self.common.buffers.put(buffers);
+        self.parts.common.buffers.put(buffers);
     }
 
     /// The body will not be read: the connection is closed.
     fn abandon(&mut self, reason: CloseReason) {
-        if let Some(held) = self.connection.take() {
+        if let Some(held) = self.parts.held.take() {
             held.lease.discard(reason);
-            self.common.buffers.put(held.buffers);
+            self.parts.common.buffers.put(held.buffers);
         }
     }
 
     fn error(&mut self, error: Error) -> Error {
         self.abandon(CloseReason::Failed);
-        error.with_maybe_processed(true).with_history(self.history.clone()).with_origin(self.url.shared_origin())
+        error
+            .with_maybe_processed(true)
+            .with_history(self.parts.about.history.clone())
+            .with_origin(self.parts.about.url.shared_origin())
     }
 
     /// Takes the rest of the body off the connection if it comes within `patience` and is not too much.
     fn drain(&mut self, patience: Duration) {
-        let limit = self.common.limits.drain_bytes;
-        let worth_it = self.connection.as_ref().is_some_and(|held| held.reusable && !held.is_inherited())
+        let limit = self.parts.common.limits.drain_bytes;
+        let worth_it = self.parts.held.as_ref().is_some_and(|held| held.reuse.reusable && !held.is_inherited())
             && self.reader.failure().is_none()
             && self.reader.remaining().is_none_or(|remaining| remaining <= limit);
         if !worth_it {
             return;
         }
-        let ends = self.deadline.or_within(Some(patience.max(AT_ONCE)), Bound::Total);
-        self.deadline = self.deadline.or_within(Some(patience), Bound::Total);
+        let ends = self.parts.deadline.or_within(Some(patience.max(AT_ONCE)), Bound::Total);
+        self.parts.deadline = self.parts.deadline.or_within(Some(patience), Bound::Total);
         let mut scratch = [0; 4 * 1024];
         let start = self.reader.received();
-        while self.connection.is_some() && self.reader.received() - start <= limit {
+        while self.parts.held.is_some() && self.reader.received() - start <= limit {
             // What is there is taken, also where nothing is waited for; but not for ever.
             if ends.is_past() {
                 return;
@@ -592,7 +492,7 @@ impl Drop for Response {
         self.drain(Duration::ZERO);
         self.abandon(CloseReason::BodyAbandoned);
         if let Some(pump) = self.pump.take() {
-            self.common.pumps.put(pump);
+            self.parts.common.pumps.put(pump);
         }
     }
 }
@@ -600,10 +500,10 @@ impl Drop for Response {
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
-            .field("status", &self.head.status)
-            .field("version", &self.head.version)
-            .field("url", &self.url)
-            .field("headers", &self.head.headers)
+            .field("status", &self.parts.head.status)
+            .field("version", &self.parts.head.version)
+            .field("url", &self.parts.about.url)
+            .field("headers", &self.parts.head.headers)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Statuses that are errors, and what such an error keeps of its response.
 
-use super::{AT_ONCE, Response};
+use super::{AT_ONCE, About, Response};
 use crate::error::{Bound, Error, ErrorKind, ResponseHead, Result};
 
 /// What an error keeps of a body: enough for what an API says is wrong.
@@ -58,10 +58,10 @@ impl Response {
 
     /// Returns an error about this response, with its head and the start of its body. The connection is given up before.
     pub(crate) fn into_error(mut self, kind: ErrorKind) -> Error {
-        let patience = self.common.limits.drain_time;
+        let patience = self.parts.common.limits.drain_time;
         // With no time to wait, what has arrived is taken.
-        self.deadline = self.deadline.or_within(Some(patience.max(AT_ONCE)), Bound::Total);
-        self.read = Some(self.read.map_or(patience, |read| read.min(patience)));
+        self.parts.deadline = self.parts.deadline.or_within(Some(patience.max(AT_ONCE)), Bound::Total);
+        self.parts.read = Some(self.parts.read.map_or(patience, |read| read.min(patience)));
         let body = self.body_start();
         let error = match kind {
             ErrorKind::Status(_) => self.about_head(kind),
@@ -89,7 +89,8 @@ impl Response {
 
     /// What stays of this response without its body.
     pub(crate) fn to_head(&self, body: Vec<u8>) -> ResponseHead {
-        let head = ResponseHead::new(&self.head, self.method.clone(), self.url.clone(), self.request_body_complete);
+        let About { method, url, request_body_complete, .. } = &self.parts.about;
+        let head = ResponseHead::new(&self.parts.head, method.clone(), url.clone(), *request_body_complete);
         ResponseHead { body, ..head }
     }
 }

@@ -147,7 +147,8 @@ impl Response {
 
     /// An error of a request that has been answered.
     pub(super) fn about_body(&self, kind: ErrorKind) -> Error {
-        let error = Error::new(kind, Phase::Body).with_maybe_processed(true).with_history(self.history.clone());
-        error.with_origin(self.url.shared_origin())
+        let error =
+            Error::new(kind, Phase::Body).with_maybe_processed(true).with_history(self.parts.about.history.clone());
+        error.with_origin(self.parts.about.url.shared_origin())
     }
 }

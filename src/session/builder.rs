@@ -19,7 +19,7 @@ use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
 use crate::tls::TlsConfig;
-use crate::url::Origins;
+use crate::url::{Origins, Url};
 
 /// Builds a [`Session`].
 ///
@@ -50,6 +50,8 @@ pub struct SessionBuilder {
     /// For the jar, whichever that will be.
     cookies: Vec<Cookie>,
     policy: Policy,
+    base_url: Option<Url>,
+    version: Version,
     /// The first thing that was wrong with what was given.
     wrong: Option<Error>,
 }
@@ -64,6 +66,8 @@ impl SessionBuilder {
             jar: None,
             cookies: Vec::new(),
             policy: policy(),
+            base_url: None,
+            version: Version::HTTP_11,
             wrong: None,
         }
     }
@@ -119,12 +123,12 @@ impl SessionBuilder {
     /// A text that begins with two slashes names another host, which gets the session's headers and credentials then:
     /// paths from outside want a look before they are joined.
     pub fn base_url(self, url: impl IntoUrl) -> Self {
-        self.try_set(|policy| {
+        self.try_set(|builder| {
             let url = Sealed::into_url(url, &Origins::default(), None)?.without_fragment();
             if url.query().is_some() || !url.target().ends_with('/') {
                 return Err(Error::config("the path of a base URL ends in a slash, and it has no query"));
             }
-            policy.base_url = Some(url);
+            builder.base_url = Some(url);
             Ok(())
         })
     }
@@ -132,13 +136,13 @@ impl SessionBuilder {
     /// Headers for every request that does not have a field of the same name. Those that say who the caller is do not
     /// follow a redirect to another origin: see [`allow_redirects`](crate::RequestBuilder::allow_redirects).
     pub fn headers(mut self, headers: Headers) -> Self {
-        self.policy.fields.headers = headers;
+        self.policy.head.headers = headers;
         self
     }
 
     /// One header more of that kind.
     pub fn header(self, name: &str, value: &str) -> Self {
-        self.try_set(|policy| Ok(policy.fields.headers.append(name, value)?))
+        self.try_set(|builder| Ok(builder.policy.head.headers.append(name, value)?))
     }
 
     /// Headers that no request adds by itself: see
@@ -152,8 +156,8 @@ impl SessionBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn skip_auto_headers<N: AsRef<str>>(self, fields: impl IntoIterator<Item = N>) -> Self {
-        self.try_set(|policy| {
-            policy.fields.skip.extend(skipped(fields)?);
+        self.try_set(|builder| {
+            builder.policy.head.skip.extend(skipped(fields)?);
             Ok(())
         })
     }
@@ -182,7 +186,7 @@ impl SessionBuilder {
     /// The jar to keep cookies in; it may be shared with others. By default a session has one of its own.
     pub fn cookie_jar(mut self, jar: CookieJar) -> Self {
         self.jar = Some(jar);
-        self.policy.cookies = None;
+        self.policy.identity.cookies = None;
         self
     }
 
@@ -196,7 +200,7 @@ impl SessionBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn cookie_store(mut self, store: impl CookieStore + 'static) -> Self {
-        self.policy.cookies = Some(Arc::new(store));
+        self.policy.identity.cookies = Some(Arc::new(store));
         self.jar = None;
         self
     }
@@ -218,7 +222,7 @@ impl SessionBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn auth(mut self, auth: impl Into<Auth>) -> Self {
-        self.policy.auth = Some(auth.into());
+        self.policy.identity.auth = Some(auth.into());
         self
     }
 
@@ -234,7 +238,7 @@ impl SessionBuilder {
     /// ```
     #[doc(alias = "trust_env")]
     pub fn netrc(mut self, netrc: Netrc) -> Self {
-        self.policy.netrc = Some(netrc);
+        self.policy.identity.netrc = Some(netrc);
         self
     }
 
@@ -260,7 +264,7 @@ impl SessionBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn strictness(mut self, strictness: Strictness) -> Self {
-        self.policy.strictness = strictness;
+        self.policy.reading.strictness = strictness;
         self
     }
 
@@ -269,27 +273,27 @@ impl SessionBuilder {
     /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content) says otherwise for one request.
     #[doc(alias = "decode_content")]
     pub fn auto_decompress(mut self, decode: bool) -> Self {
-        self.policy.keep_coded = !decode;
+        self.policy.reading.decode = decode;
         self
     }
 
     /// Whether redirects are followed, as they are by default: see
     /// [`RequestBuilder::allow_redirects`](crate::RequestBuilder::allow_redirects).
     pub fn allow_redirects(mut self, follow: bool) -> Self {
-        self.policy.redirects.follow = follow;
+        self.policy.following.follow = follow;
         self
     }
 
     /// How many redirects are followed, 10 by default: see
     /// [`RequestBuilder::max_redirects`](crate::RequestBuilder::max_redirects).
     pub fn max_redirects(mut self, max: u32) -> Self {
-        self.policy.redirects.max = Some(max);
+        self.policy.following.max = Some(max);
         self
     }
 
     /// Whether a redirect from `https` to `http` is followed. Off by default.
     pub fn allow_downgrade(mut self, allow: bool) -> Self {
-        self.policy.redirects.rules.downgrade = allow;
+        self.policy.following.rules.downgrade = allow;
         self
     }
 
@@ -303,25 +307,25 @@ impl SessionBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn follow_off_socket(mut self, follow: bool) -> Self {
-        self.policy.redirects.rules.off_socket = follow;
+        self.policy.following.rules.off_socket = follow;
         self
     }
 
     /// Further headers that do not follow a redirect to another origin.
     pub fn sensitive_headers<N: AsRef<str>>(self, sensitive: impl IntoIterator<Item = N>) -> Self {
-        self.try_set(|policy| {
-            policy.redirects.sensitive.extend(names(sensitive)?);
+        self.try_set(|builder| {
+            builder.policy.following.sensitive.extend(names(sensitive)?);
             Ok(())
         })
     }
 
     /// The version of HTTP of requests that do not say it: 1.1 by default, or 1.0.
     pub fn version(self, version: Version) -> Self {
-        self.try_set(|policy| {
+        self.try_set(|builder| {
             if ![Version::HTTP_10, Version::HTTP_11].contains(&version) {
                 return Err(Error::config("only HTTP/1.0 and HTTP/1.1 are spoken here"));
             }
-            policy.version = Some(version);
+            builder.version = version;
             Ok(())
         })
     }
@@ -341,7 +345,7 @@ impl SessionBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn allow_unclean_close(mut self, allow: bool) -> Self {
-        self.policy.unclean_close = allow;
+        self.policy.reading.unclean_close = allow;
         self
     }
 
@@ -422,7 +426,18 @@ impl SessionBuilder {
     /// The session. Errors with the first thing that was wrong with what was given, or if options contradict each
     /// other.
     pub fn build(self) -> Result<Session> {
-        let SessionBuilder { connector: pools, tls, observer, max_idle, jar, cookies, mut policy, wrong } = self;
+        let SessionBuilder {
+            connector: pools,
+            tls,
+            observer,
+            max_idle,
+            jar,
+            cookies,
+            mut policy,
+            base_url,
+            version,
+            wrong,
+        } = self;
         if let Some(error) = wrong {
             return Err(error);
         }
@@ -436,21 +451,21 @@ impl SessionBuilder {
         if pools.is_some() && max_idle.is_some() {
             return Err(Error::config("a connector has its own max_idle; give it there"));
         }
-        if policy.cookies.is_some() && !cookies.is_empty() {
+        if policy.identity.cookies.is_some() && !cookies.is_empty() {
             return Err(Error::config("cookies need a jar, and the session has another store"));
         }
-        let jar = if policy.cookies.is_some() { None } else { Some(jar.unwrap_or_default()) };
+        let jar = if policy.identity.cookies.is_some() { None } else { Some(jar.unwrap_or_default()) };
         if let Some(jar) = &jar {
             cookies.iter().try_for_each(|cookie| jar.insert_shared(&cookie.name(), &cookie.value()))?;
-            policy.cookies = Some(Arc::new(jar.clone()));
+            policy.identity.cookies = Some(Arc::new(jar.clone()));
         }
         let connector = pools.unwrap_or_else(|| connector(tls, observer, None, max_idle.unwrap_or(Some(MAX_IDLE))));
-        Ok(Session { connector, jar, policy: Arc::new(policy) })
+        Ok(Session { connector, jar, policy: Arc::new(policy), base_url: base_url.map(Arc::new), version })
     }
 
-    fn try_set(mut self, set: impl FnOnce(&mut Policy) -> Result<()>) -> Self {
+    fn try_set(mut self, set: impl FnOnce(&mut SessionBuilder) -> Result<()>) -> Self {
         if self.wrong.is_none() {
-            self.wrong = set(&mut self.policy).err();
+            self.wrong = set(&mut self).err();
         }
         self
     }

@@ -17,7 +17,7 @@ pub use oneshot::{delete, get, head, options, patch, post, put, request};
 
 use crate::client::executable::Executable;
 use crate::client::sealed::Sealed;
-use crate::client::{Fields, IntoRequest, IntoUrl, Policy, Redirects, Request, RequestBuilder};
+use crate::client::{Following, Head, Identity, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
 use crate::cookies::CookieJar;
 use crate::error::{Error, Result};
 use crate::observe::Observer;
@@ -26,6 +26,7 @@ use crate::redirect::{Rewrite, Rules};
 use crate::response::Response;
 use crate::time::Timeout;
 use crate::tls::TlsConfig;
+use crate::url::Url;
 
 /// How long connecting may take, and how long a server may be silent.
 const TIMEOUT: Timeout = Timeout::new().connect(Duration::from_secs(30)).read(Duration::from_secs(60));
@@ -57,17 +58,22 @@ pub struct Session {
     /// Where the session has one: it may have another store for its cookies.
     jar: Option<CookieJar>,
     policy: Arc<Policy>,
+    /// Resolves relative URLs.
+    base_url: Option<Arc<Url>>,
+    version: Version,
 }
 
 impl Session {
     /// A session with the defaults.
     pub fn new() -> Session {
         let jar = CookieJar::new();
-        let policy = Policy { cookies: Some(Arc::new(jar.clone())), ..policy() };
+        let identity = Identity { cookies: Some(Arc::new(jar.clone())), ..Identity::default() };
         Session {
             connector: connector(None, Observer::default(), None, Some(MAX_IDLE)),
             jar: Some(jar),
-            policy: Arc::new(policy),
+            policy: Arc::new(Policy { identity, ..policy() }),
+            base_url: None,
+            version: Version::HTTP_11,
         }
     }
 
@@ -91,8 +97,8 @@ impl Session {
     /// ```
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
         let engine = self.connector.engine();
-        let url = Sealed::into_url(url, &engine.origins, self.policy.base_url.as_ref()).map_err(Error::from);
-        let version = self.policy.version.unwrap_or(Version::HTTP_11);
+        let url = Sealed::into_url(url, &engine.origins, self.base_url.as_deref()).map_err(Error::from);
+        let version = self.version;
         RequestBuilder::new(engine, &self.policy, url.map(|url| Request { version, ..Request::new(method, url) }))
     }
 
@@ -118,7 +124,7 @@ impl Session {
         let url = |text: String| {
             // A URI that begins so is a path, and no reference that names a host: `http` has read it as one.
             let text = if text.starts_with("//") { format!("/.{text}") } else { text };
-            Ok(Sealed::into_url(text, &engine.origins, self.policy.base_url.as_ref())?)
+            Ok(Sealed::into_url(text, &engine.origins, self.base_url.as_deref())?)
         };
         RequestBuilder::new(engine, &self.policy, Executable::into_request(request, url)).send()
     }
@@ -167,7 +173,7 @@ impl Session {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn close(&self) {
-        if !self.policy.reach.detached.swap(true, Ordering::Relaxed) {
+        if !self.policy.reach.session_detached.swap(true, Ordering::Relaxed) {
             self.connector.close();
         }
     }
@@ -185,14 +191,14 @@ impl Session {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn detach(&self) -> Option<PoolManager> {
-        let was_open = !self.policy.reach.detached.swap(true, Ordering::Relaxed) && !self.connector.is_closed();
+        let was_open = !self.policy.reach.session_detached.swap(true, Ordering::Relaxed) && !self.connector.is_closed();
         was_open.then(|| self.connector.clone())
     }
 
     /// Whether the session was closed or detached, or its connector closed.
     #[doc(alias = "closed")]
     pub fn is_closed(&self) -> bool {
-        self.policy.reach.detached.load(Ordering::Relaxed) || self.connector.is_closed()
+        self.policy.reach.session_detached.load(Ordering::Relaxed) || self.connector.is_closed()
     }
 }
 
@@ -212,8 +218,8 @@ impl fmt::Debug for Session {
 fn policy() -> Policy {
     let rules = Rules { rewrite: Rewrite::AlsoAfterPost, ..Rules::default() };
     Policy {
-        fields: Fields { accept: true, ask_coded: true, content_type: true, ..Fields::default() },
-        redirects: Redirects { follow: true, rules, ..Redirects::default() },
+        head: Head { accept: true, offers_codings: true, content_type: true, ..Head::default() },
+        following: Following { follow: true, rules, ..Following::default() },
         timeout: TIMEOUT,
         ..Policy::default()
     }

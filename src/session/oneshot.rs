@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Method;
+use http::{Method, Version};
 
 use super::{Session, connector, policy};
 use crate::client::{IntoUrl, RequestBuilder};
@@ -12,8 +12,14 @@ use crate::process::PerProcess;
 /// The session of the free functions: each request has a connection of its own, closed behind it.
 static ONE_SHOTS: PerProcess<Session> = PerProcess::new(|| {
     let mut policy = policy();
-    policy.fields.close = true;
-    Session { connector: connector(None, Observer::default(), Some(0), None), jar: None, policy: Arc::new(policy) }
+    policy.head.close = true;
+    Session {
+        connector: connector(None, Observer::default(), Some(0), None),
+        jar: None,
+        policy: Arc::new(policy),
+        base_url: None,
+        version: Version::HTTP_11,
+    }
 });
 
 /// A request on a connection of its own, without a session.

@@ -2,8 +2,8 @@
 
 use http::{Uri, Version};
 
-use super::request::Request;
 use crate::body::Body;
+use crate::client::request::Request;
 use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::url::Url;

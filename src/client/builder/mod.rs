@@ -1,18 +1,30 @@
-//! Building requests, and what names their targets.
+//! Builds requests.
+
+mod bodies;
+mod into_request;
+mod into_url;
+mod settings;
+mod urlopen;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
-use super::call;
-use super::engine::Engine;
-use super::policy::Policy;
-use super::request::{Request, Shown};
-use super::urlencoded;
+pub use into_request::IntoRequest;
+pub(crate) use into_request::sealed as executable;
+pub(crate) use into_url::sealed;
+pub use into_url::{Connector, IntoUrl};
+
+use crate::client::call;
+use crate::client::engine::Engine;
+use crate::client::policy::Policy;
+use crate::client::request::{Request, Shown};
+use crate::client::terms::Terms;
+use crate::client::urlencoded;
 use crate::error::Result;
 use crate::headers::Headers;
 use crate::response::Response;
 use crate::time::Timeout;
-use crate::url::{InvalidUrl, Origins, Url};
 
 /// A request under construction. Nothing is sent before [`send`](Self::send), which also reports the first thing that
 /// was wrong with what it was given.
@@ -124,7 +136,7 @@ impl RequestBuilder {
     /// [`Limits::max_body`](crate::Limits::max_body).
     pub fn max_body(self, bytes: u64) -> Self {
         self.change(|request| {
-            request.max_body = Some(bytes);
+            request.options_mut().max_body = Some(bytes);
             Ok(())
         })
     }
@@ -144,7 +156,7 @@ impl RequestBuilder {
     #[doc(alias = "auto_decompress")]
     pub fn decode_content(self, decode: bool) -> Self {
         self.change(|request| {
-            request.decode_content = Some(decode);
+            request.options_mut().decode_content = Some(decode);
             Ok(())
         })
     }
@@ -153,7 +165,7 @@ impl RequestBuilder {
     /// whole, and the only one then.
     pub fn timeout(self, timeout: impl Into<Timeout>) -> Self {
         self.change(|request| {
-            request.timeout = Some(timeout.into());
+            request.options_mut().timeout = Some(timeout.into());
             Ok(())
         })
     }
@@ -170,9 +182,9 @@ impl RequestBuilder {
     /// ```
     pub fn connector(mut self, connector: &impl Connector) -> Self {
         self.engine = connector.engine().clone();
-        if self.policy.fields.close {
+        if self.policy.head.close {
             let mut policy = Policy::clone(&self.policy);
-            policy.fields.close = false;
+            policy.head.close = false;
             self.policy = Arc::new(policy);
         }
         self
@@ -196,10 +208,51 @@ impl RequestBuilder {
     /// Any status is a response, 404 and 500 too. Errors if no response came; [`Error`](crate::Error) says how far it
     /// got and whether the request may have been processed.
     pub fn send(self) -> Result<Response> {
+        self.begin(call::send)
+    }
+
+    /// Sends a `GET` and saves the body as a file, as [`save_to`](crate::Response::save_to) does; says how many bytes
+    /// that were.
+    ///
+    /// A download that breaks off goes on where it was, if there are [retries](Self::retries) for it: the rest is asked
+    /// for by its range, on condition that the file on the server is still the same (`Range` and `If-Range`, RFC 9110,
+    /// sections 14.2 and 13.1.5). Where that cannot be told, or the server sends all of it, it begins anew. Some servers
+    /// send the rest with a 200: it is used if its `Content-Range`, or its validator and its length, prove what it is;
+    /// if it could be the whole as well as the rest, the whole is asked for once more. Each such try counts as one of
+    /// the kind [`read`](crate::Retry::read). The body is asked for without a content coding, and one that is coded all
+    /// the same is saved as it came.
+    ///
+    /// The outcome is the whole file or an error, and in an error the file at `path` stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send) and `save_to`; [`ErrorKind::Status`] for a status that brings no file: 204, 205, and all
+    /// from 300; [`ErrorKind::InvalidRequest`] if the request is not a `GET`, has a body or asks for a range itself.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("hello.txt");
+    /// use hostpool::Session;
+    ///
+    /// let length = Session::new().get(&url).retries(5).download(&path)?;
+    /// assert_eq!(length, 5);
+    /// # assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn download(self, path: impl AsRef<Path>) -> Result<u64> {
+        self.begin(|terms, request| call::download(terms, request, path.as_ref()))
+    }
+
+    /// Begins the call.
+    fn begin<T>(self, send: impl FnOnce(Terms<'_>, Request) -> Result<T>) -> Result<T> {
         let RequestBuilder { engine, policy, request } = self;
         let mut request = request?;
-        let until = call::begin(&mut request, &policy)?;
-        call::send(&engine, &policy, request, until)
+        let own = request.options.clone();
+        let terms = Terms::begin(&engine, &policy, own.as_deref());
+        call::begin(terms, &mut request)?;
+        send(terms, request)
     }
 
     pub(super) fn change(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> Self {
@@ -215,63 +268,7 @@ impl RequestBuilder {
 impl fmt::Debug for RequestBuilder {
     /// Without what the client adds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let request = self.request.as_ref().map(|request| Shown(request, &self.policy.redirects.sensitive));
+        let request = self.request.as_ref().map(|request| Shown(request, &self.policy.following.sensitive));
         f.debug_struct("RequestBuilder").field("request", &request).finish_non_exhaustive()
-    }
-}
-
-/// What has connections for others: a [`PoolManager`](crate::PoolManager).
-pub trait Connector: sealed::Pools {}
-
-impl<T: sealed::Pools> Connector for T {}
-
-/// What names the target of a request: a text, a [`Url`], or a `url::Url`.
-pub trait IntoUrl: sealed::Sealed {}
-
-impl<T: sealed::Sealed> IntoUrl for T {}
-
-pub(crate) mod sealed {
-    use super::{Arc, Engine, InvalidUrl, Origins, Url};
-
-    pub trait Pools {
-        #[doc(hidden)]
-        #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-        fn engine(&self) -> &Arc<Engine>;
-    }
-
-    pub trait Sealed {
-        #[doc(hidden)]
-        #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-        fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl>;
-    }
-
-    macro_rules! by_text {
-        ($($type:ty),*) => {$(
-            #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-            impl Sealed for $type {
-                fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl> {
-                    match (known.url(self.as_ref()), base) {
-                        (Err(InvalidUrl::NoScheme), Some(base)) => base.join(self.as_ref()),
-                        (url, _) => url,
-                    }
-                }
-            }
-        )*};
-    }
-
-    by_text!(&str, String, &String, url::Url, &url::Url);
-
-    #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-    impl Sealed for Url {
-        fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url, InvalidUrl> {
-            Ok(self)
-        }
-    }
-
-    #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-    impl Sealed for &Url {
-        fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url, InvalidUrl> {
-            Ok(self.clone())
-        }
     }
 }

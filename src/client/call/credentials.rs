@@ -1,13 +1,13 @@
-//! Who the caller is: which credentials go with which request of a call.
+//! The credentials of each request of a call.
 //!
-//! What stands in the URL comes first, then what the request has, then what the client has. All but the URL's own is
-//! for the origin that the caller named, and for no other that a redirect leads to.
+//! Those in the URL come first, then the request's, then the client's. Credentials of a URL are for its origin. All
+//! others are for the origin that the caller named, and for no other that a redirect leads to.
 
 use std::sync::Arc;
 
-use super::policy::Policy;
-use super::request::Request;
 use crate::auth::{self, Asked, Auth, Dialogue, DigestAuth, Kind, Netrc, Userinfo};
+use crate::client::request::Request;
+use crate::client::terms::Terms;
 use crate::dial::Route;
 use crate::error::{Error, Result};
 use crate::h1::Head;
@@ -19,13 +19,13 @@ const FIELD: &str = "authorization";
 /// The credentials of one call.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
-    /// Those of the URL that a redirect has left: its origin's other URLs are asked with them, too.
+    /// The login of a URL that a redirect led away from. It goes with other URLs of that origin, too.
     inherited: Option<Login>,
-    /// Whom the caller named.
+    /// The origin that the caller named.
     home: Option<Arc<Origin>>,
-    /// The dialogues of digest credentials, at one origin.
+    /// The dialogue of digest credentials with one origin.
     dialogue: Option<Dialogue>,
-    /// The last request was for the dialogue to speak in.
+    /// The last request was sent with credentials of the dialogue, or without any before its first challenge.
     spoke: bool,
 }
 
@@ -47,23 +47,21 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Credentials {
-    /// The value of the Authorization field, should the request have none of its own. It takes the place of the
-    /// client's.
-    pub(super) fn value(&mut self, request: &Request, policy: &Policy, crossed: bool) -> Result<Option<Vec<u8>>> {
-        let own = request.options().and_then(|options| options.auth.as_ref());
-        if self.home.is_none() && own.is_some() {
+    /// Returns the value of the Authorization field for a request without one. It replaces the client's field.
+    pub(super) fn value(&mut self, request: &Request, terms: Terms<'_>, crossed: bool) -> Result<Option<Vec<u8>>> {
+        if self.home.is_none() && terms.own_auth().is_some() {
             check(request)?;
         }
         self.spoke = false;
-        let (auth, userinfo) = (own.or(policy.auth.as_ref()), userinfo(request));
-        if auth.is_none() && policy.netrc.is_none() && userinfo.is_none() && self.inherited.is_none() {
+        let (auth, userinfo) = (terms.auth(), userinfo(request));
+        if auth.is_none() && terms.netrc().is_none() && userinfo.is_none() && self.inherited.is_none() {
             return Ok(None);
         }
         let origin = request.url.shared_origin();
         let home = self.home.get_or_insert_with(|| origin.clone());
         let at_home = !crossed && home == origin;
-        // A Unix socket's path is no host.
-        let netrc = policy.netrc.as_ref().filter(|_| at_home && origin.port().is_some());
+        // The path of a Unix socket is not a host.
+        let netrc = terms.netrc().filter(|_| at_home && origin.port().is_some());
         if let Some(userinfo) = userinfo {
             self.inherited = Some(of_url(userinfo, origin, netrc, digest(auth))?);
         }
@@ -73,9 +71,7 @@ impl Credentials {
         if !at_home || request.headers.contains(FIELD) {
             return Ok(None);
         }
-        // The login of a pool's URL is for the pool's host, whatever else is sent through the pool.
-        let is_abroad = own.is_none() && policy.reach.home.as_ref().is_some_and(|home| home != origin);
-        match auth.filter(|_| !is_abroad).map(Auth::kind) {
+        match terms.auth_at(origin).map(Auth::kind) {
             Some(Kind::Basic(basic)) => Ok(Some(basic.encode()?.into_bytes())),
             Some(Kind::Bearer(token)) => Ok(Some(auth::bearer(token)?.into_bytes())),
             Some(Kind::Digest(digest)) if digest.has_login() => self.speak(digest, request),
@@ -83,7 +79,7 @@ impl Credentials {
                 Some(found) => self.speak(&digest.of(found.login(), found.password()), request),
                 None => Ok(None),
             },
-            None if policy.fields.headers.contains(FIELD) => Ok(None),
+            None if terms.head().headers.contains(FIELD) => Ok(None),
             None => {
                 let found = netrc.and_then(|netrc| netrc.lookup(origin.host(), None));
                 found.map(|basic| Ok(basic.encode()?.into_bytes())).transpose()
@@ -112,7 +108,7 @@ impl Credentials {
         dialogue.say(&asked, &random::fill)
     }
 
-    /// Takes in what the server says of them. Whether the request is worth sending again.
+    /// Reads the server's challenge. Returns whether the request is to be sent again with an answer to it.
     pub(super) fn answer(&mut self, request: &Request, head: &Head) -> bool {
         match &mut self.dialogue {
             Some(dialogue) if self.spoke => {
@@ -122,18 +118,20 @@ impl Credentials {
         }
     }
 
-    /// A redirect leads on from this request.
-    pub(super) fn leave(&mut self, cross_origin: bool) {
-        if cross_origin {
-            self.inherited = None;
-        }
+    /// Forgets the login of a URL, which is for its origin.
+    pub(super) fn forget_inherited(&mut self) {
+        self.inherited = None;
+    }
+
+    /// Ends the exchange of challenges for this URL: a redirect leads to another.
+    pub(super) fn leave(&mut self) {
         if let Some(dialogue) = &mut self.dialogue {
             dialogue.leave();
         }
     }
 }
 
-/// Of two credentials for one request none is taken silently.
+/// Refuses a request with two credentials, of which one would be ignored.
 fn check(request: &Request) -> Result<()> {
     if request.headers.contains(FIELD) {
         return Err(Error::request("it has an Authorization header, and credentials besides"));
@@ -148,7 +146,7 @@ fn userinfo(request: &Request) -> Option<&str> {
     request.url.userinfo().filter(|userinfo| !matches!(*userinfo, "" | ":"))
 }
 
-/// Returns the digest credentials that a client uses logins by.
+/// Returns the digest credentials by which a client uses its logins.
 fn digest(auth: Option<&Auth>) -> Option<&DigestAuth> {
     match auth.map(Auth::kind) {
         Some(Kind::Digest(digest)) => Some(digest),

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::builder::RequestBuilder;
-use super::urlencoded;
+use super::RequestBuilder;
 use crate::body::{Body, Chunking, Compress, PIECE, Progress};
+use crate::client::urlencoded;
 use crate::error::Error;
 use crate::multipart::Form;
 

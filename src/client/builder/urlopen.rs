@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::builder::RequestBuilder;
-use super::options;
+use super::RequestBuilder;
+use crate::client::options;
 use crate::error::Error;
 use crate::multipart::Form;
 use crate::retry::Retry;

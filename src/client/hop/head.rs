@@ -2,10 +2,10 @@
 
 use http::{Method, Version};
 
-use super::policy::Policy;
-use super::request::Request;
 use super::shape::shape;
 use crate::body::{Content, Extent};
+use crate::client::request::Request;
+use crate::client::terms::Terms;
 use crate::coding;
 use crate::error::{Error, Result};
 use crate::h1::{RequestTarget, encode};
@@ -13,7 +13,7 @@ use crate::headers::{Header, InvalidHeader};
 use crate::redirect;
 use crate::response::MediaType;
 
-/// Fields that the user has set, found in one pass.
+/// The fields that are set already, found in one pass.
 #[derive(Clone, Copy, Debug, Default)]
 struct Given {
     host: usize,
@@ -30,22 +30,28 @@ struct Given {
     cookie: bool,
 }
 
-/// What goes with one request of a call beside its own fields.
+/// The fields that a call adds to one of its requests, and those that the request goes without.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Extra {
-    pub(super) authorization: Option<Vec<u8>>,
-    pub(super) cookie: Option<Vec<u8>>,
-    /// The request goes to another origin than the caller named.
-    pub(super) crossed: bool,
-    /// The client's own fields are not sent.
-    pub(super) replaced: bool,
-    /// Those about a body are not: a redirect has taken it off.
-    pub(super) bodiless: bool,
-    /// Nor is an `Expect: 100-continue`: a server has answered it with 417.
-    pub(super) unasked: bool,
+pub(in crate::client) struct HopFields {
+    pub(in crate::client) authorization: Option<Vec<u8>>,
+    pub(in crate::client) cookie: Option<Vec<u8>>,
+    pub(in crate::client) left_out: LeftOut,
 }
 
-/// What the client has to know of the fields it sent.
+/// The fields that a request goes without, because of what happened in its call before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::client) struct LeftOut {
+    /// A redirect has led to another origin than the caller named.
+    pub(in crate::client) crossed: bool,
+    /// The request's headers replace those of the client.
+    pub(in crate::client) replaced: bool,
+    /// A redirect has removed the body, and with it the client's fields about a body.
+    pub(in crate::client) bodiless: bool,
+    /// A server has answered `Expect: 100-continue` with 417. It is not sent again.
+    pub(in crate::client) unasked: bool,
+}
+
+/// The facts about a head that is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sent {
     /// The request says that the connection ends with it.
@@ -56,13 +62,13 @@ pub(super) struct Sent {
     pub(super) expects: bool,
 }
 
-/// Makes of the body what the settings say, finds out how long it is, where need be by the user's Content-Length, and
-/// refuses what would break the message's framing; before a connection is taken for it.
+/// Shapes the body as the settings say, finds its length, if need be by the caller's Content-Length, and refuses what
+/// would break the framing of the message. Done before a connection is taken.
 #[inline]
-pub(super) fn prepare(request: &mut Request, policy: &Policy) -> Result<()> {
+pub(super) fn prepare(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     encode::check_host(&request.headers)?;
     request.body.prepare()?;
-    shape(request, policy)?;
+    shape(request, terms)?;
     let mut lengths = 0;
     for field in request.headers.iter() {
         let name = field.name();
@@ -102,30 +108,31 @@ fn decimal(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Writes the head. Host stands first on the wire (RFC 9110, section 7.2), then what the client adds, then the
-/// client's fields that the request does not have, then the request's own.
-pub(super) fn head(
+/// Writes the head. Host comes first (RFC 9110, section 7.2), then the fields that the client adds, then the client's
+/// fields that the request does not have, then the request's own.
+pub(super) fn write(
     out: &mut Vec<u8>,
     target: RequestTarget<'_>,
     request: &Request,
-    policy: &Policy,
-    extra: &Extra,
+    terms: Terms<'_>,
+    hop: &HopFields,
 ) -> Sent {
+    let client = terms.head();
     // Most clients have no fields of their own; looking for them costs a hundred instructions.
-    let others = || (!policy.fields.headers.is_empty()).then(|| defaults(request, policy, extra)).into_iter().flatten();
-    let given = given(request.headers.iter()).or(given(others())).or(skipped(request, policy));
-    let mut sent = Sent { close: policy.fields.close, ..Sent::default() };
+    let others = || (!client.headers.is_empty()).then(|| default_fields(request, terms, hop)).into_iter().flatten();
+    let given = given(request.headers.iter()).or(given(others())).or(skipped(terms));
+    let mut sent = Sent { close: client.close, ..Sent::default() };
     encode::request_line(out, &request.method, target, request.version);
     match given.host {
         0 => encode::field(out, "Host", request.url.origin().host_field().as_bytes()),
-        _ => encode::field(out, "Host", host(request, policy, extra)),
+        _ => encode::field(out, "Host", host(request, terms, hop)),
     }
-    if policy.fields.accept && !given.accept {
+    if client.accept && !given.accept {
         encode::field(out, "Accept", b"*/*");
     }
     if !given.accept_encoding {
-        // A part of a coded body is none that could be decoded.
-        match policy.fields.ask_coded && !given.range && policy.decodes(request) {
+        // A part of a coded body cannot be decoded.
+        match client.offers_codings && !given.range && terms.reading().decode {
             true => encode::field(out, "Accept-Encoding", coding::ACCEPTED.as_bytes()),
             false => encode::field(out, "Accept-Encoding", b"identity"),
         }
@@ -133,27 +140,27 @@ pub(super) fn head(
     if !given.user_agent {
         encode::field(out, "User-Agent", concat!("hostpool/", env!("CARGO_PKG_VERSION")).as_bytes());
     }
-    if let Some(authorization) = extra.authorization.as_ref().filter(|_| !given.authorization) {
+    if let Some(authorization) = hop.authorization.as_ref().filter(|_| !given.authorization) {
         encode::field(out, "Authorization", authorization);
     }
-    if let Some(cookie) = extra.cookie.as_ref().filter(|_| !given.cookie) {
+    if let Some(cookie) = hop.cookie.as_ref().filter(|_| !given.cookie) {
         encode::field(out, "Cookie", cookie);
     }
-    if policy.fields.close && !given.connection {
+    if client.close && !given.connection {
         encode::field(out, "Connection", b"close");
-    } else if request.version == Version::HTTP_10 && !given.connection && !policy.fields.close {
+    } else if request.version == Version::HTTP_10 && !given.connection && !client.close {
         encode::field(out, "Connection", b"keep-alive");
     }
     // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses: then 100-continue must not
     // be expected (RFC 9110, section 10.1.1).
-    let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10 && !extra.unasked;
+    let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10 && !hop.left_out.unasked;
     let kept = |field: &Header<'_>| may_expect || !is_expectation(field.name(), field.bytes());
     let own = request.headers.iter();
     let others = others().filter(|field| !request.headers.contains(field.name()));
     for field in others.chain(own).filter(kept) {
-        write(out, field.name(), field.bytes(), &mut sent);
+        write_field(out, field.name(), field.bytes(), &mut sent);
     }
-    if let Some(content_type) = content_type(request, policy).filter(|_| !given.content_type) {
+    if let Some(content_type) = content_type(request, client.content_type).filter(|_| !given.content_type) {
         encode::field(out, "Content-Type", content_type.as_bytes());
     }
     if let Some(coding) = request.body.coding().filter(|_| !given.content_encoding) {
@@ -175,52 +182,51 @@ pub(super) fn head(
 }
 
 /// Returns the value of the Host field that this request is sent with.
-pub(super) fn host<'a>(request: &'a Request, policy: &'a Policy, extra: &Extra) -> &'a [u8] {
-    let of_client = || defaults(request, policy, extra).find(|field| field.name().eq_ignore_ascii_case("host"));
+pub(in crate::client) fn host<'a>(request: &'a Request, terms: Terms<'a>, hop: &HopFields) -> &'a [u8] {
+    let of_client = || default_fields(request, terms, hop).find(|field| field.name().eq_ignore_ascii_case("host"));
     let given = request.headers.get_bytes("host").or_else(|| of_client().map(|field| field.bytes()));
     given.unwrap_or(request.url.origin().host_field().as_bytes())
 }
 
-/// What the body is, where no field says it.
-fn content_type<'a>(request: &'a Request, policy: &Policy) -> Option<&'a str> {
+/// Returns the type of the body, for a request without a Content-Type. `said` says whether text and bytes are named.
+fn content_type(request: &Request, said: bool) -> Option<&str> {
     match (&request.content_type, request.body.content()) {
         (Some(content_type), _) => Some(content_type),
-        _ if !policy.fields.content_type || request.body.is_empty() => None,
+        _ if !said || request.body.is_empty() => None,
         (None, Content::Text) => Some("text/plain; charset=utf-8"),
         (None, Content::Form) => Some("application/x-www-form-urlencoded"),
         (None, Content::Bytes) => Some("application/octet-stream"),
     }
 }
 
-/// The client's own fields, as far as they are for this origin, and nothing else of the call takes their place.
+/// Returns the client's fields for this request: those that do not stay behind, and that nothing else in the call
+/// replaces.
 #[inline]
-pub(super) fn defaults<'a>(
+pub(in crate::client) fn default_fields<'a>(
     request: &'a Request,
-    policy: &'a Policy,
-    extra: &Extra,
+    terms: Terms<'a>,
+    hop: &HopFields,
 ) -> impl Iterator<Item = Header<'a>> + use<'a> {
-    let Extra { crossed, replaced, bodiless, .. } = *extra;
-    // Digest credentials say nothing before a challenge, and the client's header must not speak for them.
-    let authorized = extra.authorization.is_some() || request.options().is_some_and(|options| options.auth.is_some());
-    let typed = gives_its_type(request, policy);
-    let own = request.options().map_or(&[][..], |options| &options.sensitive);
-    let stays =
-        move |name: &str| [own, &policy.redirects.sensitive].iter().any(|names| redirect::stays_behind(name, names));
-    policy.fields.headers.iter().filter(move |field| {
+    let LeftOut { crossed, replaced, bodiless, .. } = hop.left_out;
+    // Digest credentials send nothing before a challenge, and the client's header must not take their place.
+    let authorized = hop.authorization.is_some() || terms.own_auth().is_some();
+    let typed = gives_its_type(request, terms);
+    let headers = &terms.head().headers;
+    headers.iter().filter(move |field| {
         let other = authorized && field.name().eq_ignore_ascii_case("authorization");
         let gone = bodiless && redirect::is_of_the_body(field.name())
             || typed && field.name().eq_ignore_ascii_case("content-type");
-        let behind = crossed && (policy.fields.headers.is_marked(field.name()) || stays(field.name()));
+        let behind = crossed && terms.stays_behind(headers, field.name());
         !(replaced || other || gone || behind)
     })
 }
 
-/// Returns whether the type of the body itself takes the place of the client's default: a form under another type, or
-/// without its boundary, is read by no server. A default that names the same type stays, for it may say more.
-fn gives_its_type(request: &Request, policy: &Policy) -> bool {
+/// Returns whether the type of the body replaces the client's default. No server reads a form under another type, or
+/// without its boundary. A default that names the same type stays, because it may say more.
+fn gives_its_type(request: &Request, terms: Terms<'_>) -> bool {
     let Some(own) = request.content_type.as_deref() else { return false };
-    let Some(default) = policy.fields.headers.get_bytes("content-type") else { return false };
-    if skipped(request, policy).content_type {
+    let Some(default) = terms.head().headers.get_bytes("content-type") else { return false };
+    if skipped(terms).content_type {
         return false;
     }
     let Some(own) = MediaType::parse(own.as_bytes()) else { return false };
@@ -237,7 +243,7 @@ fn is_expectation(name: &str, value: &[u8]) -> bool {
     name.eq_ignore_ascii_case("expect") && value.trim_ascii().eq_ignore_ascii_case(b"100-continue")
 }
 
-fn write(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut Sent) {
+fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut Sent) {
     match name.len() {
         4 if name.eq_ignore_ascii_case("host") => return,
         6 if is_expectation(name, value) => sent.expects = true,
@@ -267,12 +273,10 @@ fn given<'a>(fields: impl Iterator<Item = Header<'a>>) -> Given {
     given
 }
 
-/// A field that is not to be added counts as given.
-fn skipped(request: &Request, policy: &Policy) -> Given {
+/// Returns the fields that are not to be added, which count as given.
+fn skipped(terms: Terms<'_>) -> Given {
     let mut given = Given::default();
-    for name in request.options().map_or(&[][..], |options| &options.skip).iter().chain(&policy.fields.skip) {
-        given.note(name);
-    }
+    terms.skipped().for_each(|name| given.note(name));
     given
 }
 
@@ -320,9 +324,9 @@ impl Given {
 
 #[cfg(test)]
 mod tests {
-    use super::super::policy;
     use super::*;
     use crate::body::Body;
+    use crate::client::policy::{Head, Policy};
     use crate::url::Url;
 
     type Fields<'a> = &'a [(&'a str, &'a str)];
@@ -338,14 +342,20 @@ mod tests {
 
     fn encoded(request: &Request, policy: &Policy) -> (String, Sent) {
         let mut out = Vec::new();
-        let sent = head(&mut out, RequestTarget::Origin(&request.url), request, policy, &Extra::default());
+        let terms = Terms::for_test(policy, request.options());
+        let sent = write(&mut out, RequestTarget::Origin(&request.url), request, terms, &HopFields::default());
         (String::from_utf8(out).unwrap(), sent)
+    }
+
+    fn prepared(request: &mut Request, policy: &Policy) -> Result<()> {
+        let own = request.options.clone();
+        prepare(request, Terms::for_test(policy, own.as_deref()))
     }
 
     const AGENT: &str = concat!("hostpool/", env!("CARGO_PKG_VERSION"));
 
-    fn with(fields: policy::Fields) -> Policy {
-        Policy { fields, ..Policy::default() }
+    fn with(head: Head) -> Policy {
+        Policy { head, ..Policy::default() }
     }
 
     #[test]
@@ -374,7 +384,7 @@ mod tests {
         ];
         for (method, headers, body, expected) in table {
             let mut request = request(method, headers, body);
-            prepare(&mut request, &Policy::default()).unwrap();
+            prepared(&mut request, &Policy::default()).unwrap();
             let (text, _) = encoded(&request, &Policy::default());
             assert_eq!(text, format!("{method} /p?q HTTP/1.1\r\n{expected}\r\n"));
         }
@@ -382,9 +392,9 @@ mod tests {
 
     #[test]
     fn the_requests_own_fields_replace_the_clients() {
-        let mut policy = with(policy::Fields { accept: true, ..policy::Fields::default() });
+        let mut policy = with(Head { accept: true, ..Head::default() });
         for (name, value) in [("X-A", "client"), ("X-B", "client"), ("Accept", "text/html")] {
-            policy.fields.headers.append(name, value).unwrap();
+            policy.head.headers.append(name, value).unwrap();
         }
         let (text, _) = encoded(&request("GET", &[("x-a", "own")], ""), &policy);
         assert!(text.ends_with("X-B: client\r\nAccept: text/html\r\nx-a: own\r\n\r\n"), "{text}");
@@ -404,8 +414,7 @@ mod tests {
             let (_, sent) = encoded(&request("GET", headers, ""), &Policy::default());
             assert_eq!(sent, Sent { close: *close, keyed: *keyed, expects: false }, "{headers:?}");
         }
-        let (text, sent) =
-            encoded(&request("GET", &[], ""), &with(policy::Fields { close: true, ..policy::Fields::default() }));
+        let (text, sent) = encoded(&request("GET", &[], ""), &with(Head { close: true, ..Head::default() }));
         assert!(text.contains("Connection: close\r\n"));
         assert!(sent.close);
     }
@@ -418,20 +427,20 @@ mod tests {
             request
         };
         let mut chunked = unknown();
-        prepare(&mut chunked, &Policy::default()).unwrap();
+        prepared(&mut chunked, &Policy::default()).unwrap();
         let (text, _) = encoded(&chunked, &Policy::default());
         assert!(text.ends_with("Transfer-Encoding: chunked\r\n\r\n") && !text.contains("Content-Length"), "{text}");
 
         let mut declared = unknown();
         declared.headers.append("Content-Length", "7").unwrap();
-        prepare(&mut declared, &Policy::default()).unwrap();
+        prepared(&mut declared, &Policy::default()).unwrap();
         let (text, _) = encoded(&declared, &Policy::default());
         assert!(text.ends_with("Content-Length: 7\r\n\r\n") && !text.contains("chunked"), "{text}");
         assert_eq!(declared.body.length(), Some(7));
 
         let mut old = unknown();
         old.version = Version::HTTP_10;
-        assert!(prepare(&mut old, &Policy::default()).is_err());
+        assert!(prepared(&mut old, &Policy::default()).is_err());
     }
 
     /// Fields, a body and what is known of it; what a session says it is, and what a pool.
@@ -454,14 +463,14 @@ mod tests {
         for (row, headers, body, known, of_a_session, of_a_pool) in table {
             let request = Request { body, content_type: known.map(Into::into), ..request("POST", headers, "") };
             for (content_type, expected) in [(true, of_a_session), (false, of_a_pool)] {
-                let mut policy = with(policy::Fields { content_type, ..policy::Fields::default() });
+                let mut policy = with(Head { content_type, ..Head::default() });
                 let value = |text: &str| {
                     let mut values = text.lines().filter_map(|line| line.strip_prefix("Content-Type: "));
                     (values.next().map(str::to_owned), values.count())
                 };
                 let (text, _) = encoded(&request, &policy);
                 assert_eq!(value(&text), (expected.map(str::to_owned), 0), "{row}");
-                policy.fields.skip.push("content-type".into());
+                policy.head.skip.push("content-type".into());
                 let own = request.headers.get("Content-Type").map(str::to_owned);
                 assert_eq!(value(&encoded(&request, &policy).0), (own, 0), "{row}, skipped");
             }
@@ -474,7 +483,7 @@ mod tests {
         let asks = ("transfer-encoding", "Chunked");
         for (body, framed) in [("12345", "Transfer-Encoding: chunked\r\n"), ("", "Content-Length: 0\r\n")] {
             let mut request = request("POST", &[asks], body);
-            prepare(&mut request, &Policy::default()).unwrap();
+            prepared(&mut request, &Policy::default()).unwrap();
             let (text, _) = encoded(&request, &Policy::default());
             let framing: String = text
                 .split_inclusive('\n')
@@ -485,10 +494,10 @@ mod tests {
         }
         let mut old = request("POST", &[asks], "12345");
         old.version = Version::HTTP_10;
-        assert!(prepare(&mut old, &Policy::default()).is_err());
+        assert!(prepared(&mut old, &Policy::default()).is_err());
         let mut other = request("POST", &[("Content-Length", "5")], "12345");
         other.options_mut().chunking = crate::body::Chunking::Always;
-        assert!(prepare(&mut other, &Policy::default()).is_err(), "A4.5 by an option");
+        assert!(prepared(&mut other, &Policy::default()).is_err(), "A4.5 by an option");
     }
 
     #[test]
@@ -534,7 +543,7 @@ mod tests {
             (&[("Host", "u@a")], "A4.6 at"),
             (&[("Host", "a b")], "A4.6 space"),
         ];
-        let prepare = |mut request| prepare(&mut request, &Policy::default());
+        let prepare = |mut request| prepared(&mut request, &Policy::default());
         for (headers, row) in table {
             assert!(prepare(request("POST", headers, "12345")).is_err(), "{row}");
         }
@@ -546,7 +555,7 @@ mod tests {
     fn a_client_is_held_to_the_same() {
         for (name, value) in [("Host", "u@evil/x y"), ("Content-Length", "1"), ("transfer-encoding", "chunked")] {
             let mut policy = Policy::default();
-            policy.fields.headers.append(name, value).unwrap();
+            policy.head.headers.append(name, value).unwrap();
             assert!(policy.check().is_err(), "{name}");
         }
     }

@@ -1,68 +1,28 @@
-//! Saving what a request gets, and going on where it broke off.
+//! Saves the body of a response as a file, and goes on where it broke off.
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use super::builder::RequestBuilder;
-use super::call;
-use super::engine::Engine;
-use super::policy::Policy;
-use super::request::Request;
 use super::resume::{self, Answer, Part, Source};
+use super::send::send;
 use super::tries::Later;
+use crate::client::request::Request;
+use crate::client::terms::Terms;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::files::Partial;
 use crate::response::Response;
 use crate::retry::{self, Retry};
-use crate::time::Until;
 
-impl RequestBuilder {
-    /// Sends a `GET` and saves the body as a file, as [`save_to`](crate::Response::save_to) does; says how many bytes
-    /// that were.
-    ///
-    /// A download that breaks off goes on where it was, if there are [retries](Self::retries) for it: the rest is asked
-    /// for by its range, on condition that the file on the server is still the same (`Range` and `If-Range`, RFC 9110,
-    /// sections 14.2 and 13.1.5). Where that cannot be told, or the server sends all of it, it begins anew. Some servers
-    /// send the rest with a 200: it is used if its `Content-Range`, or its validator and its length, prove what it is;
-    /// if it could be the whole as well as the rest, the whole is asked for once more. Each such try counts as one of
-    /// the kind [`read`](crate::Retry::read). The body is asked for without a content coding, and one that is coded all
-    /// the same is saved as it came.
-    ///
-    /// The outcome is the whole file or an error, and in an error the file at `path` stays as it was.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send) and `save_to`; [`ErrorKind::Status`] for a status that brings no file: 204, 205, and all
-    /// from 300; [`ErrorKind::InvalidRequest`] if the request is not a `GET`, has a body or asks for a range itself.
-    ///
-    /// ```
-    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
-    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("hello.txt");
-    /// use hostpool::Session;
-    ///
-    /// let length = Session::new().get(&url).retries(5).download(&path)?;
-    /// assert_eq!(length, 5);
-    /// # assert_eq!(std::fs::read(&path).unwrap(), b"hello");
-    /// # Ok::<(), hostpool::Error>(())
-    /// ```
-    pub fn download(self, path: impl AsRef<Path>) -> Result<u64> {
-        let RequestBuilder { engine, policy, request } = self;
-        let mut request = request?;
-        let until = call::begin(&mut request, &policy)?;
-        Download::new(&engine, &policy, request, until)?.run(path.as_ref())
-    }
+/// Sends a GET, saves the body as a file, and returns its length.
+pub(in crate::client) fn download(terms: Terms<'_>, request: Request, path: &Path) -> Result<u64> {
+    Download::new(terms, request)?.run(path)
 }
 
 struct Download<'a> {
-    engine: &'a Arc<Engine>,
-    policy: &'a Policy,
+    client: Terms<'a>,
     request: Request,
-    until: Until<'a>,
     retry: Option<Retry>,
     /// A server has answered.
     began: bool,
@@ -72,20 +32,19 @@ struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    fn new(engine: &'a Arc<Engine>, policy: &'a Policy, mut request: Request, until: Until<'a>) -> Result<Self> {
+    fn new(terms: Terms<'a>, mut request: Request) -> Result<Self> {
         if request.method != Method::GET || !request.body.is_empty() {
             return Err(Error::request("a download is a GET without a body"));
         }
         if request.headers.contains("range") || request.headers.contains("if-range") {
             return Err(Error::request("a download asks for ranges by itself"));
         }
-        if request.decode_content.is_none() {
-            request.decode_content = Some(false);
-        }
         (request.preload, request.release) = (false, false);
-        request.options_mut().raise = Some(false);
-        let retry = request.options().and_then(|options| options.retry.clone()).or_else(|| policy.retry.clone());
-        Ok(Download { engine, policy, request, until, retry, began: false, done: 0, source: Source::default() })
+        let own = request.options_mut();
+        own.decode_content.get_or_insert(false);
+        own.raise = Some(false);
+        let retry = terms.retry().cloned();
+        Ok(Download { client: terms.of(None), request, retry, began: false, done: 0, source: Source::default() })
     }
 
     fn run(mut self, path: &Path) -> Result<u64> {
@@ -153,7 +112,8 @@ impl<'a> Download<'a> {
             request.headers.append_bytes("If-Range", validator)?;
         }
         request.options_mut().retry = self.retry.clone();
-        let response = call::send(self.engine, self.policy, request, self.until)?;
+        let own = request.options.clone();
+        let response = send(self.client.of(own.as_deref()), request)?;
         self.began = true;
         if let Some(retry) = response.retries() {
             // Redirects are no tries of the download.
@@ -185,13 +145,13 @@ impl<'a> Download<'a> {
         }
         let Some(retry) = self.retry.as_ref().filter(|retry| retry.allows(&Method::GET)) else { return Err(error) };
         let later = Later::after_error(retry, &self.request.method, &self.request.url, &error);
-        if later.is_too_late(self.until) || !later.takes_from_budget() {
+        if later.is_too_late(self.client.until) || !later.takes_from_budget() {
             return Err(error.with_retries(later.retry.history().to_vec()));
         }
-        later.announce(self.engine, &self.request);
+        later.announce(&self.client.engine.observer, &self.request);
         let Later { retry, wait } = later;
         self.retry = Some(retry.waiting(wait));
-        self.engine.pause(&self.policy.reach, wait, self.until)
+        self.client.pause(wait)
     }
 
     /// The error that ends the download, with what was tried before.

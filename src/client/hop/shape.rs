@@ -1,14 +1,14 @@
-//! What the settings of a request make of its body: another charset, a coding, chunks.
+//! Shapes the body of a request as its settings say: another charset, a coding, chunks.
 //!
-//! This is done when the request is sent, and not as the settings are given: so their order does not matter, and what
-//! middleware and hooks have changed counts. A body that was shaped before, for the hop before, stays as it is.
+//! The body is shaped when the request is sent, not when a setting is given. So the order of the settings does not
+//! matter, and changes by middleware and hooks count. A body that was shaped for an earlier hop stays as it is.
 
 use std::borrow::Cow;
 
-use super::policy::Policy;
-use super::request::Request;
-use super::urlencoded;
 use crate::body::{Body, Chunking, Coding, Compress, Content, encode_text};
+use crate::client::request::Request;
+use crate::client::terms::Terms;
+use crate::client::urlencoded;
 use crate::error::{Error, Result};
 use crate::headers::{Headers, InvalidHeader};
 use crate::multipart::FORM_TYPE;
@@ -16,17 +16,17 @@ use crate::response::MediaType;
 
 const CONTENT_TYPE: &str = "content-type";
 
-/// Before the body's length is looked at.
-pub(super) fn shape(request: &mut Request, policy: &Policy) -> Result<()> {
+/// Shapes the body, before its length is looked at.
+pub(super) fn shape(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     let asked = asks_for_chunks(&request.headers)?;
     // Nearly all requests.
-    if request.body.is_empty() && !asked && request.options().is_none() {
+    if request.body.is_empty() && !asked && terms.own().is_none() {
         return Ok(());
     }
     name_boundary(request)?;
-    encode(request)?;
-    compress(request, policy)?;
-    let (chunking, progress) = match request.options() {
+    encode(request, terms)?;
+    compress(request, terms)?;
+    let (chunking, progress) = match terms.own() {
         Some(options) => (options.chunking, options.progress.clone()),
         None => (Chunking::AsNeeded, None),
     };
@@ -40,7 +40,8 @@ pub(super) fn shape(request: &mut Request, policy: &Policy) -> Result<()> {
     Ok(())
 }
 
-/// A Transfer-Encoding of the caller's may say one thing: the client frames the body.
+/// Returns whether the caller asks for chunks by a Transfer-Encoding, which may say nothing else: the client frames the
+/// body.
 fn asks_for_chunks(headers: &Headers) -> Result<bool> {
     let mut codings = headers.iter().filter(|field| field.name().eq_ignore_ascii_case("transfer-encoding"));
     let refuse = |name, why| Err(InvalidHeader::reserved(name, why).into());
@@ -55,24 +56,24 @@ fn asks_for_chunks(headers: &Headers) -> Result<bool> {
     }
 }
 
-/// Puts a text or a form in the charset that was asked for.
-fn encode(request: &mut Request) -> Result<()> {
-    let label = request.options().and_then(|options| options.encoding.clone());
+/// Encodes a text or a form in the charset that was asked for.
+fn encode(request: &mut Request, terms: Terms<'_>) -> Result<()> {
+    let label = terms.own().and_then(|options| options.encoding.as_deref());
     let Some(label) = label.filter(|_| request.body.coding().is_none()) else { return Ok(()) };
     let content = request.body.content();
     let text = request.body.as_bytes().and_then(|bytes| str::from_utf8(bytes).ok());
     let (bytes, media, charset) = match (content, text) {
         (Content::Text, Some(text)) => {
-            let (bytes, charset) = encode_text(text, &label)?;
+            let (bytes, charset) = encode_text(text, label)?;
             (bytes, "text/plain", charset)
         }
         (Content::Form, Some(form)) => {
-            let (form, charset) = urlencoded::recode(form, &label)?;
+            let (form, charset) = urlencoded::recode(form, label)?;
             (form.into_bytes(), "application/x-www-form-urlencoded", charset)
         }
         _ => return Ok(()),
     };
-    // UTF-8 is what everybody takes a form for.
+    // Every server reads a form as UTF-8.
     if content == Content::Text || charset != "utf-8" {
         request.content_type = Some(Cow::Owned(format!("{media}; charset={charset}")));
     }
@@ -80,19 +81,19 @@ fn encode(request: &mut Request) -> Result<()> {
     Ok(())
 }
 
-fn compress(request: &mut Request, policy: &Policy) -> Result<()> {
+fn compress(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     if request.body.is_empty() || request.body.coding().is_some() {
         return Ok(());
     }
-    let coding = match request.options().map_or(Compress::Off, |options| options.compress) {
-        // A Content-Encoding says what the caller has done to the body: gzip, br, aws-chunked.
+    let coding = match terms.own().map_or(Compress::Off, |options| options.compress) {
+        // A Content-Encoding names a coding that the caller has applied: gzip, br, aws-chunked.
         Compress::Off => return Ok(()),
         Compress::Deflate => Coding::Deflate,
         Compress::Gzip => Coding::Gzip,
     };
     let name = "content-encoding";
-    let own = request.headers.contains(name) || policy.is_replaced_by(request);
-    let mut fields = if own { &request.headers } else { &policy.fields.headers }.values(name);
+    let own = request.headers.contains(name) || terms.replaces_headers(request);
+    let mut fields = if own { &request.headers } else { &terms.head().headers }.values(name);
     match (fields.next(), fields.next()) {
         (None, _) => {}
         (Some(only), None) if Coding::of(only) == Some(coding) => {}
@@ -104,7 +105,7 @@ fn compress(request: &mut Request, policy: &Policy) -> Result<()> {
     Ok(())
 }
 
-/// Appends the boundary of the form to a `multipart` type of the caller's that has none, as curl does: without it no
+/// Appends the boundary of the form to a `multipart` type of the caller's that has none, as curl does. Without it no
 /// server finds the parts.
 fn name_boundary(request: &mut Request) -> Result<()> {
     let Some(own) = request.content_type.as_deref().filter(|own| own.starts_with(FORM_TYPE)) else { return Ok(()) };
@@ -128,6 +129,7 @@ mod tests {
 
     use super::*;
     use crate::body::Extent;
+    use crate::client::policy::Policy;
     use crate::error::ErrorKind;
     use crate::url::Url;
 
@@ -140,8 +142,13 @@ mod tests {
         request
     }
 
+    fn shape_by(request: &mut Request, policy: &Policy) -> Result<()> {
+        let own = request.options.clone();
+        shape(request, Terms::for_test(policy, own.as_deref()))
+    }
+
     fn shaped(mut request: Request) -> Result<Request> {
-        shape(&mut request, &Policy::default())?;
+        shape_by(&mut request, &Policy::default())?;
         Ok(request)
     }
 
@@ -179,28 +186,28 @@ mod tests {
                 request.options_mut().compress = compress;
                 let mut policy = Policy::default();
                 if !own {
-                    std::mem::swap(&mut policy.fields.headers, &mut request.headers);
+                    std::mem::swap(&mut policy.head.headers, &mut request.headers);
                 }
-                let result = shape(&mut request, &policy);
+                let result = shape_by(&mut request, &policy);
                 if let Err(error) = &result {
                     assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "{row}");
                 }
                 assert_eq!(result.map(|()| request.body.coding()).map_err(drop), expected, "{row}");
                 // The hop after a redirect.
                 if expected.is_ok() {
-                    shape(&mut request, &policy).unwrap();
+                    shape_by(&mut request, &policy).unwrap();
                     assert_eq!(Ok(request.body.coding()), expected, "{row}");
                 }
             }
         }
         // A pool's field that is not sent contradicts nothing.
         let mut policy = Policy::default();
-        policy.fields.replaced = true;
-        policy.fields.headers.append("Content-Encoding", "br").unwrap();
+        policy.head.replaced = true;
+        policy.head.headers.append("Content-Encoding", "br").unwrap();
         for (replaced, expected) in [(true, Ok(Some(Coding::Gzip))), (false, Err(()))] {
             let mut request = request(Body::from("text"), &[]);
             (*request.compress_mut(), request.own_headers) = (Gzip, replaced);
-            let result = shape(&mut request, &policy).map(|()| request.body.coding());
+            let result = shape_by(&mut request, &policy).map(|()| request.body.coding());
             assert_eq!(result.map_err(drop), expected, "replaced: {replaced}");
         }
         for empty in [Body::empty(), Body::from("")] {

@@ -4,11 +4,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::Method;
 
-use super::engine::Engine;
-use super::request::Request;
+use crate::client::request::Request;
 use crate::error::{Attempt, Error, RetryCause};
 use crate::h1::Head;
-use crate::observe::Retrying;
+use crate::observe::{Observer, Retrying};
 use crate::random;
 use crate::redirect::Plan;
 use crate::retry::{Retry, retry_after};
@@ -58,12 +57,12 @@ impl Later {
         self.retry.shared_budget().is_none_or(|budget| budget.take())
     }
 
-    /// Tells the listener about the retry. A redirect has an event of its own.
-    pub(super) fn announce(&self, engine: &Engine, request: &Request) {
+    /// Tells the listener of the retry. A redirect has an event of its own.
+    pub(super) fn announce(&self, observer: &Observer, request: &Request) {
         let is_redirect = |cause: &RetryCause| matches!(cause, RetryCause::Redirect { .. });
         if let Some(cause) = self.retry.history().last().map(Attempt::cause).filter(|cause| !is_redirect(cause)) {
             let (origin, attempt, wait) = (request.url.origin(), self.retry.again(), self.wait);
-            engine.observer.retrying(&Retrying { origin, method: &request.method, attempt, wait, cause });
+            observer.retrying(&Retrying { origin, method: &request.method, attempt, wait, cause });
         }
     }
 }

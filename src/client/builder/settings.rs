@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::Version;
 
-use super::builder::RequestBuilder;
-use super::middleware::Middleware;
-use super::options::{self, Options};
+use super::RequestBuilder;
 use crate::auth::{Auth, BasicAuth};
+use crate::client::middleware::Middleware;
+use crate::client::options::{self, Options};
 use crate::error::{Error, Result};
 use crate::strictness::Strictness;
 
@@ -272,7 +272,7 @@ impl RequestBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn enforce_content_length(self, enforce: bool) -> Self {
-        self.set(|options| options.may_end_early = !enforce)
+        self.set(|options| options.early_end = !enforce)
     }
 
     /// Sets how strictly the response is read, in place of the client's setting: see [`Strictness`].

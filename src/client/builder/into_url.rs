@@ -1,0 +1,62 @@
+//! The values that name the target of a request, and the pools that it can be sent through.
+
+use std::sync::Arc;
+
+use crate::client::engine::Engine;
+use crate::url::{InvalidUrl, Origins, Url};
+
+/// What has connections for others: a [`PoolManager`](crate::PoolManager).
+pub trait Connector: sealed::Pools {}
+
+impl<T: sealed::Pools> Connector for T {}
+
+/// What names the target of a request: a text, a [`Url`], or a `url::Url`.
+pub trait IntoUrl: sealed::Sealed {}
+
+impl<T: sealed::Sealed> IntoUrl for T {}
+
+pub(crate) mod sealed {
+    use super::{Arc, Engine, InvalidUrl, Origins, Url};
+
+    pub trait Pools {
+        #[doc(hidden)]
+        #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+        fn engine(&self) -> &Arc<Engine>;
+    }
+
+    pub trait Sealed {
+        #[doc(hidden)]
+        #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+        fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl>;
+    }
+
+    macro_rules! by_text {
+        ($($type:ty),*) => {$(
+            #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+            impl Sealed for $type {
+                fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl> {
+                    match (known.url(self.as_ref()), base) {
+                        (Err(InvalidUrl::NoScheme), Some(base)) => base.join(self.as_ref()),
+                        (url, _) => url,
+                    }
+                }
+            }
+        )*};
+    }
+
+    by_text!(&str, String, &String, url::Url, &url::Url);
+
+    #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+    impl Sealed for Url {
+        fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url, InvalidUrl> {
+            Ok(self)
+        }
+    }
+
+    #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+    impl Sealed for &Url {
+        fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url, InvalidUrl> {
+            Ok(self.clone())
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The fields that a call adds to each of its requests, and what stays behind when a redirect leads elsewhere.
+
+use super::credentials::Credentials;
+use crate::body::Body;
+use crate::client::hop::{HopFields, LeftOut, default_fields};
+use crate::client::options::Options;
+use crate::client::request::Request;
+use crate::client::terms::Terms;
+use crate::cookies::CookieRequest;
+use crate::error::{Error, Result};
+use crate::h1::Head;
+use crate::headers::is_value_byte;
+use crate::redirect;
+
+/// Returns the fields that the next request is sent with beside its own.
+pub(super) fn hop_fields(
+    terms: Terms<'_>,
+    request: &Request,
+    credentials: &mut Credentials,
+    left_out: LeftOut,
+) -> Result<HopFields> {
+    let authorization = credentials.value(request, terms, left_out.crossed)?;
+    let cookie = cookie(terms, request, left_out.crossed)?;
+    Ok(HopFields { authorization, cookie, left_out })
+}
+
+/// Returns the value of the Cookie field: the cookies of the store, and the request's own.
+fn cookie(terms: Terms<'_>, request: &Request, crossed: bool) -> Result<Option<Vec<u8>>> {
+    let of_store = terms
+        .cookie_store()
+        .and_then(|store| store.cookie_header(&CookieRequest::new(&request.url).cross_origin(crossed)))
+        .filter(|cookies| !cookies.is_empty());
+    // The store may be the caller's.
+    if of_store.iter().flatten().any(|&byte| !is_value_byte(byte)) {
+        return Err(Error::request("the cookie store gave a byte that no header may have"));
+    }
+    Ok(match terms.own() {
+        Some(own) if !own.cookies.is_empty() => Some(join_cookies(of_store, own)),
+        _ => of_store,
+    })
+}
+
+/// Joins the cookies of the store with the request's own, which replace those of the same name.
+fn join_cookies(of_store: Option<Vec<u8>>, own: &Options) -> Vec<u8> {
+    let is_own = |pair: &[u8]| {
+        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        own.cookies.iter().any(|(own, _)| own.as_bytes() == name)
+    };
+    let mut pairs: Vec<Vec<u8>> = Vec::new();
+    for pair in of_store.iter().flat_map(|pairs| pairs.split(|&byte| byte == b';')) {
+        let pair = pair.trim_ascii();
+        if !is_own(pair) {
+            pairs.push(pair.to_vec());
+        }
+    }
+    pairs.extend(own.cookies.iter().map(|(name, value)| format!("{name}={value}").into_bytes()));
+    pairs.join(&b"; "[..])
+}
+
+/// Stores the cookies of a response.
+pub(super) fn store_cookies(terms: Terms<'_>, request: &Request, head: &Head) {
+    if head.facts.set_cookie
+        && let Some(store) = terms.cookie_store()
+    {
+        store.store(&request.url, &mut head.headers.values("set-cookie"));
+    }
+}
+
+/// Returns whether a field of this name is sent with the request.
+pub(super) fn sends(terms: Terms<'_>, request: &Request, left_out: LeftOut, name: &str) -> bool {
+    let hop = HopFields { left_out, ..HopFields::default() };
+    request.headers.contains(name)
+        || default_fields(request, terms, &hop).any(|field| field.name().eq_ignore_ascii_case(name))
+}
+
+/// Returns whether the request has an `Idempotency-Key`: the server recognises a repetition.
+pub(super) fn is_keyed(terms: Terms<'_>, request: &Request, left_out: LeftOut) -> bool {
+    ["idempotency-key", "x-idempotency-key"].iter().any(|name| sends(terms, request, left_out, name))
+}
+
+/// Leaves behind all that is for the origin which a redirect leads away from. It never comes back, not even on the way
+/// home. This is the one place that says what stays behind:
+///
+/// - fields of the request, by [`Terms::stays_behind`];
+/// - fields of the client, by the same rule, from now on: `crossed` says so to [`default_fields`];
+/// - cookies of the request, and cookies of the store that are for one site, by `crossed`;
+/// - credentials of a URL; those of the request and of the client are for the origin that the caller named, by `crossed`.
+pub(super) fn leave_origin(
+    terms: Terms<'_>,
+    request: &mut Request,
+    credentials: &mut Credentials,
+    left_out: &mut LeftOut,
+) {
+    left_out.crossed = true;
+    request.headers.remove_where(|headers, name| terms.stays_behind(headers, name));
+    if request.options().is_some_and(|own| !own.cookies.is_empty()) {
+        request.options_mut().cookies.clear();
+    }
+    credentials.forget_inherited();
+}
+
+/// Removes the body from a request that a redirect makes a GET, and all that describes it.
+pub(super) fn leave_body(request: &mut Request, left_out: &mut LeftOut) {
+    left_out.bodiless = true;
+    request.body = Body::empty();
+    request.content_type = None;
+    request.expect = false;
+    redirect::forget_body(&mut request.headers);
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+    use crate::client::policy::Policy;
+    use crate::url::Url;
+
+    #[test]
+    fn cookies_of_the_jar_and_of_the_request() {
+        let options = |pairs: &[(&str, &str)]| Options {
+            cookies: pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
+            ..Options::default()
+        };
+        let table = [
+            ("a=1; b=2", vec![("c", "3")], "a=1; b=2; c=3"),
+            ("a=1; b=2", vec![("a", "3")], "b=2; a=3"),
+            ("a=1; a=2", vec![("a", "3"), ("a", "4")], "a=3; a=4"),
+            ("a=b=c", vec![("d", "")], "a=b=c; d="),
+        ];
+        for (stored, own, expected) in table {
+            let joined = join_cookies(Some(stored.into()), &options(&own));
+            assert_eq!(String::from_utf8(joined).unwrap(), expected);
+        }
+        assert_eq!(join_cookies(None, &options(&[("a", "1")])), b"a=1");
+    }
+
+    #[test]
+    fn every_copy_of_a_credential_stays_behind() {
+        let mut request = Request::new(Method::GET, Url::parse("http://h/").unwrap());
+        for name in
+            ["Authorization", "X-A", "AUTHORIZATION", "cookie", "Host", "X-Api-Key", "X-Own", "Proxy-Authorization"]
+        {
+            request.headers.append(name, "1").unwrap();
+        }
+        let mut policy = Policy::default();
+        policy.following.sensitive.push("x-api-key".into());
+        request.options_mut().sensitive.push("x-own".into());
+        request.options_mut().cookies.push(("a".into(), "1".into()));
+        let own = request.options.clone();
+        let (mut credentials, mut left_out) = (Credentials::default(), LeftOut::default());
+        leave_origin(Terms::for_test(&policy, own.as_deref()), &mut request, &mut credentials, &mut left_out);
+        assert_eq!(request.headers.iter().map(|field| field.name()).collect::<Vec<_>>(), ["X-A"]);
+        assert!(request.options().unwrap().cookies.is_empty() && left_out.crossed);
+    }
+}

@@ -1,0 +1,394 @@
+//! The requests of one call, which redirects, challenges and retries make of it, one after another under one deadline.
+
+use http::{Method, StatusCode};
+
+use super::credentials::Credentials;
+use super::fields;
+use super::tries::Later;
+use crate::client::hop::{self, Hop, HopFields, LeftOut, Reply};
+use crate::client::request::Request;
+use crate::client::terms::Terms;
+use crate::dial::Route;
+use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result, Violation};
+use crate::h1::Head;
+use crate::observe::Redirecting;
+use crate::redirect::{self, Decision, Plan, Redirected, Rules};
+use crate::response::{About, Response};
+use crate::retry::{self, Retry};
+
+/// Sends the request and everything that follows from its responses.
+pub(super) fn send(terms: Terms<'_>, mut request: Request) -> Result<Response> {
+    let mut journey = Journey::new(terms, &mut request);
+    // Each reply stays in its place until it is known to be the last: moving it costs.
+    loop {
+        let (route, fields) = match journey.begin() {
+            Ok(begun) => begun,
+            Err(error) => return Err(journey.explain(error)),
+        };
+        let reply = match journey.ask(&route, &fields) {
+            Ok(reply) => reply,
+            Err(error) => match journey.again_after(error) {
+                Ok(()) => continue,
+                Err(error) => return Err(journey.explain(error)),
+            },
+        };
+        let followed = match journey.decide(&reply) {
+            FollowUp::None if journey.request.preload || journey.request.release => match journey.deliver(reply) {
+                Ok(Some(response)) => return finish(response, journey.terms()),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            },
+            FollowUp::None => {
+                let (history, retries) = (std::mem::take(&mut journey.history), journey.retries.take());
+                // The caller's reader may panic as it is dropped. Until there is a response the lease gives itself
+                // back.
+                drop(std::mem::take(&mut request.body));
+                let own = request.options.take();
+                let terms = terms.of(own.as_deref());
+                let about = About::of(request.method, request.url, history, retries);
+                let response = reply.into_response(terms, about);
+                let finishes = terms.raises() || !terms.hooks().on_response.is_empty();
+                return if finishes { finish(response, terms) } else { Ok(response) };
+            }
+            follow_up => journey.follow_up(reply, follow_up),
+        };
+        if let Err(error) = followed {
+            return Err(journey.explain(error));
+        }
+    }
+}
+
+/// Shows the last response to the hooks, and makes an error of its status where that is asked for.
+#[cold]
+fn finish(mut response: Response, terms: Terms<'_>) -> Result<Response> {
+    for hook in &terms.hooks().on_response {
+        let (origin, history) = (response.url().shared_origin().clone(), response.history().to_vec());
+        response = hook(response).map_err(|error| {
+            let error = error.with_maybe_processed(true).with_origin(&origin);
+            if error.history().is_empty() { error.with_history(history) } else { error }
+        })?;
+    }
+    if terms.raises() { response.error_for_status() } else { Ok(response) }
+}
+
+struct Journey<'a> {
+    /// The terms of the client. Those of the request may change from hop to hop.
+    client: Terms<'a>,
+    request: &'a mut Request,
+    credentials: Credentials,
+    history: Vec<ResponseHead>,
+    /// A server may have acted on a request of this call.
+    began: bool,
+    left_out: LeftOut,
+    /// The state of `Retry`, once something was tried again.
+    retries: Option<Box<Retry>>,
+}
+
+/// The next step of the call after a reply.
+enum FollowUp {
+    /// The reply is the response.
+    None,
+    /// The same request, with other fields.
+    Repeat,
+    /// The same request, after a wait. Its body is rewound.
+    Retry(Later),
+    /// The request that a redirect asks for. It may count as a retry.
+    Redirect(Plan, Option<Later>),
+    Refuse(ErrorKind),
+}
+
+impl<'a> Journey<'a> {
+    fn new(terms: Terms<'a>, request: &'a mut Request) -> Self {
+        let left_out = LeftOut { replaced: terms.replaces_headers(request), ..LeftOut::default() };
+        Journey {
+            client: terms.of(None),
+            request,
+            credentials: Credentials::default(),
+            history: Vec::new(),
+            began: false,
+            left_out,
+            retries: None,
+        }
+    }
+
+    /// Returns the terms of the present request.
+    #[inline]
+    fn terms(&self) -> Terms<'_> {
+        self.client.of(self.request.options())
+    }
+
+    /// Runs the hooks, and decides how the next request is sent.
+    #[inline]
+    fn begin(&mut self) -> Result<(Route, HopFields)> {
+        let terms = self.terms();
+        if terms.reach().is_closed_pool() {
+            return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
+        }
+        let route = Route::to(terms.pool_origin(&self.request.url)?);
+        for hook in &self.client.hooks().on_request {
+            hook(self.request)?;
+            self.client = self.client.with_until(self.request.bounded(self.client.until));
+        }
+        let terms = self.client.of(self.request.options());
+        let fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
+        Ok((route, fields))
+    }
+
+    #[inline]
+    fn ask(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
+        // Only a body can be stopped by an early redirect.
+        let resends = if self.request.body.is_empty() { None } else { self.resends() };
+        let own = self.request.options.clone();
+        let terms = self.client.of(own.as_deref());
+        let hop = Hop::new(terms, self.request, fields, route, resends)?;
+        let reply = match hop.run() {
+            Ok(reply) => reply,
+            Err(error) => return Err(self.name_upgrade(error)),
+        };
+        self.began = true;
+        fields::store_cookies(terms, self.request, reply.head());
+        Ok(reply)
+    }
+
+    /// Takes the step to the next request.
+    #[cold]
+    fn follow_up(&mut self, reply: Reply, follow_up: FollowUp) -> Result<()> {
+        match follow_up {
+            FollowUp::None => Ok(()),
+            FollowUp::Repeat => {
+                self.throw_away(reply);
+                self.rewind()
+            }
+            FollowUp::Retry(later) => {
+                self.throw_away(reply);
+                self.wait_for(later)
+            }
+            FollowUp::Redirect(plan, later) => {
+                let (from, to, status) = (&self.request.url, &plan.url, reply.head().status);
+                self.client.engine.observer.redirecting(&Redirecting { from, to, status });
+                let head = self.throw_away(reply);
+                self.history.push(head);
+                self.redirect(plan)?;
+                later.map_or(Ok(()), |later| self.wait_for(later))
+            }
+            FollowUp::Refuse(kind) => {
+                let phase = if matches!(kind, ErrorKind::Status(_)) { Phase::Head } else { Phase::Redirect };
+                Err(self.response(reply).into_error(kind).with_phase(phase))
+            }
+        }
+    }
+
+    /// Makes a response whose body is read here, or not at all. Returns `None` if the body broke off and the request is
+    /// tried again.
+    #[cold]
+    fn deliver(&mut self, reply: Reply) -> Result<Option<Response>> {
+        let mut response = self.response(reply);
+        if !self.request.preload {
+            response.release();
+        } else if let Err(error) = response.load() {
+            drop(response);
+            return self.again_after(error).map(|()| None);
+        }
+        Ok(Some(response.after(std::mem::take(&mut self.history), self.retries.take())))
+    }
+
+    /// Adds to the error that ends the call what happened before it.
+    fn explain(&mut self, error: Error) -> Error {
+        let error = error.with_history(std::mem::take(&mut self.history));
+        let error = match self.retries.take() {
+            Some(retries) => error.with_retries(retries.history().to_vec()),
+            None => error,
+        };
+        // A server that replied has acted on what it was sent.
+        let error = if self.began { error.with_maybe_processed(true) } else { error };
+        error.with_origin(self.request.url.shared_origin())
+    }
+
+    /// Decides what follows the reply.
+    fn decide(&mut self, reply: &Reply) -> FollowUp {
+        let head = reply.head();
+        // Without its body a request is not sent again: the reply is the response.
+        let repeatable = self.request.body.can_rewind();
+        if self.credentials.answer(self.request, head) {
+            return if repeatable { FollowUp::Repeat } else { FollowUp::None };
+        }
+        // The server does not know the expectation, and nothing else is wrong (RFC 9110, section 10.1.1).
+        if head.status == StatusCode::EXPECTATION_FAILED && reply.expected() && repeatable {
+            self.left_out.unasked = true;
+            return FollowUp::Repeat;
+        }
+        match redirect::is_redirect(head.status) && self.terms().follows() {
+            true => self.decide_redirect(head),
+            false => self.decide_status(head),
+        }
+    }
+
+    fn decide_redirect(&mut self, head: &Head) -> FollowUp {
+        if self.retry().is_some_and(Retry::returns_redirects) {
+            return FollowUp::None;
+        }
+        let terms = self.terms();
+        let sent = HopFields { left_out: self.left_out, ..HopFields::default() };
+        let host = hop::host(self.request, terms, &sent);
+        let redirected = Redirected { method: &self.request.method, url: &self.request.url, host };
+        match redirect::decide(redirected, head.status, &head.headers, terms.rules()) {
+            Decision::Stay => self.decide_status(head),
+            Decision::Leaves => FollowUp::Refuse(ErrorKind::HostChanged),
+            Decision::Refuse(why) => FollowUp::Refuse(ErrorKind::InvalidRedirect(why)),
+            Decision::Follow(_) if !self.may_follow_more() => FollowUp::Refuse(ErrorKind::TooManyRedirects),
+            Decision::Follow(plan) if terms.counts_redirects() => self.count_redirect(head, plan),
+            Decision::Follow(plan) => FollowUp::Redirect(plan, None),
+        }
+    }
+
+    /// Returns whether another redirect is within the limit on their number.
+    fn may_follow_more(&self) -> bool {
+        self.history.len() < self.terms().max_redirects()
+    }
+
+    /// Returns the rules by which the next redirect is followed; `None` if none is followed.
+    fn resends(&self) -> Option<Rules> {
+        let terms = self.terms();
+        let counts = |retry: &Retry| !retry.returns_redirects() && (!terms.counts_redirects() || retry.may_redirect());
+        let follows = terms.follows() && self.may_follow_more() && self.retry().is_none_or(counts);
+        follows.then(|| terms.rules())
+    }
+
+    /// Tells a 101 that the request asked for, which this crate cannot follow yet, from one that breaks HTTP.
+    #[cold]
+    fn name_upgrade(&self, error: Error) -> Error {
+        let unexpected = ErrorKind::Protocol(Violation::UnexpectedUpgrade);
+        match *error.kind() == unexpected && fields::sends(self.terms(), self.request, self.left_out, "upgrade") {
+            true => {
+                error.with_kind(ErrorKind::Unsupported("upgrades: the server answered 101 to the request's Upgrade"))
+            }
+            false => error,
+        }
+    }
+
+    /// Gives the connection of a reply back before another is taken. Returns the head.
+    fn throw_away(&self, reply: Reply) -> ResponseHead {
+        let mut response = self.response(reply);
+        let head = response.to_head(Vec::new());
+        response.throw_away();
+        head
+    }
+
+    /// Returns the `Retry` in its present state.
+    fn retry(&self) -> Option<&Retry> {
+        self.retries.as_deref().or_else(|| self.terms().retry())
+    }
+
+    fn is_keyed(&self) -> bool {
+        fields::is_keyed(self.terms(), self.request, self.left_out)
+    }
+
+    /// Waits for the next try after a failure, or returns the error.
+    #[cold]
+    fn again_after(&mut self, error: Error) -> Result<()> {
+        let Some(asks_for_method) = retry::asks_for_method(&error) else { return Err(error) };
+        let Some(retry) = self.retry() else { return Err(error) };
+        let Request { method, url, body, .. } = &*self.request;
+        let allowed = !asks_for_method || retry.allows(method) || self.is_keyed();
+        if !allowed || !body.can_rewind() {
+            return Err(error);
+        }
+        let later = Later::after_error(retry, method, url, &error);
+        if !self.takes(&later) {
+            self.retries = Some(Box::new(later.retry));
+            return Err(error);
+        }
+        self.began |= error.maybe_processed();
+        self.wait_for(later)
+    }
+
+    /// Decides about a reply that is not a followed redirect.
+    fn decide_status(&mut self, head: &Head) -> FollowUp {
+        match self.retry() {
+            Some(retry) if head.status.as_u16() >= 400 || retry.lists_statuses() => self.again_by_status(head),
+            _ => FollowUp::None,
+        }
+    }
+
+    #[cold]
+    fn again_by_status(&mut self, head: &Head) -> FollowUp {
+        let Some(retry) = self.retry() else { return FollowUp::None };
+        let Request { method, url, body, .. } = &*self.request;
+        if !(retry.allows(method) || self.is_keyed()) || !body.can_rewind() {
+            return FollowUp::None;
+        }
+        let Some(later) = Later::after_status(retry, method, url, head) else { return FollowUp::None };
+        if !self.takes(&later) {
+            return match later.retry.raises_status(head.status) {
+                true => self.give_up(later.retry, ErrorKind::Status(head.status)),
+                false => FollowUp::None,
+            };
+        }
+        FollowUp::Retry(later)
+    }
+
+    /// Takes the further try: rewinds the body, and pays for it from the budget. Returns false if there is none.
+    fn takes(&mut self, later: &Later) -> bool {
+        !later.is_too_late(self.client.until) && self.request.rewind().is_ok() && later.takes_from_budget()
+    }
+
+    /// Counts a redirect as a retry, as urllib3 does.
+    fn count_redirect(&mut self, head: &Head, plan: Plan) -> FollowUp {
+        let Some(retry) = self.retry() else { return FollowUp::Redirect(plan, None) };
+        let later = Later::after_redirect(retry, &self.request.method, &self.request.url, head, &plan);
+        if later.is_too_late(self.client.until) {
+            return match later.retry.raises_redirects() {
+                true => self.give_up(later.retry, ErrorKind::TooManyRedirects),
+                false => FollowUp::None,
+            };
+        }
+        FollowUp::Redirect(plan, Some(later))
+    }
+
+    /// Refuses the reply. An error lists all tries including the last; a response lists those before it.
+    fn give_up(&mut self, retry: Retry, kind: ErrorKind) -> FollowUp {
+        self.retries = Some(Box::new(retry));
+        FollowUp::Refuse(kind)
+    }
+
+    /// Sleeps until the next try. The call holds no connection meanwhile.
+    fn wait_for(&mut self, later: Later) -> Result<()> {
+        later.announce(&self.client.engine.observer, self.request);
+        let Later { retry, wait } = later;
+        self.retries = Some(Box::new(retry.waiting(wait)));
+        self.client.pause(wait)
+    }
+
+    fn response(&self, reply: Reply) -> Response {
+        let Request { method, url, .. } = &*self.request;
+        reply.into_response(self.terms(), About::of(method.clone(), url.clone(), Vec::new(), None))
+    }
+
+    /// Rewinds the body for a request that follows a reply.
+    fn rewind(&mut self) -> Result<()> {
+        self.request.rewind().map_err(|error| error.with_maybe_processed(true))
+    }
+
+    /// Makes the request that the redirect asks for.
+    fn redirect(&mut self, plan: Plan) -> Result<()> {
+        let Plan { url, to_get, cross_origin } = plan;
+        self.credentials.leave();
+        self.request.url = url;
+        // A Location names a resource, also where the request asked for the server itself.
+        if self.request.options().is_some_and(|own| own.server_wide) {
+            self.request.options_mut().server_wide = false;
+        }
+        if to_get {
+            self.request.method = Method::GET;
+            fields::leave_body(self.request, &mut self.left_out);
+        } else {
+            self.rewind()?;
+        }
+        if cross_origin {
+            let own = self.request.options.clone();
+            let terms = self.client.of(own.as_deref());
+            fields::leave_origin(terms, self.request, &mut self.credentials, &mut self.left_out);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! One request to one server: checkout, dial, exchange, and at most one silent replay.
+
+mod head;
+mod replay;
+mod reply;
+mod shape;
+
+pub(super) use head::{HopFields, LeftOut, default_fields, host};
+pub(super) use reply::Reply;
+
+use head::Sent;
+use replay::{End, FailedExchange};
+use reply::is_idle_notice;
+
+use super::request::Request;
+use super::terms::Terms;
+use crate::dial::Route;
+use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result, Violation};
+use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
+use crate::h1::Head;
+use crate::observe;
+use crate::pool::PoolLease;
+use crate::pool::gate::{Checked, Refused};
+use crate::pool::key::PoolKey;
+use crate::pool::stats::CloseReason;
+use crate::redirect::{self, Redirected, Rules};
+
+/// One request on its way: over one connection, or over a second one if the first was closed while it sat idle.
+pub(super) struct Hop<'a> {
+    terms: Terms<'a>,
+    request: &'a mut Request,
+    fields: &'a HopFields,
+    key: PoolKey,
+    /// The rules by which a redirect is followed; `None` if none is, or there is no body to send again.
+    resends: Option<Rules>,
+}
+
+/// An exchange that gave no response.
+struct Failed {
+    error: Error,
+    trace: Trace,
+}
+
+impl<'a> Hop<'a> {
+    /// Checks the request, and finds the pool that sends it.
+    pub(super) fn new(
+        terms: Terms<'a>,
+        request: &'a mut Request,
+        fields: &'a HopFields,
+        route: &Route,
+        resends: Option<Rules>,
+    ) -> Result<Self> {
+        head::prepare(request, terms)?;
+        // Over a kept connection such a request would pass or fail by chance.
+        if let Some(bound) = terms.timeout().passed() {
+            return Err(Error::new(ErrorKind::Timeout(bound), Phase::Prepare));
+        }
+        let key = terms.engine.key(route, terms.reach());
+        Ok(Hop { terms, request, fields, key, resends })
+    }
+
+    pub(super) fn run(mut self) -> Result<Reply> {
+        self.prime()?;
+        let mut lease = self.checkout()?;
+        // Bytes of the request have left, in this exchange or the one before.
+        let mut left = false;
+        let mut reason = CloseReason::PeerClosed;
+        let pool = &self.terms.common().buffers;
+        loop {
+            let mut buffers = pool.take();
+            let target = self.request.target_on(self.key.route());
+            let sent = head::write(&mut buffers.out, target, self.request, self.terms, self.fields);
+            let failed = match self.exchange(&lease, &mut buffers, sent) {
+                Ok((received, trace)) => {
+                    let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
+                    let again = self.may_replay(&lease, sent, trace, end);
+                    // A response in hand is worth more than a body that fails to rewind.
+                    if !again || self.restart().is_err() {
+                        self.tell(&lease, &received);
+                        let deadline = self.terms.until.deadline();
+                        return Ok(Reply { received, sent, lease, buffers, deadline });
+                    }
+                    left = true;
+                    None
+                }
+                Err(Failed { error, trace }) => {
+                    // A server does not act on a body that was promised and not sent, unless it says so.
+                    left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
+                    let end = end_of(&error, trace);
+                    if trace.stale && trace.received > 0 {
+                        reason = CloseReason::UnexpectedBytes;
+                    }
+                    let again = self.may_replay(&lease, sent, trace, end);
+                    if again { self.restart().err() } else { Some(error) }
+                }
+            };
+            pool.put(buffers);
+            if let Some(error) = failed {
+                lease.discard(CloseReason::Failed);
+                return Err(error.with_maybe_processed(left));
+            }
+            lease = self.renew(lease, reason).map_err(|error| error.with_maybe_processed(left))?;
+        }
+    }
+
+    fn tell(&self, lease: &PoolLease, received: &Received) {
+        let Received { head, upload, .. } = received;
+        let (id, Request { method, url, .. }) = (lease.conn().record.id(), &*self.request);
+        self.terms.engine.observer.answered(&observe::Answered { id, method, url, status: head.status });
+        if let Some(dropped) = &head.dropped {
+            observe::lines_dropped(url, dropped.lines, &dropped.names);
+        }
+        if *upload == Upload::Closed {
+            observe::cut_short(method, url, head.status);
+        }
+    }
+
+    /// Rewinds the body for the replay.
+    fn restart(&mut self) -> Result<()> {
+        self.request.rewind()?;
+        self.prime()
+    }
+
+    /// Opens a connection in the place of the dead one.
+    fn renew(&self, lease: PoolLease, reason: CloseReason) -> Result<PoolLease> {
+        let Terms { engine, until, .. } = self.terms;
+        engine.gate.count_replay(&self.key);
+        let permit = lease.renew(reason);
+        engine.open(permit, &self.key, until, self.terms.timeout())
+    }
+
+    /// Reads the first piece of a reader before there is a connection. A server may say something to an idle connection
+    /// meanwhile, and the look at the connection sees that. Other bodies take no time.
+    fn prime(&mut self) -> Result<()> {
+        if self.request.body.as_bytes().is_some() {
+            return Ok(());
+        }
+        if !self.request.expect || self.fields.left_out.unasked {
+            self.request.body.prime()?;
+        }
+        let until = self.terms.until;
+        match until.is_past() {
+            true => Err(Error::new(ErrorKind::Timeout(until.bound()), Phase::Send)),
+            false => Ok(()),
+        }
+    }
+
+    fn may_replay(&self, lease: &PoolLease, sent: Sent, trace: Trace, end: End) -> bool {
+        let failed = FailedExchange {
+            method: &self.request.method,
+            keyed: sent.keyed,
+            reused: lease.is_reused(),
+            sent: trace.accepted > 0,
+            withheld: trace.withheld,
+            rewindable: self.request.body.can_rewind(),
+            end,
+        };
+        self.terms.replays() && replay::decide(&failed)
+    }
+
+    fn checkout(&self) -> Result<PoolLease> {
+        let Terms { engine, until, .. } = self.terms;
+        let wait = until.or_within(self.terms.pool_timeout(), Bound::Pool);
+        match engine.gate.checkout(&self.key, wait) {
+            Ok(Checked::Lease(lease)) => Ok(lease),
+            Ok(Checked::Permit(permit)) if self.terms.reach().is_closed_pool() => {
+                drop(permit);
+                Err(Error::new(ErrorKind::Closed, Phase::Pool))
+            }
+            Ok(Checked::Permit(permit)) => {
+                // The pool may have been retired while this call waited. The connection belongs to one that is known.
+                engine.key(self.key.route(), self.terms.reach());
+                engine.open(permit, &self.key, until, self.terms.timeout())
+            }
+            Err(refused) => Err(refusal(refused)),
+        }
+    }
+
+    fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: Sent) -> Result<(Received, Trace), Failed> {
+        let (connection, terms, fields) = (lease.conn(), self.terms, self.fields);
+        // Out of the request, which others are shown meanwhile.
+        let mut body = std::mem::take(&mut self.request.body);
+        let request = &*self.request;
+        let bounds = Bounds { until: terms.until, timeout: terms.timeout(), cell: &connection.cell };
+        let (limits, reading) = (&terms.common().limits, terms.reading());
+        let mut exchange =
+            Exchange::new(&connection.wire, buffers, limits, reading.strictness, bounds, lease.is_reused());
+        let resends = |head: &Head| {
+            let Some(rules) = self.resends else { return false };
+            let host = head::host(request, terms, fields);
+            let redirected = Redirected { method: &request.method, url: &request.url, host };
+            redirect::decide(redirected, head.status, &head.headers, rules).keeps_body()
+        };
+        let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close: reading.unclean_close };
+        let result = exchange.run(&request.method, body.outgoing(), &rules);
+        let trace = exchange.trace();
+        let result = result.map(|received| (received, trace)).map_err(|error| {
+            let about = |head: Box<Head>| {
+                let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
+                ResponseHead::new(&head, method, url, false)
+            };
+            let error = match exchange.take_answer() {
+                None => error,
+                Some(head) => error.with_head(about(head)),
+            };
+            Failed { error, trace }
+        });
+        self.request.body = body;
+        result
+    }
+}
+
+fn refusal(refused: Refused) -> Error {
+    let kind = match refused {
+        Refused::Closed => ErrorKind::Closed,
+        Refused::TimedOut { bound: Bound::Pool, waited, in_use, queued } => {
+            ErrorKind::PoolTimeout { waited, in_use, queued }
+        }
+        Refused::WouldDeadlock { held } => ErrorKind::WouldDeadlock { held },
+        Refused::TimedOut { bound, .. } => ErrorKind::Timeout(bound),
+    };
+    Error::new(kind, Phase::Pool)
+}
+
+fn end_of(error: &Error, trace: Trace) -> End {
+    match error.kind() {
+        ErrorKind::Disconnected if trace.received == 0 || trace.stale => End::Closed,
+        ErrorKind::Protocol(Violation::StatusLine) if trace.stale => End::Closed,
+        _ => End::Other,
+    }
+}

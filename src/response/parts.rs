@@ -1,0 +1,99 @@
+//! The parts that a response is made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use crate::error::ResponseHead;
+use crate::exchange::{Buffers, Common};
+use crate::h1::Head;
+use crate::pool::PoolLease;
+use crate::retry::Retry;
+use crate::strictness::Strictness;
+use crate::time::{Deadline, Stamp};
+use crate::url::Url;
+
+/// A response as it arrives: its head, and what is needed to read its body.
+pub(crate) struct Parts {
+    pub(crate) head: Head,
+    pub(crate) about: About,
+    /// `None` once the body is done or has failed.
+    pub(crate) held: Option<Held>,
+    pub(crate) reading: Reading,
+    /// Bounds each wait for further bytes.
+    pub(crate) read: Option<Duration>,
+    /// The end of the call.
+    pub(crate) deadline: Deadline,
+    pub(crate) common: Arc<Common>,
+}
+
+/// The request that the response answers, and what the call did before.
+pub(crate) struct About {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) request_body_complete: bool,
+    pub(crate) history: Vec<ResponseHead>,
+    /// The state of `Retry`, where something was tried again.
+    pub(crate) retries: Option<Box<Retry>>,
+}
+
+impl About {
+    pub(crate) fn of(method: Method, url: Url, history: Vec<ResponseHead>, retries: Option<Box<Retry>>) -> About {
+        About { method, url: url.without_fragment(), request_body_complete: true, history, retries }
+    }
+}
+
+/// The connection of a response whose body is unread.
+pub(crate) struct Held {
+    pub(crate) lease: PoolLease,
+    pub(crate) buffers: Buffers,
+    pub(crate) reuse: Reuse,
+}
+
+impl Held {
+    /// Returns whether the connection belongs to the process that this one was forked from, which reads on it.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.lease.conn().cell.is_inherited()
+    }
+}
+
+/// The use of the connection after the body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reuse {
+    /// It may carry another request.
+    pub(crate) reusable: bool,
+    /// It would be reusable, had no head broken a rule that is tolerated.
+    pub(crate) tolerated: bool,
+    /// The time at which the server closes it, by its own word.
+    pub(crate) keep_until: Option<Stamp>,
+}
+
+/// The rules for reading a response. A client has them, and a request may replace some.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    pub(crate) strictness: Strictness,
+    /// A coded body is decoded.
+    pub(crate) decode: bool,
+    /// The end of a TLS stream without close_notify ends a body that nothing else delimits.
+    pub(crate) unclean_close: bool,
+    /// A body may end before its Content-Length.
+    pub(crate) early_end: bool,
+    /// A body that only the end of the connection delimits is read.
+    pub(crate) until_close: bool,
+    /// The most bytes of a body that are collected in memory.
+    pub(crate) max_body: u64,
+}
+
+impl Default for Reading {
+    fn default() -> Reading {
+        Reading {
+            strictness: Strictness::default(),
+            decode: true,
+            unclean_close: false,
+            early_end: false,
+            until_close: true,
+            max_body: u64::MAX,
+        }
+    }
+}
