@@ -7,15 +7,22 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use super::stream::Socket;
-use super::transport::Probe;
-use super::wait;
+use super::probe::Probe;
 use crate::process::Home;
 use crate::sync::Mutex;
 
 /// What can be shut down from outside while its owner is blocked in it.
 pub(crate) trait Interrupt: Send + Sync {
     fn interrupt(&self);
+}
+
+/// A socket of the system, which tells how it stands without taking anything from it.
+pub(crate) trait Look: Interrupt {
+    /// Looks for bytes and for the end.
+    fn probe(&self) -> Probe;
+
+    /// Returns whether the peer has closed or reset the socket, also where bytes are unread.
+    fn has_ended(&self) -> bool;
 }
 
 /// Stands between a connection and those who may want to interrupt its user.
@@ -43,7 +50,7 @@ struct State {
 #[derive(Clone)]
 enum Base {
     Unknown,
-    One(Weak<Socket>),
+    One(Weak<dyn Look>),
     /// A dialer of the caller's opened several; which of them it uses cannot be told.
     Several,
 }
@@ -84,14 +91,13 @@ impl AbortCell {
     }
 
     /// The same for a socket by itself.
-    pub(crate) fn register_socket(&self, socket: &Arc<Socket>) {
-        let interrupt: Arc<dyn Interrupt> = socket.clone();
-        self.register(Arc::downgrade(&interrupt));
+    pub(crate) fn register_socket(&self, socket: Weak<dyn Look>) {
+        self.register(socket.clone());
         let mut state = self.state.lock();
         state.base = match &state.base {
-            Base::Unknown => Base::One(Arc::downgrade(socket)),
+            Base::Unknown => Base::One(socket),
             // An address that did not answer, before the one that is tried now.
-            Base::One(before) if before.strong_count() == 0 => Base::One(Arc::downgrade(socket)),
+            Base::One(before) if before.strong_count() == 0 => Base::One(socket),
             Base::One(_) | Base::Several => Base::Several,
         };
         state.is_wrapped = false;
@@ -107,11 +113,11 @@ impl AbortCell {
         let socket = if let Base::One(base) = base { base.upgrade() } else { None };
         match socket {
             None => Probe::Quiet,
-            Some(socket) if is_wrapped => match wait::has_ended(&*socket) {
+            Some(socket) if is_wrapped => match socket.has_ended() {
                 true => Probe::Dead,
                 false => Probe::Quiet,
             },
-            Some(socket) => wait::probe(&*socket),
+            Some(socket) => socket.probe(),
         }
     }
 
@@ -220,32 +226,5 @@ mod tests {
         assert_eq!(counter.0.load(Ordering::SeqCst), 1);
         drop(counter);
         assert!(!cell.handle().abort());
-    }
-
-    /// Of several sockets nobody knows which is used; of one after the other it is the last.
-    #[test]
-    fn the_socket_that_is_looked_at() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let connect = || {
-            let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            (Arc::new(Socket(stream.into())), listener.accept().unwrap().0)
-        };
-        for (keeps_first, expected) in [(false, Probe::Dead), (true, Probe::Quiet)] {
-            let cell = AbortCell::new();
-            let [(first, _peer), (second, ended)] = [connect(), connect()];
-            cell.register_socket(&first);
-            let kept = keeps_first.then_some(first);
-            cell.register_socket(&second);
-            drop(ended);
-            while wait::probe(&*second) == Probe::Quiet {
-                std::thread::yield_now();
-            }
-            assert_eq!(cell.look(), expected, "keeps the first: {keeps_first}");
-            cell.begin_dial(Home::here());
-            assert_eq!(cell.look(), Probe::Quiet);
-            cell.register_socket(&second);
-            assert_eq!(cell.look(), Probe::Dead);
-            drop(kept);
-        }
     }
 }

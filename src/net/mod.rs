@@ -6,6 +6,7 @@ pub(crate) mod abort;
 pub(crate) mod connect;
 pub(crate) mod descriptors;
 pub(crate) mod options;
+pub(crate) mod probe;
 pub(crate) mod resolve;
 pub(crate) mod stream;
 pub(crate) mod transport;

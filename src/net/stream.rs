@@ -9,8 +9,9 @@ use rustix::fd::{AsFd, BorrowedFd};
 #[cfg(windows)]
 use std::os::windows::io::{AsSocket, BorrowedSocket};
 
-use super::abort::{AbortCell, Interrupt};
-use super::transport::{Probe, Transport, TransportInfo, Wait};
+use super::abort::{AbortCell, Interrupt, Look};
+use super::probe::Probe;
+use super::transport::{Transport, TransportInfo, Wait};
 use super::wait;
 
 /// A connected socket. Shared so that an abort can reach it; closed when the last owner lets go, which is the stream
@@ -28,6 +29,16 @@ impl Interrupt for Socket {
     fn interrupt(&self) {
         // Not connected, or not any more: then nobody is blocked in it either.
         let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+impl Look for Socket {
+    fn probe(&self) -> Probe {
+        wait::probe(self)
+    }
+
+    fn has_ended(&self) -> bool {
+        wait::has_ended(self)
     }
 }
 
@@ -59,7 +70,8 @@ impl Stream {
 impl Socket {
     /// From here on an abort of `cell` shuts this socket down.
     pub(crate) fn register(self: &Arc<Self>, cell: &AbortCell) {
-        cell.register_socket(self);
+        let socket: Arc<dyn Look> = self.clone();
+        cell.register_socket(Arc::downgrade(&socket));
     }
 }
 
@@ -82,5 +94,38 @@ impl Transport for Stream {
 
     fn info(&self) -> TransportInfo {
         TransportInfo { remote: self.remote, encrypted: false }
+    }
+}
+
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::process::Home;
+
+    /// Of several sockets nobody knows which is used; of one after the other it is the last.
+    #[test]
+    fn the_socket_that_is_looked_at() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = || {
+            let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (Arc::new(Socket(stream.into())), listener.accept().unwrap().0)
+        };
+        for (keeps_first, expected) in [(false, Probe::Dead), (true, Probe::Quiet)] {
+            let cell = AbortCell::new();
+            let [(first, _peer), (second, ended)] = [connect(), connect()];
+            first.register(&cell);
+            let kept = keeps_first.then_some(first);
+            second.register(&cell);
+            drop(ended);
+            while wait::probe(&*second) == Probe::Quiet {
+                std::thread::yield_now();
+            }
+            assert_eq!(cell.look(), expected, "keeps the first: {keeps_first}");
+            cell.begin_dial(Home::here());
+            assert_eq!(cell.look(), Probe::Quiet);
+            second.register(&cell);
+            assert_eq!(cell.look(), Probe::Dead);
+            drop(kept);
+        }
     }
 }

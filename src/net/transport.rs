@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::abort::AbortCell;
+pub use super::probe::Probe;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::time::Until;
 
@@ -53,17 +54,6 @@ pub trait Transport: Send + Sync + fmt::Debug {
     fn info(&self) -> TransportInfo {
         TransportInfo::default()
     }
-}
-
-/// What [`Transport::probe`] finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// Open, and nothing has arrived.
-    Quiet,
-    /// Bytes have arrived.
-    Readable,
-    /// The peer has closed or reset it.
-    Dead,
 }
 
 /// What a [`Transport`] knows about its peer.

@@ -18,7 +18,8 @@ use rustix::net::{RecvFlags, SendFlags, recv as sys_recv, send as sys_send};
 #[cfg(unix)]
 use rustix::net::{SendAncillaryBuffer, sendmsg};
 
-use super::transport::{Probe, Wait};
+use super::probe::Probe;
+use super::transport::Wait;
 
 /// Long enough that answers come within it, short enough to notice an abort whose wake was lost.
 pub(crate) const GUARD: Duration = Duration::from_millis(100);
