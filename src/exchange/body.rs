@@ -4,8 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use super::buffers::{Buffers, READ_AHEAD};
+use super::failure::{io_error, is_end, is_unclean_close};
+use super::outcome::Ending;
 use super::wire::Wire;
-use super::{io_error, is_end, is_unclean_close};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::h1::{Chunked, Framing, Limits, Trailers};
 use crate::headers::Headers;
@@ -31,16 +32,6 @@ impl<'a> Io<'a> {
     fn wait(&self) -> Wait<'a> {
         Wait::new(self.until.or_within(self.read, Bound::Read), self.cell)
     }
-}
-
-/// The end of the connection as sending has seen it. Reading cannot see it again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Unknown,
-    /// The peer has ended its direction in good order, and all that it sent is in the buffers.
-    Seen,
-    /// It has reset the connection.
-    Cut,
 }
 
 /// Decides where a body ends. After an error it never answers an end.

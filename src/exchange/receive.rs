@@ -1,0 +1,195 @@
+//! Receiving: heads, and what comes of an early response.
+
+use std::io;
+
+use http::StatusCode;
+
+use super::early::{Input, LOOK};
+use super::failure::{io_error, is_end, is_unclean_close};
+use super::state::Exchange;
+use crate::error::{Error, Limit, Phase, Violation};
+use crate::h1::{self, Fault, Head};
+use crate::net::transport::{Probe, Transport, Wait};
+use crate::time::Until;
+
+impl<'a> Exchange<'a> {
+    /// The final head, if it has arrived. Interim ones are passed over, and the request goes on: 100 and 103 are no
+    /// answers (RFC 9110, section 15.2). Does not block: a head of which a part has come may wait for our body.
+    pub(super) fn early(&mut self) -> Result<Option<Head>, Error> {
+        loop {
+            match self.buffered_head()? {
+                Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
+                Some(_) => {}
+                None if self.wire.probe() == Probe::Quiet => return Ok(None),
+                None => self.fill(self.bounds.read_until())?,
+            }
+        }
+    }
+
+    /// Waits for a 100, or for as long as may be waited; a final head that comes in its place is given.
+    pub(super) fn await_continue(&mut self) -> Result<Option<Head>, Error> {
+        let until = self.bounds.expect();
+        loop {
+            match self.buffered_head()? {
+                Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
+                Some(head) if head.status == StatusCode::CONTINUE => return Ok(None),
+                Some(_) => {}
+                None => match self.fill(until) {
+                    Ok(()) => {}
+                    // A server that does not know what is asked of it waits for the body (RFC 9110, section 10.1.1).
+                    Err(error) if error.is_timeout() && !self.bounds.until.is_past() => return Ok(None),
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+    }
+
+    pub(super) fn receive_final(&mut self) -> Result<Head, Error> {
+        loop {
+            let head = self.receive_head()?;
+            if !self.is_interim(&head)? {
+                return Ok(head);
+            }
+        }
+    }
+
+    #[inline]
+    fn is_interim(&mut self, head: &Head) -> Result<bool, Error> {
+        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(false);
+        }
+        self.doubtful |= h1::interim_ends(&head.facts);
+        if let Some(dropped) = &head.dropped {
+            self.dropped.get_or_insert_default().extend(dropped);
+        }
+        self.interim.0 += 1;
+        self.interim.1 = self.interim.1.saturating_add(self.head_bytes);
+        match self.interim.0 > self.limits.interim_responses || self.interim.1 > self.limits.interim_bytes {
+            true => Err(refused(Limit::Interim.into())),
+            false => Ok(true),
+        }
+    }
+
+    fn receive_head(&mut self) -> Result<Head, Error> {
+        loop {
+            if let Some(head) = self.buffered_head()? {
+                return Ok(head);
+            }
+            self.fill(self.bounds.read_until())?;
+        }
+    }
+
+    /// A head that has arrived as a whole.
+    fn buffered_head(&mut self) -> Result<Option<Head>, Error> {
+        if !self.pass_blank_line() {
+            return Ok(None);
+        }
+        let received = self.scanner.receive(self.buffers.filled(), self.limits, self.strictness);
+        let Some((head, len)) = received.map_err(|fault| self.refused(fault))? else { return Ok(None) };
+        self.buffers.consume(len);
+        self.head_bytes = len;
+        self.between = true;
+        Ok(Some(head))
+    }
+
+    /// Some servers send a CRLF too many after a body, or one before each response. One is passed over before a head
+    /// (RFC 9112, section 2.2, has servers do so before a request). False while too little has come to tell.
+    fn pass_blank_line(&mut self) -> bool {
+        if self.between {
+            match self.buffers.filled() {
+                b"" | b"\r" => return false,
+                [b'\r', b'\n', ..] => self.buffers.consume(2),
+                _ => {}
+            }
+            self.between = false;
+        }
+        true
+    }
+
+    /// The bytes that came cannot be read. Where it does not even begin a status line, on a connection that was used before and
+    /// as the first thing in answer to this request, it is the rest of an earlier response: a body after a 304, a last
+    /// chunk after a 204.
+    fn refused(&mut self, fault: Fault) -> Error {
+        let is_first = self.reused && self.interim.0 == 0;
+        self.trace.stale = is_first && !h1::begins_status_line(self.buffers.filled(), self.strictness);
+        refused(fault)
+    }
+
+    fn fill(&mut self, until: Until<'a>) -> Result<(), Error> {
+        self.bounds.check(Phase::Head)?;
+        let wait = Wait::new(until, self.bounds.cell);
+        match self.buffers.fill(self.wire, &wait) {
+            Ok(1..) if wait.is_cancelled() => {
+                Err(io_error(io::ErrorKind::ConnectionAborted.into(), self.wire, &wait, Phase::Head))
+            }
+            Ok(len @ 1..) => {
+                self.trace.received += len;
+                Ok(())
+            }
+            Ok(_) => Err(self.ended(io::ErrorKind::UnexpectedEof.into(), &wait)),
+            Err(error) if is_end(&error) => Err(self.ended(error, &wait)),
+            Err(error) => Err(io_error(error, self.wire, &wait, Phase::Head)),
+        }
+    }
+
+    /// The end of the connection inside the head, or in front of it.
+    fn ended(&mut self, error: io::Error, wait: &Wait<'_>) -> Error {
+        let only_blank = matches!(self.buffers.filled(), b"" | b"\r");
+        self.trace.stale = self.reused && self.interim.0 == 0 && only_blank;
+        if !only_blank && !wait.is_cancelled() {
+            return Error::violation(Violation::IncompleteHead, Phase::Head).with_source(error);
+        }
+        io_error(error, self.wire, wait, Phase::Head)
+    }
+
+    /// Takes in what has arrived, without waiting, and not so much at once that the body could not leave.
+    pub(super) fn take_in(&mut self) -> Result<(), Error> {
+        let mut taken = 0;
+        while let Some(early) = self.early.as_mut().filter(|early| early.takes_in() && taken < LOOK) {
+            match self.wire.arrived() {
+                Probe::Quiet => break,
+                Probe::Readable => {}
+                // The look may have taken the error of a reset.
+                Probe::Dead => early.reset = true,
+            }
+            taken += self.receive_early()?;
+        }
+        Ok(())
+    }
+
+    /// Receives once, up to the limit. 0 where there is no more to take in.
+    pub(super) fn receive_early(&mut self) -> Result<usize, Error> {
+        self.bounds.check(Phase::Send)?;
+        let Some(early) = &mut self.early else { return Ok(0) };
+        let wait = Wait::new(self.bounds.read_until(), self.bounds.cell);
+        let room = self.limits.early_response.saturating_sub(self.buffers.filled().len());
+        let len = match self.buffers.fill_at_most(room, self.wire, &wait) {
+            Ok(_) if wait.is_cancelled() => {
+                return Err(io_error(io::ErrorKind::ConnectionAborted.into(), self.wire, &wait, Phase::Send));
+            }
+            Ok(0) => {
+                early.input = Input::Ended { clean: !early.reset || self.wire.info().encrypted };
+                0
+            }
+            Err(error) if is_unclean_close(&error) => {
+                early.input = Input::Ended { clean: early.unclean_close && !early.reset };
+                0
+            }
+            Ok(len) => len,
+            Err(error) => return Err(io_error(error, self.wire, &wait, Phase::Send)),
+        };
+        if len >= room {
+            early.input = Input::Full;
+        }
+        self.trace.received += len;
+        Ok(len)
+    }
+
+    pub(super) fn input(&self) -> Input {
+        self.early.as_ref().map_or(Input::Full, |early| early.input)
+    }
+}
+
+fn refused(fault: Fault) -> Error {
+    Error::new(fault.into(), Phase::Head)
+}
