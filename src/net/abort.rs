@@ -1,7 +1,7 @@
-//! Reaching a call that another thread is blocked in.
+//! Interrupting a call that another thread is blocked in.
 //!
-//! `shutdown(2)` wakes a thread that is blocked on a socket; `close(2)` from another thread wakes nobody and may hit a
-//! descriptor that has been given to somebody else. So an abort shuts down, and the owner closes.
+//! An abort shuts the socket down, and only the owner closes it. `shutdown(2)` wakes a thread that is blocked on the
+//! socket. `close(2)` from another thread wakes no one, and it may close a descriptor that has been reused meanwhile.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,47 +11,49 @@ use super::probe::Probe;
 use crate::process::Home;
 use crate::sync::Mutex;
 
-/// What can be shut down from outside while its owner is blocked in it.
+/// A stream that another thread can shut down while its owner is blocked in it.
 pub(crate) trait Interrupt: Send + Sync {
+    /// Shuts the stream down, so that a blocked thread returns.
     fn interrupt(&self);
 }
 
-/// A socket of the system, which tells how it stands without taking anything from it.
+/// A socket of the system that any thread may look at, also while another thread uses it.
 pub(crate) trait Look: Interrupt {
-    /// Looks for bytes and for the end.
+    /// Returns whether bytes or the end have arrived, without blocking and without taking bytes.
     fn probe(&self) -> Probe;
 
-    /// Returns whether the peer has closed or reset the socket, also where bytes are unread.
+    /// Returns whether the peer has closed or reset the connection, even if unread bytes are left.
     fn has_ended(&self) -> bool;
 }
 
-/// Stands between a connection and those who may want to interrupt its user.
+/// Lets other threads interrupt the current use of a connection, and look at its socket while it is idle.
 ///
-/// Comparing the use and shutting down happen under one lock, and so does going on to the next use: an abort meant for
-/// one user of a pooled connection cannot hit the next.
+/// One lock covers two steps: the check that a handle is for the current use, and the shutdown. The change to the next
+/// use takes the same lock. So an abort of one use of a pooled connection cannot hit the next use.
 pub(crate) struct AbortCell {
     state: Mutex<State>,
-    /// The number of the connection, once it has one.
+    /// The number of the connection; 0 before it has one.
     connection: AtomicU64,
 }
 
 struct State {
-    /// Which use of the connection is on; each lease is one.
+    /// The number of the current use; each lease is one use.
     generation: u64,
     aborted: bool,
     socket: Option<Weak<dyn Interrupt>>,
     base: Base,
+    /// A transport above the system's socket is registered in its place.
     is_wrapped: bool,
     /// The process that the connection was opened in.
     home: Home,
 }
 
-/// The system's socket, where it is one of ours; it may have TLS or something of the caller's above it.
+/// The system's socket below the transport, if this crate opened it. TLS or a transport of the caller may be above it.
 #[derive(Clone)]
 enum Base {
     Unknown,
     One(Weak<dyn Look>),
-    /// A dialer of the caller's opened several; which of them it uses cannot be told.
+    /// A dialer of the caller opened several sockets. The cell cannot tell which of them the dialer uses.
     Several,
 }
 
@@ -62,25 +64,25 @@ impl AbortCell {
         AbortCell { state: Mutex::new(state), connection: AtomicU64::new(0) }
     }
 
-    /// A dial begins, in this process. What one before has opened says nothing about this one.
+    /// Notes that a dial begins in process `home`, and forgets the sockets of an earlier dial.
     pub(crate) fn begin_dial(&self, home: Home) {
         let mut state = self.state.lock();
         (state.base, state.home) = (Base::Unknown, home);
     }
 
-    /// Returns the process that dialed last.
+    /// Returns the process of the last dial.
     pub(crate) fn home(&self) -> Home {
         self.state.lock().home
     }
 
-    /// Returns whether the connection is the parent's, of which this process has a copy: bytes that are sent, received
-    /// or held back here would be missing or surplus there.
+    /// Returns whether this process inherited the connection from its parent. The parent still uses it: a byte that is
+    /// sent or received here would be surplus or missing there.
     pub(crate) fn is_inherited(&self) -> bool {
         !self.home().is_here()
     }
 
-    /// Names the socket to shut down. One that is already aborted is shut down at once: the abort came while the
-    /// socket was being made.
+    /// Sets the stream that an abort shuts down. If the current use is already aborted, shuts the stream down at once:
+    /// the abort came while the stream was being opened.
     pub(crate) fn register(&self, socket: Weak<dyn Interrupt>) {
         let mut state = self.state.lock();
         let interrupted = if state.aborted { interrupt(&socket) } else { None };
@@ -90,21 +92,24 @@ impl AbortCell {
         drop(interrupted);
     }
 
-    /// The same for a socket by itself.
+    /// Sets a socket of the system as the stream that an abort shuts down, and as the socket that `look` looks at.
     pub(crate) fn register_socket(&self, socket: Weak<dyn Look>) {
         self.register(socket.clone());
         let mut state = self.state.lock();
         state.base = match &state.base {
             Base::Unknown => Base::One(socket),
-            // An address that did not answer, before the one that is tried now.
+            // The socket before belongs to an address that did not answer, and is closed.
             Base::One(before) if before.strong_count() == 0 => Base::One(socket),
             Base::One(_) | Base::Several => Base::Several,
         };
         state.is_wrapped = false;
     }
 
-    /// How an idle connection stands, as far as its socket tells without taking anything, also while another thread
-    /// begins to use it. Under a wrapper bytes say nothing: TLS has messages of its own.
+    /// Returns the state of an idle connection as its socket shows it. Another thread may begin to use the connection
+    /// meanwhile: the look takes no bytes.
+    ///
+    /// Looks only for the end where a transport is above the socket, because bytes do not count there: TLS has messages
+    /// of its own.
     pub(crate) fn look(&self) -> Probe {
         let (base, is_wrapped) = {
             let state = self.state.lock();
@@ -121,28 +126,31 @@ impl AbortCell {
         }
     }
 
-    /// Says which connection this is about, to those who report on it.
+    /// Sets the number of the connection, for reports about it.
     pub(crate) fn name(&self, connection: u64) {
         self.connection.store(connection, Ordering::Relaxed);
     }
 
-    /// The number of the connection; 0 before it has one.
+    /// Returns the number of the connection; 0 before it has one.
     pub(crate) fn connection(&self) -> u64 {
         self.connection.load(Ordering::Relaxed)
     }
 
-    /// The use that is on ends, and handles to it lose their power. False if one has used it: the socket is shut down.
+    /// Ends the current use, so that its handles do nothing from now on. Returns false if the use was aborted: its
+    /// socket is then shut down.
     pub(crate) fn next_use(&self) -> bool {
         let mut state = self.state.lock();
         state.generation += 1;
         !std::mem::take(&mut state.aborted)
     }
 
-    /// Looked at after every wake, before anything else is concluded from it.
+    /// Returns whether the current use is aborted. Every wait asks this after it wakes, before it interprets the result
+    /// of the call: an abort looks like an end of the stream.
     pub(crate) fn is_aborted(&self) -> bool {
         self.state.lock().aborted
     }
 
+    /// Returns a handle that aborts the current use.
     pub(crate) fn handle(self: &Arc<Self>) -> AbortHandle {
         AbortHandle { generation: self.state.lock().generation, cell: Arc::clone(self) }
     }
@@ -155,7 +163,7 @@ impl fmt::Debug for AbortCell {
     }
 }
 
-/// Ends one use of a connection, and does nothing once that use is over.
+/// Aborts one use of a connection. Does nothing after that use has ended.
 #[derive(Clone, Debug)]
 pub(crate) struct AbortHandle {
     cell: Arc<AbortCell>,
@@ -163,7 +171,7 @@ pub(crate) struct AbortHandle {
 }
 
 impl AbortHandle {
-    /// Whether there was something to shut down: that use is on, and its connection open.
+    /// Shuts the connection down and returns true, if this use is still current and the connection is open.
     pub(crate) fn abort(&self) -> bool {
         let mut state = self.cell.state.lock();
         if state.generation != self.generation || !state.home.is_here() {
@@ -176,7 +184,8 @@ impl AbortHandle {
     }
 }
 
-/// What it gives is to be dropped without the lock: its owner may have gone meanwhile, and it is then closed by that.
+/// Interrupts the stream and returns it, if it is still open. The caller drops it after releasing the lock: the owner
+/// may have let go meanwhile, and then that drop closes the stream.
 fn interrupt(socket: &Weak<dyn Interrupt>) -> Option<Arc<dyn Interrupt>> {
     socket.upgrade().inspect(|socket| socket.interrupt())
 }

@@ -1,12 +1,12 @@
-//! What a look at a stream or a socket finds.
+//! The result of a look at a stream.
 
-/// What [`Transport::probe`](crate::Transport::probe) finds.
+/// The state of a stream, as [`Transport::probe`](crate::Transport::probe) finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// Open, and nothing has arrived.
+    /// The stream is open, and no bytes have arrived.
     Quiet,
     /// Bytes have arrived.
     Readable,
-    /// The peer has closed or reset it.
+    /// The peer has closed or reset the stream.
     Dead,
 }

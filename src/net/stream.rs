@@ -14,20 +14,23 @@ use super::probe::Probe;
 use super::transport::{Transport, TransportInfo, Wait};
 use super::wait;
 
-/// A connected socket. Shared so that an abort can reach it; closed when the last owner lets go, which is the stream
-/// but for the moment of an abort or of a look at it.
+/// A connected socket as a transport.
+///
+/// The socket is shared, so that an abort and a look can reach it. It is closed when its last owner drops it. That is
+/// the stream, except while an abort or a look holds it for a moment.
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: Arc<Socket>,
     remote: Option<SocketAddr>,
 }
 
+/// A socket of the system.
 #[derive(Debug)]
 pub(crate) struct Socket(pub(crate) socket2::Socket);
 
 impl Interrupt for Socket {
     fn interrupt(&self) {
-        // Not connected, or not any more: then nobody is blocked in it either.
+        // An error means that the socket is not connected. Then no thread is blocked in it either.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
@@ -61,14 +64,14 @@ impl Stream {
         Stream { socket, remote }
     }
 
-    /// Returns whether a receive would not block, and takes nothing, not even an error.
+    /// Returns whether a receive would return at once. Leaves bytes and a pending error in the socket.
     pub(crate) fn is_readable(&self) -> bool {
         wait::is_readable(&*self.socket)
     }
 }
 
 impl Socket {
-    /// From here on an abort of `cell` shuts this socket down.
+    /// Lets an abort of `cell` shut this socket down.
     pub(crate) fn register(self: &Arc<Self>, cell: &AbortCell) {
         let socket: Arc<dyn Look> = self.clone();
         cell.register_socket(Arc::downgrade(&socket));
@@ -102,7 +105,8 @@ mod tests {
     use super::*;
     use crate::process::Home;
 
-    /// Of several sockets nobody knows which is used; of one after the other it is the last.
+    /// The cell looks at the last of several sockets that were opened one after the other, and at no socket where
+    /// several are open.
     #[test]
     fn the_socket_that_is_looked_at() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! The byte stream a connection runs over.
+//! The byte stream that a connection uses.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -10,47 +10,59 @@ pub use super::probe::Probe;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::time::Until;
 
-/// A connected, reliable byte stream: a TCP or Unix socket, TLS over one, or one of your own.
+/// A connected, reliable byte stream: a TCP or Unix socket, TLS over a socket, or your own implementation.
 ///
-/// All methods take `&self`: one thread receives and one sends, at most, but they may do so at the same time.
-/// A transport of your own comes from a [`Dialer`](crate::Dialer), which has an example.
+/// All methods take `&self`. At most one thread receives and at most one thread sends, and both may do so at the same
+/// time. A [`Dialer`](crate::Dialer) returns your own transport; its documentation has an example.
 pub trait Transport: Send + Sync + fmt::Debug {
-    /// Receives at least one byte into `buf`, or answers 0 at the orderly end of the stream.
+    /// Receives at least one byte into `buf`, or returns 0 at the orderly end of the stream.
     ///
-    /// Errors with [`io::ErrorKind::TimedOut`] when `wait`'s deadline passes, and as soon as it can be noticed when
-    /// `wait` is cancelled. An end that may be a truncation is [`io::ErrorKind::UnexpectedEof`].
+    /// # Errors
+    /// - [`io::ErrorKind::TimedOut`] when the deadline of `wait` passes.
+    /// - Any error as soon as the transport notices that `wait` is cancelled.
+    /// - [`io::ErrorKind::UnexpectedEof`] at an end that may be a truncation.
     fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize>;
 
-    /// Sends bytes from the front of `bufs` and answers how many, which may be fewer than there are.
+    /// Sends bytes from the front of `bufs` and returns their number, which may be less than all.
     ///
-    /// An error means that none of these bytes was accepted. The answer 0 is only for a `wait` that
-    /// [watches the input](Wait::watches_input), when input arrived while there was no room to send.
+    /// Returns 0 only if `wait` [watches the input](Wait::watches_input), and input arrived while there was no room to
+    /// send.
+    ///
+    /// # Errors
+    /// Fails as [`recv`](Self::recv) does at the deadline and when `wait` is cancelled. An error means that the
+    /// transport accepted none of these bytes.
     fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize>;
 
-    /// Sends what `send` has accepted but holds back, as an encrypting transport may. True when nothing is held back
-    /// any more, which is the answer of a transport that never does so; false if it got on but has not come to the end,
-    /// or if input arrived that `wait` watches.
+    /// Sends bytes that `send` has accepted and still holds back, as an encrypting transport may do. It is called
+    /// before each `send`, and at the end of a request.
     ///
-    /// Errors if nothing got out before the deadline. Asked before each `send`, and at the end of a request.
+    /// Returns true when no bytes are held back. That is the default, for a transport that never holds bytes back.
+    /// Returns false if only part of the bytes was sent, or if input arrived that `wait` watches.
+    ///
+    /// # Errors
+    /// Fails if no byte was sent before the deadline, and when `wait` is cancelled.
     fn flush(&self, wait: &Wait<'_>) -> io::Result<bool> {
         let _ = wait;
         Ok(true)
     }
 
-    /// How the stream stands, without blocking. Asked when nothing is expected: before a connection is used again.
+    /// Returns the state of the stream, without blocking. It is called when no bytes are expected: before a connection
+    /// is used again.
     fn probe(&self) -> Probe;
 
-    /// Whether bytes are held inside, received ones that no `recv` has given out or accepted ones that have not been
-    /// sent. A connection with such bytes is not used again. A transport that buffers nothing has none, which is the
-    /// default; one that wraps another passes the question on.
+    /// Returns whether the transport holds bytes: received bytes that no `recv` has returned yet, or accepted bytes
+    /// that are not sent yet. A connection that holds bytes is not used again.
+    ///
+    /// The default is false, for a transport without buffers. A transport that wraps another one also asks the inner
+    /// transport.
     fn has_buffered(&self) -> bool {
         false
     }
 
-    /// Ends the stream in both directions; a thread blocked in it returns. May be called from any thread.
+    /// Ends the stream in both directions, so that a thread that is blocked in it returns. Any thread may call it.
     fn abort(&self);
 
-    /// What is known about the peer.
+    /// Returns what the transport knows about its peer.
     fn info(&self) -> TransportInfo {
         TransportInfo::default()
     }
@@ -60,19 +72,19 @@ pub trait Transport: Send + Sync + fmt::Debug {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TransportInfo {
-    /// The address of the peer, where it has one.
+    /// The address of the peer, if it has one.
     pub remote: Option<SocketAddr>,
-    /// Whether the bytes are encrypted on their way.
+    /// Whether the bytes are encrypted between here and the peer.
     pub encrypted: bool,
 }
 
-/// How long an operation of a [`Transport`] may block, and what may end it early.
+/// The limits of one operation of a [`Transport`]: how long it may block, and what ends it early.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait<'a> {
     pub(crate) until: Until<'a>,
     pub(crate) abort: Option<&'a AbortCell>,
     pub(crate) watch_input: bool,
-    /// A `send` waits for room before each try and sends what fits, so that it never blocks inside the system while
+    /// A `send` waits for room before each try and then sends what fits. So it never blocks inside the system while
     /// input arrives.
     pub(crate) poll_first: bool,
 }
@@ -82,22 +94,22 @@ impl<'a> Wait<'a> {
         Wait { until, abort: Some(abort), watch_input: false, poll_first: false }
     }
 
-    /// The point in time at which the operation fails with [`io::ErrorKind::TimedOut`]; `None` is never.
+    /// Returns the time at which the operation fails with [`io::ErrorKind::TimedOut`]; `None` means never.
     pub fn deadline(&self) -> Option<Instant> {
         self.until.at()
     }
 
-    /// Whether the operation was cancelled. Looked at before and after blocking.
+    /// Returns whether the operation is cancelled. A transport asks this before it blocks and after it wakes.
     pub fn is_cancelled(&self) -> bool {
         self.abort.is_some_and(AbortCell::is_aborted)
     }
 
-    /// Whether a `send` that finds no room answers 0 once input has arrived.
+    /// Returns whether a `send` that finds no room returns 0 when input arrives.
     pub fn watches_input(&self) -> bool {
         self.watch_input
     }
 
-    /// What an operation of the dial failed with: the end of the wait, or else `kind`.
+    /// Returns the error of a dial's failed operation: `Closed` or `Timeout` if this wait has ended, otherwise `kind`.
     pub(crate) fn failure(&self, error: io::Error, kind: ErrorKind, phase: Phase) -> Error {
         let kind = if self.is_cancelled() {
             ErrorKind::Closed

@@ -1,12 +1,14 @@
 //! The one place that blocks on sockets.
 //!
-//! A socket is blocking, with one constant guard on each direction (`SO_RCVTIMEO`, `SO_SNDTIMEO`) that is set before
-//! connecting and never changed: an answer within the guard costs one system call and no deadline is ever state of a
-//! connection. When the guard ends without one, or less than two guards are left, `poll` waits for exactly what is
-//! left: its timer is exact, while the socket's may be late by up to a second. An interrupted call is repeated with
-//! what is left then : profilers send hundreds of signals a second.
+//! Sockets are blocking, with one constant timeout on each direction (`SO_RCVTIMEO`, `SO_SNDTIMEO`), the guard. It is
+//! set before connecting and never changed, so that no deadline is ever state of a connection. A response that arrives
+//! within the guard costs one system call.
 //!
-//! Where the platform's guard does not work like this (Windows) sockets are non-blocking and only `poll` waits.
+//! `poll` waits for the exact rest when the guard ends without a response, or when less than two guards are left. Its
+//! timer is exact; that of the socket may be late by up to a second. An interrupted call is repeated with the time that
+//! is left then, because profilers send hundreds of signals a second.
+//!
+//! On Windows the timeouts of a socket do not work like this. Sockets are non-blocking there, and only `poll` waits.
 
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
@@ -21,10 +23,11 @@ use rustix::net::{SendAncillaryBuffer, sendmsg};
 use super::probe::Probe;
 use super::transport::Wait;
 
-/// Long enough that answers come within it, short enough to notice an abort whose wake was lost.
+/// The timeout of a plain call. It is longer than most responses take, and short enough to notice an abort whose wake
+/// was lost.
 pub(crate) const GUARD: Duration = Duration::from_millis(100);
 
-/// Whether plain calls end by themselves after the guard.
+/// Whether a plain call ends by itself after the guard.
 const GUARDED: bool = cfg!(unix);
 
 #[cfg(unix)]
@@ -32,8 +35,9 @@ const RECV_NOW: RecvFlags = RecvFlags::DONTWAIT;
 #[cfg(not(unix))]
 const RECV_NOW: RecvFlags = RecvFlags::empty();
 
-/// A peer that is gone must not raise SIGPIPE: a program that embeds us may have restored its default action. Apple's
-/// systems have an option of the socket for that, which socket2 sets; Windows has no such signal.
+/// Keeps a send to a closed connection from raising SIGPIPE: the program around this crate may have restored the
+/// default action of that signal. Apple's systems have a socket option for this, which socket2 sets. Windows has no
+/// such signal.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 const SEND: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(any(not(unix), target_vendor = "apple"))]
@@ -44,7 +48,8 @@ const SEND_NOW: SendFlags = SEND.union(SendFlags::DONTWAIT);
 #[cfg(not(unix))]
 const SEND_NOW: SendFlags = SEND;
 
-/// How a system says that the peer has closed while bytes are unread. Elsewhere they have to be read first.
+/// The event by which `poll` tells that the peer has closed, even if unread bytes are left. Systems without it tell
+/// that only after the bytes are read.
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(any(target_arch = "sparc", target_arch = "sparc64"))))]
 const PEER_CLOSED: PollFlags = PollFlags::RDHUP;
 #[cfg(not(all(
@@ -53,6 +58,7 @@ const PEER_CLOSED: PollFlags = PollFlags::RDHUP;
 )))]
 const PEER_CLOSED: PollFlags = PollFlags::empty();
 
+/// Receives into `buf`; 0 is the end of the stream.
 pub(crate) fn recv(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
     let socket = socket.as_fd();
     if may_block(wait) {
@@ -70,7 +76,8 @@ pub(crate) fn recv(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Re
     }
 }
 
-/// Sends from the front of `bufs`; 0 means that input arrived while there was no room, where `wait` asks for that.
+/// Sends from the front of `bufs`. Returns 0 only if `wait` watches the input, and input arrived while there was no
+/// room.
 pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
     let socket = socket.as_fd();
     if !wait.poll_first && may_block(wait) {
@@ -98,12 +105,12 @@ fn send_some(socket: impl AsFd, bufs: &[IoSlice<'_>], flags: SendFlags) -> Resul
     if bufs.len() > 1 {
         return sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), flags);
     }
-    // Sending a part is allowed: where there is no call for several buffers the first goes alone.
+    // A send may be partial: without a call for several buffers, send the first one alone.
     let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
     sys_send(socket, first, flags)
 }
 
-/// Waits for one of `interest`, for errors and for the end, until the deadline.
+/// Waits for one of the events in `interest`, for an error or for the end of the stream, until the deadline.
 pub(crate) fn ready(socket: impl AsFd, interest: PollFlags, wait: &Wait<'_>) -> io::Result<PollFlags> {
     let socket = socket.as_fd();
     loop {
@@ -113,7 +120,7 @@ pub(crate) fn ready(socket: impl AsFd, interest: PollFlags, wait: &Wait<'_>) -> 
     }
 }
 
-/// `ready`, but `None` after `slice` at the latest.
+/// Waits as `ready` does, but returns `None` after `slice` at the latest.
 pub(crate) fn ready_within(
     socket: impl AsFd,
     interest: PollFlags,
@@ -136,16 +143,17 @@ pub(crate) fn ready_within(
 }
 
 fn timespec(limit: Duration) -> Timespec {
-    // A day at a time: some systems refuse longer waits, and the caller looks at its deadline again.
+    // Wait a day at a time: some systems refuse longer waits. The caller then looks at its deadline again.
     let limit = limit.min(Duration::from_secs(24 * 60 * 60));
     Timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos() as _ }
 }
 
+/// Returns whether a plain call may block: it ends by itself, and well before the deadline.
 fn may_block(wait: &Wait<'_>) -> bool {
     GUARDED && wait.until.at().is_none_or(|at| at.saturating_duration_since(Instant::now()) >= 2 * GUARD)
 }
 
-/// The guard ended or a signal came: to be tried again. Anything else is an error.
+/// Accepts an error that only means "try again": the guard ended, or a signal came. Returns every other error.
 fn passing(error: Errno) -> io::Result<()> {
     match error {
         Errno::AGAIN | Errno::INTR => Ok(()),
@@ -155,7 +163,7 @@ fn passing(error: Errno) -> io::Result<()> {
     }
 }
 
-/// Whether the peer has closed or reset it, whatever has arrived before that.
+/// Returns whether the peer has closed or reset the connection, even if unread bytes are left.
 pub(crate) fn has_ended(socket: impl AsFd) -> bool {
     let socket = socket.as_fd();
     let mut asked = [PollFd::new(&socket, PEER_CLOSED)];
@@ -167,8 +175,8 @@ pub(crate) fn has_ended(socket: impl AsFd) -> bool {
     }
 }
 
-/// Returns whether a receive would not block: bytes, the end or an error is there. The error stays there, while a
-/// `probe` takes it.
+/// Returns whether a receive would return at once, with bytes, the end or an error. Leaves the error in the socket,
+/// while `probe` takes it.
 pub(crate) fn is_readable(socket: impl AsFd) -> bool {
     let socket = socket.as_fd();
     let mut asked = [PollFd::new(&socket, PollFlags::IN)];
@@ -176,7 +184,8 @@ pub(crate) fn is_readable(socket: impl AsFd) -> bool {
     matches!(poll(&mut asked, Some(&now)), Ok(1..))
 }
 
-/// One call that neither blocks nor takes anything.
+/// Returns the state of the socket by one call that does not block and leaves all bytes in the socket. It takes a
+/// pending error: systems report a reset once.
 pub(crate) fn probe(socket: impl AsFd) -> Probe {
     let socket = socket.as_fd();
     let mut byte = [0; 1];
