@@ -15,10 +15,10 @@ use crate::net::transport::{Probe, Transport, Wait};
 use crate::strictness::Strictness;
 use crate::time::Until;
 
-/// What fits into a buffer no longer than this is data of one chunk; more may be put together from several.
+/// The longest buffer that one read fills from one chunk only. A read into a longer buffer may join several chunks.
 pub(crate) const ONE_CHUNK: usize = READ_AHEAD - 1;
 
-/// Where a body is read from, and how long that may take: the deadline of the request, and the bound on each wait.
+/// The source of a body, and the bounds on reading: the deadline of the request, and the timeout of each wait.
 pub(crate) struct Io<'a> {
     pub(crate) wire: &'a Wire,
     pub(crate) buffers: &'a mut Buffers,
@@ -34,21 +34,23 @@ impl<'a> Io<'a> {
     }
 }
 
-/// Decides where a body ends. After an error it never answers an end.
+/// Reads a body and decides where it ends. After an error it never reports an end.
 #[derive(Debug)]
 pub(crate) struct BodyReader {
     state: State,
     received: u64,
-    /// What Content-Length announced, where the framing is by it; 0 where there can be no body.
+    /// The Content-Length, if it frames the body; 0 for a response that cannot have a body.
     expected: Option<u64>,
-    /// The last bytes went from the transport straight to the caller, so that nobody has seen what is behind them.
+    /// The last bytes went from the transport straight into the caller's buffer. Bytes after them may wait in the
+    /// transport unseen.
     direct: bool,
-    /// Bytes were received behind the end.
+    /// Bytes were received after the end of the body.
     surplus: bool,
-    /// The connection may end before the length that was announced, and did.
+    /// The connection may end before the announced length.
     may_end_early: bool,
+    /// The connection ended before the announced length, and that was allowed.
     ended_early: bool,
-    /// A TLS stream that its peer did not end may end a body that nothing else delimits.
+    /// The end of a TLS stream without close_notify ends a body that nothing else delimits.
     unclean_close: bool,
     ending: Ending,
     trailers: Option<Box<Trailers>>,
@@ -70,7 +72,7 @@ impl BodyReader {
             Framing::Length(length) => (State::Length(length), Some(length)),
             Framing::Chunked => (State::Chunked(Chunked::new(strictness)), None),
             Framing::UntilClose => (State::UntilClose, None),
-            // An upgrade has no body; whoever asked for one takes the connection over.
+            // An upgrade has no body: the caller takes the connection over.
             Framing::Upgrade => (State::Done, None),
         };
         BodyReader {
@@ -87,17 +89,17 @@ impl BodyReader {
         }
     }
 
-    /// Takes the end of the connection for that of the body, also before its Content-Length.
+    /// Accepts the end of the connection as the end of the body, also before its Content-Length.
     pub(crate) fn allow_early_end(&mut self) {
         self.may_end_early = true;
     }
 
-    /// Takes the end of a TLS stream without close_notify for that of a body that nothing else delimits.
+    /// Accepts the end of a TLS stream without close_notify as the end of a body that nothing else delimits.
     pub(crate) fn allow_unclean_close(&mut self) {
         self.unclean_close = true;
     }
 
-    /// Says what is known of the end of the connection.
+    /// Sets how the connection ended, if sending has seen that.
     pub(crate) fn know_ending(&mut self, ending: Ending) {
         self.ending = ending;
     }
@@ -113,40 +115,40 @@ impl BodyReader {
         }
     }
 
-    /// The caller could not wait any longer: from now on every read answers that.
+    /// Lets every read from now on fail with `kind`: the caller could not wait any longer.
     pub(crate) fn fail(&mut self, kind: ErrorKind) {
         self.state = State::Failed(kind);
     }
 
-    /// What has not been handed out of the length that Content-Length announced, where the framing is by it; 0 where
-    /// there can be no body.
+    /// Returns how much of the Content-Length is still to be read, if it frames the body; 0 for a response that cannot
+    /// have a body.
     pub(crate) fn remaining(&self) -> Option<u64> {
         self.expected.map(|expected| expected - self.received)
     }
 
-    /// Bytes of the body handed out so far.
+    /// Returns the number of bytes of the body that were read so far.
     pub(crate) fn received(&self) -> u64 {
         self.received
     }
 
-    /// Nothing is left of the chunk whose data was handed out last.
+    /// Returns whether the last read ended with the end of a chunk.
     pub(crate) fn is_between_chunks(&self) -> bool {
         matches!(&self.state, State::Chunked(chunked) if chunked.data_left() == 0)
     }
 
-    /// The trailer fields of a chunked body, once it is done.
+    /// Returns the trailer fields of a chunked body, after its end.
     pub(crate) fn trailers(&self) -> &Headers {
         static NONE: Headers = Headers::new();
         self.trailers.as_deref().map_or(&NONE, |trailers| &trailers.fields)
     }
 
-    /// The fault of the trailers, once the body is done.
+    /// Returns the trailer section, after the end of the body.
     pub(crate) fn trailer_section(&self) -> Option<&Trailers> {
         self.trailers.as_deref()
     }
 
-    /// What speaks against another use of the connection: bytes that belong to no response, or its end. Asked when the
-    /// body is done; what nobody has looked at yet is looked at.
+    /// Returns what forbids another use of the connection: surplus bytes, or its end. It is called at the end of the
+    /// body, and looks at the transport if bytes may wait there unseen.
     pub(crate) fn leftover(&self, wire: &Wire, buffers: &Buffers) -> Probe {
         if self.ended_early {
             return Probe::Dead;
@@ -160,7 +162,7 @@ impl BodyReader {
         }
     }
 
-    /// Reads into `buf`, which is not empty; 0 is the end of the body.
+    /// Reads into `buf`, which is not empty. Returns 0 at the end of the body.
     pub(crate) fn read(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let result = match &mut self.state {
             State::Done => return Ok(0),
@@ -217,8 +219,8 @@ impl BodyReader {
         }
     }
 
-    /// Receives chunks as they come into a large buffer, and moves their data together there: one call for many chunks.
-    /// 0 is also the answer where all that came was framing.
+    /// Receives chunks with their framing into a large buffer, and joins their data there: one call takes many chunks.
+    /// Returns 0 also if only framing arrived.
     fn read_chunks_in_place(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let received = self.receive(io, buf)?;
         self.direct = received == buf.len();
@@ -231,7 +233,8 @@ impl BodyReader {
             (seen, data) = (seen + left, data + left);
             match chunked.advance(&buf[seen..received], io.limits) {
                 Ok(taken) => seen += taken,
-                // What came before is handed out first, however it was split.
+                // Return the data before the fault first, so that the result does not depend on how the bytes were
+                // split.
                 Err(fault) if data > 0 => {
                     self.state = State::Failed(fault.into());
                     return Ok(data);
@@ -253,7 +256,7 @@ impl BodyReader {
         }
     }
 
-    /// Receives into `buf`, past the read-ahead, which is empty.
+    /// Receives straight into `buf`. The read-ahead is empty.
     fn receive(&mut self, io: &Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let wait = io.wait();
         match io.wire.recv(buf, &wait) {
@@ -274,7 +277,7 @@ impl BodyReader {
         let wait = io.wait();
         match io.wire.recv(buf, &wait) {
             Ok(0) if wait.is_cancelled() => Err(self.broken(io::ErrorKind::ConnectionAborted.into(), io, &wait)),
-            // The end of a TLS stream is not the connection's: nobody on the way can make it up.
+            // The end of a TLS stream is authentic: close_notify cannot be forged, and a reset does not look like it.
             Ok(0) if self.ending == Ending::Cut && !io.wire.info().encrypted => {
                 Err(self.broken(io::ErrorKind::ConnectionReset.into(), io, &wait))
             }
@@ -295,10 +298,10 @@ impl BodyReader {
         self.unclean_close && self.ending != Ending::Cut && is_unclean_close(error)
     }
 
-    /// At least one of the next `left` bytes.
+    /// Reads at least one of the next `left` bytes of data.
     ///
     /// Large reads go from the transport straight into `buf`. The last piece of a body goes through the read-ahead,
-    /// which shows whether more was sent than was announced.
+    /// which shows whether the peer sent more than it announced.
     fn read_data(&mut self, io: &mut Io<'_>, buf: &mut [u8], left: u64) -> Result<usize> {
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
         if io.buffers.is_empty() {
@@ -322,7 +325,7 @@ impl BodyReader {
         }
     }
 
-    /// The peer ended the connection, in good order, inside the body.
+    /// Decides about an orderly end of the connection inside the body.
     fn ended(&mut self, io: &Io<'_>, wait: &Wait<'_>) -> Result<usize> {
         if self.may_end_early && matches!(self.state, State::Length(_)) && !wait.is_cancelled() {
             self.ended_early = true;
@@ -331,7 +334,7 @@ impl BodyReader {
         Err(self.broken(io::ErrorKind::UnexpectedEof.into(), io, wait))
     }
 
-    /// The connection ended or failed inside the body.
+    /// Returns the error for a connection that ended or failed inside the body.
     fn broken(&self, error: io::Error, io: &Io<'_>, wait: &Wait<'_>) -> Error {
         if is_end(&error) && !wait.is_cancelled() {
             let kind = ErrorKind::IncompleteBody { received: self.received, expected: self.expected };

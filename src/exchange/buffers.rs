@@ -1,6 +1,6 @@
-//! The memory of an exchange.
+//! The buffers of an exchange.
 //!
-//! It belongs to the exchange and goes back to a free list with it: an idle connection owns no buffer.
+//! An exchange takes them from a free list, and they go back there after it. So an idle connection owns no buffer.
 
 use std::io;
 
@@ -8,21 +8,21 @@ use super::wire::Wire;
 use crate::net::transport::{Transport, Wait};
 use crate::sync::Mutex;
 
-/// Takes most responses whole, in one call.
+/// The size of the read-ahead. It holds most responses whole, so that they take one call.
 pub(crate) const READ_AHEAD: usize = 16 * 1024;
 
-/// A head with its small body; a buffer that had to grow past this is not kept.
+/// The largest send buffer that is kept. It holds a head and a small body.
 const OUT_KEPT: usize = 64 * 1024;
 
-/// What is received ahead of what is asked for, and what is about to be sent.
+/// The read-ahead of a response, and the bytes that are about to be sent.
 #[derive(Debug)]
 pub(crate) struct Buffers {
     pub(crate) out: Vec<u8>,
-    /// Zeroed once, then only overwritten.
+    /// The read-ahead. It is zeroed once and then only overwritten.
     input: Vec<u8>,
     start: usize,
     end: usize,
-    /// The last call filled all the room there was: more may wait behind it.
+    /// The last receive filled all the room, so that more may wait in the transport.
     full: bool,
 }
 
@@ -31,7 +31,7 @@ impl Buffers {
         Buffers { out: Vec::with_capacity(1024), input: vec![0; READ_AHEAD], start: 0, end: 0, full: false }
     }
 
-    /// Received and not yet consumed.
+    /// Returns the received bytes that are not consumed yet.
     pub(crate) fn filled(&self) -> &[u8] {
         &self.input[self.start..self.end]
     }
@@ -40,6 +40,7 @@ impl Buffers {
         self.start == self.end
     }
 
+    /// Drops the first `len` received bytes.
     pub(crate) fn consume(&mut self, len: usize) {
         self.start = (self.start + len).min(self.end);
         if self.is_empty() {
@@ -48,7 +49,7 @@ impl Buffers {
         }
     }
 
-    /// Moves bytes from the read-ahead to `buf`.
+    /// Moves bytes from the read-ahead to `buf`, and returns their number.
     pub(crate) fn copy_to(&mut self, buf: &mut [u8]) -> usize {
         let len = buf.len().min(self.end - self.start);
         buf[..len].copy_from_slice(&self.filled()[..len]);
@@ -56,13 +57,13 @@ impl Buffers {
         len
     }
 
-    /// Receives once behind what is there, making room first: it grows with what has arrived, never by what was
-    /// announced, and its users bound how much they leave in it.
+    /// Receives once, after the bytes that are there. Makes room first. The read-ahead grows with the bytes that have
+    /// arrived, never by an announced length, and its users bound how much they leave in it.
     pub(crate) fn fill(&mut self, wire: &Wire, wait: &Wait<'_>) -> io::Result<usize> {
         self.fill_at_most(usize::MAX, wire, wait)
     }
 
-    /// Receives as `fill` does, but at most so many bytes, at least one.
+    /// Receives as `fill` does, but at most `most` bytes. A `most` of 0 counts as 1.
     pub(crate) fn fill_at_most(&mut self, most: usize, wire: &Wire, wait: &Wait<'_>) -> io::Result<usize> {
         if self.end == self.input.len() {
             if self.start > 0 {
@@ -80,7 +81,7 @@ impl Buffers {
         Ok(len)
     }
 
-    /// Whether bytes may have been left in the transport behind those received.
+    /// Returns whether more bytes may wait in the transport after those received.
     pub(crate) fn was_full(&self) -> bool {
         self.full
     }
@@ -100,12 +101,13 @@ impl Buffers {
     }
 }
 
-/// Buffers that no exchange uses now.
+/// Keeps buffers that no exchange uses now.
 #[derive(Debug, Default)]
 pub(crate) struct FreeList(Mutex<Vec<Buffers>>);
 
 impl FreeList {
-    /// As many as threads are commonly busy at once: about a megabyte, kept.
+    /// The number of buffers that are kept. It covers the threads that are commonly busy at once, and is about a
+    /// megabyte.
     const KEPT: usize = 64;
 
     pub(crate) fn take(&self) -> Buffers {

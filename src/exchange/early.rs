@@ -1,7 +1,7 @@
-//! Early responses: the response to a request that is still leaving.
+//! Early responses: a response that arrives while its request is still being sent.
 //!
-//! A client goes on with its body unless it knows that nobody wants it (RFC 9110, section 7.5): servers that report
-//! progress, echo, or take a stream answer at once and read to the end. The status alone decides.
+//! A client goes on with the body unless it knows that the server does not want it (RFC 9110, section 7.5). Servers
+//! that report progress, echo, or take a stream respond at once and read to the end. The status alone decides.
 
 use http::StatusCode;
 
@@ -9,47 +9,51 @@ use crate::body::PIECE;
 use crate::h1::{Chunked, Framing, Limits};
 use crate::strictness::Strictness;
 
-/// How much of a body may leave between two looks for an early answer. A peer that has answered and reads no more is
-/// noticed at once: there is no room then.
+/// The bytes of a body that are sent between two looks for an early response. A peer that responds and then stops
+/// reading is noticed sooner: a send that finds no room looks at once.
 pub(super) const LOOK: usize = 8 * PIECE;
 
-/// Returns whether a final response stops the body that is leaving: an error does, and a redirect that `resends` the
-/// body, which goes whole to the new place.
+/// Returns whether a final response stops the body that is being sent. An error does. A redirect that `resends` the
+/// body does too, because the whole body goes to the new place.
 pub(super) fn stops(status: StatusCode, resends: bool) -> bool {
     status.as_u16() >= 400 || resends
 }
 
-/// An early response whose head has come, while the rest of its request leaves.
+/// The state of an early response, from its head until the rest of the request is sent.
 pub(super) struct Early {
     pub(super) input: Input,
-    /// The error of a reset may have been taken: the next end is not one that the peer has meant.
+    /// A reset may have been reported already. Systems report it once, so the next end may be the reset, not an orderly
+    /// end.
     pub(super) reset: bool,
+    /// The end of a TLS stream without close_notify ends a body that nothing else delimits.
     pub(super) unclean_close: bool,
 }
 
+/// The direction from the peer.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Input {
     Open,
-    /// As much is here as may be taken in; the rest stays in the transport.
+    /// The limit on an early response is reached. The rest stays in the transport.
     Full,
-    /// The peer has ended its direction: it may still read.
+    /// The peer has ended its direction. It may still read.
     Ended {
         clean: bool,
     },
 }
 
 impl Early {
-    /// Returns whether what comes of the response is taken in.
+    /// Returns whether more of the response may be received.
     pub(super) fn takes_in(&self) -> bool {
         self.input == Input::Open
     }
 }
 
-/// How much of a body has arrived.
+/// Counts how much of a body has arrived, without taking it out of the buffers.
 pub(super) struct Arrived {
     pub(super) framing: ByFraming,
-    /// Bytes of what is there that have been looked at, and those of them that are data.
+    /// Buffered bytes that have been examined.
     seen: usize,
+    /// Examined bytes that are data.
     pub(super) data: u64,
 }
 
@@ -70,7 +74,9 @@ impl Arrived {
         Arrived { framing, seen: 0, data: 0 }
     }
 
-    /// `filled` is all that has come so far. Of chunks that are malformed the reader says so: no more is waited for.
+    /// Returns whether the whole body is in `filled`, which holds all bytes that have arrived so far.
+    ///
+    /// Returns true for malformed chunks too: waiting for more is useless, and the body's reader reports the error.
     pub(super) fn is_whole(&mut self, filled: &[u8], limits: &Limits) -> bool {
         let chunked = match &mut self.framing {
             ByFraming::Chunked(chunked) => chunked,

@@ -1,4 +1,4 @@
-//! What a failed send or receive means.
+//! The meaning of a failed send or receive.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use super::wire::Wire;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::net::transport::{Transport, Wait};
 
-/// What a failed send or receive means.
+/// Returns the error of a failed send or receive.
 pub(super) fn io_error(error: io::Error, wire: &Wire, wait: &Wait<'_>, phase: Phase) -> Error {
     let kind = if wait.is_cancelled() {
         ErrorKind::Closed
@@ -21,14 +21,14 @@ pub(super) fn io_error(error: io::Error, wire: &Wire, wait: &Wait<'_>, phase: Ph
     Error::new(kind, phase).with_source(error)
 }
 
-/// The peer, or something on the way, has ended the connection.
+/// Returns whether the peer, or a device between, has ended the connection.
 pub(super) fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
 }
 
-/// Transports that could tell a cut from an end say so when the end may be a cut: TLS without close_notify (RFC 8446,
-/// section 6.1).
+/// Returns whether the stream ended in a way that may be a truncation. A transport that can tell reports it: TLS
+/// without close_notify (RFC 8446, section 6.1).
 pub(super) fn is_unclean_close(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::UnexpectedEof
 }

@@ -1,4 +1,8 @@
-//! One request and one response over one transport. It knows no pool.
+//! One request and one response over one transport. This layer knows no pool.
+//!
+//! Each file uses only files that stand before it here: `wire`, `failure`, `bounds`, `buffers`, `outcome` (the values),
+//! `early` (the rules for early responses), `state` (the exchange itself), `receive`, `send`, `upload` (early responses
+//! at work) and `run`. `body` reads the response's body after the exchange.
 
 mod body;
 mod bounds;
@@ -25,7 +29,7 @@ pub(crate) use wire::Wire;
 use crate::coding::Spares;
 use crate::limits::Limits;
 
-/// What the exchanges of a client share.
+/// The memory and limits that all exchanges of a client share.
 #[derive(Debug, Default)]
 pub(crate) struct Common {
     pub(crate) buffers: FreeList,

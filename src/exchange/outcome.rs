@@ -1,62 +1,63 @@
-//! The values that go into an exchange and come out of it.
+//! The rules that an exchange is given, and the values that it returns.
 
 use crate::h1::{Framing, Head};
 
 /// The caller's rules for one exchange.
 pub(crate) struct Rules<'r> {
-    /// There is a body, and the head asks for a 100 before it.
+    /// The request has a body, and its head asks for a 100 before the body.
     pub(crate) expects: bool,
-    /// Whether a response with this head is a redirect that is followed with the body.
+    /// Returns whether a response with this head is a redirect that the client follows with the body.
     pub(crate) resends: &'r dyn Fn(&Head) -> bool,
     /// The end of a TLS stream without close_notify ends a body that nothing else delimits.
     pub(crate) unclean_close: bool,
 }
 
-/// The fate of a request's body.
+/// How the sending of a request's body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Upload {
-    /// It was sent, or the request has no body.
+    /// The whole body was sent, or the request has no body.
     Whole,
-    /// The response stopped it, or kept it from leaving.
+    /// The response stopped the body, or came before any of it was sent.
     Stopped,
-    /// The peer closed the connection while it was leaving.
+    /// The peer closed the connection while the body was being sent.
     Closed,
 }
 
-/// How far an exchange came, whatever became of it.
+/// How far an exchange came. It is also valid after an error.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Trace {
     /// Bytes of the request that the transport took.
     pub(crate) accepted: usize,
     /// Bytes of the response that arrived.
     pub(crate) received: usize,
-    /// The head says that a body follows once the server asks for it, and none of that has left.
+    /// The head announces a body that waits for a 100, and none of the body was sent.
     pub(crate) withheld: bool,
-    /// The bytes that arrived on a reused connection begin no response: they are the rest of an earlier one.
+    /// The connection is a reused one. It ended before a response, or the bytes that arrived are the rest of an earlier
+    /// response.
     pub(crate) stale: bool,
 }
 
-/// A response's head, and what it says about its body and the connection.
+/// A response's head, and its meaning for the body and the connection.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) head: Head,
     pub(crate) framing: Framing,
     /// The connection may carry another request once the body has been read.
     pub(crate) reusable: bool,
-    /// It could, had no head broken a rule that is tolerated.
+    /// The connection would be reusable if no head had broken a rule that is tolerated.
     pub(crate) tolerated: bool,
-    /// This is all that came in answer to the whole request, or to one whose body was withheld.
+    /// No interim response came before this head, and the request was sent whole or its body was withheld.
     pub(crate) plain: bool,
     pub(crate) upload: Upload,
     pub(crate) ending: Ending,
 }
 
-/// The end of the connection as sending has seen it. Reading cannot see it again.
+/// The end of the connection, as it was seen while the request was sent. Reading the body cannot see it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Unknown,
-    /// The peer has ended its direction in good order, and all that it sent is in the buffers.
+    /// The peer has ended its direction in an orderly way, and all its bytes are in the buffers.
     Seen,
-    /// It has reset the connection.
+    /// The peer has reset the connection, or may have.
     Cut,
 }

@@ -1,4 +1,4 @@
-//! Receiving: heads, and what comes of an early response.
+//! Receiving heads, and the body of an early response as far as the limit allows.
 
 use std::io;
 
@@ -13,8 +13,8 @@ use crate::net::transport::{Probe, Transport, Wait};
 use crate::time::Until;
 
 impl<'a> Exchange<'a> {
-    /// The final head, if it has arrived. Interim ones are passed over, and the request goes on: 100 and 103 are no
-    /// answers (RFC 9110, section 15.2). Does not block: a head of which a part has come may wait for our body.
+    /// Returns the final head, if it has arrived. Skips interim heads: 100 and 103 do not stop the request (RFC 9110,
+    /// section 15.2). Does not block, because the server may send the rest of a head only after it has the body.
     pub(super) fn early(&mut self) -> Result<Option<Head>, Error> {
         loop {
             match self.buffered_head()? {
@@ -26,7 +26,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Waits for a 100, or for as long as may be waited; a final head that comes in its place is given.
+    /// Waits for a 100. Returns `None` when it arrives or when its time is over, and the final head if that arrives
+    /// instead.
     pub(super) fn await_continue(&mut self) -> Result<Option<Head>, Error> {
         let until = self.bounds.expect();
         loop {
@@ -36,7 +37,7 @@ impl<'a> Exchange<'a> {
                 Some(_) => {}
                 None => match self.fill(until) {
                     Ok(()) => {}
-                    // A server that does not know what is asked of it waits for the body (RFC 9110, section 10.1.1).
+                    // A server that does not know `Expect` waits for the body (RFC 9110, section 10.1.1).
                     Err(error) if error.is_timeout() && !self.bounds.until.is_past() => return Ok(None),
                     Err(error) => return Err(error),
                 },
@@ -44,6 +45,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Waits for the final head.
     pub(super) fn receive_final(&mut self) -> Result<Head, Error> {
         loop {
             let head = self.receive_head()?;
@@ -53,6 +55,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Returns whether this is an interim head, and counts it. Fails if there are too many.
     #[inline]
     fn is_interim(&mut self, head: &Head) -> Result<bool, Error> {
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -70,6 +73,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Waits for the next head, interim or final.
     fn receive_head(&mut self) -> Result<Head, Error> {
         loop {
             if let Some(head) = self.buffered_head()? {
@@ -79,7 +83,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// A head that has arrived as a whole.
+    /// Takes the next head out of the buffers, if all of it has arrived.
     fn buffered_head(&mut self) -> Result<Option<Head>, Error> {
         if !self.pass_blank_line() {
             return Ok(None);
@@ -92,8 +96,9 @@ impl<'a> Exchange<'a> {
         Ok(Some(head))
     }
 
-    /// Some servers send a CRLF too many after a body, or one before each response. One is passed over before a head
-    /// (RFC 9112, section 2.2, has servers do so before a request). False while too little has come to tell.
+    /// Skips one blank line before a head. Some servers send a surplus CRLF after a body, or one before each response.
+    /// RFC 9112, section 2.2, lets servers skip one before a request. Returns false while too few bytes have arrived to
+    /// tell.
     fn pass_blank_line(&mut self) -> bool {
         if self.between {
             match self.buffers.filled() {
@@ -106,15 +111,16 @@ impl<'a> Exchange<'a> {
         true
     }
 
-    /// The bytes that came cannot be read. Where it does not even begin a status line, on a connection that was used before and
-    /// as the first thing in answer to this request, it is the rest of an earlier response: a body after a 304, a last
-    /// chunk after a 204.
+    /// Returns the error for bytes that are not a valid head, and notes whether they are the rest of an earlier
+    /// response: a body after a 304, or a last chunk after a 204. They are, if the connection is a reused one, no
+    /// response to this request came before them, and they do not begin a status line.
     fn refused(&mut self, fault: Fault) -> Error {
         let is_first = self.reused && self.interim.0 == 0;
         self.trace.stale = is_first && !h1::begins_status_line(self.buffers.filled(), self.strictness);
         refused(fault)
     }
 
+    /// Receives once into the buffers.
     fn fill(&mut self, until: Until<'a>) -> Result<(), Error> {
         self.bounds.check(Phase::Head)?;
         let wait = Wait::new(until, self.bounds.cell);
@@ -132,7 +138,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The end of the connection inside the head, or in front of it.
+    /// Returns the error for a connection that ended inside the head or before it.
     fn ended(&mut self, error: io::Error, wait: &Wait<'_>) -> Error {
         let only_blank = matches!(self.buffers.filled(), b"" | b"\r");
         self.trace.stale = self.reused && self.interim.0 == 0 && only_blank;
@@ -142,14 +148,15 @@ impl<'a> Exchange<'a> {
         io_error(error, self.wire, wait, Phase::Head)
     }
 
-    /// Takes in what has arrived, without waiting, and not so much at once that the body could not leave.
+    /// Receives what has arrived of an early response, without waiting. Stops after `LOOK` bytes, so that a fast
+    /// response does not hold up the body.
     pub(super) fn take_in(&mut self) -> Result<(), Error> {
         let mut taken = 0;
         while let Some(early) = self.early.as_mut().filter(|early| early.takes_in() && taken < LOOK) {
             match self.wire.arrived() {
                 Probe::Quiet => break,
                 Probe::Readable => {}
-                // The look may have taken the error of a reset.
+                // The probe may have taken the error of a reset.
                 Probe::Dead => early.reset = true,
             }
             taken += self.receive_early()?;
@@ -157,7 +164,7 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    /// Receives once, up to the limit. 0 where there is no more to take in.
+    /// Receives once from an early response, up to the limit. Returns 0 at the end of the stream.
     pub(super) fn receive_early(&mut self) -> Result<usize, Error> {
         self.bounds.check(Phase::Send)?;
         let Some(early) = &mut self.early else { return Ok(0) };
@@ -185,6 +192,7 @@ impl<'a> Exchange<'a> {
         Ok(len)
     }
 
+    /// Returns the state of the direction from the peer, for an early response.
     pub(super) fn input(&self) -> Input {
         self.early.as_ref().map_or(Input::Full, |early| early.input)
     }

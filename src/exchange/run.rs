@@ -1,4 +1,4 @@
-//! Sending a request and receiving the head of its response.
+//! The course of an exchange: send the request, receive the head, decide what it means.
 
 use http::Method;
 
@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, Phase, Violation};
 use crate::h1::{self, Decision, Framing, Head};
 
 impl Exchange<'_> {
-    /// Sends the request and receives the head of its response; where that comes early, also what of its body comes
-    /// while the request leaves.
+    /// Sends the request and receives the head of its response. Also receives the start of the response's body, if the
+    /// response is early and the request's body goes on.
     pub(crate) fn run(
         &mut self,
         method: &Method,
@@ -23,18 +23,18 @@ impl Exchange<'_> {
                 let head = self.receive_final()?;
                 self.judge(method, head, true)
             }
-            // In place of a 100 it keeps the body here, whatever it says.
+            // A final response instead of a 100 stops the body, whatever its status.
             Ok(Some(early)) if self.trace.withheld => self.judge(method, early, false),
             Ok(Some(early)) => {
                 let early = self.judge(method, early, false)?;
                 self.send_on(early, &mut body, rules)
             }
-            // The peer may have refused the request and closed; its answer is worth more than our broken pipe.
+            // The peer may have refused the request and closed. Its response tells more than the failed send.
             Err(error) if self.trace.accepted > 0 && *error.kind() == ErrorKind::Disconnected => {
                 self.bounds.begin_head();
                 match self.receive_final().and_then(|head| self.judge(method, head, false)) {
                     Ok(received) => self.answered_and_closed(received, error, rules),
-                    // A peer that is no server has said so.
+                    // A peer that does not speak HTTP has sent bytes that show it.
                     Err(answer) => Err(if answer.kind().is_of_the_peer() { answer } else { error }),
                 }
             }
@@ -42,7 +42,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// `complete` says that the whole request was sent.
+    /// Decides what a final head means for the body and the connection. `complete` says that the whole request was
+    /// sent.
     fn judge(&mut self, method: &Method, mut head: Head, complete: bool) -> Result<Received, Error> {
         let Decision { framing, reusable, tolerated } =
             h1::decide(method, head.version, head.status, &head.facts, self.strictness)

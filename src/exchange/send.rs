@@ -1,4 +1,4 @@
-//! Sending a request: its head and its body, with looks for an early response.
+//! Sending the head and the body of a request, with looks for an early response.
 
 use std::io::IoSlice;
 
@@ -12,7 +12,7 @@ use crate::h1::Head;
 use crate::net::transport::{Transport, Wait};
 
 impl<'a> Exchange<'a> {
-    /// Sends head and body; or answers the final head that arrived first, and the rest is not sent then.
+    /// Sends head and body. Returns the final head if that arrives first; the rest is then not sent.
     pub(super) fn send_request(&mut self, body: &mut Outgoing<'_>, expects: bool) -> Result<Option<Head>, Error> {
         if expects {
             self.trace.withheld = true;
@@ -27,14 +27,15 @@ impl<'a> Exchange<'a> {
         self.send(body)
     }
 
-    /// Sends what is left of the head, and this body after it; or answers the final head that came first.
+    /// Sends the rest of the head, and this body after it. Returns the final head if that arrives first.
     pub(super) fn send(&mut self, body: &mut Outgoing<'_>) -> Result<Option<Head>, Error> {
-        // Bytes since the last look. A first one is not due before something has left, unless there is something to see:
-        // what came with a 100 is here already, and no wait on the transport notices it.
+        // Bytes sent since the last look.
         let mut unseen = 0;
+        // The first look is due after the first bytes are sent. It is due at once where bytes are buffered: they came
+        // with a 100, and no wait on the transport notices them.
         let mut look = !self.buffers.is_empty();
         loop {
-            // A peer that refuses a request says so before its end.
+            // A peer may refuse a request before all of it is sent.
             if look && let Some(head) = self.look()? {
                 return Ok(Some(head));
             }
@@ -45,7 +46,7 @@ impl<'a> Exchange<'a> {
             }
             let sent = self.send_piece(body)?;
             unseen = if look { sent } else { unseen + sent };
-            // Less than a piece: there was no room for more, or a reader takes its time.
+            // Less than a piece was sent: the transport had no room for more, or the body's reader is slow.
             look = sent < PIECE || unseen >= LOOK;
             if self.head_sent == self.buffers.out.len() && body.is_done() && self.flush()? {
                 return Ok(None);
@@ -53,7 +54,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Whether all that was accepted is out. Each call is a write of its own.
+    /// Sends what the transport holds back. Returns whether nothing is left. Each call has the full write timeout.
     fn flush(&self) -> Result<bool, Error> {
         if matches!(self.wire, Wire::Stream(_)) {
             return Ok(true);
@@ -62,10 +63,9 @@ impl<'a> Exchange<'a> {
         self.wire.flush(&wait).map_err(|error| io_error(error, self.wire, &wait, Phase::Send))
     }
 
-    /// Sends of what is left of the head, and of a piece of the body.
+    /// Sends once, from the rest of the head and a piece of the body. Returns the number of bytes sent.
     fn send_piece(&mut self, body: &mut Outgoing<'_>) -> Result<usize, Error> {
-        // A reader may take its time: the bound on the write is counted from then on, and that on the whole may be
-        // past.
+        // The body's reader may be slow. So the write timeout begins after it, and the deadline is checked again.
         let piece = body.piece()?;
         self.bounds.check(Phase::Send)?;
         let head = &self.buffers.out[self.head_sent..];
@@ -85,7 +85,7 @@ impl<'a> Exchange<'a> {
         Ok(sent)
     }
 
-    /// How long a write may take, and what ends it.
+    /// Returns the wait of the next write.
     fn write(&self) -> Wait<'a> {
         match &self.early {
             None => self.bounds.write(),
@@ -93,7 +93,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Looks for the final head, and once that is known takes in what follows it.
+    /// Looks for the final head. After that head, receives what has arrived of the response instead.
     fn look(&mut self) -> Result<Option<Head>, Error> {
         match self.early {
             None => self.early(),

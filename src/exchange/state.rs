@@ -1,4 +1,4 @@
-//! The state of one exchange. What is done with it is in the files above.
+//! The state of one exchange. Its methods are in `receive`, `send`, `upload` and `run`.
 
 use super::bounds::Bounds;
 use super::buffers::Buffers;
@@ -8,7 +8,7 @@ use super::wire::Wire;
 use crate::h1::{Dropped, Head, Limits, Scanner};
 use crate::strictness::Strictness;
 
-/// One request and its response's head.
+/// Sends one request and receives the head of its response.
 pub(crate) struct Exchange<'a> {
     pub(super) wire: &'a Wire,
     pub(super) buffers: &'a mut Buffers,
@@ -17,29 +17,30 @@ pub(crate) struct Exchange<'a> {
     pub(super) bounds: Bounds<'a>,
     /// The connection has carried a request before.
     pub(super) reused: bool,
-    /// Nothing of the next head has come: a blank line before it is passed over.
+    /// No byte of the next head has arrived. A blank line before it is skipped.
     pub(super) between: bool,
-    /// An interim response leaves in doubt where the next response begins.
+    /// An interim response makes it doubtful where the next response begins.
     pub(super) doubtful: bool,
-    /// Lines of interim responses that were left out.
+    /// Lines that were dropped from interim responses.
     pub(super) dropped: Option<Box<Dropped>>,
-    /// Where in the head that is arriving the search for its end stands.
+    /// The search for the end of the head that is arriving.
     pub(super) scanner: Scanner,
-    /// Bytes of the last head.
+    /// The length of the last head.
     pub(super) head_bytes: usize,
-    /// Interim responses so far, and their bytes.
+    /// The number of interim responses so far, and their bytes.
     pub(super) interim: (usize, usize),
-    /// Bytes of the head that the transport took.
+    /// Bytes of the request's head that the transport has accepted.
     pub(super) head_sent: usize,
     pub(super) trace: Trace,
-    /// Set once the final head has come while the request was leaving.
+    /// Set from the head of an early response that does not stop the body.
     pub(super) early: Option<Early>,
-    /// The head of a response that an error is about.
+    /// The head of the response that an error is about.
     pub(super) answer: Option<Box<Head>>,
 }
 
 impl<'a> Exchange<'a> {
-    /// `buffers.out` holds the encoded head. A connection that is `reused` has carried a request before.
+    /// Prepares an exchange. `buffers.out` holds the encoded head; `reused` says that the connection has carried a
+    /// request before.
     pub(crate) fn new(
         wire: &'a Wire,
         buffers: &'a mut Buffers,
@@ -68,11 +69,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Returns how far the exchange came.
     pub(crate) fn trace(&self) -> Trace {
         self.trace
     }
 
-    /// The head of the response that an error of `run` is about, if one had arrived.
+    /// Returns the head of the response that an error of `run` is about, if a head had arrived.
     pub(crate) fn take_answer(&mut self) -> Option<Box<Head>> {
         self.answer.take()
     }

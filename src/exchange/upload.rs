@@ -1,4 +1,4 @@
-//! What becomes of a request whose response has come early.
+//! Going on with a request, or stopping it, after an early response.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::error::{Bound, Error, ErrorKind, Limit};
 use crate::h1::Framing;
 
 impl Exchange<'_> {
-    /// Goes on with a request whose final head has come before its end, unless that stops the body.
+    /// Goes on with a request after an early final head, unless that head stops the body.
     pub(super) fn send_on(
         &mut self,
         received: Received,
@@ -32,7 +32,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Decides about a response that was found after the connection had failed under the request.
+    /// Decides about a response that was received after sending the request had failed.
     pub(super) fn answered_and_closed(
         &mut self,
         received: Received,
@@ -47,14 +47,15 @@ impl Exchange<'_> {
         self.settle(received, error)
     }
 
+    /// Starts to receive the rest of an early response while the body is sent.
     fn begin_early(&mut self, rules: &Rules<'_>) {
         let full = self.buffers.filled().len() >= self.limits.early_response;
         let input = if full { Input::Full } else { Input::Open };
         self.early = Some(Early { input, reset: false, unclean_close: rules.unclean_close });
     }
 
-    /// The peer has closed the connection, or reset it, while the request was leaving: a response that has arrived
-    /// whole is the answer all the same.
+    /// Decides about an early response after the peer has closed or reset the connection while the request was sent. A
+    /// response that has arrived whole is still valid.
     fn settle(&mut self, received: Received, error: Error) -> Result<Received, Error> {
         let cut = self.is_reset(&error);
         if let Some(early) = &mut self.early {
@@ -66,7 +67,8 @@ impl Exchange<'_> {
                 let ending = self.ending(if cut { Ending::Cut } else { Ending::Unknown });
                 return Ok(Received { upload: Upload::Closed, ending, ..received });
             }
-            // The peer may have ended only the direction to it: then the rest was waited for.
+            // The peer may have closed only its receiving side. Then the rest was waited for, and this error ended the
+            // wait.
             Err(late) if late.is_timeout() || late.is_closed() => late,
             Ok(false) | Err(_) => {
                 let expected = if let Framing::Length(length) = received.framing { Some(length) } else { None };
@@ -77,8 +79,10 @@ impl Exchange<'_> {
         Err(error)
     }
 
-    /// Takes in what is left of a response, and says whether that is all of it. One that is too large is left to its
-    /// reader, if its framing tells the reader where it ends.
+    /// Receives the rest of a response, and returns whether all of it has arrived.
+    ///
+    /// Returns true for a response above the limit too, if its framing tells where it ends: its reader then receives
+    /// the rest, or meets the error.
     fn arrives_whole(&mut self, arrived: &mut Arrived) -> Result<bool, Error> {
         loop {
             if arrived.is_whole(self.buffers.filled(), self.limits) {
@@ -92,21 +96,23 @@ impl Exchange<'_> {
         }
     }
 
-    /// Tells the reader about an end that was seen. It holds, whatever became of the connection since.
+    /// Returns the ending for the body's reader: `Seen` if an orderly end was seen, else `otherwise`. An orderly end
+    /// stays valid, whatever happens to the connection later.
     fn ending(&self, otherwise: Ending) -> Ending {
         if self.input() == (Input::Ended { clean: true }) { Ending::Seen } else { otherwise }
     }
 
-    /// Returns whether this error of a send may have taken the place of the reset that reading would have met: systems
-    /// report a reset once, and an orderly end from then on. For a plain socket that was ended in good order before
-    /// Linux has another error.
+    /// Returns whether this error of a send may have been a reset, which a later read does not meet again: systems
+    /// report a reset once, and an orderly end after that. On Linux a plain socket tells the two apart: if the peer
+    /// ended its direction in an orderly way before, the error is a broken pipe.
     fn is_reset(&self, error: &Error) -> bool {
         let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
         let tells = matches!(self.wire, Wire::Stream(_)) && cfg!(any(target_os = "linux", target_os = "android"));
         !(tells && source.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
     }
 
-    /// Where the response was too large to be taken in, the limit on that is what held the body up.
+    /// Returns the error for a body that got stuck. Names the limit on early responses if reading had stopped there:
+    /// then the limit held the body up.
     fn stalled(&self, error: Error) -> Error {
         match error.kind() {
             ErrorKind::Timeout(Bound::Read | Bound::Write) if self.input() == Input::Full => {

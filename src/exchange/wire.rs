@@ -1,4 +1,4 @@
-//! The transports that connections are made of.
+//! The transport of a connection.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use crate::net::abort::{AbortCell, Interrupt};
 use crate::net::stream::Stream;
 use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
 
-/// A plain socket without a virtual call, and everything else with one.
+/// The transport of a connection: a plain socket, which costs no virtual call, or any other transport.
 #[derive(Debug)]
 pub(crate) enum Wire {
     Stream(Stream),
     Dyn(Arc<Foreign>),
 }
 
-/// A transport that does not make itself known to those who may want to interrupt it.
+/// A transport that does not register itself with an abort cell; `Wire::of` does that.
 #[derive(Debug)]
 pub(crate) struct Foreign(Box<dyn Transport>);
 
@@ -25,7 +25,7 @@ impl Interrupt for Foreign {
 }
 
 impl Wire {
-    /// From here on an abort of `cell` reaches this transport.
+    /// Makes a transport into a wire, and lets an abort of `cell` reach it.
     pub(crate) fn of(transport: Box<dyn Transport>, cell: &AbortCell) -> Wire {
         let foreign = Arc::new(Foreign(transport));
         let interrupt: Arc<dyn Interrupt> = foreign.clone();
@@ -33,8 +33,8 @@ impl Wire {
         Wire::Dyn(foreign)
     }
 
-    /// Looks for input, as `probe` does. Only a plain socket keeps a reset to itself, so that the receive meets it: it
-    /// is never `Dead`.
+    /// Looks for input as `probe` does, but leaves a reset of a plain socket for the next receive. So a plain socket is
+    /// never `Dead` here.
     pub(crate) fn arrived(&self) -> Probe {
         match self {
             Wire::Stream(stream) if stream.is_readable() => Probe::Readable,
