@@ -1,4 +1,4 @@
-//! TLS: one immutable configuration, and streams that run over memory buffers.
+//! TLS: an immutable configuration, and streams over any transport.
 
 #[cfg(feature = "rustls")]
 mod roots;
@@ -20,22 +20,25 @@ use crate::process::PerProcess;
 use crate::sync::RwLock;
 use crate::url::Origin;
 
-/// How TLS connections are made: whom to trust, and the sessions to resume.
+/// The settings of TLS connections: the trusted root certificates, and the sessions to resume.
 ///
-/// A configuration never changes once it is built, and connections are shared only among requests with the same one.
-/// Clones are the same one; two that are built alike are not. Sessions are resumed across all threads, pools and hosts
-/// that share it.
+/// A configuration never changes after it is built. Requests share connections only if they use the same configuration.
+/// A clone is the same configuration; two configurations that are built alike are different ones. Sessions are resumed
+/// across all threads, pools and hosts that share a configuration.
 ///
-/// Certificates and host names are always verified. [`TlsConfig::default`] trusts what the system trusts: the file that
-/// `SSL_CERT_FILE` names and the directories that `SSL_CERT_DIR` lists, or where neither is set the system's store, or
-/// where the system has none the bundled Mozilla set. It is one value for the whole process, and the store is read when
-/// the first TLS connection is made.
+/// Certificates and host names are always verified. [`TlsConfig::default`] is one value for the whole process. It reads
+/// its trusted roots when the first TLS connection is made, from the first of these places that applies:
+/// - the file that `SSL_CERT_FILE` names and the directories that `SSL_CERT_DIR` lists, if one of the variables is set;
+/// - the system's store;
+/// - the bundled Mozilla set, if the system has no store.
 ///
-/// A connection fails with [`ErrorKind::InvalidConfig`], which names the variable, where `SSL_CERT_FILE` is set and names
-/// no file with a certificate, or where `SSL_CERT_DIR` is set, no directory in it has one, and there is no
-/// `SSL_CERT_FILE`. It fails with the same kind where the system has a store of which nothing can be read. The store is
-/// then read once more for the next connection. Where descriptors are lacking for a file of the store, the connection
-/// fails with [`ErrorKind::Connect`] if no idle connection can be closed for it; no part of a store is kept.
+/// # Errors
+/// A connection fails, and the next connection reads the store again:
+/// - with [`ErrorKind::InvalidConfig`], which names the variable, if `SSL_CERT_FILE` is set and names no file with a
+///   certificate, or if `SSL_CERT_DIR` alone is set and lists no directory with a certificate;
+/// - with [`ErrorKind::InvalidConfig`] if the system has a store and no certificate in it can be read;
+/// - with [`ErrorKind::Connect`] if there is no file descriptor for a file of the store, and no idle connection that
+///   can be closed to free one. A store that was read in part is not used.
 ///
 /// ```
 /// use hostpool::{Session, TlsConfig};
@@ -53,23 +56,23 @@ use crate::url::Origin;
 pub struct TlsConfig(Arc<Inner>);
 
 struct Inner {
-    /// Part of the key that connections are pooled by.
+    /// The identity of the configuration: part of the key of a pooled connection.
     id: u64,
     roots: Roots,
     #[cfg(feature = "rustls")]
     client: RwLock<Option<Arc<rustls::ClientConfig>>>,
 }
 
-/// Whom to trust.
+/// The root certificates to trust.
 #[derive(Clone, Debug, Default)]
 struct Roots {
     system: bool,
-    /// DER.
+    /// The caller's certificates, in DER.
     own: Vec<Vec<u8>>,
 }
 
 impl TlsConfig {
-    /// A configuration that differs from the default.
+    /// Returns a builder for a configuration that differs from the default.
     pub fn builder() -> TlsConfigBuilder {
         TlsConfigBuilder { sources: Vec::new(), system: None }
     }
@@ -84,12 +87,13 @@ impl TlsConfig {
         }))
     }
 
+    /// Returns the identity of the configuration.
     pub(crate) fn id(&self) -> u64 {
         self.0.id
     }
 
-    /// Fails if there is no TLS, or nobody to trust. Asked before anything is dialled, so that nobody is connected to in
-    /// vain.
+    /// Fails if TLS is not available, or if there is no trusted root. It is called before a dial, so that no connection
+    /// is opened in vain.
     #[cfg(feature = "rustls")]
     pub(crate) fn check(&self) -> Result<()> {
         self.client().map(drop)
@@ -100,7 +104,7 @@ impl TlsConfig {
         Err(Error::new(ErrorKind::Unsupported("https needs the feature rustls"), Phase::Prepare))
     }
 
-    /// Makes a TLS connection to `origin` over `inner`: the handshake, under `wait`.
+    /// Opens a TLS connection to `origin` over `inner`. `wait` bounds the handshake.
     #[cfg(feature = "rustls")]
     pub(crate) fn wrap(
         &self,
@@ -116,9 +120,9 @@ impl TlsConfig {
         self.check().map(|()| inner)
     }
 
-    /// Returns the configuration of the TLS library, for which the first caller reads the store.
+    /// Returns the configuration of the TLS library. The first call reads the store.
     ///
-    /// A failure is not kept: a process that was out of descriptors for a moment would never speak TLS again.
+    /// Does not keep a failure: otherwise a process that lacked descriptors for a moment could never use TLS again.
     #[cfg(feature = "rustls")]
     fn client(&self) -> Result<Arc<rustls::ClientConfig>> {
         if let Some(client) = &*self.0.client.read() {
@@ -134,9 +138,10 @@ impl TlsConfig {
 }
 
 impl Default for TlsConfig {
-    /// The one configuration that every client shares unless it is given another.
+    /// Returns the configuration that all clients share by default.
     fn default() -> Self {
-        // A thread that a child of `fork` does not have may be reading the parent's store.
+        // One value for each process: at a fork, a thread of the parent may hold the lock, and the child has no such
+        // thread.
         static SHARED: PerProcess<TlsConfig> =
             PerProcess::new(|| TlsConfig::new(Roots { system: true, own: Vec::new() }));
         SHARED.get()
@@ -166,37 +171,40 @@ enum Source {
 }
 
 impl TlsConfigBuilder {
-    /// Trusts the certificates in a text of PEM blocks.
+    /// Adds the certificates in a text of PEM blocks to the trusted roots.
     #[doc(alias = "ca_cert_data")]
     pub fn root_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.sources.push(Source::Pem(pem.into()));
         self
     }
 
-    /// Trusts one certificate in DER.
+    /// Adds one certificate in DER to the trusted roots.
     pub fn root_der(mut self, der: impl Into<Vec<u8>>) -> Self {
         self.sources.push(Source::Der(der.into()));
         self
     }
 
-    /// Trusts the certificates in a file, of PEM blocks or one in DER. It is read by `build`.
+    /// Adds the certificates in a file to the trusted roots: PEM blocks, or one certificate in DER. `build` reads the
+    /// file.
     #[doc(alias = "ca_certs")]
     pub fn root_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.sources.push(Source::File(path.into()));
         self
     }
 
-    /// Whether to trust what the system trusts. By default that is so where no roots of one's own are given: a client
-    /// with its own roots trusts these alone.
+    /// Sets whether to trust the system's roots. The default is true if no root certificate is added, and false
+    /// otherwise: a client with roots of its own trusts only these.
     pub fn system_roots(mut self, trust: bool) -> Self {
         self.system = Some(trust);
         self
     }
 
-    /// Reads and checks the certificates.
+    /// Reads and checks the certificates, and builds the configuration.
     ///
-    /// Errors if a file cannot be read, if a text has no certificate in it or one that is none, or if nobody would be
-    /// trusted; and with [`ErrorKind::Unsupported`] where this crate was built without TLS.
+    /// # Errors
+    /// - [`ErrorKind::InvalidConfig`] if a file cannot be read, if a source has no certificate or one that is not
+    ///   valid, or if no root would be trusted.
+    /// - [`ErrorKind::Unsupported`] if this crate was built without TLS.
     pub fn build(self) -> Result<TlsConfig> {
         if cfg!(not(feature = "rustls")) {
             return Err(Error::new(ErrorKind::Unsupported("TLS needs the feature rustls"), Phase::Prepare));
@@ -253,7 +261,7 @@ fn certificates_in(_: &[u8]) -> Result<Vec<Vec<u8>>> {
 
 #[cfg(test)]
 impl TlsConfig {
-    /// Another configuration than every other, with nobody to trust.
+    /// Returns a configuration that differs from every other, without a trusted root.
     pub(crate) fn distinct() -> TlsConfig {
         TlsConfig::new(Roots::default())
     }

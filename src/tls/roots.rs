@@ -1,4 +1,4 @@
-//! The rustls configuration made of a set of trusted roots.
+//! Builds the rustls configuration for a set of trusted roots.
 
 #[cfg(feature = "native-roots")]
 use std::env;
@@ -18,7 +18,8 @@ use crate::error::{ErrorKind, Phase};
 #[cfg(feature = "native-roots")]
 use crate::net::descriptors;
 
-/// Refuses roots of the caller's own that are no certificates, while there is somebody to tell.
+/// Fails if a root of the caller is not a certificate. It is called by `build`, so that the caller gets the error
+/// there.
 pub(super) fn check(roots: &Roots) -> Result<()> {
     add_own(roots, &mut RootCertStore::empty())
 }
@@ -41,8 +42,7 @@ pub(super) fn client_config(roots: &Roots) -> Result<ClientConfig> {
     if store.is_empty() {
         return Err(Error::config("the system has no root certificates, and none are built in"));
     }
-    // Named rather than left to the process default: rustls panics where two providers are compiled in and none is
-    // installed.
+    // Name the provider: the process default panics if two providers are compiled in and none is installed.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -53,11 +53,11 @@ pub(super) fn client_config(roots: &Roots) -> Result<ClientConfig> {
     Ok(config)
 }
 
-/// Adds what the system trusts: the certificates that the environment names, else the system's store, else the bundled
-/// set. A certificate that cannot be read is passed over, as every other user of the store does.
+/// Adds the system's roots: the certificates that the environment names, otherwise the system's store, otherwise the
+/// bundled set. Skips a certificate that cannot be read, as other users of the store do.
 ///
-/// Where the environment names a store and the store has nobody to trust, the bundled set is not taken in its place: an
-/// operator who narrows what is trusted must not get more.
+/// Does not fall back to the bundled set if the environment names a store without a certificate: an operator who
+/// narrows the trust must not get more of it.
 fn add_system(store: &mut RootCertStore) -> Result<()> {
     #[cfg(feature = "native-roots")]
     let found = {
@@ -70,8 +70,8 @@ fn add_system(store: &mut RootCertStore) -> Result<()> {
     Ok(())
 }
 
-/// Returns the system's store, or the bundled set where there is no store. The bundled set does not take the place of a
-/// store of which nothing can be read: it may trust others than the store does.
+/// Returns the system's store, or the bundled set if there is no store. Fails if there is a store and no certificate in
+/// it can be read: the bundled set may trust roots that the store does not.
 #[cfg(feature = "native-roots")]
 fn of_system(loaded: rustls_native_certs::CertificateResult) -> Result<RootCertStore> {
     let mut found = RootCertStore::empty();
@@ -96,7 +96,7 @@ fn bundled() -> RootCertStore {
 #[cfg(feature = "native-roots")]
 struct Named {
     file: Option<OsString>,
-    /// Separated as in `PATH`.
+    /// The directories, separated as in `PATH`.
     dirs: Option<OsString>,
 }
 
@@ -121,7 +121,7 @@ impl Named {
                 let loaded = rustls_native_certs::load_certs_from_paths(None, Some(&dir));
                 why = why.or(add_loaded(loaded, &mut found)?);
             }
-            // One of several stores may be empty: programs name directories that not every machine has.
+            // One of several directories may be empty: programs list directories that not every machine has.
             if found.is_empty() {
                 return Err(unusable("SSL_CERT_DIR names no directory with a certificate", dirs, why));
             }
@@ -130,8 +130,8 @@ impl Named {
     }
 }
 
-/// Adds certificates, and returns the first reason why there are not more. Fails where a file was not opened for lack of
-/// descriptors: the store would be kept without it.
+/// Adds certificates, and returns the first reason why one was skipped. Fails if a file was not opened because
+/// descriptors are lacking: otherwise the store would be kept without that file.
 #[cfg(feature = "native-roots")]
 fn add_loaded(loaded: rustls_native_certs::CertificateResult, store: &mut RootCertStore) -> Result<Option<String>> {
     let mut why = None;
@@ -149,18 +149,18 @@ fn add_loaded(loaded: rustls_native_certs::CertificateResult, store: &mut RootCe
     Ok(why)
 }
 
-/// A file of the store for which no descriptor was left.
+/// The error for a file of the store that could not be opened because descriptors are lacking.
 #[cfg(feature = "native-roots")]
 #[derive(Debug)]
 struct Unread {
-    /// Names the file.
+    /// The text of the error. It names the file.
     text: String,
     lack: io::Error,
 }
 
 #[cfg(feature = "native-roots")]
 impl Unread {
-    /// Returns `None` where that is not why.
+    /// Returns `None` if the error has another reason.
     fn of(error: rustls_native_certs::Error) -> Option<Unread> {
         let text = error.to_string();
         let lack = match error.kind {
@@ -196,7 +196,7 @@ fn unusable(what: &'static str, value: &OsString, why: Option<String>) -> Error 
 mod tests {
     use super::*;
 
-    /// RW-05: the bundled set takes the place of a store that is not there, and of no other.
+    /// RW-05: only a store that does not exist is replaced by the bundled set.
     #[test]
     fn stores_of_the_system() {
         let folder = tempfile::tempdir().unwrap();
@@ -212,7 +212,7 @@ mod tests {
         );
     }
 
-    /// RW-20: no part of a store is kept.
+    /// RW-20: a store that was read in part is not kept.
     #[cfg(unix)]
     #[test]
     fn a_file_that_no_descriptor_was_left_for() {

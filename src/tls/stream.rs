@@ -1,9 +1,11 @@
 //! A rustls connection over any transport.
 //!
-//! rustls works on memory alone, under a lock that is never held while bytes move: ciphertext is received into a
-//! scratch buffer of the thread, and what is to be sent is taken out of the lock first. So one thread can be blocked in
-//! `recv` while another sends. Only a thread that does both may send with a `Wait` that watches the input: it takes the
-//! input in, and ciphertext that two threads receive has no order.
+//! rustls works on memory only, under a lock that is never held while bytes move. Ciphertext is received into a scratch
+//! buffer of the thread, and outgoing ciphertext is moved out of the lock before it is sent. So one thread can be
+//! blocked in `recv` while another one sends.
+//!
+//! A `send` with a `Wait` that watches the input also receives. Only a thread that does both may use it: if two threads
+//! received at once, the order of their ciphertext would be lost.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, IoSlice, Read, Write};
@@ -22,57 +24,65 @@ use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Deadline;
 use crate::url::Origin;
 
-/// Two records of the largest size: fewer calls for large bodies, and still in the cache.
+/// The size of the scratch buffer: two records of the largest size. So large bodies take fewer calls, and the buffer
+/// still fits into the cache.
 const SCRATCH: usize = 36 * 1024;
 
-/// Outgoing ciphertext kept allocated between sends: a request's head, not its body.
+/// The largest buffer for outgoing ciphertext that is kept between sends. It holds a request's head.
 const KEPT: usize = 4 * 1024;
 
-/// Tickets, key updates and the like in a row that a probe puts up with.
+/// The most receives in one probe. It allows for tickets, key updates and the like in a row.
 const PROBE_STEPS: usize = 8;
 
 thread_local! {
-    /// Where ciphertext is received, so that no connection has to own a buffer of a record's size.
+    /// The scratch buffer for received ciphertext. It belongs to the thread, so that no connection owns a buffer of a
+    /// record's size.
     static RECEIVED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// A TLS client connection as a transport.
 #[derive(Debug)]
 pub(crate) struct TlsStream {
     wire: Box<dyn Transport>,
     state: Mutex<State>,
     /// Notified when `sending` ends.
     turn: Condvar,
+    /// The process that opened the connection.
     home: Home,
 }
 
 #[derive(Debug)]
 struct State {
     tls: ClientConnection,
-    /// Ciphertext that was received but that rustls has no room for yet.
+    /// Received ciphertext that rustls has no room for yet.
     backlog: Vec<u8>,
     /// Ciphertext to be sent, in order.
     outgoing: Vec<u8>,
-    /// A thread is sending what it took from `outgoing`; it comes back for what is added meanwhile.
+    /// A thread is sending what it took from `outgoing`. It also sends what is added meanwhile.
     sending: bool,
-    /// Bytes of ciphertext that the wire took.
+    /// Bytes of ciphertext that the transport below has accepted.
     sent: u64,
-    /// Plaintext was taken in by a call that answered an error: nothing may follow it, and this is the answer.
+    /// The error of a `send` after rustls had taken its plaintext. That plaintext counts as not accepted, so no bytes
+    /// may follow it: every later send fails with this error.
     failed: Option<io::ErrorKind>,
-    /// A send met a reset and did not report it, because a part had left: systems report a reset once, and an orderly
-    /// end from then on.
+    /// A send met a reset and did not report it, because part of the data had been sent. The next receive reports it:
+    /// systems report a reset once, and an orderly end after that.
     reset: bool,
+    /// The peer has ended its direction, by close_notify or by closing the stream.
     ended: bool,
 }
 
-/// How sending came to an end.
+/// The reason why sending ended.
 #[derive(PartialEq)]
 enum Flush {
+    /// All ciphertext is sent.
     Done,
     /// Input arrived while there was no room.
     Input,
 }
 
 impl TlsStream {
+    /// Opens a TLS connection over `wire`, with the handshake. `wait` bounds the handshake.
     pub(crate) fn connect(
         config: Arc<ClientConfig>,
         wire: Box<dyn Transport>,
@@ -108,7 +118,7 @@ impl TlsStream {
             in_time(wait)?;
             // Each round takes in at least a byte or ends: nothing here can spin (RUSTSEC-2024-0336).
             if let Err(error) = self.receive(wait) {
-                // The alert that tells the peer why, if there is room for it.
+                // Send the alert that tells the peer the reason, if there is room for it.
                 let _ = self.send_all(&without_blocking());
                 return Err(error);
             }
@@ -119,15 +129,15 @@ impl TlsStream {
         }
     }
 
-    /// Receives ciphertext once and feeds it to rustls. `ended` is set at the end of the stream.
+    /// Receives ciphertext once and feeds it to rustls. Sets `ended` at the end of the stream.
     fn receive(&self, wait: &Wait<'_>) -> io::Result<()> {
-        // A response may be dropped by another destructor of the thread, when this one's has run.
+        // The scratch buffer may be gone: another destructor of the thread may drop a response after it.
         let mut scratch = RECEIVED.try_with(Cell::take).unwrap_or_default();
         scratch.resize(SCRATCH, 0);
         let result = self.wire.recv(&mut scratch, wait).and_then(|len| {
             let mut state = self.state.lock();
             if len == 0 {
-                // rustls turns the end without a close_notify into an error when it is read.
+                // After an end without close_notify, rustls returns an error for the next read.
                 state.ended = true;
                 if state.reset {
                     return Err(io::ErrorKind::ConnectionReset.into());
@@ -143,11 +153,11 @@ impl TlsStream {
         result
     }
 
-    /// Sends all ciphertext there is, behind whoever is sending now.
+    /// Sends all ciphertext, after the thread that is sending now.
     fn send_all(&self, wait: &Wait<'_>) -> io::Result<Flush> {
         let mut state = self.state.lock();
         while state.sending {
-            // An abort needs no look here: it wakes the other.
+            // Do not check for an abort here: it wakes the thread that is sending.
             match wait.until.at() {
                 None => self.turn.wait(&mut state),
                 Some(at) if !wait_until(&self.turn, &mut state, at) => {}
@@ -157,8 +167,8 @@ impl TlsStream {
         self.send_out(state, wait)
     }
 
-    /// Sends all ciphertext there is, and what is added meanwhile. What an error leaves can be sent later. The caller
-    /// has seen that nobody is sending.
+    /// Sends all ciphertext, also what is added meanwhile. Keeps what is unsent after an error, for a later send. The
+    /// caller has checked that no other thread is sending.
     fn send_out<'a>(&'a self, mut state: MutexGuard<'a, State>, wait: &Wait<'_>) -> io::Result<Flush> {
         if let Some(kind) = state.failed {
             return Err(kind.into());
@@ -196,11 +206,11 @@ impl TlsStream {
         result
     }
 
-    /// Sends what there is; where `wait` watches the input, that is taken in meanwhile, and `Input` says that there is
-    /// something for the caller in it.
+    /// Sends all ciphertext. If `wait` watches the input, also receives input, and returns `Input` if the caller has to
+    /// read some of it.
     fn push(&self, wait: &Wait<'_>) -> io::Result<Flush> {
         loop {
-            // Taken in before, such input wakes no wait on the transport below.
+            // Input that was received before wakes no wait on the transport below.
             if wait.watch_input && self.state.lock().keeps_from_sending() {
                 return Ok(Flush::Input);
             }
@@ -227,7 +237,7 @@ impl Transport for TlsStream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
-            // The error of a broken record behind what has been read.
+            // Return the error of a broken record after all data before it has been read.
             state.tls.process_new_packets().map_err(invalid_data)?;
             if state.refill()? {
                 continue;
@@ -239,8 +249,8 @@ impl Transport for TlsStream {
             if state.sending || state.outgoing.is_empty() {
                 drop(state);
             } else {
-                // What `send` left when input came, or an alert: the peer may wait for it. If it cannot be sent, what
-                // the peer has to say is still worth reading.
+                // Send what `send` left when input came, or an alert: the peer may wait for it. If that fails, the
+                // peer's data is still worth reading.
                 let _ = self.send_out(state, &Wait { watch_input: true, ..*wait });
             }
             self.receive(wait)?;
@@ -261,7 +271,7 @@ impl Transport for TlsStream {
         self.push(wait).map(|_| accepted).or_else(|error| {
             let mut state = self.state.lock();
             if state.sent > before {
-                // Part of it is on its way: that is "accepted". The rest waits for `flush`, which meets an error
+                // Part of the data was sent, so it counts as accepted. `flush` sends the rest, and meets the error
                 // again.
                 state.reset |= error.kind() == io::ErrorKind::ConnectionReset;
                 return Ok(accepted);
@@ -312,9 +322,9 @@ impl Transport for TlsStream {
 
     fn has_buffered(&self) -> bool {
         let mut state = self.state.lock();
-        // What is left of a request, too, would meet the next one.
+        // The unsent rest of a request would be sent before the next request.
         let unsent = state.failed.is_some() || !state.outgoing.is_empty();
-        // Tickets are nobody's bytes. A goodbye is, here: the connection is not used again either.
+        // Tickets do not count. The end of the stream does: the connection cannot be used again.
         unsent || state.refill().is_err() || state.ended || !state.backlog.is_empty() || state.plaintext() != Ok(0)
     }
 
@@ -328,14 +338,14 @@ impl Transport for TlsStream {
 }
 
 impl Drop for TlsStream {
-    /// Says goodbye where that costs no waiting (RFC 8446, section 6.1); not in a child of the process that connected:
-    /// the parent's connection would end.
+    /// Sends close_notify if that needs no waiting (RFC 8446, section 6.1). Does not send it in a child of the process
+    /// that connected: that would end the parent's connection.
     fn drop(&mut self) {
         if !self.home.is_here() {
             return;
         }
         let mut state = self.state.lock();
-        // `sending` is left over from a transport that panicked.
+        // `sending` is still set if the transport below panicked.
         if state.ended || state.sending || state.tls.is_handshaking() {
             return;
         }
@@ -345,11 +355,11 @@ impl Drop for TlsStream {
 }
 
 impl State {
-    /// Feeds ciphertext until rustls has no more room, and says how much it took.
+    /// Feeds ciphertext until rustls has no more room, and returns how much it took.
     fn feed(&mut self, input: &[u8]) -> io::Result<usize> {
         let mut rest = input;
         while !rest.is_empty() {
-            // Refused while more plaintext waits than rustls wants to hold.
+            // rustls refuses input while it holds more plaintext than it wants to.
             if !self.tls.wants_read() && self.plaintext().is_ok_and(|waiting| waiting > 0) {
                 break;
             }
@@ -361,7 +371,7 @@ impl State {
             }
             let io_state = match self.tls.process_new_packets() {
                 Ok(io_state) => io_state,
-                // What came before the broken record is good. The error stays, and is the answer behind that.
+                // Data before the broken record is valid. rustls keeps the error, and returns it after that data.
                 Err(_) if self.has_plaintext() => return Ok(input.len()),
                 Err(error) if self.tls.is_handshaking() => return Err(handshake_data(error)),
                 Err(error) => return Err(invalid_data(error)),
@@ -374,7 +384,7 @@ impl State {
         Ok(input.len() - rest.len())
     }
 
-    /// Feeds what was left over; true if that may have given plaintext.
+    /// Feeds the backlog. Returns true if that may have produced plaintext.
     fn refill(&mut self) -> io::Result<bool> {
         if self.backlog.is_empty() {
             return Ok(false);
@@ -382,12 +392,12 @@ impl State {
         let mut backlog = std::mem::take(&mut self.backlog);
         let fed = self.feed(&backlog)?;
         backlog.drain(..fed);
-        // The memory goes with the last of it: an idle connection owns none.
+        // Free the memory with the last byte: an idle connection owns no buffer.
         self.backlog = if backlog.is_empty() { Vec::new() } else { backlog };
         Ok(fed > 0)
     }
 
-    /// Decrypted bytes that wait to be read.
+    /// Returns the number of decrypted bytes that wait to be read.
     fn plaintext(&mut self) -> Result<usize, io::ErrorKind> {
         match self.tls.process_new_packets() {
             Ok(state) => Ok(state.plaintext_bytes_to_read()),
@@ -395,20 +405,21 @@ impl State {
         }
     }
 
-    /// Something is to be sent, and something is there to be read first.
+    /// Returns whether the caller has to read before more can be sent: ciphertext waits, and plaintext or an error does
+    /// too.
     fn keeps_from_sending(&mut self) -> bool {
         !self.outgoing.is_empty() && self.plaintext() != Ok(0)
     }
 
-    /// The same as `plaintext`, behind an error too.
+    /// Returns whether decrypted bytes wait to be read, also before the error of a broken record.
     fn has_plaintext(&mut self) -> bool {
         self.tls.reader().fill_buf().is_ok_and(|plaintext| !plaintext.is_empty())
     }
 
-    /// Moves what rustls wants to send behind what is there already.
+    /// Appends what rustls wants to send to the outgoing ciphertext.
     fn encrypt(&mut self) {
         while self.tls.wants_write() {
-            // Writing to memory neither fails nor blocks.
+            // A write to memory neither fails nor blocks.
             if !matches!(self.tls.write_tls(&mut self.outgoing), Ok(1..)) {
                 return;
             }
@@ -416,14 +427,14 @@ impl State {
     }
 }
 
-/// A wait that has ended: whatever is there is taken, and nothing is waited for.
+/// Returns a wait that has already ended: an operation takes or sends what it can at once.
 fn without_blocking() -> Wait<'static> {
     let passed = Deadline::after(Instant::now(), Some(Duration::ZERO), Bound::Total);
     Wait { until: passed.into(), abort: None, watch_input: false, poll_first: false }
 }
 
-/// Looked at where records may arrive without end that have nothing for the caller in them: as long as there is input
-/// the wire does not look at the clock.
+/// Fails if `wait` is cancelled or past. Loops call it that receive records without data for the caller: such records
+/// may arrive without end, and the transport below does not look at the clock while there is input.
 fn in_time(wait: &Wait<'_>) -> io::Result<()> {
     match wait.is_cancelled() {
         true => Err(io::ErrorKind::ConnectionAborted.into()),
@@ -432,8 +443,8 @@ fn in_time(wait: &Wait<'_>) -> io::Result<()> {
     }
 }
 
-/// An address is verified as one, and not sent as a name (RFC 6066, section 3); the dot of an absolute name is no part
-/// of it there.
+/// Returns the name to verify. An IP address is verified as an address and not sent as a name (RFC 6066, section 3).
+/// The final dot of an absolute name is removed, as that section requires.
 fn server_name(origin: &Origin) -> Result<ServerName<'static>, rustls::pki_types::InvalidDnsNameError> {
     match origin.address() {
         Some(IpAddr::V4(address)) => Ok(ServerName::IpAddress(address.into())),
@@ -442,12 +453,14 @@ fn server_name(origin: &Origin) -> Result<ServerName<'static>, rustls::pki_types
     }
 }
 
+/// Returns the error for a record that rustls refuses.
 fn invalid_data(error: rustls::Error) -> io::Error {
     let lasts = lasts(&error);
     io::Error::new(io::ErrorKind::InvalidData, TlsFailure::new(&error, lasts))
 }
 
-/// The same for an error before the end of the handshake, where a record of no known type means another protocol.
+/// Returns the same error for a record of the handshake. There a record of unknown type means that the peer does not
+/// speak TLS.
 fn handshake_data(error: rustls::Error) -> io::Error {
     match error {
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
@@ -458,8 +471,8 @@ fn handshake_data(error: rustls::Error) -> io::Error {
     }
 }
 
-/// Whether the peer, asked again at once, would say the same. Bytes that were damaged on the way, and an alert about the
-/// peer's own troubles, may be over; a certificate, a refusal and what the two ends have in common stay as they are.
+/// Returns whether another attempt would fail in the same way. Damaged bytes and an alert about the peer's own troubles
+/// may be over. A certificate, a refusal and a missing common version or cipher stay as they are.
 fn lasts(error: &rustls::Error) -> bool {
     use rustls::AlertDescription::{
         BadRecordMac, CloseNotify, DecodeError, DecryptError, InternalError, RecordOverflow, UnexpectedMessage,
