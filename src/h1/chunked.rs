@@ -1,4 +1,5 @@
-//! The framing of a chunked body (RFC 9112, section 7.1). Data stays where it is: the decoder says how much follows.
+//! Decodes the framing of a chunked body (RFC 9112, section 7.1). It does not move data, but says how much of it
+//! follows.
 
 use super::mend::{Dropped, Mender};
 use super::{Fault, Limits};
@@ -6,54 +7,56 @@ use crate::error::{Limit, Violation};
 use crate::headers::Headers;
 use crate::strictness::Strictness;
 
-/// What each chunk adds to the allowance for framing: its size and line ends, and a little more.
+/// The bytes that each chunk adds to the allowance for framing: its size and line ends, and a little more.
 const PAID_BY_CHUNK: u64 = 16;
 
-/// A decoder that is fed all bytes of a chunked body but its data.
+/// Decodes a chunked body. Its user feeds it all bytes of the body except the data.
 ///
-/// The outcome does not depend on how the bytes were split.
+/// The result does not depend on how the bytes are split.
 #[derive(Debug)]
 pub(crate) struct Chunked {
     state: State,
-    /// The size while it is read, then what is left of the data.
+    /// The size of the chunk while it is read, then the rest of the chunk's data.
     size: u64,
-    /// Bytes of the current size line.
+    /// The length of the current size line so far.
     line_bytes: usize,
-    /// Bytes of all framing so far, and what of it the data has paid for.
+    /// All bytes of framing so far.
     framing: u64,
+    /// The allowance for framing that chunks and data have added so far.
     paid: u64,
     strictness: Strictness,
-    /// From the first trailer field on: most bodies have none.
+    /// The trailer section, from its first field on. Most bodies have none.
     section: Option<Box<Section>>,
 }
 
 /// The fields between the last chunk and the end of the body.
 #[derive(Debug, Default)]
 pub(crate) struct Trailers {
-    /// The fields. They stand apart from those of the head for good (RFC 9110, section 6.5.1).
+    /// The fields. They are never merged into those of the head (RFC 9110, section 6.5.1).
     pub(crate) fields: Headers,
-    /// Lines that were left out.
+    /// The lines that were dropped.
     pub(crate) dropped: Dropped,
-    /// The connection ends: a line was left out, or a field was mended whose name decides on framing in a head.
+    /// The connection cannot be used again: a line was dropped, or a field was repaired that would decide on framing in
+    /// a head.
     pub(crate) doubtful: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// In the size, behind so many digits.
+    /// In the size, after this number of digits.
     Size(u8),
     /// In the white space between the size and an extension.
     Space,
     Extension,
-    /// Behind the CR of a size line.
+    /// After the CR of a size line.
     SizeEnd,
     Data,
-    /// Behind the data.
+    /// After the data.
     DataEnd,
-    /// Behind the CR that follows the data.
+    /// After the CR that follows the data.
     DataEndLf,
     Trailer,
-    /// Behind the CR of the blank line.
+    /// After the CR of the blank line.
     LastLf,
     Done,
 }
@@ -63,12 +66,12 @@ impl Chunked {
         Chunked { state: State::Size(0), size: 0, line_bytes: 0, framing: 0, paid: 0, strictness, section: None }
     }
 
-    /// So many of the next bytes are data.
+    /// Returns how many of the next bytes are data.
     pub(crate) fn data_left(&self) -> u64 {
         if self.state == State::Data { self.size } else { 0 }
     }
 
-    /// `n` bytes of the data have been taken, at most [`data_left`](Self::data_left).
+    /// Notes that `n` bytes of data were taken, at most [`data_left`](Self::data_left).
     pub(crate) fn consume(&mut self, n: u64) {
         let n = n.min(self.data_left());
         if n == 0 {
@@ -81,24 +84,24 @@ impl Chunked {
         }
     }
 
-    /// The last chunk, the trailer section and the line behind it have been read.
+    /// Returns whether the last chunk, the trailer section and the blank line after it have been read.
     pub(crate) fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
-    /// The trailers, once the body is done; `None` without any.
+    /// Returns the trailers after the end of the body; `None` if there are none.
     pub(crate) fn take_trailers(&mut self) -> Option<Trailers> {
         self.section.take().and_then(|section| section.trailers)
     }
 
-    /// Takes framing from the front of `input` and says how many bytes that was. Then data follows, or the body is
-    /// done, or all of `input` was taken.
+    /// Takes framing from the front of `input`, and returns how many bytes it took. After that, data follows, or the
+    /// body is done, or all of `input` was taken.
     pub(crate) fn advance(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Fault> {
         let mut taken = 0;
         while let Some(&byte) = input.get(taken) {
             match self.state {
                 State::Data | State::Done => break,
-                // A first byte of CR is the blank line's, and costs no memory.
+                // A CR at the start of a line begins the blank line. Do not allocate a section for it.
                 State::Trailer if byte == b'\r' && self.is_at_trailer_start() => {
                     self.state = State::LastLf;
                     taken += 1;
@@ -132,7 +135,7 @@ impl Chunked {
         self.section.as_ref().is_none_or(|section| section.line.is_empty())
     }
 
-    /// Charges one byte of framing: small chunks in long extensions must not come for free (CVE-2023-39326).
+    /// Charges one byte of framing. Small chunks with long extensions must not be free (CVE-2023-39326).
     fn count(&mut self, limits: &Limits) -> Result<(), Limit> {
         self.framing = self.framing.saturating_add(1);
         if !matches!(self.state, State::DataEnd | State::DataEndLf) {
@@ -146,11 +149,11 @@ impl Chunked {
         Ok(())
     }
 
-    /// The state behind one byte of framing.
+    /// Returns the state after one byte of framing.
     fn step(&mut self, byte: u8) -> Result<State, Violation> {
         match (self.state, byte) {
             (State::Size(digits), _) if byte.is_ascii_hexdigit() => {
-                // 16 digits are 64 bits, so that nothing is shifted out.
+                // 16 digits are 64 bits, so the shift loses no bit.
                 if digits == 16 {
                     return Err(Violation::ChunkSize);
                 }
@@ -161,9 +164,10 @@ impl Chunked {
             (State::Size(_) | State::Space, b' ' | b'\t') => Ok(State::Space),
             (State::Size(_) | State::Space, b';') => Ok(State::Extension),
             (State::Size(_) | State::Extension, b'\r') => Ok(State::SizeEnd),
-            // Old servers pad the size to a fixed width; what follows it is not in doubt.
+            // Old servers pad the size to a fixed width. The blanks leave no doubt where the data begins.
             (State::Space, b'\r') if !self.strictness.is_strict() => Ok(State::SizeEnd),
-            // Others skip this LF as part of the extension, or end the line by it: the root of CVE-2025-22871.
+            // Refuse a lone LF: some readers end the line there, others skip it as part of the extension
+            // (CVE-2025-22871).
             (State::Size(_) | State::Space | State::Extension, b'\n') => Err(Violation::ChunkEnd),
             (State::Extension, _) => Ok(State::Extension),
             (State::Size(_) | State::Space, _) => Err(Violation::ChunkSize),
@@ -175,7 +179,7 @@ impl Chunked {
             (State::DataEnd, b'\r') => Ok(State::DataEndLf),
             (State::DataEndLf, b'\n') => Ok(State::Size(0)),
             (State::SizeEnd | State::DataEnd | State::DataEndLf, _) => Err(Violation::ChunkEnd),
-            // `advance` does not come here in these.
+            // `advance` does not call this in these states.
             (state @ (State::Data | State::Trailer | State::LastLf | State::Done), _) => Ok(state),
         }
     }
@@ -188,20 +192,21 @@ fn hex_value(digit: u8) -> u8 {
     }
 }
 
-/// The trailer section while it arrives. No memory is taken before its first field.
+/// The trailer section while it arrives. It is not allocated before its first field.
 ///
-/// Its lines follow the rules for those of a head, but that a line ends in CRLF and nothing else.
+/// Its lines follow the rules for the lines of a head, except that a line must end in CRLF.
 #[derive(Debug)]
 struct Section {
-    /// The line that has not ended yet.
+    /// The line that is not complete yet.
     line: Vec<u8>,
-    /// A line that does not begin with white space has come.
+    /// A line that does not begin with white space has arrived.
     in_fields: bool,
-    /// Lines that count as fields, and the bytes of all.
+    /// Lines that count as fields.
     fields: usize,
+    /// The bytes of all lines.
     bytes: usize,
     mender: Mender,
-    /// Once the blank line has come.
+    /// Set by the blank line.
     trailers: Option<Trailers>,
 }
 
@@ -211,7 +216,7 @@ impl Section {
         Section { line: Vec::new(), in_fields: false, fields: 0, bytes: 0, mender, trailers: None }
     }
 
-    /// Takes bytes up to the end of the line, and the field with it. `input` is not empty.
+    /// Takes bytes up to the end of the line, and the field if the line is complete. `input` is not empty.
     fn push(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Fault> {
         if self.line.is_empty() {
             self.check_start(input, limits)?;
@@ -226,7 +231,7 @@ impl Section {
         self.bytes += part.len();
         self.line.extend_from_slice(part);
         if end.is_some() {
-            // A lone LF could be taken for the blank line by others.
+            // Refuse a lone LF: other readers may take it for the blank line.
             if !self.line.ends_with(b"\r\n") {
                 return Err(Violation::Trailer.into());
             }
@@ -252,14 +257,14 @@ impl Section {
         Ok(())
     }
 
-    /// The blank line has come: no field can be continued any more.
+    /// Ends the section at the blank line: no fold can follow any more.
     fn end(&mut self) -> Result<(), Violation> {
         let (mut fields, lines) = (Headers::new(), std::mem::take(&mut self.mender.out));
         for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let colon = memchr::memchr(b':', line).ok_or(Violation::Trailer)?;
             let name = std::str::from_utf8(&line[..colon]).map_err(|_| Violation::Trailer)?;
-            // The rules for a field that is sent are those for one that is received (RFC 9110, sections 5.1 and 5.5).
+            // The rules for sent fields hold for received ones too (RFC 9110, sections 5.1 and 5.5).
             fields.append_bytes(name, &line[colon + 1..]).map_err(|_| Violation::Trailer)?;
         }
         let dropped = std::mem::take(&mut self.mender.dropped);
@@ -276,7 +281,7 @@ mod tests {
 
     use super::*;
 
-    /// What a reader of the body has seen, up to the end of the input or to the fault.
+    /// The result of a body's reader, up to the end of the input or to the fault.
     #[derive(Debug, Default, PartialEq)]
     struct Seen {
         data: Vec<u8>,
@@ -369,7 +374,7 @@ mod tests {
         BOTH.into_iter().for_each(|strictness| is_accepted(strictness, ACCEPTED));
     }
 
-    /// A strict reader refuses these, for the reason that stands last in the row.
+    /// A strict reader refuses these rows, for the reason at the end of the row's name.
     const TOLERATED: &[Accepted] = &[
         ("RW-12 blanks: ChunkSize", "5   \r\nhello\r\n0   \r\n\r\n", "hello", &[]),
         ("RW-12 tab: ChunkSize", "5\t\r\nhello\r\n0\r\n\r\n", "hello", &[]),
@@ -448,7 +453,7 @@ mod tests {
         }
     }
 
-    /// Row A6.4: no front of a body is a body.
+    /// Row A6.4: a body that is cut off is never a complete body.
     #[test]
     fn what_is_cut_off_is_never_done() {
         for (id, body, ..) in ACCEPTED.iter().chain(TOLERATED) {

@@ -1,4 +1,4 @@
-//! How the body of a response is delimited, and whether its connection can serve again.
+//! Decides how the body of a response is delimited, and whether its connection can be used again.
 
 use http::{Method, StatusCode, Version};
 
@@ -6,28 +6,29 @@ use super::head::{Facts, TransferCoding};
 use crate::error::Violation;
 use crate::strictness::Strictness;
 
-/// Where a response's body ends.
+/// The way in which a response's body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// There is none.
+    /// The response has no body.
     Empty,
     Length(u64),
     Chunked,
     UntilClose,
-    /// The connection now carries another protocol.
+    /// The connection carries another protocol after this head.
     Upgrade,
 }
 
+/// The meaning of a head for the body and the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decision {
     pub(crate) framing: Framing,
-    /// The connection may serve another request once the body has been read.
+    /// The connection may carry another request once the body has been read.
     pub(crate) reusable: bool,
-    /// It could, had the head not broken a rule that is tolerated.
+    /// The connection would be reusable if the head had not broken a rule that is tolerated.
     pub(crate) tolerated: bool,
 }
 
-/// Decides by RFC 9112, sections 6.3 and 9.3, about the response to a request with `method`.
+/// Decides about the response to a request with `method`, by RFC 9112, sections 6.3 and 9.3.
 pub(crate) fn decide(
     method: &Method,
     version: Version,
@@ -38,7 +39,7 @@ pub(crate) fn decide(
     let coded = facts.transfer_coding != TransferCoding::None;
     let coded_in_1_0 = coded && version != Version::HTTP_11;
     let framing = if is_upgrade(method, status) {
-        // The bytes that follow are of another protocol: nothing about where they begin may be in doubt.
+        // The next bytes belong to another protocol, so it must be certain where they begin.
         facts.tolerated.map_or(Ok(Framing::Upgrade), Err)?
     } else if is_empty(method, status) {
         Framing::Empty
@@ -49,12 +50,12 @@ pub(crate) fn decide(
             (TransferCoding::Chunked, _) => Framing::Chunked,
             (TransferCoding::None, Some(length)) => Framing::Length(length),
             (TransferCoding::None, None) => Framing::UntilClose,
-            // No code would decode it: the caller would get coded bytes for the content.
+            // This client does not decode it: the caller would get coded bytes as the content.
             (TransferCoding::Other, _) => return Err(Violation::TransferEncoding),
         }
     };
     let persistent = !facts.close && (version == Version::HTTP_11 || facts.keep_alive);
-    // Each of these is a head that an intermediary may have understood in another way (RFC 9112, sections 2.2 and 6.1).
+    // An intermediary may read such a head in another way (RFC 9112, sections 2.2 and 6.1).
     let doubtful = is_doubtful(facts)
         || coded_in_1_0
         || (coded && facts.content_length.is_some())
@@ -64,7 +65,7 @@ pub(crate) fn decide(
     Ok(Decision { framing, reusable: reusable && !doubtful, tolerated: reusable && doubtful })
 }
 
-/// Whether the connection ends after the final response because of an interim one.
+/// Returns whether an interim response with these facts ends the connection after the final response.
 pub(crate) fn interim_ends(facts: &Facts) -> bool {
     is_doubtful(facts) || announces_body(facts)
 }
@@ -73,19 +74,21 @@ fn is_doubtful(facts: &Facts) -> bool {
     facts.bare_lf || facts.mended || facts.dropped_lines > 0
 }
 
-/// A 204 or 1xx must not do this (RFC 9110, section 8.6; RFC 9112, section 6.1). Servers that do send the body too, often
-/// a moment later: a last chunk is then taken for the start of the next response. HEAD and 304 may say what a GET would
-/// have got.
+/// Returns whether the fields announce a body. A 204 or 1xx must not do so (RFC 9110, section 8.6; RFC 9112, section
+/// 6.1). Servers that do so send the body too, often a moment later, and a last chunk then looks like the start of the
+/// next response. A response to HEAD and a 304 may announce the body that a GET would get.
 fn announces_body(facts: &Facts) -> bool {
     facts.transfer_coding != TransferCoding::None || facts.content_length.is_some_and(|length| length > 0)
 }
 
-/// Every 2xx to CONNECT begins a tunnel, 204 too (RFC 9110, section 9.3.6).
+/// Returns whether the connection changes to another protocol. Every 2xx to CONNECT begins a tunnel, also a 204 (RFC
+/// 9110, section 9.3.6).
 fn is_upgrade(method: &Method, status: StatusCode) -> bool {
     status == StatusCode::SWITCHING_PROTOCOLS || (*method == Method::CONNECT && status.is_success())
 }
 
-/// These have no body whatever their fields say, which may describe the body that another request would have got.
+/// Returns whether the response has no body, whatever its fields say: they may describe the body that another request
+/// would get.
 fn is_empty(method: &Method, status: StatusCode) -> bool {
     *method == Method::HEAD
         || status.is_informational()

@@ -1,10 +1,12 @@
-//! Response heads: where one ends, what it says, and what it means for the bytes that follow.
+//! Response heads: their end, their fields, and their meaning for the bytes that follow.
 //!
-//! [`Scanner`] finds the end however the head is split, looking at each byte once, and holds the limits while it waits.
-//! [`parse`] then reads the whole head at once. Under both settings of [`Strictness`] a line may end in a lone LF
-//! (RFC 9112, section 2.2), which costs the connection its reuse, and a field may be folded (RFC 9112, section 5.2),
-//! unless it decides on framing. A head that breaks another rule is refused by a strict reader; a tolerant one has it
-//! repaired line by line ([`Mender`]) and reads the result by the same checks.
+//! [`Scanner`] finds the end of a head, however the head is split. It examines each byte once and enforces the limits
+//! while the head arrives. [`parse`] then reads the whole head at once.
+//!
+//! Both settings of [`Strictness`] accept two exceptions. A line may end in a lone LF (RFC 9112, section 2.2); then the
+//! connection is not used again. A field may be folded (RFC 9112, section 5.2), unless it decides on framing. A strict
+//! reader refuses a head that breaks another rule. A tolerant reader lets [`Mender`] repair it line by line, and checks
+//! the result in the same way.
 
 use std::mem::MaybeUninit;
 
@@ -17,17 +19,19 @@ use crate::error::{Limit, Violation};
 use crate::headers::{Field, Headers, Span, trim};
 use crate::strictness::Strictness;
 
-/// Slots on the stack for the fields of one head; [`Limits::fields`] beyond it has no effect.
+/// The number of fields for which there are slots on the stack. A higher [`Limits::fields`] takes the slots from the
+/// heap.
 const SLOTS: usize = 256;
 
 /// Searches for the end of a head that arrives in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Scanner {
-    /// No line ends between the start of the current line and here: the search goes on from here.
+    /// The bytes that have been searched. The current line does not end before this position.
     seen: usize,
+    /// The start of the current line.
     line_start: usize,
     fields: usize,
-    /// A line that does not begin with white space has come after the status line.
+    /// A line that does not begin with white space has arrived after the status line.
     in_fields: bool,
 }
 
@@ -36,10 +40,10 @@ impl Scanner {
         Scanner::default()
     }
 
-    /// `buf` is all that has come of this head, from its first byte. Gives the head's length, the blank line included,
-    /// once that is there.
+    /// Searches `buf`, which holds all bytes of this head that have arrived. Returns the length of the head, with the
+    /// blank line, once it is complete.
     ///
-    /// Every error comes at the first byte that leaves no other outcome, so that it does not depend on how the bytes
+    /// Reports an error at the first byte that allows no other result. So the error does not depend on how the bytes
     /// were split.
     pub(crate) fn advance(
         &mut self,
@@ -73,14 +77,14 @@ impl Scanner {
         }
     }
 
-    /// The head at the front of `buf`, and its length, once all of it has come.
+    /// Returns the head at the front of `buf`, and its length, once it is complete.
     pub(crate) fn receive(
         &mut self,
         buf: &[u8],
         limits: &Limits,
         strictness: Strictness,
     ) -> Result<Option<(Head, usize)>, Fault> {
-        // Most heads come at once and are shorter than a line may be. Then one pass tells all there is to tell.
+        // Most heads arrive at once and are shorter than one line may be. Then one pass is enough.
         let no_line_is_longer = limits.status_line_bytes.min(limits.line_bytes).min(limits.head_bytes);
         if self.seen == 0
             && !buf.is_empty()
@@ -93,18 +97,18 @@ impl Scanner {
         parse(&buf[..len], limits, strictness).map(Some)
     }
 
-    /// Looks at the first bytes of a line, of which `known` have been looked at before.
+    /// Checks the first bytes of a line, of which `known` were checked before.
     fn check_start(&mut self, line: &[u8], known: usize, limits: &Limits, strictness: Strictness) -> Result<(), Fault> {
         if self.line_start == 0 {
-            // Whatever else speaks on this port (SSH, TLS, HTTP/0.9) need not come to a blank line to be told.
+            // Refuse other protocols (SSH, TLS, HTTP/0.9) at once: they may never send a blank line.
             if known < VERSION.len() && !begins_status_line(line, strictness) {
                 return Err(Violation::StatusLine.into());
             }
         } else if known == 0
             && let Some(byte) = line.first().filter(|byte| !b"\r\n".contains(byte))
         {
-            // A line that begins with white space continues a field; the bytes of the head bound those. Before the
-            // first field there is nothing to continue.
+            // A line that begins with white space continues a field. Only the limit on bytes bounds such lines. Before
+            // the first field there is no field to continue, so the line counts as a field.
             let is_fold = b" \t".contains(byte);
             self.in_fields |= !is_fold;
             if is_fold && self.in_fields {
@@ -119,12 +123,14 @@ impl Scanner {
     }
 }
 
-/// The start of a status line; the digit before the blank is the minor version.
+/// The start of a status line.
 const VERSION: &[u8] = b"HTTP/1.1 ";
+
+/// The position of the minor version in a status line.
 const MINOR: usize = VERSION.len() - 2;
 
-/// Whether these bytes, as far as they have come, begin a status line. A minor version above 1 is read as HTTP/1.1
-/// (RFC 9110, section 2.5), by a strict reader not at all.
+/// Returns whether these bytes, as far as they have arrived, begin a status line. A tolerant reader reads a minor
+/// version above 1 as HTTP/1.1 (RFC 9110, section 2.5). A strict reader refuses it.
 pub(crate) fn begins_status_line(line: &[u8], strictness: Strictness) -> bool {
     let highest = if strictness.is_strict() { b'1' } else { b'9' };
     line.iter().zip(VERSION).enumerate().all(|(at, (byte, expected))| match at {
@@ -138,68 +144,74 @@ pub(crate) fn begins_status_line(line: &[u8], strictness: Strictness) -> bool {
 pub(crate) struct Head {
     pub(crate) version: Version,
     pub(crate) status: StatusCode,
-    /// Where the reason phrase stands in the bytes of `headers`.
+    /// The position of the reason phrase in the bytes of `headers`.
     pub(crate) reason: Span,
     pub(crate) headers: Headers,
     pub(crate) facts: Facts,
-    /// Lines that were left out.
+    /// The lines that were dropped.
     pub(crate) dropped: Option<Box<Dropped>>,
 }
 
 impl Head {
-    /// The reason phrase; empty if there is none or it is not UTF-8.
+    /// Returns the reason phrase; empty if there is none or it is not UTF-8.
     pub(crate) fn reason(&self) -> &str {
         self.headers.span(self.reason).and_then(|reason| std::str::from_utf8(reason).ok()).unwrap_or_default()
     }
 }
 
-/// What the fields of a head say about the message and its connection.
+/// The facts about a message and its connection that the fields of a head state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) content_length: Option<u64>,
     pub(crate) transfer_coding: TransferCoding,
-    /// `close`, or what was meant to be that, is among the Connection options.
+    /// `close`, or a misspelling of it, is among the Connection options.
     pub(crate) close: bool,
     /// `keep-alive` is among the Connection options.
     pub(crate) keep_alive: bool,
     /// A line of the head ends in a lone LF.
     pub(crate) bare_lf: bool,
-    /// Seconds the peer keeps an idle connection, by its Keep-Alive field.
+    /// The seconds for which the peer keeps an idle connection, by its Keep-Alive field.
     pub(crate) keep_alive_timeout: Option<u32>,
-    /// Requests the peer will still take on this connection, by its Keep-Alive field.
+    /// The number of requests that the peer still takes on this connection, by its Keep-Alive field.
     pub(crate) keep_alive_max: Option<u32>,
-    /// There are cookies to keep.
+    /// There is a Set-Cookie field.
     pub(crate) set_cookie: bool,
     /// There is a Content-Encoding field.
     pub(crate) content_encoding: bool,
-    /// Lines that were left out because they are no fields.
+    /// The number of lines that were dropped because they are not valid fields.
     pub(crate) dropped_lines: u32,
-    /// A field that decides on framing broke a rule and was read all the same, or a fold may be taken for such a field.
+    /// A field about framing broke a rule and was read nevertheless, or another reader may take a fold for such a
+    /// field.
     pub(crate) mended: bool,
-    /// The violation for which a strict reader would have refused the head.
+    /// The violation for which a strict reader would refuse the head.
     pub(crate) tolerated: Option<Violation>,
 }
 
-/// All Transfer-Encoding fields of a head together.
+/// The codings of all Transfer-Encoding fields of a head together.
 ///
-/// This client sends no TE field, so that a peer has no coding to choose but `chunked` (RFC 9112, section 7.4). A lone
-/// `chunked` is decoded. Refused is every list that leaves a body nobody decodes (`gzip, chunked`), one in which
-/// `chunked` is not last (section 6.1), `chunked` with parameters, which others read as either, and the empty list.
+/// This client sends no TE field, so a peer may only use `chunked` (RFC 9112, section 7.4). A lone `chunked` is
+/// decoded. These lists are refused:
+/// - a list with another coding (`gzip, chunked`), because this client does not decode it; a list without `chunked`
+///   only if the response has a body;
+/// - a list in which `chunked` is not last (section 6.1);
+/// - `chunked` with parameters, because readers differ about it;
+/// - the empty list.
 ///
-/// A tolerant reader takes `chunked` that is repeated for one, and leaves out `identity`, which RFC 7230 withdrew: such
-/// a response is framed by its Content-Length, or by the end of the connection. A strict one refuses both.
+/// A tolerant reader counts a repeated `chunked` once. It ignores `identity`, which RFC 7230 withdrew: such a response
+/// is framed by its Content-Length, or by the end of the connection. A strict reader refuses both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TransferCoding {
     #[default]
     None,
     Chunked,
-    /// Codings without `chunked`, which nobody decodes. Only a response without a body may have them.
+    /// Codings without `chunked`, which this client does not decode. Only a response without a body may have them.
     Other,
 }
 
 impl Facts {
+    /// Takes the facts of one field.
     fn note(&mut self, name: &[u8], value: &[u8], strictness: Strictness) -> Result<(), Violation> {
-        // Lengths tell the five that matter from nearly all others.
+        // The length alone excludes nearly all other names.
         match name.len() {
             10 if name.eq_ignore_ascii_case(b"connection") => self.note_connection(value),
             10 if name.eq_ignore_ascii_case(b"keep-alive") => self.note_keep_alive(value),
@@ -216,14 +228,15 @@ impl Facts {
 
     fn note_connection(&mut self, value: &[u8]) {
         for option in elements(value) {
-            // `close;`, `closed` and `"close"` are sent by servers that close, and no other option begins like that.
+            // Servers that close also send `close;`, `closed` and `"close"`. No other option begins like that.
             let bare = option.strip_prefix(b"\"").or(option.strip_prefix(b"'")).unwrap_or(option);
             self.close |= bare.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"close"));
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
         }
     }
 
-    /// What is malformed is left out: the field is a hint, and no RFC in force defines it. The smaller of two counts.
+    /// Ignores malformed parameters: the field is a hint, and no RFC in force defines it. The smaller of two values
+    /// counts.
     fn note_keep_alive(&mut self, value: &[u8]) {
         for parameter in elements(value) {
             let mut halves = parameter.splitn(2, |&byte| byte == b'=').map(trim);
@@ -238,7 +251,7 @@ impl Facts {
         }
     }
 
-    /// The same number several times counts as one (RFC 9112, section 6.3).
+    /// Accepts the same number several times (RFC 9112, section 6.3).
     fn note_content_length(&mut self, value: &[u8]) -> Result<(), Violation> {
         for element in elements(value) {
             let length = decimal(element).ok_or(Violation::ContentLength)?;
@@ -250,7 +263,7 @@ impl Facts {
     }
 
     fn note_transfer_encoding(&mut self, value: &[u8], strictness: Strictness) -> Result<(), Violation> {
-        // A list may have empty elements (RFC 9110, section 5.6.1), but not only such.
+        // A list may have empty elements (RFC 9110, section 5.6.1), but not only empty ones.
         if elements(value).all(<[u8]>::is_empty) {
             return Err(Violation::TransferEncoding);
         }
@@ -278,7 +291,7 @@ impl Facts {
         Ok(())
     }
 
-    /// A field that decides on framing is read although it breaks a rule.
+    /// Accepts a field about framing that breaks a rule; a strict reader refuses it.
     fn tolerate(&mut self, violation: Violation, strictness: Strictness) -> Result<(), Violation> {
         if strictness.is_strict() {
             return Err(violation);
@@ -293,7 +306,7 @@ fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim)
 }
 
-/// ASCII digits and nothing else; `str::parse` would take a sign.
+/// Reads a number of ASCII digits only; `str::parse` would accept a sign.
 fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -304,7 +317,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Reads a complete head, from the first byte of its status line to its blank line, and says how long it is.
+/// Reads a complete head, from its status line to its blank line. Returns the head and its length.
 pub(crate) fn parse(head: &[u8], limits: &Limits, strictness: Strictness) -> Result<(Head, usize), Fault> {
     let fault = match read(head, limits, strictness) {
         Ok(Some(received)) => return Ok(received),
@@ -345,24 +358,24 @@ fn read_mended(
     }
     let fault = fault.or(mender.fault);
     let received = read(&mender.out, limits, strictness)?;
-    // No fold is left. Were there one, the head would not be understood.
+    // The mender leaves no fold. With one, the head could not be read.
     let (mut head, _) = received.ok_or(Violation::FieldName)?;
     head.facts.bare_lf |= mender.bare_lf;
     head.facts.mended |= mender.mended;
-    // The limit on fields is far below.
+    // The limit on fields is far below `u32::MAX`.
     head.facts.dropped_lines = u32::try_from(mender.dropped.lines).unwrap_or(u32::MAX);
     head.facts.tolerated = fault.or(head.facts.tolerated);
     head.dropped = (mender.dropped.lines > 0).then(|| Box::new(mender.dropped));
     Ok((head, len))
 }
 
-/// Reads a complete head in which each field stands on one line; gives `None` where one is folded.
+/// Reads a complete head in which each field is on one line. Returns `None` if a field is folded.
 fn read(head: &[u8], limits: &Limits, strictness: Strictness) -> Result<Option<(Head, usize)>, Fault> {
     // Spans count in 32 bits.
     if head.len() > limits.head_bytes.min(u32::MAX as usize) {
         return Err(Limit::HeadBytes.into());
     }
-    // httparse skips empty lines here. When one is tolerated is for the exchange to say, which knows the connection.
+    // httparse would skip empty lines here. The exchange decides when one is allowed, because it knows the connection.
     if !head.starts_with(b"HTTP/") {
         return Err(Violation::StatusLine.into());
     }
@@ -374,7 +387,7 @@ fn read(head: &[u8], limits: &Limits, strictness: Strictness) -> Result<Option<(
     let slots = match stack.get_mut(..limits.head_fields) {
         Some(slots) => slots,
         None => {
-            // As many as there are lines: memory follows what came.
+            // As many slots as there are lines: memory follows the bytes that arrived.
             heap.resize_with(limits.head_fields.min(memchr::memchr_iter(b'\n', head).count()), MaybeUninit::uninit);
             &mut heap[..]
         }
@@ -384,14 +397,14 @@ fn read(head: &[u8], limits: &Limits, strictness: Strictness) -> Result<Option<(
         Ok(Status::Partial) => return Err(Violation::IncompleteHead.into()),
         Err(error) => return Err(refusal(error)),
     };
-    // The status line, one line a field, the blank line: what is more is a fold.
+    // The head has a status line, one line for each field, and the blank line. Any further line is a fold.
     if memchr::memchr_iter(b'\n', head).count() != response.headers.len() + 2 {
         return Ok(None);
     }
     let mut facts = Facts { bare_lf: !head.ends_with(b"\r\n\r\n"), ..Facts::default() };
     let code = response.code.filter(|code| *code >= 100).ok_or(Violation::StatusCode)?;
     if code > 599 {
-        // RFC 9110, section 15, has such a code treated as a 5xx. Sites that refuse robots send 999.
+        // RFC 9110, section 15, treats such a code as a 5xx. Sites that refuse robots send 999.
         facts.tolerated = Some(Violation::StatusCode);
         if strictness.is_strict() {
             return Err(Violation::StatusCode.into());
@@ -404,7 +417,7 @@ fn read(head: &[u8], limits: &Limits, strictness: Strictness) -> Result<Option<(
     let mut fields = Vec::with_capacity(response.headers.len());
     for header in response.headers.iter() {
         let field = Field { name: span(head, header.name.as_bytes()), value: span(head, header.value), secret: false };
-        // The line before this one ends in LF, which httparse has checked.
+        // httparse has checked that the line before this one ends in LF.
         facts.bare_lf |= !bytes[..field.name.start as usize].ends_with(b"\r\n");
         facts.note(header.name.as_bytes(), field.value.of(&bytes), strictness)?;
         fields.push(field);
@@ -425,14 +438,14 @@ fn refusal(error: httparse::Error) -> Fault {
     }
 }
 
-/// Where `part` stands in `head`, of which it is a slice.
+/// Returns the position of `part` in `head`, of which it is a slice.
 fn span(head: &[u8], part: &[u8]) -> Span {
     let start = part.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
     debug_assert!(start.checked_add(part.len()).is_some_and(|end| end <= head.len()));
     Span { start: start as u32, len: part.len() as u32 }
 }
 
-/// The reason phrase as it came; httparse withholds one that is not ASCII.
+/// Returns the reason phrase as it arrived. httparse does not return one that is not ASCII.
 fn reason(head: &[u8]) -> Span {
     let line = &head[..memchr::memchr(b'\n', head).unwrap_or(head.len())];
     let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -1,25 +1,25 @@
-//! Repairs field lines that break a rule which does not decide where a message ends.
+//! Repairs field lines that break a rule, if the rule does not decide where a message ends.
 //!
-//! Most heads never come here: this is the second, slow reading of a head that the first one refused, or that has folded
-//! fields, and the only reading of trailers. A [`Mender`] takes one line after another and writes the fields that can be
-//! used, each on one line. Whatever it writes is then checked as if it had come like that.
+//! Most heads never come here. This is the second, slow reading of a head that the first reading refused, or that has
+//! folded fields. It is the only reading of trailers. A [`Mender`] takes the lines in order and writes the usable
+//! fields, each on one line. Its output is then checked like any received head.
 
 use crate::error::Violation;
 use crate::headers::{is_token_byte, is_value_byte, trim};
 use crate::strictness::Strictness;
 
-/// Names that are kept for the log; lines beyond them are only counted.
+/// The number of names that are kept for the log. Further lines are only counted.
 const NAMES: usize = 8;
 
-/// Bytes of a name that are kept for the log.
+/// The number of bytes of a name that are kept for the log.
 const NAME_BYTES: usize = 64;
 
-/// Lines that were left out.
+/// The lines that were dropped from a head or trailer section.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dropped {
     pub(crate) lines: usize,
-    /// Names of the first ones, fit to be printed. A line without a colon has none, and its text is not told: it may be
-    /// the rest of a secret value.
+    /// The names of the first dropped lines, escaped for printing. A line without a colon has an empty name. Its text
+    /// is not kept: it may be the rest of a secret value.
     pub(crate) names: Vec<Box<str>>,
 }
 
@@ -43,17 +43,17 @@ impl Dropped {
 #[derive(Debug)]
 pub(super) struct Mender {
     strictness: Strictness,
-    /// A fold of nothing is accepted: this head has no other fault than its folds.
+    /// Accepts a fold without text, because the head has no other fault than its folds.
     blank_folds: bool,
-    /// The fields that are kept, one a line.
+    /// The fields that are kept, one on each line.
     pub(super) out: Vec<u8>,
     current: Current,
     pub(super) dropped: Dropped,
-    /// A field that decides on framing was mended, or a reader that knows no folds may see such a field.
+    /// A field about framing was repaired, or a reader that does not know folds may see such a field in one.
     pub(super) mended: bool,
     /// A line ends in a lone LF.
     pub(super) bare_lf: bool,
-    /// The violation that a strict reader reports, where it is found here.
+    /// The first violation found here that a strict reader would report.
     pub(super) fault: Option<Violation>,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Mender {
 #[derive(Clone, Copy, Debug)]
 enum Current {
     None,
-    /// It begins there in `out`.
+    /// The field begins at `start` in `out`.
     Kept {
         start: usize,
         framing: Option<Framing>,
@@ -69,7 +69,7 @@ enum Current {
     Dropped,
 }
 
-/// A field that says where the message ends, or whether its connection does.
+/// A field that decides where the message ends, or whether the connection does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Framing {
     Connection,
@@ -86,7 +86,7 @@ impl Framing {
         }
     }
 
-    /// Whether a lenient reader may take this for the name of such a field.
+    /// Returns whether a lenient reader may read this as the name of such a field.
     fn looks_like(name: &[u8]) -> bool {
         let name: Vec<u8> = name.iter().copied().filter(|&byte| is_token_byte(byte)).collect();
         Framing::of(&name).is_some()
@@ -111,7 +111,7 @@ impl Mender {
         self.strictness.is_strict()
     }
 
-    /// Takes one line with its end, which is CRLF or LF. It is not the blank line.
+    /// Takes one line with its end, CRLF or LF. The line is not the blank one.
     pub(super) fn push(&mut self, line: &[u8]) -> Result<(), Violation> {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
@@ -119,17 +119,17 @@ impl Mender {
         self.bare_lf |= end == b"\n";
         let colon = memchr::memchr(b':', text);
         let is_fold = matches!(text, [b' ' | b'\t', ..]);
-        // Other readers end a line at a lone CR, or a text at a NUL (RFC 9110, section 5.5).
+        // Refuse NUL and a lone CR: other readers end the text or the line there (RFC 9110, section 5.5).
         if let Some(at) = memchr::memchr2(b'\0', b'\r', text) {
             let in_value = colon.is_some_and(|colon| colon < at) || (is_fold && !matches!(self.current, Current::None));
             return Err(if in_value { Violation::FieldValue } else { Violation::FieldName });
         }
         match self.current {
             Current::Kept { start, framing } if is_fold => self.fold(start, framing, trim(text), end),
-            // Other readers take such a line for the blank one.
+            // Other readers take a line of blanks for the blank line.
             _ if is_fold && trim(text).is_empty() => Err(Violation::FieldName),
             Current::Dropped if is_fold => refuse_framing(name_in(text, colon), Violation::FieldName),
-            // Before the first field each such line is by itself (RFC 9112, section 2.2).
+            // Before the first field each line that begins with a blank is dropped by itself (RFC 9112, section 2.2).
             Current::None if is_fold => {
                 self.drop_line(text, colon, Violation::FieldName)?;
                 self.current = Current::None;
@@ -151,7 +151,7 @@ impl Mender {
         }
         let framing = Framing::of(name);
         if name.len() < spaced.len() {
-            // RFC 9112, section 5.1, has a proxy take these blanks out.
+            // Remove the blanks before the colon, as RFC 9112, section 5.1, requires of a proxy.
             self.tolerate(Violation::FieldName)?;
             self.mended |= framing.is_some();
         }
@@ -162,7 +162,7 @@ impl Mender {
         Ok(())
     }
 
-    /// Puts one space in place of a fold (RFC 9112, section 5.2).
+    /// Replaces a fold with one space (RFC 9112, section 5.2).
     fn fold(&mut self, start: usize, framing: Option<Framing>, text: &[u8], end: &[u8]) -> Result<(), Violation> {
         match framing {
             None if text.is_empty() && !self.blank_folds => return Err(Violation::FieldName),
@@ -171,7 +171,7 @@ impl Mender {
                 self.mended = true;
             }
             Some(_) => return Err(Violation::FoldedFraming),
-            // Readers that know no folds end the head here, or take the line for a field about framing.
+            // A reader that does not know folds ends the head here, or reads the line as a field about framing.
             None => self.mended |= text.is_empty() || may_be_field_about_framing(text),
         }
         if !text.iter().all(|&byte| is_value_byte(byte)) {
@@ -189,7 +189,7 @@ impl Mender {
         Ok(())
     }
 
-    /// Leaves a line out, and the folds that follow.
+    /// Drops a line, and the folds that follow it.
     fn drop_line(&mut self, text: &[u8], colon: Option<usize>, why: Violation) -> Result<(), Violation> {
         self.tolerate(why)?;
         refuse_framing(name_in(text, colon), why)?;
@@ -207,17 +207,17 @@ impl Mender {
     }
 }
 
-/// The name of a bad line. A line without a colon may be all name.
+/// Returns the name in a bad line. A line without a colon counts as a name as a whole.
 fn name_in(text: &[u8], colon: Option<usize>) -> &[u8] {
     &text[..colon.unwrap_or(text.len())]
 }
 
-/// Whether a reader that knows no folds may take this text for a field about framing.
+/// Returns whether a reader that does not know folds may read this text as a field about framing.
 fn may_be_field_about_framing(text: &[u8]) -> bool {
     memchr::memchr(b':', text).is_some_and(|colon| Framing::looks_like(&text[..colon]))
 }
 
-/// A line that others may take for one about framing cannot be left out.
+/// Fails if other readers may read the line as a field about framing: such a line cannot be dropped.
 fn refuse_framing(name: &[u8], why: Violation) -> Result<(), Violation> {
     if Framing::looks_like(name) { Err(why) } else { Ok(()) }
 }

@@ -1,7 +1,7 @@
 //! HTTP/1.1 messages without I/O: bytes in, decisions out.
 //!
-//! Nothing here reads a clock or a socket, and nothing allocates by a size that a peer announced. Strictness follows
-//! RFC 9112; each leniency is named where it is granted.
+//! This layer reads no clock and no socket, and it never allocates by a size that a peer announced. The rules are those
+//! of RFC 9112. A comment names each exception at its place.
 
 mod chunked;
 pub(crate) mod encode;
@@ -18,7 +18,7 @@ pub(crate) use mend::Dropped;
 use crate::error::{ErrorKind, Limit, Violation};
 pub(crate) use crate::limits::Limits;
 
-/// Why received bytes are refused.
+/// The reason why received bytes are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Violation(Violation),
