@@ -15,7 +15,7 @@ use crate::time::Until;
 impl<'a> Exchange<'a> {
     /// Returns the final head, if it has arrived. Skips interim heads: 100 and 103 do not stop the request (RFC 9110,
     /// section 15.2). Does not block, because the server may send the rest of a head only after it has the body.
-    pub(super) fn early(&mut self) -> Result<Option<Head>, Error> {
+    pub(super) fn early_head(&mut self) -> Result<Option<Head>, Error> {
         loop {
             match self.buffered_head()? {
                 Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),

@@ -96,7 +96,7 @@ impl<'a> Exchange<'a> {
     /// Looks for the final head. After that head, receives what has arrived of the response instead.
     fn look(&mut self) -> Result<Option<Head>, Error> {
         match self.early {
-            None => self.early(),
+            None => self.early_head(),
             Some(_) => self.take_in().map(|()| None),
         }
     }
