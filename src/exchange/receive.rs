@@ -85,7 +85,7 @@ impl<'a> Exchange<'a> {
 
     /// Takes the next head out of the buffers, if all of it has arrived.
     fn buffered_head(&mut self) -> Result<Option<Head>, Error> {
-        if !self.pass_blank_line() {
+        if !self.skip_blank_line() {
             return Ok(None);
         }
         let received = self.scanner.receive(self.buffers.filled(), self.limits, self.strictness);
@@ -99,7 +99,7 @@ impl<'a> Exchange<'a> {
     /// Skips one blank line before a head. Some servers send a surplus CRLF after a body, or one before each response.
     /// RFC 9112, section 2.2, lets servers skip one before a request. Returns false while too few bytes have arrived to
     /// tell.
-    fn pass_blank_line(&mut self) -> bool {
+    fn skip_blank_line(&mut self) -> bool {
         if self.between {
             match self.buffers.filled() {
                 b"" | b"\r" => return false,
