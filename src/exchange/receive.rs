@@ -89,7 +89,7 @@ impl<'a> Exchange<'a> {
             return Ok(None);
         }
         let received = self.scanner.receive(self.buffers.filled(), self.limits, self.strictness);
-        let Some((head, len)) = received.map_err(|fault| self.refused(fault))? else { return Ok(None) };
+        let Some((head, len)) = received.map_err(|fault| self.refuse_head(fault))? else { return Ok(None) };
         self.buffers.consume(len);
         self.head_bytes = len;
         self.between = true;
@@ -114,7 +114,7 @@ impl<'a> Exchange<'a> {
     /// Returns the error for bytes that are not a valid head, and notes whether they are the rest of an earlier
     /// response: a body after a 304, or a last chunk after a 204. They are, if the connection is a reused one, no
     /// response to this request came before them, and they do not begin a status line.
-    fn refused(&mut self, fault: Fault) -> Error {
+    fn refuse_head(&mut self, fault: Fault) -> Error {
         let is_first = self.reused && self.interim.0 == 0;
         self.trace.stale = is_first && !h1::begins_status_line(self.buffers.filled(), self.strictness);
         refused(fault)
