@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::parse;
+use super::rules;
 use crate::date::ImfDate;
 use crate::error::{Error, Result};
 use crate::headers::text_of;
@@ -103,24 +103,6 @@ impl Cookie {
         }
     }
 
-    /// Reads the value of a Set-Cookie field as RFC 6265bis, section 5.6, has it, which is lenient: attributes that
-    /// make no sense are passed over.
-    ///
-    /// `Max-Age` counts from now on, and wins over `Expires`; neither goes beyond 400 days. Whether some host may set
-    /// such a cookie is not looked at.
-    /// A field without `=` sets a cookie without a name. Errors for fields that set no cookie at all: with neither name nor
-    /// value, with a value that begins as a name with a prefix does and no name, with a control character, or with more
-    /// than 4096 bytes of name and value ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)).
-    #[doc(alias = "SimpleCookie")]
-    pub fn parse(set_cookie: &str) -> Result<Cookie> {
-        Cookie::parse_bytes(set_cookie.as_bytes(), SystemTime::now())
-    }
-
-    /// [`parse`](Self::parse) for a field as it was received, at `now`.
-    pub(crate) fn parse_bytes(set_cookie: &[u8], now: SystemTime) -> Result<Cookie> {
-        parse::set_cookie(set_cookie, seconds(now)).map_err(Error::request)
-    }
-
     /// The name: UTF-8 where it is that, else each byte read as ISO-8859-1. Empty for a cookie without one, which is sent
     /// as its value alone (RFC 6265bis, section 5.8.3).
     #[doc(alias = "key")]
@@ -184,7 +166,7 @@ impl Cookie {
 
     /// To as long as a cookie may last.
     pub(super) fn shorten(&mut self, now: i64) {
-        self.expires = self.expires.map(|expires| expires.min(now.saturating_add(parse::MAX_LIFE)));
+        self.expires = self.expires.map(|expires| expires.min(now.saturating_add(rules::MAX_LIFE)));
     }
 
     pub(super) fn is_expired(&self, now: i64) -> bool {
@@ -254,7 +236,7 @@ impl CookieBuilder {
 
     /// Ends the cookie that long from now, and after 400 days at the latest.
     pub fn max_age(mut self, age: Duration) -> Self {
-        let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX).min(parse::MAX_LIFE);
+        let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX).min(rules::MAX_LIFE);
         self.cookie.expires = Some(seconds(SystemTime::now()).saturating_add(age));
         self
     }
@@ -283,9 +265,9 @@ impl CookieBuilder {
     /// end, a path without a slash in front, a domain that is none.
     pub fn build(self) -> Result<Cookie> {
         let mut cookie = self.cookie;
-        parse::check_pair(&cookie.name, &cookie.value).map_err(Error::request)?;
+        rules::check_pair(&cookie.name, &cookie.value).map_err(Error::request)?;
         if let Some(path) = self.path {
-            if !path.starts_with('/') || !parse::is_plain(path.as_bytes()) {
+            if !path.starts_with('/') || !rules::is_plain(path.as_bytes()) {
                 return Err(Error::request(
                     "the cookie's path does not begin with a slash, or a byte of it is forbidden",
                 ));
@@ -294,7 +276,7 @@ impl CookieBuilder {
         }
         if let Some(domain) = self.domain {
             let domain = domain.strip_prefix('.').unwrap_or(&domain).to_ascii_lowercase();
-            if domain.is_empty() || !parse::is_plain(domain.as_bytes()) {
+            if domain.is_empty() || !rules::is_plain(domain.as_bytes()) {
                 return Err(Error::request("the cookie's domain is empty, or a byte of it is forbidden"));
             }
             cookie.domain = Some(domain.into());

@@ -11,6 +11,7 @@ mod jar;
 mod parse;
 mod place;
 mod ranks;
+mod rules;
 mod store;
 #[cfg(test)]
 mod store_tests;

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cookie::Cookie;
-use super::parse::{self, MAX_ATTRIBUTE};
 use super::place::{self, Place, Reach};
 use super::ranks::{Ranks, Standing};
+use super::rules::{self, MAX_ATTRIBUTE};
 use crate::url::Url;
 
 /// How much a jar holds and sends.
@@ -30,7 +30,7 @@ pub(crate) struct Caps {
 
 impl Caps {
     pub(crate) const DEFAULT: Caps = Caps {
-        cookie_bytes: parse::MAX_PAIR,
+        cookie_bytes: rules::MAX_PAIR,
         per_domain: 180,
         total: 3000,
         sent: 150,
@@ -157,7 +157,7 @@ impl Store {
 
     /// Takes a cookie for every host that the caller names.
     pub(super) fn share(&mut self, name: &[u8], value: &[u8]) -> Result<(), &'static str> {
-        parse::check_pair(name, value)?;
+        rules::check_pair(name, value)?;
         let cookie = Cookie { host_only: false, ..Cookie::new(name, value) };
         let tick = next(&self.ticks);
         match self.shared.iter_mut().find(|entry| entry.cookie.name == cookie.name) {
@@ -341,7 +341,7 @@ fn path(cookie: &Cookie) -> &str {
 
 /// The cookie as the host of `place` may set it, with everything filled in.
 fn admit(mut cookie: Cookie, place: Place<'_>, now: i64, caps: &Caps) -> Result<Cookie, &'static str> {
-    parse::check_pair(&cookie.name, &cookie.value)?;
+    rules::check_pair(&cookie.name, &cookie.value)?;
     if !caps.ip_hosts && !place::is_name(place.host) {
         return Err("the host has no name, and this jar takes cookies from names alone");
     }
@@ -391,12 +391,12 @@ fn check(cookie: &Cookie, caps: &Caps) -> Result<(), &'static str> {
 }
 
 fn has_prefix(cookie: &Cookie, prefix: &str) -> bool {
-    parse::has_prefix(&cookie.name, prefix)
+    rules::has_prefix(&cookie.name, prefix)
 }
 
 /// A cookie out of a file is looked at again: the file may have been edited, and the list of suffixes is another one.
 fn recheck(cookie: &mut Cookie, now: i64, caps: &Caps) -> Result<(), &'static str> {
-    parse::check_pair(&cookie.name, &cookie.value)?;
+    rules::check_pair(&cookie.name, &cookie.value)?;
     check(cookie, caps)?;
     let domain = domain(cookie);
     if !place::is_host(domain) || !path(cookie).starts_with('/') {
