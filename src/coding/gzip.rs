@@ -1,17 +1,17 @@
 //! The coding `gzip` (RFC 1952).
 //!
-//! A body may have any number of members, which are decoded one behind the other; of each the checksum and the length
-//! are checked. What stands behind the last member and does not begin as one is passed over, as gzip(1) does: servers
-//! pad, and what was decoded has proved whole. It is too long for padding at 64 KiB.
+//! A body may have any number of members. They are decoded one after the other, and the checksum and length of each are
+//! checked. Bytes after the last member that do not begin a member are skipped, as gzip(1) does: servers pad, and the
+//! data has proved whole. More than 64 KiB are no padding, and an error.
 
 use flate2::Crc;
 
-use super::inflate::Inflate;
-use super::{Corrupt, End, Progress, Stage, Surplus};
+use super::inflate::{Format, Formatted, Place};
+use super::{Corrupt, End, Stage};
 
 const MAGIC: [u8; 2] = [0x1F, 0x8B];
 
-/// Of the fixed part of a header.
+/// Length of the fixed part of a header.
 const FIXED: usize = 10;
 
 const HEADER_CRC: u8 = 1 << 1;
@@ -23,15 +23,13 @@ const RESERVED: u8 = 0b1110_0000;
 #[derive(Debug)]
 struct Gzip {
     part: Part,
-    /// Of the header's parts, those still to come.
+    /// The parts of the header that are still to come.
     flags: u8,
-    inflate: Inflate,
-    /// Of the header, then of the data.
+    /// The checksum of the header, and after it that of the data.
     crc: Crc,
-    /// A number or a fixed part, as far as it came.
+    /// The bytes of a number or of a fixed part that have come.
     held: [u8; FIXED],
     len: usize,
-    surplus: Surplus,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,32 +38,24 @@ enum Part {
     Fixed,
     ExtraLength,
     Extra(usize),
-    /// Up to and with a zero byte; a name, then a comment.
+    /// A name or a comment, with the zero byte that ends it.
     Text,
     HeaderCrc,
     Data,
-    /// Checksum and length.
+    /// The checksum and the length.
     Trailer,
     /// A member has ended.
     Between,
-    /// The data has, too.
+    /// The coded data has ended.
     End,
 }
 
 pub(super) fn stage() -> Box<dyn Stage> {
-    Box::new(Gzip {
-        part: Part::Fixed,
-        flags: 0,
-        inflate: Inflate::new(),
-        crc: Crc::new(),
-        held: [0; FIXED],
-        len: 0,
-        surplus: Surplus::default(),
-    })
+    Box::new(Formatted::new(Gzip { part: Part::Fixed, flags: 0, crc: Crc::new(), held: [0; FIXED], len: 0 }))
 }
 
 impl Gzip {
-    /// Puts bytes aside until there are as many as `held` is asked for.
+    /// Keeps bytes in `held` until there are `want`. Returns how many it took, and whether all are there.
     fn hold(&mut self, input: &[u8], want: usize) -> (usize, bool) {
         let len = input.len().min(want.saturating_sub(self.len));
         if let (Some(to), Some(from)) = (self.held.get_mut(self.len..self.len + len), input.get(..len)) {
@@ -83,7 +73,7 @@ impl Gzip {
         u16::from_le_bytes([self.held[0], self.held[1]])
     }
 
-    /// Takes what it can of a part of the header, and says how much that was.
+    /// Takes bytes of one part of the header, and returns how many.
     fn header(&mut self, input: &[u8]) -> Result<usize, Corrupt> {
         let (taken, done) = match self.part {
             Part::Fixed => self.hold(input, FIXED),
@@ -128,13 +118,12 @@ impl Gzip {
         self.len = 0;
         self.part = self.next_part();
         if self.part == Part::Data {
-            self.inflate.restart();
             self.crc.reset();
         }
         Ok(())
     }
 
-    /// The parts come in this order, each where its flag says so.
+    /// Returns the next part of the header whose flag is set. The parts come in this order.
     fn next_part(&mut self) -> Part {
         let parts =
             [(EXTRA, Part::ExtraLength), (NAME, Part::Text), (COMMENT, Part::Text), (HEADER_CRC, Part::HeaderCrc)];
@@ -143,7 +132,7 @@ impl Gzip {
         next.map_or(Part::Data, |(_, part)| part)
     }
 
-    /// Looks for another member.
+    /// Looks for another member, and returns how many bytes it took.
     fn between(&mut self, input: &[u8]) -> usize {
         let (taken, two) = self.hold(input, MAGIC.len());
         if self.held[0] != MAGIC[0] || (two && self.held[..2] != MAGIC) {
@@ -158,7 +147,7 @@ impl Gzip {
         taken
     }
 
-    /// Whether what came of the trailer is the front of the right one.
+    /// Returns whether the bytes of the trailer that have come are right.
     fn trailer_fits(&self) -> bool {
         let [crc, len] = [self.crc.sum(), self.crc.amount()].map(u32::to_le_bytes);
         [crc, len].concat().starts_with(&self.held[..self.len.min(8)])
@@ -179,52 +168,36 @@ impl Gzip {
     }
 }
 
-impl Stage for Gzip {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
-        let mut all = Progress::default();
-        // The end of the data shows without input, once there is room.
-        while all.consumed < input.len() || self.part == Part::Data {
-            let rest = &input[all.consumed..];
-            if self.part == Part::Data {
-                let room = &mut output[all.produced..];
-                if room.is_empty() {
-                    break;
-                }
-                let (progress, ended) = self.inflate.step(rest, room);
-                self.crc.update(&room[..progress.produced]);
-                all.consumed += progress.consumed;
-                all.produced += progress.produced;
-                if !ended {
-                    all.fault = progress.fault;
-                    break;
-                }
-                self.part = Part::Trailer;
-                continue;
-            }
-            let taken = match self.part {
-                Part::Trailer => self.trailer(rest),
-                Part::Between => Ok(self.between(rest)),
-                Part::End => self.surplus.pass(rest.len()).map_or(Ok(rest.len()), Err),
-                _ => self.header(rest),
-            };
-            match taken {
-                Ok(taken) => all.consumed += taken,
-                Err(fault) => {
-                    all.fault = Some(fault);
-                    break;
-                }
-            }
+impl Format for Gzip {
+    fn place(&self) -> Place {
+        match self.part {
+            Part::Data => Place::Data,
+            Part::End => Place::After,
+            _ => Place::Around,
         }
-        all
     }
 
-    fn end(&mut self) -> End {
+    fn around(&mut self, input: &[u8]) -> Result<usize, Corrupt> {
         match self.part {
-            Part::End => End::Whole,
+            Part::Trailer => self.trailer(input),
+            Part::Between => Ok(self.between(input)),
+            _ => self.header(input),
+        }
+    }
+
+    fn decoded(&mut self, bytes: &[u8]) {
+        self.crc.update(bytes);
+    }
+
+    fn data_ended(&mut self) {
+        self.part = Part::Trailer;
+    }
+
+    fn end(&self) -> End {
+        match self.part {
             Part::Between if self.len == 0 => End::Whole,
             Part::Trailer if self.trailer_fits() => End::AfterBlock,
-            Part::Data if self.inflate.is_flushed() => End::AfterBlock,
-            // Half a magic number is a member that was cut, and so is a part of a header.
+            // The first byte of another member is a member that was cut, and so is a part of a header.
             _ => End::Inside,
         }
     }
@@ -233,10 +206,8 @@ impl Stage for Gzip {
         "the gzip data is cut"
     }
 
-    fn restart(&mut self) -> bool {
+    fn restart(&mut self) {
         (self.part, self.len) = (Part::Fixed, 0);
         self.crc.reset();
-        self.surplus = Surplus::default();
-        true
     }
 }

@@ -1,37 +1,39 @@
-//! The coding `deflate`, and what gzip has in common with it.
+//! Bare DEFLATE data (RFC 1951), and the loop that decodes it inside a format.
+//!
+//! The formats of gzip and zlib are read here and not by the decoder, because only bare data says where its blocks end.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{Corrupt, End, Progress, Stage, Surplus};
 
-/// How a flush ends: the length of an empty stored block and its complement, on a byte boundary (RFC 1951, section
+/// The end of a flush: the length of an empty stored block and its complement, on a byte boundary (RFC 1951, section
 /// 3.2.4). zlib's `Z_SYNC_FLUSH` and `Z_FULL_FLUSH` write it, and so do Go and Java.
 const FLUSH_MARKER: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// A last block without data, as it stands on a byte boundary.
+/// A last block without data, on a byte boundary.
 const LAST_BLOCK: [u8; 5] = [0x01, 0x00, 0x00, 0xFF, 0xFF];
 
 /// A decoder of bare DEFLATE data (RFC 1951) that says where the data ends.
 #[derive(Debug)]
-pub(super) struct Inflate {
+struct Inflate {
     decoder: Decompress,
     /// The last bytes that were taken.
     tail: [u8; FLUSH_MARKER.len()],
 }
 
 impl Inflate {
-    pub(super) fn new() -> Inflate {
+    fn new() -> Inflate {
         Inflate { decoder: Decompress::new(false), tail: [0; FLUSH_MARKER.len()] }
     }
 
-    /// Begins with another stream.
-    pub(super) fn restart(&mut self) {
+    /// Starts with another stream.
+    fn restart(&mut self) {
         self.decoder.reset(false);
         self.tail = [0; FLUSH_MARKER.len()];
     }
 
-    /// As [`Stage::step`]; and whether the stream has ended.
-    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> (Progress, bool) {
+    /// Does what [`Stage::step`] does, and says whether the stream has ended.
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> (Progress, bool) {
         let (taken, given) = (self.decoder.total_in(), self.decoder.total_out());
         let result = self.decoder.decompress(input, output, FlushDecompress::None);
         let progress = Progress {
@@ -55,7 +57,7 @@ impl Inflate {
     ///
     /// The marker could also be data of a stored block, or a part of codes. Therefore a last block is tried: at the end
     /// of a block, and hardly anywhere else, it ends the stream and gives nothing.
-    pub(super) fn is_flushed(&mut self) -> bool {
+    fn is_flushed(&mut self) -> bool {
         if self.tail != FLUSH_MARKER {
             return false;
         }
@@ -64,163 +66,117 @@ impl Inflate {
     }
 }
 
-/// The checksum of the zlib format (RFC 1950, section 8.2).
-#[derive(Debug)]
-struct Adler {
-    sum: u32,
-    sum_of_sums: u32,
+/// The format around DEFLATE data: headers, checksums and lengths.
+pub(super) trait Format: Send + Sync {
+    /// Returns what the next byte belongs to.
+    fn place(&self) -> Place;
+
+    /// Takes a part of what stands around the data, and returns its length. It is called only at [`Place::Around`] and
+    /// with at least one byte. A part may be empty only if the place changes.
+    fn around(&mut self, input: &[u8]) -> Result<usize, Corrupt>;
+
+    /// Adds decoded bytes to the checksum.
+    fn decoded(&mut self, bytes: &[u8]);
+
+    /// Goes on with what follows the data.
+    fn data_ended(&mut self);
+
+    /// Says where a body stands that ends outside the data.
+    fn end(&self) -> End;
+
+    /// Says that the data ended too early.
+    fn cut(&self) -> &'static str;
+
+    /// Starts again with another body.
+    fn restart(&mut self);
 }
 
-impl Adler {
-    const BASE: u32 = 65_521;
-
-    /// The most bytes after which the sums still fit in 32 bits.
-    const PIECE: usize = 5552;
-
-    const NEW: Adler = Adler { sum: 1, sum_of_sums: 0 };
-
-    fn update(&mut self, bytes: &[u8]) {
-        for piece in bytes.chunks(Self::PIECE) {
-            for &byte in piece {
-                self.sum += u32::from(byte);
-                self.sum_of_sums += self.sum;
-            }
-            self.sum %= Self::BASE;
-            self.sum_of_sums %= Self::BASE;
-        }
-    }
-
-    fn bytes(&self) -> [u8; 4] {
-        (self.sum_of_sums << 16 | self.sum).to_be_bytes()
-    }
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A header, a trailer, or what stands between two members.
+    Around,
+    /// The DEFLATE data.
+    Data,
+    /// Nothing: the coded data has ended.
+    After,
 }
 
-/// `deflate` is the zlib format (RFC 9110, section 8.4.1.2); some servers send bare DEFLATE data under that name.
-///
-/// The format around the data is read here, because only bare data says where its blocks end.
+/// A coding that is DEFLATE data inside a format.
 #[derive(Debug)]
-struct Deflate {
+pub(super) struct Formatted<F> {
+    format: F,
     inflate: Inflate,
-    part: Part,
-    /// The first byte, where the data is in the zlib format.
-    zlib: Option<u8>,
-    adler: Adler,
-    /// Bytes of the trailer that came.
-    trailer: usize,
     surplus: Surplus,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Start,
-    /// The second byte of a zlib header.
-    Flags,
-    Data,
-    /// The checksum of the zlib format.
-    Trailer,
-    End,
-}
+impl<F: Format> Formatted<F> {
+    pub(super) fn new(format: F) -> Formatted<F> {
+        Formatted { format, inflate: Inflate::new(), surplus: Surplus::default() }
+    }
 
-pub(super) fn stage() -> Box<dyn Stage> {
-    Box::new(Deflate {
-        inflate: Inflate::new(),
-        part: Part::Start,
-        zlib: None,
-        adler: Adler::NEW,
-        trailer: 0,
-        surplus: Surplus::default(),
-    })
-}
-
-impl Deflate {
-    /// Takes what it can of what stands around the data, and says how much that was.
+    /// Takes bytes that are not data, and returns how many.
     fn around(&mut self, input: &[u8]) -> Result<usize, Corrupt> {
-        match (self.part, input.first()) {
-            // In the zlib format the low half of the first byte is 8. Bare data that begins so would be a stored block
-            // with a bit set in its padding, which no encoder writes.
-            (Part::Start, Some(first)) => {
-                self.zlib = (first & 0x0F == 8).then_some(*first);
-                self.part = if self.zlib.is_some() { Part::Flags } else { Part::Data };
-                self.inflate.restart();
-                Ok(usize::from(self.zlib.is_some()))
-            }
-            // RFC 1950, section 2.2: the check, the window, and no dictionary, which nobody has here.
-            (Part::Flags, Some(&flags)) => {
-                let method = self.zlib.unwrap_or_default();
-                if !u16::from_be_bytes([method, flags]).is_multiple_of(31) || method >> 4 > 7 || flags & 0x20 != 0 {
-                    return Err(Corrupt("no zlib data"));
-                }
-                self.part = Part::Data;
-                Ok(1)
-            }
-            (Part::Trailer, Some(byte)) => {
-                if self.adler.bytes().get(self.trailer) != Some(byte) {
-                    return Err(Corrupt("the checksum of the zlib data differs"));
-                }
-                self.trailer += 1;
-                if self.trailer == self.adler.bytes().len() {
-                    self.part = Part::End;
-                }
-                Ok(1)
-            }
-            // Bytes after the end are passed over, within bounds: the data was whole.
-            _ => self.surplus.pass(input.len()).map_or(Ok(input.len()), Err),
+        // Bytes after the end are skipped, within bounds: the data was whole.
+        if self.format.place() == Place::After {
+            return self.surplus.pass(input.len()).map_or(Ok(input.len()), Err);
         }
+        let taken = self.format.around(input)?;
+        if self.format.place() == Place::Data {
+            self.inflate.restart();
+        }
+        Ok(taken)
     }
 }
 
-impl Stage for Deflate {
+impl<F: Format> Stage for Formatted<F> {
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         let mut all = Progress::default();
-        // The end of the data shows without input, once there is room.
-        while all.consumed < input.len() || self.part == Part::Data {
+        // The end of the data can show without input, once there is room for output.
+        while all.consumed < input.len() || self.format.place() == Place::Data {
             let rest = &input[all.consumed..];
-            if self.part == Part::Data {
-                let room = &mut output[all.produced..];
-                if room.is_empty() {
-                    break;
+            if self.format.place() != Place::Data {
+                match self.around(rest) {
+                    Ok(taken) => all.consumed += taken,
+                    Err(fault) => {
+                        all.fault = Some(fault);
+                        break;
+                    }
                 }
-                let (progress, ended) = self.inflate.step(rest, room);
-                if self.zlib.is_some() {
-                    self.adler.update(&room[..progress.produced]);
-                }
-                all.consumed += progress.consumed;
-                all.produced += progress.produced;
-                if !ended {
-                    all.fault = progress.fault;
-                    break;
-                }
-                self.part = if self.zlib.is_some() { Part::Trailer } else { Part::End };
                 continue;
             }
-            match self.around(rest) {
-                Ok(taken) => all.consumed += taken,
-                Err(fault) => {
-                    all.fault = Some(fault);
-                    break;
-                }
+            let room = &mut output[all.produced..];
+            if room.is_empty() {
+                break;
             }
+            let (progress, has_ended) = self.inflate.step(rest, room);
+            self.format.decoded(&room[..progress.produced]);
+            all.consumed += progress.consumed;
+            all.produced += progress.produced;
+            if !has_ended {
+                all.fault = progress.fault;
+                break;
+            }
+            self.format.data_ended();
         }
         all
     }
 
     fn end(&mut self) -> End {
-        match self.part {
-            Part::End => End::Whole,
-            // The bytes that came were compared.
-            Part::Trailer => End::AfterBlock,
-            Part::Data if self.inflate.is_flushed() => End::AfterBlock,
-            _ => End::Inside,
+        match self.format.place() {
+            Place::After => End::Whole,
+            Place::Data if self.inflate.is_flushed() => End::AfterBlock,
+            Place::Data => End::Inside,
+            Place::Around => self.format.end(),
         }
     }
 
     fn cut(&self) -> &'static str {
-        "the deflate data is cut"
+        self.format.cut()
     }
 
     fn restart(&mut self) -> bool {
-        (self.part, self.zlib, self.trailer) = (Part::Start, None, 0);
-        self.adler = Adler::NEW;
+        self.format.restart();
         self.surplus = Surplus::default();
         true
     }

@@ -12,6 +12,8 @@ mod pump;
 #[cfg(feature = "brotli")]
 mod brotli;
 #[cfg(feature = "gzip")]
+mod deflate;
+#[cfg(feature = "gzip")]
 mod gzip;
 #[cfg(feature = "gzip")]
 mod inflate;
@@ -83,7 +85,7 @@ const KNOWN: &[Known] = &[
     #[cfg(feature = "gzip")]
     Known { name: "x-gzip", stage: gzip::stage },
     #[cfg(feature = "gzip")]
-    Known { name: "deflate", stage: inflate::stage },
+    Known { name: "deflate", stage: deflate::stage },
     #[cfg(feature = "brotli")]
     Known { name: "br", stage: brotli::stage },
     #[cfg(feature = "zstd")]
