@@ -11,6 +11,7 @@ mod outgoing;
 mod progress;
 mod source;
 mod text;
+pub(crate) mod urlencoded;
 
 use std::fmt;
 use std::io::{self, Read, Seek};

@@ -12,7 +12,6 @@ mod options;
 mod policy;
 mod request;
 mod terms;
-mod urlencoded;
 
 pub use builder::{Connector, IntoRequest, IntoUrl, RequestBuilder};
 pub(crate) use builder::{executable, sealed};

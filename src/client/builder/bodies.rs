@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::RequestBuilder;
-use crate::body::{Body, Chunking, Compress, PIECE, Progress};
-use crate::client::urlencoded;
+use crate::body::{Body, Chunking, Compress, PIECE, Progress, urlencoded};
 use crate::error::Error;
 use crate::multipart::Form;
 

@@ -15,12 +15,12 @@ pub(crate) use into_request::sealed as executable;
 pub(crate) use into_url::sealed;
 pub use into_url::{Connector, IntoUrl};
 
+use crate::body::urlencoded;
 use crate::client::call;
 use crate::client::engine::Engine;
 use crate::client::policy::Policy;
 use crate::client::request::{Request, Shown};
 use crate::client::terms::Terms;
-use crate::client::urlencoded;
 use crate::error::Result;
 use crate::headers::Headers;
 use crate::response::Response;

@@ -5,10 +5,9 @@
 
 use std::borrow::Cow;
 
-use crate::body::{Body, Chunking, Coding, Compress, Content, encode_text};
+use crate::body::{Body, Chunking, Coding, Compress, Content, encode_text, urlencoded};
 use crate::client::request::Request;
 use crate::client::terms::Terms;
-use crate::client::urlencoded;
 use crate::error::{Error, Result};
 use crate::headers::{Headers, InvalidHeader};
 use crate::multipart::FORM_TYPE;

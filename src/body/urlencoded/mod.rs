@@ -1,24 +1,25 @@
-//! Pairs as `application/x-www-form-urlencoded` (WHATWG URL Standard, section 5): in queries and forms.
-
-#[cfg(feature = "json")]
-pub(super) use serializer::pairs;
+//! Pairs as `application/x-www-form-urlencoded` (WHATWG URL Standard, section 5), for queries and forms.
 
 #[cfg(feature = "json")]
 mod serializer;
 
 use std::borrow::Cow;
 
-use crate::body::encode_text;
+#[cfg(feature = "json")]
+pub(crate) use serializer::pairs;
+
+use super::text::encode as encode_text;
 use crate::error::Result;
 
-pub(super) fn encode<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> String {
+/// Returns the pairs, percent-encoded in UTF-8.
+pub(crate) fn encode<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> String {
     let mut encoder = url::form_urlencoded::Serializer::new(String::new());
     encoder.extend_pairs(pairs);
     encoder.finish()
 }
 
-/// What [`encode`] made, in another charset, and the name of that.
-pub(super) fn recode(encoded: &str, label: &str) -> Result<(String, String)> {
+/// Returns what [`encode`] made in the charset of that label, and the name of the charset.
+pub(crate) fn recode(encoded: &str, label: &str) -> Result<(String, String)> {
     let (_, charset) = encode_text("", label)?;
     let mut out = String::with_capacity(encoded.len());
     for (name, value) in url::form_urlencoded::parse(encoded.as_bytes()) {
@@ -34,8 +35,8 @@ pub(super) fn recode(encoded: &str, label: &str) -> Result<(String, String)> {
     Ok((out, charset))
 }
 
-/// The query of the caller's own text: what would end it is no part of it.
-pub(super) fn raw_query(text: &str) -> Cow<'_, str> {
+/// Returns the caller's own text as a query. A `#` is escaped, because it would end the query.
+pub(crate) fn raw_query(text: &str) -> Cow<'_, str> {
     if text.contains('#') { Cow::Owned(text.replace('#', "%23")) } else { Cow::Borrowed(text) }
 }
 

@@ -8,7 +8,7 @@ use serde::ser::{self, Impossible};
 use crate::error::{Error, Result};
 
 /// The pairs of a sequence of pairs, a map or a struct, in its order.
-pub(in crate::client) fn pairs(value: &(impl Serialize + ?Sized)) -> Result<Vec<(String, String)>> {
+pub(crate) fn pairs(value: &(impl Serialize + ?Sized)) -> Result<Vec<(String, String)>> {
     let mut pairs = Pairs::default();
     match value.serialize(Writer { pairs: &mut pairs, place: Place::Whole }) {
         Ok(()) => Ok(pairs.done),
