@@ -11,7 +11,7 @@ use std::io::Read;
 use alloc::{counted, reset_peak};
 use hostpool::multipart::{Form, Part};
 use hostpool::{ConnectionPool, ErrorKind, Session, Timeout};
-use support::{PATIENCE, Server, Step, answer, answers};
+use support::{GIVE_UP, Server, Step, answer, answers};
 
 /// Calls and bytes of this thread for one run of `work`, after some to warm up: always the same.
 fn measure(mut work: impl FnMut()) -> (usize, usize) {
@@ -73,7 +73,7 @@ fn a_small_get_on_a_kept_connection() {
 #[test]
 fn timeouts_and_many_fields_cost_no_further_one() {
     let bounds =
-        Timeout::new().total(PATIENCE).pool(PATIENCE).connect(PATIENCE).write(PATIENCE).head(PATIENCE).read(PATIENCE);
+        Timeout::new().total(GIVE_UP).pool(GIVE_UP).connect(GIVE_UP).write(GIVE_UP).head(GIVE_UP).read(GIVE_UP);
     for fields in [7, 60] {
         let server = Server::new(vec![answers(response(fields, "small"))]);
         let url = server.url("/path");
@@ -128,7 +128,7 @@ fn pieces_and_lines_cost_what_they_hold() {
         Step::Forever(vec![Step::Send(b"x".repeat(10_000))]),
     ];
     let server = Server::new(vec![answer(response(7, "small")), endless]);
-    let session = Session::builder().timeout(PATIENCE).build().unwrap();
+    let session = Session::builder().timeout(GIVE_UP).build().unwrap();
     reset_peak();
     let before = counted().live;
     let mut small = hostpool::get(server.url("/")).send().unwrap();
@@ -168,7 +168,7 @@ fn bombs_cost_little() {
         let response = String::from_utf8_lossy(&coded(b"")).replace("gzip", codings);
         let head = response.replace("Content-Length: 0", &format!("Content-Length: {}", bomb.len()));
         let server = Server::new(vec![answer([head.as_bytes(), bomb].concat())]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
         reset_peak();
         let before = counted().live;
         let mut response = pool.get("/").send().unwrap();
@@ -196,7 +196,7 @@ fn a_form_is_streamed() {
     file.as_file().set_len(LEN).unwrap();
     let form =
         Form::new().file("file", file.path()).unwrap().part("reader", Part::reader(std::io::repeat(7).take(LEN)));
-    let session = Session::builder().timeout(PATIENCE).build().unwrap();
+    let session = Session::builder().timeout(GIVE_UP).build().unwrap();
     reset_peak();
     let before = counted().live;
     session.post(server.url("/")).multipart(form).send().unwrap();
@@ -225,7 +225,7 @@ fn hostile_peers_cost_little() {
     ];
     for (id, script, most) in table {
         let server = Server::new(vec![script]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
         reset_peak();
         let before = counted().live;
         let error = pool.get("/").send().and_then(|response| response.bytes()).expect_err(id);

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use alloc::counted;
 use hostpool::{CloseReason, PoolManager, PoolManagerBuilder};
-use support::{PATIENCE, eventually, read_request};
+use support::{GIVE_UP, eventually, read_request};
 
 const ENDPOINTS: usize = 10_000;
 const LIMIT: usize = 100;
@@ -66,7 +66,7 @@ impl Hosts {
 fn comes_below(open: &AtomicUsize, limit: usize) -> bool {
     let started = Instant::now();
     while open.load(Ordering::SeqCst) >= limit {
-        if started.elapsed() > PATIENCE / 4 {
+        if started.elapsed() > GIVE_UP / 4 {
             return false;
         }
         thread::yield_now();
@@ -83,7 +83,7 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
 }
 
 fn fetch(manager: &PoolManager, address: SocketAddr) {
-    let text = manager.get(format!("http://{address}/")).timeout(PATIENCE).send().unwrap().text().unwrap();
+    let text = manager.get(format!("http://{address}/")).timeout(GIVE_UP).send().unwrap().text().unwrap();
     assert_eq!(text, address.to_string(), "the answer of another host");
 }
 
@@ -123,7 +123,7 @@ fn cost_is_flat_with(manager: PoolManagerBuilder, reason: CloseReason) {
 #[test]
 fn the_limit_holds() {
     let hosts = Hosts::start();
-    let manager = PoolManager::builder().total_limit(LIMIT).num_pools(None).pool_timeout(PATIENCE).build().unwrap();
+    let manager = PoolManager::builder().total_limit(LIMIT).num_pools(None).pool_timeout(GIVE_UP).build().unwrap();
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let (manager, hosts) = (&manager, &hosts);

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hostpool::{Jitter, PoolManager, Retry, RetryCount, Timeout};
-use support::{PATIENCE, header, read_request};
+use support::{GIVE_UP, header, read_request};
 
 const THREADS: usize = 32;
 
@@ -84,7 +84,7 @@ fn listen_again(address: SocketAddr) -> TcpListener {
     loop {
         match TcpListener::bind(address) {
             Ok(listener) => return listener,
-            Err(error) if started.elapsed() > PATIENCE => panic!("{error}"),
+            Err(error) if started.elapsed() > GIVE_UP => panic!("{error}"),
             Err(_) => thread::sleep(Duration::from_millis(1)),
         }
     }
@@ -98,7 +98,7 @@ fn every_get_is_right_and_no_post_is_doubled() {
         .backoff_factor(Duration::from_millis(5))
         .backoff_max(Duration::from_millis(100))
         .jitter(Jitter::Decorrelated);
-    let http = PoolManager::builder().limit(8).retries(retry).timeout(Timeout::new().total(PATIENCE)).build().unwrap();
+    let http = PoolManager::builder().limit(8).retries(retry).timeout(Timeout::new().total(GIVE_UP)).build().unwrap();
     let life = Life::begin(TcpListener::bind("127.0.0.1:0").unwrap(), &seen);
     let (address, mut lives) = (life.address, 1);
     let life = thread::scope(|scope| {

@@ -17,7 +17,7 @@ use hostpool::{
     ConnectionPool, ConnectionPoolBuilder, DialContext, Dialer, Error, ErrorKind, Probe, Target, TcpDialer, Transport,
     TransportInfo, Violation, Wait,
 };
-use support::{PATIENCE, eventually, header, read_request};
+use support::{GIVE_UP, eventually, header, read_request};
 
 const THREADS: usize = 64;
 const LIMIT: usize = 8;
@@ -157,7 +157,7 @@ fn is_legal(error: &Error) -> bool {
 /// One request; whether it was answered.
 fn request(pool: &ConnectionPool, id: &str, post: bool) -> bool {
     let request = if post { pool.post("/").data("once") } else { pool.get("/") };
-    let result = request.header("X-Id", id).timeout(PATIENCE).send().and_then(|response| {
+    let result = request.header("X-Id", id).timeout(GIVE_UP).send().and_then(|response| {
         let status = response.status();
         let echoed = response.headers().get("X-Id").map(str::to_owned);
         response.text().map(|body| (status, echoed, body))

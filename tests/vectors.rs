@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use hostpool::{ConnectionPool, Error, InvalidUrl, Url};
 use serde::Deserialize;
-use support::{PATIENCE, Server, Step};
+use support::{GIVE_UP, Server, Step};
 
 #[derive(Deserialize)]
 struct File {
@@ -62,7 +62,7 @@ struct Outcome {
 
 fn fetch(raw: Vec<u8>) -> Result<Outcome, Error> {
     let server = Server::new(vec![vec![Step::Request, Step::Send(raw), Step::HalfClose, Step::UntilClosed]]);
-    let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build()?;
+    let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build()?;
     let mut response = pool.get("/").send()?;
     let mut body = Vec::new();
     if let Err(error) = std::io::Read::read_to_end(&mut response, &mut body) {

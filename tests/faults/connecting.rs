@@ -11,7 +11,7 @@ use hostpool::{
 use crate::invariants::{CANARY, exclusive, presentable, settled};
 #[cfg(target_os = "linux")]
 use crate::support::Swallowing;
-use crate::support::{PATIENCE, Server, answers, ok, refusing};
+use crate::support::{GIVE_UP, Server, answers, ok, refusing};
 
 /// Tries three times, each with its own attempt; then the same unit serves another host.
 fn fails(id: &str, url: &str, timeout: Timeout, kind: &ErrorKind, phase: Phase) -> Error {
@@ -20,7 +20,7 @@ fn fails(id: &str, url: &str, timeout: Timeout, kind: &ErrorKind, phase: Phase) 
         .retries(hostpool::Retry::off())
         .limit(1)
         .total_limit(1)
-        .pool_timeout(PATIENCE)
+        .pool_timeout(GIVE_UP)
         .build()
         .unwrap();
     let mut last = None;
@@ -48,23 +48,23 @@ fn socket_error(error: &Error) -> std::io::ErrorKind {
 #[test]
 fn names_and_addresses() {
     let exclusive = exclusive();
-    let patience = Timeout::from(PATIENCE);
+    let timeout = Timeout::from(GIVE_UP);
     exclusive.row("C1", move || {
         // No resolver asks anybody for a label this long.
         let url = format!("http://{}.invalid/", "a".repeat(64));
-        fails("C1", &url, patience, &ErrorKind::Resolve, Phase::Resolve);
+        fails("C1", &url, timeout, &ErrorKind::Resolve, Phase::Resolve);
     });
     exclusive.row("C5", move || {
         let (_held, address) = refusing();
         let url = format!("http://user:{CANARY}@{address}/");
-        let error = fails("C5", &url, patience, &ErrorKind::Connect, Phase::Connect);
+        let error = fails("C5", &url, timeout, &ErrorKind::Connect, Phase::Connect);
         assert_eq!(socket_error(&error), std::io::ErrorKind::ConnectionRefused);
         assert!(error.to_string().contains(&address.to_string()), "{error}");
     });
     exclusive.row("C5 all addresses of a name", move || {
         let (_held, address) = refusing();
         let url = format!("http://localhost:{}/", address.port());
-        fails("C5 all addresses of a name", &url, patience, &ErrorKind::Connect, Phase::Connect);
+        fails("C5 all addresses of a name", &url, timeout, &ErrorKind::Connect, Phase::Connect);
     });
 }
 
@@ -74,7 +74,7 @@ fn names_and_addresses() {
 fn unreachable_networks() {
     exclusive().row("C8", || {
         let url = "http://127.255.255.255:9/";
-        let error = fails("C8", url, Timeout::from(PATIENCE), &ErrorKind::Connect, Phase::Connect);
+        let error = fails("C8", url, Timeout::from(GIVE_UP), &ErrorKind::Connect, Phase::Connect);
         assert!(!error.is_timeout());
         let kind = socket_error(&error);
         assert!(kind != std::io::ErrorKind::TimedOut && kind != std::io::ErrorKind::Other, "{kind:?}");
@@ -131,7 +131,7 @@ mod unix {
                 if write {
                     std::fs::write(&path, "").unwrap();
                 }
-                fails(id, &url(&path), Timeout::from(PATIENCE), &ErrorKind::Connect, Phase::Connect);
+                fails(id, &url(&path), Timeout::from(GIVE_UP), &ErrorKind::Connect, Phase::Connect);
             });
         };
         refused("C13 missing", "none", false);
@@ -141,7 +141,7 @@ mod unix {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("socket");
             drop(UnixListener::bind(&path).unwrap());
-            let error = fails("C13", &url(&path), Timeout::from(PATIENCE), &ErrorKind::Connect, Phase::Connect);
+            let error = fails("C13", &url(&path), Timeout::from(GIVE_UP), &ErrorKind::Connect, Phase::Connect);
             assert_eq!(socket_error(&error), std::io::ErrorKind::ConnectionRefused);
         });
     }
@@ -160,7 +160,7 @@ mod unix {
             // SAFETY: it has no preconditions. This thread alone becomes nobody, whom the mode keeps out; root's
             // would not be.
             let user = unsafe { setfsuid(65_534) };
-            let error = fails("C13", &url(&path), Timeout::from(PATIENCE), &ErrorKind::Connect, Phase::Connect);
+            let error = fails("C13", &url(&path), Timeout::from(GIVE_UP), &ErrorKind::Connect, Phase::Connect);
             // SAFETY: as above.
             unsafe { setfsuid(user as u32) };
             assert_eq!(socket_error(&error), std::io::ErrorKind::PermissionDenied);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hostpool::{Bound, ErrorKind, Phase, PoolManager, Timeout};
 
 use crate::invariants::{CANARY, exclusive, presentable, settled, times};
-use crate::support::{PATIENCE, Server, Step, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answers, ok};
 
 /// Asks a server that follows the script over TLS; then, with the same unit, a good one without.
 fn refused(id: &str, script: Vec<Step>, timeout: Timeout, kind: ErrorKind) -> String {
@@ -15,7 +15,7 @@ fn refused(id: &str, script: Vec<Step>, timeout: Timeout, kind: ErrorKind) -> St
         .retries(hostpool::Retry::off())
         .limit(1)
         .total_limit(1)
-        .pool_timeout(PATIENCE)
+        .pool_timeout(GIVE_UP)
         .build()
         .unwrap();
     let url = format!("https://user:{CANARY}@{}/", server.addr);
@@ -61,7 +61,7 @@ fn that_are_broken() {
     let exclusive = exclusive();
     for (id, script, said) in table {
         exclusive.row(id, move || {
-            let text = refused(id, script, Timeout::from(PATIENCE), ErrorKind::Tls);
+            let text = refused(id, script, Timeout::from(GIVE_UP), ErrorKind::Tls);
             assert!(text.contains(said), "{id}: {text}");
             assert_eq!(text.contains("http rather than https"), id.starts_with("C14"), "{id}: {text}");
         });

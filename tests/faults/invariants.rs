@@ -8,7 +8,7 @@ use hostpool::{CloseReason, Error, ErrorKind, PoolStats, Violation};
 
 #[cfg(target_os = "linux")]
 use crate::support::{descriptors, eventually, threads};
-use crate::support::{header, within_patience};
+use crate::support::{header, without_hanging};
 
 /// In a header and in the URL of every row; never in an error.
 pub const CANARY: &str = "canary-5e7a91";
@@ -57,7 +57,7 @@ impl Exclusive {
     pub fn row(&self, id: &str, row: impl FnOnce() + Send + 'static) {
         let baseline = Baseline::now();
         eprintln!("row {id}");
-        within_patience(row);
+        without_hanging(row);
         baseline.check(id);
     }
 }

@@ -12,7 +12,7 @@ use hostpool::{DialContext, Dialer, PoolManager, Probe, Target, TcpDialer, Trans
 
 use crate::invariants::{exclusive, settled};
 use crate::rows::{Host, Over, clean};
-use crate::support::{Gate, PATIENCE, Step, answer, answers, eventually, ok};
+use crate::support::{GIVE_UP, Gate, Step, answer, answers, eventually, ok};
 
 /// Where the first connection panics, or who holds it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -137,7 +137,7 @@ fn row(at: At, over: Over) {
     let host = Host::new(over, vec![first, answers(ok("good"))]);
     let trap = Trap { at, gate: Gate::default(), sprung: Arc::default() };
     let gate = trap.gate.clone();
-    let builder = host.client().probe_after(Duration::ZERO).timeout(PATIENCE);
+    let builder = host.client().probe_after(Duration::ZERO).timeout(GIVE_UP);
     let client = match &host {
         Host::Sockets(_) => builder.dialer(Trapped { inner: TcpDialer::new(), trap }),
         Host::Memory(memory) => builder.dialer(Trapped { inner: memory.clone(), trap }),

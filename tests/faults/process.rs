@@ -7,7 +7,7 @@ use hostpool::{Bound, ConnectionPool, ErrorKind, Phase, Timeout};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::invariants::{exclusive, settled};
-use crate::support::{PATIENCE, Server, Step, answer, eventually, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, eventually, ok};
 
 const URL: &str = "HOSTPOOL_TEST_URL";
 
@@ -27,7 +27,7 @@ fn url() -> Option<String> {
 fn ended_well(mut child: Child) {
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > GIVE_UP {
             child.kill().unwrap();
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -67,7 +67,7 @@ fn times_out_once() {
     let error = pool.get("/").timeout(Duration::from_secs(1)).send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Total), Phase::Head));
     settled("C78", pool.stats());
-    assert_eq!(pool.get("/").timeout(PATIENCE).send().unwrap().text().unwrap(), "clean");
+    assert_eq!(pool.get("/").timeout(GIVE_UP).send().unwrap().text().unwrap(), "clean");
     settled("C78", pool.stats());
 }
 
@@ -94,7 +94,7 @@ fn hears_the_answer() {
     let pool = ConnectionPool::builder(&url)
         .retries(hostpool::Retry::off())
         .limit(1)
-        .timeout(Timeout::from(PATIENCE))
+        .timeout(Timeout::from(GIVE_UP))
         .build()
         .unwrap();
     assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "late");

@@ -9,10 +9,10 @@ use std::time::Duration;
 use hostpool::{Body, CloseReason, ConnectionPool, ErrorKind, Phase, Timeout};
 
 use crate::invariants::{exclusive, presentable, settled};
-use crate::support::{Gate, PATIENCE, Server, Step, answer, answers, eventually, ok};
+use crate::support::{GIVE_UP, Gate, Server, Step, answer, answers, eventually, ok};
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).retries(hostpool::Retry::off()).limit(1).timeout(PATIENCE).build().unwrap()
+    ConnectionPool::builder(&server.url("")).retries(hostpool::Retry::off()).limit(1).timeout(GIVE_UP).build().unwrap()
 }
 
 /// Gives these bytes, and then this.
@@ -180,8 +180,8 @@ fn run_asked(row: Asked) {
     let server = Server::new(vec![[vec![Step::Head], script].concat(), answers(ok("good"))]);
     let pool = pool(&server);
     // Where a word comes it is not the end of the wait that lets the body go.
-    let wait = if id.contains("C35") { Duration::from_millis(50) } else { 2 * PATIENCE };
-    let timeout = Timeout::new().read(PATIENCE).expect(wait);
+    let wait = if id.contains("C35") { Duration::from_millis(50) } else { 2 * GIVE_UP };
+    let timeout = Timeout::new().read(GIVE_UP).expect(wait);
     let request = pool.put("/").header("X-Id", "1").data("the body").expect100(true).timeout(timeout);
     let response = request.send().unwrap_or_else(|error| panic!("{id}: {error}"));
     assert_eq!(response.status().as_u16(), status, "{id}");

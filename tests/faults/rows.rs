@@ -9,7 +9,7 @@ use hostpool::{
 
 use crate::invariants::{CANARY, exclusive, presentable, settled, times};
 use crate::memory::Memory;
-use crate::support::{PATIENCE, Seen, Server, Step, answer, eventually, ok};
+use crate::support::{GIVE_UP, Seen, Server, Step, answer, eventually, ok};
 
 /// More than a busy machine needs, and less than anything that has forgotten its deadline.
 pub const LATE: Duration = Duration::from_secs(5);
@@ -79,8 +79,8 @@ impl Host {
             .retries(hostpool::Retry::off())
             .limit(1)
             .total_limit(1)
-            .pool_timeout(PATIENCE)
-            .timeout(PATIENCE);
+            .pool_timeout(GIVE_UP)
+            .timeout(GIVE_UP);
         match self {
             Host::Sockets(_) => builder,
             Host::Memory(memory) => builder.dialer(memory.clone()),
@@ -137,7 +137,7 @@ impl Row {
             method: Method::GET,
             headers: Vec::new(),
             body: Vec::new(),
-            timeout: Timeout::from(PATIENCE),
+            timeout: Timeout::from(GIVE_UP),
             least: Duration::ZERO,
             whole: false,
             processed: matches!(expected, Expected::Fails(..)).then_some(true),

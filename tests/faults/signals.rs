@@ -9,7 +9,7 @@ use hostpool::{Bound, Error, ErrorKind, Phase, PoolManager, Timeout};
 
 use crate::invariants::{exclusive, presentable, settled};
 use crate::rows::LATE;
-use crate::support::{PATIENCE, Server, Step, ok};
+use crate::support::{GIVE_UP, Server, Step, ok};
 
 const SIGALRM: i32 = 14;
 
@@ -49,7 +49,7 @@ fn client() -> PoolManager {
         .retries(hostpool::Retry::off())
         .limit(1)
         .total_limit(1)
-        .pool_timeout(PATIENCE)
+        .pool_timeout(GIVE_UP)
         .build()
         .unwrap()
 }
@@ -147,7 +147,7 @@ fn transfers() {
         let script = vec![Step::Pause(Duration::from_millis(150)), Step::Request, drip];
         let server = Server::new(vec![vec![Step::Forever(script)]]);
         let client = client();
-        let request = client.put(server.url("/")).data(vec![7; 8 << 20]).timeout(PATIENCE);
+        let request = client.put(server.url("/")).data(vec![7; 8 << 20]).timeout(GIVE_UP);
         let body = in_a_storm(move || request.send().and_then(|response| response.text())).unwrap();
         assert_eq!(body, "x".repeat(100));
         let requests = server.seen.requests.lock().unwrap();

@@ -5,7 +5,7 @@ use hostpool::{ErrorKind, Method};
 use crate::invariants::{exclusive, settled};
 use crate::memory::Memory;
 use crate::rows::{fetch, fine, run};
-use crate::support::{PATIENCE, Step};
+use crate::support::{GIVE_UP, Step};
 
 /// Good and bad, every kind of framing.
 const CORPUS: &[&str] = &[
@@ -39,7 +39,7 @@ fn outcome(pieces: Vec<Step>) -> (Outcome, usize) {
         .retries(hostpool::Retry::off())
         .dialer(memory.clone())
         .limit(1);
-    let client = client.timeout(PATIENCE).build().unwrap();
+    let client = client.timeout(GIVE_UP).build().unwrap();
     let result = fetch(client.request(Method::GET, "/"), false).map_err(|error| error.kind().clone());
     settled("A5.12", client.stats());
     (result, client.stats().idle)

@@ -6,7 +6,7 @@ use hostpool::{Bound, CloseReason, ErrorKind, Phase, Timeout};
 
 use crate::invariants::{exclusive, settled};
 use crate::rows::{Expected, Host, Over, Row, clean, fine, run};
-use crate::support::{PATIENCE, Step, answer, ok};
+use crate::support::{GIVE_UP, Step, answer, ok};
 
 const SHORT: Duration = Duration::from_millis(220);
 
@@ -38,8 +38,8 @@ fn heads() {
         late("C42 silence", silent(), read, Bound::Read, Phase::Head),
         late("C42 silence, total", silent(), total, Bound::Total, Phase::Head),
         late("C42 silence, head", silent(), Timeout::new().head(SHORT), Bound::Head, Phase::Head),
-        late("C42 the earliest counts", silent(), total.read(PATIENCE).head(PATIENCE), Bound::Total, Phase::Head),
-        late("C44 dripped head", drip(&HEAD.repeat(3)), total.read(PATIENCE), Bound::Total, Phase::Head),
+        late("C42 the earliest counts", silent(), total.read(GIVE_UP).head(GIVE_UP), Bound::Total, Phase::Head),
+        late("C44 dripped head", drip(&HEAD.repeat(3)), total.read(GIVE_UP), Bound::Total, Phase::Head),
         late("C44 bound on the head", drip(&HEAD.repeat(3)), Timeout::new().head(SHORT), Bound::Head, Phase::Head),
         late("A8.4 1xx trickle", drip(&interim), total, Bound::Total, Phase::Head),
         late("below two guards", silent(), Timeout::new(), Bound::Read, Phase::Head)
@@ -57,7 +57,7 @@ fn bodies() {
     run(vec![
         late("C55 stalled body", stalled(HEAD, "x"), read, Bound::Read, Phase::Body),
         late("C55 stalled body, total", stalled(HEAD, "x"), total, Bound::Total, Phase::Body),
-        late("A8.5 dripped body", dripped.clone(), total.read(PATIENCE), Bound::Total, Phase::Body),
+        late("A8.5 dripped body", dripped.clone(), total.read(GIVE_UP), Bound::Total, Phase::Body),
         late("C56 with a total", dripped, total, Bound::Total, Phase::Body),
         late("C60 stalled chunk", stalled(CHUNKED, "5\r\nhel"), read, Bound::Read, Phase::Body),
         late("C60 before the last chunk", stalled(CHUNKED, "5\r\nhello\r\n"), read, Bound::Read, Phase::Body),
@@ -72,7 +72,7 @@ fn bodies() {
 fn slow_but_steady() {
     let script = |bytes: &[u8]| vec![Step::Request, Step::Drip(bytes.to_vec(), Duration::from_millis(2))];
     let chunked = [CHUNKED.as_bytes(), b"5\r\nhello\r\n0\r\n\r\n"].concat();
-    let timeout = Timeout::new().read(PATIENCE);
+    let timeout = Timeout::new().read(GIVE_UP);
     run(vec![
         Row { script: script(&ok("hello")), timeout, ..fine("C56 no total", "", "hello", true) },
         Row { script: script(&chunked), timeout, ..fine("C56 chunks", "", "hello", true) },

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use hostpool::{Body, ConnectionPool, Phase, RequestBuilder, Session, Version};
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, header, ok, within_patience};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, header, ok, without_hanging};
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).limit(1).timeout(PATIENCE).build().unwrap()
+    ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
 }
 
 fn server() -> Server {
@@ -373,6 +373,6 @@ fn progress_that_sends() {
         }
     });
     *inner.lock().unwrap() = request.try_clone();
-    assert_eq!(within_patience(move || request.send().unwrap().text().unwrap()), "good");
+    assert_eq!(without_hanging(move || request.send().unwrap().text().unwrap()), "good");
     assert_eq!(server.seen.requests().len(), 2);
 }

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use hostpool::{Bound, CloseReason, ConnectionPool, Error, ErrorKind, Limit, Phase, Response, Session, Violation};
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, header, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, header, ok};
 
 const TEXT: &str = "The pool waits for the host, and the host for the pool; the pool is the host's.";
 
@@ -69,7 +69,7 @@ fn chunked(lines: &str, body: &[u8], size: usize, trailer: &str) -> Vec<u8> {
 const GZIP: &str = "Content-Encoding: gzip\r\n";
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build().unwrap()
+    ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap()
 }
 
 /// The one response of a server that closes behind it.

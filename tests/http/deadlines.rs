@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hostpool::{Bound, ConnectionPool, ErrorKind, Phase, Session, Timeout};
 
-use crate::support::{PATIENCE, Server, Step, answer, ok, within_patience};
+use crate::support::{GIVE_UP, Server, Step, answer, ok, without_hanging};
 
 const SHORT: Duration = Duration::from_millis(500);
 
@@ -96,7 +96,7 @@ mod own {
 fn a_transport_that_never_has_room() {
     let pool = ConnectionPool::builder("http://anywhere").dialer(own::Stuck).limit(1).build().unwrap();
     let request = pool.post("/").data("x").timeout(Duration::from_millis(50));
-    let error = within_patience(move || request.send()).unwrap_err();
+    let error = without_hanging(move || request.send()).unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Total), Phase::Send));
     assert!(!error.maybe_processed());
     assert_eq!(pool.stats().open, 0);
@@ -109,7 +109,7 @@ fn waiting_for_the_pool() {
     let pool = ConnectionPool::builder(&server.url("")).limit(1).build().unwrap();
     let holder = std::thread::spawn({
         let pool = pool.clone();
-        move || pool.get("/").retries(hostpool::Retry::off()).timeout(PATIENCE).send()
+        move || pool.get("/").retries(hostpool::Retry::off()).timeout(GIVE_UP).send()
     });
     crate::support::eventually("the request", || server.seen.requests().len() == 1);
     let error = pool.get("/").timeout(SHORT).send().unwrap_err();
@@ -134,9 +134,9 @@ fn a_handshake_without_an_answer() {
     let url = format!("https://{}/", server.addr);
     let short = Duration::from_millis(150);
     let table = [
-        ("tls", Timeout::new().tls(short).connect(PATIENCE), Bound::Tls),
-        ("connect", Timeout::new().tls(PATIENCE).connect(short), Bound::Connect),
-        ("total", Timeout::from(short).tls(PATIENCE), Bound::Total),
+        ("tls", Timeout::new().tls(short).connect(GIVE_UP), Bound::Tls),
+        ("connect", Timeout::new().tls(GIVE_UP).connect(short), Bound::Connect),
+        ("total", Timeout::from(short).tls(GIVE_UP), Bound::Total),
         ("a moment", Timeout::new().tls(Duration::from_nanos(1)), Bound::Tls),
     ];
     let dialer = TlsDialer::new(TcpDialer::new(), TlsConfig::default());
@@ -144,7 +144,7 @@ fn a_handshake_without_an_answer() {
         let pool = builder.build().unwrap();
         for (id, timeout, bound) in table {
             let request = pool.get("/").timeout(timeout);
-            let error = within_patience(move || request.send()).unwrap_err();
+            let error = without_hanging(move || request.send()).unwrap_err();
             assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Tls), "{id}: {error}");
             assert!(error.is_connect() && !error.maybe_processed(), "{id}");
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hostpool::{CloseReason, ConnectionPool, ErrorKind, Limit, Limits, Phase, PoolManager, Session, Timeout};
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, ok, within_patience};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, ok, without_hanging};
 
 /// The smallest setting under which this response is accepted.
 struct Row {
@@ -18,7 +18,7 @@ struct Row {
 
 fn fetch(limits: Limits, response: &str) -> Result<Vec<u8>, (ErrorKind, Phase)> {
     let server = Server::new(vec![answer(response), answer(ok("good"))]);
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).timeout(PATIENCE).limits(limits).build().unwrap();
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).limits(limits).build().unwrap();
     let result = pool.get("/").send().and_then(|response| response.bytes());
     assert_eq!((pool.stats().in_use, pool.stats().open - pool.stats().idle), (0, 0));
     result.map_err(|error| (error.kind().clone(), error.phase()))
@@ -113,7 +113,7 @@ fn a_drain_of_a_flood() {
     let limits = Limits::new().drain_bytes(u64::MAX);
     let pool = ConnectionPool::builder(&server.url("")).limits(limits).build().unwrap();
     let response = pool.get("/").send().unwrap();
-    within_patience(move || drop(response));
+    without_hanging(move || drop(response));
     assert_eq!(pool.stats().closed(CloseReason::BodyAbandoned), 1);
 }
 
@@ -145,7 +145,7 @@ fn a_drop_does_not_wait() {
         let limits = Limits::new().drain_time(time);
         let pool = ConnectionPool::builder(&server.url("")).limits(limits).build().unwrap();
         let response = pool.get("/").send().unwrap();
-        within_patience(move || drop(response));
+        without_hanging(move || drop(response));
         assert_eq!(pool.stats().closed(CloseReason::BodyAbandoned), 1, "RW-24 {time:?}");
         assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "next", "RW-24 {time:?}");
     }
@@ -161,7 +161,7 @@ fn a_drain_ends_in_time() {
         let limits = Limits::new().drain_time(time);
         let pool = ConnectionPool::builder(&server.url("")).limits(limits).build().unwrap();
         let request = pool.get("/").redirect(true);
-        let response = within_patience(move || request.send().unwrap());
+        let response = without_hanging(move || request.send().unwrap());
         assert_eq!(response.text().unwrap(), "next", "RW-24 {time:?}");
         assert_eq!(pool.stats().closed(CloseReason::BodyAbandoned), 1, "RW-24 {time:?}");
     }
@@ -180,14 +180,14 @@ fn what_is_taken_in_of_an_early_response() {
         assert!(response.request_body_complete());
         response.bytes()
     };
-    let short = Timeout::new().read(Duration::from_millis(500)).total(PATIENCE);
+    let short = Timeout::new().read(Duration::from_millis(500)).total(GIVE_UP);
     for limits in [Limits::new(), Limits::new().early_response(0), Limits::new().early_response(100_000)] {
         let error = send(limits, short).unwrap_err();
         let exceeded = ErrorKind::LimitExceeded(Limit::EarlyResponse);
         assert_eq!((error.kind(), error.phase()), (&exceeded, Phase::Send), "RW-01 {limits:?}");
     }
     for bytes in [size, usize::MAX] {
-        let body = send(Limits::new().early_response(bytes), Timeout::from(PATIENCE)).unwrap();
+        let body = send(Limits::new().early_response(bytes), Timeout::from(GIVE_UP)).unwrap();
         assert!(body.len() == size && body.iter().all(|&byte| byte == b'y'), "RW-01 {bytes}");
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hostpool::{ConnectionPool, Method, PoolContext, PoolManager, PoolManagerBuilder, Retry, TcpDialer};
 
 use crate::headers;
-use crate::support::{PATIENCE, Server, Step, answers, eventually, header, ok, within_patience};
+use crate::support::{GIVE_UP, Server, Step, answers, eventually, header, ok, without_hanging};
 
 /// Connects as usual, and does that when it is dropped.
 struct Dropping<F: Fn()>(F);
@@ -58,7 +58,7 @@ fn a_dialer_is_dropped_outside_of_locks() {
     drop(pool);
     // Another takes its place.
     thread::spawn(|| drop(http.connection_from_url("http://127.0.0.2:1")));
-    told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
+    told.recv_timeout(GIVE_UP).expect("the dialer's drop hangs");
 }
 
 /// The same in `clear`.
@@ -68,7 +68,7 @@ fn a_dialer_is_dropped_outside_of_locks_by_clear() {
     let context = PoolContext::new("http://127.0.0.1:1").unwrap();
     drop(http.connection_from_context(context.dialer(dialer)).unwrap());
     thread::spawn(|| http.clear());
-    told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
+    told.recv_timeout(GIVE_UP).expect("the dialer's drop hangs");
 }
 
 /// The same when the last view of a retired pool goes.
@@ -79,7 +79,7 @@ fn a_dialer_is_dropped_outside_of_locks_by_a_view() {
     let pool = http.connection_from_context(context.dialer(dialer)).unwrap();
     drop(http.connection_from_url("http://127.0.0.2:1"));
     thread::spawn(|| drop(pool));
-    told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
+    told.recv_timeout(GIVE_UP).expect("the dialer's drop hangs");
 }
 
 /// The same with the last response.
@@ -97,7 +97,7 @@ fn a_dialer_is_dropped_outside_of_locks_by_a_response() {
     drop(http.connection_from_url("http://127.0.0.2:1"));
     drop(pool);
     thread::spawn(|| drop(response));
-    told.recv_timeout(PATIENCE).expect("the dialer's drop hangs");
+    told.recv_timeout(GIVE_UP).expect("the dialer's drop hangs");
 }
 
 /// What a redirect or a retry asks for is not sent by a closed pool of a manager.
@@ -507,7 +507,7 @@ fn limits_hold_while_pools_come_and_go() {
             .dialer(memory::Counting(counts.clone()))
             .build()
             .unwrap();
-        within_patience({
+        without_hanging({
             let http = http.clone();
             move || {
                 thread::scope(|scope| {
@@ -521,7 +521,7 @@ fn limits_hold_while_pools_come_and_go() {
                                 dice ^= dice >> 7;
                                 dice ^= dice << 17;
                                 let host = format!("http://h{}", dice % 4);
-                                let patience = Duration::from_millis(dice >> 8 & 3);
+                                let pool_timeout = Duration::from_millis(dice >> 8 & 3);
                                 match (dice >> 16) % 16 {
                                     0 => http.clear(),
                                     1 => views.clear(),
@@ -540,11 +540,11 @@ fn limits_hold_while_pools_come_and_go() {
                                     }
                                     8..11 => {
                                         if let Some(view) = views.last() {
-                                            let _ = view.get("/").pool_timeout(patience).send();
+                                            let _ = view.get("/").pool_timeout(pool_timeout).send();
                                         }
                                     }
                                     _ => {
-                                        let response = http.get(&host).pool_timeout(patience).send();
+                                        let response = http.get(&host).pool_timeout(pool_timeout).send();
                                         if dice >> 20 & 1 == 0
                                             && let Ok(response) = response
                                         {
@@ -601,7 +601,7 @@ fn a_close_ends_the_back_off_of_all_who_have_the_pool() {
     let began = Instant::now();
     second.close();
     let result = call.join().unwrap();
-    assert!(began.elapsed() < PATIENCE && result.is_err(), "{result:?}");
+    assert!(began.elapsed() < GIVE_UP && result.is_err(), "{result:?}");
 }
 
 /// Closing twice is closing once: what the manager has opened since is another's.

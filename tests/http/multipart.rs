@@ -8,7 +8,7 @@ use std::time::Duration;
 use hostpool::multipart::{Form, Part};
 use hostpool::{Body, Compress, ConnectionPool, ErrorKind, Method, Phase, Session};
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, header, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, header, ok};
 
 /// A part as a server finds it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,7 +95,7 @@ fn part(bytes: &[u8]) -> Found {
 }
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).limit(1).timeout(PATIENCE).build().unwrap()
+    ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
 }
 
 /// A file of that name with this in it.

@@ -12,7 +12,7 @@ use hostpool::observe::{
 };
 use hostpool::{ConnectionPool, ErrorKind, Listener, Phase, PoolManager, Response, Retry, RetryCount, Session};
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok, refusing};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, ok, refusing};
 
 /// Notes events down as lines; connections by the order in which they were first heard of.
 #[derive(Clone, Default)]
@@ -54,7 +54,7 @@ impl Listener for Notes {
     }
 
     fn waited(&self, event: &Waited<'_>) {
-        assert!(event.waited < PATIENCE);
+        assert!(event.waited < GIVE_UP);
         self.note_wait(if event.granted { "granted" } else { "not granted" });
     }
 
@@ -67,7 +67,7 @@ impl Listener for Notes {
     }
 
     fn dialed(&self, event: &Dialed<'_>) {
-        assert!(event.took < PATIENCE);
+        assert!(event.took < GIVE_UP);
         match event.error {
             None => self.note(event.id, "dialed"),
             Some(error) => self.note(event.id, format_args!("not dialed: {error:?}")),
@@ -92,7 +92,7 @@ impl Listener for Notes {
     }
 
     fn closed(&self, event: &Closed<'_>) {
-        assert!(event.age < PATIENCE);
+        assert!(event.age < GIVE_UP);
         self.note(event.id, format_args!("closed after {}: {:?}", event.requests, event.reason));
     }
 

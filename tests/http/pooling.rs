@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hostpool::{CloseReason, ConnectionPool, ErrorKind, Phase, PoolManager, Session};
 
-use crate::support::{PATIENCE, Server, Step, answers, eventually, ok, refusing, within_patience};
+use crate::support::{GIVE_UP, Server, Step, answers, eventually, ok, refusing, without_hanging};
 
 /// A server that answers any number of requests.
 fn steady() -> Server {
@@ -98,7 +98,7 @@ fn first_come_first_served() {
 }
 
 #[test]
-fn no_patience_at_all() {
+fn a_pool_timeout_of_zero() {
     let server = steady();
     let pool = ConnectionPool::builder(&server.url("")).limit(1).pool_timeout(Duration::ZERO).build().unwrap();
     let held = pool.get("/").send().unwrap();
@@ -115,7 +115,7 @@ fn failing_dials_lose_nothing() {
     let pool = ConnectionPool::builder(&format!("http://{address}"))
         .retries(0)
         .limit(2)
-        .pool_timeout(PATIENCE)
+        .pool_timeout(GIVE_UP)
         .build()
         .unwrap();
     let refused = AtomicUsize::new(0);
@@ -137,7 +137,7 @@ fn failing_dials_lose_nothing() {
 #[test]
 fn the_total_over_many_hosts() {
     let servers: Vec<_> = (0..6).map(|_| steady()).collect();
-    let manager = PoolManager::builder().total_limit(4).pool_timeout(PATIENCE).build().unwrap();
+    let manager = PoolManager::builder().total_limit(4).pool_timeout(GIVE_UP).build().unwrap();
     for round in 0..3 {
         for server in &servers {
             assert_eq!(manager.get(server.url("/")).send().unwrap().text().unwrap(), "fine", "round {round}");
@@ -236,7 +236,7 @@ fn closing_a_session() {
     eventually("the wait", || pools.stats().waiting == 1);
     session.close();
     for (id, thread) in threads.into_iter().chain([("queue", queued)]) {
-        let error = within_patience(move || thread.join().unwrap()).unwrap_err();
+        let error = without_hanging(move || thread.join().unwrap()).unwrap_err();
         assert!(error.is_closed(), "{id}: {error:?}");
     }
     assert!(session.is_closed());
@@ -282,7 +282,7 @@ fn auto_traits() {
 #[test]
 fn a_pool_that_goes_while_it_is_in_use() {
     let [one, other] = [(); 2].map(|()| steady());
-    let manager = PoolManager::builder().num_pools(1).limit(1).pool_timeout(PATIENCE).build().unwrap();
+    let manager = PoolManager::builder().num_pools(1).limit(1).pool_timeout(GIVE_UP).build().unwrap();
     let get = |server: &Server| manager.get(server.url("/")).send().unwrap().text().unwrap();
     let held = manager.get(one.url("/")).send().unwrap();
     thread::scope(|scope| {

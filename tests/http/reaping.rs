@@ -7,7 +7,7 @@ use std::time::Duration;
 use hostpool::observe::Closed;
 use hostpool::{CloseReason, ConnectionPool, ConnectionPoolBuilder, Listener};
 
-use crate::support::{PATIENCE, Server, Step, answers, eventually, ok};
+use crate::support::{GIVE_UP, Server, Step, answers, eventually, ok};
 
 struct Closings(Mutex<Sender<(u64, CloseReason)>>);
 
@@ -50,7 +50,7 @@ fn what_the_server_closes() {
         let id = get(&pool);
         assert_eq!(get(&pool), id, "{row}");
         server.gate.open();
-        assert_eq!(told.recv_timeout(PATIENCE), Ok((id, reason)), "{row}");
+        assert_eq!(told.recv_timeout(GIVE_UP), Ok((id, reason)), "{row}");
         let stats = pool.stats();
         assert_eq!((stats.closed(reason), stats.created), (1, 1), "{row}");
         assert_ne!(get(&pool), id, "{row}");
@@ -73,11 +73,11 @@ fn what_expires() {
         let idle = pool.get("/").send().unwrap();
         let ids = [&used, &idle].map(|response| response.connection().unwrap().id);
         idle.text().unwrap();
-        assert_eq!(told.recv_timeout(PATIENCE), Ok((ids[1], reason)), "{row}");
+        assert_eq!(told.recv_timeout(GIVE_UP), Ok((ids[1], reason)), "{row}");
         // It is told of just before its place is free.
         eventually("its end", || pool.stats().open == 1);
         assert_eq!(used.text().unwrap(), "fine", "{row}");
-        assert_eq!(told.recv_timeout(PATIENCE), Ok((ids[0], reason)), "{row}");
+        assert_eq!(told.recv_timeout(GIVE_UP), Ok((ids[0], reason)), "{row}");
         eventually("its end", || pool.stats().open == 0);
     }
 }

@@ -10,7 +10,7 @@ use hostpool::{
     Wait,
 };
 
-use crate::support::{PATIENCE, Server, Step, answer, header, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, header, ok};
 
 /// How the second request on a connection ends, which is the first that is sent on a reused one.
 fn scripts(second: Vec<Step>) -> Vec<Vec<Step>> {
@@ -181,7 +181,7 @@ fn while_asking_before_sending() {
         if reused {
             pool.get("/").send().unwrap().text().unwrap();
         }
-        let timeout = Timeout::new().expect(if id.contains("body") { Duration::ZERO } else { PATIENCE });
+        let timeout = Timeout::new().expect(if id.contains("body") { Duration::ZERO } else { GIVE_UP });
         let request = pool.post("/").header("Expect", "100-Continue").data("body").timeout(timeout);
         let started = Instant::now();
         let result = request.send().and_then(|response| response.text()).map_err(|error| {
@@ -191,7 +191,7 @@ fn while_asking_before_sending() {
         });
         assert_eq!(result, outcome.map(str::to_owned), "{id}");
         assert_eq!(pool.stats().replayed, replayed, "{id}");
-        assert!(started.elapsed() < PATIENCE, "{id}: it is not the end of the wait that lets the body go");
+        assert!(started.elapsed() < GIVE_UP, "{id}: it is not the end of the wait that lets the body go");
     }
 }
 
@@ -330,7 +330,7 @@ fn a_408_that_is_an_answer() {
         let pool = ConnectionPool::builder(&server.url(""))
             .retries(hostpool::Retry::off())
             .limit(1)
-            .timeout(PATIENCE)
+            .timeout(GIVE_UP)
             .build()
             .unwrap();
         pool.get("/").send().unwrap().text().unwrap();

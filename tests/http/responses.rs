@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hostpool::{CloseReason, ConnectionPool, ErrorKind, StatusCode, Version, Violation};
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, ok};
 
 fn pool(server: &Server) -> ConnectionPool {
     ConnectionPool::builder(&server.url("")).build().unwrap()
@@ -205,7 +205,7 @@ fn interim_responses_to_an_upload() {
     for interim in ["", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"] {
         let script = vec![Step::Bytes(20), Step::Send(interim.into()), Step::Request, Step::Send(ok("stored"))];
         let server = Server::new(vec![script]);
-        let request = pool(&server).post("/").data(vec![b'x'; 4 << 20]).timeout(PATIENCE);
+        let request = pool(&server).post("/").data(vec![b'x'; 4 << 20]).timeout(GIVE_UP);
         assert_eq!(request.send().unwrap().text().unwrap(), "stored", "{interim}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hostpool::{Body, ConnectionPool, Jitter, Method, PoolManager, Retry, RetryBudget, RetryCount, Session, Timeout};
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, header, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, header, ok};
 use crate::{broken, headers};
 
 /// Though its preloaded body breaks off.
@@ -122,7 +122,7 @@ fn deadlines_hold_over_tries() {
                 _ => request.send().and_then(|response| response.bytes()).is_err(),
             };
             assert!(failed, "{row} {way}");
-            assert!(began.elapsed() < PATIENCE, "{row} {way} {:?}", began.elapsed());
+            assert!(began.elapsed() < GIVE_UP, "{row} {way} {:?}", began.elapsed());
         }
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use hostpool::{Body, Bound, ConnectionPool, ErrorKind, Phase};
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, header, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, header, ok};
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).limit(1).timeout(PATIENCE).build().unwrap()
+    ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
 }
 
 fn split(request: &str) -> (&str, &str) {

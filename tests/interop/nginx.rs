@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hostpool::{CloseReason, ConnectionPool, ConnectionPoolBuilder, StatusCode};
 
-use crate::support::{PATIENCE, eventually};
+use crate::support::{GIVE_UP, eventually};
 use crate::{Process, free_port, program};
 
 /// Where a server of the system may be installed besides the PATH of an ordinary user.
@@ -107,7 +107,7 @@ http {{
 fn ways(nginx: &Nginx) -> Vec<(&'static str, ConnectionPoolBuilder)> {
     let socket: PathBuf = nginx.directory.path().join("socket");
     let socket = socket.to_str().unwrap().replace('/', "%2F");
-    let pool = |url: String| ConnectionPool::builder(&url).timeout(PATIENCE);
+    let pool = |url: String| ConnectionPool::builder(&url).timeout(GIVE_UP);
     let mut ways =
         vec![("plain", pool(format!("http://{}", nginx.plain))), ("unix", pool(format!("http+unix://{socket}")))];
     if cfg!(feature = "rustls") {

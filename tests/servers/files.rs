@@ -7,7 +7,7 @@ mod types;
 
 use hostpool::{ConnectionPool, Headers, Method, PoolManager, RequestBuilder, Session};
 
-use crate::support::{PATIENCE, Server};
+use crate::support::{GIVE_UP, Server};
 
 /// Makes a request for `/` of the server.
 type Make<'a> = &'a dyn Fn(Method) -> RequestBuilder;
@@ -16,11 +16,11 @@ type Make<'a> = &'a dyn Fn(Method) -> RequestBuilder;
 fn each_client(server: &Server, fields: &[(&str, &str)], mut row: impl FnMut(&str, Make<'_>)) {
     let headers = Headers::from_pairs(fields.iter().copied()).unwrap();
     let url = server.url("/");
-    let session = Session::builder().headers(headers.clone()).timeout(PATIENCE).build().unwrap();
+    let session = Session::builder().headers(headers.clone()).timeout(GIVE_UP).build().unwrap();
     row("session", &|method| session.request(method, &*url));
-    let manager = PoolManager::builder().headers(headers.clone()).timeout(PATIENCE).build().unwrap();
+    let manager = PoolManager::builder().headers(headers.clone()).timeout(GIVE_UP).build().unwrap();
     row("manager", &|method| manager.request(method, &*url));
-    let pool = ConnectionPool::builder(&url).headers(headers).timeout(PATIENCE).build().unwrap();
+    let pool = ConnectionPool::builder(&url).headers(headers).timeout(GIVE_UP).build().unwrap();
     row("pool", &|method| pool.request(method, "/"));
 }
 

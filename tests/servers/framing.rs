@@ -7,7 +7,7 @@ use hostpool::{
     Session, Strictness, Violation,
 };
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, ok};
 
 const BOTH: [Strictness; 2] = [Strictness::Tolerant, Strictness::Strict];
 
@@ -31,17 +31,17 @@ const KINDS: [Kind; 3] = [Kind::Session, Kind::Pool, Kind::Manager];
 impl Client {
     /// Builds the clients with that strictness, or the default.
     fn new(kind: Kind, server: &Server, strictness: Option<Strictness>) -> Client {
-        let manager = PoolManager::builder().limit(1).timeout(PATIENCE).retries(Retry::off());
+        let manager = PoolManager::builder().limit(1).timeout(GIVE_UP).retries(Retry::off());
         match kind {
             Kind::Session => {
                 let connector = manager.build().unwrap();
-                let session = Session::builder().connector(connector.clone()).timeout(PATIENCE);
+                let session = Session::builder().connector(connector.clone()).timeout(GIVE_UP);
                 let session =
                     strictness.into_iter().fold(session, |session, strictness| session.strictness(strictness));
                 Client::Session(session.build().unwrap(), connector)
             }
             Kind::Pool => {
-                let pool = ConnectionPool::builder(&server.url("")).limit(1).timeout(PATIENCE).retries(Retry::off());
+                let pool = ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).retries(Retry::off());
                 let pool = strictness.into_iter().fold(pool, |pool, strictness| pool.strictness(strictness));
                 Client::Pool(pool.build().unwrap())
             }
@@ -375,7 +375,7 @@ fn limits_count_what_is_left_out() {
             if lines.contains("B:") || lines.contains("worse") { "" } else { "Transfer-Encoding: chunked\r\n" };
         let end = if fields.is_empty() { String::new() } else { format!("0\r\n{trailers}\r\n") };
         let server = Server::new(vec![answer(format!("HTTP/1.1 200 OK\r\n{lines}{fields}\r\n{end}"))]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).limits(limits).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).limits(limits).build().unwrap();
         let result = pool.get("/").send().and_then(|response| response.bytes());
         let expected = expected.map(ErrorKind::LimitExceeded);
         assert_eq!(result.err().map(|error| error.kind().clone()), expected, "{lines:?} {trailers:?}");
@@ -511,7 +511,7 @@ fn interim_responses_during_an_upload() {
 #[test]
 fn strict_and_tolerant_requests_share_a_client() {
     let server = Server::new(vec![answers("HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 2\r\n\r\nhi")]);
-    let manager = PoolManager::builder().timeout(PATIENCE).retries(Retry::off()).build().unwrap();
+    let manager = PoolManager::builder().timeout(GIVE_UP).retries(Retry::off()).build().unwrap();
     thread::scope(|scope| {
         for strictness in BOTH {
             let (manager, url) = (&manager, server.url("/"));

@@ -7,7 +7,7 @@ use hostpool::{
     Session, Timeout,
 };
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, ok};
 
 #[cfg(target_os = "linux")]
 #[path = "idle/children.rs"]
@@ -284,7 +284,7 @@ fn names_of_this_machine() {
     for host in ["app.localhost", "a.b.localhost", "localhost.", "app.localhost."] {
         let url = format!("http://{host}:{}/", server.addr.port());
         for client in Client::all(&url) {
-            for timeout in [Timeout::new(), Timeout::from(PATIENCE)] {
+            for timeout in [Timeout::new(), Timeout::from(GIVE_UP)] {
                 let response = client.request(Method::GET, &url).timeout(timeout).send();
                 assert_eq!(response.unwrap().text().unwrap(), "fine", "{}: {url}", client.name());
             }
@@ -308,7 +308,7 @@ fn certificates_of_this_machine() {
             peer.send(ok("fine"))?;
         }
     });
-    let session = Session::builder().tls(authority.trusted()).timeout(PATIENCE).build().unwrap();
+    let session = Session::builder().tls(authority.trusted()).timeout(GIVE_UP).build().unwrap();
     let get = |host: &str| session.get(format!("https://{host}:{}/", server.addr.port())).retries(Retry::off()).send();
     for host in ["app.localhost", "App.LocalHost", "app.localhost.", "localhost."] {
         assert_eq!(get(host).unwrap().text().unwrap(), "fine", "{host}");
@@ -319,7 +319,7 @@ fn certificates_of_this_machine() {
 /// A name that is not there is said to be that, and no more than that.
 #[test]
 fn a_name_that_is_not_there() {
-    let error = Session::new().get("http://nowhere.invalid/").timeout(PATIENCE).send().unwrap_err();
+    let error = Session::new().get("http://nowhere.invalid/").timeout(GIVE_UP).send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Resolve, Phase::Resolve));
     assert!(!error.to_string().contains("Too many open files"), "{error}");
 }

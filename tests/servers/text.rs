@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use hostpool::Error;
 use hostpool::{ConnectionPool, CookieJar, PoolManager, RequestBuilder, Response, Session, Strictness, Url};
 
-use crate::support::{PATIENCE, Server, answer, answers, header, ok};
+use crate::support::{GIVE_UP, Server, answer, answers, header, ok};
 
 /// The response of a server to each kind of client, with the client's name. The server closes afterwards.
 fn fetch(bytes: &[u8]) -> Vec<(&'static str, Response)> {
@@ -16,7 +16,7 @@ fn fetch(bytes: &[u8]) -> Vec<(&'static str, Response)> {
 
 /// The same with this setting of each request.
 fn fetch_by(strictness: Strictness, bytes: &[u8]) -> Vec<(&'static str, Response)> {
-    let send = |request: RequestBuilder| request.strictness(strictness).timeout(PATIENCE).send().unwrap();
+    let send = |request: RequestBuilder| request.strictness(strictness).timeout(GIVE_UP).send().unwrap();
     let server = || Server::new(vec![answer(bytes)]);
     let (first, second, third) = (server(), server(), server());
     let session = send(Session::new().get(first.url("/")));
@@ -121,7 +121,7 @@ mod codings {
     fn a_connection_after_a_coding_without_its_end() {
         let (data, flush) = flushed(GzEncoder::new(Vec::new(), Compression::default()), GzEncoder::finish);
         let server = Server::new(vec![answers(coded("gzip", "length", &data[..flush]))]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
         for _ in 0..3 {
             let (mut body, mut piece) = (Vec::new(), [0; 7]);
             let mut response = pool.get("/").send().unwrap();
@@ -142,7 +142,7 @@ mod codings {
         let (data, flush) = flushed(GzEncoder::new(Vec::new(), Compression::default()), GzEncoder::finish);
         let head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n";
         let server = Server::new(vec![answer([&head[..], &data[..flush]].concat())]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
         let response = pool.get("/").enforce_content_length(false).send().unwrap();
         assert_eq!(response.bytes().unwrap_err().kind(), &ErrorKind::Decode, "RW-15");
     }

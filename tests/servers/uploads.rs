@@ -14,7 +14,7 @@ mod server;
 use hostpool::{ConnectionPool, Error, PoolManager, RequestBuilder, Response, Session};
 
 use self::server::Host;
-use crate::support::PATIENCE;
+use crate::support::GIVE_UP;
 
 const MB: usize = 1_000_000;
 
@@ -140,9 +140,9 @@ fn hosts() -> Vec<Host> {
 
 /// Clients of each kind, and how each sends a PUT.
 fn clients(url: &str) -> Vec<(&'static str, RequestBuilder)> {
-    let pool = ConnectionPool::builder(url).timeout(PATIENCE).build().unwrap();
-    let manager = PoolManager::builder().timeout(PATIENCE).build().unwrap();
-    let session = Session::builder().timeout(PATIENCE).build().unwrap();
+    let pool = ConnectionPool::builder(url).timeout(GIVE_UP).build().unwrap();
+    let manager = PoolManager::builder().timeout(GIVE_UP).build().unwrap();
+    let session = Session::builder().timeout(GIVE_UP).build().unwrap();
     vec![
         ("a pool", pool.put("/")),
         ("a manager", manager.put(format!("{url}/"))),

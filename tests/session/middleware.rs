@@ -9,7 +9,7 @@ use hostpool::{
     Bound, Error, ErrorKind, Middleware, Next, PoolManager, Request, Response, Result, Session, Timeout, Url,
 };
 
-use crate::support::{PATIENCE, Server, Step, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answers, ok};
 use crate::{in_turn, line_server, redirect, values};
 
 /// Writes its name down on the way in and on the way out.
@@ -192,7 +192,7 @@ fn code_that_takes_its_time() {
 #[test]
 fn timeouts_that_are_set_on_the_way() {
     let server = Server::with(|_| vec![Step::Request, Step::UntilClosed]);
-    let bound = || Some(Timeout::new().total(Duration::from_millis(50)).read(PATIENCE));
+    let bound = || Some(Timeout::new().total(Duration::from_millis(50)).read(GIVE_UP));
     let middleware = Session::builder().middleware(move |mut request: Request, next: Next<'_>| {
         *request.timeout_mut() = bound();
         next.run(request)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hostpool::{Body, Compress, ConnectionPool, ErrorKind, PoolManager, RequestBuilder, Retry, Session, Timeout};
 
-use crate::support::{PATIENCE, Server, Step, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answers, ok};
 use crate::{body as body_of, in_turn, line_server, redirect, request_line, values};
 
 /// What arrives behind a redirect within one origin.
@@ -405,7 +405,7 @@ fn bodies_of_redirects() {
         let server = Server::with(move |_| vec![Step::Request, Step::Send(first.clone()), Step::UntilClosed]);
         let pools = PoolManager::builder().limit(1).total_limit(1).build().unwrap();
         let session = Session::builder().connector(pools.clone()).build().unwrap();
-        let response = session.get(server.url("/")).timeout(PATIENCE).send().unwrap();
+        let response = session.get(server.url("/")).timeout(GIVE_UP).send().unwrap();
         assert_eq!(response.text().unwrap(), "there", "{row}");
         assert_eq!(pools.stats().open, 1, "{row}");
     }
@@ -417,7 +417,7 @@ fn bodies_that_come_late() {
     let head = b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 5\r\n\r\n".to_vec();
     let late = [Step::Request, Step::Send(head), Step::Pause(Duration::from_millis(5)), Step::Send(b"moved".to_vec())];
     let server = Server::new(vec![late.into_iter().chain(answers(ok("there"))).collect()]);
-    let response = Session::new().get(server.url("/")).timeout(PATIENCE).send().unwrap();
+    let response = Session::new().get(server.url("/")).timeout(GIVE_UP).send().unwrap();
     assert_eq!(response.text().unwrap(), "there", "B118");
     assert_eq!(server.seen.accepted(), 1, "B118");
 }

@@ -7,7 +7,7 @@ use hostpool::{
     Version,
 };
 
-use crate::support::{PATIENCE, Server, Step, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answers, ok};
 use crate::{request_line, values};
 
 /// What one request of a session looks like.
@@ -165,7 +165,7 @@ fn timeouts() {
     let server = Server::with(|_| vec![Step::Request, Step::UntilClosed]);
     let session = Session::builder().timeout(Duration::from_millis(30)).build().unwrap();
     let request = || session.get(server.url("/"));
-    let read = Timeout::new().read(Duration::from_millis(30)).total(PATIENCE);
+    let read = Timeout::new().read(Duration::from_millis(30)).total(GIVE_UP);
     for (row, request, bound) in
         [("of the session", request(), Bound::Total), ("of the request", request().timeout(read), Bound::Read)]
     {
@@ -187,7 +187,7 @@ fn whether_a_stale_connection_is_replaced() {
         let server = Server::new(vec![stale, answers(ok("again"))]);
         let session = builder.build().unwrap();
         session.get(server.url("/")).send().unwrap().text().unwrap();
-        let request = session.get(server.url("/")).timeout(PATIENCE);
+        let request = session.get(server.url("/")).timeout(GIVE_UP);
         let request = own.into_iter().fold(request, RequestBuilder::retry_stale);
         let kind = request.send().map(drop).map_err(|error| error.kind().clone());
         assert_eq!(kind, if replaced { Ok(()) } else { Err(ErrorKind::Disconnected) }, "B164 {row}");

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use hostpool::{DialContext, Dialer, Probe, Target, Transport, Wait};
 
-use crate::support::{Gate, PATIENCE, Seen, Step, nth, read_body, read_head};
+use crate::support::{GIVE_UP, Gate, Seen, Step, nth, read_body, read_head};
 
 /// How much may be on its way while nobody reads it, as in a socket's buffer.
 const WINDOW: usize = 256 * 1024;
@@ -54,7 +54,7 @@ impl Memory {
 
     /// Waits for the next `Tell` of any script, which only a call of the client brings about.
     pub fn wait_for(&self, what: &str) {
-        assert_eq!(self.inner.told.lock().unwrap().recv_timeout(PATIENCE), Ok(what));
+        assert_eq!(self.inner.told.lock().unwrap().recv_timeout(GIVE_UP), Ok(what));
     }
 }
 

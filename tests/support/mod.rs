@@ -11,8 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Nothing in a test takes this long unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits before it fails. Nothing takes this long unless it hangs.
+pub const GIVE_UP: Duration = Duration::from_secs(20);
 
 /// What a server does with one connection, in order. At the end of the script it closes.
 #[derive(Clone, Debug)]
@@ -226,7 +226,7 @@ impl Server {
 
     /// Waits for the next `Tell` of any script.
     pub fn wait_for(&self, what: &str) {
-        assert_eq!(self.told.lock().unwrap().recv_timeout(PATIENCE), Ok(what));
+        assert_eq!(self.told.lock().unwrap().recv_timeout(GIVE_UP), Ok(what));
     }
 }
 
@@ -446,18 +446,18 @@ pub fn threads() -> std::collections::BTreeSet<String> {
 pub fn eventually(what: &str, condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < PATIENCE, "{what} did not happen");
+        assert!(started.elapsed() < GIVE_UP, "{what} did not happen");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
 /// Runs `work` in a thread and fails the test if it hangs.
-pub fn within_patience<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub fn without_hanging<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = mpsc::channel();
     let worker = thread::spawn(move || drop(done.send(work())));
-    match result.recv_timeout(PATIENCE) {
+    match result.recv_timeout(GIVE_UP) {
         Ok(result) => result,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end within the patience of the test"),
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
         Err(mpsc::RecvTimeoutError::Disconnected) => std::panic::resume_unwind(worker.join().unwrap_err()),
     }
 }

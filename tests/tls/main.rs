@@ -26,7 +26,7 @@ use hostpool::{
     Timeout, TlsConfig, TlsDialer, Transport, TransportInfo, Wait,
 };
 use rustls::{ContentType, HandshakeKind};
-use support::{PATIENCE, Server, Step, answer, ok, within_patience};
+use support::{GIVE_UP, Server, Step, answer, ok, without_hanging};
 use tls::{Authority, Hello, Peer, TlsServer, dns, ip, without_tickets};
 
 const MIB: usize = 1024 * 1024;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hostpool::observe::Closed;
 use hostpool::{CloseReason, Listener};
 
-use crate::support::{PATIENCE, ok};
+use crate::support::{GIVE_UP, ok};
 use crate::tls::{Authority, TlsServer, without_tickets};
 
 struct Closings(Mutex<Sender<(u64, CloseReason)>>);
@@ -45,9 +45,9 @@ fn messages_of_tls_and_the_end_of_the_stream() {
     let responses = [(); 2].map(|()| pool.get("/").send().unwrap());
     let ids = [0, 1].map(|at: usize| responses[at].connection().unwrap().id);
     responses.into_iter().for_each(|response| assert_eq!(response.text().unwrap(), "fine"));
-    updated.recv_timeout(PATIENCE).unwrap();
+    updated.recv_timeout(GIVE_UP).unwrap();
     go.send(()).unwrap();
-    assert_eq!(told.recv_timeout(PATIENCE), Ok((ids[1], CloseReason::PeerClosed)));
+    assert_eq!(told.recv_timeout(GIVE_UP), Ok((ids[1], CloseReason::PeerClosed)));
     assert_eq!(pool.stats().idle, 1);
     let again = pool.get("/").send().unwrap();
     assert_eq!(again.connection().unwrap().id, ids[0]);

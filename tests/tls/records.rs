@@ -36,7 +36,7 @@ fn idle_connections() {
         ),
     ];
     for (row, act, closed) in table {
-        within_patience(move || {
+        without_hanging(move || {
             let authority = Authority::new();
             let (tell, told) = mpsc::channel();
             let (go, gate) = mpsc::channel();
@@ -147,7 +147,7 @@ fn broken_records() {
         ),
     ];
     for (row, make, phase, body) in table {
-        within_patience(move || {
+        without_hanging(move || {
             let (_server, pool) = forging(make);
             match (pool.get("/").send(), body) {
                 (Ok(mut response), Some(body)) => {
@@ -188,7 +188,7 @@ fn endless_records() {
         ("tickets during an upload", ContentType::Handshake, TICKET, 64 * MIB, total),
     ];
     for (row, typ, payload, upload, kind) in table {
-        within_patience(move || {
+        without_hanging(move || {
             let authority = Authority::new();
             let server = TlsServer::new(without_tickets(authority.server()), move |peer| {
                 peer.read_exact(&mut [0; 16])?;

@@ -50,7 +50,7 @@ fn from_https_to_http() {
             }
         });
         let session = client(session(&authority)).build().unwrap();
-        let result = with_secrets(request(session.get(server.url()))).timeout(PATIENCE).send();
+        let result = with_secrets(request(session.get(server.url()))).timeout(GIVE_UP).send();
         match result {
             Ok(response) => assert_eq!(response.text().unwrap(), "plain", "{row}"),
             Err(error) => {
@@ -74,7 +74,7 @@ fn from_http_to_https() {
     });
     let plain = Server::new(vec![answer(redirect(&server.url()))]);
     let session = session(&authority).build().unwrap();
-    let response = with_secrets(session.get(plain.url("/"))).timeout(PATIENCE).send().unwrap();
+    let response = with_secrets(session.get(plain.url("/"))).timeout(GIVE_UP).send().unwrap();
     assert_eq!((response.status().as_u16(), response.history().len()), (200, 1), "A1.4 B113");
     let (_, request) = server.seen.requests().remove(0);
     let request = String::from_utf8(request).unwrap();

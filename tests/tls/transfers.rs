@@ -23,7 +23,7 @@ fn truncation() {
         ("(c) empty, close_notify", close.clone(), true, Ok("")),
     ];
     for (row, response, goodbye, expected) in table {
-        within_patience(move || {
+        without_hanging(move || {
             let authority = Authority::new();
             let server = TlsServer::new(authority.server(), move |peer| {
                 peer.request()?;
@@ -85,7 +85,7 @@ fn surplus() {
         ("body a byte larger than that", one(&[&large(16 * 1024 - HEAD + 1), evil.as_bytes()]), 64 * 1024),
     ];
     for (row, writes, piece) in table {
-        within_patience(move || {
+        without_hanging(move || {
             let authority = Authority::new();
             let server = TlsServer::new(authority.server(), move |peer| {
                 let request = peer.request()?;
@@ -147,7 +147,7 @@ fn large_downloads() {
             }
         }
     });
-    within_patience(move || {
+    without_hanging(move || {
         let pool = server.pool(&authority.trusted());
         for path in ["/", "/chunked"] {
             for piece in [100, 4096, 16 * 1024 + 1, 300_000, 16 * MIB] {
@@ -171,7 +171,7 @@ fn large_downloads() {
 
 #[test]
 fn large_uploads() {
-    within_patience(|| {
+    without_hanging(|| {
         let authority = Authority::new();
         let server = TlsServer::new(authority.server(), |peer| {
             loop {
@@ -204,7 +204,7 @@ fn early_answers() {
         ("C31 stays, and reads no more", answer(""), |_| Ok(())),
     ];
     for (row, answer, end) in table {
-        within_patience(move || {
+        without_hanging(move || {
             let authority = Authority::new();
             let (done, waiting) = mpsc::channel::<()>();
             let waiting = Mutex::new(waiting);
@@ -228,7 +228,7 @@ fn early_answers() {
 /// C27: the connection breaks under the upload, but the answer has been sent.
 #[test]
 fn an_answer_behind_a_broken_pipe() {
-    within_patience(|| {
+    without_hanging(|| {
         let authority = Authority::new();
         let server = TlsServer::new(authority.server(), |peer| {
             peer.read_exact(&mut [0; 50_000])?;
@@ -246,7 +246,7 @@ fn an_answer_behind_a_broken_pipe() {
 /// Input stops a send that finds no room, after rustls has taken the whole request: the rest of it leaves all the same.
 #[test]
 fn a_request_that_input_interrupts() {
-    within_patience(|| {
+    without_hanging(|| {
         let authority = Authority::new();
         let server = TlsServer::new(without_tickets(authority.server()), |peer| {
             let mut start = [0; 20];
@@ -308,7 +308,7 @@ fn one_receives_while_another_sends() {
         }
     }
 
-    within_patience(|| {
+    without_hanging(|| {
         let authority = Authority::new();
         let server = TlsServer::new(authority.server(), |peer| {
             let mut buf = vec![0; 100_000];
@@ -334,13 +334,13 @@ fn one_receives_while_another_sends() {
 #[test]
 fn close_ends_a_blocked_call() {
     for (row, phase) in [("handshake", Phase::Tls), ("head", Phase::Head), ("body", Phase::Body)] {
-        within_patience(move || {
+        without_hanging(move || {
             let authority = Authority::new();
             let (tell, told) = mpsc::channel();
             let tell = Mutex::new(tell);
             let (url, _servers) = match phase {
                 Phase::Tls => {
-                    let server = Server::new(vec![vec![Step::Bytes(1), Step::Tell("hello"), Step::Pause(PATIENCE)]]);
+                    let server = Server::new(vec![vec![Step::Bytes(1), Step::Tell("hello"), Step::Pause(GIVE_UP)]]);
                     (format!("https://{}", server.addr), (Some(server), None))
                 }
                 _ => {
@@ -382,7 +382,7 @@ fn dropped_with_the_thread() {
         static EARLY: RefCell<Option<Response>> = const { RefCell::new(None) };
         static LATE: RefCell<Option<Response>> = const { RefCell::new(None) };
     }
-    within_patience(|| {
+    without_hanging(|| {
         let authority = Authority::new();
         let server = TlsServer::new(authority.server(), |peer| {
             loop {
@@ -425,9 +425,9 @@ fn what_the_server_hears_last() {
     let pool = server.pool(&authority.trusted());
     assert_eq!(pool.get("/").send().unwrap().bytes().unwrap(), pattern(100_000));
     drop(pool);
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(Ok(0)), "a close_notify for an idle connection");
+    assert_eq!(told.recv_timeout(GIVE_UP), Ok(Ok(0)), "a close_notify for an idle connection");
     drop(server.pool(&authority.trusted()).get("/").send().unwrap());
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(Ok(0)), "a close_notify for a body that nobody reads");
+    assert_eq!(told.recv_timeout(GIVE_UP), Ok(Ok(0)), "a close_notify for a body that nobody reads");
     server.pool(&Authority::new().trusted()).get("/").send().unwrap_err();
     support::eventually("the alert", || !server.seen.errors().is_empty());
     let alert = server.seen.errors().remove(0);
@@ -450,6 +450,6 @@ fn shut_down_by_another_thread() {
     let handle = response.shutdown_handle().unwrap();
     let reader = thread::spawn(move || response.bytes().unwrap_err());
     assert!(handle.shutdown());
-    assert!(within_patience(move || reader.join().unwrap()).is_closed());
+    assert!(without_hanging(move || reader.join().unwrap()).is_closed());
     assert_eq!((handle.shutdown(), pool.stats().open), (false, 0));
 }

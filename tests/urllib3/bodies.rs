@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hostpool::{Body, ConnectionPool, Method, RequestBuilder};
 
-use crate::support::{PATIENCE, Server, Step, header, ok};
+use crate::support::{GIVE_UP, Server, Step, header, ok};
 
 const TEN: &str = "0123456789";
 
@@ -14,7 +14,7 @@ const TEN: &str = "0123456789";
 type Make = fn(RequestBuilder) -> RequestBuilder;
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).limit(1).timeout(PATIENCE).probe_after(Duration::MAX).build().unwrap()
+    ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).probe_after(Duration::MAX).build().unwrap()
 }
 
 fn file() -> File {

@@ -11,7 +11,7 @@ use hostpool::{
     Timeout, Transport, Url, Violation, Wait, make_headers,
 };
 
-use crate::support::{PATIENCE, Server, Step, answer, eventually, refusing};
+use crate::support::{GIVE_UP, Server, Step, answer, eventually, refusing};
 
 /// What is compiled in, in the order of preference.
 fn compiled_in() -> String {
@@ -156,9 +156,9 @@ fn waiting() {
     let short = Duration::from_millis(50);
     let table = [
         ("UTIL-06 idle", vec![Step::Rest], idle, short),
-        ("UTIL-06 data", vec![Step::Send(b"data".into()), Step::Rest], data, PATIENCE),
+        ("UTIL-06 data", vec![Step::Send(b"data".into()), Step::Rest], data, GIVE_UP),
         ("UTIL-06 full", vec![Step::Hold], full, short),
-        ("UTIL-06 closed", vec![], closed, PATIENCE),
+        ("UTIL-06 closed", vec![], closed, GIVE_UP),
     ];
     for (id, script, trial, limit) in table {
         let server = Server::new(vec![script]);

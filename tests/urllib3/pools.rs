@@ -264,7 +264,7 @@ fn certificates() {
             // The handshakes that were refused have ended at the server, too.
             eventually(row, || server.seen.errors().len() == 2);
         } else {
-            closed.recv_timeout(crate::support::PATIENCE).unwrap();
+            closed.recv_timeout(crate::support::GIVE_UP).unwrap();
         }
     }
 }

@@ -6,10 +6,10 @@ use std::thread;
 
 use hostpool::{CloseReason, ConnectionPool, Error, ErrorKind, Response, Session, Violation};
 
-use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok, within_patience};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, ok, without_hanging};
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build().unwrap()
+    ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap()
 }
 
 /// A response whose connection stays open.
@@ -300,13 +300,13 @@ fn shut_down_by_another_thread() {
                 let errors = [(); 2].map(|()| response.read(&mut buf).unwrap_err());
                 errors.map(|error| Error::from_io(&error).unwrap().kind().clone())
             });
-            told.recv_timeout(PATIENCE).unwrap();
+            told.recv_timeout(GIVE_UP).unwrap();
             let handle = thread::spawn(move || {
                 assert!(handle.clone().shutdown());
                 handle
             });
             let handle = handle.join().unwrap();
-            let kinds = within_patience(move || reader.join().unwrap());
+            let kinds = without_hanging(move || reader.join().unwrap());
             assert_eq!(kinds, [ErrorKind::Closed, ErrorKind::Closed], "{id}");
             assert!(!handle.shutdown(), "{id}: it is over");
             assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "next", "{id}");

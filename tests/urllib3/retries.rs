@@ -11,13 +11,13 @@ use hostpool::{
 };
 
 use crate::scripts::{Refused, body, in_turn, line_server, outcome, redirect, reply, tried};
-use crate::support::{PATIENCE, Server, Step, answer, answers, eventually, ok, refusing};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, ok, refusing};
 
 fn busy() -> Vec<u8> {
     reply(503, "", "busy")
 }
 
-/// A 503 that asks for this patience.
+/// A 503 with this `Retry-After`.
 fn later(value: &str) -> Vec<u8> {
     reply(503, &format!("Retry-After: {value}\r\n"), "later")
 }
@@ -435,12 +435,12 @@ fn a_budget_of_many_clients() {
 #[test]
 fn waits_beyond_the_total() {
     let listed = || Retry::new(3).status_forcelist([503]);
-    let total = Timeout::new().total(PATIENCE);
+    let total = Timeout::new().total(GIVE_UP);
     let table = [
         ("a Retry-After", listed(), later("3600"), "Status(503)"),
         ("answered", listed().raise_on_status(false), later("3600"), "503"),
         ("in no list", Retry::new(3), later("3600"), "503"),
-        ("a back-off", listed().backoff_factor(PATIENCE), busy(), "Status(503)"),
+        ("a back-off", listed().backoff_factor(GIVE_UP), busy(), "Status(503)"),
         ("a redirect's", Retry::new(3), reply(302, "Location: /\r\nRetry-After: 3600\r\n", ""), "TooManyRedirects"),
         (
             "a redirect's, answered",
@@ -457,7 +457,7 @@ fn waits_beyond_the_total() {
         let started = Instant::now();
         let answered = pool.get("/").retries(retry).timeout(total).send();
         assert_eq!(outcome(&answered), expected, "{row}");
-        assert!(started.elapsed() < PATIENCE, "{row}");
+        assert!(started.elapsed() < GIVE_UP, "{row}");
         assert_eq!(server.seen.requests().len(), requests, "{row}");
         drop(answered);
         assert_eq!(pool.stats().in_use, 0, "{row}");
@@ -608,9 +608,9 @@ fn one_place_is_enough() {
 #[test]
 fn waits_end_when_the_client_is_closed() {
     type Closing = (&'static str, Retry, Vec<u8>, fn(&PoolManager, &ConnectionPool), bool);
-    let (patient, listed) = (|| Retry::new(3).retry_after_max(PATIENCE), || Retry::new(3).status_forcelist([503]));
+    let (patient, listed) = (|| Retry::new(3).retry_after_max(GIVE_UP), || Retry::new(3).status_forcelist([503]));
     let moved = || reply(302, "Location: /\r\nRetry-After: 3600\r\n", "");
-    let backoff = || listed().backoff_factor(3 * PATIENCE).jitter(Jitter::Equal);
+    let backoff = || listed().backoff_factor(3 * GIVE_UP).jitter(Jitter::Equal);
     let table: Vec<Closing> = vec![
         ("a Retry-After", patient(), later("3600"), |http, _| http.close(), false),
         ("a back-off", backoff(), busy(), |http, _| http.close(), false),
@@ -635,7 +635,7 @@ fn waits_end_when_the_client_is_closed() {
             assert!(error.is_closed() && error.maybe_processed(), "{row}: {error}");
             assert_eq!(error.retries().len(), 1, "{row}: why it waited is told");
         });
-        assert!(started.elapsed() < PATIENCE, "{row}");
+        assert!(started.elapsed() < GIVE_UP, "{row}");
         assert_eq!((server.seen.requests().len(), http.stats().open), (1, 0), "{row}");
     }
 }

@@ -9,7 +9,7 @@ use hostpool::{
     Bound, ConnectionPool, DialContext, Dialer, ErrorKind, Phase, PoolManager, Probe, Target, Timeout, Transport, Wait,
 };
 
-use crate::support::{PATIENCE, Server, Step, answers, ok, within_patience};
+use crate::support::{GIVE_UP, Server, Step, answers, ok, without_hanging};
 
 const SHORT: Duration = Duration::from_millis(150);
 
@@ -177,7 +177,7 @@ fn bounds_of_zero() {
     ];
     for (id, timeout, bound) in table {
         let request = pools.get(server.url("/")).timeout(timeout);
-        let error = within_patience(move || request.send()).unwrap_err();
+        let error = without_hanging(move || request.send()).unwrap_err();
         assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Prepare), "{id}");
     }
     assert!(server.seen.requests().is_empty(), "TO-01: nothing was sent");
@@ -195,14 +195,14 @@ fn what_is_shown() {
     }
 }
 
-/// TO-10: the server's patience is longer than the request's. The pool goes on.
+/// TO-10: the server answers after the request's timeout. The pool stays usable.
 #[test]
 fn a_server_that_is_late() {
     let late = vec![Step::Request, Step::Tell("asked"), Step::Hold, Step::Send(ok("late"))];
     let table = [
         ("TO-10 request", None, Some(Timeout::new().read(SHORT)), Bound::Read),
         ("TO-10 pool", Some(Timeout::new().read(SHORT)), None, Bound::Read),
-        ("TO-10 shorter", Some(Timeout::new().read(PATIENCE)), Some(Timeout::new().read(SHORT)), Bound::Read),
+        ("TO-10 shorter", Some(Timeout::new().read(GIVE_UP)), Some(Timeout::new().read(SHORT)), Bound::Read),
         ("TO-10 total", None, Some(Timeout::from(SHORT)), Bound::Total),
     ];
     for (id, of_pool, of_request, bound) in table {
@@ -214,12 +214,12 @@ fn a_server_that_is_late() {
             Some(timeout) => request.timeout(timeout),
             None => request,
         };
-        let error = within_patience(move || request.send()).unwrap_err();
+        let error = without_hanging(move || request.send()).unwrap_err();
         assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Head), "{id}");
         assert!(error.is_timeout() && error.maybe_processed(), "{id}");
         server.wait_for("asked");
         for _ in 0..2 {
-            let response = pool.get("/").timeout(PATIENCE).send().unwrap();
+            let response = pool.get("/").timeout(GIVE_UP).send().unwrap();
             assert_eq!(response.text().unwrap(), "fine", "{id}");
         }
         assert_eq!((pool.stats().open, pool.stats().idle), (1, 1), "{id}");
@@ -233,7 +233,7 @@ fn a_peer_that_never_accepts() {
     use crate::support::Swallowing;
 
     let swallowing = Swallowing::new();
-    let (short, long) = (Timeout::new().connect(SHORT), Timeout::new().connect(PATIENCE * 5));
+    let (short, long) = (Timeout::new().connect(SHORT), Timeout::new().connect(GIVE_UP * 5));
     let table = [
         ("TO-12", Some(short), None, Bound::Connect),
         ("TO-12 by the request", None, Some(short), Bound::Connect),
@@ -249,7 +249,7 @@ fn a_peer_that_never_accepts() {
             Some(timeout) => request.timeout(timeout),
             None => request,
         };
-        let error = within_patience(move || request.send()).unwrap_err();
+        let error = without_hanging(move || request.send()).unwrap_err();
         assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Connect), "{id}");
         assert!(error.is_connect() && !error.maybe_processed(), "{id}");
         assert_eq!(pool.stats().open, 0, "{id}");
@@ -260,7 +260,7 @@ fn a_peer_that_never_accepts() {
 #[test]
 fn one_value_for_many() {
     let server = Server::with(|_| answers(ok("fine")));
-    let timeout = Timeout::from(PATIENCE).connect(PATIENCE).read(PATIENCE);
+    let timeout = Timeout::from(GIVE_UP).connect(GIVE_UP).read(GIVE_UP);
     let pools: Vec<_> =
         (0..2).map(|_| ConnectionPool::builder(&server.url("")).timeout(timeout).build().unwrap()).collect();
     thread::scope(|scope| {

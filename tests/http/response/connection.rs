@@ -6,7 +6,7 @@ use std::time::Duration;
 use hostpool::{CloseReason, ConnectionPool, Error, ErrorKind, Limits, Response, Violation};
 
 use super::fetch;
-use crate::support::{PATIENCE, Server, Step, answer, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, ok};
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -15,7 +15,7 @@ fn server(first: Vec<Step>) -> (Server, ConnectionPool) {
     let server = Server::new(vec![[first, answers(ok("same"))].concat(), answers(ok("new"))]);
     let pool = ConnectionPool::builder(&server.url(""))
         .retries(hostpool::Retry::off())
-        .timeout(PATIENCE)
+        .timeout(GIVE_UP)
         .probe_after(Duration::ZERO)
         .build()
         .unwrap();
@@ -106,7 +106,7 @@ fn release_is_bounded() {
             let pool = ConnectionPool::builder(&server.url(""))
                 .retries(hostpool::Retry::off())
                 .limits(limits)
-                .timeout(PATIENCE)
+                .timeout(GIVE_UP)
                 .build()
                 .unwrap();
             pool.get("/").send().unwrap().release();
@@ -185,7 +185,7 @@ fn what_cannot_be_loaded() {
         let pool = ConnectionPool::builder(&server.url(""))
             .retries(hostpool::Retry::off())
             .limits(limits)
-            .timeout(PATIENCE)
+            .timeout(GIVE_UP)
             .build()
             .unwrap();
         let mut response = pool.get("/").send().unwrap();

@@ -10,12 +10,12 @@ mod text;
 
 use hostpool::{ConnectionPool, Response};
 
-use crate::support::{PATIENCE, Server, Step, answer};
+use crate::support::{GIVE_UP, Server, Step, answer};
 
 /// A response of these bytes, behind which the connection stays open.
 fn fetch(bytes: impl AsRef<[u8]>) -> (Server, Response) {
     let server = Server::new(vec![[answer(bytes), vec![Step::UntilClosed]].concat()]);
-    let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build().unwrap();
+    let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
     let response = pool.get("/dir/page?q=1").send().unwrap();
     (server, response)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hostpool::{ConnectionPool, ErrorKind, Phase, StatusCode};
 
 use super::fetch;
-use crate::support::{PATIENCE, Server, Step, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answers, ok};
 
 fn with_status(status: u16, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} Some Reason\r\nX-A: 1\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
@@ -61,7 +61,7 @@ fn the_body_of_an_error() {
             Step::Forever(vec![Step::Request, Step::Send(ok("same"))]),
         ];
         let server = Server::new(vec![script, answers(ok("new"))]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(PATIENCE).build().unwrap();
+        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
         let response = pool.get("/").send().unwrap();
         if back {
             server.wait_for("sent");

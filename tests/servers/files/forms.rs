@@ -8,7 +8,7 @@ use hostpool::multipart::{Form, Part};
 use hostpool::{ErrorKind, Method, Phase, Session};
 
 use super::{each_client, last};
-use crate::support::{PATIENCE, Server, Step, answer, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, ok};
 
 fn contains(bytes: &[u8], text: &[u8]) -> bool {
     bytes.windows(text.len()).any(|window| window == text)
@@ -124,7 +124,7 @@ fn with_few_descriptors() {
     let redirect = b"HTTP/1.1 307 Again\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n";
     let server = Server::new(vec![[answer(redirect), answers(ok(""))].concat()]);
     setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: Some(64) }).unwrap();
-    let session = Session::builder().timeout(PATIENCE).build().unwrap();
+    let session = Session::builder().timeout(GIVE_UP).build().unwrap();
     let files = |paths: &[PathBuf]| paths.iter().map(|path| ("f", path.clone())).collect::<Vec<_>>();
     session.post(server.url("/")).files(files(&paths)).send().unwrap();
     let form = paths.iter().fold(Form::new(), |form, path| form.file("f", path).unwrap());
@@ -186,7 +186,7 @@ fn rw_62_files_that_change_while_they_are_sent() {
     let redirect = b"HTTP/1.1 307 Again\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n";
     let server = Server::new(vec![[answer(redirect), answers(ok(""))].concat()]);
     let (last, hops) = (paths[59].clone(), std::sync::atomic::AtomicUsize::new(0));
-    let session = Session::builder().timeout(PATIENCE).on_request({
+    let session = Session::builder().timeout(GIVE_UP).on_request({
         let last = last.clone();
         move |_| {
             if hops.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 {
@@ -246,7 +246,7 @@ fn rw_62_a_fifo_in_the_place_of_a_file() {
     let form = Form::new().part("reader", Part::reader(Pieces(before))).file("f", &path).unwrap();
     let server = Server::new(vec![vec![Step::Request]]);
     let url = server.url("/");
-    let error = crate::support::within_patience(move || Session::new().post(url).multipart(form).send().unwrap_err());
+    let error = crate::support::without_hanging(move || Session::new().post(url).multipart(form).send().unwrap_err());
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::BodyRead, Phase::Send), "{error}");
 }
 

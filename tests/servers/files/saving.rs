@@ -8,7 +8,7 @@ use std::thread;
 use hostpool::{ErrorKind, Response, Session};
 
 use super::names;
-use crate::support::{Server, Step, answer, answers, ok, within_patience};
+use crate::support::{Server, Step, answer, answers, ok, without_hanging};
 
 /// Saves `text` at the path, once by each way to do so. `reset` is called before each.
 fn by_all_ways(path: &Path, text: &str, reset: impl Fn(), check: impl Fn(&str)) {
@@ -236,7 +236,7 @@ mod unix {
         let mut reader = File::options().read(true).write(true).open(&fifo).unwrap();
         let server = Server::new(vec![vec![Step::Request, Step::Send(ok("through"))]]);
         fetch(&server).save_to(&fifo).unwrap();
-        let text = within_patience(move || {
+        let text = without_hanging(move || {
             let mut text = [0; 7];
             reader.read_exact(&mut text).map(|()| text)
         });

@@ -23,7 +23,7 @@ fn child(test: &str, set: &[(&str, String)]) {
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > 6 * PATIENCE {
+        if started.elapsed() > 6 * GIVE_UP {
             child.kill().unwrap();
         }
         thread::sleep(Duration::from_millis(1));
@@ -121,7 +121,7 @@ fn visits_many_hosts() {
                         return;
                     }
                     let url = format!("http://127.1.{}.{}:{port}/", host / 250, host % 250 + 1);
-                    let response = client.request(Method::GET, &url).timeout(PATIENCE).send();
+                    let response = client.request(Method::GET, &url).timeout(GIVE_UP).send();
                     assert_eq!(response.unwrap().text().unwrap(), "fine", "{kind}: host {host}");
                 }
             });
@@ -159,7 +159,7 @@ fn finds_no_descriptor() {
     for url in [format!("http://localhost:{port}/"), format!("http://127.0.0.1:{port}/")] {
         for client in Client::all_hosts() {
             // A bounded lookup is one of another thread.
-            for timeout in [Timeout::new(), Timeout::from(PATIENCE)] {
+            for timeout in [Timeout::new(), Timeout::from(GIVE_UP)] {
                 let get = |url: &str| client.request(Method::GET, url).timeout(timeout).send();
                 let taken = take_descriptors();
                 let error = get(&url).unwrap_err();
@@ -217,7 +217,7 @@ fn reads_the_store() {
     for client in Client::all_hosts() {
         let taken = take_descriptors();
         // The first of them reads the store, which the whole process shares.
-        let error = client.request(Method::GET, &url).timeout(PATIENCE).send().unwrap_err();
+        let error = client.request(Method::GET, &url).timeout(GIVE_UP).send().unwrap_err();
         assert!(is_lack(&error) && error.kind() == &ErrorKind::Connect, "{error:?}");
         drop(taken);
     }
@@ -225,7 +225,7 @@ fn reads_the_store() {
         let held: Vec<_> = (0..9).map(|_| client.request(Method::GET, &plain).send().unwrap()).collect();
         held.into_iter().for_each(|response| assert_eq!(response.text().unwrap(), "plain"));
         let _taken = take_descriptors();
-        let response = client.request(Method::GET, &url).timeout(PATIENCE).send();
+        let response = client.request(Method::GET, &url).timeout(GIVE_UP).send();
         assert_eq!(response.unwrap().text().unwrap(), "fine", "{}", client.name());
         assert!(client.stats().closed(CloseReason::OutOfDescriptors) > 0, "{}", client.name());
     }
@@ -250,7 +250,7 @@ fn starts_no_thread() {
     assert!(thread::Builder::new().spawn(|| ()).is_err(), "there are threads");
     let url = format!("http://localhost:{}/", std::env::var("HOSTPOOL_TEST_PORT").unwrap());
     for client in Client::all(&url) {
-        let response = client.request(Method::GET, &url).timeout(PATIENCE).send();
+        let response = client.request(Method::GET, &url).timeout(GIVE_UP).send();
         assert_eq!(response.unwrap().text().unwrap(), "fine", "{}", client.name());
     }
 }
@@ -280,7 +280,7 @@ mod forks {
             if let Some((_, status)) = waitpid(Some(pid), WaitOptions::NOHANG).unwrap() {
                 break status;
             }
-            if started.elapsed() > 2 * PATIENCE {
+            if started.elapsed() > 2 * GIVE_UP {
                 kill_process(pid, Signal::KILL).unwrap();
                 panic!("{row}: the child hangs");
             }
@@ -334,7 +334,7 @@ mod forks {
         }
         let [pipe, store, url] =
             ["SSL_CERT_FILE", "HOSTPOOL_TEST_STORE", "HOSTPOOL_TEST_URL"].map(|name| std::env::var(name).unwrap());
-        let get = || Session::new().get(&url).timeout(PATIENCE).retries(Retry::off()).send();
+        let get = || Session::new().get(&url).timeout(GIVE_UP).retries(Retry::off()).send();
         thread::scope(|scope| {
             let reads = scope.spawn(get);
             // Opens once the other end is: from then on that thread reads, until this end is closed.
@@ -364,14 +364,14 @@ mod forks {
             let response = hostpool::get(&url).timeout(timeout).send();
             assert_eq!(response.unwrap().text().unwrap(), "fine");
         };
-        get(PATIENCE);
+        get(GIVE_UP);
         // The thread of that lookup is idle now, and would be for seconds.
         in_a_fork("child", || {
-            get(PATIENCE);
-            get(PATIENCE);
-            in_a_fork("grandchild", || get(PATIENCE));
+            get(GIVE_UP);
+            get(GIVE_UP);
+            in_a_fork("grandchild", || get(GIVE_UP));
         });
-        get(PATIENCE);
+        get(GIVE_UP);
     }
 
     #[test]
@@ -399,7 +399,7 @@ mod forks {
         ];
         for (way, leave) in ways {
             let server = Server::new(vec![script.clone()]);
-            let session = Session::builder().timeout(PATIENCE).build().unwrap();
+            let session = Session::builder().timeout(GIVE_UP).build().unwrap();
             let mut response = Some(session.get(server.url("/")).send().unwrap());
             server.gate.open();
             server.wait_for("half");
@@ -426,7 +426,7 @@ mod forks {
                 peer.send(ok("fine"))?;
             }
         });
-        let pool = server.builder(&authority.trusted()).timeout(PATIENCE).build().unwrap();
+        let pool = server.builder(&authority.trusted()).timeout(GIVE_UP).build().unwrap();
         let get = || assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "fine");
         get();
         in_a_fork("TLS", || pool.close());
@@ -443,7 +443,7 @@ mod forks {
         let [one, other] = [(); 2].map(|()| Server::with(|_| answers(ok("fine"))));
         let manager = PoolManager::builder().reaper(Duration::from_secs(60)).build().unwrap();
         let get = |server: &Server| {
-            assert_eq!(manager.get(server.url("/")).timeout(PATIENCE).send().unwrap().text().unwrap(), "fine");
+            assert_eq!(manager.get(server.url("/")).timeout(GIVE_UP).send().unwrap().text().unwrap(), "fine");
         };
         get(&one);
         in_a_fork("child", || {

@@ -12,7 +12,7 @@ use hostpool::{
 
 use super::server::{Host, Reports};
 use super::{Fate, MB, TABLE, check, hosts};
-use crate::support::{PATIENCE, Server, Step, eventually, ok};
+use crate::support::{GIVE_UP, Server, Step, eventually, ok};
 
 /// A redirect stops the body where it is followed with the same method. Where it is not followed the body goes on.
 #[test]
@@ -20,8 +20,8 @@ fn redirects_by_client_and_method() {
     let host = Host::plain();
     let size = 30 * MB;
     let session = host.session().build().unwrap();
-    let manager = PoolManager::builder().timeout(PATIENCE).build().unwrap();
-    let pool = ConnectionPool::builder(&host.url).timeout(PATIENCE).build().unwrap();
+    let manager = PoolManager::builder().timeout(GIVE_UP).build().unwrap();
+    let pool = ConnectionPool::builder(&host.url).timeout(GIVE_UP).build().unwrap();
     let url = |path: &str| format!("{}{path}", host.url);
     let body = |request: RequestBuilder| request.data(vec![b'x'; size]);
     check(&host, |path| body(session.put(url(path))).send(), ("302", Fate::Stops, Some("PUT")), size);
@@ -51,8 +51,8 @@ fn redirects_by_client_and_method() {
 #[test]
 fn every_client() {
     let host = Host::plain();
-    let pool = ConnectionPool::builder(&host.url).timeout(PATIENCE).build().unwrap();
-    let manager = PoolManager::builder().timeout(PATIENCE).build().unwrap();
+    let pool = ConnectionPool::builder(&host.url).timeout(GIVE_UP).build().unwrap();
+    let manager = PoolManager::builder().timeout(GIVE_UP).build().unwrap();
     for row in TABLE.into_iter().filter(|(.., then)| then.is_none()) {
         check(&host, |path| pool.post(path).data(vec![b'x'; 3 * MB]).send(), row, 3 * MB);
         let send = |path: &str| manager.post(format!("{}{path}", host.url)).data(vec![b'x'; 3 * MB]).send();
@@ -97,7 +97,7 @@ fn a_slow_reader() {
 fn after_a_question() {
     for host in hosts() {
         let session = host.session().build().unwrap();
-        let timeout = Timeout::new().total(PATIENCE).expect(PATIENCE);
+        let timeout = Timeout::new().total(GIVE_UP).expect(GIVE_UP);
         let ask = |path: &str| {
             let request = session.post(format!("{}{path}", host.url)).data(vec![b'x'; 3 * MB]);
             request.expect100(true).timeout(timeout).send()
@@ -154,7 +154,7 @@ impl Dialer for OnePiece {
 #[test]
 fn a_refusal_together_with_the_100() {
     let pool = ConnectionPool::builder("http://anywhere").dialer(OnePiece::default()).build().unwrap();
-    let request = pool.post("/").data(vec![b'x'; MB]).expect100(true).timeout(PATIENCE).retries(Retry::off());
+    let request = pool.post("/").data(vec![b'x'; MB]).expect100(true).timeout(GIVE_UP).retries(Retry::off());
     let response = request.send().unwrap();
     assert_eq!((response.status().as_u16(), response.request_body_complete()), (413, false), "RW-01");
 }
@@ -186,7 +186,7 @@ fn servers_that_echo() {
         let sent: Vec<u8> = (0..size).map(|at| (at / 7) as u8).collect();
         let url = || format!("{}{}", host.url, host.path("echo"));
         if host.name != "tls" {
-            let timeout = Timeout::new().read(Duration::from_secs(1)).total(PATIENCE);
+            let timeout = Timeout::new().read(Duration::from_secs(1)).total(GIVE_UP);
             let session = host.session().timeout(timeout).build().unwrap();
             let error = session.post(url()).data(sent.clone()).send().unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::LimitExceeded(Limit::EarlyResponse), "{}", host.name);

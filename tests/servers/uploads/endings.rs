@@ -11,7 +11,7 @@ use super::server::Host;
 use super::{Fate, MB, check, hosts};
 #[cfg(feature = "rustls")]
 use crate::support::read_head;
-use crate::support::{PATIENCE, Server, Step};
+use crate::support::{GIVE_UP, Server, Step};
 
 /// A response that is cut is not one, however much of the request had left.
 #[test]
@@ -82,7 +82,7 @@ fn tls_that_ends_without_a_goodbye() {
             session.get(format!("{url}{target}"))
         }
     };
-    let read = |request: RequestBuilder| request.timeout(PATIENCE).send().and_then(Response::text);
+    let read = |request: RequestBuilder| request.timeout(GIVE_UP).send().and_then(Response::text);
     for client in 0..3 {
         for (target, expected) in [("/close", None), ("/length", Some(9)), ("/chunks", None)] {
             let cut = ErrorKind::IncompleteBody { received: 5, expected };
@@ -116,7 +116,7 @@ fn tls_that_ends_and_then_a_reset() {
         }
         socket2::SockRef::from(&peer.tcp).set_linger(Some(Duration::ZERO))
     });
-    let session = Session::builder().tls(authority.trusted()).allow_unclean_close(true).timeout(PATIENCE);
+    let session = Session::builder().tls(authority.trusted()).allow_unclean_close(true).timeout(GIVE_UP);
     let session = session.build().unwrap();
     for (target, ended) in [("/200/ended", true), ("/413/ended", true), ("/200", false), ("/413", false)] {
         let request = session.post(format!("{}{target}", server.url())).data(vec![b'x'; 30 * MB]);
@@ -136,7 +136,7 @@ fn tls_that_ends_and_then_a_reset() {
 fn a_reset_is_no_unclean_close() {
     let response = b"HTTP/1.1 200 OK\r\n\r\nhello".to_vec();
     let server = Server::new(vec![vec![Step::Bytes(10), Step::Send(response), Step::Tell("sent"), Step::Reset]]);
-    let session = Session::builder().allow_unclean_close(true).timeout(PATIENCE).build().unwrap();
+    let session = Session::builder().allow_unclean_close(true).timeout(GIVE_UP).build().unwrap();
     let result = session.request(Method::GET, server.url("/")).send().and_then(Response::text);
     assert!(matches!(result.unwrap_err().kind(), ErrorKind::IncompleteBody { .. } | ErrorKind::Disconnected), "RW-16");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hostpool::{Body, Bound, ErrorKind, Phase, Session, Timeout};
 
-use crate::support::{PATIENCE, read_head};
+use crate::support::{GIVE_UP, read_head};
 
 /// Gives a byte, and the rest once it is told so.
 struct Told {
@@ -54,7 +54,7 @@ fn a_server_that_reads_no_more_and_has_not_answered() {
     let told = Arc::new(Mutex::new(told));
     // Nothing wakes a client that waits for room, so the server ends its direction while there is some.
     let body = || Body::sized(Told { begun: false, by: Some(told.clone()) }.take(10_000), 10_000);
-    let response = session.post(&*url).data(body()).timeout(PATIENCE).send().unwrap();
+    let response = session.post(&*url).data(body()).timeout(GIVE_UP).send().unwrap();
     assert!(!response.request_body_complete(), "RW-01");
     assert_eq!(response.text().unwrap(), "early", "RW-01");
     done.send(()).unwrap();

@@ -8,7 +8,7 @@ use hostpool::{Body, ErrorKind, Limits, Phase, RequestBuilder, Retry, Session, T
 #[cfg(feature = "digest-auth")]
 use super::MB;
 use super::clients;
-use crate::support::{PATIENCE, Server, Step, answer, header, ok};
+use crate::support::{GIVE_UP, Server, Step, answer, header, ok};
 
 /// A challenge stops the body, which goes whole with the answer.
 #[cfg(feature = "digest-auth")]
@@ -18,7 +18,7 @@ fn a_challenge_to_a_large_body() {
                      WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256\r\n\r\n";
     let first = vec![Step::Head, Step::Send(challenge.into()), Step::UntilClosed];
     let server = Server::new(vec![first, answer(ok("taken"))]);
-    let session = Session::builder().auth(hostpool::DigestAuth::new("u", "p")).timeout(PATIENCE).build().unwrap();
+    let session = Session::builder().auth(hostpool::DigestAuth::new("u", "p")).timeout(GIVE_UP).build().unwrap();
     let response = session.post(server.url("/")).data(vec![b'x'; 30 * MB]).send().unwrap();
     assert!(response.request_body_complete(), "RW-01");
     assert_eq!(response.text().unwrap(), "taken", "RW-01");
@@ -43,7 +43,7 @@ fn an_expectation_that_fails() {
                 let (client, request) = clients(&server.url("")).swap_remove(at);
                 let id = format!("RW-19 {client}, {kind}, {in_header}");
                 let request = if in_header { by_header(request) } else { request.expect100(true) };
-                let timeout = Timeout::new().total(PATIENCE).expect(PATIENCE);
+                let timeout = Timeout::new().total(GIVE_UP).expect(GIVE_UP);
                 let response = request.data(body(kind)).timeout(timeout).send().unwrap();
                 assert!(response.request_body_complete() && response.history().is_empty(), "{id}");
                 assert!(response.retries().is_none(), "{id}: no retry");
@@ -66,9 +66,9 @@ fn an_expectation_that_fails_again() {
     let mut spent = vec![Step::Head, Step::Record(300_000), Step::Send(refusal)];
     spent.push(Step::UntilClosed);
     let spent = Server::new(vec![spent]);
-    let session = Session::builder().timeout(PATIENCE).build().unwrap();
+    let session = Session::builder().timeout(GIVE_UP).build().unwrap();
     let reader = || Body::sized(io::Cursor::new(vec![b'x'; 400_000]), 400_000);
-    let now = Timeout::new().expect(Duration::ZERO).total(PATIENCE);
+    let now = Timeout::new().expect(Duration::ZERO).total(GIVE_UP);
     for (id, server, request, heads) in [
         ("again", &again, session.put(again.url("/")).data("x").expect100(true), 2),
         ("unasked", &unasked, session.put(unasked.url("/")).data("x"), 1),
@@ -140,7 +140,7 @@ fn a_body_that_is_thrown_away_and_comes_late() {
         for (time, connections) in [(Duration::ZERO, 2), (Duration::MAX, 1)] {
             let server = Server::new(vec![[late(line), answer(ok("next"))].concat(), answer(ok("next"))]);
             let limits = Limits::new().drain_time(time);
-            let session = Session::builder().limits(limits).retries(Retry::new(2)).timeout(PATIENCE).build().unwrap();
+            let session = Session::builder().limits(limits).retries(Retry::new(2)).timeout(GIVE_UP).build().unwrap();
             assert_eq!(session.get(server.url("/")).send().unwrap().text().unwrap(), "next", "RW-24 {id}");
             assert_eq!(server.seen.accepted(), connections, "RW-24 {id} {time:?}");
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hostpool::{Session, SessionBuilder};
 
-use crate::support::{PATIENCE, header, read_body, read_head};
+use crate::support::{GIVE_UP, header, read_body, read_head};
 
 /// The server's end of a connection, whatever it runs over.
 trait Peer: Read {
@@ -93,7 +93,7 @@ impl Reports {
     pub(super) fn of(&self, path: &str) -> Report {
         let list = self.list.lock().unwrap();
         let found = |list: &[Report]| list.iter().find(|report| report.path == path).cloned();
-        let (list, _) = self.added.wait_timeout_while(list, PATIENCE, |list| found(list).is_none()).unwrap();
+        let (list, _) = self.added.wait_timeout_while(list, GIVE_UP, |list| found(list).is_none()).unwrap();
         found(&list).unwrap_or_else(|| panic!("no request for {path}"))
     }
 }
@@ -253,7 +253,7 @@ impl Host {
     }
 
     pub(super) fn session(&self) -> SessionBuilder {
-        (self.configure)(Session::builder().timeout(PATIENCE))
+        (self.configure)(Session::builder().timeout(GIVE_UP))
     }
 }
 

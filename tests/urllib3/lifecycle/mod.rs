@@ -232,7 +232,7 @@ mod sockets {
 
     use hostpool::{ConnectionPool, ConnectionPoolBuilder, ErrorKind, Phase, SocketOption, SourceAddress, TcpDialer};
 
-    use crate::support::{PATIENCE, Server, answers, ok, read_request, refusing, within_patience};
+    use crate::support::{GIVE_UP, Server, answers, ok, read_request, refusing, without_hanging};
 
     /// Whether small segments leave at once, of the one socket of this process that is connected there.
     fn nodelay(peer: SocketAddr) -> bool {
@@ -265,7 +265,7 @@ mod sockets {
             let builder = server.builder(&authority.trusted());
             let builder = options.into_iter().fold(builder, |builder, options| builder.socket_options(options));
             let pool = builder.build().unwrap();
-            assert_eq!(pool.get("/").timeout(PATIENCE).send().unwrap().text().unwrap(), "fine", "{row}");
+            assert_eq!(pool.get("/").timeout(GIVE_UP).send().unwrap().text().unwrap(), "fine", "{row}");
             assert_eq!(nodelay(server.addr), expected, "{row}");
         }
     }
@@ -293,7 +293,7 @@ mod sockets {
                     None => builder,
                 };
                 let pool = builder.build().unwrap();
-                assert_eq!(pool.get("/").timeout(PATIENCE).send().unwrap().text().unwrap(), "fine", "{id}");
+                assert_eq!(pool.get("/").timeout(GIVE_UP).send().unwrap().text().unwrap(), "fine", "{id}");
                 assert_eq!(nodelay(server.addr), expected, "{id}");
             }
         }
@@ -337,8 +337,8 @@ mod sockets {
         for (id, sources, expected) in table {
             for (by, source) in sources.into_iter().enumerate() {
                 let pool = &pools(addr, source)[by];
-                pool.get("/").timeout(PATIENCE).send().unwrap();
-                let seen = told.recv_timeout(PATIENCE).unwrap();
+                pool.get("/").timeout(GIVE_UP).send().unwrap();
+                let seen = told.recv_timeout(GIVE_UP).unwrap();
                 match expected.port() {
                     0 => assert_eq!(seen.ip(), expected.ip(), "{id}"),
                     _ => assert_eq!(seen, [first, second][by], "{id}"),
@@ -365,8 +365,8 @@ mod sockets {
         ];
         for (id, source, kind, text) in table {
             for pool in pools(addr, source) {
-                let request = pool.get("/").timeout(PATIENCE);
-                let error = within_patience(move || request.send()).expect_err(id);
+                let request = pool.get("/").timeout(GIVE_UP);
+                let error = without_hanging(move || request.send()).expect_err(id);
                 assert_eq!((error.kind(), error.phase()), (&ErrorKind::Connect, Phase::Connect), "{id}: {error}");
                 assert!(!error.maybe_processed() && error.to_string().contains(text), "{id}: {error}");
                 let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
