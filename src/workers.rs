@@ -24,7 +24,7 @@ struct Shared {
     thread: fn() -> thread::Builder,
     limit: usize,
     /// How long a thread waits for work before it leaves.
-    patience: Duration,
+    idle_life: Duration,
     state: Mutex<State>,
     work: Condvar,
 }
@@ -68,8 +68,8 @@ enum Outcome<T> {
 }
 
 impl Workers {
-    pub(crate) fn new(thread: fn() -> thread::Builder, limit: usize, patience: Duration) -> Workers {
-        Workers(Arc::new(Shared { thread, limit, patience, state: Mutex::default(), work: Condvar::new() }))
+    pub(crate) fn new(thread: fn() -> thread::Builder, limit: usize, idle_life: Duration) -> Workers {
+        Workers(Arc::new(Shared { thread, limit, idle_life, state: Mutex::default(), work: Condvar::new() }))
     }
 
     /// Hands work over to a thread that is idle, or to a new one; where there is neither, it is queued. Where there is
@@ -127,7 +127,7 @@ impl Shared {
 
     /// `None` after too long a wait: the thread is not counted any more, and must end.
     fn next(&self) -> Option<Work> {
-        let until = Instant::now().checked_add(self.patience);
+        let until = Instant::now().checked_add(self.idle_life);
         let mut late = false;
         let mut state = self.state.lock();
         loop {
@@ -207,8 +207,8 @@ mod tests {
         Until::NEVER.or_within(Some(limit), crate::error::Bound::Resolve)
     }
 
-    fn workers(limit: usize, patience: Duration) -> Workers {
-        Workers::new(thread::Builder::new, limit, patience)
+    fn workers(limit: usize, idle_life: Duration) -> Workers {
+        Workers::new(thread::Builder::new, limit, idle_life)
     }
 
     /// Work is begun in the order in which it came, and what was given up before is not begun at all.

@@ -19,11 +19,11 @@ use crate::workers::{Answer, Unanswered, Workers};
 /// Each may be stuck for as long as the system's resolver cares to wait, half a minute and more.
 const THREADS: usize = 8;
 
-/// How long an idle thread stays.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long an idle thread waits for another lookup before it ends.
+const IDLE_THREAD_LIFE: Duration = Duration::from_secs(3);
 
 /// A child of `fork` has none of these threads, however many its copy counts.
-static WORKERS: PerProcess<Workers> = PerProcess::new(|| Workers::new(thread, THREADS, PATIENCE));
+static WORKERS: PerProcess<Workers> = PerProcess::new(|| Workers::new(thread, THREADS, IDLE_THREAD_LIFE));
 
 fn thread() -> thread::Builder {
     thread::Builder::new().name("hostpool-lookup".to_owned())
@@ -183,7 +183,7 @@ mod tests {
             ("no bound", |_, port| Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]), Timeout::new(), None),
             ("nothing", |_, _| Ok(Vec::new()), bounded, Some(ErrorKind::Resolve)),
             ("failed", |_, _| Err(io::Error::other("no such name")), bounded, Some(ErrorKind::Resolve)),
-            // The resolver's own patience is no bound of ours.
+            // The resolver's own timeout is not a bound of the request.
             ("late", |_, _| Err(io::ErrorKind::TimedOut.into()), bounded, Some(ErrorKind::Resolve)),
         ];
         for (id, lookup, timeout, expected) in table {
@@ -287,7 +287,7 @@ mod tests {
             let error = result.unwrap_err();
             assert_eq!((error.kind(), error.phase()), (&ErrorKind::Closed, Phase::Resolve), "{error}");
         };
-        // The bound lies beyond the patience of the test: what ends the wait is the abort.
+        // The bound is longer than the test waits, so only the abort can end the wait.
         let later = Timeout::from(100 * LONG);
         let call = |lookup: Lookup, cell: &Arc<AbortCell>| {
             let (tell, told) = channel();
