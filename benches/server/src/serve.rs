@@ -18,8 +18,8 @@ use crate::answers::{Answers, SLAB, answer, large};
 
 const HOLD: Duration = Duration::from_micros(200);
 
-/// How long a gathering waits for those who are missing.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a gathering waits for the requests that are missing.
+const GATHERING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a connection has to give beyond bytes.
 pub trait Peer: Read + Write + Send + 'static {
@@ -65,7 +65,8 @@ impl Shared {
             self.complete.notify_all();
             return Ok(());
         }
-        let wait = self.complete.wait_timeout_while(gatherings, PATIENCE, |gatherings| gatherings[&size] < full);
+        let wait =
+            self.complete.wait_timeout_while(gatherings, GATHERING_TIMEOUT, |gatherings| gatherings[&size] < full);
         match wait.expect("no panic") {
             (_, timeout) if timeout.timed_out() => Err(ErrorKind::TimedOut.into()),
             _ => Ok(()),
