@@ -1,7 +1,7 @@
 //! Threads for work that can neither be interrupted nor given a deadline.
 //!
-//! There are at most so many; they are started when needed and leave when idle. Whoever waits for an answer may give it
-//! up: work that is under way goes on and its answer is dropped, work that is queued is not begun.
+//! The number of threads is bounded. A thread starts when it is needed and ends when it is idle for long. A caller may
+//! stop waiting for an answer: work that has begun goes on and its answer is dropped; work that is queued is not begun.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -16,14 +16,14 @@ use crate::time::Until;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A bounded set of threads, and the queue in front of them: first come, first served.
+/// A bounded set of threads, and the queue of the work that waits for them: first come, first served.
 #[derive(Clone)]
 pub(crate) struct Workers(Arc<Shared>);
 
 struct Shared {
     thread: fn() -> thread::Builder,
     limit: usize,
-    /// How long a thread waits for work before it leaves.
+    /// How long a thread waits for work before it ends.
     idle_life: Duration,
     state: Mutex<State>,
     work: Condvar,
@@ -31,29 +31,30 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// By the order of arrival.
+    /// Work that no thread has begun, in the order of arrival.
     queue: BTreeMap<u64, Work>,
     next: u64,
     threads: usize,
     idle: usize,
 }
 
-/// Work that was handed over, and will be answered.
+/// Work that was started, and the answer that it will give.
 pub(crate) struct Job<T> {
     id: u64,
     workers: Workers,
     answer: Arc<Answer<T>>,
 }
 
-/// How far work had come when the wait for it ended.
+/// How far the work was when the wait for its answer ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Unanswered {
-    /// No thread was free for it.
+    /// It had not begun: no thread was free.
     Queued,
+    /// It had begun, and goes on.
     Begun,
 }
 
-/// Where the answer is put, and whoever waits for it is woken.
+/// The place of the answer. Filling it wakes the caller that waits.
 pub(crate) struct Answer<T> {
     state: Mutex<Outcome<T>>,
     changed: Condvar,
@@ -63,7 +64,7 @@ enum Outcome<T> {
     Waiting,
     /// The waiter is told to give up.
     Interrupted,
-    /// What the work gave, or what it panicked with.
+    /// The work returned this value, or panicked with this payload.
     Done(thread::Result<T>),
 }
 
@@ -72,8 +73,8 @@ impl Workers {
         Workers(Arc::new(Shared { thread, limit, idle_life, state: Mutex::default(), work: Condvar::new() }))
     }
 
-    /// Hands work over to a thread that is idle, or to a new one; where there is neither, it is queued. Where there is
-    /// no thread at all and the system gives none, the caller's does the work, before this returns.
+    /// Gives work to an idle thread, or to a new one, or else to the queue. If there is no thread and the system gives
+    /// none, the caller's thread does the work before this returns.
     pub(crate) fn start<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Job<T> {
         let answer = Arc::new(Answer { state: Mutex::new(Outcome::Waiting), changed: Condvar::new() });
         let slot = answer.clone();
@@ -83,15 +84,15 @@ impl Workers {
         state.next += 1;
         state.queue.insert(id, Box::new(work));
         let mut here = None;
-        // One that was notified and has not come yet still counts as idle, and its work as queued.
+        // A thread that was notified and has not woken yet still counts as idle, and its work as queued.
         if state.queue.len() <= state.idle {
             self.0.work.notify_one();
         } else if state.threads < self.0.limit {
-            // Under the lock: nobody may count on a thread that does not come about.
+            // Under the lock, so that no other caller counts on a thread that fails to start.
             let shared = self.0.clone();
             match (self.0.thread)().spawn(move || shared.serve()) {
                 Ok(_) => state.threads += 1,
-                // Those that are there reach it, in the end.
+                // An existing thread takes it from the queue later.
                 Err(_) if state.threads > 0 => {}
                 Err(_) => here = state.queue.remove(&id),
             }
@@ -103,13 +104,13 @@ impl Workers {
         Job { id, workers: self.clone(), answer }
     }
 
-    /// Threads that are there or about to be.
+    /// Returns the number of threads, those that are about to start included.
     #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(crate) fn threads(&self) -> usize {
         self.0.state.lock().threads
     }
 
-    /// Work that no thread has begun.
+    /// Returns the number of pieces of work that no thread has begun.
     #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(crate) fn queued(&self) -> usize {
         self.0.state.lock().queue.len()
@@ -117,15 +118,15 @@ impl Workers {
 }
 
 impl Shared {
-    /// The life of a thread.
+    /// Does work until a thread has to end.
     fn serve(&self) {
         while let Some(work) = self.next() {
-            // Work catches its own panics. What is left is an answer that nobody wants and that cannot be dropped.
+            // Work catches its own panics. This contains the panic of an unwanted answer that is dropped.
             contain(work);
         }
     }
 
-    /// `None` after too long a wait: the thread is not counted any more, and must end.
+    /// Waits for work. Returns `None` after `idle_life`: the thread is no longer counted, and must end.
     fn next(&self) -> Option<Work> {
         let until = Instant::now().checked_add(self.idle_life);
         let mut late = false;
@@ -146,13 +147,13 @@ impl Shared {
 }
 
 impl<T> Job<T> {
-    /// By which the wait can be interrupted.
+    /// Returns the handle that can interrupt the wait.
     pub(crate) fn answer(&self) -> &Arc<Answer<T>> {
         &self.answer
     }
 
-    /// The answer. Errors if the deadline passes or the wait is interrupted before it is there. A panic of the work
-    /// goes on here.
+    /// Waits for the answer. Fails if the deadline passes or the wait is interrupted before. A panic of the work is
+    /// resumed here.
     pub(crate) fn wait(self, until: Until<'_>) -> Result<T, Unanswered> {
         let mut state = self.answer.state.lock();
         while matches!(*state, Outcome::Waiting) && !wait(&self.answer.changed, &mut state, until.at()) {}
@@ -170,14 +171,14 @@ impl<T> Job<T> {
 }
 
 impl<T> Answer<T> {
-    /// The wait for the answer ends, or will not begin.
+    /// Ends the wait for the answer. A wait that has not begun ends at once.
     pub(crate) fn interrupt(&self) {
         self.set(Outcome::Interrupted);
     }
 
     fn set(&self, outcome: Outcome<T>) {
         let mut state = self.state.lock();
-        // The first word counts. What comes later is dropped, but not under the lock.
+        // The first outcome counts. A later one is dropped, but not under the lock.
         let dropped = if matches!(*state, Outcome::Waiting) { mem::replace(&mut *state, outcome) } else { outcome };
         drop(state);
         self.changed.notify_one();
@@ -185,7 +186,7 @@ impl<T> Answer<T> {
     }
 }
 
-/// True when the wait ended because of `until`; `None` is never.
+/// Waits, and returns whether the wait ended because of `until`. `None` means no bound.
 fn wait<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, until: Option<Instant>) -> bool {
     match until {
         Some(at) => wait_until(condvar, guard, at),
@@ -211,7 +212,7 @@ mod tests {
         Workers::new(thread::Builder::new, limit, idle_life)
     }
 
-    /// Work is begun in the order in which it came, and what was given up before is not begun at all.
+    /// Work begins in the order in which it came. Work whose caller stopped waiting before is not begun.
     #[test]
     fn the_queue() {
         let workers = workers(1, LONG);
@@ -231,7 +232,7 @@ mod tests {
         assert_eq!((workers.threads(), workers.queued()), (1, 0));
     }
 
-    /// Tells of the end of the thread that it is a local of.
+    /// Tells when the thread ends that holds this as a thread-local.
     struct Ends(Sender<()>);
 
     impl Drop for Ends {
@@ -244,7 +245,7 @@ mod tests {
         static ENDS: std::cell::RefCell<Option<Ends>> = const { std::cell::RefCell::new(None) };
     }
 
-    /// A thread without work leaves, and the next work gets a new one.
+    /// A thread without work ends, and the next work gets a new thread.
     #[test]
     fn threads_leave() {
         let workers = workers(8, Duration::ZERO);
@@ -257,7 +258,7 @@ mod tests {
         }
     }
 
-    /// One that waits for work gets it.
+    /// A thread that waits for work gets it.
     #[test]
     fn threads_stay_for_a_while() {
         let workers = workers(8, LONG);
@@ -278,7 +279,7 @@ mod tests {
         }
     }
 
-    /// A panic is its caller's, or nobody's; the thread goes on.
+    /// A panic reaches the caller that waits, or nobody. The thread goes on.
     #[test]
     fn panics() {
         let workers = workers(1, LONG);
@@ -301,7 +302,7 @@ mod tests {
         assert_eq!(workers.threads(), 1);
     }
 
-    /// RW-61: no system has room for such a stack, so the caller's thread does the work.
+    /// RW-61: no system has room for a stack of this size, so the caller's thread does the work.
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn no_thread_to_be_had() {
