@@ -59,7 +59,7 @@ impl Watched<'_> {
     fn advance(&mut self, sent: usize) {
         self.outgoing.advance(sent);
         let now = match &mut self.outgoing {
-            Outgoing::Source(source) => source.handed(),
+            Outgoing::Source(source) => source.body_bytes_sent(),
             Outgoing::Bytes(bytes) => self.total.unwrap_or_default() - bytes.len() as u64,
             Outgoing::Watched(inner) => inner.sent,
         };

@@ -146,8 +146,8 @@ impl Source {
         self.sent = (self.sent + sent).min(self.filled);
     }
 
-    /// Bytes of the body that were sent, without what frames them.
-    pub(super) fn handed(&mut self) -> u64 {
+    /// Returns how many bytes of the body were sent. The framing of chunks does not count.
+    pub(super) fn body_bytes_sent(&mut self) -> u64 {
         if self.length_told().is_some() {
             return self.input.position().saturating_sub((self.filled - self.sent) as u64);
         }
