@@ -515,9 +515,10 @@ pub(crate) fn is_idempotent(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE].contains(method)
 }
 
-/// Whether a failure is tried again if its method is allowed; `Some(false)` does not ask for the method. `None` for what
-/// is not tried again: a certificate that is not valid does not change within milliseconds.
-pub(crate) fn asks_for_method(error: &Error) -> Option<bool> {
+/// Returns whether trying again after this failure depends on the method: `Some(true)` if only an allowed method is
+/// tried again, `Some(false)` if any is. `None` means that the failure is never tried again: a certificate that is not
+/// valid does not change within milliseconds.
+pub(crate) fn depends_on_method(error: &Error) -> Option<bool> {
     let kind = kind_of(error.kind(), error.phase(), error.maybe_processed()).filter(|_| !error.lasts());
     kind.map(|kind| kind == Kind::Read)
 }

@@ -120,12 +120,12 @@ fn kinds_by_how_far_the_request_had_come() {
 #[test]
 fn failures_that_last() {
     let of = |phase, lasts| Error::new(ErrorKind::Tls, phase).with_source(crate::error::TlsFailure::new(&"why", lasts));
-    assert_eq!(asks_for_method(&of(Phase::Tls, true)), None);
-    assert_eq!(asks_for_method(&of(Phase::Tls, false)), Some(false));
-    assert_eq!(asks_for_method(&of(Phase::Head, true).with_maybe_processed(true)), None);
-    assert_eq!(asks_for_method(&of(Phase::Head, false).with_maybe_processed(true)), Some(true));
+    assert_eq!(depends_on_method(&of(Phase::Tls, true)), None);
+    assert_eq!(depends_on_method(&of(Phase::Tls, false)), Some(false));
+    assert_eq!(depends_on_method(&of(Phase::Head, true).with_maybe_processed(true)), None);
+    assert_eq!(depends_on_method(&of(Phase::Head, false).with_maybe_processed(true)), Some(true));
     let cut = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-    assert_eq!(asks_for_method(&Error::new(ErrorKind::Tls, Phase::Tls).with_source(cut)), Some(false));
+    assert_eq!(depends_on_method(&Error::new(ErrorKind::Tls, Phase::Tls).with_source(cut)), Some(false));
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl<'a> Download<'a> {
 
     fn again_after(&mut self, error: Error) -> Result<()> {
         // What failed before the body has had its tries.
-        if error.phase() != Phase::Body || retry::asks_for_method(&error).is_none() {
+        if error.phase() != Phase::Body || retry::depends_on_method(&error).is_none() {
             return Err(error);
         }
         let Some(retry) = self.retry.as_ref().filter(|retry| retry.allows(&Method::GET)) else { return Err(error) };

@@ -286,10 +286,10 @@ impl<'a> Journey<'a> {
     /// Waits for the next try after a failure, or returns the error.
     #[cold]
     fn again_after(&mut self, error: Error) -> Result<()> {
-        let Some(asks_for_method) = retry::asks_for_method(&error) else { return Err(error) };
+        let Some(depends_on_method) = retry::depends_on_method(&error) else { return Err(error) };
         let Some(retry) = self.retry() else { return Err(error) };
         let Request { method, url, body, .. } = &*self.request;
-        let allowed = !asks_for_method || retry.allows(method) || self.is_keyed();
+        let allowed = !depends_on_method || retry.allows(method) || self.is_keyed();
         if !allowed || !body.can_rewind() {
             return Err(error);
         }
