@@ -15,7 +15,7 @@ impl Coding {
         }
     }
 
-    /// By its name in a Content-Encoding.
+    /// Returns the coding with this name in a Content-Encoding.
     pub(crate) fn of(name: &[u8]) -> Option<Coding> {
         [Coding::Deflate, Coding::Gzip].into_iter().find(|coding| name.eq_ignore_ascii_case(coding.name().as_bytes()))
     }

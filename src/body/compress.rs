@@ -15,20 +15,20 @@ use crate::error::{Error, ErrorKind, Phase};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compress {
-    /// Not at all, whatever a header says.
+    /// Does not compress, whatever a header says.
     #[default]
     #[doc(alias = "None")]
     #[doc(alias = "False")]
     Off,
-    /// By deflate, in the zlib format (RFC 9110, section 8.4.1.2).
+    /// Compresses by deflate, in the zlib format (RFC 9110, section 8.4.1.2).
     #[doc(alias = "True")]
     Deflate,
-    /// By gzip (RFC 9110, section 8.4.1.3).
+    /// Compresses by gzip (RFC 9110, section 8.4.1.3).
     Gzip,
 }
 
 impl Body {
-    /// The same body in that coding: bytes are compressed at once, all others as they are sent.
+    /// Returns the same body in that coding. Bytes are compressed at once, any other body while it is sent.
     #[cfg(feature = "gzip")]
     pub(crate) fn compress(self, coding: Coding) -> Result<Body> {
         use super::encoder::Encoded;

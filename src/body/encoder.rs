@@ -8,27 +8,26 @@ use super::coding::Coding;
 use super::input::{Composite, Input};
 use crate::error::{Error, ErrorKind, Phase, Result};
 
-/// What is read of the input at once.
+/// Bytes of the input that are read at once.
 const BLOCK: usize = 16 * 1024;
 
-/// What stands in front of the data in gzip (RFC 1952, section 2.3): no name, no system, and no time, so that it is the
-/// same each time.
+/// The header of gzip (RFC 1952, section 2.3). It has no name, no system and no time, so that it is the same each time.
 const GZIP_HEAD: [u8; 10] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF];
 
 pub(super) struct Encoded {
     input: Input,
     coding: Coding,
     deflate: flate2::Compress,
-    /// Of what was read, for the end of gzip.
+    /// The checksum of what was read, for the trailer of gzip.
     crc: Crc,
     block: Vec<u8>,
-    /// Of the block, what is not compressed yet.
+    /// The part of the block that is not compressed yet.
     left: (usize, usize),
-    /// The input gave its last byte.
+    /// The input has ended.
     ended: bool,
-    /// The compressor gave its last byte.
+    /// The compressor has given its last byte.
     finished: bool,
-    /// What stands in front of the data, and later behind it, and how much of that is out.
+    /// The header, and later the trailer, and how much of it was given.
     frame: ([u8; 10], usize),
 }
 
@@ -52,7 +51,7 @@ impl Encoded {
         (GZIP_HEAD, sent)
     }
 
-    /// All that follows.
+    /// Returns all that follows.
     pub(super) fn rest(&mut self) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         loop {
@@ -84,7 +83,7 @@ impl Encoded {
         Ok(())
     }
 
-    /// Compresses a part of the block; some of it goes in, or something comes out.
+    /// Compresses a part of the block: some input is taken, or some output is given.
     fn squeeze(&mut self, out: &mut [u8]) -> Result<usize> {
         let flush = if self.ended { FlushCompress::Finish } else { FlushCompress::None };
         let (taken, given) = (self.deflate.total_in(), self.deflate.total_out());
@@ -94,7 +93,7 @@ impl Encoded {
         if status == Status::StreamEnd {
             self.finished = true;
             if self.coding == Coding::Gzip {
-                // CRC and length modulo 2^32, at the end of the ten bytes.
+                // The trailer is the CRC and the length modulo 2^32, at the end of the ten bytes.
                 self.frame.0[2..6].copy_from_slice(&self.crc.sum().to_le_bytes());
                 self.frame.0[6..].copy_from_slice(&self.crc.amount().to_le_bytes());
                 self.frame.1 = 2;
@@ -162,7 +161,7 @@ mod tests {
         out
     }
 
-    /// Reads with this much room each time.
+    /// Reads all, with this much room each time.
     fn read(encoded: &mut Encoded, room: usize) -> Vec<u8> {
         let (mut out, mut buf) = (Vec::new(), vec![0; room]);
         while let len @ 1.. = encoded.read(&mut buf).unwrap() {

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::files;
 
 impl From<()> for Body {
-    /// None, as an `http::Request<()>` has it.
+    /// Makes no body, as in `http::Request<()>`.
     fn from((): ()) -> Body {
         Body::empty()
     }
@@ -92,8 +92,8 @@ impl From<Cow<'_, str>> for Body {
 }
 
 impl From<File> for Body {
-    /// A file from where it stands to where its end is when it is sent, with its length. What only looks like a file, a
-    /// pipe or a terminal, is sent in chunks; so is one that says it is empty and is not, as under `/proc`.
+    /// Sends a file from its position to its end at the time of sending, with its length. A pipe or a terminal is sent
+    /// in chunks, and so is a file that claims to be empty and is not, as under `/proc`.
     fn from(file: File) -> Body {
         match file.metadata() {
             Ok(metadata) if metadata.is_file() && metadata.len() > 0 => Body::seekable(file),
@@ -104,8 +104,8 @@ impl From<File> for Body {
 }
 
 impl Body {
-    /// The file at that path. A regular file is noted and closed again; any other (a FIFO, a file that the system makes
-    /// up as it is read) stays open, since a second `open` may not find the same.
+    /// Returns the body of the file at that path. A regular file is noted and closed again. Any other file (a FIFO, a
+    /// file that the system makes up when it is read) stays open, because a second `open` may not find the same.
     pub(crate) fn file(path: &Path) -> Result<Body> {
         let body = File::open(path).and_then(|file| {
             let metadata = file.metadata()?;
@@ -124,8 +124,8 @@ impl Body {
     }
 }
 
-/// Returns the body of a file that says it is empty and is not, as those that the system makes up when they are read
-/// (under `/proc`). `None` if it is empty.
+/// Returns the body of a file that claims to be empty and is not, such as a file under `/proc` that the system makes up
+/// when it is read. Returns `None` if it is empty.
 fn made_up(mut file: File) -> Option<Body> {
     let mut first = [0];
     match file.read(&mut first) {

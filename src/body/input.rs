@@ -1,4 +1,4 @@
-//! Where the bytes of a body come from, without what frames them.
+//! Where the bytes of a body come from, without any framing.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -14,13 +14,13 @@ impl<T: Read + Seek + Send> ReadSeek for T {}
 
 type Make = dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync;
 
-/// What makes a body of other bodies.
+/// A body that is made of other bodies.
 pub(crate) trait Composite: Send {
-    /// Finds out how long it is; `None` if that is not known. Any number of times, before each sending.
+    /// Finds the length; `None` if it is not known. It is called before each sending.
     fn prepare(&mut self) -> Result<Option<u64>>;
-    /// The next bytes; none at the end only.
+    /// Reads the next bytes. Returns 0 only at the end.
     fn read(&mut self, buf: &mut [u8]) -> Result<usize>;
-    /// Whether [`restart`](Self::restart) can do it, as far as can be said without trying.
+    /// Returns whether [`restart`](Self::restart) can succeed, as far as that is known without trying.
     fn can_restart(&self) -> bool;
     fn restart(&mut self) -> io::Result<()>;
     fn try_clone(&self) -> Option<Box<dyn Composite>>;
@@ -34,7 +34,7 @@ pub(super) enum Reader {
     Once(Box<dyn Read + Send>),
     Seekable {
         reader: Box<dyn ReadSeek>,
-        /// Where it stood, once that was asked.
+        /// Its position before the first read, once it was asked for.
         start: Option<u64>,
     },
     Factory {
@@ -50,7 +50,7 @@ impl Reader {
         Reader::Memory { bytes, at: 0 }
     }
 
-    /// Reads once; as `read` does it, but for interruptions and for readers that claim more than there was room for.
+    /// Reads once. It retries interruptions, and refuses a count that is larger than the buffer.
     fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
         let reader: &mut dyn Read = match self {
             Reader::Memory { bytes, at } => {
@@ -80,11 +80,11 @@ impl Reader {
     }
 }
 
-/// A reader that is held to the length that was declared or found out.
+/// A reader, and the length that it must have: as declared, or as found.
 pub(crate) struct Input {
     reader: Reader,
     length: Option<u64>,
-    /// The length was found out and not declared: what has been added since is not sent, and no error.
+    /// The length was found and not declared. Bytes that were added since are not sent, and are no error.
     measured: bool,
     /// Bytes read so far.
     read: u64,
@@ -113,17 +113,17 @@ impl Input {
         self.read
     }
 
-    /// No byte is known to follow. That nothing else does either is for [`check_end`](Self::check_end).
+    /// Returns whether no byte is known to follow. [`check_end`](Self::check_end) finds out whether any does.
     pub(super) fn is_spent(&self) -> bool {
         self.length == Some(self.read)
     }
 
-    /// What it gives is there without waiting for anybody.
+    /// Returns whether reading does not wait for anybody.
     pub(crate) fn is_at_hand(&self) -> bool {
         matches!(self.reader, Reader::Memory { .. } | Reader::Seekable { .. } | Reader::Noted(_))
     }
 
-    /// Goes where the body is to begin, before it was read.
+    /// Goes to where the body begins, before anything was read.
     pub(super) fn begin_at(&mut self, position: u64) -> io::Result<()> {
         match &mut self.reader {
             Reader::Seekable { reader, start: None } => reader.seek(SeekFrom::Start(position)).map(drop),
@@ -142,7 +142,7 @@ impl Input {
         Some(Input { reader, read: 0, ..*self })
     }
 
-    /// Finds out how long it is, where it can be found out.
+    /// Finds the length, where that is possible.
     pub(crate) fn prepare(&mut self) -> Result<()> {
         match &mut self.reader {
             Reader::Seekable { reader, start: start @ None } => {
@@ -162,7 +162,7 @@ impl Input {
         Ok(())
     }
 
-    /// The next bytes: as one `read` gives them, as far as the length allows. None at the end only.
+    /// Reads the next bytes: what one `read` gives, as far as the length allows. Returns 0 only at the end.
     pub(crate) fn pull(&mut self, buf: &mut [u8]) -> Result<usize> {
         let Some(length) = self.length else {
             let len = self.reader.read(buf)?;
@@ -180,7 +180,7 @@ impl Input {
         if let Reader::Noted(file) = &mut self.reader
             && self.read == length
         {
-            // One after the other: the next file of the form is opened by the next read.
+            // The next read opens the next file of the form, so at most one is open.
             file.close();
         }
         match len {
@@ -189,7 +189,7 @@ impl Input {
         }
     }
 
-    /// Behind the last byte there must be no other.
+    /// Fails if another byte follows the last one.
     pub(super) fn check_end(&mut self) -> Result<()> {
         let Some(declared) = self.length.filter(|_| !self.measured) else { return Ok(()) };
         match self.reader.read(&mut [0])? {
@@ -198,7 +198,7 @@ impl Input {
         }
     }
 
-    /// Whether it can give its bytes from the first on, as far as can be said without trying.
+    /// Returns whether the bytes can be read from the first on, as far as that is known without trying.
     pub(crate) fn can_restart(&self) -> bool {
         match &self.reader {
             Reader::Once(_) => self.read == 0,
@@ -223,7 +223,7 @@ impl Input {
     }
 }
 
-/// Where a reader stands, and how much is left from there.
+/// Returns the position of a reader, and how many bytes follow it.
 fn measure(reader: &mut Box<dyn ReadSeek>) -> io::Result<(u64, u64)> {
     let here = reader.stream_position()?;
     let end = reader.seek(SeekFrom::End(0))?;
@@ -248,7 +248,7 @@ impl fmt::Debug for Input {
     }
 }
 
-/// An error of the caller's reader.
+/// Makes the error for a reader of the caller's that failed.
 pub(super) fn unreadable(error: io::Error) -> Error {
     Error::new(ErrorKind::BodyRead, Phase::Send).with_own_source(error)
 }

@@ -40,16 +40,16 @@ use crate::error::Result;
 /// | [`reader`](Self::reader) | unknown: sent in chunks | while no more than 64 KiB were read, chunk sizes included |
 /// | a [`Form`](crate::multipart::Form) | known if those of its parts are | if all of its parts can be; a file by its path is opened again |
 ///
-/// A request is sent again by itself at most once: when it died with an idle connection, and nothing can be doubled by
-/// that.
+/// The client sends a request again by itself at most once: when a reused connection had died, and nothing can be
+/// processed twice.
 ///
-/// A reader is asked for a first piece before a connection is taken, so that no connection waits for
-/// it, and then for more as the server takes it, at most 128 KiB ahead. The bytes of one `read` leave at once, since the
-/// next `read` may block: a reader that gives a byte a `read` costs a packet a byte. A [`BufReader`](std::io::BufReader)
-/// does not change that, as it passes large reads on; [`chunk_size`](crate::RequestBuilder::chunk_size) does, for
-/// bodies in chunks. An error of the reader ends the request with
-/// [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) and closes the connection, so that no server takes the part for
-/// the whole. Timeouts do not reach into a `read`; they are looked at when it returns.
+/// A reader is asked for its first piece before a connection is taken, so that no connection waits for it. It is asked
+/// for more as the server takes it, at most 128 KiB ahead. The bytes of one `read` leave at once, because the next
+/// `read` may block: a reader that gives one byte a `read` costs one packet a byte. A [`BufReader`](std::io::BufReader)
+/// does not change that, because it passes large reads on; [`chunk_size`](crate::RequestBuilder::chunk_size) does, for
+/// bodies in chunks. An error of the reader ends the request with [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead)
+/// and closes the connection, so that no server takes a part for the whole. A timeout does not interrupt a `read`; it
+/// is checked when the `read` returns.
 ///
 /// ```
 /// use hostpool::Body;
@@ -62,7 +62,7 @@ use crate::error::Result;
 pub struct Body {
     kind: Kind,
     content: Content,
-    /// What it was compressed with.
+    /// The coding that the body is compressed with.
     coding: Option<Coding>,
     progress: Option<Progress>,
 }
@@ -73,11 +73,11 @@ enum Kind {
     Source(Box<Source>),
 }
 
-/// Bytes that several may have.
+/// Bytes that several bodies may share.
 #[derive(Clone)]
 enum Bytes {
     Shared(Arc<[u8]>),
-    /// As they were given: a copy of a large body would double it.
+    /// The caller's own buffer: a copy of a large body would double it.
     Owned(Arc<Vec<u8>>),
 }
 
@@ -92,7 +92,7 @@ impl std::ops::Deref for Bytes {
     }
 }
 
-/// What a body was made of, as far as it matters to what is said about it.
+/// What a body was made from, as far as the default of Content-Type depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Bytes,
@@ -102,25 +102,25 @@ pub(crate) enum Content {
     Form,
 }
 
-/// How a body's end is told to the server.
+/// How the server learns where the body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// There is no body.
     Nothing,
-    /// By Content-Length.
+    /// The length is in Content-Length.
     Length(u64),
-    /// By chunks.
+    /// The body is sent in chunks.
     Unknown,
 }
 
 impl Body {
-    /// No body: nothing is sent behind the head.
+    /// Returns no body: nothing is sent after the head.
     pub const fn empty() -> Body {
         Body::of(Kind::Empty)
     }
 
-    /// Sends everything that `reader` gives, in chunks: its length is not known before. The bytes of one `read` are one
-    /// chunk, which leaves at once; [`chunk_size`](crate::RequestBuilder::chunk_size) gathers more.
+    /// Sends everything that `reader` gives, in chunks, because its length is not known. The bytes of one `read` are
+    /// one chunk, which leaves at once; [`chunk_size`](crate::RequestBuilder::chunk_size) gathers more.
     ///
     /// ```no_run
     /// use hostpool::{Body, Session};
@@ -135,18 +135,19 @@ impl Body {
 
     /// Sends everything that `reader` gives, which must be `length` bytes.
     ///
-    /// Fewer or more end the request with [`ErrorKind::BodyLength`](crate::ErrorKind::BodyLength), before the server
-    /// has seen a whole request: nothing is padded or cut. To see that nothing follows, the reader is asked once more
-    /// before the last piece leaves; of one that does not end there, such as a connection, take [`Read::take`].
+    /// Fewer or more bytes end the request with [`ErrorKind::BodyLength`](crate::ErrorKind::BodyLength), before the
+    /// server has seen a whole request: nothing is padded or cut. To see that nothing follows, the reader is asked once
+    /// more before the last piece leaves. For a reader that does not end there, such as a connection, use
+    /// [`Read::take`].
     ///
-    /// The bytes of each `read` are sent by themselves: a reader should fill the buffer as far as it can without waiting,
-    /// or it costs a packet for each `read`.
+    /// The bytes of each `read` are sent by themselves. A reader should fill the buffer as far as it can without
+    /// waiting; otherwise each `read` costs a packet.
     pub fn sized(reader: impl Read + Send + 'static, length: u64) -> Body {
         Body::source(Reader::Once(Box::new(reader)), Some(length))
     }
 
-    /// What `reader` gives from where it stands to where its end is when it is sent, with its length. To be sent again
-    /// it goes back to where it stood. A reader that cannot seek ends the request with
+    /// Sends what `reader` gives, from its position to its end at the time of sending, with a Content-Length. To be
+    /// sent again the reader goes back to that position. A reader that cannot seek ends the request with
     /// [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) before anything is sent.
     ///
     /// ```
@@ -164,8 +165,8 @@ impl Body {
         Body::source(Reader::Seekable { reader: Box::new(reader), start: None }, None)
     }
 
-    /// What the readers that `make` makes give: one for each time the body is sent. With no `length` it is sent in
-    /// chunks. Such a body can be cloned by [`try_clone`](Self::try_clone).
+    /// Sends what a reader of `make` gives; `make` is called each time the body is sent. With no `length` the body is
+    /// sent in chunks. Such a body can be cloned by [`try_clone`](Self::try_clone).
     ///
     /// ```
     /// use hostpool::Body;
@@ -194,12 +195,12 @@ impl Body {
         Body::source(Reader::Composite(Box::new(composite)), None)
     }
 
-    /// Pairs, percent-encoded.
+    /// Returns a body of percent-encoded pairs.
     pub(crate) fn form(encoded: String) -> Body {
         Body { content: Content::Form, ..Body::from(encoded.into_bytes()) }
     }
 
-    /// Its length in bytes, where that is known; that of a seekable reader is found out when it is sent.
+    /// Returns the length in bytes, if it is known. The length of a seekable reader is found when it is sent.
     pub fn length(&self) -> Option<u64> {
         match &self.kind {
             Kind::Empty => Some(0),
@@ -208,12 +209,12 @@ impl Body {
         }
     }
 
-    /// Whether it is known to have no bytes.
+    /// Returns whether the body is known to have no bytes.
     pub fn is_empty(&self) -> bool {
         self.length() == Some(0)
     }
 
-    /// Its bytes, if it is made of bytes.
+    /// Returns the bytes, if the body is made of bytes.
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match &self.kind {
             Kind::Empty => Some(&[]),
@@ -222,8 +223,8 @@ impl Body {
         }
     }
 
-    /// The same body once more: bytes are shared, a factory makes another reader, a form has its parts cloned. `None`
-    /// for any other reader.
+    /// Returns the same body once more: bytes are shared, a factory makes another reader, and a form has its parts
+    /// cloned. Returns `None` for any other reader.
     pub fn try_clone(&self) -> Option<Body> {
         let kind = match &self.kind {
             Kind::Empty => Kind::Empty,
@@ -241,7 +242,7 @@ impl Body {
         self.coding
     }
 
-    /// The body as others are made of it. One whose reader was read cannot be.
+    /// Returns the body as a part of another body. Fails for a reader that was read and cannot start again.
     pub(crate) fn into_input(self) -> Result<Input> {
         match self.kind {
             Kind::Empty => Ok(Input::new(Reader::memory(Bytes::Shared(Arc::from([]))), None)),
@@ -254,7 +255,8 @@ impl Body {
         }
     }
 
-    /// How it is cut into chunks. No body has none. Errors where a reader that was read would have to be read again.
+    /// Sets how the body is cut into chunks. An empty body has no chunks. Fails if a reader that was read would have to
+    /// be read again.
     pub(crate) fn set_chunking(&mut self, chunking: Chunking) -> Result<()> {
         if let Kind::Bytes(bytes) = &self.kind
             && chunking != Chunking::AsNeeded
@@ -267,7 +269,7 @@ impl Body {
         }
     }
 
-    /// Where in its reader the body begins, in place of where that stands.
+    /// Sets where in its reader the body begins, instead of the reader's position.
     pub(crate) fn begin_at(&mut self, position: u64) -> io::Result<()> {
         match &mut self.kind {
             Kind::Source(source) => source.begin_at(position),
@@ -275,12 +277,12 @@ impl Body {
         }
     }
 
-    /// Who is told how much of it was sent.
+    /// Sets what is told how much of the body was sent.
     pub(crate) fn set_progress(&mut self, progress: Option<Progress>) {
         self.progress = progress;
     }
 
-    /// Finds out how long the body is. Before anything is sent, and only then.
+    /// Finds the length of the body. Call it only before anything is sent.
     pub(crate) fn prepare(&mut self) -> Result<()> {
         match &mut self.kind {
             Kind::Source(source) => source.prepare(),
@@ -296,15 +298,14 @@ impl Body {
         }
     }
 
-    /// The user says how long a body of unknown length is.
+    /// Sets the length of a body of unknown length, as the user declares it.
     pub(crate) fn declare(&mut self, length: u64) {
         if let Kind::Source(source) = &mut self.kind {
             source.declare(length);
         }
     }
 
-    /// Reads the first piece, should there be a reader. Its time is the caller's own then, and no connection waits for
-    /// it.
+    /// Reads the first piece of a reader. At this time no connection waits for the caller's reader.
     pub(crate) fn prime(&mut self) -> Result<()> {
         match &mut self.kind {
             Kind::Source(source) => source.piece().map(drop),
@@ -312,7 +313,7 @@ impl Body {
         }
     }
 
-    /// Whether it can be sent from its start, as far as can be said without trying.
+    /// Returns whether the body can be sent from its start, as far as that is known without trying.
     pub(crate) fn can_rewind(&self) -> bool {
         match &self.kind {
             Kind::Source(source) => source.can_rewind(),
@@ -328,7 +329,7 @@ impl Body {
         }
     }
 
-    /// The body on its way out, from where it stands.
+    /// Returns the body as it is sent, from its present position.
     pub(crate) fn outgoing(&mut self) -> Outgoing<'_> {
         let total = match self.extent() {
             Extent::Length(length) => Some(length),
@@ -353,7 +354,7 @@ impl Default for Body {
 }
 
 impl fmt::Debug for Body {
-    /// The kind and the length only: bodies carry secrets.
+    /// Shows the kind and the length only, because bodies carry secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Empty => f.write_str("Body(empty)"),

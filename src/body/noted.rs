@@ -1,4 +1,4 @@
-//! Files that are noted by their path, and opened when their turn comes.
+//! Files that are noted by their path, and opened when they are sent.
 //!
 //! A form of many files would otherwise need a descriptor for each of them until it is sent.
 
@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::files;
 
-/// A file as it was when it was noted. It is opened by the first read, and held to what it was.
+/// A file as it was when it was noted. The first read opens it, and fails if it has changed.
 #[derive(Debug)]
 pub(super) struct Noted {
     file: Arc<Note>,
@@ -44,7 +44,7 @@ impl Noted {
         self.file.identity.length
     }
 
-    /// Looks at the file without opening it, so that nothing is sent if it has changed.
+    /// Checks the file without opening it, so that nothing is sent if it has changed.
     pub(super) fn check(&self) -> Result<()> {
         let same = std::fs::metadata(&self.file.path).and_then(|metadata| self.file.identity.check(&metadata));
         let failed = |error| Error::new(ErrorKind::BodyRead, Phase::Prepare).with_source(self.about(error));
@@ -55,7 +55,7 @@ impl Noted {
         self.open = None;
     }
 
-    /// The same file, not begun.
+    /// Returns the same file from its start.
     pub(super) fn again(&self) -> Noted {
         Noted { file: self.file.clone(), open: None }
     }
@@ -71,8 +71,8 @@ impl Noted {
     }
 }
 
-/// Opens a file without a wait. A FIFO that has taken the place of the file would otherwise be waited for past every
-/// deadline, until somebody writes into it.
+/// Opens a file without waiting. If a FIFO has taken the place of the file, a plain open would wait past every deadline
+/// for a writer.
 #[cfg(unix)]
 fn open_at_once(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -80,11 +80,11 @@ fn open_at_once(path: &Path) -> io::Result<File> {
     use rustix::fs::OFlags;
 
     let file = match File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path) {
-        // A file server such as Samba has a lease on a regular file, which the system now asks it to give up.
+        // A file server such as Samba has a lease on a regular file, which the system now asks back.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return File::open(path),
         opened => opened?,
     };
-    // Only the opening must not wait: some file systems in user space heed the flag in reads as well.
+    // Only the opening must not wait. Some file systems in user space obey the flag in reads as well.
     rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
     Ok(file)
 }
@@ -95,7 +95,7 @@ fn open_at_once(path: &Path) -> io::Result<File> {
 }
 
 impl Read for Noted {
-    /// Asked only while the file has bytes left: its end is an error.
+    /// Reads while the file has bytes left: its end is an error.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.open.is_none() {
             self.open = Some(self.open().map_err(|error| self.about(error))?);

@@ -4,14 +4,14 @@ use super::progress::Progress;
 use super::source::{PIECE, Source};
 use crate::error::Result;
 
-/// What is left of a body.
+/// The part of a body that is still to be sent.
 pub(crate) enum Outgoing<'a> {
     Bytes(&'a [u8]),
     Source(&'a mut Source),
     Watched(Box<Watched<'a>>),
 }
 
-/// A body whose progress is told.
+/// A body whose progress is reported.
 pub(crate) struct Watched<'a> {
     outgoing: Outgoing<'a>,
     progress: &'a Progress,
@@ -20,14 +20,14 @@ pub(crate) struct Watched<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    /// Tells that nothing has been sent, and later what has.
+    /// Reports that nothing has been sent, and from then on how much has.
     pub(super) fn watched(self, progress: &'a Progress, total: Option<u64>) -> Outgoing<'a> {
         progress.tell(0, total);
         Outgoing::Watched(Box::new(Watched { outgoing: self, progress, sent: 0, total }))
     }
 
-    /// What is to be sent next: empty at the end of the body, and only there. A reader is asked if all that it gave has
-    /// been sent.
+    /// Returns what is to be sent next. It is empty only at the end of the body. A reader is read when all that it gave
+    /// has been sent.
     pub(crate) fn piece(&mut self) -> Result<&[u8]> {
         match self {
             Outgoing::Bytes(bytes) => Ok(&bytes[..bytes.len().min(PIECE)]),
@@ -36,7 +36,7 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    /// So many bytes of the piece have been sent.
+    /// Notes that this many bytes of the piece have been sent.
     pub(crate) fn advance(&mut self, sent: usize) {
         match self {
             Outgoing::Bytes(bytes) => *bytes = &bytes[sent.min(bytes.len())..],
@@ -45,7 +45,7 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    /// All of it has been sent, as far as can be said without asking a reader.
+    /// Returns whether all of the body has been sent, as far as that is known without asking a reader.
     pub(crate) fn is_done(&self) -> bool {
         match self {
             Outgoing::Bytes(bytes) => bytes.is_empty(),

@@ -1,4 +1,4 @@
-//! Telling the caller how much of a body was sent.
+//! Reports to the caller how much of a body was sent.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::sync::Mutex;
 
 type Told = dyn FnMut(u64, Option<u64>) + Send;
 
-/// Code of the caller's that wants to know. Clones are the same code.
+/// The caller's function that is told. Clones share the function.
 #[derive(Clone)]
 pub(crate) struct Progress(Arc<Mutex<Box<Told>>>);
 
@@ -15,8 +15,8 @@ impl Progress {
         Progress(Arc::new(Mutex::new(Box::new(told))))
     }
 
-    /// Tells it, unless it is being told something else just now: by a clone of the request in another thread, or by
-    /// itself, if it sends one.
+    /// Calls the function, unless it is running: for a clone of the request in another thread, or because it sends a
+    /// request itself.
     pub(super) fn tell(&self, sent: u64, total: Option<u64>) {
         if let Some(mut told) = self.0.try_lock() {
             (*told)(sent, total);
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
     use crate::body::{Body, Chunking};
 
-    /// What is told while so many bytes leave at a time.
+    /// Returns what is told while `step` bytes leave at a time.
     fn told(mut body: Body, step: usize, twice: bool) -> Vec<(u64, Option<u64>)> {
         let told = Arc::new(Mutex::new(Vec::new()));
         let log = told.clone();
@@ -52,7 +52,7 @@ mod tests {
         told.clone()
     }
 
-    /// A body, so many bytes of which leave at a time; what is told then, and of how many.
+    /// A body, how many bytes leave at a time, and what is told: the counts, and the total.
     type Row<'a> = (&'a str, Body, usize, &'a [u64], Option<u64>);
 
     #[test]
@@ -65,7 +65,7 @@ mod tests {
         let table: [Row<'_>; 7] = [
             ("bytes", Body::from("12345"), 2, &[0, 2, 4, 5], Some(5)),
             ("a seekable reader", Body::seekable(Cursor::new("12345")), 3, &[0, 3, 5], Some(5)),
-            // 5\r\n12345\r\n0\r\n\r\n: what frames it is not of the body.
+            // 5\r\n12345\r\n0\r\n\r\n: the framing does not count.
             ("chunks", reader(), 4, &[0, 1, 5], None),
             ("one by one", reader(), 1, &[0, 1, 2, 3, 4, 5], None),
             ("chunks of a size", chunked(Chunking::Exactly(2), Body::from("12345")), 6, &[0, 2, 4, 5], None),

@@ -1,8 +1,7 @@
 //! Bodies that are read while they are sent.
 //!
-//! What was read lies in a stage until it is sent; chunk framing is put round it there. The stage is filled up before
-//! it is begun anew, so that the start of a body can be sent again as long as it still lies there, whatever the reader
-//! is.
+//! The bytes that were read lie in the *stage* until they are sent, and chunks are framed there. The stage starts over
+//! only when it is full. Until then the start of the body lies in it and can be sent again, whatever the reader is.
 
 use std::fmt;
 use std::io;
@@ -10,48 +9,49 @@ use std::io;
 use super::input::Input;
 use crate::error::Result;
 
-/// Room for the size line of a chunk in front of its data (`20000` and CRLF), and for what follows the data.
+/// Room before the data of a chunk for its size line (`20000` and CRLF), and after the data for CRLF.
 const BEFORE: usize = 7;
 const BEHIND: usize = 2;
 
 /// A body up to this size leaves with the head, in one send; a larger one in pieces of this size.
 pub(crate) const PIECE: usize = 128 * 1024;
 
-/// Less room than this would make small sends of a large body: the stage is begun anew.
+/// With less room than this the stage starts over, because a large body would leave in small sends.
 const LEAST_ROOM: usize = PIECE / 2;
 
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// What frames a chunk, and the end behind it.
+/// The framing of one chunk, and the last chunk after it.
 const FRAMING: usize = BEFORE + BEHIND + LAST_CHUNK.len();
 
-/// A whole piece with what frames it.
+/// A whole piece with its framing.
 const STAGE: usize = PIECE + FRAMING;
 
 /// How a body is cut into chunks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Chunking {
-    /// Only a body of unknown length is: what one read gives is one chunk.
+    /// Only a body of unknown length is sent in chunks: what one read gives is one chunk.
     #[default]
     AsNeeded,
-    /// Any body is.
+    /// Any body is sent in chunks.
     Always,
-    /// Any body is, and each chunk but the last has so many bytes: at least one, and no more than a piece.
+    /// Any body is sent in chunks, and each chunk but the last has this many bytes: at least one, and at most a piece.
     Exactly(usize),
 }
 
 pub(crate) struct Source {
     input: Input,
     chunking: Chunking,
-    /// The last byte was read, and what marks the end lies in the stage.
+    /// The last byte was read, and the end of the body lies in the stage.
     ended: bool,
     stage: Vec<u8>,
-    /// Of the stage, what is filled and what is sent.
+    /// How much of the stage is filled, and how much of it is sent.
     filled: usize,
     sent: usize,
-    /// The start of the body is not in the stage any more.
+    /// The start of the body is no longer in the stage.
     passed: bool,
-    /// The first chunk in the stage that may not be sent as a whole, and bytes of data in front of it.
+    /// Where the first chunk begins in the stage that may not have been sent as a whole, and how many bytes of the body
+    /// are before it.
     chunk: (usize, u64),
 }
 
@@ -69,24 +69,24 @@ impl Source {
         }
     }
 
-    /// The length of what is read, however it is framed.
+    /// Returns the length of what is read, however it is framed.
     pub(super) fn length(&self) -> Option<u64> {
         self.input.length()
     }
 
-    /// The length, where the server is told it in front.
+    /// Returns the length, if the server is told it in the head.
     pub(super) fn length_told(&self) -> Option<u64> {
         self.input.length().filter(|_| self.chunking == Chunking::AsNeeded)
     }
 
-    /// What was read already was framed without a length.
+    /// Sets the length, unless something was read: that is framed without a length.
     pub(super) fn declare(&mut self, length: u64) {
         if self.stage.is_empty() {
             self.input.declare(length);
         }
     }
 
-    /// Errors if something was read already, which is framed otherwise, and cannot be read again.
+    /// Sets how the body is cut. Fails if something was read, which is framed otherwise, and cannot be read again.
     pub(super) fn set_chunking(&mut self, chunking: Chunking) -> io::Result<()> {
         if chunking != self.chunking && !self.stage.is_empty() {
             self.input.restart()?;
@@ -130,7 +130,7 @@ impl Source {
         self.ended && self.sent == self.filled
     }
 
-    /// What is to be sent next, which is read if all that was read has been sent. Empty at the end only.
+    /// Returns what is to be sent next. Reads if all that was read has been sent. Empty only at the end.
     pub(super) fn piece(&mut self) -> Result<&[u8]> {
         if self.sent == self.filled && !self.ended {
             match (self.length_told(), self.chunking) {
@@ -162,7 +162,8 @@ impl Source {
         }
     }
 
-    /// Makes room behind what is filled, of this size at least: for `left` bytes, if it is known that no more follow.
+    /// Makes room for at least `least` bytes after the filled part of the stage, or for `left` bytes if it is known
+    /// that no more follow.
     fn make_room(&mut self, left: Option<u64>, least: usize) {
         let left = left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         if self.stage.is_empty() {
@@ -180,7 +181,7 @@ impl Source {
         let most = room.len().min(PIECE);
         let len = self.input.pull(&mut room[..most])?;
         if self.input.is_spent() {
-            // The server would take a body that goes on for a whole one; so this is asked before it has the last piece.
+            // The server would take a longer body for a whole one, so the end is checked before the last piece leaves.
             self.input.check_end()?;
             self.ended = true;
         }
@@ -197,7 +198,7 @@ impl Source {
         Ok(())
     }
 
-    /// Chunks of that size: one, or as many as there is room for, if nobody is waited for.
+    /// Reads chunks of that size: one, or as many as there is room for if the reader does not wait.
     fn read_chunks(&mut self, size: usize) -> Result<()> {
         self.make_room(None, LEAST_ROOM.max(size + FRAMING));
         loop {
@@ -221,7 +222,7 @@ impl Source {
         }
     }
 
-    /// Frames the chunk whose data lies behind the room for its size; without data it is the last.
+    /// Frames the chunk whose data lies after the room for its size. Without data it is the last chunk.
     fn frame(&mut self, len: usize) {
         let room = &mut self.stage[self.filled..];
         if len == 0 {
@@ -231,7 +232,7 @@ impl Source {
             return;
         }
         let size = write_size(room, len);
-        // A whole piece needs all the room for its size; others move up to theirs.
+        // Only a whole piece needs all the room for its size line; other data moves up to its own.
         if size < BEFORE {
             room.copy_within(BEFORE..BEFORE + len, size);
         }
@@ -240,7 +241,7 @@ impl Source {
     }
 }
 
-/// Writes the size line of a chunk of at most a piece, and says how long it is.
+/// Writes the size line of a chunk of at most a piece, and returns the length of that line.
 fn write_size(out: &mut [u8], len: usize) -> usize {
     let digits = (len.max(1).ilog2() / 4 + 1) as usize;
     for (at, digit) in out[..digits].iter_mut().enumerate() {
@@ -250,7 +251,7 @@ fn write_size(out: &mut [u8], len: usize) -> usize {
     digits + 2
 }
 
-/// How long the size line in front is, and what it says; nothing where there is none.
+/// Returns the length of the size line at the start, and the size in it. The size is 0 if there is none.
 fn read_size(framed: &[u8]) -> (usize, usize) {
     let digits = framed.iter().map_while(|&byte| char::from(byte).to_digit(16));
     let (count, len) = digits.fold((0, 0), |(count, len), digit| (count + 1, len << 4 | digit as usize));
@@ -273,7 +274,7 @@ mod tests {
     use crate::body::{Body, Extent};
     use crate::error::ErrorKind;
 
-    /// Gives its bytes in pieces of these sizes, again and again, and then fails if it is to.
+    /// Gives its bytes in pieces of these sizes, over and over, and then fails if `then` is set.
     struct Pieces {
         bytes: Cursor<Vec<u8>>,
         sizes: Vec<usize>,
@@ -296,7 +297,7 @@ mod tests {
         Pieces { bytes: Cursor::new(bytes.to_vec()), sizes: sizes.to_vec(), next: 0, then: None }
     }
 
-    /// All that goes out, taken at most `step` bytes at a time.
+    /// Returns all that is sent, taken at most `step` bytes at a time.
     fn send(body: &mut Body, step: usize) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         let mut outgoing = body.outgoing();
@@ -313,7 +314,7 @@ mod tests {
         }
     }
 
-    /// What chunks carry, by a decoder as simple as it can be.
+    /// Returns the data of chunks, by a decoder that is as simple as possible.
     fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
         let mut data = Vec::new();
         loop {
@@ -338,7 +339,7 @@ mod tests {
         assert_eq!(send(&mut Body::reader(io::empty()), 1).unwrap(), b"0\r\n\r\n");
     }
 
-    /// The sizes of the chunks, by the same decoder.
+    /// Returns the sizes of the chunks, by the same decoder.
     fn sizes(mut bytes: &[u8]) -> Vec<usize> {
         let mut sizes = Vec::new();
         while !bytes.is_empty() {
@@ -397,7 +398,7 @@ mod tests {
         }
     }
 
-    /// A hook may want it otherwise between two hops.
+    /// A hook may change the chunking between two hops.
     #[test]
     fn chunks_of_what_was_read() {
         let mut bytes = Body::from("text");
@@ -414,7 +415,8 @@ mod tests {
         assert_eq!(chunked.extent(), Extent::Unknown, "it is in chunks already");
     }
 
-    /// Small chunks of what is at hand leave together; those of a reader that may take its time leave as they are full.
+    /// Small chunks of bytes that are in memory leave together. Small chunks of a reader that may block leave when they
+    /// are full.
     #[test]
     fn small_chunks() {
         let count = |mut body: Body| {
@@ -507,7 +509,7 @@ mod tests {
         assert_eq!(unchunk(&send(&mut interrupted, 99).unwrap()), b"x");
     }
 
-    /// Claims to have read more than there was room for.
+    /// Claims to have read more than it had room for.
     struct Liar;
 
     impl Read for Liar {
@@ -516,7 +518,7 @@ mod tests {
         }
     }
 
-    /// Is interrupted by a signal, gives one byte then, and ends.
+    /// Is interrupted by a signal, then gives one byte, and ends.
     struct Interrupted(usize);
 
     impl Read for Interrupted {
@@ -610,14 +612,14 @@ mod tests {
             prop_assert_eq!(&unchunk(&send(&mut chunked, step).unwrap()), &bytes);
             let mut sized = Body::sized(pieces(&bytes, &sizes), bytes.len() as u64);
             prop_assert_eq!(&send(&mut sized, step).unwrap(), &bytes);
-            // In chunks of one size, each but the last.
+            // Chunks of one size, but for the last.
             let mut equal = Body::reader(pieces(&bytes, &sizes));
             let size = sizes[0].min(PIECE);
             equal.set_chunking(Chunking::Exactly(size)).unwrap();
             let mut left = self::sizes(&send(&mut equal, step).unwrap());
             left.truncate(left.len().saturating_sub(2));
             prop_assert!(left.iter().all(|&len| len == size));
-            // Begun, stopped anywhere, and begun again.
+            // The body is begun, stopped anywhere, and begun again.
             let make = { let (bytes, sizes) = (bytes.clone(), sizes.clone()); move || Ok(pieces(&bytes, &sizes)) };
             let mut factory = Body::factory(make, None);
             let mut left = stop.index(bytes.len() + 1);

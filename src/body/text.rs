@@ -1,9 +1,9 @@
-//! Texts in other charsets than UTF-8.
+//! Texts in charsets other than UTF-8.
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 
-/// The bytes of a text in the charset of that label (WHATWG Encoding Standard, section 4.2), and its name. A text that
-/// the charset has no bytes for is refused, and so are charsets that the web only reads.
+/// Returns the bytes of a text in the charset of that label (WHATWG Encoding Standard, section 4.2), and the charset's
+/// name. Fails if the charset has no bytes for a character, or is one that the web only reads.
 #[cfg(feature = "charset")]
 pub(crate) fn encode(text: &str, label: &str) -> Result<(Vec<u8>, String)> {
     let encoding = encoding_rs::Encoding::for_label(label.as_bytes())
@@ -18,7 +18,7 @@ pub(crate) fn encode(text: &str, label: &str) -> Result<(Vec<u8>, String)> {
     }
 }
 
-/// Without the tables the other charsets are not known.
+/// Without the feature `charset` only UTF-8 is known.
 #[cfg(not(feature = "charset"))]
 pub(crate) fn encode(text: &str, label: &str) -> Result<(Vec<u8>, String)> {
     match &*label.trim().to_ascii_lowercase() {

@@ -1,4 +1,4 @@
-//! Pairs out of any value that has them.
+//! Pairs of names and values, out of any value that has such pairs.
 
 use std::fmt::{self, Display};
 
@@ -7,7 +7,7 @@ use serde::ser::{self, Impossible};
 
 use crate::error::{Error, Result};
 
-/// The pairs of a sequence of pairs, a map or a struct, in its order.
+/// Returns the pairs of a sequence of pairs, a map or a struct, in its order.
 pub(crate) fn pairs(value: &(impl Serialize + ?Sized)) -> Result<Vec<(String, String)>> {
     let mut pairs = Pairs::default();
     match value.serialize(Writer { pairs: &mut pairs, place: Place::Whole }) {
@@ -21,20 +21,20 @@ pub(crate) fn pairs(value: &(impl Serialize + ?Sized)) -> Result<Vec<(String, St
 #[derive(Default)]
 struct Pairs {
     done: Vec<(String, String)>,
-    /// The name that the next values are for.
+    /// The name of the values that come next.
     name: String,
 }
 
-/// Where in the value something stands.
+/// Where in the value the serializer is.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
-    /// It is the whole value.
+    /// At the whole value.
     Whole,
-    /// An element of a sequence: two elements, name and value.
+    /// At an element of a sequence, which has two elements: name and value.
     Pair,
     Name,
     Value,
-    /// One of several values of a name.
+    /// At one of several values of a name.
     Item,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// What is not there is left out.
+    /// Leaves out a value that is absent.
     fn nothing(self) -> Result<(), Unfit> {
         match self.place {
             Place::Name => Err(Unfit::new("a name is missing")),
@@ -86,7 +86,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The elements of a sequence, or names and values in turn.
+/// The elements of a sequence, or alternating names and values.
 struct Elements<'a> {
     pairs: &'a mut Pairs,
     place: Place,
@@ -125,7 +125,7 @@ macro_rules! scalars {
     )*};
 }
 
-/// What has no place among pairs.
+/// Refuses values that have no form as pairs.
 macro_rules! unfit {
     ($($method:ident($($argument:ty),*) -> $answer:ty;)*) => {$(
         fn $method(self, $(_: $argument),*) -> Result<$answer, Unfit> {
@@ -156,7 +156,7 @@ impl<'a> ser::Serializer for Writer<'a> {
         serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
     }
 
-    /// As Rust writes it back: `1.0`, `1e100`.
+    /// Writes the number as Rust reads it back: `1.0`, `1e100`.
     fn serialize_f32(self, value: f32) -> Result<(), Unfit> {
         self.scalar(format!("{value:?}"))
     }
