@@ -4,7 +4,7 @@ use std::fmt;
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 
-use super::{Corrupt, End, Progress, Stage, Surplus};
+use super::stage::{Corrupt, End, Progress, Stage, Surplus};
 
 /// The decoder's window grows with the data, up to the 16 MiB of the RFC; the larger ones of a later draft are refused.
 struct Brotli {

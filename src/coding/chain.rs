@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Codings, Corrupt, End, Ending, Progress, Stage};
+use super::codings::Codings;
+use super::stage::{Corrupt, End, Ending, Progress, Stage};
 
 /// Room between two codings. With four such places at most 64 KiB are decoded and not yet given.
 const PIPE: usize = 16 * 1024;

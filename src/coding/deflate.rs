@@ -1,7 +1,7 @@
 //! The coding `deflate`: the zlib format (RFC 1950), or bare DEFLATE data.
 
 use super::inflate::{Format, Formatted, Place};
-use super::{Corrupt, End, Stage};
+use super::stage::{Corrupt, End, Stage};
 
 /// The checksum of the zlib format (RFC 1950, section 8.2).
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 use flate2::Crc;
 
 use super::inflate::{Format, Formatted, Place};
-use super::{Corrupt, End, Stage};
+use super::stage::{Corrupt, End, Stage};
 
 const MAGIC: [u8; 2] = [0x1F, 0x8B];
 

@@ -4,7 +4,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::{Corrupt, End, Progress, Stage, Surplus};
+use super::stage::{Corrupt, End, Progress, Stage, Surplus};
 
 /// The end of a flush: the length of an empty stored block and its complement, on a byte boundary (RFC 1951, section
 /// 3.2.4). zlib's `Z_SYNC_FLUSH` and `Z_FULL_FLUSH` write it, and so do Go and Java.

@@ -1,7 +1,8 @@
 //! A decoder with room for what it is fed, and what is kept of such for the next body.
 
 use super::chain::{Decoder, Next, Step};
-use super::{Codings, Corrupt, Ending};
+use super::codings::Codings;
+use super::stage::{Corrupt, Ending};
 use crate::sync::Mutex;
 
 /// Coded bytes that are received at once.

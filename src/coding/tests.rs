@@ -1,3 +1,6 @@
+use super::codings::KNOWN;
+#[cfg(any(feature = "gzip", feature = "brotli"))]
+use super::stage::SURPLUS;
 use super::*;
 
 #[cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))]

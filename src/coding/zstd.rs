@@ -4,7 +4,7 @@ use std::fmt;
 
 use ::zstd::stream::raw::{DParameter, Decoder, Operation};
 
-use super::{Corrupt, End, Progress, Stage};
+use super::stage::{Corrupt, End, Progress, Stage};
 
 /// 8 MiB: no frame of a body may need more (RFC 9659).
 const WINDOW_LOG: u32 = 23;
