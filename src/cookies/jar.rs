@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use super::cookie::{Cookie, seconds};
+use super::cookie_store::{CookieRequest, CookieStore};
+use super::parse;
 use super::place::domain_matches;
 use super::store::{Caps, Store};
-use super::{CookieRequest, CookieStore, parse};
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::sync::RwLock;

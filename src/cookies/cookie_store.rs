@@ -1,0 +1,79 @@
+//! What a session asks for cookies, and the store that has none.
+
+use std::fmt;
+
+use crate::url::Url;
+
+/// What keeps the cookies of a session: a [`CookieJar`](crate::CookieJar), [`NoCookies`], or something of one's own.
+///
+/// It is asked from all threads that use the session, and for each redirect anew.
+///
+/// ```
+/// use hostpool::{CookieJar, CookieRequest, CookieStore, Url};
+///
+/// /// Takes no cookies from anybody, and sends those it was made with.
+/// #[derive(Debug)]
+/// struct ReadOnly(CookieJar);
+///
+/// impl CookieStore for ReadOnly {
+///     fn store(&self, _: &Url, _: &mut dyn Iterator<Item = &[u8]>) {}
+///
+///     fn cookie_header(&self, request: &CookieRequest<'_>) -> Option<Vec<u8>> {
+///         self.0.cookie_header(request)
+///     }
+/// }
+/// ```
+#[doc(alias = "AbstractCookieJar")]
+pub trait CookieStore: Send + Sync + fmt::Debug {
+    /// Takes the values of the Set-Cookie fields of a response to a request for `url`, in order.
+    #[doc(alias = "update_cookies")]
+    fn store(&self, url: &Url, set_cookie: &mut dyn Iterator<Item = &[u8]>);
+
+    /// The value of the Cookie field of a request, or `None` for no such field. With a byte that no header may have the
+    /// request is not sent.
+    #[doc(alias = "filter_cookies")]
+    fn cookie_header(&self, request: &CookieRequest<'_>) -> Option<Vec<u8>>;
+}
+
+/// The request that a [`CookieStore`] is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct CookieRequest<'a> {
+    url: &'a Url,
+    is_cross_origin: bool,
+}
+
+impl<'a> CookieRequest<'a> {
+    /// A request for `url`, which the caller named.
+    pub fn new(url: &'a Url) -> Self {
+        CookieRequest { url, is_cross_origin: false }
+    }
+
+    /// Says whether a redirect of another origin than the caller named led here.
+    pub fn cross_origin(self, is_cross_origin: bool) -> Self {
+        CookieRequest { is_cross_origin, ..self }
+    }
+
+    /// Where the request goes. Cookies follow this URL, whatever its Host header says.
+    pub fn url(&self) -> &'a Url {
+        self.url
+    }
+
+    /// A redirect of another origin than the caller named led here. What the caller meant for whom it named does not
+    /// belong here.
+    pub fn is_cross_origin(&self) -> bool {
+        self.is_cross_origin
+    }
+}
+
+/// Keeps no cookies and sends none.
+#[doc(alias = "DummyCookieJar")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoCookies;
+
+impl CookieStore for NoCookies {
+    fn store(&self, _url: &Url, _set_cookie: &mut dyn Iterator<Item = &[u8]>) {}
+
+    fn cookie_header(&self, _request: &CookieRequest<'_>) -> Option<Vec<u8>> {
+        None
+    }
+}
