@@ -23,11 +23,10 @@ pub(super) fn stage() -> Box<dyn Stage> {
     Box::new(Brotli { state, ended: false, given: false, surplus: Surplus::default() })
 }
 
-/// A meta-block with no metadata. Encoders fill the last byte of a flush with it (RFC 7932, section
-/// 9.2).
+/// A meta-block with no metadata. Encoders fill the last byte of a flush with it (RFC 7932, section 9.2).
 const EMPTY_BLOCK: u8 = 0b0000_0110;
 
-/// The last meta-block, empty.
+/// An empty last meta-block.
 const LAST_BLOCK: u8 = 0b0000_0011;
 
 impl Brotli {
@@ -68,8 +67,8 @@ impl Stage for Brotli {
         if self.ended {
             return End::Whole;
         }
-        // The decoder does not say where it is. Between two meta-blocks, on a byte boundary, an empty one changes nothing
-        // and an empty last one ends the data.
+        // The decoder does not say where it is, so two blocks are tried. Between two meta-blocks, on a byte boundary,
+        // an empty meta-block changes nothing, and an empty last one ends the data.
         let mut takes = |block: u8| {
             let Progress { consumed, produced, fault } = self.run(&[block], &mut [0; 8]);
             ((consumed, produced, fault) == (1, 0, None)).then_some(self.ended)

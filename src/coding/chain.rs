@@ -5,41 +5,41 @@ use std::fmt;
 use super::codings::Codings;
 use super::stage::{Corrupt, End, Ending, Progress, Stage};
 
-/// Room between two codings. With four such places at most 64 KiB are decoded and not yet given.
+/// Bytes between two codings. With four such pipes at most 64 KiB are decoded and not yet returned.
 const PIPE: usize = 16 * 1024;
 
-/// Rounds of one call. It may have to be called again with nothing new, and its caller sees to the time meanwhile.
+/// Rounds of one call. After them the caller checks its deadline, and calls again without new input.
 const ROUNDS: usize = 64;
 
-/// What may pass between two codings before any of it becomes body. Data that is coded twice is about as long between
-/// the codings as in front of them; what is not was made to keep the reader busy.
+/// Bytes that may pass between two codings before any of them become body. Data that is coded twice is about as long
+/// between the codings as before them; other data was made to keep the reader busy.
 const ADVANCE: u64 = 4 * 1024 * 1024;
 
-/// The same for each byte of the body.
+/// Bytes that may pass between two codings for each byte of the body.
 const ADVANCE_PER_BYTE: u64 = 16;
 
-/// Undoes all codings of a body, holding no more than their windows and what stands between two of them.
+/// Undoes all codings of a body. It holds no more than their windows and the pipes between them.
 pub(crate) struct Decoder {
     links: Vec<Link>,
     /// Bytes of the body so far.
     produced: u64,
     fault: Option<Corrupt>,
-    /// A coding ended after a block, and was accepted.
+    /// Whether a coding ended after a block, and was accepted.
     short: bool,
 }
 
 struct Link {
     coding: Coding,
-    /// What it gave to the next one; unused in the last.
+    /// Bytes that it gave to the next coding; unused in the last link.
     pipe: Pipe,
 }
 
 struct Coding {
     stage: Box<dyn Stage>,
-    /// Its last step filled the room it had: there may be more where that came from.
+    /// The last step filled its room, so more output may follow without input.
     pending: bool,
     state: State,
-    /// It ended after a block, and was accepted.
+    /// Whether it ended after a block, and was accepted.
     short: bool,
 }
 
@@ -55,7 +55,7 @@ struct Pipe {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// Bytes that went in, ever.
+    /// Bytes that ever went in.
     total: u64,
 }
 
@@ -64,7 +64,7 @@ impl Pipe {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Where more can be put: nowhere until all is taken.
+    /// Returns room for more bytes. There is none until all bytes are taken.
     fn room(&mut self) -> &mut [u8] {
         if self.start < self.end {
             return &mut [];
@@ -81,7 +81,7 @@ impl Pipe {
     }
 }
 
-/// What a call of [`Decoder::decode`] did.
+/// The result of a call of [`Decoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) consumed: usize,
@@ -89,14 +89,14 @@ pub(crate) struct Step {
     pub(crate) next: Next,
 }
 
-/// What the next call is for.
+/// What the next call needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// More input, or to be told that there is none.
+    /// It needs more input, or the word that there is none.
     Input,
-    /// There may be more output, with or without input.
+    /// It needs room only: more output may follow, with or without input.
     Output,
-    /// Nothing: the body has ended.
+    /// It needs nothing: the body has ended.
     Done,
 }
 
@@ -106,14 +106,14 @@ impl Decoder {
         Decoder { links: codings.stages().map(link).collect(), produced: 0, fault: None, short: false }
     }
 
-    /// Whether the body was accepted although the end of a coding is missing.
+    /// Returns whether the body was accepted although the end of a coding is missing.
     pub(crate) fn is_short(&self) -> bool {
         self.short
     }
 
-    /// Takes from `input`, after which comes what `ending` says, and fills `output` as far as that goes.
+    /// Takes from `input`, and fills `output` as far as possible. `ending` says what follows the input.
     ///
-    /// An error comes when all that could be decoded in front of the fault has been given, and it stays.
+    /// A fault is returned after all bytes before it, and again by every later call.
     pub(crate) fn decode(&mut self, input: &[u8], ending: Ending, output: &mut [u8]) -> Result<Step, Corrupt> {
         let mut step = Step { consumed: 0, produced: 0, next: Next::Output };
         for _ in 0..ROUNDS {
@@ -138,7 +138,7 @@ impl Decoder {
         Ok(step)
     }
 
-    /// Lets each coding have what the one before it gave. False if there was nothing to do.
+    /// Gives each coding the output of the one before it. Returns false if there was nothing to do.
     fn round(&mut self, input: &[u8], ending: Ending, output: &mut [u8], step: &mut Step) -> bool {
         let mut moved = false;
         for at in 0..self.links.len() {
@@ -179,7 +179,7 @@ impl Decoder {
         moved
     }
 
-    /// The same decoder for another body. False if a new one serves better.
+    /// Prepares the decoder for another body. Returns false if it cannot be used again.
     pub(super) fn restart(&mut self) -> bool {
         let [link] = &mut self.links[..] else { return false };
         (self.produced, self.fault, self.short) = (0, None, false);
@@ -212,7 +212,7 @@ impl Coding {
         progress
     }
 
-    /// Nothing more comes.
+    /// Ends the coding: no more input comes.
     fn end(&mut self, ending: Ending) -> Progress {
         let end = self.stage.end();
         self.short = end == End::AfterBlock && ending == Ending::Proven;

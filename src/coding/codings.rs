@@ -9,11 +9,11 @@ use super::zstd;
 use super::{deflate, gzip};
 use crate::headers::trim;
 
-/// Codings of one body, in all its Content-Encoding fields together. Nobody needs two; each more multiplies what a
-/// small body can grow to.
+/// Most codings of one body, in all its Content-Encoding fields together. No server needs two, and each more multiplies
+/// what a small body can grow to.
 const MOST: usize = 5;
 
-/// What a client that decodes says in Accept-Encoding.
+/// The value of Accept-Encoding of a client that decodes.
 pub(crate) const ACCEPTED: &str = match (cfg!(feature = "gzip"), cfg!(feature = "brotli"), cfg!(feature = "zstd")) {
     (true, true, true) => "gzip, deflate, br, zstd",
     (true, true, false) => "gzip, deflate, br",
@@ -25,11 +25,12 @@ pub(crate) const ACCEPTED: &str = match (cfg!(feature = "gzip"), cfg!(feature = 
     (false, false, false) => "identity",
 };
 
-/// Tokens that servers put into Content-Encoding and that are no content coding: the framing of S3 uploads, transfer
-/// encodings of mail, and names that say "nothing".
+/// Tokens that servers put into Content-Encoding and that are no content codings: the framing of S3 uploads, transfer
+/// encodings of mail, and names that mean "nothing".
 const NO_CODINGS: [&str; 6] = ["identity", "aws-chunked", "none", "binary", "7bit", "8bit"];
 
-/// How the names of charsets begin, which some servers send there too. No content coding of the IANA registry does.
+/// Beginnings of the names of charsets. Some servers put charsets into Content-Encoding, and no content coding of the
+/// IANA registry begins like this.
 const CHARSETS: [&str; 20] = [
     "utf-",
     "utf8",
@@ -53,17 +54,17 @@ const CHARSETS: [&str; 20] = [
     "koi8-",
 ];
 
-/// A coding by its name, which is without case (RFC 9110, section 8.4.1).
+/// A coding and its name, which is compared without case (RFC 9110, section 8.4.1).
 pub(super) struct Known {
     pub(super) name: &'static str,
     stage: fn() -> Box<dyn Stage>,
 }
 
-/// What is compiled in.
+/// The codings that are compiled in.
 pub(super) const KNOWN: &[Known] = &[
     #[cfg(feature = "gzip")]
     Known { name: "gzip", stage: gzip::stage },
-    // The older name of the same (RFC 9110, section 8.4.1.3).
+    // `x-gzip` is the older name of gzip (RFC 9110, section 8.4.1.3).
     #[cfg(feature = "gzip")]
     Known { name: "x-gzip", stage: gzip::stage },
     #[cfg(feature = "gzip")]
@@ -74,30 +75,30 @@ pub(super) const KNOWN: &[Known] = &[
     Known { name: "zstd", stage: zstd::stage },
 ];
 
-/// Says why a body is neither decoded nor given as it came.
+/// Why a body is neither decoded nor returned as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// More codings than one body may have.
     TooMany,
-    /// The field has a known coding, and this token, which is not known.
+    /// The field names a known coding, and this token, which is not known.
     Unknown(Box<[u8]>),
 }
 
 /// The codings of a body in the order they were applied, all of them compiled in, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Codings {
-    /// Places in [`KNOWN`].
+    /// Indexes into [`KNOWN`].
     list: [u8; MOST],
     len: u8,
 }
 
 impl Codings {
-    /// Returns the codings that all Content-Encoding fields name. Empty elements and tokens that are no content coding are
-    /// skipped.
+    /// Returns the codings that all Content-Encoding fields name. Empty elements and tokens that are no content coding
+    /// are skipped.
     ///
-    /// Where nothing that is named is known here (an unknown coding, or one that is not compiled in), there is nothing to
-    /// undo and the bytes stay as they came. An unknown token beside a known coding is refused: undoing only a part would
-    /// pass coded bytes off as the content, and so would undoing nothing.
+    /// If no named coding is known here (it is unknown, or not compiled in), nothing is decoded and the bytes stay as
+    /// they came. An unknown token beside a known coding is refused: a body that is decoded in part, or not at all,
+    /// would pass coded bytes off as the content.
     pub(crate) fn of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Option<Codings>, Refused> {
         let mut codings = Codings { list: [0; MOST], len: 0 };
         let (mut count, mut unknown) = (0, None);
@@ -124,7 +125,7 @@ impl Codings {
         }
     }
 
-    /// As they are undone: the last one first.
+    /// Makes the decoders in the order of undoing: the coding that was applied last comes first.
     pub(super) fn stages(&self) -> impl Iterator<Item = Box<dyn Stage>> {
         let applied = self.list.iter().take(usize::from(self.len)).rev();
         applied.filter_map(|&place| KNOWN.get(usize::from(place))).map(|known| (known.stage)())

@@ -13,7 +13,7 @@ struct Adler {
 impl Adler {
     const BASE: u32 = 65_521;
 
-    /// The most bytes after which the sums still fit in 32 bits.
+    /// Most bytes after which the sums still fit in 32 bits.
     const PIECE: usize = 5552;
 
     const NEW: Adler = Adler { sum: 1, sum_of_sums: 0 };

@@ -1,10 +1,9 @@
 //! Content codings (RFC 9110, section 8.4.1): coded bytes in, the body out.
 //!
-//! Decoders are pulled: a step takes from a slice, gives into a slice, and holds little between steps, so that it is
-//! the caller who says how much is decoded. What each holds besides is its window, into which br and zstd may decode
-//! ahead: 32 KiB for gzip and deflate, up to 8 MiB for zstd and 16 MiB for br. A body that breaks its format is an error.
-//! So is one that is cut, unless it ends where a block ends and the framing proves that the server sent no more: see
-//! [`Ending`].
+//! The caller decides how much is decoded: a step takes from a slice, gives into a slice, and holds little between
+//! steps. Besides, each decoder holds its window, into which br and zstd may decode ahead: 32 KiB for gzip and deflate,
+//! up to 8 MiB for zstd and 16 MiB for br. A body that breaks its format is an error. So is a body that is cut, unless
+//! it ends where a block ends and the framing proves that the server sent no more: see [`Ending`].
 
 #[cfg(feature = "brotli")]
 mod brotli;

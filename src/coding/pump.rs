@@ -1,14 +1,14 @@
-//! A decoder with room for what it is fed, and what is kept of such for the next body.
+//! A decoder with its input buffer, and a store of decoders for later bodies.
 
 use super::chain::{Decoder, Next, Step};
 use super::codings::Codings;
 use super::stage::{Corrupt, Ending};
 use crate::sync::Mutex;
 
-/// Coded bytes that are received at once.
+/// Most coded bytes that are received at once.
 const INPUT: usize = 32 * 1024;
 
-/// A decoder, and coded bytes that it has not taken yet.
+/// A decoder, and the coded bytes that it has not taken yet.
 #[derive(Debug)]
 pub(crate) struct Pump {
     codings: Codings,
@@ -25,7 +25,8 @@ impl Pump {
         Pump { codings, decoder, input: vec![0; INPUT], start: 0, end: 0, next: Next::Input }
     }
 
-    /// Where coded bytes are wanted, if they are: how many came is said by [`received`](Self::received).
+    /// Returns room for coded bytes if they are wanted. The caller reports their number by
+    /// [`received`](Self::received).
     pub(crate) fn room(&mut self) -> Option<&mut [u8]> {
         (self.start == self.end && self.next == Next::Input).then_some(&mut self.input[..])
     }
@@ -34,7 +35,7 @@ impl Pump {
         (self.start, self.end) = (0, len.min(self.input.len()));
     }
 
-    /// Decodes into `output`; `ending` says whether more coded bytes will come.
+    /// Decodes into `output`. `ending` says whether more coded bytes will come.
     pub(crate) fn decode(&mut self, ending: Ending, output: &mut [u8]) -> Result<Step, Corrupt> {
         let input = self.input.get(self.start..self.end).unwrap_or_default();
         let step = self.decoder.decode(input, ending, output)?;
@@ -43,19 +44,19 @@ impl Pump {
         Ok(step)
     }
 
-    /// Whether the body was accepted although the end of a coding is missing.
+    /// Returns whether the body was accepted although the end of a coding is missing.
     pub(crate) fn is_short(&self) -> bool {
         self.decoder.is_short()
     }
 }
 
-/// Pumps that no body uses now, of those that can be used again.
+/// Pumps that no body uses now and that can be used again.
 #[derive(Debug, Default)]
 #[allow(clippy::vec_box, reason = "as responses hold them: nothing is moved about")]
 pub(crate) struct Spares(Mutex<Vec<Box<Pump>>>);
 
 impl Spares {
-    /// As many as threads are commonly busy at once: about a megabyte, kept.
+    /// As many pumps as threads are commonly busy at once. They are about a megabyte together.
     const KEPT: usize = 12;
 
     pub(crate) fn take(&self, codings: Codings) -> Box<Pump> {

@@ -1,24 +1,24 @@
 //! What all decoders have in common: a step, its result, and where coded data may end.
 
-/// One coding, undone.
+/// Undoes one coding.
 pub(super) trait Stage: Send + Sync {
-    /// Decodes until the input is used up, the output, which is not empty, is full, or there is a fault. It is not
-    /// called again then.
+    /// Decodes until the input is used up, the output is full, or there is a fault. The output is not empty. No call
+    /// follows a fault.
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Progress;
 
-    /// Says where the coded data stands, after the last of it. It is not called again, nor is `step`.
+    /// Says where the coded data stands after the last of the input. No other call follows.
     fn end(&mut self) -> End;
 
-    /// Says that the data ended too early.
+    /// Returns the message for data that ended too early.
     fn cut(&self) -> &'static str;
 
-    /// Starts again with another body. False if this is better made anew.
+    /// Prepares for another body. Returns false if a new decoder is better.
     fn restart(&mut self) -> bool {
         false
     }
 }
 
-/// What a step took and gave, and the fault behind that.
+/// What a step took and gave, and the fault that follows these bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) consumed: usize,
@@ -26,14 +26,14 @@ pub(super) struct Progress {
     pub(super) fault: Option<Corrupt>,
 }
 
-/// The data is not what its coding says, and how.
+/// Says how the data breaks its coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Corrupt(pub(crate) &'static str);
 
-/// Says where coded data has ended.
+/// Where coded data has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Where it may.
+    /// At its end.
     Whole,
     /// After a block: all data so far has been given, but the last block is missing, or the trailer is missing or short.
     AfterBlock,
@@ -45,23 +45,23 @@ pub(super) enum End {
     Inside,
 }
 
-/// Says what follows the input of a decoder.
+/// What follows the input of a decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// More input may follow.
     Open,
-    /// Nothing follows. The data has to be whole.
+    /// Nothing follows. The data must be whole.
     Strict,
-    /// Nothing follows, and the framing proves that the server sent no more. Data that ends after a block is taken: servers
-    /// that flush and never finish, or leave the trailer out, are common.
+    /// Nothing follows, and the framing proves that the server sent no more. Data that ends after a block is accepted,
+    /// because servers commonly flush and never finish, or leave the trailer out.
     Proven,
 }
 
-/// Bytes that are passed over behind the end of coded data: servers pad. What is longer is no padding.
+/// Most bytes that are skipped after the end of coded data, because servers pad. More is an error.
 #[cfg(any(feature = "gzip", feature = "brotli"))]
 pub(super) const SURPLUS: usize = 64 * 1024;
 
-/// Counts what stands behind the end of coded data.
+/// Counts the bytes after the end of coded data.
 #[cfg(any(feature = "gzip", feature = "brotli"))]
 #[derive(Debug, Default)]
 pub(super) struct Surplus(usize);

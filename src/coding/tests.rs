@@ -12,7 +12,7 @@ fn codings(lines: &[&str]) -> Result<Option<Codings>, Refused> {
     Codings::of(lines.iter().map(|line| line.as_bytes()))
 }
 
-/// Row, lines, whether all of that is compiled in, and how many stages there are then.
+/// Row, lines, whether all named codings are compiled in, and how many stages result then.
 type Names<'a> = (&'a str, &'a [&'a str], bool, Result<usize, Refused>);
 
 /// Rows A9.2 and A9.7, DEC-02 and DEC-19: which codings are undone.
@@ -63,7 +63,7 @@ fn names() {
     }
 }
 
-/// What is asked for is what is decoded.
+/// Accept-Encoding names exactly the codings that are decoded.
 #[test]
 fn accepted_is_known() {
     let accepted = codings(&[ACCEPTED]).unwrap().map_or(0, |codings| codings.stages().count());

@@ -6,17 +6,17 @@ use ::zstd::stream::raw::{DParameter, Decoder, Operation};
 
 use super::stage::{Corrupt, End, Progress, Stage};
 
-/// 8 MiB: no frame of a body may need more (RFC 9659).
+/// The largest window is 8 MiB: no frame of a body may need more (RFC 9659).
 const WINDOW_LOG: u32 = 23;
 
-/// Frames one behind the other, some of which may be there to be skipped. Nothing else may follow: the format has a
-/// padding of its own.
+/// Decodes frames one after the other, some of which may be skippable. Nothing else may follow, because the format has
+/// a padding of its own.
 struct Zstd {
-    /// None where there was no memory for one.
+    /// `None` if there was no memory for a decoder.
     decoder: Option<Decoder<'static>>,
-    /// Number of bytes that the decoder asked for last; 0 at the end of a frame.
+    /// Bytes that the decoder asked for last; 0 at the end of a frame.
     wanted: Option<usize>,
-    /// Some data of this frame has been decoded.
+    /// Whether some data of this frame has been decoded.
     given: bool,
 }
 
@@ -42,18 +42,18 @@ impl Stage for Zstd {
         let Some(decoder) = &mut self.decoder else {
             return Progress { fault: Some(Corrupt("no memory for zstd data")), ..all };
         };
-        // It stops behind each frame.
+        // The decoder stops after each frame.
         while all.produced < output.len() {
             let Ok(status) = decoder.run_on_buffers(&input[all.consumed..], &mut output[all.produced..]) else {
                 all.fault = Some(Corrupt("the zstd data is broken"));
                 break;
             };
-            // Without anything to do it looks forward to another frame.
+            // Without work the decoder only expects another frame.
             if (status.bytes_read, status.bytes_written) == (0, 0) {
                 break;
             }
             self.wanted = Some(status.remaining);
-            // A frame that has ended says nothing of the next.
+            // The state of a frame that has ended does not count for the next.
             self.given = status.remaining > 0 && (self.given || status.bytes_written > 0);
             all.consumed += status.bytes_read;
             all.produced += status.bytes_written;
@@ -76,7 +76,7 @@ impl Stage for Zstd {
         }
         for fed in 1..=wanted {
             match decoder.run_on_buffers(&[0], &mut [0; 8]) {
-                // zstd names the error `checksum_wrong` so.
+                // This is how zstd words the error `checksum_wrong`.
                 Err(error) if error.to_string().contains("checksum") => return End::AfterBlock,
                 Ok(status) if status.bytes_read == 1 && status.bytes_written == 0 => {
                     if (wanted, fed, status.remaining) == (BLOCK_HEADER, BLOCK_HEADER, BLOCK_HEADER) {

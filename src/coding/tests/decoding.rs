@@ -1,11 +1,11 @@
-//! What all codings have in common, and those that have no file of their own.
+//! Tests of what all codings have in common, and of codings without a test file.
 
 use proptest::prelude::*;
 
 use super::super::chain::Decoder;
 use super::*;
 
-/// Compresses a little, as prose does.
+/// Returns text that compresses a little, as prose does.
 pub(in crate::coding) fn text(len: usize) -> Vec<u8> {
     let words = ["pool ", "waits ", "host\n", "for ", "the ", "a ", "connection, "];
     let mut state = 7_u32;
@@ -19,7 +19,7 @@ pub(in crate::coding) fn text(len: usize) -> Vec<u8> {
     text
 }
 
-/// All that comes of `input`, in pieces of these sizes, through outputs of these sizes, round and round.
+/// Returns all that `input` decodes to. Input and output are split into pieces of these sizes, over and over.
 pub(in crate::coding) fn decode_split(
     codings: &Codings,
     input: &[u8],
@@ -29,7 +29,7 @@ pub(in crate::coding) fn decode_split(
     decode_until(codings, input, Ending::Strict, pieces, rooms)
 }
 
-/// [`decode_split`] with an end of the input that is as said.
+/// Does what [`decode_split`] does, with this end of the input.
 fn decode_until(
     codings: &Codings,
     mut input: &[u8],
@@ -85,7 +85,7 @@ fn decode_ending(lines: &[&str], input: &[u8], last: Ending) -> Result<Vec<u8>, 
         for (piece, room) in [(1, 1 << 16), (3, 7), (usize::MAX, 1)] {
             let split = decode_until(&codings, input, last, &[piece], &[room]);
             assert_eq!(split.1, whole.1, "in pieces of {piece} through {room}");
-            // How much comes in front of a fault is the decoder's own business where it keeps a window for itself.
+            // A decoder with a window of its own decides how much comes before a fault.
             let exact = whole.1.is_none() || lines.iter().all(|line| !line.contains("br") && !line.contains("zstd"));
             let len = if exact { usize::MAX } else { split.0.len().min(whole.0.len()) };
             assert!(split.0.iter().take(len).eq(whole.0.iter().take(len)), "in pieces of {piece} through {room}");
@@ -129,8 +129,8 @@ fn brotli() {
     for len in 0..DIGITS.len() {
         decode(&["br"], &DIGITS[..len]).expect_err("a part");
     }
-    // RW-15: the end of a flush, and nowhere else. The bytes were made by Node's `createBrotliCompress` with quality 5,
-    // `write` and `flush`.
+    // RW-15: the end of a flush is accepted, and no other place. The bytes were made by Node's `createBrotliCompress`
+    // with quality 5, `write` and `flush`.
     const FLUSHED: &[u8] = b"\x0B\x27\x00\x00\x44\x27\x47\x7A\xCB\x02\x49\x34\x90\xE0\xDB\x2D\x78\x5B\xA0\xCA\
         \x01\x7B\x93\x65\x38\x9F\x3C\xB9\xD1\x0D\xEF\x31\x36\xA6\x21\x3C\x7D\xB6\x45\xD4\x65\xF0\xB3\x43\x55\xB7\
         \xFC\x1E\x42\xEB\xAB\x0C\xB0\x4C\x22\xC5\x2E\xD6\xBA\x62\x6B\x38\x0D";
@@ -145,9 +145,9 @@ fn brotli() {
     // A block that is not compressed ends on a byte boundary.
     assert_eq!(decode_proven(&["br"], b"\x40\x00\x10hello").unwrap(), b"hello", "RW-15");
     decode_proven(&["br"], b"\x40\x00\x10hell").expect_err("RW-15 a part of it");
-    // An empty stream with a window of 2^30 bytes, which the RFC does not know.
+    // An empty stream with a window of 2^30 bytes, which the RFC does not allow.
     decode(&["br"], b"\x11\xDE").expect_err("a large window");
-    // A step gives what there is room for.
+    // A step gives as much as there is room for.
     let mut decoder = Decoder::new(&codings(&["br"]).unwrap().unwrap());
     let step = decoder.decode(DIGITS, Ending::Strict, &mut [0; 100]).unwrap();
     assert_eq!((step.produced, step.next), (100, Next::Output));
@@ -165,7 +165,7 @@ fn zstd() {
         let mut encoder = ::zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
         encoder.set_parameter(CParameter::WindowLog(window)).unwrap();
         encoder.set_parameter(CParameter::ChecksumFlag(true)).unwrap();
-        // The frame begins before its length is known, or it would need no window.
+        // The frame begins before its length is known, because otherwise it would need no window.
         encoder.write_all(&body[..1]).unwrap();
         encoder.flush().unwrap();
         encoder.write_all(&body[1..]).unwrap();
@@ -183,7 +183,7 @@ fn zstd() {
     for len in 0..data.len() {
         decode(&["zstd"], &data[..len]).expect_err("a part");
     }
-    // RW-15: after a block, and with the checksum missing or short, but with no wrong one.
+    // RW-15: data may end after a block, with the checksum missing or short, but not with a wrong one.
     let mut encoder = ::zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
     encoder.write_all(&body).unwrap();
     encoder.flush().unwrap();
@@ -208,7 +208,7 @@ fn zstd() {
     *changed.last_mut().unwrap() ^= 1;
     decode_proven(&["zstd"], &changed).expect_err("RW-15 the checksum");
     decode(&["zstd"], &changed).expect_err("the checksum");
-    // Exactly as much room as there is of the body: the end of the frame is seen all the same.
+    // There is exactly as much room as the body needs. The end of the frame shows all the same.
     let codings = codings(&["zstd"]).unwrap().unwrap();
     assert_eq!(decode_split(&codings, &data, &[usize::MAX], &[1500]), (body.clone(), None));
 }

@@ -12,7 +12,7 @@ use super::*;
 
 const LEVEL: Compression = Compression::new(6);
 
-/// What it is, coded data, and its body if it is whole.
+/// Row, coded data, and the body if the data is whole.
 type Row = (&'static str, Vec<u8>, Option<Vec<u8>>);
 
 fn gzip(body: &[u8]) -> Vec<u8> {
@@ -85,7 +85,7 @@ fn members() {
     }
 }
 
-/// Row A9.4 without the framing: no front of the data is a body.
+/// Row A9.4 without the framing: data that is cut is no body.
 #[test]
 fn cut_anywhere() {
     let bodies = [with_all_parts(&text(500)), zlib(&text(500)), bare(&text(500))];
@@ -95,14 +95,14 @@ fn cut_anywhere() {
         }
         assert_eq!(decode(lines, data).unwrap(), text(500));
     }
-    // Of members one behind the other the front ones are a body.
+    // Whole members at the start of the data are a body.
     let members = [gzip(b"foo"), gzip(b"bar")].concat();
     for len in 0..members.len() {
         assert_eq!(decode(&["gzip"], &members[..len]).is_ok(), len == members.len() / 2, "{len}");
     }
 }
 
-/// Data that was flushed once after `body`, and what an end makes longer.
+/// Returns what `whole` makes of `body`, cut after its last flush.
 fn flushed(body: &[u8], whole: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let marker = &[0, 0, 0xFF, 0xFF];
     let data = whole(body);
@@ -118,7 +118,7 @@ fn flushing<W: Write>(mut encoder: W, body: &[u8], finish: fn(W) -> std::io::Res
     finish(encoder).unwrap()
 }
 
-/// Row RW-15: where the framing is complete, data may end after a block, with the trailer missing or short.
+/// Row RW-15: if the framing is complete, data may end after a block, with the trailer missing or short.
 #[test]
 fn ends_after_a_block() {
     let body = text(500);
@@ -144,7 +144,7 @@ fn ends_after_a_block() {
         }
         decode_proven(lines, &broken(data[..flush].to_vec(), 30)).expect_err("broken codes");
     }
-    // In a stored block the marker is data.
+    // In a stored block the bytes of the marker are data.
     let stored = |body: &[u8]| {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::none());
         encoder.write_all(body).unwrap();
@@ -154,7 +154,7 @@ fn ends_after_a_block() {
     let data = flushed(&marked, |_| stored(&marked)[..11].to_vec());
     assert_eq!(data.len(), 11, "five bytes of a block's header and six of its data");
     decode_proven(&["deflate"], &data).expect_err("a marker that is data");
-    // One coding in another, which is whole, and the other way round.
+    // One coding inside another, of which one is whole and the other is cut after a block.
     let inner = flushed(&body, |body| flushing(GzEncoder::new(Vec::new(), LEVEL), body, GzEncoder::finish));
     assert_eq!(decode_proven(&["gzip, gzip"], &gzip(&inner)).unwrap(), body);
     let outer = flushed(&gzip(&body), |body| flushing(GzEncoder::new(Vec::new(), LEVEL), body, GzEncoder::finish));
@@ -163,7 +163,7 @@ fn ends_after_a_block() {
     decode_proven(&["gzip"], &gzip(b"")[..10]).expect_err("a header alone");
 }
 
-/// The checksum of the zlib format is the one that others compute.
+/// The checksum of the zlib format is the one that other encoders write.
 #[test]
 fn adler() {
     for len in [0, 1, 5551, 5552, 5553, 200_000] {
@@ -172,7 +172,7 @@ fn adler() {
     }
 }
 
-/// Row A9.6: a flat loop, and no more than a pass over the input.
+/// Row A9.6: a flat loop, and one pass over the input.
 #[test]
 fn ten_thousand_empty_members() {
     let data = [gzip(b"").repeat(10_000), gzip(b"end")].concat();
@@ -181,7 +181,7 @@ fn ten_thousand_empty_members() {
     assert_eq!(one_by_one, (b"end".to_vec(), None));
 }
 
-/// Row B133 for `deflate`: the zlib format, and what some servers send in its place.
+/// Row B133 for `deflate`: the zlib format, and the bare data that some servers send.
 #[test]
 fn deflate() {
     let long = text(50_000);
@@ -229,7 +229,7 @@ fn chains() {
     decode(&["gzip, gzip"], &gzip(b"")).expect_err("the inner one is nothing");
 }
 
-/// What passes between two codings is bounded where no body comes of it; each of these is megabytes there.
+/// The bytes between two codings are bounded if they become no body. Each of these bodies has megabytes there.
 #[test]
 fn much_between_and_nothing_behind() {
     let bombs: Vec<(&str, Vec<u8>)> = vec![
@@ -245,7 +245,7 @@ fn much_between_and_nothing_behind() {
     }
 }
 
-/// Rows B137 and DEC-13: no more comes of a step than there is room for, and the rest of it later.
+/// Rows B137 and DEC-13: a step gives as much as there is room for, and later steps give the rest.
 #[test]
 fn a_bomb_goes_off_step_by_step() {
     let bomb = gzip(&vec![0; 10 << 20]);
@@ -302,7 +302,8 @@ fn spares() {
 }
 
 proptest! {
-    /// However input and output are split: what was encoded, and of what is no encoding the same front and fault.
+    /// However input and output are split, encoded data gives the same body, and other data gives the same bytes and
+    /// fault.
     #[test]
     fn splits(
         body in prop_oneof![proptest::collection::vec(any::<u8>(), 0..3000), (0..20_000_usize).prop_map(text)],
@@ -329,7 +330,7 @@ proptest! {
         let split = decode_split(&codings, &data, &pieces, &rooms);
         let common = split.0.iter().zip(&whole.0).take_while(|(a, b)| a == b).count();
         prop_assert_eq!((split.0.len(), common), (whole.0.len(), whole.0.len()));
-        // Of two codings that a change breaks, either may be found first.
+        // If a change breaks two codings, either fault may be found first.
         prop_assert!(split.1 == whole.1 || (twice && split.1.is_some() && whole.1.is_some()));
         if flip.is_none() {
             prop_assert_eq!(&whole, &(body, None));
