@@ -1,4 +1,4 @@
-//! One cookie: what a Set-Cookie field says, or what a caller puts together.
+//! One cookie, as a Set-Cookie field or a caller describes it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,10 +9,10 @@ use crate::date::ImfDate;
 use crate::error::{Error, Result};
 use crate::headers::text_of;
 
-/// A cookie, with what decides on where it is sent.
+/// A cookie: its name and value, and the attributes that decide where it is sent.
 ///
-/// One that was read from a Set-Cookie field says what that field says; one from a jar has its domain and path filled
-/// in. `Debug` does not show the value.
+/// A cookie that was read from a Set-Cookie field has the attributes of that field. In a cookie from a jar the domain
+/// and path are filled in. `Debug` does not show the value.
 ///
 /// ```
 /// use hostpool::{Cookie, SameSite};
@@ -30,7 +30,7 @@ use crate::headers::text_of;
 pub struct Cookie {
     pub(super) name: Box<[u8]>,
     pub(super) value: Box<[u8]>,
-    /// In lower case, without a dot in front.
+    /// In lower case, without a leading dot.
     pub(super) domain: Option<Box<str>>,
     /// Begins with a slash.
     pub(super) path: Option<Box<str>>,
@@ -42,14 +42,14 @@ pub struct Cookie {
     pub(super) same_site: Option<SameSite>,
 }
 
-/// The SameSite attribute (RFC 6265bis, section 5.6.7). It is kept and given back, and restricts nothing: it is about
-/// pages that make a browser send requests, and a program's requests are all its own.
+/// The SameSite attribute (RFC 6265bis, section 5.6.7). It is kept and returned, and restricts nothing: the attribute
+/// is about pages that make a browser send requests, and a program has no pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SameSite {
-    /// For requests of the same site alone.
+    /// Only for requests of the same site.
     Strict,
-    /// For those, and for following a link to it.
+    /// For requests of the same site, and for following a link to it.
     Lax,
     /// For all requests.
     None,
@@ -58,7 +58,7 @@ pub enum SameSite {
 impl SameSite {
     const ALL: [SameSite; 3] = [SameSite::Strict, SameSite::Lax, SameSite::None];
 
-    /// As it is written in a field.
+    /// Returns the name of the value in a field.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             SameSite::Strict => "Strict",
@@ -73,7 +73,7 @@ impl SameSite {
 }
 
 impl Cookie {
-    /// A cookie to put into a jar by hand.
+    /// Builds a cookie for [`CookieJar::insert`](crate::CookieJar::insert).
     ///
     /// ```
     /// use hostpool::{Cookie, CookieJar, Url};
@@ -88,7 +88,7 @@ impl Cookie {
         CookieBuilder { cookie: Cookie::new(name.as_ref(), value.as_ref()), domain: None, path: None }
     }
 
-    /// Without attributes; nothing is checked.
+    /// Makes a cookie without attributes. Nothing is checked.
     pub(super) fn new(name: &[u8], value: &[u8]) -> Cookie {
         Cookie {
             name: name.into(),
@@ -103,37 +103,38 @@ impl Cookie {
         }
     }
 
-    /// The name: UTF-8 where it is that, else each byte read as ISO-8859-1. Empty for a cookie without one, which is sent
-    /// as its value alone (RFC 6265bis, section 5.8.3).
+    /// Returns the name: as UTF-8 if it is valid, otherwise each byte as ISO-8859-1. Empty for a cookie without a name,
+    /// which is sent as its value alone (RFC 6265bis, section 5.8.3).
     #[doc(alias = "key")]
     pub fn name(&self) -> Cow<'_, str> {
         text_of(&self.name)
     }
 
-    /// The value as text: UTF-8 where it is that, else each byte read as ISO-8859-1. Quotation marks are part of it,
-    /// and nothing is decoded.
+    /// Returns the value as text: as UTF-8 if it is valid, otherwise each byte as ISO-8859-1. Quotation marks are part
+    /// of it, and nothing is decoded.
     pub fn value(&self) -> Cow<'_, str> {
         text_of(&self.value)
     }
 
-    /// The value's bytes, as they are sent.
+    /// Returns the bytes of the value, as they are sent.
     pub fn bytes(&self) -> &[u8] {
         &self.value
     }
 
-    /// In lower case, without a dot in front: the Domain attribute, or, of a cookie from a jar, the host that set it.
-    /// `None` for a cookie read without a Domain attribute, and for one of
-    /// [`CookieJar::insert_shared`](crate::CookieJar::insert_shared). The host of an `http+unix` URL is its origin.
+    /// Returns the domain in lower case, without a leading dot: the Domain attribute, or, for a cookie from a jar, the
+    /// host that set it. Returns `None` for a cookie that was read without a Domain attribute, and for a cookie of
+    /// [`CookieJar::insert_shared`](crate::CookieJar::insert_shared). For an `http+unix` URL the host is the whole
+    /// origin.
     pub fn domain(&self) -> Option<&str> {
         self.domain.as_deref()
     }
 
-    /// The Path attribute, or, of a cookie from a jar, the path it holds for.
+    /// Returns the Path attribute, or, for a cookie from a jar, the path that it applies to.
     pub fn path(&self) -> Option<&str> {
         self.path.as_deref()
     }
 
-    /// When the cookie ends. `None` for a session cookie, which ends with its jar.
+    /// Returns when the cookie expires. `None` for a session cookie, which lasts as long as its jar.
     #[doc(alias = "max_age")]
     pub fn expires(&self) -> Option<SystemTime> {
         self.expires.map(|expires| {
@@ -143,28 +144,28 @@ impl Cookie {
         })
     }
 
-    /// It is for `https` alone, and for plain http to the own machine where the jar allows it.
+    /// Returns whether the cookie is only for `https`, and for plain http to this machine if the jar allows it.
     pub fn secure(&self) -> bool {
         self.secure
     }
 
-    /// It is not for scripts of a page, which says nothing to a program.
+    /// Returns whether the cookie is hidden from scripts of a page. A program has no such scripts.
     #[doc(alias = "httponly")]
     pub fn http_only(&self) -> bool {
         self.http_only
     }
 
-    /// It is for the host that set it alone, and not for the names below.
+    /// Returns whether the cookie is only for the host that set it, and not for names below that host.
     pub fn host_only(&self) -> bool {
         self.host_only
     }
 
-    /// The SameSite attribute. `None` where there is none, or one that is not known.
+    /// Returns the SameSite attribute, if there is one with a known value.
     pub fn same_site(&self) -> Option<SameSite> {
         self.same_site
     }
 
-    /// To as long as a cookie may last.
+    /// Limits the life of the cookie to the longest that is allowed.
     pub(super) fn shorten(&mut self, now: i64) {
         self.expires = self.expires.map(|expires| expires.min(now.saturating_add(rules::MAX_LIFE)));
     }
@@ -174,7 +175,7 @@ impl Cookie {
     }
 }
 
-/// Since 1970, rounded down.
+/// Returns the seconds since 1970, rounded down.
 pub(super) fn seconds(time: SystemTime) -> i64 {
     let whole = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {
@@ -207,7 +208,7 @@ impl fmt::Debug for Cookie {
     }
 }
 
-/// Puts a [`Cookie`] together. Without attributes it is a session cookie for the host it is set for alone, and for the
+/// Builds a [`Cookie`]. Without attributes it is a session cookie for the host that it is set for, and for the
 /// directory of the URL's path.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is made before `build`"]
@@ -218,17 +219,17 @@ pub struct CookieBuilder {
 }
 
 impl CookieBuilder {
-    /// Also for every host below `domain`.
+    /// Sends the cookie to `domain` and to every host below it.
     pub fn domain(self, domain: &str) -> Self {
         CookieBuilder { domain: Some(domain.into()), ..self }
     }
 
-    /// For this path and those below; it begins with a slash.
+    /// Sends the cookie for this path and the paths below it. The path begins with a slash.
     pub fn path(self, path: &str) -> Self {
         CookieBuilder { path: Some(path.into()), ..self }
     }
 
-    /// Ends the cookie at `time`. A jar keeps none for longer than 400 days (RFC 6265bis, section 5.5).
+    /// Ends the cookie at `time`. A jar keeps no cookie for longer than 400 days (RFC 6265bis, section 5.5).
     pub fn expires(mut self, time: SystemTime) -> Self {
         self.cookie.expires = Some(seconds(time));
         self
@@ -241,28 +242,32 @@ impl CookieBuilder {
         self
     }
 
-    /// For `https` alone.
+    /// Sets whether the cookie is only for `https`.
     pub fn secure(mut self, secure: bool) -> Self {
         self.cookie.secure = secure;
         self
     }
 
-    /// Marks the cookie as not for scripts.
+    /// Sets whether the cookie is hidden from scripts.
     #[doc(alias = "httponly")]
     pub fn http_only(mut self, http_only: bool) -> Self {
         self.cookie.http_only = http_only;
         self
     }
 
-    /// The SameSite attribute.
+    /// Sets the SameSite attribute.
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.cookie.same_site = Some(same_site);
         self
     }
 
-    /// The cookie. Errors ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)) where a Set-Cookie field
-    /// could not say the same: neither name nor value, `=` in the name, `;` or a control character anywhere, white space at an
-    /// end, a path without a slash in front, a domain that is none.
+    /// Builds the cookie.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if no Set-Cookie field could set such a cookie:
+    /// it has neither name nor value, `=` in the name, `;` or a control character anywhere, white space at an end, a
+    /// path without a leading slash, or an empty domain.
     pub fn build(self) -> Result<Cookie> {
         let mut cookie = self.cookie;
         rules::check_pair(&cookie.name, &cookie.value).map_err(Error::request)?;

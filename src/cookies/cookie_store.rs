@@ -1,12 +1,12 @@
-//! What a session asks for cookies, and the store that has none.
+//! The trait that a session keeps its cookies by, and the store without cookies.
 
 use std::fmt;
 
 use crate::url::Url;
 
-/// What keeps the cookies of a session: a [`CookieJar`](crate::CookieJar), [`NoCookies`], or something of one's own.
+/// Keeps the cookies of a session: a [`CookieJar`](crate::CookieJar), [`NoCookies`], or a type of the caller's own.
 ///
-/// It is asked from all threads that use the session, and for each redirect anew.
+/// It is called from all threads that use the session, and again for each redirect.
 ///
 /// ```
 /// use hostpool::{CookieJar, CookieRequest, CookieStore, Url};
@@ -29,13 +29,13 @@ pub trait CookieStore: Send + Sync + fmt::Debug {
     #[doc(alias = "update_cookies")]
     fn store(&self, url: &Url, set_cookie: &mut dyn Iterator<Item = &[u8]>);
 
-    /// The value of the Cookie field of a request, or `None` for no such field. With a byte that no header may have the
-    /// request is not sent.
+    /// Returns the value of the Cookie field of a request, or `None` for no such field. If the value has a byte that no
+    /// header may have, the request is not sent.
     #[doc(alias = "filter_cookies")]
     fn cookie_header(&self, request: &CookieRequest<'_>) -> Option<Vec<u8>>;
 }
 
-/// The request that a [`CookieStore`] is asked about.
+/// The request that a [`CookieStore`] gives cookies for.
 #[derive(Clone, Copy, Debug)]
 pub struct CookieRequest<'a> {
     url: &'a Url,
@@ -43,23 +43,23 @@ pub struct CookieRequest<'a> {
 }
 
 impl<'a> CookieRequest<'a> {
-    /// A request for `url`, which the caller named.
+    /// Describes a request for `url`, which the caller named.
     pub fn new(url: &'a Url) -> Self {
         CookieRequest { url, is_cross_origin: false }
     }
 
-    /// Says whether a redirect of another origin than the caller named led here.
+    /// Sets whether a redirect from another origin than the caller named led here.
     pub fn cross_origin(self, is_cross_origin: bool) -> Self {
         CookieRequest { is_cross_origin, ..self }
     }
 
-    /// Where the request goes. Cookies follow this URL, whatever its Host header says.
+    /// Returns the URL of the request. Cookies follow this URL, whatever its Host header says.
     pub fn url(&self) -> &'a Url {
         self.url
     }
 
-    /// A redirect of another origin than the caller named led here. What the caller meant for whom it named does not
-    /// belong here.
+    /// Returns whether a redirect from another origin than the caller named led here. Cookies that the caller meant for
+    /// the named origin must not be sent then.
     pub fn is_cross_origin(&self) -> bool {
         self.is_cross_origin
     }

@@ -1,4 +1,4 @@
-//! A jar's contents as JSON, and in a file of the user's own.
+//! The cookies of a jar as JSON, and in a file.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,8 +13,8 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::files::{self, Partial};
 
 impl CookieJar {
-    /// Everything that has not expired as JSON, with the values in the clear: session cookies, which would end with the
-    /// jar, are there too, as in aiohttp, and so are shared ones.
+    /// Returns all cookies that have not expired as JSON, with their values in clear text. Session cookies, which would
+    /// end with the jar, are included as in aiohttp, and so are shared cookies.
     ///
     /// ```
     /// use hostpool::{CookieJar, Url};
@@ -32,7 +32,7 @@ impl CookieJar {
         format!("{:#}\n", json!({ "cookies": cookies }))
     }
 
-    /// A jar with the default limits and what [`to_json`](Self::to_json) gave. Errors as
+    /// Returns a jar with the default limits and the cookies that [`to_json`](Self::to_json) wrote. Fails as
     /// [`load_json`](Self::load_json) does.
     pub fn from_json(text: &str) -> Result<CookieJar> {
         let jar = CookieJar::new();
@@ -40,14 +40,17 @@ impl CookieJar {
         Ok(jar)
     }
 
-    /// Adds what [`to_json`](Self::to_json) gave to this jar.
+    /// Adds the cookies that [`to_json`](Self::to_json) wrote to this jar.
     ///
-    /// Cookies that expired meanwhile are left out, and so are those that no server could have set; one whose domain is
-    /// a public suffix becomes host-only. Errors ([`ErrorKind::Decode`]) where the text is no JSON of this form; then
-    /// nothing is added.
+    /// Cookies that have expired are left out, and so are cookies that no server could have set. A cookie whose domain
+    /// is a public suffix becomes host-only.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Decode`] if the text is not JSON of this form; then nothing is added.
     pub fn load_json(&self, text: &str) -> Result<()> {
         let wrong = || Error::new(ErrorKind::Decode, Phase::Prepare);
-        // The parser's own words name lines and columns, and what kind of thing was expected.
+        // The parser's messages name lines, columns and what was expected, but no values.
         let value: Value = serde_json::from_str(text).map_err(|error| wrong().with_source(error))?;
         let cookies = value.get("cookies").and_then(Value::as_array).ok_or_else(wrong)?;
         let cookies: Vec<Cookie> = cookies.iter().map(from_value).collect::<Option<_>>().ok_or_else(wrong)?;
@@ -60,11 +63,15 @@ impl CookieJar {
         Ok(())
     }
 
-    /// Writes [`to_json`](Self::to_json) to a file, which on Unix its owner alone may read (mode 0600).
+    /// Writes [`to_json`](Self::to_json) to a file, which on Unix only its owner may read (mode 0600).
     ///
-    /// The text goes to a new file in the same folder first, which then takes the place of the old one: a reader finds
-    /// the old cookies or the new, and a failure leaves the old. If `path` is a symbolic link, the file that it leads to
-    /// is replaced. Errors ([`ErrorKind::Output`], with the path in the source) where that cannot be done.
+    /// The text goes to a new file in the same folder first, which then replaces the old file: a reader finds the old
+    /// cookies or the new ones, and a failure leaves the old ones. If `path` is a symbolic link, the file that it leads
+    /// to is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Output`], with the path in the source, if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let save = || -> io::Result<()> {
             let mut partial = Partial::create(path.as_ref(), Some(0o600))?;
@@ -76,8 +83,11 @@ impl CookieJar {
         save().map_err(|error| Error::new(ErrorKind::Output, Phase::Prepare).with_source(error))
     }
 
-    /// Adds what [`save`](Self::save) wrote to this jar, as [`load_json`](Self::load_json) does. Errors
-    /// ([`ErrorKind::InvalidConfig`]) where the file cannot be read.
+    /// Adds the cookies that [`save`](Self::save) wrote to this jar.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if the file cannot be read, and the errors of [`load_json`](Self::load_json).
     pub fn load(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let text = fs::read_to_string(path).map_err(|error| {
@@ -101,7 +111,7 @@ fn to_value(cookie: &Cookie) -> Value {
     fields.into()
 }
 
-/// As text, or in base64 where the bytes are no UTF-8.
+/// Stores bytes as text, or in base64 if they are not UTF-8.
 fn put_bytes(fields: &mut Map<String, Value>, key: &str, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => fields.insert(key.into(), text.into()),
@@ -109,7 +119,7 @@ fn put_bytes(fields: &mut Map<String, Value>, key: &str, bytes: &[u8]) {
     };
 }
 
-/// `None` where the form is another. What the cookie may be is looked at by the store.
+/// Reads a cookie, or returns `None` if the form is wrong. The store checks the cookie itself.
 fn from_value(value: &Value) -> Option<Cookie> {
     let fields = value.as_object()?;
     let flag = |key: &str| fields.get(key)?.as_bool();
@@ -131,7 +141,7 @@ fn bytes_of(fields: &Map<String, Value>, key: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// `Some(None)` for `null`, and `None` for what is neither that nor of the right form.
+/// Returns `Some(None)` for `null`, and `None` for a value of the wrong form.
 fn option<T>(fields: &Map<String, Value>, key: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
     match fields.get(key)? {
         Value::Null => Some(None),

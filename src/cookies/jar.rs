@@ -1,4 +1,4 @@
-//! The jar: a store behind a lock, with a clock.
+//! The jar: a store with a lock and a clock.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,21 +16,20 @@ use crate::observe;
 use crate::sync::RwLock;
 use crate::url::Url;
 
-/// Keeps cookies and sends them to whom they belong, by RFC 6265bis. Clones are the same jar, and any number of threads
-/// may use and edit it.
+/// Keeps cookies and sends them where they belong, as RFC 6265bis says. Clones are the same jar, and any number of
+/// threads may use and edit it.
 ///
-/// A cookie goes to the host that set it, or to that host's domain and every host below it where its Domain attribute
-/// says so. Addresses and names of one label are always for themselves alone, and so is a name that is a public suffix
-/// (`github.io`); without the feature `cookies` there is no list of those, and every cookie stays with its host. Hosts
-/// are those of URLs: a Host header changes nothing.
+/// A cookie goes to the host that set it. If it has a Domain attribute, it goes to that domain and every host below it.
+/// A cookie of an IP address, of a name with one label, or of a public suffix (`github.io`) goes to that host only.
+/// Without the feature `cookies` there is no list of public suffixes, and every cookie stays with its host. The host is
+/// that of the URL: a Host header changes nothing.
 ///
-/// Secure cookies are set and sent over `https`, and over plain http to the own machine (`localhost`, names below it,
+/// Secure cookies are set and sent over `https`, and over plain http to this machine (`localhost`, names below it,
 /// 127.0.0.0/8 and `[::1]`), as browsers do; [`loopback_is_secure`](CookieJarBuilder::loopback_is_secure) turns the
-/// latter off.
-/// SameSite restricts nothing, for there is no page that could make a program send requests.
+/// latter off. SameSite restricts nothing, because no page can make a program send requests.
 ///
-/// What servers may leave here is bounded, see [`CookieJarBuilder`]. What they send that breaks a rule is passed over
-/// without a word; [`set`](Self::set) says why.
+/// The cookies that servers may leave here are bounded, see [`CookieJarBuilder`]. A cookie of a response that breaks a
+/// rule is ignored without an error; [`set`](Self::set) returns the reason.
 ///
 /// ```
 /// use hostpool::{CookieJar, CookieRequest, CookieStore, Url};
@@ -50,7 +49,8 @@ pub struct CookieJar(Arc<Inner>);
 
 struct Inner {
     caps: Caps,
-    /// As many as the store has: most requests of most programs meet an empty jar, and pay for this look alone.
+    /// The number of cookies in the store. Most requests of most programs meet an empty jar, and this check is all that
+    /// they pay for.
     kept: AtomicUsize,
     store: RwLock<Store>,
 }
@@ -65,9 +65,10 @@ struct Inner {
 /// | [`max_sent`](Self::max_sent) | 150 | cookies in one request |
 /// | [`max_header_bytes`](Self::max_header_bytes) | 32 KiB | the Cookie field of one request |
 ///
-/// Beyond a limit on what is kept, cookies go in the order of RFC 6265bis, section 5.7: expired ones, then, within a
-/// domain, those that are not Secure, then the one that was not used for longest. Beyond a limit on what is sent, those
-/// that were not used for longest are left out, and the log says their names; the order of the rest is unchanged.
+/// Beyond a limit on the cookies that are kept, cookies are removed in the order of RFC 6265bis, section 5.7: first
+/// expired ones, then, within a domain, those that are not Secure, then the least recently used one. Beyond a limit on
+/// what is sent, the least recently used cookies are left out, and their names are logged; the order of the rest is
+/// unchanged.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is made before `build`"]
 pub struct CookieJarBuilder {
@@ -75,39 +76,40 @@ pub struct CookieJarBuilder {
 }
 
 impl CookieJarBuilder {
-    /// Bytes of name and value together, of at most 4096. Larger cookies are refused.
+    /// Sets the limit on the bytes of name and value together, at most 4096. A larger cookie is refused.
     pub fn max_cookie_bytes(mut self, bytes: usize) -> Self {
         self.caps.cookie_bytes = bytes;
         self
     }
 
-    /// Cookies of one registrable domain, so that a site cannot drive out what others have set.
+    /// Sets the limit on the cookies of one registrable domain, so that a site cannot push out the cookies of others.
     pub fn max_per_domain(mut self, cookies: usize) -> Self {
         self.caps.per_domain = cookies;
         self
     }
 
-    /// Cookies in all.
+    /// Sets the limit on all cookies.
     pub fn max_cookies(mut self, cookies: usize) -> Self {
         self.caps.total = cookies;
         self
     }
 
-    /// Cookies in one request. Those used least lately are left out.
+    /// Sets the limit on the cookies in one request. The least recently used ones are left out.
     pub fn max_sent(mut self, cookies: usize) -> Self {
         self.caps.sent = cookies;
         self
     }
 
-    /// Bytes of the Cookie field of one request: 32 KiB unless said otherwise, of which few servers take more than 8 to
-    /// 16. Cookies used least lately are left out, and one that is longer by itself is never sent.
+    /// Sets the limit on the bytes of the Cookie field of one request. The default is 32 KiB; few servers take more
+    /// than 8 to 16 KiB. The least recently used cookies are left out, and a cookie that is longer by itself is never
+    /// sent.
     pub fn max_header_bytes(mut self, bytes: usize) -> Self {
         self.caps.header_bytes = bytes;
         self
     }
 
-    /// Whether hosts that have no name, IP addresses and Unix sockets, may set cookies; they do by default, each for
-    /// itself alone.
+    /// Sets whether hosts without a name, which are IP addresses and Unix sockets, may set cookies, each for itself
+    /// only. On by default.
     #[doc(alias = "unsafe")]
     pub fn ip_hosts(mut self, allowed: bool) -> Self {
         self.caps.ip_hosts = allowed;
@@ -115,8 +117,8 @@ impl CookieJarBuilder {
     }
 
     /// Sets whether plain http to `localhost`, names below it, 127.0.0.0/8 and `[::1]` may set and get Secure cookies,
-    /// those with the prefixes `__Secure-` and `__Host-` included. On by default, as in browsers: nobody can listen on the
-    /// way. Turn it off where other users of this machine may listen on its ports.
+    /// including those with the prefixes `__Secure-` and `__Host-`. On by default, as in browsers: the bytes do not
+    /// leave this machine. Turn it off if other users of this machine may listen on its ports.
     ///
     /// ```
     /// use hostpool::{CookieJar, Url};
@@ -132,69 +134,73 @@ impl CookieJarBuilder {
         self
     }
 
-    /// The jar, which is empty.
+    /// Builds an empty jar.
     pub fn build(self) -> CookieJar {
         CookieJar(Arc::new(Inner { caps: self.caps, kept: AtomicUsize::new(0), store: RwLock::new(Store::default()) }))
     }
 }
 
 impl CookieJar {
-    /// An empty jar with the default limits.
+    /// Returns an empty jar with the default limits.
     pub fn new() -> CookieJar {
         CookieJar::builder().build()
     }
 
-    /// A jar with limits of one's own.
+    /// Returns a builder for a jar with other limits.
     pub fn builder() -> CookieJarBuilder {
         CookieJarBuilder { caps: Caps::DEFAULT }
     }
 
-    /// Takes a cookie as if the server of `url` had sent it in a Set-Cookie field. One that has expired removes the
-    /// cookie it stands for.
+    /// Takes a cookie as if the server of `url` had sent it in a Set-Cookie field. An expired cookie removes the cookie
+    /// that it would overwrite.
     ///
-    /// Errors ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)) with the rule that the cookie breaks.
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest), with the rule that the cookie breaks.
     #[doc(alias = "update_cookies")]
     pub fn set(&self, url: &Url, set_cookie: &str) -> Result<()> {
         self.set_at(url, set_cookie.as_bytes(), now()).map_err(Error::request)
     }
 
-    /// [`set`](Self::set) at a time of one's own.
+    /// Does what [`set`](Self::set) does, at this time.
     pub(crate) fn set_at(&self, url: &Url, set_cookie: &[u8], now: i64) -> Result<(), &'static str> {
         let cookie = parse::set_cookie(set_cookie, now)?;
         self.change(|store, caps| store.set(cookie, caps.place(url), now, caps))
     }
 
-    /// Takes a cookie as if the server of `url` had set it. Errors as [`set`](Self::set) does.
+    /// Takes a cookie as if the server of `url` had set it. Fails as [`set`](Self::set) does.
     #[doc(alias = "update_cookies")]
     pub fn insert(&self, url: &Url, cookie: Cookie) -> Result<()> {
         self.change(|store, caps| store.set(cookie, caps.place(url), now(), caps)).map_err(Error::request)
     }
 
-    /// Takes a cookie of the caller's own for every host that the caller names: it goes along with all requests, but
-    /// with none that a redirect leads to another origin. It gives way to a cookie of the same name that a host has
-    /// set for itself, and stands behind all others.
+    /// Takes a cookie of the caller's own for every host that the caller names. All requests carry it, except those
+    /// that a redirect leads to another origin. A cookie of the same name that a host has set for itself replaces it
+    /// for that host. It is sent after all other cookies.
     ///
-    /// Errors ([`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest)) for names and values that
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a name or value that
     /// [`CookieBuilder::build`](crate::CookieBuilder::build) refuses.
     pub fn insert_shared(&self, name: &str, value: &str) -> Result<()> {
         self.change(|store, _| store.share(name.as_bytes(), value.as_bytes())).map_err(Error::request)
     }
 
-    /// The cookie of that name that a request for `url` would carry; the first, where there are several.
+    /// Returns the first cookie of that name that a request for `url` would carry.
     pub fn get(&self, url: &Url, name: &str) -> Option<Cookie> {
         let Inner { caps, store, .. } = &*self.0;
         let store = store.read();
         store.matching(caps.place(url), now(), caps).find(|cookie| &*cookie.name == name.as_bytes()).cloned()
     }
 
-    /// All cookies that a request for `url` would carry, in order.
+    /// Returns all cookies that a request for `url` would carry, in order.
     #[doc(alias = "filter_cookies")]
     pub fn cookies_for(&self, url: &Url) -> Vec<Cookie> {
         let Inner { caps, store, .. } = &*self.0;
         store.read().matching(caps.place(url), now(), caps).cloned().collect()
     }
 
-    /// All cookies as they are now, the oldest first.
+    /// Returns all present cookies, the oldest first.
     #[doc(alias = "iter")]
     pub fn to_vec(&self) -> Vec<Cookie> {
         self.to_vec_at(now())
@@ -204,17 +210,17 @@ impl CookieJar {
         self.0.store.read().all(now).into_iter().map(|(_, cookie)| cookie).collect()
     }
 
-    /// The number of cookies.
+    /// Returns the number of cookies.
     pub fn len(&self) -> usize {
         self.0.store.read().count(now())
     }
 
-    /// Whether there is no cookie.
+    /// Returns whether there is no cookie.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Removes the cookies of that name with exactly this domain and path, and says how many there were: a host's own
+    /// Removes the cookies of that name with exactly this domain and path, and returns their number. A host's own
     /// cookie and one for the hosts below it are two.
     pub fn remove(&self, domain: &str, path: &str, name: &str) -> usize {
         self.remove_all(|_, cookie| {
@@ -224,25 +230,25 @@ impl CookieJar {
         })
     }
 
-    /// Removes everything, shared cookies too.
+    /// Removes all cookies, including shared ones.
     pub fn clear(&self) {
         self.remove_all(|_, _| true);
     }
 
-    /// Removes the cookies of `domain` and of all hosts below it, and says how many there were.
+    /// Removes the cookies of `domain` and of all hosts below it, and returns their number.
     pub fn clear_domain(&self, domain: &str) -> usize {
         let domain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
         self.remove_all(|_, cookie| cookie.domain().is_some_and(|known| domain_matches(known, &domain)))
     }
 
-    /// Removes the cookies whose time is over, which are not sent in any case, and says how many there were.
+    /// Removes the expired cookies, which are not sent in any case, and returns their number.
     pub fn clear_expired(&self) -> usize {
         let now = now();
         self.remove_all(|_, cookie| cookie.is_expired(now))
     }
 
-    /// Keeps the cookies that `predicate` is true for. It runs without a lock, so that it may use the jar; a cookie
-    /// that is set anew meanwhile stays.
+    /// Keeps the cookies for which `predicate` is true. It runs without a lock, so that it may use the jar. A cookie
+    /// that is set again meanwhile stays.
     #[doc(alias = "clear")]
     pub fn retain(&self, mut predicate: impl FnMut(&Cookie) -> bool) {
         let mut unwanted = self.0.store.read().all(now());
@@ -255,7 +261,7 @@ impl CookieJar {
         self.change(|store, _| store.remove(unwanted))
     }
 
-    /// [`CookieStore::cookie_header`] at a time of one's own.
+    /// Does what [`CookieStore::cookie_header`] does, at this time.
     pub(crate) fn header_at(&self, request: &CookieRequest<'_>, now: i64) -> Option<Vec<u8>> {
         let Inner { caps, store, .. } = &*self.0;
         let place = caps.place(request.url());
@@ -267,7 +273,7 @@ impl CookieJar {
         header
     }
 
-    /// When each cookie of [`to_vec`](Self::to_vec) was used last, in ticks of the jar's own.
+    /// Returns when each cookie of [`to_vec`](Self::to_vec) was used last, in ticks of the jar.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn uses_at(&self, now: i64) -> Vec<u64> {
         self.0.store.read().uses(now)
@@ -290,7 +296,7 @@ impl CookieStore for CookieJar {
     fn store(&self, url: &Url, set_cookie: &mut dyn Iterator<Item = &[u8]>) {
         let now = now();
         for field in set_cookie {
-            // What breaks a rule is passed over, as the rules say.
+            // A cookie that breaks a rule is ignored, as RFC 6265bis says.
             let _ = self.set_at(url, field, now);
         }
     }
@@ -310,7 +316,7 @@ impl Default for CookieJar {
 }
 
 impl fmt::Debug for CookieJar {
-    /// How many cookies there are; [`to_vec`](CookieJar::to_vec) shows them without their values.
+    /// Shows how many cookies there are; [`to_vec`](CookieJar::to_vec) shows them without their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CookieJar").field("len", &self.len()).finish_non_exhaustive()
     }
@@ -320,7 +326,7 @@ impl IntoIterator for &CookieJar {
     type Item = Cookie;
     type IntoIter = std::vec::IntoIter<Cookie>;
 
-    /// The cookies as they are now, the oldest first.
+    /// Returns all present cookies, the oldest first.
     fn into_iter(self) -> Self::IntoIter {
         self.to_vec().into_iter()
     }

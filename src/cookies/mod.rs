@@ -1,8 +1,9 @@
-//! Cookies: reading Set-Cookie, keeping what it says, and saying which of it goes along with a request.
+//! Cookies: reads Set-Cookie fields, keeps their cookies, and decides which cookies a request carries.
 //!
-//! The rules are those of RFC 6265bis, and where it leaves a choice, the stricter one. `parse` reads fields, `place`
-//! tells where cookies belong, `store` keeps them and `ranks` says which of them go first; these are pure. [`CookieJar`] puts a lock and a clock round a store,
-//! and `file` its contents into JSON. Whatever keeps cookies for a session is a [`CookieStore`].
+//! The rules are those of RFC 6265bis; where it leaves a choice, the stricter one is taken. `rules` says what a cookie
+//! may be, `parse` reads fields, `place` says which hosts and paths a cookie is for, `store` keeps cookies, and `ranks`
+//! decides which of them are removed first. These are pure. [`CookieJar`] is a store with a lock and a clock, and
+//! `file` writes it as JSON. A session asks a [`CookieStore`].
 
 mod cookie;
 mod cookie_store;

@@ -1,20 +1,21 @@
-//! Which cookies of a full jar have to go, without a look at all of them.
+//! The order in which cookies of a full jar are removed, without a look at all of them.
 //!
-//! Look-ups use cookies while they share the jar, and cookies are removed in many ways. Neither changes the order here:
-//! what it names is compared with the cookie when its turn comes, and the whole is made anew once most of it is old.
+//! Look-ups use cookies while they share the jar, and cookies are removed in many ways. Neither updates the order here.
+//! Therefore a cookie is compared with its rank when its turn comes, and all ranks are made again when most of them are
+//! stale.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-/// Cookies by when they were used last, and by when they end. Those that come first are first.
+/// Ranks of cookies by last use and by end. The earliest come out first.
 #[derive(Debug, Default)]
 pub(super) struct Ranks {
     by_use: BinaryHeap<Reverse<Rank<u64>>>,
     by_end: BinaryHeap<Reverse<Rank<i64>>>,
 }
 
-/// The order of one state of one cookie.
+/// The rank of one state of one cookie.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank<K> {
     pub(super) key: K,
@@ -22,7 +23,7 @@ pub(super) struct Rank<K> {
     pub(super) site: Arc<str>,
 }
 
-/// One state of one cookie: when it was used last, and when it ends.
+/// One state of one cookie: when it was used last, and when it expires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
     pub(super) version: u64,
@@ -38,24 +39,24 @@ impl Ranks {
         }
     }
 
-    /// Ranks a cookie by its last use alone.
+    /// Ranks a cookie by its last use only.
     pub(super) fn add_use(&mut self, site: &Arc<str>, standing: Standing) {
         let Standing { version, used: key, .. } = standing;
         self.by_use.push(Reverse(Rank { key, version, site: site.clone() }));
     }
 
-    /// Takes out the cookie whose end came first, if it has come.
+    /// Takes out the cookie that expires first, if it has expired.
     pub(super) fn expired(&mut self, now: i64) -> Option<Rank<i64>> {
         let has_come = self.by_end.peek().is_some_and(|Reverse(first)| first.key <= now);
         if has_come { self.by_end.pop().map(|Reverse(first)| first) } else { None }
     }
 
-    /// Takes out the cookie that was used least lately when it was ranked.
+    /// Takes out the cookie that was the least recently used when it was ranked.
     pub(super) fn least_used(&mut self) -> Option<Rank<u64>> {
         self.by_use.pop().map(|Reverse(first)| first)
     }
 
-    /// Whether most of this is about cookies that are gone, of which `kept` are left.
+    /// Returns whether most ranks are of cookies that are gone, where `kept` cookies are left.
     pub(super) fn are_stale(&self, kept: usize) -> bool {
         self.by_use.len().max(self.by_end.len()) > 2 * kept + 64
     }

@@ -1,9 +1,9 @@
-//! What a jar holds: the storage model and the retrieval algorithm of RFC 6265bis, sections 5.7 and 5.8.
+//! The cookies of a jar: the storage model and the retrieval algorithm of RFC 6265bis, sections 5.7 and 5.8.
 //!
-//! Cookies are filed under the site they belong to, the registrable domain or a host that has none, so that a request
-//! looks at those of its own site alone. Within a site they stand in the order they are sent in: the longest path
-//! first, and among equals the oldest. No lock and no clock here: the time is an argument, in seconds since 1970, and
-//! what was used last is told by counting.
+//! Cookies are stored by site, which is the registrable domain or a host without one, so that a request looks only at
+//! the cookies of its own site. Within a site they are in the order of sending: the longest path first, and among
+//! equals the oldest. There is no lock and no clock here: the time is an argument, in seconds since 1970, and a counter
+//! tells what was used last.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use super::ranks::{Ranks, Standing};
 use super::rules::{self, MAX_ATTRIBUTE};
 use crate::url::Url;
 
-/// How much a jar holds and sends.
+/// The limits of a jar.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caps {
     pub(crate) cookie_bytes: usize,
@@ -47,40 +47,41 @@ impl Caps {
 #[derive(Debug)]
 struct Entry {
     cookie: Cookie,
-    /// Kept when the cookie is overwritten.
+    /// The tick of the first set, which overwriting keeps.
     created: u64,
-    /// No other state of any cookie has the same.
+    /// A number that no other state of any cookie has.
     version: u64,
-    /// Set by look-ups, which share the store.
+    /// The tick of the last use. Look-ups set it while they share the store.
     used: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Store {
     sites: HashMap<Arc<str>, Vec<Entry>>,
-    /// The order in which cookies of all sites have to go.
+    /// The order in which cookies of all sites are removed.
     ranks: Ranks,
-    /// In the order they were given in; not counted against the caps, for they are the caller's own.
+    /// Cookies for every host, in the order of insertion. They do not count against the caps, because they are the
+    /// caller's own.
     shared: Vec<Entry>,
-    /// Cookies of all sites, expired ones included.
+    /// The number of cookies of all sites, including expired ones.
     filed: usize,
     /// Counts changes and look-ups.
     ticks: AtomicU64,
 }
 
 impl Store {
-    /// Cookies that are there, expired ones included.
+    /// Returns the number of cookies, including expired ones.
     pub(super) fn len(&self) -> usize {
         self.filed + self.shared.len()
     }
 
-    /// Takes a cookie as the host of `place` sets it; one that is over removes what it stands for.
+    /// Takes a cookie as the host of `place` sets it. An expired cookie removes the one that it would overwrite.
     pub(super) fn set(&mut self, cookie: Cookie, place: Place<'_>, now: i64, caps: &Caps) -> Result<(), &'static str> {
         let cookie = admit(cookie, place, now, caps)?;
         self.put(cookie, place.is_secure, now, caps)
     }
 
-    /// Takes a cookie as a jar once held it.
+    /// Takes a cookie that a jar once held.
     #[cfg_attr(not(feature = "json"), expect(dead_code, reason = "for a jar in a file"))]
     pub(super) fn restore(&mut self, mut cookie: Cookie, now: i64, caps: &Caps) -> Result<(), &'static str> {
         if cookie.domain.is_none() {
@@ -103,7 +104,7 @@ impl Store {
                 }
                 Ok(())
             }
-            // Section 5.7: whoever rewrites plain http must not be able to fix a session of the https site.
+            // Section 5.7: an attacker who rewrites plain http must not be able to fix a session of the https site.
             false => Err("the cookie would stand in for a Secure one, and does not come over https"),
         };
         if entries.len() > caps.per_domain {
@@ -123,7 +124,7 @@ impl Store {
         outcome
     }
 
-    /// Expired cookies of all sites, and then whichever was used least lately.
+    /// Removes expired cookies of all sites, and then the least recently used ones.
     fn evict_from_all(&mut self, now: i64, caps: &Caps) {
         while let Some(over) = self.ranks.expired(now) {
             self.remove_ranked(&over.site, over.version, |entry| entry.cookie.is_expired(now));
@@ -134,7 +135,7 @@ impl Store {
         }
     }
 
-    /// Removes the cookie of that version if it still has to go. One that was used meanwhile is ranked anew.
+    /// Removes the cookie of that version if it still has to go. A cookie that was used meanwhile is ranked again.
     fn remove_ranked(&mut self, site: &Arc<str>, version: u64, has_to_go: impl Fn(&Entry) -> bool) {
         let Some(entries) = self.sites.get_mut(site) else { return };
         let Some(at) = entries.iter().position(|entry| entry.version == version) else { return };
@@ -167,8 +168,8 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the cookies for a request to `place`, in order. A shared cookie gives way to one of the same name that the
-    /// host has set, because that is newer.
+    /// Returns the cookies for a request to `place`, in order. A shared cookie is left out if the host has set a cookie
+    /// of the same name, because that one is newer.
     fn candidates<'a>(&'a self, place: Place<'a>, with_shared: bool, now: i64) -> impl Iterator<Item = &'a Entry> {
         let entries = match self.sites.is_empty() {
             true => &[][..],
@@ -181,7 +182,7 @@ impl Store {
         own().chain(shared)
     }
 
-    /// The value of the Cookie field, and the names of the cookies that the caps leave no room for.
+    /// Returns the value of the Cookie field, and the names of the cookies that the caps leave no room for.
     pub(super) fn header(
         &self,
         place: Place<'_>,
@@ -205,7 +206,7 @@ impl Store {
                 header.extend_from_slice(SEPARATOR);
             }
             header.extend_from_slice(&entry.cookie.name);
-            // Without a name the value stands alone (section 5.8.3).
+            // Without a name the value is sent alone (section 5.8.3).
             if !entry.cookie.name.is_empty() {
                 header.push(b'=');
             }
@@ -214,14 +215,14 @@ impl Store {
         (Some(header), left_out)
     }
 
-    /// What [`header`](Self::header) would hold.
+    /// Returns the cookies that [`header`](Self::header) would send.
     pub(super) fn matching<'a>(&'a self, place: Place<'a>, now: i64, caps: &Caps) -> impl Iterator<Item = &'a Cookie> {
         let candidates = move || self.candidates(place, true, now);
         let excess = Excess::of(candidates, caps);
         candidates().filter(move |entry| !excess.has(entry)).map(|entry| &entry.cookie)
     }
 
-    /// All that are not over, the oldest first, each with its version.
+    /// Returns all cookies that have not expired, the oldest first, each with its version.
     pub(super) fn all(&self, now: i64) -> Vec<(u64, Cookie)> {
         self.entries(now).into_iter().map(|entry| (entry.version, entry.cookie.clone())).collect()
     }
@@ -233,7 +234,7 @@ impl Store {
         all
     }
 
-    /// When each of [`all`](Self::all) was used last.
+    /// Returns when each cookie of [`all`](Self::all) was used last.
     #[cfg(any(test, fuzzing))]
     pub(super) fn uses(&self, now: i64) -> Vec<u64> {
         self.entries(now).into_iter().map(Entry::used).collect()
@@ -243,7 +244,7 @@ impl Store {
         self.sites.values().flatten().chain(&self.shared).filter(|entry| !entry.cookie.is_expired(now)).count()
     }
 
-    /// Removes what is `unwanted`, by version and cookie, and says how many that were.
+    /// Removes the cookies that are `unwanted`, by version and cookie, and returns their number.
     pub(super) fn remove(&mut self, unwanted: impl Fn(u64, &Cookie) -> bool) -> usize {
         let before = self.len();
         let wanted = |entry: &Entry| !unwanted(entry.version, &entry.cookie);
@@ -275,26 +276,26 @@ impl Entry {
         Standing { version: self.version, used: self.used(), ends: self.cookie.expires }
     }
 
-    /// In a header, with a separator.
+    /// Returns the number of bytes in a header, with a separator.
     fn size(&self) -> usize {
         let name = self.cookie.name.len();
         name + usize::from(name > 0) + self.cookie.value.len() + SEPARATOR.len()
     }
 }
 
-/// The cookies of a request that its Cookie field has no room for.
+/// The cookies of a request that the Cookie field has no room for.
 struct Excess {
     /// Their versions, in order.
     versions: Vec<u64>,
-    /// Bytes of all others, with a separator each.
+    /// Bytes of all other cookies, with a separator each.
     left: usize,
 }
 
 impl Excess {
-    /// Takes the least recently used cookie, among equals the newest, until the rest fits. A cookie that is too long by
-    /// itself is always taken, and first.
+    /// Selects the least recently used cookie, among equals the newest, until the rest fits. A cookie that is too long
+    /// by itself is always selected, and first.
     fn of<'a, I: Iterator<Item = &'a Entry>>(candidates: impl Fn() -> I, caps: &Caps) -> Excess {
-        // The last one has no separator after it.
+        // The last cookie has no separator after it.
         let most = caps.header_bytes.saturating_add(SEPARATOR.len());
         let (count, size) = candidates().fold((0, 0), |(count, size), entry| (count + 1, size + entry.size()));
         if count <= caps.sent && size <= most {
@@ -325,12 +326,12 @@ impl Excess {
     }
 }
 
-/// Later than all before.
+/// Returns a tick that is later than all before.
 fn next(ticks: &AtomicU64) -> u64 {
     ticks.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Cookies of a site have a domain and a path.
+/// Returns the domain. Every cookie of a site has one.
 fn domain(cookie: &Cookie) -> &str {
     cookie.domain.as_deref().unwrap_or_default()
 }
@@ -339,7 +340,7 @@ fn path(cookie: &Cookie) -> &str {
     cookie.path.as_deref().unwrap_or("/")
 }
 
-/// The cookie as the host of `place` may set it, with everything filled in.
+/// Returns the cookie as the host of `place` may set it, with domain and path filled in.
 fn admit(mut cookie: Cookie, place: Place<'_>, now: i64, caps: &Caps) -> Result<Cookie, &'static str> {
     rules::check_pair(&cookie.name, &cookie.value)?;
     if !caps.ip_hosts && !place::is_name(place.host) {
@@ -372,12 +373,12 @@ fn admit(mut cookie: Cookie, place: Place<'_>, now: i64, caps: &Caps) -> Result<
     Ok(cookie)
 }
 
-/// What holds for each cookie that a jar keeps for a host.
+/// Checks what holds for each cookie that a jar keeps for a host.
 fn check(cookie: &Cookie, caps: &Caps) -> Result<(), &'static str> {
     if cookie.name.len() + cookie.value.len() > caps.cookie_bytes {
         return Err("the cookie has more bytes than the jar takes");
     }
-    // Those of a URL may be longer than those of a field.
+    // The domain and path of a URL may be longer than an attribute.
     if domain(cookie).len() > MAX_ATTRIBUTE || path(cookie).len() > MAX_ATTRIBUTE {
         return Err("the cookie's domain or path has more than 1024 bytes");
     }
@@ -394,7 +395,7 @@ fn has_prefix(cookie: &Cookie, prefix: &str) -> bool {
     rules::has_prefix(&cookie.name, prefix)
 }
 
-/// A cookie out of a file is looked at again: the file may have been edited, and the list of suffixes is another one.
+/// Checks a cookie from a file: the file may have been edited, and the list of public suffixes may have changed.
 fn recheck(cookie: &mut Cookie, now: i64, caps: &Caps) -> Result<(), &'static str> {
     rules::check_pair(&cookie.name, &cookie.value)?;
     check(cookie, caps)?;
@@ -409,7 +410,7 @@ fn recheck(cookie: &mut Cookie, now: i64, caps: &Caps) -> Result<(), &'static st
     Ok(())
 }
 
-/// Whether `new`, without Secure, would be taken for `old` or overwrite it.
+/// Returns whether `new`, which is not Secure, would overwrite `old` or be taken for it.
 fn shadows(new: &Cookie, old: &Cookie) -> bool {
     let (new_domain, old_domain) = (domain(new), domain(old));
     old.secure
@@ -418,7 +419,7 @@ fn shadows(new: &Cookie, old: &Cookie) -> bool {
         && place::path_matches(path(new), path(old))
 }
 
-/// Puts the cookie in its place, or in that of the one it overwrites, and returns what is there now.
+/// Puts the cookie in its place, or in the place of the cookie that it overwrites. Returns the entry that is there now.
 fn file<'a>(entries: &'a mut Vec<Entry>, cookie: Cookie, now: i64, ticks: &AtomicU64) -> Option<&'a Entry> {
     let is_same = |other: &Cookie| {
         other.name == cookie.name
@@ -449,7 +450,8 @@ fn file<'a>(entries: &'a mut Vec<Entry>, cookie: Cookie, now: i64, ticks: &Atomi
     }
 }
 
-/// Cookies that are not Secure go first, and of those the one used least lately (section 5.7, at the end).
+/// Removes a cookie of a site: first those that are not Secure, and among equals the least recently used one (section
+/// 5.7, at the end).
 fn evict(entries: &mut Vec<Entry>) {
     remove_first(entries, |entry| (entry.cookie.secure, entry.used()));
 }

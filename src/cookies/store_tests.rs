@@ -1,4 +1,4 @@
-//! What depends on the time, with a clock of the tests' own, and what the store holds.
+//! Tests of what depends on the time, with a clock of their own, and of what the store holds.
 
 use std::time::SystemTime;
 
@@ -76,7 +76,7 @@ fn the_end_of_a_cookie() {
         let is_alive = expected.is_none_or(|end| end > NOW);
         assert_eq!(jar.to_vec_at(NOW).len(), usize::from(is_alive), "{id}: {attributes}");
     }
-    // At the ends of what a clock can say.
+    // The first and the last time that a clock can show.
     for now in [i64::MIN, 0, i64::MAX] {
         let cookie = super::parse::set_cookie(b"a=b; Max-Age=9999999999", now).unwrap();
         assert!(cookie.expires > Some(now) || now == i64::MAX);
@@ -94,17 +94,17 @@ fn cookies_end() {
     assert_eq!(sent(&jar, "http://h/", NOW + 10), "b=2; c=3", "B217");
     assert_eq!(jar.to_vec_at(NOW + 10).len(), 2, "B217");
     assert_eq!(sent(&jar, "http://h/", i64::MAX), "c=3", "B217");
-    // Ending one by name, at its own path alone.
+    // An expired cookie removes the one of its name, only at its own path.
     jar.set_at(&h, b"b=; Max-Age=0; Path=/x", NOW).unwrap();
     assert_eq!(sent(&jar, "http://h/", NOW), "a=1; b=2; c=3", "B217");
     jar.set_at(&h, b"b=; Expires=Thu, 01 Jan 1970 00:00:00 GMT", NOW).unwrap();
     assert_eq!(sent(&jar, "http://h/", NOW), "a=1; c=3", "B217");
-    // A cookie that is over stands in nobody's way.
+    // An expired cookie shadows no other.
     let s = url("https://h/");
     jar.set_at(&s, b"s=1; Secure; Max-Age=10", NOW).unwrap();
     assert!(jar.set_at(&h, b"s=2", NOW + 9).is_err(), "A10.5");
     assert!(jar.set_at(&h, b"s=2", NOW + 10).is_ok(), "A10.5");
-    // The real clock is past all of that.
+    // The real clock is past all these times.
     jar.set_at(&url("http://g/"), b"old=1; Max-Age=1", NOW).unwrap();
     assert_eq!((jar.clear_expired(), jar.len()), (1, 2), "CS-22");
 }
@@ -153,7 +153,7 @@ fn borders() {
     }
 }
 
-/// Hosts of a site are looked up together, and no others are.
+/// Hosts of one site are looked up together, and without other sites.
 #[test]
 fn sites() {
     for host in ["127.0.0.1", "[::1]", "http+unix://a", "localhost", "www.example.com.", "a..b", "com"] {
@@ -163,7 +163,7 @@ fn sites() {
     assert_eq!(site("a.b.example.co.uk"), with_list);
 }
 
-/// Without cookies nothing is locked: a jar that is locked for good answers all the same.
+/// An empty jar is not locked: one that is locked forever still answers.
 #[test]
 fn an_empty_jar_is_not_locked() {
     let jar = CookieJar::new();

@@ -1,7 +1,7 @@
-//! Public test vectors: http-state's, with which RFC 6265 was made, and those of the public suffix list.
+//! Public test vectors: those of http-state, with which RFC 6265 was made, and those of the public suffix list.
 //!
-//! `HOSTPOOL_VECTORS` names the folder they are in; without it nothing is tested. They stand beside the code because
-//! the clock has to: some of their cookies lasted until 2019.
+//! `HOSTPOOL_VECTORS` names their folder; without it nothing is tested. The tests are beside the code because they need
+//! a clock of their own: some of the cookies lasted until 2019.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ use super::{CookieJar, CookieRequest};
 use crate::date::{self, ImfDate};
 use crate::url::Url;
 
-/// 1 January 2015: what the vectors mean to be over is over, and what they mean to last lasts.
+/// 1 January 2015: the cookies that the vectors mean to be expired are, and the others are not.
 const NOW: i64 = 1_420_070_400;
 
-/// RFC 6265 dropped what its successor keeps.
+/// RFC 6265 dropped cookies that its successor keeps.
 const NAMELESS: &str = "a cookie without a name is kept (RFC 6265bis, sections 5.6 and 5.7)";
 
-/// Where this jar differs, and why.
+/// The vectors that this jar differs from, and why.
 const WAIVED: &[(&str, &str)] = &[
     ("0004", NAMELESS),
     ("0021", NAMELESS),
@@ -56,7 +56,7 @@ fn read(name: &str) -> Option<Value> {
     Some(serde_json::from_slice(&file).expect("the file is JSON"))
 }
 
-/// Strings of the vectors stand for bytes.
+/// Returns the bytes that a string of the vectors stands for.
 fn bytes(text: &str) -> Vec<u8> {
     text.chars().map(|c| u8::try_from(u32::from(c)).expect("a byte")).collect()
 }
@@ -102,7 +102,7 @@ fn dates() {
     assert!(dates.len() >= 70, "{}", dates.len());
 }
 
-/// The registrable domain is the shortest that a host may set cookies for.
+/// The registrable domain is the shortest domain that a host may set cookies for.
 #[test]
 #[cfg(feature = "cookies")]
 fn public_suffixes() {
