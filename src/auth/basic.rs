@@ -6,8 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::error::{Error, Result};
 
-/// A login and a password, which go as they are, in Base64 (RFC 7617): over plain `http` everyone on the way can read
-/// them.
+/// A login and a password, which are sent in Base64 (RFC 7617): over plain `http` everyone on the way can read them.
 ///
 /// ```
 /// use hostpool::{AuthEncoding, BasicAuth};
@@ -30,40 +29,40 @@ pub struct BasicAuth {
     encoding: AuthEncoding,
 }
 
-/// The bytes that stand for the characters of a login and a password.
+/// The encoding of the characters of a login and a password.
 ///
-/// RFC 7617 leaves them to the server (section 2.1); for plain ASCII they are all the same.
+/// RFC 7617 leaves the encoding to the server (section 2.1). Plain ASCII is the same in all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthEncoding {
-    /// ISO-8859-1, as aiohttp and old servers have it.
+    /// ISO-8859-1, as in aiohttp and old servers.
     #[default]
     Latin1,
-    /// UTF-8, as browsers have it, and servers that say `charset="UTF-8"`.
+    /// UTF-8, as in browsers and in servers that send `charset="UTF-8"`.
     Utf8,
 }
 
 impl BasicAuth {
-    /// A login with its password, in ISO-8859-1 unless [said otherwise](Self::encoding).
+    /// Takes a login and its password, in ISO-8859-1 unless [`encoding`](Self::encoding) sets another.
     pub fn new(login: &str, password: &str) -> BasicAuth {
         BasicAuth { login: login.into(), password: password.into(), encoding: AuthEncoding::default() }
     }
 
-    /// A login whose password is empty, as keys of some APIs are sent.
+    /// Takes a login with an empty password, as some APIs expect their keys.
     pub fn login_only(login: &str) -> BasicAuth {
         BasicAuth::new(login, "")
     }
 
-    /// The same in another encoding.
+    /// Sets the encoding.
     pub fn encoding(mut self, encoding: AuthEncoding) -> BasicAuth {
         self.encoding = encoding;
         self
     }
 
-    /// The value of the Authorization field.
+    /// Returns the value of the Authorization field.
     ///
-    /// Errors if there is a colon in the login, which would end it, if there is a control character (RFC 7617, section
-    /// 2), or a character that the encoding does not have.
+    /// Fails if the login has a colon, which would end it, if there is a control character (RFC 7617, section 2), or if
+    /// the encoding does not have a character.
     pub fn encode(&self) -> Result<String> {
         let Ok(text) = self.userpass() else {
             return Err(Error::request("ISO-8859-1 cannot carry the login or the password: see AuthEncoding::Utf8"));
@@ -85,10 +84,10 @@ impl BasicAuth {
         }
     }
 
-    /// The credentials that the value of an Authorization field carries. They are read as UTF-8 where they are that,
-    /// and as ISO-8859-1 where not; [`encode`](Self::encode) gives the same bytes again.
+    /// Reads the credentials in the value of an Authorization field. They are read as UTF-8 if they are valid, and
+    /// otherwise as ISO-8859-1; [`encode`](Self::encode) returns the same bytes again.
     ///
-    /// Errors if the scheme is another than Basic, what follows is no Base64, has no colon, or a control character.
+    /// Fails if the scheme is not Basic, or if what follows is not Base64, has no colon, or has a control character.
     pub fn decode(value: &str) -> Result<BasicAuth> {
         BasicAuth::parse(value).ok_or_else(|| Error::request("the value has no Basic credentials"))
     }
@@ -109,27 +108,27 @@ impl BasicAuth {
         none_of_control.then(|| BasicAuth::new(login, password).encoding(encoding))
     }
 
-    /// The login.
+    /// Returns the login.
     #[doc(alias = "username")]
     pub fn login(&self) -> &str {
         &self.login
     }
 
-    /// The password.
+    /// Returns the password.
     pub fn password(&self) -> &str {
         &self.password
     }
 
-    /// The encoding of both.
+    /// Returns the encoding of both.
     pub fn charset(&self) -> AuthEncoding {
         self.encoding
     }
 }
 
-/// The login and the password that stand in a URL, decoded.
+/// The login and the password in a URL, decoded.
 pub(crate) struct Userinfo {
     pub(crate) login: Vec<u8>,
-    /// `None` where no colon is written.
+    /// `None` if no colon is written.
     pub(crate) password: Option<Vec<u8>>,
 }
 
@@ -142,7 +141,7 @@ impl Userinfo {
         }
     }
 
-    /// Returns both as text. What is not UTF-8 is read as ISO-8859-1.
+    /// Returns both as text. Bytes that are not UTF-8 are read as ISO-8859-1.
     pub(crate) fn text(&self) -> (String, String) {
         let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
             Ok(text) => text.to_owned(),
@@ -170,13 +169,13 @@ impl Userinfo {
     }
 }
 
-/// The value of the field for a login, a colon and a password in any encoding.
+/// Returns the value of the field for a login, a colon and a password in any encoding.
 fn value_of(userpass: &[u8]) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(userpass))
 }
 
 impl fmt::Debug for BasicAuth {
-    /// Without the password.
+    /// Hides the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BasicAuth")
             .field("login", &self.login)

@@ -1,22 +1,22 @@
 //! Challenges: schemes with their parameters, as WWW-Authenticate lists them (RFC 9110, sections 11.3 and 11.6.1).
 //!
-//! A comma stands between two challenges as well as between two parameters, so that only what follows a word tells
-//! whether it is a scheme. What was read is never looked at again: the work is linear in the length of the field.
+//! A comma separates challenges as well as parameters, so only what follows a word tells whether it is a scheme. No
+//! byte is read twice: the work is linear in the length of the field.
 
 use std::borrow::Cow;
 
 use crate::headers::is_token_byte;
 
-/// What one field says, in order.
+/// A part of a field, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
     /// A challenge begins.
     Scheme(&'a [u8]),
-    /// All that the scheme says, in one word.
+    /// The argument of the scheme, which is a single word.
     Token68(&'a [u8]),
-    /// A parameter of the challenge that began last: quotes and backslashes are taken off the value.
+    /// A parameter of the latest challenge. Quotes and backslashes are removed from the value.
     Param(&'a [u8], Cow<'a, [u8]>),
-    /// Something that is none of these, up to a comma: the challenge cannot be trusted to say what it seems to.
+    /// Something else, up to a comma: the challenge is not valid as a whole.
     Broken,
 }
 
@@ -24,7 +24,7 @@ pub(crate) enum Item<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Items<'a> {
     rest: &'a [u8],
-    /// A scheme was read, and something that is no comma follows it.
+    /// Whether a scheme was read and something other than a comma follows it.
     argument: bool,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Items<'a> {
         Items { rest: field, argument: false }
     }
 
-    /// The longest front of such bytes.
+    /// Takes as many such bytes as there are.
     fn front(&mut self, is_part: impl Fn(u8) -> bool) -> &'a [u8] {
         let len = self.rest.iter().position(|&byte| !is_part(byte)).unwrap_or(self.rest.len());
         let (front, rest) = self.rest.split_at(len);
@@ -49,7 +49,7 @@ impl<'a> Items<'a> {
         matches!(self.rest, [] | [b',', ..])
     }
 
-    /// One word up to a comma, with the padding that tells it from a parameter.
+    /// Takes a single word up to a comma. Its padding tells it from a parameter.
     fn token68(&mut self) -> Option<&'a [u8]> {
         let mut ahead = self.clone();
         let word = ahead.front(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
@@ -63,7 +63,7 @@ impl<'a> Items<'a> {
         Some(whole)
     }
 
-    /// What follows the name of a parameter.
+    /// Takes what follows the name of a parameter.
     fn param(&mut self, name: &'a [u8]) -> Item<'a> {
         self.skip_space();
         let [b'=', rest @ ..] = self.rest else { return self.broken() };
@@ -76,14 +76,15 @@ impl<'a> Items<'a> {
                 None => self.broken(),
             };
         }
-        // By rule a token; but cameras and routers leave the quotes off what is none, such as a nonce in Base64.
+        // The rule demands a token, but cameras and routers leave out the quotes of other values, such as a nonce in
+        // Base64.
         match self.front(|byte| !matches!(byte, b',' | b' ' | b'\t' | b'"')) {
             [] => self.broken(),
             value => Item::Param(name, Cow::Borrowed(value)),
         }
     }
 
-    /// What stands in front of the closing quote; `None` if there is none.
+    /// Takes the text up to the closing quote. Returns `None` if there is none.
     fn quoted(&mut self) -> Option<Cow<'a, [u8]>> {
         let front = self.front(|byte| byte != b'"' && byte != b'\\');
         let mut value = Cow::Borrowed(front);
@@ -107,7 +108,7 @@ impl<'a> Items<'a> {
         }
     }
 
-    /// Goes on behind the next comma that stands in no quotes.
+    /// Skips to the next comma outside quotes.
     fn broken(&mut self) -> Item<'a> {
         loop {
             self.front(|byte| byte != b',' && byte != b'"');
@@ -200,7 +201,7 @@ mod tests {
         }
     }
 
-    /// Each field costs as many steps as it has bytes: were they looked at again for each comma or quote, this would
+    /// Each field costs as many steps as it has bytes. If bytes were read again for each comma or quote, this would
     /// take hours.
     #[test]
     fn long_fields() {

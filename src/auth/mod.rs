@@ -1,6 +1,6 @@
-//! Who the caller is: credentials and the field values that carry them (RFC 9110, section 11).
+//! Credentials, and the field values that carry them (RFC 9110, section 11).
 //!
-//! Nothing here knows of requests or clients; which credentials go where is decided by the client.
+//! Nothing here knows requests or clients. The client decides which credentials go where.
 
 mod basic;
 pub(crate) mod challenge;
@@ -40,14 +40,14 @@ pub(crate) enum Kind {
 }
 
 impl Auth {
-    /// A token of RFC 6750, as OAuth 2.0 gives them. One that is no `b64token` of that RFC's section 2.1 is refused
-    /// where it is used: such as the empty one, or one with a line end behind it.
+    /// Takes a token of RFC 6750, as OAuth 2.0 issues them. A token that is not a `b64token` of section 2.1 is refused
+    /// where it is used, for example an empty one or one with a line end.
     #[doc(alias = "token")]
     pub fn bearer(token: &str) -> Auth {
         Auth(Kind::Bearer(token.into()))
     }
 
-    /// Returns the login of a URL as Basic credentials: the same bytes as a request to that URL sends.
+    /// Returns the login of a URL as Basic credentials, with the same bytes as a request to that URL sends.
     pub(crate) fn of_userinfo(userinfo: &str) -> Auth {
         Auth(Kind::Basic(Userinfo::parse(userinfo).into_basic()))
     }
@@ -56,7 +56,7 @@ impl Auth {
         &self.0
     }
 
-    /// Refuses what could never be sent.
+    /// Refuses credentials that can never be sent.
     pub(crate) fn check(&self) -> Result<()> {
         match &self.0 {
             Kind::Basic(basic) => basic.encode().map(drop),
@@ -66,7 +66,7 @@ impl Auth {
     }
 }
 
-/// The value of the Authorization field (RFC 6750, section 2.1).
+/// Returns the value of the Authorization field (RFC 6750, section 2.1).
 pub(crate) fn bearer(token: &str) -> Result<String> {
     let text = token.trim_end_matches('=');
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)) {
@@ -94,21 +94,21 @@ impl From<DigestAuth> for Auth {
 }
 
 impl From<&DigestAuth> for Auth {
-    /// The same credentials, with what they know of servers.
+    /// Takes the same credentials, with what they know about servers.
     fn from(digest: &DigestAuth) -> Auth {
         Auth::from(digest.clone())
     }
 }
 
 impl From<(&str, &str)> for Auth {
-    /// Login and password, for [`BasicAuth`].
+    /// Takes a login and a password as [`BasicAuth`].
     fn from((login, password): (&str, &str)) -> Auth {
         Auth::from(BasicAuth::new(login, password))
     }
 }
 
 impl fmt::Debug for Auth {
-    /// Without password or token.
+    /// Hides the password and the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Basic(basic) => basic.fmt(f),

@@ -1,11 +1,11 @@
-//! What answers a challenge (RFC 7616, section 3.4).
+//! Answers to challenges (RFC 7616, section 3.4).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
 use super::Asked;
 use super::challenge::{Challenge, Qop};
 
-/// All but the `attr-char` of RFC 8187, section 3.2.1.
+/// All bytes but the `attr-char` of RFC 8187, section 3.2.1.
 const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -20,18 +20,18 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// What goes on from one challenge until the next.
+/// What is used from one challenge to the next.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) challenge: Challenge,
-    /// That of the challenge, or the one that the server gave in its place.
+    /// The nonce of the challenge, or the one that the server has sent since.
     pub(super) nonce: Box<[u8]>,
-    /// That of a session's key, which goes with all its requests: servers that make the key anew for each of them
-    /// find the same.
+    /// The cnonce of a session's key. It is sent with all requests of the session, so that a server that makes the key
+    /// again for each request finds the same key.
     pub(super) cnonce: Option<Box<str>>,
 }
 
-/// Who answers.
+/// The login that answers.
 #[derive(Clone, Copy)]
 pub(super) struct Login<'a> {
     pub(super) login: &'a str,
@@ -39,8 +39,8 @@ pub(super) struct Login<'a> {
 }
 
 impl Session {
-    /// The value of the Authorization field for the request that is the `count`th with this nonce. `None` if the
-    /// request lacks what the server asks for, or if there are no hashes.
+    /// Returns the value of the Authorization field for the `count`th request with this nonce. Returns `None` if the
+    /// request lacks what the server asks for, or if no hashes are compiled in.
     pub(super) fn answer(&self, who: Login<'_>, asked: &Asked<'_>, count: u32, cnonce: &str) -> Option<Vec<u8>> {
         let Challenge { realm, hash, .. } = &self.challenge;
         let qop = self.challenge.qops.choose(asked.body.is_some())?;
@@ -77,7 +77,7 @@ impl Session {
             out.plain("qop", name.as_bytes());
             out.plain("nc", count.as_bytes());
         }
-        // Without it no server could make the key of a session.
+        // Without the cnonce no server could make the key of a session.
         if name.is_some() || self.challenge.session {
             out.quoted("cnonce", cnonce.as_bytes());
         }
@@ -91,7 +91,7 @@ impl Session {
         Some(out.0)
     }
 
-    /// H(A1) of section 3.4.2.
+    /// Returns H(A1) of section 3.4.2.
     fn key(&self, Login { login, password }: Login<'_>, cnonce: &str) -> Option<String> {
         let Challenge { realm, hash, session, nonce, .. } = &self.challenge;
         let secret = hash.of(&[login.as_bytes(), realm, password.as_bytes()])?;
@@ -106,7 +106,7 @@ impl Session {
         if *userhash {
             out.quoted("username", hash.of(&[login.as_bytes(), realm])?.as_bytes());
         } else if login.is_ascii() || !utf8 {
-            // A server that does not say its charset does not know the extended notation either.
+            // A server that sends no charset does not know the extended notation either.
             out.quoted("username", login.as_bytes());
         } else {
             let name = format!("UTF-8''{}", percent_encoding::utf8_percent_encode(login, EXTENDED));
@@ -116,7 +116,7 @@ impl Session {
     }
 }
 
-/// Parameters with commas between them.
+/// Parameters, separated by commas.
 struct Fields(Vec<u8>);
 
 impl Fields {

@@ -1,4 +1,4 @@
-//! What a server asks for (RFC 7616, section 3.3).
+//! Challenges of Digest servers (RFC 7616, section 3.3).
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::hash::Hash;
 use crate::auth::challenge::{Item, Items};
 use crate::headers::is_value_byte;
 
-/// A longer challenge is not answered: what it says is kept, and most of it sent back with each request.
+/// A longer challenge is not answered, because it is kept and most of it is sent back with each request.
 const MAX_LEN: usize = 4096;
 
 /// A challenge that can be answered, if the request has what `qop` asks for.
@@ -17,9 +17,9 @@ pub(super) struct Challenge {
     pub(super) opaque: Option<Box<[u8]>>,
     pub(super) domain: Box<[u8]>,
     pub(super) hash: Hash,
-    /// The key is made once a challenge, of its nonce and the first cnonce (section 3.4.2).
+    /// Whether the key is made once a challenge, from its nonce and the first cnonce (section 3.4.2).
     pub(super) session: bool,
-    /// As the server spells it; RFC 2069 did not have it.
+    /// The algorithm as the server spells it; RFC 2069 has none.
     pub(super) algorithm: Option<Box<[u8]>>,
     pub(super) qops: Qops,
     pub(super) stale: bool,
@@ -27,10 +27,10 @@ pub(super) struct Challenge {
     pub(super) utf8: bool,
 }
 
-/// What may be protected, as far as it is known here.
+/// The known kinds of protection that the server offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Qops {
-    /// The server says nothing of it, as RFC 2069 has it.
+    /// The server names none, as in RFC 2069.
     none: bool,
     auth: bool,
     auth_int: bool,
@@ -55,7 +55,7 @@ impl Qops {
         qops
     }
 
-    /// The body is hashed only where the server takes nothing less, and its bytes are there.
+    /// Chooses a protection. The body is hashed only if the server takes nothing less and its bytes are known.
     pub(super) fn choose(self, has_bytes: bool) -> Option<Qop> {
         match self {
             Qops { none: true, .. } => Some(Qop::None),
@@ -68,7 +68,7 @@ impl Qops {
 
 const NAMES: [&str; 9] = ["realm", "nonce", "opaque", "domain", "algorithm", "qop", "stale", "userhash", "charset"];
 
-/// The parameters of a challenge that is being read.
+/// The parameters of a challenge that is read now.
 #[derive(Default)]
 struct Draft<'a> {
     values: [Option<Cow<'a, [u8]>>; NAMES.len()],
@@ -78,8 +78,8 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn set(&mut self, name: &[u8], value: Cow<'a, [u8]>) {
         let Some(n) = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes())) else { return };
-        // Each may be there once (RFC 9110, section 11.2). Servers that combine fields repeat some; only another value
-        // leaves open what is meant.
+        // Each parameter may occur once (RFC 9110, section 11.2). Servers that combine fields repeat some, so only a
+        // different value makes the challenge ambiguous.
         let slot = &mut self.values[n];
         self.broken |= slot.as_ref().is_some_and(|known| *known != value);
         *slot = Some(value);
@@ -125,7 +125,7 @@ fn hash_of(algorithm: &[u8]) -> Option<(Hash, bool)> {
     Some((hash, session))
 }
 
-/// The strongest challenge of a response that can be answered; the first one of several.
+/// Returns the strongest challenge of a response that can be answered, and the first of several.
 pub(super) fn strongest<'a>(fields: impl Iterator<Item = &'a [u8]>, has_bytes: bool) -> Option<Challenge> {
     let mut best: Option<Challenge> = None;
     let mut consider = |draft: Option<Draft<'_>>| {
@@ -153,7 +153,7 @@ pub(super) fn strongest<'a>(fields: impl Iterator<Item = &'a [u8]>, has_bytes: b
     best
 }
 
-/// The nonce to go on with (RFC 7616, section 3.5).
+/// Returns the next nonce that the server asks for (RFC 7616, section 3.5).
 pub(super) fn next_nonce<'a>(mut fields: impl Iterator<Item = &'a [u8]>) -> Option<Box<[u8]>> {
     let value = fields.by_ref().flat_map(Items::new).find_map(|item| match item {
         Item::Param(name, value) if name.eq_ignore_ascii_case(b"nextnonce") => Some(value),
@@ -167,7 +167,7 @@ pub(super) fn next_nonce<'a>(mut fields: impl Iterator<Item = &'a [u8]>) -> Opti
 mod tests {
     use super::*;
 
-    /// Hash, whether a session, nonce.
+    /// Returns the hash, whether it is a session, and the nonce.
     fn chosen(fields: &[&str], has_bytes: bool) -> Option<(Hash, bool, String)> {
         let challenge = strongest(fields.iter().map(|field| field.as_bytes()), has_bytes)?;
         Some((challenge.hash, challenge.session, String::from_utf8(challenge.nonce.into()).unwrap()))
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn which_is_answered() {
         let (md5, sha256, sha512) = (Hash::Md5, Hash::Sha256, Hash::Sha512Trunc);
-        /// Row, fields, and hash, session and realm of the one that is taken.
+        /// Row, fields, and hash, session and realm of the chosen challenge.
         type Row = (&'static str, &'static [&'static str], Option<(Hash, bool, &'static str)>);
         let table: &[Row] = &[
             ("RFC 2069", &["Digest realm=\"r\", nonce=\"n\""], Some((md5, false, "n"))),
@@ -248,7 +248,7 @@ mod tests {
             assert_eq!((qops.choose(true), qops.choose(false)), (with_bytes, without), "{value:?}");
         }
         assert_eq!(Qops::parse(None).choose(false), Some(Qop::None));
-        // One that needs the body gives way to one that does not, though it is stronger.
+        // A stronger challenge that needs the body loses to one that does not.
         let fields =
             ["Digest realm=r, nonce=1, qop=\"auth-int\", algorithm=SHA-256", "Digest realm=r, nonce=2, qop=\"auth\""];
         assert_eq!(chosen(&fields, true).unwrap().2, "1");

@@ -1,18 +1,20 @@
-//! The hashes that digests are made of. The one place that knows whether they are compiled in.
+//! The hashes of digests. No other file knows whether they are compiled in.
 
-/// In the order of their strength.
+/// The hashes, in the order of their strength.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hash {
     Md5,
     Sha256,
-    /// SHA-512/256, which is not the front of SHA-512: section 3.9.2 of RFC 7616 confuses them, erratum 4897 does not.
+    /// SHA-512/256, which is not a shortened SHA-512. Section 3.9.2 of RFC 7616 confuses them; erratum 4897 corrects
+    /// it.
     Sha512Trunc,
 }
 
 pub(super) const COMPILED_IN: bool = cfg!(feature = "digest-auth");
 
 impl Hash {
-    /// In hexadecimal, of these parts with colons between them. `None` where hashes are not compiled in.
+    /// Hashes these parts with colons between them, and returns hexadecimal digits. Returns `None` if no hashes are
+    /// compiled in.
     #[cfg(feature = "digest-auth")]
     pub(super) fn of(self, parts: &[&[u8]]) -> Option<String> {
         fn hex<D: sha2::Digest>(parts: &[&[u8]]) -> String {

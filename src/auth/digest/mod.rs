@@ -1,4 +1,4 @@
-//! Digest credentials (RFC 7616, with RFC 2617 and RFC 2069 for servers that know no more).
+//! Digest credentials (RFC 7616, and RFC 2617 and RFC 2069 for older servers).
 
 mod answer;
 mod challenge;
@@ -23,15 +23,16 @@ use challenge::Challenge;
 
 /// A login and a password that are never sent: the server gets hashes of them (RFC 7616).
 ///
-/// The first request goes without; what the server then asks for is answered once, and later requests to the same
-/// scheme, host and port go with an answer at once, as far as the server's `domain` goes. Clones share what they know
-/// of servers, which is kept for each origin by itself; a redirect to another origin is never answered.
+/// The first request carries no credentials, and the server's challenge is answered once. Later requests to the same
+/// scheme, host and port carry an answer at once, as far as the server's `domain` reaches. Clones share what they know
+/// about servers, which is kept for each origin by itself. A redirect to another origin is never answered.
 ///
-/// MD5, SHA-256 and SHA-512-256 are known, with `-sess` or without, the strongest one that is offered is taken; `auth`,
-/// and `auth-int` where the server insists and the body is made of bytes. A challenge that needs something else, or
-/// that comes again after the answer, is the response. So is that of a request whose body cannot be sent again.
+/// MD5, SHA-256 and SHA-512-256 are supported, with `-sess` or without, and the strongest offer is taken. The
+/// protection `auth` is supported, and `auth-int` if the server insists and the body is made of bytes. A challenge that
+/// needs something else, or that comes again after the answer, is the response. So is the challenge to a request whose
+/// body cannot be sent again.
 ///
-/// Without the feature `digest-auth` each request with these credentials is
+/// Without the feature `digest-auth` each request with these credentials fails with
 /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
 ///
 /// ```
@@ -49,47 +50,47 @@ use challenge::Challenge;
 pub struct DigestAuth(Arc<Inner>);
 
 struct Inner {
-    /// `None` takes the login of the URL or of netrc.
+    /// `None` means the login of the URL or of netrc.
     login: Option<Box<str>>,
     password: Box<str>,
     places: Mutex<HashMap<Arc<Origin>, Place>>,
-    /// The same for logins of URLs and of netrc, the one used last first.
+    /// Credentials for logins of URLs and of netrc, the most recently used first.
     others: Mutex<VecDeque<DigestAuth>>,
 }
 
-/// What is known of one origin.
+/// What is known about one origin.
 #[derive(Default)]
 struct Place {
-    /// What the server took last.
+    /// The session that the server accepted last.
     session: Option<Arc<Session>>,
-    /// The nonces that were used last, and how often: one that comes back is counted on.
+    /// The nonces that were used last, and how often. A nonce that comes back is counted on.
     nonces: VecDeque<(Box<[u8]>, u32)>,
 }
 
-/// Bytes that nobody can guess.
+/// Fills a slice with unpredictable bytes.
 pub(crate) type Random<'a> = &'a dyn Fn(&mut [u8]) -> io::Result<()>;
 
-/// What of a request its digest is made of.
+/// The parts of a request that its digest is made from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a str,
-    /// As it is in the request line.
+    /// The target as the request line has it.
     pub(crate) target: &'a [u8],
-    /// Where its bytes are at hand.
+    /// The body, if its bytes are in memory.
     pub(crate) body: Option<&'a [u8]>,
 }
 
 impl DigestAuth {
-    /// More origins than a program signs in at; a full table starts again from nothing.
+    /// Most origins that are remembered, which is more than a program logs in to. A full table is cleared.
     const PLACES: usize = 128;
 
-    /// As many as are in use by several threads at a time, where each is asked with a nonce of its own.
+    /// Most nonces that are remembered for an origin, for threads that each got a nonce of their own.
     const NONCES: usize = 64;
 
-    /// More logins of URLs and of netrc than a program uses at a time. One that is forgotten is asked for again.
+    /// Most logins of URLs and of netrc that are remembered. For a forgotten login the server asks again.
     const OTHERS: usize = 16;
 
-    /// A login with its password, both hashed in UTF-8.
+    /// Takes a login and its password, both hashed in UTF-8.
     pub fn new(login: &str, password: &str) -> DigestAuth {
         DigestAuth::with(Some(login), password)
     }
@@ -114,7 +115,7 @@ impl DigestAuth {
         DigestAuth(Arc::new(Inner { login: login.map(Into::into), password: password.into(), places, others }))
     }
 
-    /// The login; empty for those [without](Self::without_login).
+    /// Returns the login; empty for credentials [without](Self::without_login).
     #[doc(alias = "username")]
     pub fn login(&self) -> &str {
         self.0.login.as_deref().unwrap_or_default()
@@ -128,8 +129,8 @@ impl DigestAuth {
         self.0.login.as_deref() == Some(login) && *self.0.password == *password
     }
 
-    /// Returns these credentials with another login. What is known of servers is kept for each login by itself, so that
-    /// later calls need no challenge.
+    /// Returns these credentials with another login. What is known about servers is kept for each login by itself, so
+    /// that later calls need no challenge.
     pub(crate) fn of(&self, login: &str, password: &str) -> DigestAuth {
         if self.is_same(login, password) {
             return self.clone();
@@ -143,7 +144,7 @@ impl DigestAuth {
         other
     }
 
-    /// Refuses what could never be sent.
+    /// Refuses credentials that can never be sent.
     pub(crate) fn check(&self) -> Result<()> {
         if !hash::COMPILED_IN {
             return Err(Error::new(ErrorKind::Unsupported("digest-auth"), Phase::Prepare));
@@ -154,7 +155,7 @@ impl DigestAuth {
         }
     }
 
-    /// What the next request to this target may go with unasked.
+    /// Returns the session that the next request to this target can use without a challenge.
     fn session(&self, origin: &Arc<Origin>, target: &[u8]) -> Option<Arc<Session>> {
         let places = self.0.places.lock();
         let session = places.get(origin)?.session.clone()?;
@@ -162,7 +163,7 @@ impl DigestAuth {
         covers(&session.challenge.domain, origin, target).then_some(session)
     }
 
-    /// How often this nonce has been used, with this time. `None` if it cannot be used again.
+    /// Counts one more use of this nonce, and returns the count. Returns `None` if the nonce cannot be used again.
     fn count(&self, origin: &Arc<Origin>, nonce: &[u8]) -> Option<u32> {
         let mut places = self.0.places.lock();
         if places.len() >= Self::PLACES && !places.contains_key(origin) {
@@ -181,13 +182,13 @@ impl DigestAuth {
     }
 
     fn keep(&self, origin: &Arc<Origin>, session: Arc<Session>) {
-        // There is none if the table was full, and started again: then the server asks once more.
+        // The origin is missing if the table was full and was cleared. Then the server asks once more.
         if let Some(place) = self.0.places.lock().get_mut(origin) {
             place.session = Some(session);
         }
     }
 
-    /// The server does not take this nonce, or who uses it.
+    /// Forgets a nonce that the server refused.
     fn forget(&self, origin: &Arc<Origin>, nonce: &[u8]) {
         if let Some(place) = self.0.places.lock().get_mut(origin)
             && place.session.as_ref().is_some_and(|session| *session.nonce == *nonce)
@@ -197,8 +198,8 @@ impl DigestAuth {
     }
 }
 
-/// Whether a target is in the protection space that a `domain` lists (RFC 7616, section 3.3). No list is all of the
-/// origin; what it says of others is not for us to believe.
+/// Returns whether a target is in the protection space that a `domain` lists (RFC 7616, section 3.3). No list means the
+/// whole origin. Entries for other origins are ignored, because a server cannot speak for others.
 fn covers(domain: &[u8], origin: &Origin, target: &[u8]) -> bool {
     let under = |space: &[u8]| {
         let rest = target.strip_prefix(space);
@@ -216,14 +217,14 @@ fn covers(domain: &[u8], origin: &Origin, target: &[u8]) -> bool {
         })
 }
 
-/// What one call says by these credentials, and hears. It stays with one origin.
+/// The challenges and answers of one call with these credentials. It belongs to one origin.
 #[derive(Debug)]
 pub(crate) struct Dialogue {
     auth: DigestAuth,
     origin: Arc<Origin>,
-    /// What the next request answers.
+    /// The challenge that the next request answers.
     asked: Option<Challenge>,
-    /// What the last request went with, and whether that answered a challenge.
+    /// The session of the last request, and whether that request answered a challenge.
     said: Option<(Arc<Session>, bool)>,
     /// How many challenges were answered for this URL.
     answers: u32,
@@ -234,14 +235,14 @@ impl Dialogue {
         Dialogue { auth: auth.clone(), origin: origin.clone(), asked: None, said: None, answers: 0 }
     }
 
-    /// Whether it is held by this login at this origin. Logins are compared by value: those of others that came between
-    /// may have pushed this one out of the table, and the answers of a call are counted all the same.
+    /// Returns whether it belongs to this login at this origin. Logins are compared by value: other logins may have
+    /// pushed this one out of the table, and the answers of a call are counted all the same.
     pub(crate) fn is_of(&self, auth: &DigestAuth, origin: &Arc<Origin>) -> bool {
         let [ours, theirs] = [&self.auth.0, &auth.0];
         ours.login == theirs.login && ours.password == theirs.password && self.origin == *origin
     }
 
-    /// The value of the Authorization field of the next request, if there is anything to say.
+    /// Returns the value of the Authorization field of the next request, if it has one.
     pub(crate) fn say(&mut self, asked: &Asked<'_>, random: Random<'_>) -> Result<Option<Vec<u8>>> {
         self.auth.check()?;
         self.said = None;
@@ -269,9 +270,9 @@ impl Dialogue {
         Ok(value)
     }
 
-    /// Takes in what the server says of the last request. Whether to say it again with an answer.
+    /// Takes the server's response to the last request. Returns whether to send the request again with an answer.
     ///
-    /// Each URL gets one answer, and one more to a server that only wants a fresh nonce.
+    /// Each URL gets one answer, and one more if the server only wants a fresh nonce.
     pub(crate) fn hear(&mut self, status: StatusCode, headers: &Headers, has_bytes: bool) -> bool {
         let said = self.said.take();
         if status != StatusCode::UNAUTHORIZED {
@@ -300,7 +301,7 @@ impl Dialogue {
         }
     }
 
-    /// The next request is for another URL.
+    /// Prepares for a request to another URL.
     pub(crate) fn leave(&mut self) {
         self.answers = 0;
         self.asked = None;
@@ -312,7 +313,7 @@ fn begin(challenge: Challenge, random: Random<'_>) -> Result<Session> {
     Ok(Session { nonce: challenge.nonce.clone(), challenge, cnonce })
 }
 
-/// 128 bits.
+/// Draws a cnonce of 128 bits.
 fn cnonce(random: Random<'_>) -> Result<Box<str>> {
     let mut bytes = [0; 16];
     random(&mut bytes).map_err(|error| Error::new(ErrorKind::Io, Phase::Prepare).with_source(error))?;
@@ -325,7 +326,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl fmt::Debug for DigestAuth {
-    /// Without the password.
+    /// Hides the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DigestAuth").field("login", &self.login()).finish_non_exhaustive()
     }

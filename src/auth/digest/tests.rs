@@ -9,7 +9,7 @@ fn challenge(text: &str) -> Challenge {
     challenge::strongest([text.as_bytes()].into_iter(), true).unwrap()
 }
 
-/// The value of the field that answers a challenge, the nth time.
+/// Returns the value of the field that answers a challenge for the `count`th time.
 fn answered(challenge_text: &str, who: (&str, &str), asked: &Asked<'_>, count: u32, cnonce: &str) -> String {
     let challenge = challenge(challenge_text);
     let session = Session { nonce: challenge.nonce.clone(), challenge, cnonce: None };
@@ -17,7 +17,7 @@ fn answered(challenge_text: &str, who: (&str, &str), asked: &Asked<'_>, count: u
     String::from_utf8(session.answer(who, asked, count, cnonce).unwrap()).unwrap()
 }
 
-/// A parameter of it.
+/// Returns one parameter of that value.
 fn param(value: &str, name: &str) -> Option<String> {
     let mut found = Items::new(value.as_bytes()).filter_map(|item| match item {
         Item::Param(known, value) if known == name.as_bytes() => Some(String::from_utf8(value.into_owned()).unwrap()),
@@ -51,7 +51,7 @@ fn examples_of_the_rfcs() {
             "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
         ),
         ("RFC 2617 3.5", &of_2617, ("Mufasa", "Circle Of Life"), "0a4f113b", "6629fae49393a05397450978507c4ef1"),
-        // What RFC 2069 itself prints, e966c932, is the digest of something else.
+        // The RFC itself prints e966c932, which is the digest of something else.
         ("RFC 2069 2.4", old, ("Mufasa", "CircleOfLife"), "", "1949323746fe6a43ef61f9606e7febea"),
     ];
     for (row, text, who, cnonce, expected) in table {
@@ -73,7 +73,7 @@ fn examples_of_the_rfcs() {
     );
 }
 
-/// Section 3.9.2 with the values of erratum 4897: what the RFC prints was made with the front of SHA-512.
+/// Section 3.9.2 with the values of erratum 4897. The RFC prints values of a shortened SHA-512.
 #[test]
 fn names_that_are_hashed() {
     let text = "Digest realm=\"api@example.org\", qop=\"auth\", algorithm=SHA-512-256, \
@@ -92,7 +92,7 @@ fn names_that_are_hashed() {
     assert_eq!(param(&value, "username*"), None);
 }
 
-/// By Python's hashlib.
+/// The values come from Python's hashlib.
 #[test]
 fn other_forms() {
     let asked = Asked { method: "POST", target: b"/x?y", body: Some(b"body") };
@@ -136,7 +136,7 @@ fn how_names_and_values_are_written() {
         let value = answered(&format!("Digest realm=r, nonce=n{more}"), (login, "p"), &GET, 1, "c");
         assert!(value.starts_with(&format!("Digest {expected}")), "{row}: {value}");
     }
-    // What is hashed has no backslashes, what is sent has them again.
+    // The hashed text has no backslashes; the sent text has them again.
     let text = "Digest realm=\"a \\\"b\\\" \\\\c\", nonce=\"n\\o\", opaque=\"\\\"\"";
     let value = answered(text, ("u", "p"), &Asked { target: b"/\"x\"", ..GET }, 1, "c");
     assert!(value.contains("realm=\"a \\\"b\\\" \\\\c\", nonce=\"no\", uri=\"/\\\"x\\\"\""), "E9 {value}");
@@ -189,7 +189,7 @@ fn headers(name: &str, value: &str) -> Headers {
     headers
 }
 
-/// Says the next request; gives `nonce:nc:cnonce`, or nothing.
+/// Says the next request. Returns `nonce:nc:cnonce`, or an empty text.
 fn say(dialogue: &mut Dialogue, random: Random<'_>) -> String {
     let Some(value) = dialogue.say(&GET, random).unwrap() else { return String::new() };
     let value = String::from_utf8(value).unwrap();
@@ -224,7 +224,7 @@ fn a_dialogue() {
     assert_eq!(say(&mut first, &random), "n1:1:01");
     accepted(&mut first, "");
 
-    // Unasked, by any clone, and only there.
+    // Any clone answers without a challenge, but only at that origin.
     let mut second = call(&home);
     assert_eq!(say(&mut second, &random), "n1:2:02");
     accepted(&mut second, "nextnonce=\"n2\"");
@@ -233,7 +233,7 @@ fn a_dialogue() {
         assert_eq!(say(&mut call(&origin(other)), &random), "", "B262 {other}");
     }
 
-    // An old nonce, and another one that is old by then; but no third.
+    // An old nonce gets another answer, and so does the next one that is old by then, but not a third.
     let mut third = call(&home);
     assert_eq!(say(&mut third, &random), "n2:2:04");
     assert!(refused(&mut third, "nonce=n3, stale=true"));
@@ -243,7 +243,7 @@ fn a_dialogue() {
     assert!(!refused(&mut third, "nonce=n5, stale=true"));
     assert_eq!(say(&mut call(&home), &random), "", "what was refused is not said again");
 
-    // A wrong password; and for the next URL one more answer.
+    // A wrong password is not answered again. For the next URL there is one more answer.
     let mut fourth = call(&home);
     assert_eq!(say(&mut fourth, &random), "");
     assert!(refused(&mut fourth, "nonce=n6"));
@@ -253,7 +253,7 @@ fn a_dialogue() {
     assert!(refused(&mut fourth, "nonce=n6"));
     assert_eq!(say(&mut fourth, &random), "n6:2:08", "a nonce that comes back is counted on");
 
-    // What cannot be answered is not.
+    // A challenge that cannot be answered is not.
     let mut fifth = call(&home);
     assert!(!refused(&mut fifth, "nonce=n8, algorithm=X"));
     assert!(!fifth.hear(StatusCode::UNAUTHORIZED, &Headers::new(), true));
@@ -304,7 +304,7 @@ fn what_is_remembered_is_bounded() {
         auth.count(&origin(&format!("http://h:{n}")), b"n");
         assert!(auth.0.places.lock().len() <= DigestAuth::PLACES);
     }
-    // A count that is full is not begun again.
+    // A count that is full does not start over.
     auth.0.places.lock().get_mut(&origin("http://h:380")).unwrap().nonces[0].1 = u32::MAX;
     assert_eq!(auth.count(&origin("http://h:380"), b"n"), None);
 }
@@ -320,7 +320,7 @@ fn what_is_refused_and_shown() {
     assert!(shown.contains("user") && !shown.contains("canary"), "A18 {shown}");
 }
 
-/// The logins of URLs and of netrc: the table of them is bounded, and a dialogue outlives its place there.
+/// The table of logins of URLs and of netrc is bounded, and a dialogue outlives its place there.
 #[test]
 fn logins_of_others() {
     let auth = DigestAuth::new("Mufasa", "Circle of Life");

@@ -1,4 +1,4 @@
-//! Logins and passwords from the file that ftp, curl and Python read, too.
+//! Logins and passwords from the file that ftp, curl and Python read as well.
 
 mod parse;
 
@@ -22,10 +22,10 @@ use crate::observe;
 /// default login anonymous password guest
 /// ```
 ///
-/// Words are separated by white space, line ends included. One may stand in double quotes, and a backslash takes the
-/// character behind it as it is, in quotes or not. `user` is the same as `login`; `account` is passed over, and so is
-/// `macdef` up to a blank line. A `#` in place of a keyword begins a comment. Any other word within an entry is passed over
-/// together with a value in the same line, such as `port 21`, and the log says in which line.
+/// Words are separated by white space, including line ends. A word may stand in double quotes. A backslash takes the
+/// next character literally, in quotes or not. `user` is the same as `login`; `account` is ignored, and so is `macdef`
+/// up to a blank line. A `#` in place of a keyword begins a comment. Any other word within an entry is ignored together
+/// with a value in the same line, such as `port 21`, and the log names the line.
 ///
 /// ```
 /// use hostpool::Netrc;
@@ -43,30 +43,31 @@ pub struct Netrc(Arc<[Entry]>);
 
 #[derive(Default)]
 struct Entry {
-    /// None for `default`.
+    /// `None` for `default`.
     host: Option<Box<str>>,
     login: Option<Box<str>>,
     password: Option<Box<str>>,
 }
 
 impl Netrc {
-    /// The entries of such a text, which may begin with a byte order mark. Errors with the line where it makes no sense:
-    /// a keyword without a value, quotes that are not closed, and a word outside of an entry.
+    /// Reads the entries of such a text, which may begin with a byte order mark. Fails with the number of the first
+    /// line that is not valid: one with a keyword without a value, quotes that are not closed, or a word outside an
+    /// entry.
     pub fn parse(text: &str) -> Result<Netrc> {
         match parse::entries(text) {
             Ok((entries, unknown)) => {
                 unknown.into_iter().for_each(observe::unknown_netrc_word);
                 Ok(Netrc(entries.into()))
             }
-            // The text itself may be a password.
+            // The text itself may be a password, so it is not shown.
             Err(wrong) => Err(Error::config("a netrc file makes no sense").with_source(wrong.to_string())),
         }
     }
 
-    /// The entries of a file.
+    /// Reads the entries of a file.
     ///
-    /// Errors with [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if it cannot be read, is no UTF-8, or
-    /// makes no sense; on Unix also if others than its owner may read or write it.
+    /// Fails with [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the file cannot be read, is not
+    /// UTF-8, or is not valid; on Unix also if others than its owner may read or write it.
     ///
     /// ```no_run
     /// use hostpool::{Netrc, Session};
@@ -78,8 +79,9 @@ impl Netrc {
         Netrc::read(path.as_ref()).unwrap_or_else(|error| Err(unreadable(error)))
     }
 
-    /// The entries of the file that the variable `NETRC` names, or else of `.netrc` in the home directory, on Windows
-    /// `_netrc`. Without a file in the home directory there are none. Errors as [`load`](Self::load) does.
+    /// Reads the entries of the file that the variable `NETRC` names, or else of `.netrc` in the home directory
+    /// (`_netrc` on Windows). Without a file in the home directory there are no entries. Fails as [`load`](Self::load)
+    /// does.
     pub fn from_env() -> Result<Netrc> {
         Netrc::find(std::env::var_os("NETRC"), std::env::home_dir())
     }
@@ -106,11 +108,11 @@ impl Netrc {
         Ok(Netrc::parse(&text))
     }
 
-    /// The credentials for a host, of the first entry that has a login and a password; with a `login`, only of one that
-    /// has that login.
+    /// Returns the credentials for a host: those of the first entry that has a login and a password. With a `login`,
+    /// only an entry with that login counts.
     ///
-    /// Hosts are the same or not, without regard to case; an IPv6 address may stand in brackets. `default` is for hosts
-    /// that no entry names. What ISO-8859-1 does not have is encoded in UTF-8.
+    /// Hosts are compared whole and without regard to case; an IPv6 address may stand in brackets. `default` is for
+    /// hosts that no entry names. Text that ISO-8859-1 does not have is encoded in UTF-8.
     pub fn lookup(&self, host: &str, login: Option<&str>) -> Option<BasicAuth> {
         let names = |entry: &Entry| {
             entry
@@ -140,7 +142,8 @@ fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// Of the file that is open, whatever its name means by now. A pipe or `/dev/null` has no secrets to keep.
+/// Returns whether others may read the open file, whatever its name means by now. A pipe or `/dev/null` keeps no
+/// secrets.
 #[cfg(unix)]
 fn is_open_to_others(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
@@ -155,7 +158,7 @@ fn is_open_to_others(_: &File) -> io::Result<bool> {
 }
 
 impl fmt::Debug for Netrc {
-    /// The hosts alone.
+    /// Shows the hosts only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Netrc")?;
         f.debug_list().entries(self.0.iter().map(|entry| entry.host.as_deref().unwrap_or("default"))).finish()
@@ -166,7 +169,7 @@ impl fmt::Debug for Netrc {
 mod tests {
     use super::*;
 
-    /// The login and the password.
+    /// Returns the login and the password.
     fn found(text: &str, host: &str, login: Option<&str>) -> Option<(String, String)> {
         let auth = Netrc::parse(text).unwrap().lookup(host, login)?;
         Some((auth.login().to_owned(), auth.password().to_owned()))

@@ -1,10 +1,10 @@
-//! The words of a netrc file, and what they say.
+//! The words of a netrc file, and their meaning.
 
 use std::fmt;
 
 use super::Entry;
 
-/// What makes no sense, and in which line.
+/// Why a text is not valid, and in which line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     line: usize,
@@ -19,7 +19,7 @@ impl fmt::Display for Wrong {
 
 /// Returns the entries of a file, and the line of each word in it that is not known.
 pub(super) fn entries(text: &str) -> Result<(Vec<Entry>, Vec<usize>), Wrong> {
-    // Editors of Windows begin a file with it.
+    // Editors of Windows begin a file with a byte order mark.
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut words = Words { rest: text, line: 1 };
     let (mut entries, mut unknown): (Vec<Entry>, Vec<usize>) = Default::default();
@@ -74,7 +74,7 @@ impl Words<'_> {
         Some(c)
     }
 
-    /// The next word behind all comments.
+    /// Returns the next word after all comments.
     fn keyword(&mut self) -> Result<Option<String>, Wrong> {
         loop {
             self.skip_space();
@@ -85,7 +85,8 @@ impl Words<'_> {
         }
     }
 
-    /// The next word without quotes and backslashes, which may leave nothing of it; `None` at the end of the text.
+    /// Returns the next word without quotes and backslashes, which may be empty then. Returns `None` at the end of the
+    /// text.
     fn next(&mut self) -> Result<Option<String>, Wrong> {
         let mut word = String::new();
         self.skip_space();
@@ -138,7 +139,7 @@ impl Words<'_> {
         self.rest = &self.rest[end..];
     }
 
-    /// What is left of this line, and all up to a blank one.
+    /// Skips the rest of this line, and all lines up to a blank one.
     fn skip_macro(&mut self) {
         self.skip_line();
         while self.pop().is_some() {
@@ -160,7 +161,7 @@ fn is_space(c: char) -> bool {
 mod tests {
     use super::*;
 
-    /// `host login password` of each entry, `-` for what is missing.
+    /// Returns `host login password` of each entry, with `-` for what is missing.
     fn shown(text: &str) -> Result<String, String> {
         let (entries, _) = entries(text).map_err(|wrong| wrong.to_string())?;
         let part = |part: &Option<Box<str>>| part.as_deref().unwrap_or("-").to_owned();
@@ -203,7 +204,7 @@ mod tests {
         }
     }
 
-    /// Row RW-26: what other programs write into the file.
+    /// Row RW-26: words that other programs write into the file.
     #[test]
     fn unknown_words() {
         let table: [(&str, &str, &[usize]); 11] = [
