@@ -1,13 +1,13 @@
-//! How long is waited between two tries.
+//! How long a call waits between two tries.
 
 use std::time::Duration;
 
 use crate::error::{Attempt, RetryCause};
 
-/// How chance changes the wait between two tries, which without it is `factor * 2^n`.
+/// How chance changes the wait between two tries. Without chance it is `factor * 2^n`.
 ///
 /// Clients that failed together and wait equally long fail together again. With [`Added`](Jitter::Added) the first
-/// retry comes at once all the same; with the others it waits, too.
+/// retry still comes at once; with the others it waits, too.
 ///
 /// ```
 /// use hostpool::{Jitter, Retry};
@@ -18,17 +18,17 @@ use crate::error::{Attempt, RetryCause};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Jitter {
-    /// Not at all.
+    /// Chance changes nothing.
     #[default]
     None,
-    /// Adds between nothing and this, as urllib3's `backoff_jitter` does.
+    /// Adds a time between zero and this, as urllib3's `backoff_jitter` does.
     Added(Duration),
-    /// Between nothing and all of the wait.
+    /// Takes a time between zero and the whole wait.
     Full,
-    /// Between half of the wait and all of it.
+    /// Takes a time between half of the wait and the whole.
     Equal,
-    /// Between the factor and three times the wait before, whatever the number of tries: the waits of two clients soon
-    /// have nothing in common.
+    /// Takes a time between the factor and three times the wait before, whatever the number of tries. The waits of two
+    /// clients soon have nothing in common.
     Decorrelated,
 }
 
@@ -46,10 +46,10 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The wait after these tries; `chance` is any number.
+    /// Returns the wait after these tries. `chance` is any number.
     pub(super) fn wait(&self, history: &[Attempt], chance: u64) -> Duration {
         let run = history.iter().rev().take_while(|past| !matches!(past.cause, RetryCause::Redirect { .. })).count();
-        // The doublings that a `Duration` holds are fewer.
+        // A `Duration` cannot hold more doublings than this.
         let doublings = u32::try_from(run).unwrap_or(u32::MAX).saturating_sub(1).min(63);
         let base = scale(self.factor, 1 << doublings);
         let wait = match self.jitter {
@@ -63,7 +63,7 @@ impl Backoff {
                 half + part(half, chance)
             }
             Jitter::Decorrelated => {
-                // The wait after the last try is what is being found; that after the one before is known.
+                // The last try has no wait yet, because it is computed here. The one before has.
                 let before = history.iter().rev().nth(1).filter(|_| run > 1).map_or(self.factor, |past| past.waited);
                 let most = before.max(self.factor).saturating_mul(3);
                 self.factor.saturating_add(part(most.saturating_sub(self.factor), chance))
@@ -78,10 +78,10 @@ fn scale(duration: Duration, by: u64) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// Between nothing and all of it.
+/// Returns a time between zero and `most`.
 fn part(most: Duration, chance: u64) -> Duration {
     let nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
-    // The upper half of the product is below `nanos + 1`, and as evenly spread as chance is.
+    // The upper half of the product is below `nanos + 1`, and as evenly distributed as `chance`.
     let share = ((u128::from(nanos) + 1) * u128::from(chance)) >> 64;
     Duration::from_nanos(u64::try_from(share).unwrap_or(nanos))
 }

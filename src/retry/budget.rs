@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Retries that all requests of a client share, so that together they cannot multiply the load on a server that fails.
+/// Limits the retries of all requests of a client together, so that they cannot multiply the load on a server that
+/// fails.
 ///
-/// A bucket of so many retries, full in the beginning. Each retry takes one out; each call puts a part of one in, a
-/// tenth unless said otherwise. While it is empty nothing is tried again, and a call ends as if its retries were used
-/// up: under an outage a client sends a tenth more than its calls, and not four times as much. Redirects take nothing.
+/// A budget is a bucket of retries that is full at first. Each retry takes one out. Each call puts a part of one in, a
+/// tenth by default. While the bucket is empty nothing is tried again, and a call ends as if its retries were used up:
+/// during an outage a client sends a tenth more than its calls, and not four times as much. Redirects take nothing.
 ///
-/// Clones are the same bucket.
+/// Clones share the bucket.
 ///
 /// ```
 /// use hostpool::{PoolManager, Retry, RetryBudget};
@@ -24,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct RetryBudget(Arc<Bucket>);
 
 struct Bucket {
-    /// In hundredths of a retry.
+    /// The content, in hundredths of a retry.
     tokens: AtomicU64,
     most: u64,
     deposit: u64,
@@ -33,24 +34,25 @@ struct Bucket {
 const RETRY: u64 = 100;
 
 impl RetryBudget {
-    /// A full bucket of so many retries, into which each call puts a tenth of one.
+    /// Makes a full bucket of this many retries. Each call puts a tenth of one in.
     pub fn new(retries: u32) -> RetryBudget {
         let most = u64::from(retries) * RETRY;
         RetryBudget(Arc::new(Bucket { tokens: AtomicU64::new(most), most, deposit: RETRY / 10 }))
     }
 
-    /// The same with so many retries for every hundred calls: a bucket of its own, and full.
+    /// Makes a full bucket of the same size that gains this many retries for every hundred calls. It is not shared with
+    /// `self`.
     pub fn per_hundred_calls(self, retries: u32) -> RetryBudget {
         let most = self.0.most;
         RetryBudget(Arc::new(Bucket { tokens: AtomicU64::new(most), most, deposit: u64::from(retries) }))
     }
 
-    /// How many retries it holds.
+    /// Returns how many retries the bucket holds.
     pub fn left(&self) -> u32 {
         u32::try_from(self.0.tokens.load(Ordering::Relaxed) / RETRY).unwrap_or(u32::MAX)
     }
 
-    /// A call has begun.
+    /// Notes that a call has begun.
     pub(crate) fn deposit(&self) {
         let Bucket { tokens, most, deposit } = &*self.0;
         let _ = tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |there| {
@@ -66,7 +68,7 @@ impl RetryBudget {
 }
 
 impl PartialEq for RetryBudget {
-    /// The same bucket.
+    /// Returns whether both share a bucket.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -1,6 +1,6 @@
-//! How often a request is sent again, after what, and how soon: decided here, done by the client.
+//! Decides how often a request is sent again, after what, and how soon. The client does it.
 //!
-//! Nothing is sent and no clock is read: what happened, the time and chance come in as arguments.
+//! Nothing is sent here and no clock is read: events, the time and chance are arguments.
 
 mod after;
 mod backoff;
@@ -21,16 +21,16 @@ pub(crate) use after::retry_after;
 pub use backoff::Jitter;
 pub use budget::RetryBudget;
 
-/// Statuses that are tried again where a `Retry-After` says when (RFC 9110, section 10.2.3).
+/// Statuses that are tried again if a `Retry-After` says when (RFC 9110, section 10.2.3).
 const RETRY_AFTER: [u16; 3] = [413, 429, 503];
 
-/// How many tries a history has at most. Without a bound on them a server decides how many there are.
+/// Most tries in a history. Without a bound a server would decide how many there are.
 const REMEMBERED: usize = 256;
 
-/// When a request is sent again: a small immutable value.
+/// Says when a request is sent again: a small immutable value.
 ///
-/// Each setter gives a new value. What ends a try belongs to one kind, by how far the request had come, and takes one
-/// from that kind's count and one from `total`; a count that is used up ends the call.
+/// Each setter returns a new value. The end of a try is of one kind, which depends on how far the request had come. It
+/// takes one from the count of that kind and one from `total`; a count that is used up ends the call.
 ///
 /// | kind | what happened | for which methods |
 /// |---|---|---|
@@ -40,21 +40,20 @@ const REMEMBERED: usize = 256;
 /// | [`status`](Self::status) | a status of the [list](Self::status_forcelist), or 413, 429, 503 with `Retry-After` | allowed ones |
 /// | [`redirect`](Self::redirect) | a redirect was followed; not counted by a [`Session`](crate::Session), which has `max_redirects` | all |
 ///
-/// Nothing else is tried again: not what the caller got wrong, what a hook or reader of the caller's said, a pool that
-/// is closed or had no connection in time, the end of `Timeout::total`, an answer above a limit, a certificate that is
-/// not valid or an alert that refuses this client, or a complete head that breaks HTTP: asking again mends none of
-/// these. A body that cannot go back to its start ([`Body::reader`](crate::Body::reader), once a longer one was begun)
-/// is not sent again.
+/// Nothing else is tried again, because another try would not help: mistakes of the caller, errors of the caller's
+/// hooks and readers, a pool that is closed or had no connection in time, the end of `Timeout::total`, a response above
+/// a limit, a certificate that is not valid, an alert that refuses this client, and a complete head that breaks HTTP. A
+/// body that cannot go back to its start is not sent again ([`Body::reader`](crate::Body::reader), once a longer one
+/// was begun).
 ///
 /// The first retry comes at once; see [`backoff_factor`](Self::backoff_factor). A wait that would outlast
-/// [`Timeout::total`](crate::Timeout::total) is not begun: then the call ends as if no retry were left.
+/// [`Timeout::total`](crate::Timeout::total) does not begin: the call ends as if no retry were left.
 ///
-/// What was tried shows in [`Response::retries`](crate::Response::retries) and
-/// [`Error::retries`](crate::Error::retries). The error of a call is that of its last try, of the same kind as without
-/// retries, and says that the request [may have been processed](crate::Error::maybe_processed) if any try may have
-/// been.
+/// [`Response::retries`](crate::Response::retries) and [`Error::retries`](crate::Error::retries) show the tries. The
+/// error of a call is that of its last try, and of the same kind as without retries. It says that the request [may have
+/// been processed](crate::Error::maybe_processed) if this holds for any try.
 ///
-/// The pools have `Retry::new(3)` unless they are given another; a `Session` has none.
+/// The pools have `Retry::new(3)` by default; a `Session` has no retries.
 ///
 /// ```
 /// use hostpool::{PoolManager, Retry};
@@ -99,17 +98,17 @@ pub struct Retry {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RetryCount {
-    /// As often as it happens; of the kinds of a [`Retry`], as often as its total allows.
+    /// Without a limit. A kind of a [`Retry`] is still bounded by its total.
     #[default]
     Unlimited,
-    /// So often; once more is an error.
+    /// At most this often; once more is an error.
     AtMost(u32),
-    /// Not at all, and what could have been followed is the answer: a redirect, or a response with its status.
+    /// Never. A redirect or a status that could have been followed is the response.
     Off,
 }
 
 impl RetryCount {
-    /// One less, and whether there was one.
+    /// Returns the count less one, and whether anything was left.
     fn take(self) -> (RetryCount, bool) {
         match self {
             RetryCount::Unlimited => (self, true),
@@ -131,7 +130,7 @@ impl From<u32> for RetryCount {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Methods {
-    /// RFC 9110, section 9.2.2.
+    /// The idempotent methods of RFC 9110, section 9.2.2.
     Idempotent,
     Any,
     Only(Arc<[Method]>),
@@ -145,14 +144,15 @@ enum Kind {
     Other,
 }
 
-/// Whether the same request may get a response without this violation. A head that is complete is what the server has to
-/// say: asking again gives the same one. What was cut, and bytes that belong to no response, may be over.
+/// Returns whether the same request may get a response without this violation. A complete head is what the server means
+/// to say, and another try gets the same one. A head that was cut, and bytes that belong to no response, may not come
+/// again.
 fn may_be_over(violation: Violation) -> bool {
     use Violation::{ChunkEnd, ChunkSize, IncompleteHead, StatusLine, Trailer};
     matches!(violation, StatusLine | IncompleteHead | ChunkSize | ChunkEnd | Trailer)
 }
 
-/// Which count a failure takes from; `None` for what is not tried again.
+/// Returns which count a failure takes from; `None` for a failure that is not tried again.
 fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind> {
     let may_pass = match kind {
         ErrorKind::Timeout(bound) => *bound != Bound::Total,
@@ -176,8 +176,8 @@ fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind
 }
 
 impl Retry {
-    /// At most so many tries beyond the first, whatever they are for; with [`RetryCount::Unlimited`] the kinds'
-    /// own counts bound them.
+    /// Allows at most `total` tries beyond the first, of all kinds together. With [`RetryCount::Unlimited`] only the
+    /// counts of the kinds bound them.
     ///
     /// ```
     /// use hostpool::{Retry, RetryCount};
@@ -210,7 +210,8 @@ impl Retry {
         }
     }
 
-    /// No retries: the first failure is the error, and a redirect is the answer. What urllib3 spells `retries=False`.
+    /// Turns retries off: the first failure is the error, and a redirect is the response. urllib3 spells this
+    /// `retries=False`.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -224,37 +225,36 @@ impl Retry {
         Retry::new(RetryCount::Off)
     }
 
-    /// How often connecting is tried again. Bounded by `total` alone by default.
+    /// Sets how often connecting is tried again. By default only `total` bounds it.
     pub fn connect(self, count: impl Into<RetryCount>) -> Retry {
         Retry { connect: count.into(), ..self }
     }
 
-    /// How often a request is tried again of which bytes had left. Bounded by `total` alone by default.
+    /// Sets how often a request is tried again after some of its bytes had left. By default only `total` bounds it.
     pub fn read(self, count: impl Into<RetryCount>) -> Retry {
         Retry { read: count.into(), ..self }
     }
 
-    /// How many redirects are followed, by pools. Bounded by `total` alone by default. One more is
-    /// [`ErrorKind::TooManyRedirects`], unless it is off or [`raise_on_redirect`](Self::raise_on_redirect) says
-    /// otherwise; 50 are followed at most. A [`Session`](crate::Session) does not count them, but returns them where
-    /// this is off.
+    /// Sets how many redirects a pool follows. By default only `total` bounds them, and 50 in any case. One more is
+    /// [`ErrorKind::TooManyRedirects`], unless the count is off or [`raise_on_redirect`](Self::raise_on_redirect) is
+    /// false. A [`Session`](crate::Session) does not count redirects, but returns them if the count is off.
     pub fn redirect(self, count: impl Into<RetryCount>) -> Retry {
         Retry { redirect: count.into(), ..self }
     }
 
-    /// How often a request is tried again for its answer's status. Bounded by `total` alone by default.
+    /// Sets how often a request is tried again for the status of its response. By default only `total` bounds it.
     pub fn status(self, count: impl Into<RetryCount>) -> Retry {
         Retry { status: count.into(), ..self }
     }
 
-    /// How often a failed TLS handshake is tried again. Bounded by `total` alone by default.
+    /// Sets how often a failed TLS handshake is tried again. By default only `total` bounds it.
     pub fn other(self, count: impl Into<RetryCount>) -> Retry {
         Retry { other: count.into(), ..self }
     }
 
-    /// The methods that are tried again after bytes of the request had left, in place of the idempotent ones: `GET`,
-    /// `HEAD`, `OPTIONS`, `TRACE`, `PUT` and `DELETE`. Compared without case. A request with an `Idempotency-Key` is
-    /// tried again whatever its method.
+    /// Sets the methods that are tried again after bytes of the request had left. The default are the idempotent ones:
+    /// `GET`, `HEAD`, `OPTIONS`, `TRACE`, `PUT` and `DELETE`. Methods are compared without case. A request with an
+    /// `Idempotency-Key` is tried again whatever its method.
     ///
     /// ```
     /// use hostpool::{Method, Retry};
@@ -268,19 +268,20 @@ impl Retry {
         Retry { methods: Methods::Only(methods.into_iter().collect()), ..self }
     }
 
-    /// Tries all methods again: a `POST` may be processed twice.
+    /// Allows all methods to be tried again. A `POST` may then be processed twice.
     pub fn any_method(self) -> Retry {
         Retry { methods: Methods::Any, ..self }
     }
 
-    /// Statuses that are tried again, if the method is [allowed](Self::allowed_methods). None by default.
+    /// Sets the statuses that are tried again if the method is [allowed](Self::allowed_methods). There are none by
+    /// default.
     pub fn status_forcelist(self, statuses: impl IntoIterator<Item = u16>) -> Retry {
         Retry { statuses: statuses.into_iter().collect(), ..self }
     }
 
-    /// How long is waited between tries, to begin with: the first retry comes at once, the second after twice this, the
-    /// third after four times, and so on up to [`backoff_max`](Self::backoff_max). A redirect begins anew. Zero by
-    /// default: no wait.
+    /// Sets the factor of the waits between tries. The first retry comes at once, the second after twice the factor,
+    /// the third after four times, and so on up to [`backoff_max`](Self::backoff_max). A redirect starts over. The
+    /// default is zero: no wait.
     ///
     /// Closing the client ends the wait.
     #[doc(alias = "backoff")]
@@ -288,46 +289,47 @@ impl Retry {
         Retry { backoff: backoff::Backoff { factor, ..self.backoff }, ..self }
     }
 
-    /// The longest wait between tries, two minutes by default.
+    /// Sets the longest wait between tries. The default is two minutes.
     pub fn backoff_max(self, max: Duration) -> Retry {
         Retry { backoff: backoff::Backoff { max, ..self.backoff }, ..self }
     }
 
-    /// Adds up to that much by chance to each wait, so that clients which failed together do not come back together.
-    /// The same as `jitter(Jitter::Added(..))`.
+    /// Adds a random time up to `most` to each wait, so that clients which failed together do not return together. The
+    /// same as `jitter(Jitter::Added(..))`.
     pub fn backoff_jitter(self, most: Duration) -> Retry {
         self.jitter(Jitter::Added(most))
     }
 
-    /// How chance changes the waits. Not at all by default.
+    /// Sets how chance changes the waits. By default it does not.
     pub fn jitter(self, jitter: Jitter) -> Retry {
         Retry { backoff: backoff::Backoff { jitter, ..self.backoff }, ..self }
     }
 
-    /// Whether a `Retry-After`, in seconds or as a date, says how long is waited, and makes 413, 429 and 503 worth
-    /// trying again. On by default. One that is neither is ignored.
+    /// Sets whether a `Retry-After`, in seconds or as a date, decides how long the call waits, and makes 413, 429 and
+    /// 503 worth trying again. On by default. A malformed one is ignored.
     pub fn respect_retry_after_header(self, respect: bool) -> Retry {
         Retry { respect_retry_after: respect, ..self }
     }
 
-    /// The longest wait that a `Retry-After` can ask for, two minutes by default: more is cut down to it.
+    /// Sets the longest wait that a `Retry-After` can ask for. The default is two minutes, and a longer wait is cut to
+    /// it.
     pub fn retry_after_max(self, max: Duration) -> Retry {
         Retry { retry_after_max: max, ..self }
     }
 
-    /// Whether a redirect beyond the count is an error, as it is by default, or the answer.
+    /// Sets whether a redirect beyond the count is an error, as by default, or the response.
     pub fn raise_on_redirect(self, raise: bool) -> Retry {
         Retry { raise_on_redirect: raise, ..self }
     }
 
-    /// Whether a status of the [list](Self::status_forcelist) that came once too often is an error
-    /// ([`ErrorKind::Status`], with the response's head), as it is by default, or the answer.
+    /// Sets whether a status of the [list](Self::status_forcelist) is an error once its count is used up
+    /// ([`ErrorKind::Status`], with the response's head), as by default, or the response.
     pub fn raise_on_status(self, raise: bool) -> Retry {
         Retry { raise_on_status: raise, ..self }
     }
 
-    /// Headers that do not follow a redirect to another origin, besides those that never do: `Authorization`, `Cookie`,
-    /// `Proxy-Authorization` and others (see [`allow_redirects`](crate::RequestBuilder::allow_redirects)).
+    /// Sets headers that are removed on a redirect to another origin, besides those that always are: `Authorization`,
+    /// `Cookie`, `Proxy-Authorization` and others (see [`allow_redirects`](crate::RequestBuilder::allow_redirects)).
     ///
     /// ```
     /// use hostpool::Retry;
@@ -338,27 +340,27 @@ impl Retry {
         Retry { sensitive: names.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// A bound on retries that all requests with this budget share.
+    /// Sets a limit on retries that all requests with this budget share.
     pub fn budget(self, budget: &RetryBudget) -> Retry {
         Retry { budget: Some(budget.clone()), ..self }
     }
 
-    /// What ended the tries so far, the oldest first; of more than 256 the last.
+    /// Returns what ended the tries so far, the oldest first. Only the last 256 are kept.
     pub fn history(&self) -> &[Attempt] {
         &self.history
     }
 
-    /// How many tries are left in all.
+    /// Returns how many tries are left in all.
     pub fn total(&self) -> RetryCount {
         self.total
     }
 
-    /// Whether a count was used that had nothing left.
+    /// Returns whether a count was used that had nothing left.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted
     }
 
-    /// Whether a response with this status is tried again, as far as the method and the status say.
+    /// Returns whether a response with this status is tried again, judging by the method and the status.
     ///
     /// ```
     /// use hostpool::{Method, Retry};
@@ -373,12 +375,12 @@ impl Retry {
         self.allows(method) && self.is_retry_status(status, has_retry_after)
     }
 
-    /// The same without a look at the method.
+    /// Does what [`is_retry`](Self::is_retry) does without checking the method.
     pub(crate) fn is_retry_status(&self, status: StatusCode, has_retry_after: bool) -> bool {
         let named = self.status_is_listed(status);
         let asked = has_retry_after && self.respect_retry_after && RETRY_AFTER.contains(&status.as_u16());
         let off = [self.total, self.status].contains(&RetryCount::Off);
-        // Once nothing is left a server that asks for patience has given the answer.
+        // Once the counts are used up, a response that asks to wait is the final one.
         !off && (named || asked && self.total.is_left() && self.status.is_left())
     }
 
@@ -386,12 +388,12 @@ impl Retry {
         self.statuses.contains(&status.as_u16())
     }
 
-    /// Whether there are statuses below 400 to look for.
+    /// Returns whether any status is listed. It may be one below 400.
     pub(crate) fn lists_statuses(&self) -> bool {
         !self.statuses.is_empty()
     }
 
-    /// Whether the method may be sent again after bytes of it had left.
+    /// Returns whether a request with this method may be sent again after bytes of it had left.
     pub(crate) fn allows(&self, method: &Method) -> bool {
         match &self.methods {
             Methods::Any => true,
@@ -402,9 +404,9 @@ impl Retry {
         }
     }
 
-    /// The policy that is left after this, with it in the history.
+    /// Returns the policy that is left after this event, with the event in its history.
     ///
-    /// An error that nothing is tried again for ([`Retry`] says which) exhausts it. Methods are not looked at: see
+    /// An error that is never tried again ([`Retry`] lists them) exhausts the policy. Methods are not checked: see
     /// [`is_retry`](Self::is_retry).
     ///
     /// ```
@@ -442,17 +444,17 @@ impl Retry {
         next
     }
 
-    /// How long to wait before the next try, by the history and this piece of chance.
+    /// Returns how long to wait before the next try, by the history and a random number.
     pub(crate) fn backoff(&self, chance: u64) -> Duration {
         self.backoff.wait(&self.history, chance)
     }
 
-    /// The header's word on how long to wait, as far as it counts.
+    /// Returns how long a `Retry-After` makes the call wait, within the settings.
     pub(crate) fn clamp(&self, retry_after: Option<Duration>) -> Option<Duration> {
         retry_after.filter(|_| self.respect_retry_after).map(|wait| wait.min(self.retry_after_max))
     }
 
-    /// The same without what redirects have taken since `before`.
+    /// Returns the same policy without what redirects have taken since `before`.
     pub(crate) fn without_redirects(&self, before: Option<&Retry>) -> Retry {
         let Some(before) = before else { return self.clone() };
         let followed = self.followed.saturating_sub(before.followed);
@@ -463,7 +465,7 @@ impl Retry {
         Retry { total, redirect: before.redirect, ..self.clone() }
     }
 
-    /// Notes how long the last try is followed by a wait.
+    /// Notes how long the call waits after the last try.
     pub(crate) fn waiting(mut self, wait: Duration) -> Retry {
         if let Some(last) = self.history.last_mut() {
             last.waited = wait;
@@ -471,17 +473,17 @@ impl Retry {
         self
     }
 
-    /// How often a request was sent again, redirects aside.
+    /// Returns how often a request was sent again, without redirects.
     pub(crate) fn again(&self) -> u32 {
         self.again
     }
 
-    /// Redirects are the answer.
+    /// Returns whether redirects are returned as responses.
     pub(crate) fn returns_redirects(&self) -> bool {
         [self.total, self.redirect].contains(&RetryCount::Off)
     }
 
-    /// Whether one more redirect is within the counts.
+    /// Returns whether the counts allow one more redirect.
     pub(crate) fn may_redirect(&self) -> bool {
         self.total.is_left() && self.redirect.is_left()
     }
@@ -490,7 +492,7 @@ impl Retry {
         self.raise_on_redirect
     }
 
-    /// Whether a response with this status, which is not tried again, is an error.
+    /// Returns whether a response with this status is an error when it is not tried again.
     pub(crate) fn raises_status(&self, status: StatusCode) -> bool {
         self.raise_on_status && self.status_is_listed(status)
     }
@@ -510,7 +512,7 @@ fn take(count: &mut RetryCount) -> bool {
     there
 }
 
-/// Methods that may be sent twice (RFC 9110, section 9.2.2).
+/// Returns whether a method may be sent twice (RFC 9110, section 9.2.2).
 pub(crate) fn is_idempotent(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE].contains(method)
 }
@@ -524,14 +526,14 @@ pub(crate) fn depends_on_method(error: &Error) -> Option<bool> {
 }
 
 impl Default for Retry {
-    /// Three tries beyond the first, without a wait.
+    /// Allows three tries beyond the first, without a wait.
     fn default() -> Self {
         Retry::new(3)
     }
 }
 
 impl From<u32> for Retry {
-    /// So many tries beyond the first, as [`Retry::new`].
+    /// Allows this many tries beyond the first, as [`Retry::new`].
     fn from(total: u32) -> Self {
         Retry::new(total)
     }
@@ -544,7 +546,7 @@ impl From<RetryCount> for Retry {
 }
 
 impl fmt::Debug for Retry {
-    /// The counts, and how often something was tried.
+    /// Shows the counts, and how often something was tried.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Retry { total, connect, read, redirect, status, other, .. } = self;
         f.debug_struct("Retry")

@@ -83,7 +83,7 @@ fn kinds_by_how_far_the_request_had_come() {
         (ErrorKind::Disconnected, Phase::Send, false, Some(Kind::Connect)),
         (ErrorKind::Disconnected, Phase::Send, true, Some(Kind::Read)),
         (ErrorKind::Disconnected, Phase::Head, true, Some(Kind::Read)),
-        // TLS that fails once bytes had left is no handshake.
+        // A TLS failure after bytes had left is not a handshake that failed.
         (ErrorKind::Tls, Phase::Head, true, Some(Kind::Read)),
         (ErrorKind::Io, Phase::Head, true, Some(Kind::Read)),
         (protocol, Phase::Head, true, Some(Kind::Read)),
@@ -116,7 +116,7 @@ fn kinds_by_how_far_the_request_had_come() {
     }
 }
 
-/// RW-31: what TLS says decides, where it says anything.
+/// RW-31: if TLS gives a reason, the reason decides.
 #[test]
 fn failures_that_last() {
     let of = |phase, lasts| Error::new(ErrorKind::Tls, phase).with_source(crate::error::TlsFailure::new(&"why", lasts));
@@ -181,7 +181,7 @@ fn redirects_are_returned_where_they_are_off() {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The waits behind the first, second, ... of these.
+/// Returns the waits after the first, second, ... of these causes.
 fn waits(retry: Retry, causes: &[RetryCause], chance: u64) -> Vec<f64> {
     let mut retry = retry;
     let each = causes.iter().map(|cause| {
@@ -229,7 +229,7 @@ fn waits_between_tries() {
     let longest = Retry::new(NONE).backoff_factor(Duration::MAX).backoff_max(Duration::MAX);
     for jitter in [Jitter::None, Jitter::Added(Duration::MAX), Jitter::Full, Jitter::Equal, Jitter::Decorrelated] {
         for chance in [0, half, u64::MAX] {
-            // No overflow, whatever is asked for.
+            // No setting overflows.
             waits(longest.clone().jitter(jitter), &many, chance);
         }
     }
