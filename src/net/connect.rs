@@ -18,16 +18,17 @@ use super::wait::{GUARD, ready_within};
 use crate::error::Bound;
 use crate::time::Deadline;
 
-/// Several round trips round the world, with a lost packet.
+/// Least time for an address: several round trips around the world, with a lost packet.
 const LEAST_SHARE: Duration = Duration::from_secs(2);
 
-/// Below this no system gives out ports of its own accord (FreeBSD begins here, others higher).
+/// No system assigns ports below this by itself (FreeBSD begins here, others higher).
 const FIRST_EPHEMERAL: u16 = 10_000;
 
-/// Connects to the first address that answers, in order, all under one deadline. The error tells of every one tried.
+/// Connects to the first address that answers, in order, under one deadline. The error names every address that was
+/// tried.
 ///
-/// While further addresses are left one gets its share of the time and little more, so that a host which swallows
-/// packets cannot use up what the next address would need; but no less than a far-away host takes to answer.
+/// While more addresses follow, an address gets only its share of the time, so that a host which swallows packets
+/// cannot use up the time of the next. The share is never less than a distant host needs to answer.
 pub(crate) fn tcp(addresses: &[SocketAddr], sockets: &SocketConfig, wait: &Wait<'_>) -> io::Result<Stream> {
     let mut failures = String::new();
     let mut last = io::ErrorKind::NotFound;
@@ -46,7 +47,7 @@ pub(crate) fn tcp(addresses: &[SocketAddr], sockets: &SocketConfig, wait: &Wait<
         match tcp_one(address, sockets, &Wait { until, ..*wait }) {
             Ok(stream) => return Ok(stream),
             Err(error) if wait.is_cancelled() || wait.until.is_past() => return Err(error),
-            // The next address would meet the same.
+            // The next address would fail in the same way.
             Err(error) if descriptors::are_lacking(&error) => return Err(error),
             Err(error) => {
                 let separator = if failures.is_empty() { "" } else { "; " };
@@ -71,8 +72,9 @@ fn tcp_one(address: &SocketAddr, sockets: &SocketConfig, wait: &Wait<'_>) -> io:
     Ok(Stream::new(socket, Some(*address)))
 }
 
-/// A socket that connects to a closed port of its own host may be given just that port as its own. Then both sides open
-/// at once (RFC 9293, section 3.5), and it would hear what it says.
+/// Returns whether a socket is connected to itself. The system may give a socket that connects to a closed port of its
+/// own host that same port. Then both sides open at once (RFC 9293, section 3.5), and the socket receives what it
+/// sends.
 fn is_itself(socket: &Socket, address: &SocketAddr) -> bool {
     if address.port() < FIRST_EPHEMERAL {
         return false;
@@ -82,7 +84,7 @@ fn is_itself(socket: &Socket, address: &SocketAddr) -> bool {
     local.is_some_and(|local| local == *address || (address.ip().is_unspecified() && local.port() == address.port()))
 }
 
-/// Connects to a Unix socket. A full backlog is waited for until the deadline.
+/// Connects to a Unix socket. Waits until the deadline if the backlog is full.
 #[cfg(unix)]
 pub(crate) fn unix(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
     let address = rustix::net::SocketAddrUnix::new(path)?;
@@ -91,7 +93,7 @@ pub(crate) fn unix(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
     Ok(Stream::new(socket, None))
 }
 
-/// Sets the guard and makes the socket known to those who may abort the call, before the first blocking call.
+/// Sets the guard and registers the socket for aborts, before the first blocking call.
 fn guarded(socket: socket2::Socket, wait: &Wait<'_>) -> io::Result<Arc<Socket>> {
     if cfg!(unix) {
         socket.set_read_timeout(Some(GUARD))?;
@@ -106,12 +108,12 @@ fn guarded(socket: socket2::Socket, wait: &Wait<'_>) -> io::Result<Arc<Socket>> 
     Ok(socket)
 }
 
-/// What a signal does to a `connect` that blocks.
+/// What a signal does to a blocking `connect`.
 #[derive(Clone, Copy, PartialEq)]
 enum Interrupted {
-    /// The kernel goes on connecting a TCP socket.
+    /// A TCP socket: the kernel goes on connecting.
     GoesOn,
-    /// A Unix socket was waiting for room in the backlog, and nothing has begun.
+    /// A Unix socket that waited for room in the backlog: nothing has begun.
     BeginsAgain,
 }
 
@@ -130,17 +132,17 @@ fn connect(
         }
         match rustix::net::connect(socket, address) {
             Ok(()) => return Ok(()),
-            // A Unix socket whose backlog is full, or a signal: nothing has begun.
+            // The backlog of a Unix socket is full, or a signal came: nothing has begun.
             Err(Errno::AGAIN | Errno::INTR) if interrupted == Interrupted::BeginsAgain => continue,
-            // The guard ended, or a signal came.
+            // The guard timed out, or a signal came.
             Err(Errno::INPROGRESS | Errno::INTR | Errno::ALREADY) => break,
-            // How Windows says INPROGRESS.
+            // Windows reports INPROGRESS like this.
             #[cfg(windows)]
             Err(Errno::WOULDBLOCK) => break,
             Err(error) => return Err(error.into()),
         }
     }
-    // In slices of the guard: a shutdown of a socket that is still connecting may wake nobody.
+    // The wait is in slices of the guard, because a shutdown of a socket that is still connecting may wake nobody.
     while ready_within(socket, PollFlags::OUT, wait, Some(GUARD))?.is_none() {}
     match socket.0.take_error()? {
         None => Ok(()),
@@ -171,7 +173,7 @@ mod tests {
         assert!(refused.iter().all(|address| text.contains(&address.to_string())), "{text}");
     }
 
-    /// Only addresses of the source's family are tried, and where there are none nothing is.
+    /// Only addresses of the source's family are tried.
     #[test]
     fn the_family_of_the_source() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

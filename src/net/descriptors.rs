@@ -1,4 +1,4 @@
-//! Whether a failure is for want of descriptors, which closing an idle connection mends.
+//! Finds failures for lack of file descriptors, which closing an idle connection cures.
 
 use std::error::Error as _;
 use std::io;
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
-/// Descriptors that the system's resolver has open at once: a file, a socket for each of up to three servers, and one
+/// Descriptors that the system's resolver opens at once: a file, a socket for each of up to three servers, and one
 /// more.
 const FOR_A_LOOKUP: usize = 5;
 
-/// How often a lookup is repeated that failed while others found no descriptor.
+/// How often a failed lookup is repeated while other threads lack descriptors.
 const AGAIN: usize = 3;
 
-/// How often there was none.
+/// How often a descriptor was lacking.
 static LACKS: AtomicU64 = AtomicU64::new(0);
 
 /// Returns whether the process or the system has no descriptor left.
@@ -30,7 +30,7 @@ pub(crate) fn are_lacking(error: &io::Error) -> bool {
     is_lack
 }
 
-/// The same for an error with sources, one of which may say so.
+/// Returns whether an error or one of its sources says that no descriptor is left.
 pub(crate) fn are_lacking_for(error: &crate::error::Error) -> bool {
     let mut source = error.source();
     while let Some(error) = source {
@@ -42,8 +42,8 @@ pub(crate) fn are_lacking_for(error: &crate::error::Error) -> bool {
     false
 }
 
-/// Runs a lookup of the system's. One that fails for want of descriptors fails with that: resolvers say that there is
-/// no such name, or to try again later, when they could not open a file or a socket.
+/// Runs a lookup of the system. If it fails for lack of descriptors, the error says so: resolvers report that there is
+/// no such name, or ask to try again later, when they could not open a file or a socket.
 pub(crate) fn lookup<T>(lookup: impl Fn() -> io::Result<T>) -> io::Result<T> {
     lookup_by(lookup, lack)
 }
@@ -63,14 +63,14 @@ fn lookup_by<T>(lookup: impl Fn() -> io::Result<T>, lack: impl Fn() -> Option<io
         if let Some(lack) = lack() {
             return Err(lack);
         }
-        // Another thread found none meanwhile, and has made room since.
+        // Another thread lacked descriptors meanwhile, and has made room since.
         if LACKS.load(Ordering::Relaxed) == before || tries == AGAIN {
             return Err(error);
         }
     }
 }
 
-/// The error of opening what a lookup opens, if there are no descriptors for that now.
+/// Returns the error of opening the descriptors of a lookup, if there are too few now.
 fn lack() -> Option<io::Error> {
     let mut open = Vec::with_capacity(FOR_A_LOOKUP);
     for _ in 0..FOR_A_LOOKUP {
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// RW-43: the cause that is true, also where it has gone by the time it is looked for.
+    /// RW-43: the error names the true cause, even if descriptors are free again when they are counted.
     #[test]
     fn why_a_lookup_failed() {
         let none = || None;
@@ -131,7 +131,7 @@ mod tests {
         let again = lookup_by(
             || {
                 tries.set(tries.get() + 1);
-                // Another thread's dial, during the first try.
+                // The dial of another thread fails during the first try.
                 if tries.get() == 1 {
                     assert!(are_lacking(&lacking()));
                     return Err(unknown());

@@ -1,4 +1,4 @@
-//! What is done to a TCP socket before it connects.
+//! Options of a TCP socket, set before it connects.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,10 +10,10 @@ use socket2::{Domain, Socket, TcpKeepalive};
 
 /// An option of TCP sockets, set before they connect.
 ///
-/// Without a word on options sockets have [`NoDelay(true)`](Self::NoDelay) alone. A list that is given replaces that:
-/// it wants `NoDelay(true)` in it unless Nagle's algorithm is wanted. Options are set in the order of the list. One
-/// that the system refuses fails the connection with [`ErrorKind::Connect`](crate::ErrorKind::Connect); the source
-/// names it.
+/// By default sockets have [`NoDelay(true)`](Self::NoDelay) only. A list of options replaces the default: it should
+/// contain `NoDelay(true)` unless Nagle's algorithm is wanted. Options are set in the order of the list. An option that
+/// the system refuses fails the connection with [`ErrorKind::Connect`](crate::ErrorKind::Connect); the source names the
+/// option.
 ///
 /// ```
 /// use hostpool::{PoolManager, SocketOption};
@@ -27,31 +27,31 @@ use socket2::{Domain, Socket, TcpKeepalive};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SocketOption {
-    /// Whether small segments leave at once, rather than when what was sent before is acknowledged. Without it a
-    /// request in two writes can wait 40 ms for the peer's delayed acknowledgement.
+    /// Whether small segments leave at once, and not only when earlier bytes are acknowledged. Without it a request in
+    /// two writes can wait 40 ms for the peer's delayed acknowledgement.
     #[doc(alias = "TCP_NODELAY")]
     NoDelay(bool),
-    /// Asks a silent peer whether it is still there, and ends the connection if it is not. What is `None` is left to
-    /// the system. Times are whole seconds to the system: parts of one are rounded up.
+    /// Asks a silent peer whether it is still there, and ends the connection if it is not. A value of `None` is left to
+    /// the system. The system counts whole seconds: fractions are rounded up.
     #[doc(alias = "SO_KEEPALIVE")]
     KeepAlive {
         /// How long the connection is silent before the first question.
         #[doc(alias = "TCP_KEEPIDLE")]
         idle: Option<Duration>,
-        /// How long after one question the next follows.
+        /// How long after one question the next one follows.
         #[doc(alias = "TCP_KEEPINTVL")]
         interval: Option<Duration>,
-        /// After how many questions without an answer the connection ends.
+        /// How many questions without an answer end the connection.
         #[doc(alias = "TCP_KEEPCNT")]
         retries: Option<u32>,
     },
-    /// Bytes that the system receives ahead. It may take the number for a hint, and bounds it.
+    /// Bytes that the system receives in advance. It may take the number as a hint, and bounds it.
     #[doc(alias = "SO_RCVBUF")]
     ReceiveBuffer(usize),
-    /// Bytes that the system takes for sending. It may take the number for a hint, and bounds it.
+    /// Bytes that the system takes for sending. It may take the number as a hint, and bounds it.
     #[doc(alias = "SO_SNDBUF")]
     SendBuffer(usize),
-    /// Whether the port of the source address may be bound while connections that had it before are remembered.
+    /// Whether the port of the source address may be bound while the system remembers earlier connections from it.
     #[doc(alias = "SO_REUSEADDR")]
     ReuseAddress(bool),
     /// The byte that asks routers for a treatment: the type of service of IPv4 (RFC 791, section 3.1), and the traffic
@@ -59,11 +59,11 @@ pub enum SocketOption {
     #[doc(alias = "IP_TOS")]
     #[doc(alias = "IPV6_TCLASS")]
     TypeOfService(u32),
-    /// The network interface that packets go through.
+    /// The network interface that packets pass.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[doc(alias = "SO_BINDTODEVICE")]
     BindDevice(String),
-    /// The mark that routing and filters see on packets. It needs the right to administer the network.
+    /// The mark that routing and filters see on packets. Setting it needs the right to administer the network.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[doc(alias = "SO_MARK")]
     Mark(u32),
@@ -75,7 +75,7 @@ pub enum SocketOption {
 
 impl SocketOption {
     fn set(&self, socket: &Socket, domain: Domain) -> io::Result<()> {
-        // The system takes an int, and would see a larger number as a negative one.
+        // The system takes an int, and would read a larger number as a negative one.
         let bounded = |size: usize| size.min(i32::MAX as usize);
         match self {
             SocketOption::NoDelay(on) => socket.set_tcp_nodelay(*on),
@@ -175,10 +175,10 @@ fn unsupported() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "this system does not know it")
 }
 
-/// The address that connections come from: one of this machine's, with a port or without.
+/// The address that connections come from: an address of this machine, with or without a port.
 ///
-/// Port 0, which an [`IpAddr`] stands for, is any that is free. With another port there can be only one connection to
-/// a server at a time, and for some minutes after its end none unless [`SocketOption::ReuseAddress`] is set.
+/// Port 0, which an [`IpAddr`] implies, is any free port. With another port there can be only one connection to a
+/// server at a time, and none for some minutes after its end, unless [`SocketOption::ReuseAddress`] is set.
 ///
 /// ```
 /// use hostpool::SourceAddress;
@@ -218,7 +218,7 @@ impl fmt::Display for SourceAddress {
     }
 }
 
-/// What is the same for all TCP sockets of a pool or dialer.
+/// The settings of all TCP sockets of a pool or dialer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SocketConfig {
     pub(crate) source: Option<SourceAddress>,
@@ -226,13 +226,13 @@ pub(crate) struct SocketConfig {
 }
 
 impl SocketConfig {
-    /// Head and body leave in one segment or in large ones, so Nagle's algorithm could only delay (its meeting with
-    /// delayed acknowledgements costs 40 ms a request).
+    /// Returns the default. Head and body leave in one segment or in large ones, so Nagle's algorithm could only delay:
+    /// with delayed acknowledgements it costs 40 ms a request.
     pub(crate) const fn new() -> SocketConfig {
         SocketConfig { source: None, options: Cow::Borrowed(&[SocketOption::NoDelay(true)]) }
     }
 
-    /// Whether a socket with this source can connect there.
+    /// Returns whether a socket with this source can connect to the address.
     pub(crate) fn reaches(&self, address: &SocketAddr) -> bool {
         self.source.is_none_or(|source| source.0.is_ipv4() == address.is_ipv4())
     }
@@ -282,7 +282,7 @@ mod tests {
         SocketOption::KeepAlive { idle, interval, retries }
     }
 
-    /// Each option, and what the socket says of itself behind it.
+    /// Each option, and what the socket reports after it is set.
     #[cfg(target_os = "linux")]
     #[test]
     fn options_are_set() {
@@ -307,7 +307,7 @@ mod tests {
             ("idle", v4, std::slice::from_ref(&all), idle, 32),
             ("interval", v4, std::slice::from_ref(&all), interval, 7),
             ("retries", v6, std::slice::from_ref(&all), |socket| socket.tcp_keepalive_retries().map(u64::from), 3),
-            // The system doubles it.
+            // The system doubles the size.
             (
                 "send buffer",
                 v4,
@@ -343,14 +343,14 @@ mod tests {
             let socket = applied(domain, &with(options)).unwrap();
             assert_eq!(look(&socket).unwrap(), expected, "{id}");
         }
-        // Whoever may not administer the network is told so.
+        // Without the right to administer the network the option is refused.
         match applied(v4, &with(&[Mark(7)])) {
             Ok(socket) => assert_eq!(socket.mark().unwrap(), 7),
             Err(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}"),
         }
     }
 
-    /// What the system refuses is named, and the kind of its error is kept.
+    /// The error names the option that the system refuses, and keeps the kind.
     #[test]
     fn what_is_refused() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

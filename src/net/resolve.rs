@@ -1,7 +1,7 @@
-//! Names to addresses, by the system's resolver.
+//! Looks up names by the system's resolver.
 //!
-//! A lookup can neither be interrupted nor be given a deadline. So where one is in force the lookup runs in another
-//! thread, and the caller stops waiting for it.
+//! A lookup can be neither interrupted nor bounded. So a lookup with a deadline runs in another thread, and the caller
+//! stops waiting for it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -16,26 +16,26 @@ use crate::process::PerProcess;
 use crate::url::{self, Origin};
 use crate::workers::{Answer, Unanswered, Workers};
 
-/// Each may be stuck for as long as the system's resolver cares to wait, half a minute and more.
+/// Most threads. Each may hang as long as the system's resolver waits, which is half a minute and more.
 const THREADS: usize = 8;
 
 /// How long an idle thread waits for another lookup before it ends.
 const IDLE_THREAD_LIFE: Duration = Duration::from_secs(3);
 
-/// A child of `fork` has none of these threads, however many its copy counts.
+/// A child of `fork` has none of these threads, whatever its copy of the value counts.
 static WORKERS: PerProcess<Workers> = PerProcess::new(|| Workers::new(thread, THREADS, IDLE_THREAD_LIFE));
 
 fn thread() -> thread::Builder {
     thread::Builder::new().name("hostpool-lookup".to_owned())
 }
 
-/// In the order of RFC 6724, as resolvers give the addresses of `localhost`.
+/// The order of RFC 6724, in which resolvers return the addresses of `localhost`.
 const LOOPBACK: [IpAddr; 2] = [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)];
 
 type Addresses = io::Result<Vec<SocketAddr>>;
 
-/// The addresses of a host, in the order in which they are to be tried. An IP literal is its own answer, without a
-/// lookup. Without a deadline a lookup runs on the caller's thread, and an abort is seen when it returns.
+/// Returns the addresses of a host, in the order in which they are to be tried. An IP literal needs no lookup. Without
+/// a deadline the lookup runs on the caller's thread, and an abort is noticed when it returns.
 pub(crate) fn addresses(origin: &Origin, wait: &Wait<'_>) -> Addresses {
     addresses_by(system, || WORKERS.get(), origin, wait)
 }
@@ -71,7 +71,8 @@ fn addresses_by(
     Ok(addresses)
 }
 
-/// In another thread, for as long as `wait` allows; in the caller's own where there is no other.
+/// Runs a lookup in another thread, for as long as `wait` allows. If no thread can be started, it runs in the caller's
+/// own.
 fn elsewhere(
     lookup: impl FnOnce(&str, u16) -> Addresses + Send + 'static,
     workers: impl FnOnce() -> Workers,
@@ -93,7 +94,7 @@ fn elsewhere(
             Unanswered::Queued => io::Error::new(io::ErrorKind::TimedOut, "all threads for name lookups were busy"),
         })
     });
-    // The caller's own thread may have been in it for too long.
+    // A lookup on the caller's own thread may have taken too long.
     if found.is_ok() && wait.until.is_past() { Err(io::ErrorKind::TimedOut.into()) } else { found }
 }
 
@@ -122,7 +123,7 @@ mod tests {
         Workers::new(thread, THREADS, LONG)
     }
 
-    /// As a dial does it, with the lookup's own bound and the total.
+    /// Looks up as a dial does, with the bound of lookups and the total.
     fn by(
         lookup: impl FnOnce(&str, u16) -> Addresses + Send + 'static,
         workers: &Workers,
@@ -145,7 +146,7 @@ mod tests {
         Ok(())
     }
 
-    /// Lookups that hang until the other end is dropped, and tell when they begin.
+    /// Lookups that hang until the other end is dropped, and report when they begin.
     struct Hanging {
         began: Sender<()>,
         beginnings: Receiver<()>,
@@ -173,7 +174,7 @@ mod tests {
         }
     }
 
-    /// What a lookup ends in that answers, and where it runs.
+    /// The results of lookups that return, and the threads they run in.
     #[test]
     fn answers() {
         let bounded = Timeout::from(LONG);
@@ -239,7 +240,7 @@ mod tests {
         }
     }
 
-    /// RW-61: without a thread the lookup runs on the caller's own, and a deadline that has passed meanwhile counts.
+    /// RW-61: without a thread the lookup runs on the caller's own, and a deadline that has passed by then counts.
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn no_thread_to_be_had() {
@@ -258,7 +259,7 @@ mod tests {
         assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Resolve), Phase::Resolve));
     }
 
-    /// The bound that ends the wait is named; one of zero begins no lookup.
+    /// The error names the bound that ended the wait. A bound of zero begins no lookup.
     #[test]
     fn deadlines() {
         let hanging = Hanging::new();
@@ -278,8 +279,8 @@ mod tests {
         }
     }
 
-    /// While the lookup runs, while it is queued, and before it. One that was given up goes on, and its thread is free
-    /// when it ends.
+    /// An abort ends the wait while the lookup runs, while it is queued, and before it begins. The lookup itself goes
+    /// on, and its thread is free when it ends.
     #[test]
     fn aborts() {
         let workers = Workers::new(thread, 1, LONG);
@@ -318,7 +319,7 @@ mod tests {
         by(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG)).unwrap();
     }
 
-    /// Eight run at once; the ninth waits for one of them, under its own bound.
+    /// Eight lookups run at once. The ninth waits for one of them, under its own bound.
     #[test]
     fn eight_at_once() {
         let hanging = Hanging::new();
