@@ -1,4 +1,4 @@
-//! The form: its parts, and the line between them.
+//! A form: its parts, and the boundary between them.
 
 use std::fmt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::body::Body;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::random;
 
-/// RFC 2046, section 5.1.1.
+/// Most characters of a boundary (RFC 2046, section 5.1.1).
 const BOUNDARY_MAX: usize = 70;
 
 /// The media type of a form, without its boundary.
@@ -17,12 +17,11 @@ pub(crate) const FORM_TYPE: &str = "multipart/form-data";
 
 /// A form with files, sent by [`RequestBuilder::multipart`](crate::RequestBuilder::multipart).
 ///
-/// Its `Content-Length` is known when that of every part is; otherwise it is sent in chunks. It can be sent again,
-/// after a redirect or on a fresh connection, if each of its parts can be: see [`Body`]. A reader that fails ends the
-/// request with [`ErrorKind::BodyRead`] and closes the connection, so that no server takes the part for the whole.
+/// The `Content-Length` is known if that of every part is; otherwise the form is sent in chunks. It can be sent again,
+/// after a redirect or on a new connection, if each of its parts can be: see [`Body`]. A reader that fails ends the
+/// request with [`ErrorKind::BodyRead`] and closes the connection, so that no server takes a part for the whole.
 ///
-/// What is wrong with a form or its parts, such as a line end in a name, is the error of the request, before anything
-/// is sent.
+/// An invalid form or part, such as one with a line end in its name, fails the request before anything is sent.
 ///
 /// ```no_run
 /// use hostpool::Session;
@@ -45,50 +44,52 @@ pub struct Form {
 }
 
 impl Form {
-    /// A form without parts.
+    /// Makes a form without parts.
     pub fn new() -> Form {
         Form::default()
     }
 
-    /// Adds a text, as a field of a form has it.
+    /// Adds a text field.
     #[doc(alias = "add_field")]
     pub fn text(self, name: impl Into<String>, text: impl Into<String>) -> Form {
         self.part(name, Part::text(text))
     }
 
-    /// Adds the file at that path. Many files need no more open descriptors than one: see [`Part::file`], also for how
-    /// it can fail.
+    /// Adds the file at that path. Many files need no more open descriptors than one. See [`Part::file`], also for its
+    /// errors.
     pub fn file(self, name: impl Into<String>, path: impl AsRef<Path>) -> Result<Form> {
         Ok(self.part(name, Part::file(path)?))
     }
 
     /// Adds a part. Several may have the same name.
     ///
-    /// Names are sent as browsers send them: UTF-8, a `"` as `%22`. Control characters in them are refused; for the
-    /// names that files have in the file system see [`Part::file`].
+    /// Names are sent as browsers send them: in UTF-8, with a `"` as `%22`. Control characters in them are refused; see
+    /// [`Part::file`] for the names of files in the file system.
     #[doc(alias = "add_field")]
     pub fn part(mut self, name: impl Into<String>, part: Part) -> Form {
         self.parts.push((name.into(), part));
         self
     }
 
-    /// Sets the line between the parts: 1 to 70 letters, digits, spaces and `'()+_,-./:=?`, no space at the end (RFC
-    /// 2046, section 5.1.1). By default it is 32 random digits, which no content has in it by accident or by design.
+    /// Sets the boundary between the parts: 1 to 70 letters, digits, spaces and `'()+_,-./:=?`, with no space at the
+    /// end (RFC 2046, section 5.1.1). The default is 32 random digits, which no content contains by accident or on
+    /// purpose.
     ///
-    /// The request fails if a text or bytes have it in them; for files and readers that is up to the caller.
+    /// The request fails if a text or bytes contain the boundary. Files and readers are not checked.
     #[doc(alias = "multipart_boundary")]
     pub fn boundary(mut self, boundary: impl Into<String>) -> Form {
         self.boundary = Some(boundary.into());
         self
     }
 
-    /// The same form once more; `None` if a part cannot be: see [`Part::try_clone`].
+    /// Returns the same form once more; `None` if a part cannot be copied: see [`Part::try_clone`].
     pub fn try_clone(&self) -> Option<Form> {
         let parts = self.parts.iter().map(|(name, part)| Some((name.clone(), part.try_clone()?)));
         Some(Form { parts: parts.collect::<Option<_>>()?, boundary: self.boundary.clone() })
     }
 
-    /// The `Content-Type`, with the boundary, and the body: for a [`Request`](crate::Request) that is made by hand.
+    /// Returns the `Content-Type`, with the boundary, and the body, for a [`Request`](crate::Request) that is made by
+    /// hand.
     ///
     /// ```
     /// use hostpool::multipart::Form;
@@ -119,7 +120,7 @@ impl Form {
             }
             stream.push(head, body)?;
         }
-        // Spaces and the like are not for a token (RFC 9110, section 5.6.2).
+        // A token has no spaces and similar characters (RFC 9110, section 5.6.2).
         let is_token = boundary.bytes().all(crate::headers::is_token_byte);
         let quote = if is_token { "" } else { "\"" };
         Ok((format!("{FORM_TYPE}; boundary={quote}{boundary}{quote}"), Body::composite(stream)))
@@ -138,7 +139,7 @@ fn random_boundary() -> Result<String> {
 }
 
 impl fmt::Debug for Form {
-    /// Names, and of texts, bytes and readers the lengths only.
+    /// Shows names, and only the lengths of texts, bytes and readers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.parts.iter().map(|(name, part)| (name, part))).finish()
     }

@@ -1,4 +1,4 @@
-//! What parts and forms are made from, as urllib3's `fields` and requests' `files` write it.
+//! Conversions into parts and forms, as in urllib3's `fields` and requests' `files`.
 
 use super::{Form, Part};
 use crate::body::Body;
@@ -22,22 +22,22 @@ impl From<Vec<u8>> for Part {
 }
 
 impl<N: Into<String>, B: Into<Body>> From<(N, B)> for Part {
-    /// A file by its name and what is in it; its media type is that of the name, also for a text.
+    /// Makes a file of its name and content. Its media type follows from the name, also for a text.
     fn from((name, body): (N, B)) -> Part {
         Part::body(body).file_name(name)
     }
 }
 
 impl<N: Into<String>, B: Into<Body>, M: Into<String>> From<(N, B, M)> for Part {
-    /// A file by its name, what is in it, and its media type.
+    /// Makes a file of its name, content and media type.
     fn from((name, body, content_type): (N, B, M)) -> Part {
         Part::body(body).file_name(name).content_type(content_type)
     }
 }
 
 impl Form {
-    /// A form of these names and parts, in their order: texts, bytes, and files as `(name, content)` or
-    /// `(name, content, media type)`.
+    /// Makes a form of these names and parts, in their order: texts, bytes, and files as `(name, content)` or `(name,
+    /// content, media type)`.
     ///
     /// ```
     /// use hostpool::multipart::{Form, Part};

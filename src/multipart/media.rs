@@ -1,6 +1,6 @@
 //! Media types by the extensions of files.
 
-/// Sorted by extension, which is in lower case.
+/// Extensions and their media types, sorted by extension. Extensions are in lower case.
 #[rustfmt::skip]
 const TYPES: [(&str, &str); 108] = [
     ("3gp", "video/3gpp"),
@@ -113,10 +113,10 @@ const TYPES: [(&str, &str); 108] = [
     ("zip", "application/zip"),
 ];
 
-/// The media type of what could be anything (RFC 2046, section 4.5.1).
+/// The media type of unknown content (RFC 2046, section 4.5.1).
 pub(super) const UNKNOWN: &str = "application/octet-stream";
 
-/// The media type that the name of a file says it has, as far as it is known.
+/// Returns the media type for the name of a file, or [`UNKNOWN`].
 pub(super) fn of_file(name: &str) -> &'static str {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
     match TYPES.binary_search_by_key(&&*extension, |(extension, _)| extension) {

@@ -1,7 +1,7 @@
 //! Forms with files: `multipart/form-data` (RFC 7578), as browsers send it.
 //!
-//! A [`Form`] is a list of [`Part`]s, which may be texts, bytes, files and readers. It is streamed: however long its
-//! parts are, no more than a buffer of them is held in memory.
+//! A [`Form`] is a list of [`Part`]s: texts, bytes, files and readers. It is streamed, so no more than a buffer of it
+//! is in memory, however long its parts are.
 
 mod form;
 mod from;

@@ -1,4 +1,4 @@
-//! One part of a form: what is in it, and what is said about it.
+//! One part of a form: its content and its header fields.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -19,10 +19,10 @@ use crate::headers::Headers;
 /// | [`bytes`](Self::bytes), [`reader`](Self::reader), [`sized`](Self::sized) | by the file name | none |
 /// | [`file`](Self::file) | by the file name | the file's own |
 ///
-/// By the file name means by its extension, as in `text/csv` for `csv`, and `application/octet-stream` where it is not
-/// known. [`without_content_type`](Self::without_content_type) sends none.
+/// "By the file name" means by its extension, such as `text/csv` for `csv`, and `application/octet-stream` for an
+/// unknown one. [`without_content_type`](Self::without_content_type) sends none.
 ///
-/// What is wrong with a part is the error of the request that it is sent with.
+/// An invalid part fails the request that it is sent with.
 ///
 /// ```
 /// use hostpool::multipart::{Form, Part};
@@ -43,9 +43,9 @@ pub struct Part {
 
 #[derive(Clone, Debug)]
 enum FileName {
-    /// Given by the caller.
+    /// Set by the caller.
     Given(String),
-    /// Found in the file system, which lets a name have every byte but `/` and NUL.
+    /// Found in the file system, where a name may have every byte but `/` and NUL.
     Found(OsString),
 }
 
@@ -57,31 +57,32 @@ enum Type {
 }
 
 impl Part {
-    /// A text, sent as UTF-8 unless [`encoding`](Self::encoding) says otherwise.
+    /// Makes a part of text, sent as UTF-8 unless [`encoding`](Self::encoding) sets another charset.
     pub fn text(text: impl Into<String>) -> Part {
         Part::body(text.into())
     }
 
-    /// Bytes.
+    /// Makes a part of bytes.
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Part {
         Part::body(bytes.into())
     }
 
     /// Returns a part of the file at that path, with its name.
     ///
-    /// The file is opened and closed again: its path, length and time of change are noted. When its turn comes it is
-    /// opened once more, so that a form of a thousand files needs one descriptor; the same when it is sent again. A
-    /// file that has changed in the meantime is an error, as the length of the form is told in advance. For a file that
-    /// grows, such as a log, open it and give it to [`body`](Self::body): what it has when it is sent is sent. What is
-    /// not a regular file, such as a FIFO, stays open and is read until its end.
+    /// The file is opened and closed again; its path, length and time of change are noted. It is opened once more when
+    /// it is sent, so that a form of a thousand files needs one descriptor, and again when it is sent again. A file
+    /// that has changed in the meantime is an error, because the length of the form is sent first. For a file that
+    /// grows, such as a log, open it and pass it to [`body`](Self::body): its content at the time of sending is sent. A
+    /// file that is not regular, such as a FIFO, stays open and is read until its end.
     ///
     /// The name is sent as the file system has it: a `"` as `%22`, line ends as `%0A` and `%0D` (HTML, section
-    /// 4.10.21.8), all else unchanged, also bytes that are not UTF-8. [`file_name`](Self::file_name) replaces it.
+    /// 4.10.21.8), all other bytes unchanged, including bytes that are not UTF-8. [`file_name`](Self::file_name)
+    /// replaces it.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead), with the path in its source: here if the file cannot be
-    /// opened or is a folder, when the request is sent if it has changed.
+    /// opened or is a folder, and when the request is sent if the file has changed.
     ///
     /// ```no_run
     /// use hostpool::multipart::Part;
@@ -95,41 +96,39 @@ impl Part {
         Ok(Part { file_name, ..Part::body(Body::file(path)?) })
     }
 
-    /// What `reader` gives until its end. With such a part in it the form's length is not known, and it is sent in
-    /// chunks.
+    /// Makes a part of all that `reader` gives. A form with such a part has no known length and is sent in chunks.
     pub fn reader(reader: impl Read + Send + 'static) -> Part {
         Part::body(Body::reader(reader))
     }
 
-    /// What `reader` gives, which must be `length` bytes: see [`Body::sized`].
+    /// Makes a part of what `reader` gives, which must be `length` bytes: see [`Body::sized`].
     pub fn sized(reader: impl Read + Send + 'static, length: u64) -> Part {
         Part::body(Body::sized(reader, length))
     }
 
-    /// What could be the body of a request of its own, such as another form's, a [`Body::seekable`] or a
-    /// [`Body::factory`]. A text counts as a text.
+    /// Makes a part of anything that could be the body of a request, such as another form's body, a [`Body::seekable`]
+    /// or a [`Body::factory`]. A text counts as a text.
     pub fn body(body: impl Into<Body>) -> Part {
         let (headers, body) = (Headers::new(), body.into());
         Part { body, file_name: None, content_type: Type::ByFileName, headers, encoding: None, wrong: None }
     }
 
-    /// The name of the file that the part is said to be. A `"` in it is sent as `%22`, as browsers do it; control
-    /// characters are refused.
+    /// Sets the file name of the part. A `"` in it is sent as `%22`, as in browsers; control characters are refused.
     #[doc(alias = "filename")]
     pub fn file_name(mut self, name: impl Into<String>) -> Part {
         self.file_name = Some(FileName::Given(name.into()));
         self
     }
 
-    /// The media type, such as `text/plain; charset=utf-8`.
+    /// Sets the media type, such as `text/plain; charset=utf-8`.
     #[doc(alias = "mime_type")]
     pub fn content_type(mut self, content_type: impl Into<String>) -> Part {
         self.content_type = Type::Is(content_type.into());
         self
     }
 
-    /// Sends the part without a `Content-Type`, as the fields of a browser's form are sent. A server takes it for a
-    /// text then (RFC 7578, section 4.4).
+    /// Sends the part without a `Content-Type`, as browsers send the fields of a form. A server then takes it for a
+    /// text (RFC 7578, section 4.4).
     ///
     /// ```
     /// use hostpool::multipart::{Form, Part};
@@ -142,9 +141,9 @@ impl Part {
         self
     }
 
-    /// A header of the part, such as `Content-Location`; they stand behind its `Content-Disposition` and
-    /// `Content-Type`, in the order and the spelling they are given in. `Content-Disposition` and `Content-Length` are
-    /// refused: the form says them. See [`Headers::append`] for what else is.
+    /// Adds a header of the part, such as `Content-Location`. Headers follow `Content-Disposition` and `Content-Type`,
+    /// in the order and the spelling in which they are given. `Content-Disposition` and `Content-Length` are refused,
+    /// because the form sets them. See [`Headers::append`] for other refusals.
     #[doc(alias = "make_multipart")]
     pub fn header(mut self, name: &str, value: &str) -> Part {
         let refused = ["content-disposition", "content-length"].iter().any(|own| name.eq_ignore_ascii_case(own));
@@ -159,18 +158,19 @@ impl Part {
         self
     }
 
-    /// The charset that a text is sent in, by a name of the WHATWG Encoding Standard, such as `koi8-r` or `shift_jis`;
-    /// it is named in the `Content-Type`, unless that is set. With the feature `charset`; UTF-8 needs none.
+    /// Sets the charset that a text is sent in, by a name of the WHATWG Encoding Standard, such as `koi8-r` or
+    /// `shift_jis`. The `Content-Type` names it, unless that is set. Charsets other than UTF-8 need the feature
+    /// `charset`.
     ///
-    /// The request fails if the text has a character that the charset lacks, or if the part is no text.
+    /// The request fails if the charset lacks a character of the text, or if the part is not a text.
     #[doc(alias = "charset")]
     pub fn encoding(mut self, label: impl Into<String>) -> Part {
         self.encoding = Some(label.into());
         self
     }
 
-    /// The same part once more; `None` if its body cannot be (see [`Body::try_clone`]), or if what it was given was
-    /// wrong.
+    /// Returns the same part once more; `None` if its body cannot be copied (see [`Body::try_clone`]), or if an
+    /// argument was not valid.
     pub fn try_clone(&self) -> Option<Part> {
         if self.wrong.is_some() {
             return None;
@@ -185,7 +185,7 @@ impl Part {
         })
     }
 
-    /// Its head under this name, with the blank line behind it, and what it holds.
+    /// Returns its head under this name, with the blank line after it, and its body.
     pub(super) fn into_parts(self, name: &str) -> Result<(Vec<u8>, Body)> {
         let Part { mut body, file_name, content_type, headers, encoding, wrong } = self;
         if let Some(error) = wrong {
@@ -234,7 +234,7 @@ impl FileName {
         }
     }
 
-    /// Returns the name as it stands between quotes: see [`quoted`] and [`Part::file`].
+    /// Returns the name as it is written between quotes: see [`quoted`] and [`Part::file`].
     fn quoted(&self) -> Result<Cow<'_, [u8]>> {
         let name = match self {
             FileName::Given(name) => return quoted(name).map(|name| Cow::Owned(name.into_owned().into_bytes())),
@@ -250,7 +250,7 @@ impl FileName {
     }
 }
 
-/// Returns what a part is said to be where the caller does not say it.
+/// Returns the default media type of a part.
 fn media_type(of_file: Option<&str>, charset: Option<&str>, is_text: bool) -> Option<String> {
     match (of_file, charset) {
         (media, Some(charset)) => {
@@ -262,8 +262,9 @@ fn media_type(of_file: Option<&str>, charset: Option<&str>, is_text: bool) -> Op
     }
 }
 
-/// A name of the caller's as HTML writes it (section 4.10.21.8). HTML makes `%0D` and `%0A` of line ends; here control
-/// characters are refused, since some readers take others for line ends too, and a caller can choose another name.
+/// Returns a name of the caller's as HTML writes it (section 4.10.21.8). HTML turns line ends into `%0D` and `%0A`.
+/// Here control characters are refused: some readers take other control characters for line ends as well, and the
+/// caller can choose another name.
 fn quoted(name: &str) -> Result<Cow<'_, str>> {
     match name {
         _ if name.bytes().any(|byte| byte.is_ascii_control()) => {
@@ -275,7 +276,7 @@ fn quoted(name: &str) -> Result<Cow<'_, str>> {
 }
 
 impl fmt::Debug for Part {
-    /// Without what is in it.
+    /// Hides the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Part")
             .field("body", &self.body)

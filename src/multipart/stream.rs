@@ -9,14 +9,14 @@ pub(super) struct Stream {
     /// `--` and the boundary.
     line: String,
     parts: Vec<Piece>,
-    /// The part that is being sent; behind the last stands the end.
+    /// The index of the part that is being sent. After the last part comes the end of the form.
     part: usize,
-    /// Bytes of its head that are out; of the end, behind the last part.
+    /// How many bytes of the part's head were sent. After the last part, how many of the end.
     head_sent: usize,
     end: String,
 }
 
-/// A part: all that stands in front of its content, and that.
+/// A part: all that precedes its content, and the content.
 struct Piece {
     head: Vec<u8>,
     content: Input,
@@ -53,8 +53,8 @@ impl Composite for Stream {
         Ok(total)
     }
 
-    /// Fills the buffer with all that is there without asking a reader twice: the second time it may have to wait, and
-    /// what the first gave leaves at once.
+    /// Fills the buffer without asking a reader twice: a second `read` may have to wait, and the bytes of the first
+    /// leave at once.
     fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while filled < buf.len() {

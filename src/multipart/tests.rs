@@ -1,4 +1,4 @@
-//! Whatever a form is made of, a strict parser finds just that.
+//! A strict parser finds what a form was made of.
 
 use std::io::Cursor;
 
@@ -10,7 +10,7 @@ use crate::body::{Body, Extent};
 /// Name, file name and content of a part.
 type Parsed = (String, Option<String>, Vec<u8>);
 
-/// Name, file name and content of each part, by the shortest parser that takes nothing else.
+/// Returns name, file name and content of each part, by a minimal parser that accepts nothing else.
 fn parse(boundary: &str, body: &[u8]) -> Option<Vec<Parsed>> {
     let delimiter = format!("\r\n--{boundary}");
     let body = [b"\r\n", body].concat();
@@ -32,7 +32,7 @@ fn parse(boundary: &str, body: &[u8]) -> Option<Vec<Parsed>> {
     Some(parts)
 }
 
-/// All that goes out, so many bytes at a time.
+/// Returns all that is sent, taken `step` bytes at a time.
 fn send(body: &mut Body, step: usize) -> Vec<u8> {
     let (mut out, mut outgoing) = (Vec::new(), body.outgoing());
     loop {
@@ -119,7 +119,7 @@ proptest! {
     }
 }
 
-/// Rows B83 and A4.11: a name reaches no further than its quotes.
+/// Rows B83 and A4.11: a name ends at its quotes.
 #[test]
 fn names() {
     let table = [
