@@ -1,8 +1,8 @@
-//! Header fields: ordered, case-preserving, case-insensitive, several values a name.
+//! Header fields: ordered, case-preserving, case-insensitive, with several values a name.
 //!
-//! All names and values of a head share one byte buffer and are told apart by ranges, so a head of 60 fields costs as
-//! many allocations as one of 8. Names and values are checked once, on the way in (RFC 9110, sections 5.1 and 5.5):
-//! nothing that is in a [`Headers`] can end a field or start another.
+//! All names and values of a head share one byte buffer and are separated by ranges, so a head of 60 fields costs as
+//! many allocations as one of 8. Names and values are checked once, when they are added (RFC 9110, sections 5.1 and
+//! 5.5): nothing in a [`Headers`] can end a field or start another.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -16,9 +16,9 @@ pub(crate) use shown::ShownHeaders;
 
 /// The fields of a request or response head, or of a trailer section.
 ///
-/// Fields keep the order and the spelling they were given in; names compare without regard to ASCII case
-/// (RFC 9110, section 5.1). What there is of a name is a list of fields, of which [`get`](Self::get) gives the first,
-/// [`get_all`](Self::get_all) each, and [`get_combined`](Self::get_combined) all as one text.
+/// Fields keep the order and the spelling in which they were added. Names compare without regard to ASCII case (RFC
+/// 9110, section 5.1). A name can have several fields: [`get`](Self::get) returns the first, [`get_all`](Self::get_all)
+/// each, and [`get_combined`](Self::get_combined) all as one text.
 ///
 /// ```
 /// use hostpool::Headers;
@@ -39,12 +39,12 @@ pub struct Headers {
     fields: Vec<Field>,
 }
 
-/// Where one field stands in the buffer.
+/// The place of one field in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) name: Span,
     pub(crate) value: Span,
-    /// Marked as secret by whoever gave it; some names are secret by themselves.
+    /// Marked as secret when it was added. Some names are secret without a mark.
     pub(crate) secret: bool,
 }
 
@@ -60,7 +60,7 @@ impl Span {
     }
 }
 
-/// One field as [`Headers::iter`] shows it.
+/// One field, as [`Headers::iter`] returns it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Header<'a> {
     name: &'a str,
@@ -69,17 +69,17 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// The name, spelled as it was given or received.
+    /// Returns the name, spelled as it was given or received.
     pub fn name(&self) -> &'a str {
         self.name
     }
 
-    /// The value as text: UTF-8 where it is that, else each byte read as ISO-8859-1 (RFC 9110, section 5.5).
+    /// Returns the value as text: as UTF-8 if it is valid, otherwise each byte as ISO-8859-1 (RFC 9110, section 5.5).
     pub fn value(&self) -> Cow<'a, str> {
         text_of(self.value)
     }
 
-    /// The value's bytes, without the white space around it.
+    /// Returns the bytes of the value, without the white space around it.
     pub fn bytes(&self) -> &'a [u8] {
         self.value
     }
@@ -96,7 +96,7 @@ impl fmt::Debug for Header<'_> {
         }
         write!(f, "{}: ", self.name)?;
         let shown = without_queries(self.name, self.value);
-        // Location, Link, Referer: a URL in a value may name a password, whose bytes may be nearly any, and whose
+        // In Location, Link and Referer a URL may contain a password. The password may have nearly any byte, and the
         // slashes may be backslashes.
         let mut rest = &*shown;
         let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
@@ -112,13 +112,14 @@ impl fmt::Debug for Header<'_> {
     }
 }
 
-/// Returns a value whose URLs have `***` in place of queries and fragments: a signed URL is as good as a password.
+/// Returns a value with `***` in place of the queries and fragments of its URLs, because a signed URL is as good as a
+/// password.
 ///
-/// Everything after the first `?` or `#` is hidden, because servers put blanks and quotes into URLs. Only in Link does a
-/// byte end the URL that cannot be part of it.
+/// Everything after the first `?` or `#` is hidden, because servers put blanks and quotes into URLs. Only in Link the
+/// URL ends at a byte that cannot be part of it.
 fn without_queries<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
     let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
-    // These hold references, which may be relative. In other fields two slashes show that there is a URL.
+    // These fields hold references, which may be relative. In other fields two slashes show that there is a URL.
     let of_references = ["location", "content-location", "referer", "link", "refresh"];
     let start = match of_references.iter().any(|known| name.eq_ignore_ascii_case(known)) {
         true => Some(0),
@@ -143,25 +144,25 @@ fn without_queries<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
 }
 
 impl Headers {
-    /// No fields, and no memory yet.
+    /// Makes an empty list, without allocating.
     pub const fn new() -> Self {
         Headers { bytes: Vec::new(), fields: Vec::new() }
     }
 
-    /// Built by the head parser, which has checked every name and value.
+    /// Takes a head from the parser, which has checked every name and value.
     pub(crate) fn from_parts(bytes: Vec<u8>, fields: Vec<Field>) -> Self {
         Headers { bytes, fields }
     }
 
-    /// The bytes a span of [`from_parts`](Self::from_parts) stands for, as long as no field has been changed.
+    /// Returns the bytes of a span of [`from_parts`](Self::from_parts), as long as no field has been changed.
     pub(crate) fn span(&self, span: Span) -> Option<&[u8]> {
         self.bytes.get(span.start as usize..)?.get(..span.len as usize)
     }
 
-    /// Adds a field behind those that are there, whatever their names.
+    /// Appends a field after all existing fields.
     ///
-    /// White space around the value is trimmed. Errors if the name is no token, or if the value has a control
-    /// character or is not ASCII; bytes above 0x7F go through [`append_bytes`](Self::append_bytes).
+    /// White space around the value is trimmed. Fails if the name is not a token, or if the value has a control
+    /// character or is not ASCII; [`append_bytes`](Self::append_bytes) takes bytes above 0x7F.
     #[doc(alias = "add")]
     pub fn append(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
         check_name(name)?;
@@ -171,16 +172,17 @@ impl Headers {
         self.append_bytes(name, value.as_bytes())
     }
 
-    /// [`append`](Self::append) for a value that may hold bytes above 0x7F (`obs-text` of RFC 9110, section 5.5).
+    /// Appends a field as [`append`](Self::append) does. The value may have bytes above 0x7F (`obs-text` of RFC 9110,
+    /// section 5.5).
     pub fn append_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
         check(name, value)?;
         self.push(Header { name, value: trim(value), secret: false })
     }
 
-    /// The field has been checked.
+    /// Appends a field that has been checked.
     fn push(&mut self, field: Header<'_>) -> Result<(), InvalidHeader> {
         let Header { name, value, secret } = field;
-        // Places in the buffer are 32 bits wide.
+        // Positions in the buffer have 32 bits.
         if self.bytes.len() + name.len() + value.len() > u32::MAX as usize {
             return Err(InvalidHeader::new(name, Fault::NoRoom));
         }
@@ -189,15 +191,15 @@ impl Headers {
         Ok(())
     }
 
-    /// The caller has checked that the buffer stays below 4 GiB.
+    /// Appends bytes to the buffer. The caller has checked that the buffer stays below 4 GiB.
     fn push_bytes(&mut self, bytes: &[u8]) -> Span {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
         Span { start, len: bytes.len() as u32 }
     }
 
-    /// Replaces every field of that name, in whatever case, by one, which takes the last place. Errors as
-    /// [`append`](Self::append) does; then nothing has changed.
+    /// Replaces all fields of that name, in any case, by one field at the end. Fails as [`append`](Self::append) does;
+    /// then nothing has changed.
     #[doc(alias = "set")]
     #[doc(alias = "__setitem__")]
     pub fn insert(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
@@ -206,8 +208,8 @@ impl Headers {
         self.append(name, value)
     }
 
-    /// Gives every field of that name this value. All fields keep their places, and whether they are marked as
-    /// sensitive. Fails as [`append_bytes`](Self::append_bytes) does; then nothing has changed.
+    /// Gives every field of that name this value. All fields keep their places, and their marks as sensitive. Fails as
+    /// [`append_bytes`](Self::append_bytes) does; then nothing has changed.
     pub(crate) fn replace(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
         check(name, value)?;
         let mut replaced = Headers::new();
@@ -219,7 +221,7 @@ impl Headers {
         Ok(())
     }
 
-    /// Removes every field of that name and says how many there were.
+    /// Removes every field of that name, and returns their number.
     #[doc(alias = "discard")]
     #[doc(alias = "pop")]
     #[doc(alias = "__delitem__")]
@@ -234,10 +236,10 @@ impl Headers {
         if !self.iter().any(|field| goes(self, field.name)) {
             return;
         }
-        // Rebuilt rather than unlinked: a removed credential must not stay behind in the buffer.
+        // The buffer is built again, so that a removed credential does not stay in it.
         let old = std::mem::take(self);
         for field in old.iter().filter(|field| !goes(&old, field.name)) {
-            // The room was enough before.
+            // There is room for fields that were here before.
             let _ = self.push(field);
         }
     }
@@ -247,18 +249,18 @@ impl Headers {
         self.fields.iter().any(|field| field.secret && self.is_named(field, name))
     }
 
-    /// The first value of that name. `None` if there is none or it is not UTF-8;
-    /// [`get_bytes`](Self::get_bytes) answers for every value.
+    /// Returns the first value of that name. Returns `None` if there is none or it is not UTF-8;
+    /// [`get_bytes`](Self::get_bytes) returns any value.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.get_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
-    /// The first value of that name as bytes.
+    /// Returns the first value of that name as bytes.
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
         self.fields.iter().find(|field| self.is_named(field, name)).map(|field| field.value.of(&self.bytes))
     }
 
-    /// Every value of that name that is UTF-8, in order.
+    /// Returns every value of that name that is UTF-8, in order.
     #[doc(alias = "getlist")]
     #[doc(alias = "getheaders")]
     #[doc(alias = "iget")]
@@ -274,13 +276,13 @@ impl Headers {
         field.name.len as usize == name.len() && field.name.of(&self.bytes).eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// Whether a field of that name is there.
+    /// Returns whether there is a field of that name.
     #[doc(alias = "__contains__")]
     pub fn contains(&self, name: &str) -> bool {
         self.get_bytes(name).is_some()
     }
 
-    /// All fields, in the order they were added or received in: those of one name need not stand together.
+    /// Returns all fields, in the order in which they were added or received. Fields of one name need not be adjacent.
     ///
     /// ```
     /// # use hostpool::Headers;
@@ -295,38 +297,38 @@ impl Headers {
     #[doc(alias = "iteritems")]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Header<'_>> {
         self.fields.iter().map(|field| Header {
-            // Names are tokens and so ASCII: checked in `append_bytes` and by the head parser.
+            // Names are tokens and therefore ASCII: `append_bytes` and the head parser check them.
             name: std::str::from_utf8(field.name.of(&self.bytes)).unwrap_or_default(),
             value: field.value.of(&self.bytes),
             secret: field.secret,
         })
     }
 
-    /// The number of fields; two fields of one name count twice. [`names`](Self::names) counts names.
+    /// Returns the number of fields. Two fields of one name count twice; [`names`](Self::names) counts names.
     pub fn len(&self) -> usize {
         self.fields.len()
     }
 
-    /// Whether there is no field.
+    /// Returns whether there is no field.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }
 
-    /// Appends every field of `other`, keeping those that are here. Errors when all of them pass 4 GiB.
+    /// Appends every field of `other` after the existing fields. Fails if all of them exceed 4 GiB.
     pub fn extend(&mut self, other: &Headers) -> Result<(), InvalidHeader> {
         other.iter().try_for_each(|field| self.push(field))
     }
 }
 
 impl fmt::Debug for Headers {
-    /// Values of fields that carry credentials are shown as `***`.
+    /// Shows `***` for values of fields that carry credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
 }
 
 impl PartialEq for Headers {
-    /// The same fields, in the same order and spelling: see [`same_as`](Self::same_as) for the same meaning.
+    /// Compares fields, order and spelling; [`same_as`](Self::same_as) compares the meaning.
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
     }
@@ -339,7 +341,7 @@ impl From<&http::HeaderMap> for Headers {
         let mut headers = Headers::new();
         for (name, value) in map {
             let secret = value.is_sensitive();
-            // `http` accepts what RFC 9110 does and holds less than 4 GiB, so nothing is refused here.
+            // `http` accepts no more than RFC 9110 and holds less than 4 GiB, so nothing is refused here.
             let _ = headers.push(Header { name: name.as_str(), value: trim(value.as_bytes()), secret });
         }
         headers
@@ -349,7 +351,7 @@ impl From<&http::HeaderMap> for Headers {
 impl TryFrom<&Headers> for http::HeaderMap {
     type Error = http::header::MaxSizeReached;
 
-    /// Errors above 32,768 fields, which is all that an `http::HeaderMap` holds.
+    /// Fails for more than 32,768 fields, which is all that an `http::HeaderMap` holds.
     fn try_from(headers: &Headers) -> Result<Self, Self::Error> {
         let mut map = http::HeaderMap::try_with_capacity(headers.len())?;
         for field in headers.iter() {
@@ -365,7 +367,7 @@ impl TryFrom<&Headers> for http::HeaderMap {
 
 /// A header name or value that cannot be sent.
 ///
-/// It names the field and the offset of the first bad byte, never the value: values are often secret.
+/// It names the field and the offset of the first bad byte, never the value, because values are often secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidHeader {
     name: Box<str>,
@@ -382,12 +384,12 @@ enum Fault {
 }
 
 impl InvalidHeader {
-    /// A field that the caller may not set, and why.
+    /// Makes the error for a field that the caller may not set.
     pub(crate) fn reserved(name: &str, why: &'static str) -> Self {
         InvalidHeader::new(name, Fault::Reserved(why))
     }
 
-    /// Keeps the start of the name: an error stays short whatever it is about.
+    /// Keeps only the start of the name, so that the error stays short.
     fn new(name: &str, fault: Fault) -> Self {
         InvalidHeader { name: name.chars().take(64).collect(), fault }
     }
@@ -408,7 +410,7 @@ impl fmt::Display for InvalidHeader {
 
 impl std::error::Error for InvalidHeader {}
 
-/// The order of names without regard to case.
+/// Compares names without regard to case.
 fn caseless(a: &str, b: &str) -> Ordering {
     let [a, b] = [a, b].map(|name| name.bytes().map(|byte| byte.to_ascii_lowercase()));
     a.cmp(b)
@@ -431,17 +433,17 @@ fn check_name(name: &str) -> Result<(), InvalidHeader> {
     Err(InvalidHeader::new(name, fault))
 }
 
-/// `tchar` of RFC 9110, section 5.6.2.
+/// Returns whether a byte is a `tchar` of RFC 9110, section 5.6.2.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// VCHAR, SP, HTAB and obs-text of RFC 9110, section 5.5.
+/// Returns whether a byte is VCHAR, SP, HTAB or obs-text of RFC 9110, section 5.5.
 pub(crate) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7F)
 }
 
-/// Without the optional white space around it (RFC 9110, section 5.6.3).
+/// Returns a value without the optional white space around it (RFC 9110, section 5.6.3).
 pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -452,7 +454,7 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Returns the bytes as text: UTF-8 where they are that, else each byte read as ISO-8859-1 (RFC 9110, section 5.5).
+/// Returns the bytes as text: as UTF-8 if they are valid, otherwise each byte as ISO-8859-1 (RFC 9110, section 5.5).
 pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -460,7 +462,7 @@ pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Fields that carry credentials.
+/// Returns whether fields of this name carry credentials.
 fn is_secret(name: &str) -> bool {
     ["authorization", "proxy-authorization", "cookie", "cookie2", "set-cookie", "set-cookie2"]
         .iter()
@@ -471,7 +473,7 @@ fn is_secret(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What a request may carry: rows A4.1, A4.9 and A4.10 of the outbound injection table.
+    /// Names and values of requests: rows A4.1, A4.9 and A4.10 of the outbound injection table.
     #[test]
     fn names_and_values_are_checked_on_the_way_in() {
         let accepted: &[(&str, &str, &[u8])] = &[
@@ -576,7 +578,7 @@ mod tests {
         assert_eq!(Headers::from(&map).get_all("X-A").collect::<Vec<_>>(), ["1", "2"]);
     }
 
-    /// RW-65: what may be a secret is hidden to the end of the URL, whatever bytes the server put into it.
+    /// RW-65: a possible secret is hidden up to the end of the URL, whatever bytes the server put into it.
     #[test]
     fn queries_in_values() {
         let table = [

@@ -1,12 +1,12 @@
-//! The fields of a name taken together: what they say as one list (RFC 9110, section 5.3).
+//! All fields of a name taken as one list (RFC 9110, section 5.3).
 
 use std::borrow::Cow;
 
 use super::{Header, Headers, caseless};
 
 impl Headers {
-    /// All values of that name, joined by `, `; `None` if there is none. Bytes are read as [`Header::value`] reads
-    /// them. Not for `Set-Cookie`, whose values have commas of their own.
+    /// Returns all values of that name, joined by `, `; `None` if there is none. Bytes are read as [`Header::value`]
+    /// reads them. Do not use it for `Set-Cookie`, whose values contain commas.
     ///
     /// ```
     /// use hostpool::Headers;
@@ -23,7 +23,7 @@ impl Headers {
         Some(joined(fields.next()?, fields))
     }
 
-    /// Every name once, in the order and the spelling of its first field.
+    /// Returns every name once, in the order and the spelling of its first field.
     ///
     /// ```
     /// # use hostpool::Headers;
@@ -37,7 +37,7 @@ impl Headers {
         self.by_name(|first, _| first.name()).into_iter()
     }
 
-    /// Every name once, in the order and the spelling of its first field, with its values joined as by
+    /// Returns every name once, in the order and the spelling of its first field, with its values joined as by
     /// [`get_combined`](Self::get_combined).
     ///
     /// ```
@@ -53,8 +53,8 @@ impl Headers {
         self.by_name(|first, rest| (first.name(), joined(first, rest.iter().map(|(_, field)| *field)))).into_iter()
     }
 
-    /// Whether both say the same: the same names, without regard to case and order, and under each the same values in
-    /// the same order, be they in one field or in several. `==` is for the same fields in the same order and spelling.
+    /// Returns whether both mean the same: they have the same names, without regard to case and order, and each name
+    /// has the same values in the same order, in one field or in several. `==` compares fields, order and spelling.
     ///
     /// ```
     /// # use hostpool::Headers;
@@ -76,8 +76,9 @@ impl Headers {
         said(self) == said(other)
     }
 
-    /// What `take` makes of the fields of each name, the first of them and the rest with their places; in the order of
-    /// the first ones. By sorting: a peer may send as many names as the limits let through.
+    /// Returns what `take` makes of the fields of each name: it gets the first field, and the others with their
+    /// positions. The order is that of the first fields. It sorts, because a peer may send as many names as the limits
+    /// allow.
     fn by_name<'a, T>(&'a self, take: impl Fn(Header<'a>, &[(usize, Header<'a>)]) -> T) -> Vec<T> {
         let mut fields: Vec<_> = self.iter().enumerate().collect();
         fields.sort_by(|(_, a), (_, b)| caseless(a.name(), b.name()));

@@ -1,9 +1,9 @@
-//! Changes that look at what is there: defaults, joined values, and one map put over another.
+//! Changes that depend on the existing fields: defaults, joined values, and merges.
 
 use super::{Fault, Headers, InvalidHeader, Span, caseless};
 
 impl Headers {
-    /// Fields from pairs, in their order. Errors as [`append`](Self::append) does.
+    /// Makes fields of pairs, in their order. Fails as [`append`](Self::append) does.
     ///
     /// ```
     /// use hostpool::Headers;
@@ -24,9 +24,9 @@ impl Headers {
         Ok(headers)
     }
 
-    /// Adds to the last value of that name, behind `, `, as one more element of a list (RFC 9110, section 5.6.1); where
-    /// the name is not there, or one of the values is empty, nothing stands between. Not for `Set-Cookie`, whose values
-    /// have commas of their own. Errors as [`append`](Self::append) does; then nothing has changed.
+    /// Appends to the last value of that name after `, `, as one more element of a list (RFC 9110, section 5.6.1).
+    /// Without a field of that name it adds one. If one of the values is empty, no comma is added. Do not use it for
+    /// `Set-Cookie`, whose values contain commas. Fails as [`append`](Self::append) does; then nothing has changed.
     ///
     /// ```
     /// use hostpool::Headers;
@@ -60,7 +60,8 @@ impl Headers {
         Ok(())
     }
 
-    /// Adds a field unless one of that name is there, and says whether it did. Errors as [`append`](Self::append) does.
+    /// Appends a field unless there is one of that name, and returns whether it did. Fails as [`append`](Self::append)
+    /// does.
     ///
     /// ```
     /// use hostpool::Headers;
@@ -79,8 +80,8 @@ impl Headers {
         self.append(name, value).map(|()| true)
     }
 
-    /// Puts the fields of `other` in the place of all that have their names; they stand behind the rest. Errors when
-    /// all of them pass 4 GiB.
+    /// Replaces all fields that have a name of `other` by the fields of `other`, which are appended after the others.
+    /// Fails if all of them exceed 4 GiB.
     ///
     /// ```
     /// use hostpool::Headers;
@@ -105,7 +106,7 @@ impl Headers {
         Ok(())
     }
 
-    /// These fields, and behind them those of `other`. Errors when all of them pass 4 GiB.
+    /// Returns these fields, followed by those of `other`. Fails if all of them exceed 4 GiB.
     #[doc(alias = "union")]
     #[doc(alias = "__or__")]
     pub fn extended(&self, other: &Headers) -> Result<Headers, InvalidHeader> {
@@ -119,7 +120,7 @@ impl Headers {
 mod tests {
     use super::*;
 
-    /// The buffer is edited in the middle: every other field must stay what it is.
+    /// The edit is in the middle of the buffer. Every other field must stay unchanged.
     #[test]
     fn combining_moves_nothing_else() {
         let all = |headers: &Headers| {

@@ -1,10 +1,10 @@
-//! Headers as they are shown, with their secrets left out.
+//! Headers for `Debug`, without their secrets.
 
 use std::fmt;
 
 use super::Headers;
 
-/// Headers without the values of those that somebody calls sensitive.
+/// Headers without the values of sensitive fields.
 pub(crate) struct ShownHeaders<'a>(pub(crate) &'a Headers, pub(crate) [&'a [Box<str>]; 2]);
 
 impl fmt::Debug for ShownHeaders<'_> {
