@@ -1,15 +1,16 @@
-//! How much a peer may send: limits as values.
+//! Limits on what a peer may send, as values.
 
 use std::time::Duration;
 
 const KIB: usize = 1024;
 
-/// How much a peer may send before it is cut off: a small immutable value.
+/// Limits on what a peer may send: a small immutable value.
 ///
-/// Each setter gives a new value. A peer that exceeds one ends its request with
+/// Each setter returns a new value. A peer that exceeds a limit ends its request with
 /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded), which names the [`Limit`](crate::Limit), and its
-/// connection is closed; the two on draining only decide whether a connection is kept. The defaults are several times
-/// what real servers send: the largest common heads, with long cookies and policies, stay under 32 KiB and 100 fields.
+/// connection is closed; the two limits on draining only decide whether a connection is kept. The defaults are several
+/// times what real servers send: the largest common heads, with long cookies and policies, stay under 32 KiB and 100
+/// fields.
 ///
 /// | limit | default | on |
 /// |---|---|---|
@@ -55,7 +56,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The defaults.
+    /// Returns the defaults.
     pub const fn new() -> Self {
         Limits {
             head_bytes: 256 * KIB,
@@ -75,72 +76,76 @@ impl Limits {
         }
     }
 
-    /// Bytes of one response head. Exceeding it is [`Limit::HeadBytes`](crate::Limit::HeadBytes).
+    /// Sets the bytes of one response head. Exceeding it is [`Limit::HeadBytes`](crate::Limit::HeadBytes).
     pub const fn head_bytes(self, bytes: usize) -> Self {
         Limits { head_bytes: bytes, ..self }
     }
 
-    /// Fields of a head. Exceeding it is [`Limit::HeadFields`](crate::Limit::HeadFields).
+    /// Sets the number of fields of a head. Exceeding it is [`Limit::HeadFields`](crate::Limit::HeadFields).
     pub const fn head_fields(self, fields: usize) -> Self {
         Limits { head_fields: fields, ..self }
     }
 
-    /// Bytes of one field line. Exceeding it is [`Limit::LineBytes`](crate::Limit::LineBytes).
+    /// Sets the bytes of one field line. Exceeding it is [`Limit::LineBytes`](crate::Limit::LineBytes).
     #[doc(alias = "max_field_size")]
     pub const fn line_bytes(self, bytes: usize) -> Self {
         Limits { line_bytes: bytes, ..self }
     }
 
-    /// Bytes of the status line. Exceeding it is [`Limit::LineBytes`](crate::Limit::LineBytes).
+    /// Sets the bytes of the status line. Exceeding it is [`Limit::LineBytes`](crate::Limit::LineBytes).
     #[doc(alias = "max_line_size")]
     pub const fn status_line_bytes(self, bytes: usize) -> Self {
         Limits { status_line_bytes: bytes, ..self }
     }
 
-    /// Interim (1xx) responses before a final one: servers that work for long send one a second. Exceeding it is [`Limit::Interim`](crate::Limit::Interim).
+    /// Sets the number of interim (1xx) responses before a final one. Servers that work for long send one a second.
+    /// Exceeding it is [`Limit::Interim`](crate::Limit::Interim).
     pub const fn interim_responses(self, responses: usize) -> Self {
         Limits { interim_responses: responses, ..self }
     }
 
-    /// Bytes of the interim responses' heads together. Exceeding it is [`Limit::Interim`](crate::Limit::Interim).
+    /// Sets the bytes of all heads of interim responses together. Exceeding it is
+    /// [`Limit::Interim`](crate::Limit::Interim).
     pub const fn interim_bytes(self, bytes: usize) -> Self {
         Limits { interim_bytes: bytes, ..self }
     }
 
-    /// Bytes of a trailer section. Exceeding it is [`Limit::Trailers`](crate::Limit::Trailers).
+    /// Sets the bytes of a trailer section. Exceeding it is [`Limit::Trailers`](crate::Limit::Trailers).
     pub const fn trailer_bytes(self, bytes: usize) -> Self {
         Limits { trailer_bytes: bytes, ..self }
     }
 
-    /// Fields of a trailer section. Exceeding it is [`Limit::Trailers`](crate::Limit::Trailers).
+    /// Sets the number of fields of a trailer section. Exceeding it is [`Limit::Trailers`](crate::Limit::Trailers).
     pub const fn trailer_fields(self, fields: usize) -> Self {
         Limits { trailer_fields: fields, ..self }
     }
 
-    /// Bytes of one chunk's size and extensions. Exceeding it is [`Limit::ChunkFraming`](crate::Limit::ChunkFraming).
+    /// Sets the bytes of the size and extensions of one chunk. Exceeding it is
+    /// [`Limit::ChunkFraming`](crate::Limit::ChunkFraming).
     pub const fn chunk_line_bytes(self, bytes: usize) -> Self {
         Limits { chunk_line_bytes: bytes, ..self }
     }
 
-    /// Bytes of chunk framing in a body before any data. Each byte of data allows two more, and each chunk sixteen: its
-    /// size and line ends, so that a server which flushes every byte is no offender. Exceeding it is
+    /// Sets the bytes of chunk framing in a body before any data. Each byte of data allows two more, and each chunk
+    /// sixteen for its size and line ends, so that a server may flush every byte. Exceeding it is
     /// [`Limit::ChunkFraming`](crate::Limit::ChunkFraming).
     pub const fn chunk_framing_bytes(self, bytes: u64) -> Self {
         Limits { chunk_framing_bytes: bytes, ..self }
     }
 
-    /// Bytes of a body, as it is once it is decoded, that `bytes`, `text` or `json` read as a whole; reading piece by
-    /// piece through [`Read`](std::io::Read) has no limit. Exceeding it is [`Limit::Body`](crate::Limit::Body).
+    /// Sets the bytes of a decoded body that `bytes`, `text` or `json` read as a whole. Reading piece by piece through
+    /// [`Read`](std::io::Read) has no limit. Exceeding it is [`Limit::Body`](crate::Limit::Body).
     pub const fn max_body(self, bytes: u64) -> Self {
         Limits { max_body: bytes, ..self }
     }
 
-    /// Sets how many bytes of a response's body, chunk framing included, are taken in while the request's body is still
-    /// leaving, as from a server that echoes or reports progress. They are kept in memory, which grows as they arrive.
+    /// Sets how many bytes of a response's body, including chunk framing, are received while the request's body is
+    /// still being sent, for example from a server that echoes or reports progress. They are kept in memory, which
+    /// grows as they arrive.
     ///
-    /// With more to come the client stops reading, and goes on sending: most servers read on. One that first wants its
-    /// response read keeps the body from leaving. If then nothing moves for
-    /// [`Timeout::read`](crate::Timeout::read), or 60 seconds without it, the request fails with
+    /// Beyond the limit the client stops reading and goes on sending: most servers go on reading. A server that wants
+    /// its response read first keeps the body from leaving. If then nothing moves for
+    /// [`Timeout::read`](crate::Timeout::read), or for 60 seconds without it, the request fails with
     /// [`Limit::EarlyResponse`](crate::Limit::EarlyResponse).
     ///
     /// ```
@@ -154,18 +159,18 @@ impl Limits {
         Limits { early_response: bytes, ..self }
     }
 
-    /// How much of an unread body is taken off its connection when a response is dropped, so that the connection can be
-    /// used again. With more to come the connection is closed.
+    /// Sets how many bytes of an unread body are received when a response is dropped, so that its connection can be
+    /// used again. If more follow the connection is closed.
     pub const fn drain_bytes(self, bytes: u64) -> Self {
         Limits { drain_bytes: bytes, ..self }
     }
 
-    /// Sets how long the client waits for the rest of a body that it throws away itself, so that the connection can be used
-    /// again: that of a redirect that is followed, of a challenge that is answered, of a response that is tried again.
-    /// The start of a body that an error keeps, as of
+    /// Sets how long the client waits for the rest of a body that it discards itself, so that the connection can be
+    /// used again. The client discards the body of a redirect that it follows, of a challenge that it answers, and of a
+    /// response after which it tries again. It waits as long for the start of a body that an error keeps, as in
     /// [`error_for_status`](crate::Response::error_for_status) or
-    /// [`ErrorKind::TooManyRedirects`](crate::ErrorKind::TooManyRedirects), is waited for as long. With zero what has
-    /// arrived is taken, and nothing is waited for.
+    /// [`ErrorKind::TooManyRedirects`](crate::ErrorKind::TooManyRedirects). With zero it takes what has arrived, and
+    /// does not wait.
     ///
     /// Dropping a response never waits, and [`release`](crate::Response::release) waits as reading does.
     ///
