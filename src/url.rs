@@ -1,8 +1,8 @@
-//! URLs: the text as written, plus where its parts stand.
+//! URLs: the text as written, and the positions of its parts.
 //!
-//! The `url` crate is the one parser: it decides whether an authority is valid and what its scheme, host and port are.
-//! The request target is cut from the caller's own text, so that a signed URL leaves the machine as it was signed.
-//! An authority that is known already is not parsed again ([`Origins`]).
+//! The `url` crate is the only parser: it decides whether an authority is valid and what its scheme, host and port are.
+//! The request target is cut from the caller's own text, so that a signed URL is sent as it was signed. A known
+//! authority is not parsed again ([`Origins`]).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::sync::RwLock;
 mod join;
 mod parts;
 
-/// Longer URLs are refused: no server takes them, and all work on a URL is linear in its length.
+/// Longer URLs are refused. No server accepts them, and all work on a URL is linear in its length.
 const MAX_LEN: usize = 64 * 1024;
 
 /// An `http`, `https` or `http+unix` URL.
@@ -31,35 +31,35 @@ const MAX_LEN: usize = 64 * 1024;
 /// # Ok::<(), hostpool::InvalidUrl>(())
 /// ```
 ///
-/// User name and password in front of the host are sent as Basic credentials, to that host alone, unless the request
-/// has an `Authorization` header of its own.
+/// A user name and password before the host are sent as Basic credentials, only to that host, unless the request has an
+/// `Authorization` header of its own.
 ///
-/// A Unix socket's path stands percent-encoded in the host's place: `http+unix://%2Frun%2Fapp.sock/status`.
+/// The path of a Unix socket is written percent-encoded in place of the host: `http+unix://%2Frun%2Fapp.sock/status`.
 #[derive(Clone)]
 pub struct Url {
     text: Box<str>,
     origin: Arc<Origin>,
-    /// Bytes of `text` in front of the path.
+    /// Bytes of `text` before the path.
     authority_end: u32,
-    /// Where the fragment's `#` stands, or the end.
+    /// The position of the `#` of the fragment, or the end.
     fragment_start: u32,
-    /// The target, where the written one has bytes that may not be sent.
+    /// The encoded target, if the written one has bytes that may not be sent.
     encoded: Option<Box<str>>,
 }
 
 impl Url {
     /// Parses an absolute URL.
     ///
-    /// Errors for other schemes, for hosts and ports the WHATWG URL standard refuses, and, stricter than that standard,
-    /// for white space or a backslash in the authority, a second `@`, port 0, and IPv4 addresses in any spelling but
-    /// four decimal numbers: other clients read those differently.
+    /// Fails for other schemes, and for hosts and ports that the WHATWG URL standard refuses. Unlike that standard it
+    /// refuses white space or a backslash in the authority, a second `@`, port 0, and IPv4 addresses in any spelling
+    /// but four decimal numbers, because other clients read those differently.
     ///
-    /// Paths, queries and fragments are kept as they are written, whatever is in them; what may not be sent is
-    /// percent-encoded on the way out.
+    /// Paths, queries and fragments are kept as they are written. Bytes that may not be sent are percent-encoded when
+    /// the request is sent.
     ///
-    /// Spaces, tabs and line ends around the URL are trimmed. Other control characters there are refused, and so is an
-    /// empty host (`http:///a`, `http:/a`, `http:a`): RFC 9110, section 4.2.1 rejects it, and clients that repair it
-    /// disagree on the host.
+    /// Spaces, tabs and line ends around the URL are trimmed. Other control characters there are refused. An empty host
+    /// (`http:///a`, `http:/a`, `http:a`) is refused, too: RFC 9110, section 4.2.1 rejects it, and clients that repair
+    /// it disagree on the host.
     #[doc(alias = "parse_url")]
     pub fn parse(text: &str) -> Result<Url, InvalidUrl> {
         Url::build(text, |authority| Origin::parse(authority).map(Arc::new))
@@ -86,12 +86,12 @@ impl Url {
         Url { origin, authority_end: authority_end as u32, fragment_start: fragment_start as u32, encoded, text }
     }
 
-    /// The URL as it was written, with the credentials it may hold; `Display` and `Debug` leave those out.
+    /// Returns the URL as it was written, including credentials; `Display` and `Debug` leave those out.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Scheme, host and port.
+    /// Returns scheme, host and port.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -100,7 +100,7 @@ impl Url {
         &self.origin
     }
 
-    /// Path and query as they are sent (RFC 9112, section 3.2.1), with the `/` that an empty path stands for.
+    /// Returns path and query as they are sent (RFC 9112, section 3.2.1), with `/` for an empty path.
     #[doc(alias = "request_uri")]
     pub fn target(&self) -> String {
         let mut target = Vec::with_capacity(self.text.len());
@@ -108,7 +108,7 @@ impl Url {
         String::from_utf8_lossy(&target).into_owned()
     }
 
-    /// Path and query as they are sent, but for the `/` of an empty path.
+    /// Returns path and query as they are sent, without the `/` of an empty path.
     fn sent(&self) -> &str {
         let written = &self.text[self.authority_end as usize..self.fragment_start as usize];
         self.encoded.as_deref().unwrap_or(written)
@@ -122,7 +122,7 @@ impl Url {
         out.extend_from_slice(target.as_bytes());
     }
 
-    /// The same without what follows the `#`.
+    /// Returns the same URL without its fragment.
     pub(crate) fn without_fragment(mut self) -> Url {
         if (self.fragment_start as usize) < self.text.len() {
             self.text = self.text[..self.fragment_start as usize].into();
@@ -139,7 +139,7 @@ impl Url {
         Ok(Url::from_parts(text.into(), origin.clone(), origin.text.len()))
     }
 
-    /// This URL with `query`, which is encoded already, behind the query it has.
+    /// Returns this URL with `query`, which is already encoded, appended to its query.
     pub(crate) fn with_query(&self, query: &str) -> Result<Url, InvalidUrl> {
         let (front, fragment) = self.text.split_at(self.fragment_start as usize);
         let joint = match self.query() {
@@ -154,7 +154,7 @@ impl Url {
         Ok(Url::from_parts(text.into(), self.origin.clone(), self.authority_end as usize))
     }
 
-    /// This origin with another target: an absolute path with its query.
+    /// Returns a URL of this origin with another target, which is an absolute path with its query.
     pub(crate) fn with_target(origin: &Arc<Origin>, target: &str) -> Result<Url, InvalidUrl> {
         if !target.starts_with(['/', '?']) && !target.is_empty() {
             return Err(InvalidUrl::NoScheme);
@@ -168,15 +168,15 @@ impl Url {
 }
 
 impl fmt::Display for Url {
-    /// The URL without user name and password.
+    /// Shows the URL without user name and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.origin, &self.text[self.authority_end as usize..])
     }
 }
 
 impl fmt::Debug for Url {
-    /// The URL without user name, password, query and fragment: signed URLs and tokens end up in logs by way of `{:?}`.
-    /// `?***` and `#***` stand for the query and the fragment.
+    /// Shows the URL without user name, password, query and fragment, because `{:?}` writes signed URLs and tokens into
+    /// logs. `?***` and `#***` stand for the query and the fragment.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Url({}{}", self.origin, self.path())?;
         f.write_str(if self.query().is_some() { "?***" } else { "" })?;
@@ -232,7 +232,7 @@ impl TryFrom<&url::Url> for Url {
 
 impl From<&Url> for url::Url {
     fn from(url: &Url) -> url::Url {
-        // The same parser has accepted the authority, and it refuses no path, query or fragment behind one.
+        // The same parser has accepted the authority, and it refuses no path, query or fragment after one.
         url::Url::parse(&url.text).expect("an accepted URL parses again")
     }
 }
@@ -254,9 +254,9 @@ impl Scheme {
     }
 }
 
-/// Scheme, host and port: whom a request is sent to, and what credentials are bound to.
+/// Scheme, host and port: where a request is sent, and what credentials are bound to.
 ///
-/// `Display` gives it as a URL without a path, the port only where it is not the scheme's own.
+/// `Display` shows it as a URL without a path, and shows the port only if it is not the default of the scheme.
 ///
 /// ```
 /// # use hostpool::Url;
@@ -270,18 +270,19 @@ impl Scheme {
 #[derive(Clone)]
 pub struct Origin {
     scheme: Scheme,
-    /// Lower-case name, dotted quad, `[v6]`, or the path of a Unix socket.
+    /// A name in lower case, a dotted quad, `[v6]`, or the path of a Unix socket.
     host: Box<str>,
     address: Option<IpAddr>,
     port: u16,
-    /// The whole as a URL without a path.
+    /// The origin as a URL without a path.
     text: Box<str>,
-    /// Taken once, with a key of this process, so that a pool finds an origin without hashing its text each time.
+    /// The hash of the text, with a key of this process. It is computed once, so that a pool does not hash the text for
+    /// each look-up.
     hash: u64,
 }
 
 impl Origin {
-    /// `text` is a scheme, `://` and an authority.
+    /// Parses `text`, which is a scheme, `://` and an authority.
     fn parse(text: &str) -> Result<Origin, InvalidUrl> {
         let (scheme, authority) = text.split_once("://").ok_or(InvalidUrl::NoScheme)?;
         if scheme.eq_ignore_ascii_case("http+unix") {
@@ -314,7 +315,7 @@ impl Origin {
     }
 
     fn unix(authority: &str) -> Result<Origin, InvalidUrl> {
-        // Anything else would be read as a user name, a port or an address by other parsers of URLs.
+        // Other parsers of URLs would read other bytes as a user name, a port or an address.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%-._~!$&'()*+,;=".contains(&byte);
         let path = percent_encoding::percent_decode_str(authority).decode_utf8().map_err(|_| InvalidUrl::SocketPath)?;
         if path.is_empty() || path.contains('\0') || !authority.bytes().all(is_plain) {
@@ -337,7 +338,7 @@ impl Origin {
         Origin { scheme, host: host.into(), address, port, text: text.into(), hash }
     }
 
-    /// `http`, `https` or `http+unix`.
+    /// Returns `http`, `https` or `http+unix`.
     pub fn scheme(&self) -> &'static str {
         self.scheme.as_str()
     }
@@ -346,17 +347,18 @@ impl Origin {
         self.scheme
     }
 
-    /// The host in lower case; an IPv6 address stands in brackets; for `http+unix` the path of the socket.
+    /// Returns the host in lower case. An IPv6 address stands in brackets. For `http+unix` it is the path of the
+    /// socket.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, given or implied by the scheme; a Unix socket has none.
+    /// Returns the port as given, or the default of the scheme; a Unix socket has none.
     pub fn port(&self) -> Option<u16> {
         (self.scheme != Scheme::HttpUnix).then_some(self.port)
     }
 
-    /// The whole as a URL without a path.
+    /// Returns the origin as a URL without a path.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
@@ -365,23 +367,23 @@ impl Origin {
         self.address
     }
 
-    /// The value of the Host field (RFC 9110, section 7.2).
+    /// Returns the value of the Host field (RFC 9110, section 7.2).
     pub(crate) fn host_field(&self) -> &str {
         match self.scheme {
-            // A socket has no name. Servers want some Host all the same, and `localhost` is what curl sends.
+            // A socket has no name. Servers still want a Host, and curl sends `localhost`.
             Scheme::HttpUnix => "localhost",
             scheme => &self.text[scheme.as_str().len() + 3..],
         }
     }
 }
 
-/// Returns whether a host stands for this machine whatever a resolver says (RFC 6761, section 6.3): some know `localhost`
-/// alone, and ask the world's name servers for the names below it. `localhost` itself is the system's to answer, which
-/// may have one family only.
+/// Returns whether a host is this machine, whatever a resolver says (RFC 6761, section 6.3). Some resolvers know only
+/// `localhost` itself, and ask public name servers for the names below it. The system answers for `localhost`, because
+/// it may have one family only.
 pub(crate) fn is_own_name(host: &str) -> bool {
     let absolute = host.strip_suffix('.');
     let below = absolute.unwrap_or(host).strip_suffix(".localhost");
-    // A label that is empty or too long makes it no name at all (RFC 1035, section 2.3.4).
+    // An empty or too long label is not part of a name (RFC 1035, section 2.3.4).
     let is_name = |name: &str| name.split('.').all(|label| (1..64).contains(&label.len()));
     absolute == Some("localhost") || below.is_some_and(is_name)
 }
@@ -412,7 +414,7 @@ impl Hash for Origin {
     }
 }
 
-/// Authorities that have been parsed before, by their text. A full table forgets those that nobody else holds.
+/// Authorities that were parsed before, by their text. A full table forgets those that nobody else holds.
 #[derive(Debug)]
 pub(crate) struct Origins(RwLock<Known>);
 
@@ -430,10 +432,10 @@ impl Default for Origins {
 }
 
 impl Origins {
-    /// Enough for a crawler's working set. Forgetting an origin costs one parse.
+    /// The first size of the table, which is enough for a crawler's working set. Forgetting an origin costs one parse.
     const CAPACITY: usize = 2048;
 
-    /// Longer than a host of 253 bytes with scheme and port.
+    /// Most bytes of a stored authority: more than a host of 253 bytes with scheme and port.
     const LONGEST: usize = 512;
 
     fn of(capacity: usize) -> Origins {
@@ -446,7 +448,8 @@ impl Origins {
                 return Ok(origin.clone());
             }
             let origin = Arc::new(Origin::parse(authority)?);
-            // Credentials are not kept in a table that lives as long as the client, nor is what is too long for a host.
+            // The table lives as long as the client, so it keeps no credentials, and no text that is too long for a
+            // host.
             if !authority.contains('@') && authority.len() <= Self::LONGEST {
                 self.0.write().insert(authority, &origin);
             }
@@ -459,38 +462,38 @@ impl Known {
     fn insert(&mut self, authority: &str, origin: &Arc<Origin>) {
         if self.origins.len() >= self.full {
             self.origins.retain(|_, origin| Arc::strong_count(origin) > 1);
-            // Looked through so rarely that it costs each origin the same.
+            // The table is searched so rarely that the cost for each origin stays the same.
             self.full = Origins::CAPACITY.max(2 * self.origins.len());
         }
         self.origins.insert(authority.into(), origin.clone());
     }
 }
 
-/// Why a text is no URL that this client can use.
+/// Why this client cannot use a text as a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "LocationParseError")]
 pub enum InvalidUrl {
-    /// No scheme, or no `//` behind it: the URL is not absolute.
+    /// No scheme, or no `//` after it: the URL is not absolute.
     NoScheme,
     /// A scheme other than `http`, `https` and `http+unix`.
     #[doc(alias = "URLSchemeUnknown")]
     UnsupportedScheme,
-    /// The host is missing, or more or fewer than two slashes stand before it.
+    /// The host is missing, or more or fewer than two slashes precede it.
     NoHost,
-    /// The host is no domain name or address by the WHATWG URL standard.
+    /// The host is not a domain name or address of the WHATWG URL standard.
     Host,
     /// A number that is not an IPv4 address of four decimal parts, such as `0x7f.1` or `127.1`.
     NumericHost,
-    /// White space, a control character or a backslash in the authority, or a second `@`.
+    /// The authority has white space, a control character, a backslash, or a second `@`.
     Authority,
     /// The port is not a number from 1 to 65535.
     Port,
     /// The socket path of an `http+unix` URL is empty, not UTF-8, has a NUL, or is not percent-encoded.
     SocketPath,
-    /// A control character other than a tab or a line end stands before or after the URL.
+    /// A control character other than a tab or a line end precedes or follows the URL.
     ControlCharacter,
-    /// Longer than 64 KiB.
+    /// The URL is longer than 64 KiB.
     TooLong,
 }
 
@@ -528,7 +531,8 @@ impl fmt::Display for InvalidUrl {
 
 impl std::error::Error for InvalidUrl {}
 
-/// Bytes up to the path, where `text` is `scheme://authority` and on, with nothing a parser would repair.
+/// Returns the number of bytes before the path, if `text` begins with `scheme://authority` and no parser would repair
+/// it.
 fn regular_authority_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let start = ["http://", "https://", "http+unix://"]
@@ -544,7 +548,7 @@ fn regular_authority_end(text: &str) -> Option<usize> {
     Some(start + len)
 }
 
-/// What follows an authority, and what may not be in one.
+/// Bytes that end an authority, or may not be in one.
 const ENDS_AUTHORITY: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -559,7 +563,7 @@ const ENDS_AUTHORITY: [bool; 256] = {
     table
 };
 
-/// Returns the text without the white space around it, or why it is not a URL even then.
+/// Trims the white space around a text. Fails if the rest cannot be a URL.
 fn trimmed(text: &str) -> Result<&str, InvalidUrl> {
     let inner = text.trim_matches(is_white_space);
     if inner.len() < text.len() && regular_authority_end(inner).is_some() {
@@ -578,7 +582,7 @@ fn trimmed(text: &str) -> Result<&str, InvalidUrl> {
         let unix = scheme.eq_ignore_ascii_case("http+unix");
         return Err(if unix { InvalidUrl::SocketPath } else { InvalidUrl::UnsupportedScheme });
     }
-    // Some parsers drop these or read them as slashes, and others keep them.
+    // Some parsers drop these bytes or read them as slashes, and others keep them.
     let authority = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
     if authority.bytes().any(|byte| byte <= b' ' || byte == b'\\') {
         return Err(InvalidUrl::Authority);
@@ -587,12 +591,12 @@ fn trimmed(text: &str) -> Result<&str, InvalidUrl> {
     Err(InvalidUrl::NoHost)
 }
 
-/// White space that text files and terminals leave around a URL.
+/// Returns whether text files and terminals leave such white space around a URL.
 fn is_white_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
-/// User name and password, and what stands behind them.
+/// Splits user name and password from what follows them.
 fn split_userinfo(authority: &str) -> Result<(Option<&str>, &str), InvalidUrl> {
     match authority.split_once('@') {
         None => Ok((None, authority)),
@@ -601,8 +605,8 @@ fn split_userinfo(authority: &str) -> Result<(Option<&str>, &str), InvalidUrl> {
     }
 }
 
-/// Bytes that stand in a target as they are: those of RFC 3986, section 3.3 and 3.4, and the square brackets, which
-/// browsers and servers leave alone.
+/// Returns whether a byte is sent in a target as it is: the bytes of RFC 3986, sections 3.3 and 3.4, and the square
+/// brackets, which browsers and servers do not encode.
 fn is_target_byte(byte: u8) -> bool {
     TARGET_BYTES[byte as usize]
 }

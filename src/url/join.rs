@@ -1,16 +1,16 @@
-//! References, as Location and Link fields have them, resolved against the URL they were found at.
+//! Resolves references, as in Location and Link fields, against the URL of the response.
 
 use super::{InvalidUrl, MAX_LEN, Scheme, Url, is_white_space};
 
 impl Url {
-    /// The URL that `reference` means at this URL (RFC 3986, section 5.2, and the WHATWG URL standard, which also reads
+    /// Resolves `reference` against this URL (RFC 3986, section 5.2, and the WHATWG URL standard, which also reads
     /// backslashes as slashes).
     ///
-    /// An absolute reference is [parsed](Self::parse) as it is. Of a relative one the query and the fragment are kept
-    /// as they are written, and so is the path, but for dot segments, which are resolved, and for bytes that may not be
-    /// sent, which are encoded. User name and password of this URL stay with its host.
+    /// An absolute reference is [parsed](Self::parse) as it is. Of a relative reference the path, the query and the
+    /// fragment are kept as they are written, but dot segments in the path are resolved, and bytes that may not be sent
+    /// are encoded. The user name and password of this URL stay with its host.
     ///
-    /// Errors as [`parse`](Self::parse) does: the authority after a `//` is held to the same rules. `http:path` and
+    /// Fails as [`parse`](Self::parse) does: the same rules hold for an authority after `//`. `http:path` and
     /// `http:/path` at an `http` URL are paths; an empty authority (`///host`, `http:///host`) is refused.
     ///
     /// ```
@@ -32,7 +32,7 @@ impl Url {
         {
             return Err(InvalidUrl::ControlCharacter);
         }
-        // The standard drops these before it looks at anything else: `/<tab>/host` is `//host`.
+        // The standard drops these before anything else, so `/<tab>/host` is `//host`.
         let reference = reference.replace(['\t', '\n', '\r'], "");
         let is_special = self.origin.scheme != Scheme::HttpUnix;
         let is_slash = |c: char| c == '/' || c == '\\';
@@ -47,7 +47,7 @@ impl Url {
             Some(_) => return Url::parse(&reference),
         };
         if let Some(rest) = relative.strip_prefix(is_slash).and_then(|rest| rest.strip_prefix(is_slash)) {
-            // RFC 3986 reads a third slash as the path after an empty host, the URL standard passes over it.
+            // RFC 3986 reads a third slash as the path after an empty host; the URL standard ignores it.
             if is_special && rest.starts_with(is_slash) {
                 return Err(InvalidUrl::NoHost);
             }
@@ -56,7 +56,7 @@ impl Url {
         self.join_relative(&reference, relative)
     }
 
-    /// `relative` has no authority; `reference` is the same with the scheme it may have in front.
+    /// Resolves a reference without an authority. `relative` is `reference` without its scheme.
     fn join_relative(&self, reference: &str, relative: &str) -> Result<Url, InvalidUrl> {
         let target = &self.text[..self.fragment_start as usize];
         let front = match relative.as_bytes().first() {
@@ -76,7 +76,7 @@ impl Url {
     }
 }
 
-/// A scheme (RFC 3986, section 3.1), and what stands behind its colon.
+/// Splits a scheme (RFC 3986, section 3.1) from what follows its colon.
 fn scheme_of(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -135,7 +135,7 @@ mod tests {
             assert_eq!(joined.fragment(), parsed.fragment(), "{reference:?}");
         }
         assert_eq!(base.join("/p q|^\\\u{e9}").unwrap().target(), "/p%20q%7C%5E/%C3%A9");
-        // What is kept of the base is kept as it is written.
+        // The parts that are kept of the base are kept as they are written.
         let written = Url::parse("http://h/a/../{b}\\c?d").unwrap();
         assert_eq!(written.join("?e").unwrap().as_str(), "http://h/a/../{b}\\c?e");
         assert_eq!(written.join("#f").unwrap().as_str(), "http://h/a/../{b}\\c?d#f");
@@ -196,7 +196,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// What is accepted means the same to the `url` crate.
+        /// The `url` crate reads each accepted reference in the same way.
         #[test]
         fn as_the_parser_resolves_them(reference in "(https?:|//|/\\\\|)[/\\\\.:?#ah%2e@ \t\u{e9}]{0,12}") {
             for base in ["http://b/c/./d/e?f#g", "https://u:p@b:81", "http+unix://%2Fs/c/d"] {

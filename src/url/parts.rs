@@ -1,23 +1,23 @@
-//! The parts of a URL, each by its name.
+//! The named parts of a URL.
 
 use percent_encoding::percent_decode_str;
 
 use super::{Scheme, Url, split_userinfo};
 
 impl Url {
-    /// `http`, `https` or `http+unix`.
+    /// Returns `http`, `https` or `http+unix`.
     pub fn scheme(&self) -> &'static str {
         self.origin.scheme()
     }
 
-    /// The host in lower case, a name with other letters than ASCII in Punycode; an IPv6 address stands in brackets;
-    /// for `http+unix` the path of the socket.
+    /// Returns the host in lower case. A name with non-ASCII letters is in Punycode, and an IPv6 address in brackets.
+    /// For `http+unix` it is the path of the socket.
     #[doc(alias = "hostname")]
     pub fn host(&self) -> &str {
         self.origin.host()
     }
 
-    /// The port, where one is written: see [`Origin::port`](crate::Origin::port) for the one that is connected to.
+    /// Returns the port, if one is written: [`Origin::port`](crate::Origin::port) is the port that is connected to.
     ///
     /// ```
     /// use hostpool::Url;
@@ -33,12 +33,12 @@ impl Url {
         if port.is_empty() { None } else { self.origin.port() }
     }
 
-    /// What stands between the slashes and the path as it was written, with the credentials it may hold.
+    /// Returns the text between the slashes and the path as it was written, including credentials.
     pub fn authority(&self) -> &str {
         self.text[..self.authority_end as usize].split_once("://").map_or("", |(_, authority)| authority)
     }
 
-    /// The authority without credentials: the host, and the port where one is written.
+    /// Returns the authority without credentials: the host, and the port if one is written.
     ///
     /// ```
     /// use hostpool::Url;
@@ -56,8 +56,8 @@ impl Url {
         }
     }
 
-    /// The user name and the password in front of the host, percent-decoded; what is no UTF-8 in them becomes U+FFFD.
-    /// The password is `None` where no colon is written. `Display` and `Debug` of a URL show neither.
+    /// Returns the user name and the password before the host, percent-decoded. Bytes that are not UTF-8 become U+FFFD.
+    /// The password is `None` if no colon is written. `Display` and `Debug` of a URL show neither.
     ///
     /// ```
     /// use hostpool::Url;
@@ -80,10 +80,10 @@ impl Url {
         }
     }
 
-    /// User name and password in front of the host, still percent-encoded.
+    /// Returns user name and password before the host, still percent-encoded.
     pub(crate) fn userinfo(&self) -> Option<&str> {
         let authority = &self.text[..self.authority_end as usize];
-        // No URL of most programs has any: the scan for that byte is all they pay.
+        // The URLs of most programs have no credentials: this scan is all that they cost.
         memchr::memchr(b'@', authority.as_bytes())?;
         split_userinfo(self.authority()).ok()?.0
     }
@@ -92,8 +92,8 @@ impl Url {
         split_userinfo(self.authority()).map_or("", |(_, host_and_port)| host_and_port)
     }
 
-    /// The path as it is sent, without the query; `/` where none is written. Dot segments and percent-escapes are left
-    /// as they are: [`join`](Self::join) resolves the former.
+    /// Returns the path as it is sent, without the query; `/` if none is written. Dot segments and percent-escapes are
+    /// not changed: [`join`](Self::join) resolves dot segments.
     ///
     /// ```
     /// use hostpool::Url;
@@ -110,12 +110,12 @@ impl Url {
         }
     }
 
-    /// The query as it is sent, without its `?`.
+    /// Returns the query as it is sent, without its `?`.
     pub fn query(&self) -> Option<&str> {
         self.sent().split_once('?').map(|(_, query)| query)
     }
 
-    /// What follows the `#` as it was written, which is never sent.
+    /// Returns the text after the `#` as it was written, which is never sent.
     pub fn fragment(&self) -> Option<&str> {
         self.text.get(self.fragment_start as usize + 1..)
     }
