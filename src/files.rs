@@ -1,4 +1,4 @@
-//! Files of the caller's: errors that name them, and files that are replaced once their new content is complete.
+//! Files of the caller: errors that name them, and files that are replaced when their new content is complete.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -8,10 +8,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Links that are followed one after the other: as many as Linux follows.
+/// Most links that are followed one after the other, as in Linux.
 const MOST_LINKS: usize = 40;
 
-/// Bytes of the target's name in the name of its part file. File systems take 255 bytes, encrypted ones 143.
+/// Most bytes of the target's name in the name of its part file. File systems allow 255 bytes, encrypted ones 143.
 const NAME_MAX: usize = 100;
 
 /// Returns the same error with the path of its file.
@@ -39,11 +39,11 @@ impl Error for FileError {
     }
 }
 
-/// Content on its way into a file.
+/// Content that is being written into a file.
 ///
-/// It goes to a part file in the same folder, which takes the target's name when it is [complete](Self::complete) and
-/// is removed otherwise, also in a panic. What is not a regular file (a device, a FIFO) and a file that somebody has
-/// open (`/dev/stdout`) is written into instead: replacing `/dev/null` by a file would harm the whole system.
+/// It is written to a part file in the same folder. [`complete`](Self::complete) gives that file the target's name;
+/// otherwise it is removed, also in a panic. A target that is not a regular file (a device, a FIFO) or that is an open
+/// file (`/dev/stdout`) is written into instead: replacing `/dev/null` by a file would harm the whole system.
 #[derive(Debug)]
 pub(crate) struct Partial {
     file: File,
@@ -51,21 +51,21 @@ pub(crate) struct Partial {
     target: PathBuf,
 }
 
-/// The part file, until it has the target's name.
+/// The part file, until it gets the target's name.
 #[derive(Debug)]
 struct Draft(Option<PathBuf>);
 
 impl Partial {
-    /// Creates the part file for `target`. Where `target` is a link, the file that it leads to is the target, and the
-    /// link stays.
+    /// Creates the part file for `target`. If `target` is a link, the file that it leads to is the target, and the link
+    /// stays.
     ///
-    /// The part file has the mode and, where the system permits it, the owner of the target; with `mode` it has that
-    /// mode. What can be known to fail fails here, before anything is downloaded.
+    /// The part file gets the mode and, if the system permits it, the owner of the target. With `mode` it gets that
+    /// mode. Everything that can be known to fail fails here, before anything is downloaded.
     pub(crate) fn create(target: &Path, mode: Option<u32>) -> io::Result<Partial> {
         if target.file_name().is_none() {
             return Err(about(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"), target));
         }
-        // The system follows the links first: so its rules on other users' links in shared folders hold.
+        // The system follows the links first, so that its rules on other users' links in shared folders hold.
         let there = match fs::metadata(target) {
             Ok(metadata) => Some(metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -102,7 +102,7 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Takes back what was written. Fails where that is not in a part file.
+    /// Removes what was written. Fails if that is not in a part file.
     pub(crate) fn begin_anew(&mut self) -> io::Result<()> {
         let begun = match self.draft.0 {
             Some(_) => self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0))),
@@ -146,13 +146,13 @@ impl Write for Partial {
 impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // There is no caller left to tell.
+            // No caller is left to get the error.
             let _ = fs::remove_file(path);
         }
     }
 }
 
-/// Opens what is not to be replaced. What a file has already stays: the shell may have opened it to append to it.
+/// Opens a file that is not to be replaced. Its content stays: the shell may have opened it for appending.
 fn open_as_it_is(path: &Path, there: Option<&Metadata>) -> io::Result<File> {
     let file = File::options().append(true).open(path)?;
     // Nothing has been written yet. In a shared folder another user may have put a link there meanwhile.
@@ -184,7 +184,7 @@ fn follow_links(path: &Path) -> io::Result<Option<PathBuf>> {
     Err(io::Error::other("too many links lead to the file"))
 }
 
-/// Returns whether links in this folder stand for open files, as `/dev/stdout` does in the end. Such a file may have
+/// Returns whether links in this folder stand for open files, as `/dev/stdout` finally does. Such a file may have
 /// another name by now, or none.
 #[cfg(target_os = "linux")]
 fn is_of_proc(folder: &Path) -> bool {
@@ -196,16 +196,16 @@ fn is_of_proc(_: &Path) -> bool {
     false
 }
 
-/// Refuses another user's link or file in a folder where everybody may make them (`/tmp`), by the rules that Linux has
-/// for links and most of its distributions for files (proc_sys_fs(5), `protected_symlinks` and `protected_regular`).
+/// Refuses another user's link or file in a folder where everybody may make them (`/tmp`). The rules are those of Linux
+/// for links and of most of its distributions for files (proc_sys_fs(5), `protected_symlinks` and `protected_regular`).
 ///
-/// A link could lead to any file, and may have been put there after the system's own check. A file would be given to
-/// its owner again, who could change what has been downloaded.
+/// A link could lead to any file, and may have been made after the system's own check. A file would be given back to
+/// its owner, who could change what has been downloaded.
 #[cfg(unix)]
 fn check_owner(there: &Metadata, folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
 
-    /// Sticky, and writable for all.
+    /// The bits for sticky and for writable by all.
     const SHARED: u32 = 0o1002;
     let folder = fs::metadata(folder)?;
     let is_trusted = [rustix::process::geteuid().as_raw(), folder.uid()].contains(&there.uid());
@@ -225,12 +225,12 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// `file_name` and `with_file_name` pass over separators at the end.
+/// Returns whether a path ends with a separator, which `file_name` and `with_file_name` ignore.
 fn ends_as_a_folder(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| std::path::is_separator(byte.into()))
 }
 
-/// Returns a name that says which file it belongs to and that is hard to guess.
+/// Returns a name that tells which file it belongs to and that is hard to guess.
 fn part_name(name: &OsStr) -> String {
     let name = name.to_string_lossy();
     let mut len = 0;
@@ -242,8 +242,8 @@ fn part_name(name: &OsStr) -> String {
     format!(".{}.{chance:016x}.part", start.collect::<String>())
 }
 
-/// Creates a file. For the owner alone if it is to take the place of another: whether its group is the other's group is
-/// not known yet.
+/// Creates a file. If it is to replace another one, only the owner may use it: whether its group is that of the other
+/// is not known yet.
 #[cfg(unix)]
 fn open_new(path: &Path, there: Option<&Metadata>, mode: Option<u32>) -> io::Result<File> {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -261,9 +261,9 @@ fn open_new(path: &Path, _: Option<&Metadata>, _: Option<u32>) -> io::Result<Fil
     File::options().write(true).create_new(true).open(path)
 }
 
-/// Gives the file the owner of the one that it will replace, where that is permitted, and then its access control list
-/// and its mode. The bits beyond the permissions (setuid, setgid, sticky) do not go over: new content must not run as
-/// somebody else.
+/// Gives the file the owner of the one that it will replace, if that is permitted, and then its access control list and
+/// its mode. The bits beyond the permissions (setuid, setgid, sticky) are dropped, because new content must not run as
+/// another user.
 #[cfg(unix)]
 fn adopt(file: &File, there: &Metadata, mode: Option<u32>, target: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -272,7 +272,7 @@ fn adopt(file: &File, there: &Metadata, mode: Option<u32>, target: &Path) -> io:
     let (uid, gid) = (there.uid(), there.gid());
     let mut in_group = true;
     if (own.uid(), own.gid()) != (uid, gid) {
-        // The superuser may give a file away; its owner may give it to one of his own groups.
+        // The superuser may give a file away; an owner may give it to a group of his own.
         let given = fchown(file, Some(uid), Some(gid)).or_else(|_| fchown(file, None, Some(gid)));
         in_group = given.is_ok() || own.gid() == gid;
     }
@@ -280,10 +280,10 @@ fn adopt(file: &File, there: &Metadata, mode: Option<u32>, target: &Path) -> io:
     if let Some(list) = list.as_deref().filter(|_| in_group)
         && set_access_list(file, list).is_ok()
     {
-        // The mode is a part of the list.
+        // The list contains the mode.
         return Ok(());
     }
-    // The file may have got a list by its folder's default.
+    // The file may have got a list from the default of its folder.
     let _ = set_access_list(file, &[]);
     let mut mode = mode.unwrap_or(there.mode()) & 0o777;
     if !in_group || list.is_some() {
@@ -295,8 +295,8 @@ fn adopt(file: &File, there: &Metadata, mode: Option<u32>, target: &Path) -> io:
     }
 }
 
-/// Returns a mode for a file whose group is another one than before, or which has lost its list of users. The users who
-/// were in the group may be among all others now, and the other way round: both get what both had.
+/// Returns a mode for a file that has another group than before, or that has lost its list of users. Users who were in
+/// the group may now be among all others, and the reverse: both get only what both had.
 #[cfg(unix)]
 fn for_any_group(mode: u32) -> u32 {
     let both = mode & (mode >> 3) & 0o007;
@@ -314,7 +314,7 @@ const ACCESS_LIST: &str = "system.posix_acl_access";
 
 #[cfg(target_os = "linux")]
 fn access_list(path: &Path) -> Option<Vec<u8>> {
-    // Most files have none, and some file systems know none.
+    // Most files have no list, and some file systems know no lists.
     let len = rustix::fs::getxattr_query(path, ACCESS_LIST).ok()?;
     let mut list = vec![0; len];
     let len = rustix::fs::getxattr(path, ACCESS_LIST, list.as_mut_slice()).ok()?;
@@ -322,7 +322,7 @@ fn access_list(path: &Path) -> Option<Vec<u8>> {
     (len > 0).then_some(list)
 }
 
-/// Sets the access control list, or removes it by an empty one.
+/// Sets the access control list. An empty one removes it.
 #[cfg(target_os = "linux")]
 fn set_access_list(file: &File, list: &[u8]) -> io::Result<()> {
     match list.is_empty() {
@@ -345,7 +345,7 @@ fn set_access_list(_: &File, _: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// RW-07: the name of a part file says whose it is, and is short enough for every file system.
+    /// RW-07: the name of a part file tells its owner file, and is short enough for every file system.
     #[test]
     fn names_of_part_files() {
         let long = "é".repeat(120);
@@ -359,7 +359,7 @@ mod tests {
         }
     }
 
-    /// RW-07: at no moment may anybody read more than before, also before the mode and the group are set.
+    /// RW-07: nobody may read more than before at any moment, also before the mode and the group are set.
     #[test]
     #[cfg(unix)]
     fn part_files_begin_closed() {
@@ -382,7 +382,7 @@ mod tests {
         assert_eq!(private.metadata().unwrap().mode() & 0o077, 0);
     }
 
-    /// RW-07: nobody is let in by losing the group that was kept out.
+    /// RW-07: losing a group that was kept out lets nobody in.
     #[test]
     #[cfg(unix)]
     fn modes_without_the_group() {
@@ -393,7 +393,7 @@ mod tests {
         }
     }
 
-    /// RW-07: an access control list goes over, and one that the folder gives does not make the file any wider.
+    /// RW-07: an access control list is copied, and a list from the folder does not let more users in.
     #[test]
     #[cfg(target_os = "linux")]
     fn access_control_lists() {
