@@ -4,6 +4,7 @@ use http::{Method, Version};
 
 use super::shape::shape;
 use crate::body::{Content, Extent};
+use crate::client::policy::Head;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::coding;
@@ -127,6 +128,29 @@ pub(super) fn write(
         0 => encode::field(out, "Host", request.url.origin().host_field().as_bytes()),
         _ => encode::field(out, "Host", host(request, terms, hop)),
     }
+    write_added(out, request, terms, hop, &given);
+    // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses: then 100-continue must not
+    // be expected (RFC 9110, section 10.1.1).
+    let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10 && !hop.left_out.unasked;
+    let kept = |field: &Header<'_>| may_expect || !is_expectation(field.name(), field.bytes());
+    let own = request.headers.iter();
+    let others = others().filter(|field| !request.headers.contains(field.name()));
+    for field in others.chain(own).filter(kept) {
+        write_field(out, field.name(), field.bytes(), &mut sent);
+    }
+    write_about_body(out, request, client, &given);
+    if request.expect && may_expect && !given.expect {
+        encode::field(out, "Expect", b"100-continue");
+        sent.expects = true;
+    }
+    encode::end(out);
+    sent
+}
+
+/// Writes the fields that the client adds, but for those about the body.
+#[inline]
+fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &HopFields, given: &Given) {
+    let client = terms.head();
     if client.accept && !given.accept {
         encode::field(out, "Accept", b"*/*");
     }
@@ -151,15 +175,11 @@ pub(super) fn write(
     } else if request.version == Version::HTTP_10 && !given.connection && !client.close {
         encode::field(out, "Connection", b"keep-alive");
     }
-    // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses: then 100-continue must not
-    // be expected (RFC 9110, section 10.1.1).
-    let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10 && !hop.left_out.unasked;
-    let kept = |field: &Header<'_>| may_expect || !is_expectation(field.name(), field.bytes());
-    let own = request.headers.iter();
-    let others = others().filter(|field| !request.headers.contains(field.name()));
-    for field in others.chain(own).filter(kept) {
-        write_field(out, field.name(), field.bytes(), &mut sent);
-    }
+}
+
+/// Writes the type, the coding and the framing of the body.
+#[inline]
+fn write_about_body(out: &mut Vec<u8>, request: &Request, client: &Head, given: &Given) {
     if let Some(content_type) = content_type(request, client.content_type).filter(|_| !given.content_type) {
         encode::field(out, "Content-Type", content_type.as_bytes());
     }
@@ -173,12 +193,6 @@ pub(super) fn write(
         _ if has_body(&request.method) => encode::number_field(out, "Content-Length", 0),
         _ => {}
     }
-    if request.expect && may_expect && !given.expect {
-        encode::field(out, "Expect", b"100-continue");
-        sent.expects = true;
-    }
-    encode::end(out);
-    sent
 }
 
 /// Returns the value of the Host field that this request is sent with.
@@ -326,7 +340,7 @@ impl Given {
 mod tests {
     use super::*;
     use crate::body::Body;
-    use crate::client::policy::{Head, Policy};
+    use crate::client::policy::Policy;
     use crate::url::Url;
 
     type Fields<'a> = &'a [(&'a str, &'a str)];
