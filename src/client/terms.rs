@@ -242,3 +242,133 @@ impl<'a> Terms<'a> {
         Terms::begin(&ENGINE, policy, own)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::BasicAuth;
+    use crate::strictness::Strictness;
+
+    type Setting = (&'static str, fn(&mut Policy), fn(&mut Options), fn(Terms<'_>) -> String, [&'static str; 3]);
+
+    /// A setting of the request replaces that of the client, and each has its default.
+    #[test]
+    fn own_otherwise_the_clients() {
+        let second = Duration::from_secs(1);
+        let table: [Setting; 12] = [
+            (
+                "timeout",
+                |client| client.timeout = Timeout::from(Duration::from_secs(1)),
+                |own| own.timeout = Some(Timeout::from(Duration::from_secs(2))),
+                |terms| terms.timeout().to_string(),
+                ["Timeout()", "Timeout(total=1s)", "Timeout(total=2s)"],
+            ),
+            (
+                "pool_timeout",
+                |client| client.timeout = Timeout::new().pool(Duration::from_secs(1)),
+                |own| own.pool_timeout = Some(Duration::from_secs(2)),
+                |terms| format!("{:?}", terms.pool_timeout()),
+                ["None", "Some(1s)", "Some(2s)"],
+            ),
+            (
+                "retry",
+                |client| client.retry = Some(Retry::new(1)),
+                |own| own.retry = Some(Retry::new(2)),
+                |terms| format!("{:?}", terms.retry().map(|retry| [1, 2].map(|n| *retry == Retry::new(n)))),
+                ["None", "Some([true, false])", "Some([false, true])"],
+            ),
+            (
+                "replays",
+                |client| client.no_replay = true,
+                |own| own.replay = Some(true),
+                |terms| terms.replays().to_string(),
+                ["true", "false", "true"],
+            ),
+            (
+                "raises",
+                |client| client.raise = true,
+                |own| own.raise = Some(false),
+                |terms| terms.raises().to_string(),
+                ["false", "true", "false"],
+            ),
+            (
+                "follows",
+                |client| client.following.follow = true,
+                |own| own.follow = Some(false),
+                |terms| terms.follows().to_string(),
+                ["false", "true", "false"],
+            ),
+            (
+                "max_redirects",
+                |client| client.following.max = Some(1),
+                |own| own.max_redirects = Some(2),
+                |terms| terms.max_redirects().to_string(),
+                ["10", "1", "2"],
+            ),
+            (
+                "rules",
+                |client| (client.following.rules.downgrade, client.following.rules.same_origin) = (true, true),
+                |own| (own.downgrade, own.any_host) = (Some(false), true),
+                |terms| format!("{:?}", (terms.rules().downgrade, terms.rules().same_origin)),
+                ["(false, false)", "(true, true)", "(false, false)"],
+            ),
+            (
+                "auth",
+                |client| client.identity.auth = Some(BasicAuth::new("client", "").into()),
+                |own| own.auth = Some(BasicAuth::new("own", "").into()),
+                |terms| format!("{:?}", terms.auth().is_some().then(|| terms.own_auth().is_some())),
+                ["None", "Some(false)", "Some(true)"],
+            ),
+            (
+                "strictness",
+                |client| client.reading.strictness = Strictness::Strict,
+                |own| own.strictness = Some(Strictness::Tolerant),
+                |terms| format!("{:?}", terms.reading().strictness),
+                ["Tolerant", "Strict", "Tolerant"],
+            ),
+            (
+                "decode",
+                |client| client.reading.decode = false,
+                |own| own.decode_content = Some(true),
+                |terms| terms.reading().decode.to_string(),
+                ["true", "false", "true"],
+            ),
+            (
+                "unclean_close",
+                |client| client.reading.unclean_close = true,
+                |own| own.unclean_close = Some(false),
+                |terms| terms.reading().unclean_close.to_string(),
+                ["false", "true", "false"],
+            ),
+        ];
+        for (setting, by_client, by_request, read, [default, of_client, of_request]) in table {
+            let (mut policy, mut own) = (Policy::default(), Options::default());
+            assert_eq!(read(Terms::for_test(&policy, None)), default, "{setting}");
+            assert_eq!(read(Terms::for_test(&policy, Some(&own))), default, "{setting}: a request without it");
+            by_client(&mut policy);
+            assert_eq!(read(Terms::for_test(&policy, Some(&own))), of_client, "{setting}: the client's");
+            by_request(&mut own);
+            assert_eq!(read(Terms::for_test(&policy, Some(&own))), of_request, "{setting}: the request's");
+            assert_eq!(read(Terms::for_test(&Policy::default(), Some(&own))), of_request, "{setting}: no client's");
+        }
+        // The total deadline is settled the same way.
+        let policy = Policy { timeout: Timeout::from(second), ..Policy::default() };
+        let own = Options { timeout: Some(Timeout::new()), ..Options::default() };
+        assert!(Terms::for_test(&policy, None).until.at().is_some());
+        assert!(Terms::for_test(&policy, Some(&own)).until.at().is_none());
+    }
+
+    /// The credentials of a pool are for its host; a request's own go wherever the request goes.
+    #[test]
+    fn credentials_of_a_pool() {
+        let origin = |url: &str| Url::parse(url).unwrap().shared_origin().clone();
+        let mut policy = Policy::default();
+        policy.identity.auth = Some(BasicAuth::new("pool", "").into());
+        policy.reach.home = Some(origin("http://h/"));
+        let own = Options { auth: Some(BasicAuth::new("own", "").into()), ..Options::default() };
+        for (url, of_pool) in [("http://h/", true), ("http://other/", false)] {
+            assert_eq!(Terms::for_test(&policy, None).auth_at(&origin(url)).is_some(), of_pool, "{url}");
+            assert!(Terms::for_test(&policy, Some(&own)).auth_at(&origin(url)).is_some(), "{url}");
+        }
+    }
+}
