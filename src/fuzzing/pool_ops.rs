@@ -1,7 +1,7 @@
 //! The pool's core against its naive model, as the property test drives them.
 
 use super::input::Input;
-use crate::pool::core_model::{Op, Rules, World};
+use crate::pool::core::model::{Op, Rules, World};
 
 pub fn pool_ops(data: &[u8]) {
     let mut input = Input::new(data);

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::core::Settings;
-use super::core_script::NO_LIMITS;
+use super::core::script::NO_LIMITS;
 use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused, Watch};
 use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;

@@ -14,15 +14,7 @@ pub(crate) type PoolLease = gate::Lease<key::PoolKey, Box<key::Connection>>;
 pub(crate) type PoolPin = gate::Pin<key::PoolKey, Box<key::Connection>>;
 pub(crate) type PoolPermit = gate::Permit<key::PoolKey, Box<key::Connection>>;
 
-#[cfg(all(any(test, fuzzing), not(any(hostpool_loom, hostpool_shuttle))))]
-pub(crate) mod core_model;
-#[cfg(test)]
-mod core_script;
-#[cfg(test)]
-mod core_tests;
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
 mod gate_models;
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod gate_tests;
-#[cfg(test)]
-mod names_tests;

@@ -1,7 +1,7 @@
 //! Connections that sit idle: by key, where the newest is used first, and all together, where the oldest goes first.
 
-use super::super::stats::CloseReason;
 use super::{Core, Id, Idle, Parts, Settle, State, Unit, UnitId, Victim, Victims};
+use crate::pool::stats::CloseReason;
 use crate::time::Stamp;
 
 /// An idle connection as it was seen, told apart from its later uses.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::core::Settings;
-use super::core_script::{NO_LIMITS, limits, script};
-use super::stats::CloseReason;
+use super::Settings;
+use super::script::{NO_LIMITS, limits, script};
+use crate::pool::stats::CloseReason;
 
 #[test]
 fn retiring_closes_what_was_opened_before_and_keeps_the_queue() {

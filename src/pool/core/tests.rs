@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::core::{Checkout, Core, Grant, Settings, Turn};
-use super::core_script::{Bell, NO_LIMITS, Numbers, limits, script};
-use super::parts::Ending;
-use super::stats::CloseReason;
+use super::script::{Bell, NO_LIMITS, Numbers, limits, script};
+use super::{Checkout, Core, Grant, Settings, Turn};
+use crate::pool::parts::Ending;
+use crate::pool::stats::CloseReason;
 use crate::time::Stamp;
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::stats::{CloseReason, PoolStats, Shown};
 use super::{Core, Endpoint, Filed, Id, Key, Link, List, Parts, State, UnitId, Victim, WaiterTurn, Wake};
+use crate::pool::stats::{CloseReason, PoolStats, Shown};
 
 /// A key that is remembered, with its counts, until `unpin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@
 //! counts must agree, the core must pass its audit, and no more sockets may be open than the limits allow. A socket
 //! counts from its dial until its connection is settled, which happens late and in any order.
 
-mod model;
+mod naive;
 mod world;
 
-pub(crate) use model::Rules;
+pub(crate) use naive::Rules;
 pub(crate) use world::{Op, World};
 
 #[cfg(test)]

@@ -23,16 +23,21 @@ use super::stats::{CloseReason, PoolStats, Shown};
 use crate::time::Stamp;
 
 #[cfg(any(test, fuzzing))]
-#[path = "audit.rs"]
 mod audit;
-#[path = "idle.rs"]
 mod idle;
-#[path = "names.rs"]
-mod names;
+mod keys;
+#[cfg(test)]
+mod keys_tests;
+#[cfg(all(any(test, fuzzing), not(any(hostpool_loom, hostpool_shuttle))))]
+pub(crate) mod model;
+#[cfg(test)]
+pub(super) mod script;
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 pub(crate) use idle::Sitting;
-pub(crate) use names::PinId;
+pub(crate) use keys::PinId;
 
 /// After so many hand-overs in a row within one endpoint, each past an older waiter that only the total holds back, the
 /// next connection is closed for the oldest of these: a busy host must not starve the rest.

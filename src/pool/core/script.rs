@@ -8,11 +8,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::core::{
-    Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Sitting, Ticket, Turn, UnitId, Victim, Wake,
-};
-use super::parts::Ending;
-use super::stats::CloseReason;
+use super::{Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Sitting, Ticket, Turn, UnitId, Victim, Wake};
+use crate::pool::parts::Ending;
+use crate::pool::stats::CloseReason;
 use crate::time::Stamp;
 
 pub(super) struct Numbers;
@@ -267,7 +265,7 @@ fn key(name: &str) -> (u8, u8) {
     (name.as_bytes()[0], name.as_bytes()[1])
 }
 
-pub(super) const NO_LIMITS: Settings = Settings {
+pub(crate) const NO_LIMITS: Settings = Settings {
     open_limit: None,
     idle_limit: None,
     total_limit: None,

@@ -1,7 +1,7 @@
 //! The same rules again, naively: one thread, plain vectors, every question answered by a scan.
 
-use super::super::parts::Ending;
-use super::super::stats::{CloseReason, PoolStats};
+use crate::pool::parts::Ending;
+use crate::pool::stats::{CloseReason, PoolStats};
 
 pub(super) type Key = (u8, u8);
 

@@ -4,12 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::super::core::{
-    Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
-};
-use super::super::parts::Ending;
-use super::super::stats::{CloseReason, PoolStats};
-use super::model::{Given, Gone, How, KEYS, Key, Model, Rules, index};
+use super::super::{Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
+use super::naive::{Given, Gone, How, KEYS, Key, Model, Rules, index};
+use crate::pool::parts::Ending;
+use crate::pool::stats::{CloseReason, PoolStats};
 use crate::time::Stamp;
 
 /// One step; a number tells which of those who can take it does.
