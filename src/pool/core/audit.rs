@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Arena, Checkout, Core, Filed, Grant, Id, Linked, List, Parts, State, Victims, Waiter, WaiterTurn};
+use super::outcome::{Checkout, Grant, Victims};
+use super::state::{Core, Filed, State, Waiter, WaiterTurn};
+use crate::pool::arena::{Arena, Id, Linked, List};
+use crate::pool::parts::Parts;
 use crate::time::Stamp;
 
 impl<P: Parts> Core<P> {
@@ -34,10 +37,10 @@ impl<P: Parts> Core<P> {
 
     /// The ticket of whoever has queued for longest.
     #[cfg(test)]
-    pub(crate) fn oldest_ticket(&self) -> Option<super::Ticket> {
+    pub(crate) fn oldest_ticket(&self) -> Option<super::outcome::Ticket> {
         let waiting = self.waiters.iter().filter(|(_, waiter)| waiter.turn == WaiterTurn::Waiting);
         waiting
-            .map(|(id, waiter)| super::Ticket { serial: waiter.ticket, waiter: id })
+            .map(|(id, waiter)| super::outcome::Ticket { serial: waiter.ticket, waiter: id })
             .min_by_key(|ticket| ticket.serial)
     }
 

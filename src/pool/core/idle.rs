@@ -1,6 +1,9 @@
 //! Connections that sit idle: by key, where the newest is used first, and all together, where the oldest goes first.
 
-use super::{Core, Id, Idle, Parts, Settle, State, Unit, UnitId, Victim, Victims};
+use super::outcome::{Idle, Settle, UnitId, Victim, Victims};
+use super::state::{Core, State, Unit};
+use crate::pool::arena::Id;
+use crate::pool::parts::Parts;
 use crate::pool::stats::CloseReason;
 use crate::time::Stamp;
 

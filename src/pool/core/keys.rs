@@ -1,8 +1,11 @@
-//! Keys and endpoints: how they are found and forgotten, what is counted for them, and how they and all end.
+//! Keys and endpoints: how they are found and forgotten, and what is counted for them.
 
 use std::time::Duration;
 
-use super::{Core, Endpoint, Filed, Id, Key, Link, List, Parts, State, UnitId, Victim, WaiterTurn, Wake};
+use super::outcome::UnitId;
+use super::state::{Core, Endpoint, Filed, State, WaiterTurn};
+use crate::pool::arena::{Id, Link, List};
+use crate::pool::parts::{Key, Parts};
 use crate::pool::stats::{CloseReason, PoolStats, Shown};
 
 /// A key that is remembered, with its counts, until `unpin`.
@@ -10,84 +13,6 @@ use crate::pool::stats::{CloseReason, PoolStats, Shown};
 pub(crate) struct PinId(Id);
 
 impl<P: Parts> Core<P> {
-    /// Refuses all that comes, wakes all that wait, and gives out every idle connection to be closed.
-    pub(crate) fn close(&mut self) -> Vec<Victim<P::Conn>> {
-        self.closed = true;
-        let waiting: Vec<Id> =
-            self.waiters.iter().filter(|(_, w)| w.turn == WaiterTurn::Waiting).map(|w| w.0).collect();
-        self.close_waits(waiting);
-        self.drain_idle(CloseReason::PoolClosed)
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    /// Nothing is open, or being opened or closed.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.units.len() == 0
-    }
-
-    /// Gives out every idle connection to be closed; those in use now are closed when they come back. Waiters stay.
-    pub(crate) fn retire_idle(&mut self) -> Vec<Victim<P::Conn>> {
-        for filed in self.filed.iter_mut() {
-            (filed.retired_before, filed.retired_for) = (self.next_serial, CloseReason::Retired);
-        }
-        self.drain_idle(CloseReason::Retired)
-    }
-
-    /// The same in a child of `fork`, but for the unit that is dialed here.
-    pub(crate) fn retire_all_but(&mut self, dialing: UnitId) -> Vec<Victim<P::Conn>> {
-        let victims = self.retire_idle();
-        self.units[dialing.0].serial = self.next_serial;
-        self.next_serial += 1;
-        victims
-    }
-
-    /// The same for one key: its later connections are kept again.
-    pub(crate) fn retire(&mut self, key: &P::Key) -> Vec<Victim<P::Conn>> {
-        self.end_key(key, CloseReason::Retired)
-    }
-
-    /// Retires a key, and wakes who waits for it: to them the pool is closed. Whoever comes later is served.
-    pub(crate) fn close_key(&mut self, key: &P::Key) -> Vec<Victim<P::Conn>> {
-        let Some(&filed) = self.keys.get(key) else { return Vec::new() };
-        let queue = self.endpoints[self.filed[filed].endpoint].queue;
-        let waiting = queue.iter(&self.waiters).filter(|&id| self.waiters[id].filed == filed).collect();
-        self.close_waits(waiting);
-        self.end_key(key, CloseReason::PoolClosed)
-    }
-
-    fn end_key(&mut self, key: &P::Key, reason: CloseReason) -> Vec<Victim<P::Conn>> {
-        let Some(&id) = self.keys.get(key) else { return Vec::new() };
-        let filed = &mut self.filed[id];
-        (filed.retired_before, filed.retired_for) = (self.next_serial, reason);
-        let mut victims = Vec::with_capacity(filed.idle.len());
-        while let Some(oldest) = self.filed[id].idle.oldest() {
-            victims.push(self.evict(oldest, reason));
-        }
-        victims
-    }
-
-    fn close_waits(&mut self, waiting: Vec<Id>) {
-        for id in waiting {
-            let endpoint = self.filed[self.waiters[id].filed].endpoint;
-            self.endpoints[endpoint].queue.unlink(&mut self.waiters, id);
-            let waiter = &mut self.waiters[id];
-            waiter.turn = WaiterTurn::Closed;
-            waiter.waker.wake();
-            self.refresh(endpoint);
-        }
-    }
-
-    fn drain_idle(&mut self, reason: CloseReason) -> Vec<Victim<P::Conn>> {
-        let mut victims = Vec::with_capacity(self.idle.len());
-        while let Some(id) = self.idle.oldest() {
-            victims.push(self.evict(id, reason));
-        }
-        victims
-    }
-
     #[inline]
     pub(super) fn count(&mut self, filed: Id, count: impl Fn(&mut PoolStats)) {
         count(&mut self.stats);

@@ -13,13 +13,10 @@
 //! - an endpoint with waiters has no idle connection, and is at its own limit or the total is full;
 //! - if a waiter is held back by the total alone, no endpoint has an idle connection.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::BuildHasherDefault;
-
-use super::arena::{Arena, Id, Link, Linked, List};
-use super::parts::{Ending, Prehashed};
+use super::arena::{Id, Link};
+use super::parts::Ending;
 pub(crate) use super::parts::{Key, Parts, Settings, Wake};
-use super::stats::{CloseReason, PoolStats, Shown};
+use super::stats::CloseReason;
 use crate::time::Stamp;
 
 #[cfg(any(test, fuzzing))]
@@ -30,244 +27,25 @@ mod keys;
 mod keys_tests;
 #[cfg(all(any(test, fuzzing), not(any(hostpool_loom, hostpool_shuttle))))]
 pub(crate) mod model;
+mod outcome;
 #[cfg(test)]
 pub(super) mod script;
+mod state;
 #[cfg(test)]
 mod tests;
 
 #[cfg(test)]
 pub(crate) use idle::Sitting;
 pub(crate) use keys::PinId;
+pub(crate) use outcome::{Checkout, Grant, Idle, Settle, Ticket, Turn, UnitId, Victim, Victims};
+pub(crate) use state::Core;
+use state::{State, Unit, Waiter, WaiterTurn};
 
 /// After so many hand-overs in a row within one endpoint, each past an older waiter that only the total holds back, the
 /// next connection is closed for the oldest of these: a busy host must not starve the rest.
 const HANDOVERS_IN_A_ROW: u32 = 16;
 
-/// A place in the queue. Tickets are ordered by age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
-    serial: u64,
-    waiter: Id,
-}
-
-/// A unit in a caller's hands; given back by exactly one of `opened`, `checkin`, `discard`, `settle`, `renew`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UnitId(Id);
-
-/// What a caller of `checkout` may do.
-#[derive(Debug)]
-pub(crate) enum Grant<C> {
-    /// Use this connection.
-    Conn(Idle<C>),
-    /// Open a connection.
-    Permit { unit: UnitId },
-}
-
-/// A connection that was idle, and is the caller's now.
-#[derive(Debug)]
-pub(crate) struct Idle<C> {
-    pub(crate) unit: UnitId,
-    pub(crate) conn: C,
-    /// When it was given back.
-    pub(crate) since: Stamp,
-    /// One that was idle no longer than this was dead.
-    pub(crate) suspect: bool,
-}
-
-#[derive(Debug)]
-pub(crate) enum Checkout<C> {
-    Granted(Grant<C>),
-    Queued(Ticket),
-    Closed,
-}
-
-/// How a queued caller stands.
-#[derive(Debug)]
-pub(crate) enum Turn<C> {
-    Waiting,
-    Granted(Grant<C>),
-    Closed,
-    /// Ended from outside, or by the caller's own `cancel`.
-    Cancelled,
-}
-
-/// A connection to close, and what becomes of its unit then.
-#[derive(Debug)]
-#[must_use = "the connection must be closed and its unit settled"]
-pub(crate) struct Victim<C> {
-    pub(crate) conn: C,
-    pub(crate) reason: CloseReason,
-    pub(crate) settle: Settle,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settle {
-    /// The caller dials in its place.
-    Kept,
-    /// The unit ends; whoever is next gets a permit.
-    Release(UnitId),
-    /// The unit's place goes to its own endpoint's oldest waiter, who wants another key.
-    PassOn(UnitId),
-}
-
-/// At most two, so that what one operation does for others stays bounded.
-pub(crate) type Victims<C> = [Option<Victim<C>>; 2];
-
-pub(crate) struct Core<P: Parts> {
-    settings: Settings,
-    closed: bool,
-    next_serial: u64,
-    forgotten: Vec<P::Key>,
-    keys: HashMap<P::Key, Id, BuildHasherDefault<Prehashed>>,
-    filed: Arena<Filed<P>>,
-    hosts: HashMap<<P::Key as Key>::Endpoint, Id, BuildHasherDefault<Prehashed>>,
-    endpoints: Arena<Endpoint<P>>,
-    units: Arena<Unit<P>>,
-    /// Units that close while their place under the total has been given to another.
-    transferred: usize,
-    idle: List<{ link::ALL }>,
-    waiters: Arena<Waiter<P>>,
-    /// For each endpoint whose oldest waiter is held back by the total alone: that waiter's ticket, and the endpoint.
-    held_by_total: BTreeSet<(u64, Id)>,
-    dialing: usize,
-    /// Of all keys there have been.
-    stats: PoolStats,
-    shown: Shown,
-}
-
-mod link {
-    pub(super) const ALL: usize = 0;
-    pub(super) const KEY: usize = 1;
-    pub(super) const QUEUE: usize = 0;
-    pub(super) const FILED: usize = 0;
-}
-
-/// One key with its idle connections.
-struct Filed<P: Parts> {
-    key: P::Key,
-    endpoint: Id,
-    idle: List<{ link::KEY }>,
-    /// Units, waiters and pins that refer to it.
-    refs: usize,
-    pins: usize,
-    /// Connections whose dial began before this serial was given are not kept, for that reason.
-    retired_before: u64,
-    retired_for: CloseReason,
-    stats: PoolStats,
-    shown: Shown,
-    link: Link,
-}
-
-struct Endpoint<P: Parts> {
-    name: <P::Key as Key>::Endpoint,
-    /// Units, whoever owns them.
-    open: usize,
-    /// Idle connections, of all its keys.
-    idle: usize,
-    queue: List<{ link::QUEUE }>,
-    /// The ticket by which this endpoint stands in `held_by_total`.
-    held: Option<u64>,
-    handovers: u32,
-    /// A connection that was idle since then was found dead; older ones are looked at before use.
-    suspect_until: Option<Stamp>,
-    keys: List<{ link::FILED }>,
-}
-
-struct Unit<P: Parts> {
-    filed: Id,
-    endpoint: Id,
-    serial: u64,
-    conn: Option<P::Conn>,
-    abort: P::Abort,
-    /// The thread that took it last.
-    holder: u64,
-    state: State,
-    born: Option<Stamp>,
-    since: Option<Stamp>,
-    expires: Option<Stamp>,
-    transferred: bool,
-    links: [Link; 2],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Idle,
-    Granted,
-    Dialing,
-    Leased,
-    Closing,
-}
-
-struct Waiter<P: Parts> {
-    ticket: u64,
-    filed: Id,
-    waker: P::Waker,
-    /// For the unit this waiter may be granted.
-    abort: P::Abort,
-    turn: WaiterTurn,
-    link: Link,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WaiterTurn {
-    Waiting,
-    Granted(Id),
-    Closed,
-    Cancelled,
-}
-
-impl<P: Parts> Linked for Unit<P> {
-    fn link(&mut self, list: usize) -> &mut Link {
-        &mut self.links[list]
-    }
-
-    fn link_ref(&self, list: usize) -> &Link {
-        &self.links[list]
-    }
-}
-
-impl<P: Parts> Linked for Filed<P> {
-    fn link(&mut self, _: usize) -> &mut Link {
-        &mut self.link
-    }
-
-    fn link_ref(&self, _: usize) -> &Link {
-        &self.link
-    }
-}
-
-impl<P: Parts> Linked for Waiter<P> {
-    fn link(&mut self, _: usize) -> &mut Link {
-        &mut self.link
-    }
-
-    fn link_ref(&self, _: usize) -> &Link {
-        &self.link
-    }
-}
-
 impl<P: Parts> Core<P> {
-    pub(crate) fn new(settings: Settings) -> Self {
-        Core {
-            settings,
-            closed: false,
-            next_serial: 0,
-            forgotten: Vec::new(),
-            keys: HashMap::default(),
-            filed: Arena::new(),
-            hosts: HashMap::default(),
-            endpoints: Arena::new(),
-            units: Arena::new(),
-            transferred: 0,
-            idle: List::new(),
-            waiters: Arena::new(),
-            held_by_total: BTreeSet::new(),
-            dialing: 0,
-            stats: PoolStats::default(),
-            shown: Shown::default(),
-        }
-    }
-
     /// A connection, a permit to open one, or a place in the queue; and what has to be closed, first of all.
     ///
     /// `by` is the caller's thread. `abort` and `waker` are made only where they are needed.
@@ -588,6 +366,84 @@ impl<P: Parts> Core<P> {
 
     pub(crate) fn abort_of(&self, unit: UnitId) -> P::Abort {
         self.units[unit.0].abort.clone()
+    }
+
+    /// Refuses all that comes, wakes all that wait, and gives out every idle connection to be closed.
+    pub(crate) fn close(&mut self) -> Vec<Victim<P::Conn>> {
+        self.closed = true;
+        let waiting: Vec<Id> =
+            self.waiters.iter().filter(|(_, w)| w.turn == WaiterTurn::Waiting).map(|w| w.0).collect();
+        self.close_waits(waiting);
+        self.drain_idle(CloseReason::PoolClosed)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Nothing is open, or being opened or closed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.units.len() == 0
+    }
+
+    /// Gives out every idle connection to be closed; those in use now are closed when they come back. Waiters stay.
+    pub(crate) fn retire_idle(&mut self) -> Vec<Victim<P::Conn>> {
+        for filed in self.filed.iter_mut() {
+            (filed.retired_before, filed.retired_for) = (self.next_serial, CloseReason::Retired);
+        }
+        self.drain_idle(CloseReason::Retired)
+    }
+
+    /// The same in a child of `fork`, but for the unit that is dialed here.
+    pub(crate) fn retire_all_but(&mut self, dialing: UnitId) -> Vec<Victim<P::Conn>> {
+        let victims = self.retire_idle();
+        self.units[dialing.0].serial = self.next_serial;
+        self.next_serial += 1;
+        victims
+    }
+
+    /// The same for one key: its later connections are kept again.
+    pub(crate) fn retire(&mut self, key: &P::Key) -> Vec<Victim<P::Conn>> {
+        self.end_key(key, CloseReason::Retired)
+    }
+
+    /// Retires a key, and wakes who waits for it: to them the pool is closed. Whoever comes later is served.
+    pub(crate) fn close_key(&mut self, key: &P::Key) -> Vec<Victim<P::Conn>> {
+        let Some(&filed) = self.keys.get(key) else { return Vec::new() };
+        let queue = self.endpoints[self.filed[filed].endpoint].queue;
+        let waiting = queue.iter(&self.waiters).filter(|&id| self.waiters[id].filed == filed).collect();
+        self.close_waits(waiting);
+        self.end_key(key, CloseReason::PoolClosed)
+    }
+
+    fn end_key(&mut self, key: &P::Key, reason: CloseReason) -> Vec<Victim<P::Conn>> {
+        let Some(&id) = self.keys.get(key) else { return Vec::new() };
+        let filed = &mut self.filed[id];
+        (filed.retired_before, filed.retired_for) = (self.next_serial, reason);
+        let mut victims = Vec::with_capacity(filed.idle.len());
+        while let Some(oldest) = self.filed[id].idle.oldest() {
+            victims.push(self.evict(oldest, reason));
+        }
+        victims
+    }
+
+    fn close_waits(&mut self, waiting: Vec<Id>) {
+        for id in waiting {
+            let endpoint = self.filed[self.waiters[id].filed].endpoint;
+            self.endpoints[endpoint].queue.unlink(&mut self.waiters, id);
+            let waiter = &mut self.waiters[id];
+            waiter.turn = WaiterTurn::Closed;
+            waiter.waker.wake();
+            self.refresh(endpoint);
+        }
+    }
+
+    fn drain_idle(&mut self, reason: CloseReason) -> Vec<Victim<P::Conn>> {
+        let mut victims = Vec::with_capacity(self.idle.len());
+        while let Some(id) = self.idle.oldest() {
+            victims.push(self.evict(id, reason));
+        }
+        victims
     }
 
     fn has_own_room(&self, endpoint: Id) -> bool {
