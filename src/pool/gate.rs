@@ -16,6 +16,7 @@ use super::core::{
     Checkout, Core, Grant, Idle, Key, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
 };
 use super::parts::Ending;
+use super::pooled::{Pooled, Watch, verdict};
 use super::reaper::Reaper;
 use super::stats::{CloseReason, PoolStats};
 use crate::contain::{contain, let_go};
@@ -23,36 +24,8 @@ use crate::error::Bound;
 use crate::net::abort::AbortCell;
 use crate::observe::is_telling;
 use crate::process::Home;
-use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
+use crate::sync::{Condvar, Mutex, wait_until};
 use crate::time::{Deadline, Stamp, Until};
-
-/// What the gate asks of a connection; closing it is its `Drop`.
-pub(crate) trait Pooled: Send + 'static {
-    /// Whether a request may be sent on it after it sat idle; if not, why. Must not block.
-    fn probe(&self) -> Result<(), CloseReason>;
-
-    /// A caller has it now, and had come back from its last at that time; `None` for a new one.
-    fn begin_use(&mut self, since: Option<Stamp>);
-
-    /// Tells apart this use of the connection from the next, so that an abort of this one cannot hit that.
-    fn end_use(&mut self);
-
-    /// It is about to be closed, for that reason.
-    fn ends(&mut self, reason: CloseReason);
-
-    /// It is closed because the pool is full, as were so many of its key so far, this one included.
-    fn is_surplus(&self, count: u64);
-}
-
-/// Is told who waits. Called without the lock.
-pub(crate) trait Watch<K>: Send + Sync {
-    fn waiting(&self, key: &K);
-    fn waited(&self, key: &K, waited: Duration, granted: bool);
-
-    /// A caller is about to wait without bound, while its thread has a connection of those it waits for; `certain` if
-    /// it has them all.
-    fn waits_for_itself(&self, key: &K, held: u64, certain: bool);
-}
 
 /// The number of the caller's thread, from 1.
 fn this_thread() -> u64 {
@@ -145,10 +118,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         Arc::new(Gate { core, parked, settings, probe_after, watch, reaper, home })
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Core<Kit<K, C>>> {
-        self.core.lock()
-    }
-
+    #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(super) fn reaper(&self) -> Option<&Reaper> {
         self.reaper.as_ref()
     }
@@ -405,9 +375,35 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     fn leave_parent(&self, dialing: UnitId) {
         let victims = self.core.lock().retire_all_but(dialing);
         if let Some(reaper) = &self.reaper {
-            reaper.is_gone();
+            reaper.stops();
         }
         self.bury(victims);
+    }
+
+    /// Closes idle connections that have expired or that the peer has closed. Returns false if nothing is open any more.
+    ///
+    /// Sockets are looked at without the lock. A connection found closed is taken out only if it was not used meanwhile.
+    fn reap(&self) -> bool {
+        let (expired, sitting) = {
+            let mut core = self.core.lock();
+            if core.is_empty() {
+                self.reaper.as_ref().inspect(|reaper| reaper.stops());
+                return false;
+            }
+            (core.expire(Stamp::now()), core.sitting())
+        };
+        self.bury(expired);
+        let dead: Vec<_> =
+            sitting.into_iter().filter_map(|(unit, cell)| Some((unit, verdict(cell.look()).err()?))).collect();
+        if dead.is_empty() {
+            return true;
+        }
+        let victims: Vec<_> = {
+            let mut core = self.core.lock();
+            dead.into_iter().filter_map(|(unit, reason)| core.evict_sitting(unit, reason)).collect()
+        };
+        self.bury(victims);
+        true
     }
 
     /// The same for one key. What is closed later still counts for its endpoint until then.
@@ -649,7 +645,9 @@ impl<K: Key, C: Pooled> Permit<K, C> {
             let begins = gate.reaper.as_ref().filter(|reaper| !core.is_closed() && reaper.begins());
             drop(core);
             if let Some(reaper) = begins {
-                reaper.start(gate);
+                let gate = Arc::downgrade(gate);
+                // A transport of the caller's may panic while it is closed. Its unit is given back all the same.
+                reaper.start(move || gate.upgrade().is_some_and(|gate| contain(|| gate.reap()) != Some(false)));
             }
         }
         self.unit.ending = Ending::Closed(CloseReason::Failed);

@@ -24,7 +24,8 @@ use checker::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use checker::thread::{self, JoinHandle};
 
 use super::core::Settings;
-use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused};
+use super::gate::{Checked, Gate, Lease, Permit, Refused};
+use super::pooled::Pooled;
 use super::stats::CloseReason;
 use crate::error::Bound;
 use crate::time::{Stamp, Until};

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::core::Settings;
 use super::core::script::NO_LIMITS;
-use super::gate::{Checked, Gate, Lease, Permit, Pooled, Refused, Watch};
+use super::gate::{Checked, Gate, Lease, Permit, Refused};
+use super::pooled::{Pooled, Watch};
 use super::stats::{CloseReason, PoolStats};
 use crate::error::Bound;
 use crate::time::{Stamp, Until};

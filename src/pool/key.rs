@@ -5,14 +5,14 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::gate::{Pooled, Watch};
 use super::parts::Key;
+use super::pooled::{Pooled, Watch, verdict};
 use super::stats::CloseReason;
 use crate::dial::{Dialer, Route, Via};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::options::SocketConfig;
-use crate::net::transport::{Probe, Transport};
+use crate::net::transport::Transport;
 use crate::observe::{Observer, Record, WaitsForItself};
 use crate::time::Stamp;
 use crate::tls::TlsConfig;
@@ -139,15 +139,6 @@ pub(crate) struct Connection {
     pub(crate) cell: Arc<AbortCell>,
     /// Last of all, so that what it tells of is done.
     pub(crate) record: Record,
-}
-
-/// What becomes of an idle connection that looks like this.
-pub(super) fn verdict(probe: Probe) -> Result<(), CloseReason> {
-    match probe {
-        Probe::Quiet => Ok(()),
-        Probe::Readable => Err(CloseReason::UnexpectedBytes),
-        Probe::Dead => Err(CloseReason::PeerClosed),
-    }
 }
 
 impl Pooled for Box<Connection> {

@@ -5,6 +5,7 @@ pub(crate) mod core;
 pub(crate) mod gate;
 pub(crate) mod key;
 pub(crate) mod parts;
+pub(crate) mod pooled;
 mod reaper;
 pub(crate) mod registry;
 pub(crate) mod stats;
