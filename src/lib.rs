@@ -61,6 +61,7 @@
 mod auth;
 mod body;
 mod client;
+mod close_reason;
 mod coding;
 mod contain;
 mod cookies;
@@ -100,6 +101,7 @@ mod workers;
 pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
 pub use body::{Body, Compress};
 pub use client::{Connector, IntoRequest, IntoUrl, Middleware, Next, Request, RequestBuilder};
+pub use close_reason::CloseReason;
 pub use cookies::{
     Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,
 };
@@ -112,7 +114,7 @@ pub use make_headers::{MakeHeaders, make_headers};
 pub use net::options::{SocketOption, SourceAddress};
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use observe::Listener;
-pub use pool::stats::{CloseReason, PoolStats};
+pub use pool::stats::PoolStats;
 pub use pools::{
     ConnectionPool, ConnectionPoolBuilder, PoolContext, PoolManager, PoolManagerBuilder, connection_from_url,
 };

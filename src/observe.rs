@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 
+use crate::close_reason::CloseReason;
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, RetryCause};
-use crate::pool::stats::CloseReason;
 use crate::time::Stamp;
 use crate::url::{Origin, Url};
 

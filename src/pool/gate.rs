@@ -18,7 +18,8 @@ use super::core::{
 use super::parts::Ending;
 use super::pooled::{Pooled, Watch, verdict};
 use super::reaper::Reaper;
-use super::stats::{CloseReason, PoolStats};
+use super::stats::PoolStats;
+use crate::close_reason::CloseReason;
 use crate::contain::{contain, let_go};
 use crate::error::Bound;
 use crate::net::abort::AbortCell;

@@ -26,7 +26,7 @@ use checker::thread::{self, JoinHandle};
 use super::core::Settings;
 use super::gate::{Checked, Gate, Lease, Permit, Refused};
 use super::pooled::Pooled;
-use super::stats::CloseReason;
+use crate::close_reason::CloseReason;
 use crate::error::Bound;
 use crate::time::{Stamp, Until};
 

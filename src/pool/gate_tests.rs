@@ -13,7 +13,8 @@ use super::core::Settings;
 use super::core::script::NO_LIMITS;
 use super::gate::{Checked, Gate, Lease, Permit, Refused};
 use super::pooled::{Pooled, Watch};
-use super::stats::{CloseReason, PoolStats};
+use super::stats::PoolStats;
+use crate::close_reason::CloseReason;
 use crate::error::Bound;
 use crate::time::{Stamp, Until};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::parts::Key;
 use super::pooled::{Pooled, Watch, verdict};
-use super::stats::CloseReason;
+use crate::close_reason::CloseReason;
 use crate::dial::{Dialer, Route, Via};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use super::stats::CloseReason;
+use crate::close_reason::CloseReason;
 
 /// The types a pool is made of.
 pub(crate) trait Parts {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::stats::CloseReason;
+use crate::close_reason::CloseReason;
 use crate::net::transport::Probe;
 use crate::time::Stamp;
 

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Response;
+use crate::close_reason::CloseReason;
 use crate::error::ErrorKind;
 use crate::net::transport::Transport;
-use crate::pool::stats::CloseReason;
 
 /// The connection a response is being read from, as [`Response::connection`] gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode, Version};
 
+use crate::close_reason::CloseReason;
 use crate::coding::Pump;
 use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Result};
 use crate::exchange::{BodyReader, Ending, Io};
@@ -34,7 +35,6 @@ use crate::headers::Headers;
 use crate::net::transport::{Probe, Transport};
 use crate::observe;
 use crate::pool::PoolLease;
-use crate::pool::stats::CloseReason;
 use crate::url::Url;
 
 pub use compat::ResponseBody;

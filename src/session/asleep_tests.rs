@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::Session;
-use crate::pool::stats::{CloseReason, PoolStats};
+use crate::close_reason::CloseReason;
+use crate::pool::stats::PoolStats;
 use crate::pools::{ConnectionPool, PoolManager};
 use crate::time::sleep_machine;
 

@@ -14,6 +14,7 @@ use reply::is_idle_notice;
 
 use super::request::Request;
 use super::terms::Terms;
+use crate::close_reason::CloseReason;
 use crate::dial::Route;
 use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result, Violation};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
@@ -22,7 +23,6 @@ use crate::observe;
 use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
-use crate::pool::stats::CloseReason;
 use crate::redirect::{self, Redirected, Rules};
 
 /// One request on its way: over one connection, or over a second one if the first was closed while it sat idle.

@@ -2,9 +2,9 @@
 
 use super::outcome::{Idle, Settle, UnitId, Victim, Victims};
 use super::state::{Core, State, Unit};
+use crate::close_reason::CloseReason;
 use crate::pool::arena::Id;
 use crate::pool::parts::Parts;
-use crate::pool::stats::CloseReason;
 use crate::time::Stamp;
 
 /// An idle connection as it was seen, told apart from its later uses.

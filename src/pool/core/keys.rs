@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::outcome::UnitId;
 use super::state::{Core, Endpoint, Filed, State, WaiterTurn};
+use crate::close_reason::CloseReason;
 use crate::pool::arena::{Id, Link, List};
 use crate::pool::parts::{Key, Parts};
-use crate::pool::stats::{CloseReason, PoolStats, Shown};
+use crate::pool::stats::{PoolStats, Shown};
 
 /// A key that is remembered, with its counts, until `unpin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Settings;
 use super::script::{NO_LIMITS, limits, script};
-use crate::pool::stats::CloseReason;
+use crate::close_reason::CloseReason;
 
 #[test]
 fn retiring_closes_what_was_opened_before_and_keeps_the_queue() {

@@ -16,7 +16,7 @@
 use super::arena::{Id, Link};
 use super::parts::Ending;
 pub(crate) use super::parts::{Key, Parts, Settings, Wake};
-use super::stats::CloseReason;
+use crate::close_reason::CloseReason;
 use crate::time::Stamp;
 
 #[cfg(any(test, fuzzing))]

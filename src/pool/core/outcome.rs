@@ -1,7 +1,7 @@
 //! What the core answers: grants, tickets, and connections to close.
 
+use crate::close_reason::CloseReason;
 use crate::pool::arena::Id;
-use crate::pool::stats::CloseReason;
 use crate::time::Stamp;
 
 /// A place in the queue. Tickets are ordered by age.

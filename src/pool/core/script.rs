@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Sitting, Ticket, Turn, UnitId, Victim, Wake};
+use crate::close_reason::CloseReason;
 use crate::pool::parts::Ending;
-use crate::pool::stats::CloseReason;
 use crate::time::Stamp;
 
 pub(super) struct Numbers;

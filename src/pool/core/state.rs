@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 
+use crate::close_reason::CloseReason;
 use crate::pool::arena::{Arena, Id, Link, Linked, List};
 use crate::pool::parts::{Key, Parts, Prehashed, Settings};
-use crate::pool::stats::{CloseReason, PoolStats, Shown};
+use crate::pool::stats::{PoolStats, Shown};
 use crate::time::Stamp;
 
 pub(crate) struct Core<P: Parts> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::script::{Bell, NO_LIMITS, Numbers, limits, script};
 use super::{Checkout, Core, Grant, Settings, Turn};
+use crate::close_reason::CloseReason;
 use crate::pool::parts::Ending;
-use crate::pool::stats::CloseReason;
 use crate::time::Stamp;
 
 #[test]

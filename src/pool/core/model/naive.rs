@@ -1,7 +1,8 @@
 //! The same rules again, naively: one thread, plain vectors, every question answered by a scan.
 
+use crate::close_reason::CloseReason;
 use crate::pool::parts::Ending;
-use crate::pool::stats::{CloseReason, PoolStats};
+use crate::pool::stats::PoolStats;
 
 pub(super) type Key = (u8, u8);
 

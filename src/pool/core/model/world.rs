@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::super::{Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
 use super::naive::{Given, Gone, How, KEYS, Key, Model, Rules, index};
+use crate::close_reason::CloseReason;
 use crate::pool::parts::Ending;
-use crate::pool::stats::{CloseReason, PoolStats};
+use crate::pool::stats::PoolStats;
 use crate::time::Stamp;
 
 /// One step; a number tells which of those who can take it does.
