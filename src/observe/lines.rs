@@ -1,0 +1,151 @@
+//! The lines that are written to the log, by the crate `log` (feature `log`) or `tracing` (feature `tracing`).
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::events::{Answered, Redirecting, Retrying, WaitsForItself};
+#[cfg(any(feature = "log", feature = "tracing"))]
+use super::telling::tell_log;
+use crate::close_reason::CloseReason;
+use crate::error::ErrorKind;
+use crate::url::{Origin, Url};
+
+/// Writes a line to the log, whichever there is.
+macro_rules! note {
+    ($level:ident, $($text:tt)+) => {{
+        // Where nobody logs anything, that is all it costs.
+        #[cfg(feature = "log")]
+        if ::log::max_level() != ::log::LevelFilter::Off {
+            tell_log(|| ::log::$level!(target: "hostpool::observe", $($text)+));
+        }
+        #[cfg(feature = "tracing")]
+        tell_log(|| ::tracing::$level!(target: "hostpool::observe", $($text)+));
+        #[cfg(not(any(feature = "log", feature = "tracing")))]
+        let _ = ::std::format_args!($($text)+);
+    }};
+}
+
+/// A call waits for a connection that its own thread has.
+pub(super) fn waits_for_itself(event: &WaitsForItself<'_>) {
+    let WaitsForItself { origin, held, certain } = event;
+    let which = if *certain { "all" } else { "some" };
+    note!(warn, "a call waits for a connection to {origin}; its thread has {which}, as connection {held}");
+}
+
+#[inline]
+pub(super) fn answered(event: &Answered<'_>) {
+    let Answered { id, method, url, status } = event;
+    note!(debug, "{method} {}{} {} (connection {id})", url.origin(), url.path(), status.as_u16());
+}
+
+pub(super) fn retrying(event: &Retrying<'_>) {
+    let Retrying { origin, method, attempt, wait, cause } = event;
+    note!(info, "{method} to {origin} is tried again in {wait:?}, try {attempt}: {cause}");
+}
+
+pub(super) fn redirecting(event: &Redirecting<'_>) {
+    let Redirecting { from, to, status } = event;
+    let (status, [from, to]) = (status.as_u16(), [from, to].map(|url| Shown(url)));
+    note!(debug, "{from} redirects to {to} ({status})");
+}
+
+pub(super) fn opened(id: u64, origin: &Origin, took: Duration) {
+    note!(debug, "connection {id} to {origin} opened in {took:?}");
+}
+
+pub(super) fn not_opened(origin: &Origin, took: Duration, kind: &ErrorKind) {
+    note!(debug, "no connection to {origin} after {took:?}: {kind:?}");
+}
+
+pub(super) fn surplus(id: u64, origin: &Origin, count: u64) {
+    if count.is_power_of_two() {
+        note!(
+            warn,
+            "connection pool of {origin} is full: {count} connections were closed that could have been used again"
+        );
+    }
+    note!(debug, "connection pool of {origin} is full: connection {id} is closed");
+}
+
+pub(super) fn closed(id: u64, origin: &Origin, reason: CloseReason, requests: u64) {
+    match reason {
+        CloseReason::PeerClosed | CloseReason::UnexpectedBytes => {
+            note!(debug, "connection {id} to {origin} was dead after {requests} requests: {reason:?}");
+        }
+        _ => note!(trace, "connection {id} to {origin} closed after {requests} requests: {reason:?}"),
+    }
+}
+
+/// Logs that the peer closed the connection while the body of a request was leaving, after it had answered.
+#[cold]
+pub(crate) fn cut_short(method: &Method, url: &Url, status: StatusCode) {
+    let (url, status) = (Shown(url), status.as_u16());
+    note!(warn, "{method} {url}: the peer answered {status} and closed before the whole body was sent");
+}
+
+/// Idle connections are looked after by their next users, as they are without a reaper.
+pub(crate) fn no_reaper(error: &io::Error) {
+    note!(warn, "no thread for the reaper of idle connections: {error}");
+}
+
+/// The body of a response was taken although the end of its coding is missing.
+pub(crate) fn unfinished_coding(url: &Url) {
+    note!(warn, "the coded body of {} ends without the end of its coding", Shown(url));
+}
+
+/// Cookies of these names are left out of a request, whose Cookie field would be longer than the jar allows.
+///
+/// Servers choose the names: 180 of 4096 bytes would make a line of a megabyte for each request.
+pub(crate) fn left_out_cookies(url: &Url, names: &[Vec<u8>]) {
+    const MOST: usize = 16;
+    const LONGEST: usize = 64;
+    let shown = names.iter().take(MOST).map(|name| name.get(..LONGEST).unwrap_or(name).escape_ascii().to_string());
+    let mut shown = shown.collect::<Vec<_>>().join(", ");
+    if let more @ 1.. = names.len().saturating_sub(MOST) {
+        shown.push_str(&format!(" and {more} more"));
+    }
+    note!(warn, "cookies left out of a request to {}, which are too many: {shown}", Shown(url));
+}
+
+/// A word of a netrc file is passed over. It is not shown: it may be a part of a password.
+pub(crate) fn unknown_netrc_word(line: usize) {
+    note!(warn, "line {line} of a netrc file has a word that is not known; a value with spaces needs quotes");
+}
+
+/// Lines of a response were left out. Their values are not told: they may be secret.
+#[cold]
+pub(crate) fn lines_dropped(url: &Url, lines: usize, names: &[Box<str>]) {
+    note!(warn, "lines of the response from {} that are no headers were left out: {}", Shown(url), Lines(lines, names));
+}
+
+/// How many lines, and the names of the first ones.
+struct Lines<'a>(usize, &'a [Box<str>]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Lines(lines, names) = self;
+        for (at, name) in names.iter().enumerate() {
+            let comma = if at > 0 { ", " } else { "" };
+            match name.is_empty() {
+                true => write!(f, "{comma}one without a name")?,
+                false => write!(f, "{comma}{name}")?,
+            }
+        }
+        match lines - names.len().min(*lines) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// A URL without user name, password, query and fragment.
+struct Shown<'a>(&'a Url);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.0.origin(), self.0.path())
+    }
+}

@@ -1,0 +1,168 @@
+//! The trait of what is told of events.
+
+use std::sync::Arc;
+
+use super::events::{
+    Acquired, Answered, Closed, Dialed, Dialing, Redirecting, Released, Retrying, Waited, Waiting, WaitsForItself,
+};
+
+/// Is told what a client does, as it happens: which connections are opened, used, given back and closed, who waits,
+/// and what becomes of requests.
+///
+/// Every method has a default that does nothing. They are called on the thread that the event happens on, mostly that
+/// of the caller whom it belongs to, who goes on when the listener is done; one of them may be called on several
+/// threads at once. Between threads there is no order: of a connection that goes from hand to hand the next user may be
+/// told of first.
+///
+/// A listener may use the client that it listens to, or another. What it does is told to no listener, nor is what
+/// becomes of the connections that it opens; of those that it closes it is told when it is done. Its requests do not
+/// wait in line: at a limit they fail at once with [`ErrorKind::PoolTimeout`](crate::ErrorKind::PoolTimeout), as its own
+/// thread may hold the connection they would wait for. A panic ends the listener's call and nothing else. All of this
+/// holds for what writes the log, too. A listener that owns the client it listens to keeps it alive: a
+/// [`Weak`](std::sync::Weak) does not.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+/// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+/// use hostpool::observe::{Acquired, Dialed};
+/// use hostpool::{Listener, PoolManager};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// #[derive(Default)]
+/// struct Counts {
+///     opened: AtomicU64,
+///     reused: AtomicU64,
+/// }
+///
+/// impl Listener for Counts {
+///     fn dialed(&self, event: &Dialed<'_>) {
+///         self.opened.fetch_add(u64::from(event.error.is_none()), Ordering::Relaxed);
+///     }
+///     fn acquired(&self, event: &Acquired<'_>) {
+///         self.reused.fetch_add(u64::from(event.reused), Ordering::Relaxed);
+///     }
+/// }
+///
+/// let counts = Arc::new(Counts::default());
+/// let http = PoolManager::builder().listener(counts.clone()).build()?;
+/// for _ in 0..3 {
+///     http.get(&url).send()?.text()?;
+/// }
+/// assert_eq!(counts.opened.load(Ordering::Relaxed), 1);
+/// assert_eq!(counts.reused.load(Ordering::Relaxed), 2);
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[doc(alias = "TraceConfig")]
+pub trait Listener: Send + Sync {
+    /// A call begins to wait for a connection, at a limit.
+    #[doc(alias = "on_connection_queued_start")]
+    fn waiting(&self, event: &Waiting<'_>) {
+        let _ = event;
+    }
+
+    /// It has waited.
+    #[doc(alias = "on_connection_queued_end")]
+    fn waited(&self, event: &Waited<'_>) {
+        let _ = event;
+    }
+
+    /// A call is about to wait, without bound, for a connection, while its own thread has one of those it waits for: by
+    /// a response whose body is not read. Unless another thread gives one back, or ends that response, it waits for
+    /// ever.
+    fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
+        let _ = event;
+    }
+
+    /// A connection is about to be opened.
+    #[doc(alias = "on_connection_create_start")]
+    fn dialing(&self, event: &Dialing<'_>) {
+        let _ = event;
+    }
+
+    /// It is open, or could not be opened.
+    #[doc(alias = "on_connection_create_end")]
+    fn dialed(&self, event: &Dialed<'_>) {
+        let _ = event;
+    }
+
+    /// A call has got a connection.
+    #[doc(alias = "on_connection_reuseconn")]
+    fn acquired(&self, event: &Acquired<'_>) {
+        let _ = event;
+    }
+
+    /// A connection goes back to its pool, whole. Where the pool does not keep it, it is closed next.
+    fn released(&self, event: &Released<'_>) {
+        let _ = event;
+    }
+
+    /// A connection was closed.
+    fn closed(&self, event: &Closed<'_>) {
+        let _ = event;
+    }
+
+    /// A server has answered: the head of a response is there.
+    #[doc(alias = "on_request_end")]
+    fn answered(&self, event: &Answered<'_>) {
+        let _ = event;
+    }
+
+    /// A request is about to be sent again, after a pause.
+    fn retrying(&self, event: &Retrying<'_>) {
+        let _ = event;
+    }
+
+    /// A redirect is about to be followed.
+    #[doc(alias = "on_request_redirect")]
+    fn redirecting(&self, event: &Redirecting<'_>) {
+        let _ = event;
+    }
+}
+
+/// A listener that is shared with the program.
+impl<L: Listener + ?Sized> Listener for Arc<L> {
+    fn waiting(&self, event: &Waiting<'_>) {
+        (**self).waiting(event);
+    }
+
+    fn waited(&self, event: &Waited<'_>) {
+        (**self).waited(event);
+    }
+
+    fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
+        (**self).waits_for_itself(event);
+    }
+
+    fn dialing(&self, event: &Dialing<'_>) {
+        (**self).dialing(event);
+    }
+
+    fn dialed(&self, event: &Dialed<'_>) {
+        (**self).dialed(event);
+    }
+
+    fn acquired(&self, event: &Acquired<'_>) {
+        (**self).acquired(event);
+    }
+
+    fn released(&self, event: &Released<'_>) {
+        (**self).released(event);
+    }
+
+    fn closed(&self, event: &Closed<'_>) {
+        (**self).closed(event);
+    }
+
+    fn answered(&self, event: &Answered<'_>) {
+        (**self).answered(event);
+    }
+
+    fn retrying(&self, event: &Retrying<'_>) {
+        (**self).retrying(event);
+    }
+
+    fn redirecting(&self, event: &Redirecting<'_>) {
+        (**self).redirecting(event);
+    }
+}

@@ -1,0 +1,222 @@
+//! What happens inside, told to a [`Listener`] and to the log.
+//!
+//! Events are told outside the pool's lock, on the thread that they happen on. Whatever a listener or what writes the log
+//! does, the pool's books stay right: its panics end here, and its own requests are neither told of nor kept waiting for
+//! a connection.
+//!
+//! The log is that of the crate `log` (feature `log`) or `tracing` (feature `tracing`). No header, no user name or
+//! password, and no query of a URL is ever written to it.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::close_reason::CloseReason;
+use crate::error::{Error, ErrorKind};
+use crate::time::Stamp;
+use crate::url::Origin;
+
+mod events;
+mod lines;
+mod listener;
+mod telling;
+
+pub use events::{
+    Acquired, Answered, Closed, Dialed, Dialing, Redirecting, Released, Retrying, Waited, Waiting, WaitsForItself,
+};
+pub(crate) use lines::{cut_short, left_out_cookies, lines_dropped, no_reaper, unfinished_coding, unknown_netrc_word};
+pub use listener::Listener;
+pub(crate) use telling::is_telling;
+use telling::{Ended, Told, tell, tell_closed};
+
+/// Whom to tell: nobody, or a listener. The log is written in either case.
+#[derive(Clone, Default)]
+pub(crate) struct Observer(Option<Arc<dyn Listener>>);
+
+impl Observer {
+    pub(crate) fn new(listener: impl Listener + 'static) -> Observer {
+        Observer(Some(Arc::new(listener)))
+    }
+
+    #[inline]
+    pub(crate) fn is_listening(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn tell(&self, event: impl FnOnce(&dyn Listener)) {
+        if let Some(listener) = &self.0
+            && !is_telling()
+        {
+            tell(Told::Listener, || event(&**listener));
+        }
+    }
+
+    pub(crate) fn waiting(&self, origin: &Origin) {
+        self.tell(|listener| listener.waiting(&Waiting { origin }));
+    }
+
+    pub(crate) fn waited(&self, origin: &Origin, waited: Duration, granted: bool) {
+        self.tell(|listener| listener.waited(&Waited { origin, waited, granted }));
+    }
+
+    pub(crate) fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
+        lines::waits_for_itself(event);
+        self.tell(|listener| listener.waits_for_itself(event));
+    }
+
+    /// A dial begins; what it gives is to end it.
+    pub(crate) fn dialing<'a>(&'a self, origin: &'a Arc<Origin>) -> Dial<'a> {
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        // Of what is not told in the beginning nothing is told later.
+        let told = (self.is_listening() && !is_telling()).then_some(self);
+        self.tell(|listener| listener.dialing(&Dialing { origin, id }));
+        Dial { told, origin, id, began: Instant::now(), has_ended: false }
+    }
+
+    pub(crate) fn answered(&self, event: &Answered<'_>) {
+        lines::answered(event);
+        self.tell(|listener| listener.answered(event));
+    }
+
+    pub(crate) fn retrying(&self, event: &Retrying<'_>) {
+        lines::retrying(event);
+        self.tell(|listener| listener.retrying(event));
+    }
+
+    pub(crate) fn redirecting(&self, event: &Redirecting<'_>) {
+        lines::redirecting(event);
+        self.tell(|listener| listener.redirecting(event));
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_listening() { "Observer(a listener)" } else { "Observer(nobody)" })
+    }
+}
+
+/// A connection that is being opened. Dropped before that has ended, it was the dialer's panic that ended it.
+pub(crate) struct Dial<'a> {
+    told: Option<&'a Observer>,
+    origin: &'a Arc<Origin>,
+    id: u64,
+    began: Instant,
+    has_ended: bool,
+}
+
+impl Dial<'_> {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn failed(mut self, error: &Error) {
+        self.end(Some(error.kind()));
+    }
+
+    /// What is to be dropped with the connection, once that is closed.
+    pub(crate) fn opened(mut self) -> Record {
+        self.end(None);
+        let (observer, origin) = (self.told.cloned().unwrap_or_default(), Arc::clone(self.origin));
+        Record { observer, origin, id: self.id, opened: Instant::now(), requests: 0, reason: CloseReason::Failed }
+    }
+
+    fn end(&mut self, error: Option<&ErrorKind>) {
+        self.has_ended = true;
+        let (Dial { told, origin, id, .. }, took) = (&*self, self.began.elapsed());
+        match error {
+            None => lines::opened(*id, origin, took),
+            Some(kind) => lines::not_opened(origin, took, kind),
+        }
+        if let Some(observer) = told {
+            observer.tell(|listener| listener.dialed(&Dialed { origin, id: *id, took, error }));
+        }
+    }
+}
+
+impl Drop for Dial<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.end(Some(&ErrorKind::Custom));
+        }
+    }
+}
+
+/// The life of one connection. Its end is told when this is dropped.
+pub(crate) struct Record {
+    observer: Observer,
+    origin: Arc<Origin>,
+    id: u64,
+    opened: Instant,
+    requests: u64,
+    /// Why it is closed, once it is.
+    reason: CloseReason,
+}
+
+impl Record {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    #[inline]
+    pub(crate) fn begin_use(&mut self, since: Option<Stamp>) {
+        self.requests += 1;
+        if self.observer.is_listening() {
+            self.acquired(since);
+        }
+    }
+
+    #[cold]
+    fn acquired(&self, since: Option<Stamp>) {
+        let Record { origin, id, .. } = self;
+        let idle_for = since.map_or(Duration::ZERO, |since| Stamp::now().saturating_since(since));
+        let event = Acquired { origin, id: *id, reused: since.is_some(), idle_for };
+        self.observer.tell(|listener| listener.acquired(&event));
+    }
+
+    #[inline]
+    pub(crate) fn end_use(&self) {
+        if self.observer.is_listening() {
+            self.released();
+        }
+    }
+
+    #[cold]
+    fn released(&self) {
+        self.observer.tell(|listener| listener.released(&Released { origin: &self.origin, id: self.id }));
+    }
+
+    pub(crate) fn ends(&mut self, reason: CloseReason) {
+        self.reason = reason;
+    }
+
+    #[cold]
+    fn closed(&mut self) {
+        let Some(listener) = mem::take(&mut self.observer).0 else { return };
+        let Record { id, reason, requests, .. } = *self;
+        let (origin, age) = (Arc::clone(&self.origin), self.opened.elapsed());
+        tell_closed(Ended { listener, origin, id, reason, age, requests });
+    }
+
+    /// It is one too many, as `count` were before it, itself included.
+    pub(crate) fn is_surplus(&self, count: u64) {
+        lines::surplus(self.id, &self.origin, count);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        lines::closed(self.id, &self.origin, self.reason, self.requests);
+        if self.observer.is_listening() {
+            self.closed();
+        }
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection {} to {}", self.id, self.origin)
+    }
+}
