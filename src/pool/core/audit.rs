@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::outcome::{Checkout, Grant, Victims};
-use super::state::{Core, Filed, State, Waiter, WaiterTurn};
+use super::state::{Core, KeyEntry, State, Waiter, WaiterTurn};
 use crate::pool::arena::{Arena, Id, Linked, List};
 use crate::pool::parts::Parts;
 use crate::time::Stamp;
@@ -17,7 +17,7 @@ impl<P: Parts> Core<P> {
         self.audit_queues();
         self.audit_grants();
         self.audit_held();
-        self.audit_names();
+        self.audit_keys();
     }
 
     /// What a gate does.
@@ -44,21 +44,21 @@ impl<P: Parts> Core<P> {
             .min_by_key(|ticket| ticket.serial)
     }
 
-    /// Nothing is filed, open or waiting.
+    /// No key is known, and nothing is open or waiting.
     pub(crate) fn is_blank(&self) -> bool {
-        [self.filed.len(), self.endpoints.len(), self.units.len(), self.waiters.len(), self.idle.len()] == [0; 5]
+        [self.entries.len(), self.endpoints.len(), self.units.len(), self.waiters.len(), self.idle.len()] == [0; 5]
     }
 
     /// Places that the arenas and maps have reserved, used or not.
     #[cfg(test)]
     pub(crate) fn footprint(&self) -> usize {
-        let arenas = self.filed.slots() + self.endpoints.slots() + self.units.slots() + self.waiters.slots();
+        let arenas = self.entries.slots() + self.endpoints.slots() + self.units.slots() + self.waiters.slots();
         arenas + self.keys.capacity() + self.hosts.capacity()
     }
 
     fn audit_units(&self) {
         for (id, unit) in self.units.iter() {
-            assert_eq!(self.filed[unit.filed].endpoint, unit.endpoint, "{id:?} is filed under another endpoint");
+            assert_eq!(self.entries[unit.entry].endpoint, unit.endpoint, "{id:?} has a key of another endpoint");
             let holds = unit.conn.is_some();
             match unit.state {
                 State::Idle => assert!(holds, "{id:?} is idle without a connection"),
@@ -82,9 +82,9 @@ impl<P: Parts> Core<P> {
             assert_eq!(endpoint.idle, own, "idle units of endpoint {id:?}");
         }
         // The narrower lists keep the order of the whole one.
-        for (id, filed) in self.filed.iter() {
-            let own: Vec<_> = all.iter().copied().filter(|&unit| self.units[unit].filed == id).collect();
-            assert_eq!(members(&filed.idle, &self.units), own, "the idle list of key {id:?}");
+        for (id, entry) in self.entries.iter() {
+            let own: Vec<_> = all.iter().copied().filter(|&unit| self.units[unit].entry == id).collect();
+            assert_eq!(members(&entry.idle, &self.units), own, "the idle list of key {id:?}");
         }
     }
 
@@ -123,7 +123,7 @@ impl<P: Parts> Core<P> {
             let WaiterTurn::Granted(unit) = waiter.turn else { continue };
             assert!(granted.insert(unit), "{unit:?} is granted twice");
             assert_eq!(self.units[unit].state, State::Granted, "the grant of waiter {id:?}");
-            assert_eq!(self.units[unit].filed, waiter.filed, "waiter {id:?} is granted another key");
+            assert_eq!(self.units[unit].entry, waiter.entry, "waiter {id:?} is granted another key");
         }
         let units = self.units.iter().filter(|(_, unit)| unit.state == State::Granted).map(|unit| unit.0);
         assert_eq!(granted, units.collect(), "a unit is granted to nobody");
@@ -146,14 +146,14 @@ impl<P: Parts> Core<P> {
     }
 
     /// Keys and endpoints are found by name, and live as long as something refers to them.
-    fn audit_names(&self) {
-        assert_eq!(self.keys.len(), self.filed.len());
-        for (id, filed) in self.filed.iter() {
-            let Filed { key, endpoint, refs, pins, .. } = filed;
+    fn audit_keys(&self) {
+        assert_eq!(self.keys.len(), self.entries.len());
+        for (id, entry) in self.entries.iter() {
+            let KeyEntry { key, endpoint, refs, pins, .. } = entry;
             assert_eq!(self.keys.get(key), Some(&id), "a key leads elsewhere");
             assert!(self.endpoints.get(*endpoint).is_some(), "a key outlives its endpoint");
-            let units = self.units.iter().filter(|(_, unit)| unit.filed == id).count();
-            let waiters = self.waiters.iter().filter(|(_, waiter)| waiter.filed == id).count();
+            let units = self.units.iter().filter(|(_, unit)| unit.entry == id).count();
+            let waiters = self.waiters.iter().filter(|(_, waiter)| waiter.entry == id).count();
             assert_eq!(*refs, units + waiters + pins, "references to key {id:?}");
             assert!(*refs > 0, "nothing refers to key {id:?}");
         }
@@ -161,15 +161,15 @@ impl<P: Parts> Core<P> {
         for (id, endpoint) in self.endpoints.iter() {
             assert_eq!(self.hosts.get(&endpoint.name), Some(&id), "an endpoint's name leads elsewhere");
             let keys: BTreeSet<Id> =
-                self.filed.iter().filter(|(_, filed)| filed.endpoint == id).map(|it| it.0).collect();
-            let listed: BTreeSet<Id> = members(&endpoint.keys, &self.filed).into_iter().collect();
+                self.entries.iter().filter(|(_, entry)| entry.endpoint == id).map(|it| it.0).collect();
+            let listed: BTreeSet<Id> = members(&endpoint.keys, &self.entries).into_iter().collect();
             assert_eq!(listed, keys, "keys of endpoint {id:?}");
             assert!(!keys.is_empty(), "endpoint {id:?} has no keys");
         }
     }
 
     fn waiting_at(&self, endpoint: Id) -> impl Iterator<Item = (Id, &Waiter<P>)> {
-        let here = move |waiter: &Waiter<P>| self.filed[waiter.filed].endpoint == endpoint;
+        let here = move |waiter: &Waiter<P>| self.entries[waiter.entry].endpoint == endpoint;
         self.waiters.iter().filter(move |(_, waiter)| waiter.turn == WaiterTurn::Waiting && here(waiter))
     }
 }

@@ -21,15 +21,15 @@ impl<P: Parts> Core<P> {
     #[inline]
     pub(crate) fn reuse(&mut self, key: &P::Key, now: Stamp, by: u64) -> Option<Idle<P::Conn>> {
         // A pool that is closed and an endpoint with waiters have no idle connection.
-        let filed = *self.keys.get(key)?;
-        let newest = self.filed[filed].idle.newest()?;
+        let entry = *self.keys.get(key)?;
+        let newest = self.entries[entry].idle.newest()?;
         let is_over = |id: Id| self.units[id].expires.is_some_and(|at| at <= now);
         // The one that sits idle for longest once this one is gone.
         let oldest = self.idle.oldest_but(&self.units, newest);
         if is_over(newest) || oldest.is_some_and(is_over) {
             return None;
         }
-        self.count(filed, |stats| stats.reused += 1);
+        self.count(entry, |stats| stats.reused += 1);
         let conn = self.take_idle(newest);
         Some(self.lease(newest, conn, now, by))
     }
@@ -43,25 +43,25 @@ impl<P: Parts> Core<P> {
         Idle { unit: UnitId(id), conn, since, suspect }
     }
 
-    pub(super) fn list_idle(&mut self, id: Id, endpoint: Id, filed: Id) {
+    pub(super) fn list_idle(&mut self, id: Id, endpoint: Id, entry: Id) {
         self.idle.push(&mut self.units, id);
         self.endpoints[endpoint].idle += 1;
-        self.filed[filed].idle.push(&mut self.units, id);
+        self.entries[entry].idle.push(&mut self.units, id);
     }
 
     #[inline]
     pub(super) fn take_idle(&mut self, id: Id) -> P::Conn {
-        let Unit { endpoint, filed, .. } = self.units[id];
+        let Unit { endpoint, entry, .. } = self.units[id];
         self.idle.unlink(&mut self.units, id);
         self.endpoints[endpoint].idle -= 1;
-        self.filed[filed].idle.unlink(&mut self.units, id);
+        self.entries[entry].idle.unlink(&mut self.units, id);
         self.units[id].conn.take().expect("an idle unit holds its connection: checkin puts both in place")
     }
 
     /// The connection of this endpoint that sat idle for longest, whatever its key.
     pub(super) fn oldest_of(&self, endpoint: Id) -> Option<Id> {
-        let keys = self.endpoints[endpoint].keys.iter(&self.filed);
-        keys.filter_map(|key| self.filed[key].idle.oldest()).min_by_key(|&unit| self.units[unit].since)
+        let keys = self.endpoints[endpoint].keys.iter(&self.entries);
+        keys.filter_map(|key| self.entries[key].idle.oldest()).min_by_key(|&unit| self.units[unit].since)
     }
 
     pub(super) fn evict(&mut self, id: Id, reason: CloseReason) -> Victim<P::Conn> {

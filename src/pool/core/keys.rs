@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::outcome::UnitId;
-use super::state::{Core, Endpoint, Filed, State, WaiterTurn};
+use super::state::{Core, Endpoint, KeyEntry, State, WaiterTurn};
 use crate::close_reason::CloseReason;
 use crate::pool::arena::{Id, Link, List};
 use crate::pool::parts::{Key, Parts};
@@ -15,19 +15,19 @@ pub(crate) struct PinId(Id);
 
 impl<P: Parts> Core<P> {
     #[inline]
-    pub(super) fn count(&mut self, filed: Id, count: impl Fn(&mut PoolStats)) {
+    pub(super) fn count(&mut self, entry: Id, count: impl Fn(&mut PoolStats)) {
         count(&mut self.stats);
-        count(&mut self.filed[filed].stats);
+        count(&mut self.entries[entry].stats);
     }
 
     pub(super) fn count_closed(&mut self, unit: Id, reason: CloseReason) {
-        self.count(self.units[unit].filed, |stats| stats.count_closed(reason));
+        self.count(self.units[unit].entry, |stats| stats.count_closed(reason));
     }
 
     /// Counts for a key that may be forgotten by now.
     fn count_for(&mut self, key: &P::Key, count: impl Fn(&mut PoolStats)) {
         match self.keys.get(key) {
-            Some(&filed) => self.count(filed, count),
+            Some(&entry) => self.count(entry, count),
             None => count(&mut self.stats),
         }
     }
@@ -45,7 +45,7 @@ impl<P: Parts> Core<P> {
 
     /// How many connections of this one's key were closed because the pool was full, as far as is remembered.
     pub(crate) fn surplus(&self, unit: UnitId) -> u64 {
-        self.filed[self.units[unit.0].filed].stats.closed(CloseReason::PoolFull)
+        self.entries[self.units[unit.0].entry].stats.closed(CloseReason::PoolFull)
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
@@ -65,13 +65,13 @@ impl<P: Parts> Core<P> {
     /// The same of one key. What it did is remembered while something of it is open, waits, or pins it.
     pub(crate) fn stats_of(&self, key: &P::Key) -> PoolStats {
         let Some(&id) = self.keys.get(key) else { return PoolStats::default() };
-        let units = || self.units.iter().map(|(_, unit)| unit).filter(|unit| unit.filed == id);
+        let units = || self.units.iter().map(|(_, unit)| unit).filter(|unit| unit.entry == id);
         let dialing = units().filter(|unit| unit.state == State::Dialing).count();
-        let (open, filed) = (units().count(), &self.filed[id]);
-        let idle = filed.idle.len();
-        let queue = &self.endpoints[filed.endpoint].queue;
-        let waiting = queue.iter(&self.waiters).filter(|&waiter| self.waiters[waiter].filed == id).count();
-        PoolStats { open, idle, in_use: open - idle - dialing, dialing, waiting, ..filed.shown.of(filed.stats) }
+        let (open, entry) = (units().count(), &self.entries[id]);
+        let idle = entry.idle.len();
+        let queue = &self.endpoints[entry.endpoint].queue;
+        let waiting = queue.iter(&self.waiters).filter(|&waiter| self.waiters[waiter].entry == id).count();
+        PoolStats { open, idle, in_use: open - idle - dialing, dialing, waiting, ..entry.shown.of(entry.stats) }
     }
 
     /// Units of the key's endpoint that are not idle, and how many wait for it.
@@ -82,26 +82,26 @@ impl<P: Parts> Core<P> {
     }
 
     pub(crate) fn pin(&mut self, key: &P::Key) -> PinId {
-        let id = self.file(key);
-        let filed = &mut self.filed[id];
-        filed.refs += 1;
-        filed.pins += 1;
+        let id = self.find_or_add_entry(key);
+        let entry = &mut self.entries[id];
+        entry.refs += 1;
+        entry.pins += 1;
         PinId(id)
     }
 
     /// Returns whether the key has a connection, a permit, a waiter, or another pin beside one.
     pub(crate) fn is_used(&self, key: &P::Key) -> bool {
-        self.keys.get(key).is_some_and(|&filed| self.filed[filed].refs > 1)
+        self.keys.get(key).is_some_and(|&entry| self.entries[entry].refs > 1)
     }
 
     pub(crate) fn unpin(&mut self, pin: PinId) {
-        self.filed[pin.0].pins -= 1;
+        self.entries[pin.0].pins -= 1;
         self.unref(pin.0);
     }
 
-    pub(super) fn file(&mut self, key: &P::Key) -> Id {
-        if let Some(&filed) = self.keys.get(key) {
-            return filed;
+    pub(super) fn find_or_add_entry(&mut self, key: &P::Key) -> Id {
+        if let Some(&entry) = self.keys.get(key) {
+            return entry;
         }
         let name = key.endpoint();
         let endpoint = match self.hosts.get(&name) {
@@ -121,7 +121,7 @@ impl<P: Parts> Core<P> {
                 endpoint
             }
         };
-        let filed = self.filed.insert(Filed {
+        let entry = self.entries.insert(KeyEntry {
             key: key.clone(),
             endpoint,
             idle: List::new(),
@@ -133,22 +133,22 @@ impl<P: Parts> Core<P> {
             shown: Shown::default(),
             link: Link::UNLINKED,
         });
-        self.endpoints[endpoint].keys.push(&mut self.filed, filed);
-        self.keys.insert(key.clone(), filed);
-        filed
+        self.endpoints[endpoint].keys.push(&mut self.entries, entry);
+        self.keys.insert(key.clone(), entry);
+        entry
     }
 
     /// A key nobody refers to is forgotten, and with its last key the endpoint.
     pub(super) fn unref(&mut self, id: Id) {
-        let filed = &mut self.filed[id];
-        filed.refs -= 1;
-        if filed.refs > 0 {
+        let entry = &mut self.entries[id];
+        entry.refs -= 1;
+        if entry.refs > 0 {
             return;
         }
-        let endpoint = filed.endpoint;
-        self.keys.remove(&filed.key);
-        self.endpoints[endpoint].keys.unlink(&mut self.filed, id);
-        self.forgotten.extend(self.filed.remove(id).map(|filed| filed.key));
+        let endpoint = entry.endpoint;
+        self.keys.remove(&entry.key);
+        self.endpoints[endpoint].keys.unlink(&mut self.entries, id);
+        self.forgotten.extend(self.entries.remove(id).map(|entry| entry.key));
         if self.endpoints[endpoint].keys.is_empty()
             && let Some(endpoint) = self.endpoints.remove(endpoint)
         {
@@ -162,9 +162,9 @@ impl<P: Parts> Core<P> {
         std::mem::take(&mut self.forgotten)
     }
 
-    pub(super) fn refile(&mut self, unit: Id, filed: Id) {
-        let old = std::mem::replace(&mut self.units[unit].filed, filed);
-        self.filed[filed].refs += 1;
+    pub(super) fn move_to_entry(&mut self, unit: Id, entry: Id) {
+        let old = std::mem::replace(&mut self.units[unit].entry, entry);
+        self.entries[entry].refs += 1;
         self.unref(old);
     }
 }

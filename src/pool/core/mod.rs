@@ -60,21 +60,21 @@ impl<P: Parts> Core<P> {
         if self.closed {
             return (Checkout::Closed, [None, None]);
         }
-        let filed = self.file(key);
-        let endpoint = self.filed[filed].endpoint;
+        let entry = self.find_or_add_entry(key);
+        let endpoint = self.entries[entry].endpoint;
         if self.endpoints[endpoint].queue.is_empty() {
-            if let Some(unit) = self.filed[filed].idle.newest() {
+            if let Some(unit) = self.entries[entry].idle.newest() {
                 return self.take_newest(unit, now, by);
             }
             if self.has_own_room(endpoint) && self.has_total_room() {
-                let unit = self.new_unit(filed, by, abort());
+                let unit = self.new_unit(entry, by, abort());
                 return (Checkout::Granted(Grant::Permit { unit }), self.sweep(now));
             }
-            if let Some((unit, victim)) = self.make_room(filed, endpoint, by, &abort) {
+            if let Some((unit, victim)) = self.make_room(entry, endpoint, by, &abort) {
                 return (Checkout::Granted(Grant::Permit { unit }), [Some(victim), None]);
             }
         }
-        let ticket = self.enqueue(filed, endpoint, waker(), abort());
+        let ticket = self.enqueue(entry, endpoint, waker(), abort());
         (Checkout::Queued(ticket), [None, None])
     }
 
@@ -89,7 +89,7 @@ impl<P: Parts> Core<P> {
             let victim = Victim { conn, reason, settle: Settle::Kept };
             return (Checkout::Granted(Grant::Permit { unit: UnitId(id) }), [Some(victim), None]);
         }
-        self.count(self.units[id].filed, |stats| stats.reused += 1);
+        self.count(self.units[id].entry, |stats| stats.reused += 1);
         (Checkout::Granted(Grant::Conn(self.lease(id, conn, now, by))), self.sweep(now))
     }
 
@@ -97,7 +97,7 @@ impl<P: Parts> Core<P> {
     /// own limit is reached, else the one of all that sat idle for longest.
     fn make_room(
         &mut self,
-        filed: Id,
+        entry: Id,
         endpoint: Id,
         by: u64,
         abort: impl Fn() -> P::Abort,
@@ -108,7 +108,7 @@ impl<P: Parts> Core<P> {
         let reason = CloseReason::EvictedForLimit;
         self.count_closed(victim, reason);
         if self.units[victim].endpoint == endpoint {
-            self.refile(victim, filed);
+            self.move_to_entry(victim, entry);
             self.set_dialing(victim, by);
             return Some((UnitId(victim), Victim { conn, reason, settle: Settle::Kept }));
         }
@@ -118,7 +118,7 @@ impl<P: Parts> Core<P> {
         unit.state = State::Closing;
         unit.transferred = true;
         self.transferred += 1;
-        let unit = self.new_unit(filed, by, abort());
+        let unit = self.new_unit(entry, by, abort());
         Some((unit, Victim { conn, reason, settle: Settle::Release(UnitId(victim)) }))
     }
 
@@ -161,7 +161,7 @@ impl<P: Parts> Core<P> {
         if waiter.turn != WaiterTurn::Waiting {
             return;
         }
-        let endpoint = self.filed[waiter.filed].endpoint;
+        let endpoint = self.entries[waiter.entry].endpoint;
         self.endpoints[endpoint].queue.unlink(&mut self.waiters, ticket.waiter);
         let waiter = &mut self.waiters[ticket.waiter];
         waiter.turn = WaiterTurn::Cancelled;
@@ -175,7 +175,7 @@ impl<P: Parts> Core<P> {
 
     fn end_waiter(&mut self, id: Id) {
         if let Some(waiter) = self.waiters.remove(id) {
-            self.unref(waiter.filed);
+            self.unref(waiter.entry);
         }
     }
 
@@ -184,9 +184,9 @@ impl<P: Parts> Core<P> {
         let unit = &mut self.units[unit.0];
         unit.state = State::Leased;
         unit.born = Some(now);
-        let filed = unit.filed;
+        let entry = unit.entry;
         self.dialing -= 1;
-        self.count(filed, |stats| stats.created += 1);
+        self.count(entry, |stats| stats.created += 1);
     }
 
     /// Takes a connection back, or hands it over to the oldest waiter; or answers why it has to be closed. Where more
@@ -201,7 +201,7 @@ impl<P: Parts> Core<P> {
         keep_until: Option<Stamp>,
     ) -> Result<Option<Victim<P::Conn>>, Victim<P::Conn>> {
         let id = unit.0;
-        let Unit { endpoint, filed, born, .. } = self.units[id];
+        let Unit { endpoint, entry, born, .. } = self.units[id];
         // Callers read the clock before they get the lock: a time that comes late must not put the list out of order.
         let now = self.idle.newest().and_then(|newest| self.units[newest].since).map_or(now, |since| now.max(since));
         let expires = self.expiry(born, now, keep_until);
@@ -216,12 +216,12 @@ impl<P: Parts> Core<P> {
         unit.conn = Some(conn);
         if self.endpoints[endpoint].queue.is_empty() {
             unit.state = State::Idle;
-            self.list_idle(id, endpoint, filed);
+            self.list_idle(id, endpoint, entry);
             if self.settings.max_idle.is_some_and(|most| self.idle.len() > most) {
                 return Ok(self.evict_oldest(CloseReason::EvictedForLimit));
             }
         } else {
-            self.count(filed, |stats| {
+            self.count(entry, |stats| {
                 stats.reused += 1;
                 stats.handed_over += 1;
             });
@@ -238,9 +238,9 @@ impl<P: Parts> Core<P> {
         if self.closed {
             return Some((CloseReason::PoolClosed, release));
         }
-        let filed = &self.filed[unit.filed];
-        if unit.serial < filed.retired_before {
-            return Some((filed.retired_for, release));
+        let entry = &self.entries[unit.entry];
+        if unit.serial < entry.retired_before {
+            return Some((entry.retired_for, release));
         }
         if expires.is_some_and(|at| at <= now) {
             return Some((self.expiry_reason(id, now), release));
@@ -254,7 +254,7 @@ impl<P: Parts> Core<P> {
                 endpoint.handovers = 0;
                 return Some((CloseReason::EvictedForLimit, release));
             }
-            let same_key = oldest.filed == unit.filed;
+            let same_key = oldest.entry == unit.entry;
             return (!same_key).then_some((CloseReason::EvictedForLimit, Settle::PassOn(UnitId(id))));
         }
         endpoint.handovers = 0;
@@ -270,7 +270,7 @@ impl<P: Parts> Core<P> {
     pub(crate) fn discard(&mut self, unit: UnitId, ending: Ending) -> Option<Victim<P::Conn>> {
         match ending {
             Ending::Unused => {}
-            Ending::DialFailed => self.count(self.units[unit.0].filed, |stats| stats.dial_failures += 1),
+            Ending::DialFailed => self.count(self.units[unit.0].entry, |stats| stats.dial_failures += 1),
             Ending::Closed(reason) => self.count_closed(unit.0, reason),
         }
         self.settle(Settle::Release(unit))
@@ -286,7 +286,7 @@ impl<P: Parts> Core<P> {
                 let endpoint = self.units[unit.0].endpoint;
                 match self.endpoints[endpoint].queue.oldest() {
                     Some(oldest) => {
-                        self.refile(unit.0, self.waiters[oldest].filed);
+                        self.move_to_entry(unit.0, self.waiters[oldest].entry);
                         self.grant_oldest(endpoint, unit.0);
                     }
                     None => self.release(unit.0),
@@ -321,16 +321,16 @@ impl<P: Parts> Core<P> {
         reason: CloseReason,
         now: Stamp,
     ) -> (Grant<P::Conn>, Option<Victim<P::Conn>>) {
-        let filed = self.units[unit.0].filed;
-        self.count(filed, |stats| stats.reused -= 1);
-        let next = self.filed[filed].idle.newest();
+        let entry = self.units[unit.0].entry;
+        self.count(entry, |stats| stats.reused -= 1);
+        let next = self.entries[entry].idle.newest();
         let Some(next) = next.filter(|&next| self.units[next].expires.is_none_or(|at| at > now)) else {
             self.renew(unit, since, reason);
             return (Grant::Permit { unit }, None);
         };
         self.count_closed(unit.0, reason);
         self.suspect(unit.0, since);
-        self.count(filed, |stats| stats.reused += 1);
+        self.count(entry, |stats| stats.reused += 1);
         let conn = self.take_idle(next);
         let grant = Grant::Conn(self.lease(next, conn, now, self.units[unit.0].holder));
         (grant, self.settle(Settle::Release(unit)))
@@ -351,7 +351,7 @@ impl<P: Parts> Core<P> {
     /// took them all.
     pub(crate) fn held_by(&self, ticket: Ticket, thread: u64) -> Option<(P::Abort, bool)> {
         let waiter = self.waiter(ticket).filter(|waiter| waiter.turn == WaiterTurn::Waiting)?;
-        let endpoint = self.filed[waiter.filed].endpoint;
+        let endpoint = self.entries[waiter.entry].endpoint;
         // With room of its own it waits for the total, and so for any.
         let any = self.has_own_room(endpoint);
         let (mut held, mut all) = (None, true);
@@ -388,8 +388,8 @@ impl<P: Parts> Core<P> {
 
     /// Gives out every idle connection to be closed; those in use now are closed when they come back. Waiters stay.
     pub(crate) fn retire_idle(&mut self) -> Vec<Victim<P::Conn>> {
-        for filed in self.filed.iter_mut() {
-            (filed.retired_before, filed.retired_for) = (self.next_serial, CloseReason::Retired);
+        for entry in self.entries.iter_mut() {
+            (entry.retired_before, entry.retired_for) = (self.next_serial, CloseReason::Retired);
         }
         self.drain_idle(CloseReason::Retired)
     }
@@ -409,19 +409,19 @@ impl<P: Parts> Core<P> {
 
     /// Retires a key, and wakes who waits for it: to them the pool is closed. Whoever comes later is served.
     pub(crate) fn close_key(&mut self, key: &P::Key) -> Vec<Victim<P::Conn>> {
-        let Some(&filed) = self.keys.get(key) else { return Vec::new() };
-        let queue = self.endpoints[self.filed[filed].endpoint].queue;
-        let waiting = queue.iter(&self.waiters).filter(|&id| self.waiters[id].filed == filed).collect();
+        let Some(&entry) = self.keys.get(key) else { return Vec::new() };
+        let queue = self.endpoints[self.entries[entry].endpoint].queue;
+        let waiting = queue.iter(&self.waiters).filter(|&id| self.waiters[id].entry == entry).collect();
         self.close_waits(waiting);
         self.end_key(key, CloseReason::PoolClosed)
     }
 
     fn end_key(&mut self, key: &P::Key, reason: CloseReason) -> Vec<Victim<P::Conn>> {
         let Some(&id) = self.keys.get(key) else { return Vec::new() };
-        let filed = &mut self.filed[id];
-        (filed.retired_before, filed.retired_for) = (self.next_serial, reason);
-        let mut victims = Vec::with_capacity(filed.idle.len());
-        while let Some(oldest) = self.filed[id].idle.oldest() {
+        let entry = &mut self.entries[id];
+        (entry.retired_before, entry.retired_for) = (self.next_serial, reason);
+        let mut victims = Vec::with_capacity(entry.idle.len());
+        while let Some(oldest) = self.entries[id].idle.oldest() {
             victims.push(self.evict(oldest, reason));
         }
         victims
@@ -429,7 +429,7 @@ impl<P: Parts> Core<P> {
 
     fn close_waits(&mut self, waiting: Vec<Id>) {
         for id in waiting {
-            let endpoint = self.filed[self.waiters[id].filed].endpoint;
+            let endpoint = self.entries[self.waiters[id].entry].endpoint;
             self.endpoints[endpoint].queue.unlink(&mut self.waiters, id);
             let waiter = &mut self.waiters[id];
             waiter.turn = WaiterTurn::Closed;
@@ -454,12 +454,12 @@ impl<P: Parts> Core<P> {
         self.settings.total_limit.is_none_or(|limit| self.units.len() - self.transferred < limit)
     }
 
-    fn new_unit(&mut self, filed: Id, by: u64, abort: P::Abort) -> UnitId {
-        let endpoint = self.filed[filed].endpoint;
-        self.filed[filed].refs += 1;
+    fn new_unit(&mut self, entry: Id, by: u64, abort: P::Abort) -> UnitId {
+        let endpoint = self.entries[entry].endpoint;
+        self.entries[entry].refs += 1;
         self.endpoints[endpoint].open += 1;
         let id = self.units.insert(Unit {
-            filed,
+            entry,
             endpoint,
             serial: 0,
             conn: None,
@@ -487,13 +487,13 @@ impl<P: Parts> Core<P> {
         self.dialing += 1;
     }
 
-    fn enqueue(&mut self, filed: Id, endpoint: Id, waker: P::Waker, abort: P::Abort) -> Ticket {
-        self.filed[filed].refs += 1;
+    fn enqueue(&mut self, entry: Id, endpoint: Id, waker: P::Waker, abort: P::Abort) -> Ticket {
+        self.entries[entry].refs += 1;
         let serial = self.next_serial;
         self.next_serial += 1;
         let turn = WaiterTurn::Waiting;
         let link = Link::UNLINKED;
-        let waiter = self.waiters.insert(Waiter { ticket: serial, filed, waker, abort, turn, link });
+        let waiter = self.waiters.insert(Waiter { ticket: serial, entry, waker, abort, turn, link });
         self.endpoints[endpoint].queue.push(&mut self.waiters, waiter);
         self.refresh(endpoint);
         Ticket { serial, waiter }
@@ -517,7 +517,7 @@ impl<P: Parts> Core<P> {
         self.endpoints[endpoint].open -= 1;
         self.refresh(endpoint);
         self.pump();
-        self.unref(unit.filed);
+        self.unref(unit.entry);
     }
 
     /// Brings `held_by_total` up to date after the endpoint's queue or its count changed.
@@ -542,9 +542,9 @@ impl<P: Parts> Core<P> {
             let Some(&(_, endpoint)) = self.held_by_total.first() else { return };
             let Some(oldest) = self.endpoints[endpoint].queue.oldest() else { return };
             let waiter = &self.waiters[oldest];
-            let (filed, abort) = (waiter.filed, waiter.abort.clone());
+            let (entry, abort) = (waiter.entry, waiter.abort.clone());
             // Its waiter has no number here, and takes it by `turn`.
-            let unit = self.new_unit(filed, 0, abort);
+            let unit = self.new_unit(entry, 0, abort);
             self.dialing -= 1;
             self.grant_oldest(endpoint, unit.0);
         }

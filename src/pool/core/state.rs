@@ -15,7 +15,7 @@ pub(crate) struct Core<P: Parts> {
     pub(super) next_serial: u64,
     pub(super) forgotten: Vec<P::Key>,
     pub(super) keys: HashMap<P::Key, Id, BuildHasherDefault<Prehashed>>,
-    pub(super) filed: Arena<Filed<P>>,
+    pub(super) entries: Arena<KeyEntry<P>>,
     pub(super) hosts: HashMap<<P::Key as Key>::Endpoint, Id, BuildHasherDefault<Prehashed>>,
     pub(super) endpoints: Arena<Endpoint<P>>,
     pub(super) units: Arena<Unit<P>>,
@@ -35,11 +35,11 @@ mod link {
     pub(super) const ALL: usize = 0;
     pub(super) const KEY: usize = 1;
     pub(super) const QUEUE: usize = 0;
-    pub(super) const FILED: usize = 0;
+    pub(super) const KEYS: usize = 0;
 }
 
 /// One key with its idle connections.
-pub(super) struct Filed<P: Parts> {
+pub(super) struct KeyEntry<P: Parts> {
     pub(super) key: P::Key,
     pub(super) endpoint: Id,
     pub(super) idle: List<{ link::KEY }>,
@@ -66,11 +66,11 @@ pub(super) struct Endpoint<P: Parts> {
     pub(super) handovers: u32,
     /// A connection that was idle since then was found dead; older ones are looked at before use.
     pub(super) suspect_until: Option<Stamp>,
-    pub(super) keys: List<{ link::FILED }>,
+    pub(super) keys: List<{ link::KEYS }>,
 }
 
 pub(super) struct Unit<P: Parts> {
-    pub(super) filed: Id,
+    pub(super) entry: Id,
     pub(super) endpoint: Id,
     pub(super) serial: u64,
     pub(super) conn: Option<P::Conn>,
@@ -96,7 +96,7 @@ pub(super) enum State {
 
 pub(super) struct Waiter<P: Parts> {
     pub(super) ticket: u64,
-    pub(super) filed: Id,
+    pub(super) entry: Id,
     pub(super) waker: P::Waker,
     /// For the unit this waiter may be granted.
     pub(super) abort: P::Abort,
@@ -122,7 +122,7 @@ impl<P: Parts> Linked for Unit<P> {
     }
 }
 
-impl<P: Parts> Linked for Filed<P> {
+impl<P: Parts> Linked for KeyEntry<P> {
     fn link(&mut self, _: usize) -> &mut Link {
         &mut self.link
     }
@@ -150,7 +150,7 @@ impl<P: Parts> Core<P> {
             next_serial: 0,
             forgotten: Vec::new(),
             keys: HashMap::default(),
-            filed: Arena::new(),
+            entries: Arena::new(),
             hosts: HashMap::default(),
             endpoints: Arena::new(),
             units: Arena::new(),
