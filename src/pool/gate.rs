@@ -385,23 +385,23 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     ///
     /// Sockets are looked at without the lock. A connection found closed is taken out only if it was not used meanwhile.
     fn reap(&self) -> bool {
-        let (expired, sitting) = {
+        let (expired, idle) = {
             let mut core = self.core.lock();
             if core.is_empty() {
                 self.reaper.as_ref().inspect(|reaper| reaper.stops());
                 return false;
             }
-            (core.expire(Stamp::now()), core.sitting())
+            (core.expire(Stamp::now()), core.seen_idle())
         };
         self.bury(expired);
         let dead: Vec<_> =
-            sitting.into_iter().filter_map(|(unit, cell)| Some((unit, verdict(cell.look()).err()?))).collect();
+            idle.into_iter().filter_map(|(unit, cell)| Some((unit, verdict(cell.look()).err()?))).collect();
         if dead.is_empty() {
             return true;
         }
         let victims: Vec<_> = {
             let mut core = self.core.lock();
-            dead.into_iter().filter_map(|(unit, reason)| core.evict_sitting(unit, reason)).collect()
+            dead.into_iter().filter_map(|(unit, reason)| core.evict_if_unused(unit, reason)).collect()
         };
         self.bury(victims);
         true

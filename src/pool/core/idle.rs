@@ -9,7 +9,7 @@ use crate::time::Stamp;
 
 /// An idle connection as it was seen, told apart from its later uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sitting {
+pub(crate) struct SeenIdle {
     unit: Id,
     serial: u64,
     since: Option<Stamp>,
@@ -100,21 +100,21 @@ impl<P: Parts> Core<P> {
     }
 
     /// What sits idle, from that which has for longest.
-    pub(crate) fn sitting(&self) -> Vec<(Sitting, P::Abort)> {
+    pub(crate) fn seen_idle(&self) -> Vec<(SeenIdle, P::Abort)> {
         let idle = self.idle.iter(&self.units);
-        idle.map(|id| (self.sitting_of(id), self.units[id].abort.clone())).collect()
+        idle.map(|id| (self.seen(id), self.units[id].abort.clone())).collect()
     }
 
     /// Takes out a connection if it has not been used since it was seen.
-    pub(crate) fn evict_sitting(&mut self, sitting: Sitting, reason: CloseReason) -> Option<Victim<P::Conn>> {
-        let id = sitting.unit;
+    pub(crate) fn evict_if_unused(&mut self, seen: SeenIdle, reason: CloseReason) -> Option<Victim<P::Conn>> {
+        let id = seen.unit;
         let is_idle = self.units.get(id).is_some_and(|unit| unit.state == State::Idle);
-        (is_idle && self.sitting_of(id) == sitting).then(|| self.evict(id, reason))
+        (is_idle && self.seen(id) == seen).then(|| self.evict(id, reason))
     }
 
-    fn sitting_of(&self, id: Id) -> Sitting {
+    fn seen(&self, id: Id) -> SeenIdle {
         let Unit { serial, since, .. } = self.units[id];
-        Sitting { unit: id, serial, since }
+        SeenIdle { unit: id, serial, since }
     }
 
     /// When a connection that comes back now is no longer kept.

@@ -35,7 +35,7 @@ mod state;
 mod tests;
 
 #[cfg(test)]
-pub(crate) use idle::Sitting;
+pub(crate) use idle::SeenIdle;
 pub(crate) use keys::PinId;
 pub(crate) use outcome::{Checkout, Grant, Idle, Settle, Ticket, Turn, UnitId, Victim, Victims};
 pub(crate) use state::Core;

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Sitting, Ticket, Turn, UnitId, Victim, Wake};
+use super::{
+    Checkout, Core, Grant, Idle, Parts, PinId, SeenIdle, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
+};
 use crate::close_reason::CloseReason;
 use crate::pool::parts::Ending;
 use crate::time::Stamp;
@@ -45,7 +47,7 @@ pub(super) struct Script {
     hands: HashMap<char, Hand>,
     pins: Vec<PinId>,
     /// What was idle when somebody looked, by who opened it.
-    seen: Vec<(Sitting, char)>,
+    seen: Vec<(SeenIdle, char)>,
     closing: Vec<Victim<u32>>,
     rung: Rc<RefCell<Vec<char>>>,
 }
@@ -106,12 +108,12 @@ impl Script {
                 self.closing(victim)
             }
             ["look"] => {
-                self.seen = self.core.sitting();
+                self.seen = self.core.seen_idle();
                 self.seen.iter().map(|(_, opener)| *opener).collect()
             }
             ["gone", opener] => {
                 let seen = self.seen.iter().find(|(_, who)| *who == letter(opener)).expect("it was seen").0;
-                let victim = self.core.evict_sitting(seen, CloseReason::PeerClosed);
+                let victim = self.core.evict_if_unused(seen, CloseReason::PeerClosed);
                 self.closing(victim)
             }
             ["pin", name] => {

@@ -167,11 +167,11 @@ impl World {
                 self.close_all(real.into_iter().collect(), expected.into_iter().collect(), None);
             }
             Op::HangUp(which) => {
-                let sitting = self.core.sitting();
-                assert_eq!(sitting.len(), self.model.idle.len());
-                if !sitting.is_empty() {
-                    let (which, reason) = (which % sitting.len(), CloseReason::PeerClosed);
-                    let real = self.core.evict_sitting(sitting[which].0, reason);
+                let idle = self.core.seen_idle();
+                assert_eq!(idle.len(), self.model.idle.len());
+                if !idle.is_empty() {
+                    let (which, reason) = (which % idle.len(), CloseReason::PeerClosed);
+                    let real = self.core.evict_if_unused(idle[which].0, reason);
                     let expected = self.model.close_idle(self.model.idle[which], How::Release, reason);
                     self.close_all(real.into_iter().collect(), vec![expected], None);
                 }
