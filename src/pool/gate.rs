@@ -12,13 +12,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::LocalKey;
 use std::time::{Duration, Instant};
 
-use super::core::{
-    Checkout, Core, Grant, Idle, Key, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
-};
-use super::parts::Ending;
+use super::core::{Checkout, Core, Grant, Idle, PinId, Settle, Ticket, Turn, UnitId, Victim};
 use super::pooled::{Pooled, Watch, verdict};
 use super::reaper::Reaper;
 use super::stats::PoolStats;
+use super::types::{CoreTypes, Ending, Key, Settings, Wake};
 use crate::close_reason::CloseReason;
 use crate::contain::{contain, let_go};
 use crate::error::Bound;
@@ -46,9 +44,9 @@ fn new_number(number: &'static LocalKey<Cell<u64>>) -> u64 {
     number.get()
 }
 
-pub(super) struct Kit<K, C>(PhantomData<(K, C)>);
+pub(super) struct GateTypes<K, C>(PhantomData<(K, C)>);
 
-impl<K: Key, C> Parts for Kit<K, C> {
+impl<K: Key, C> CoreTypes for GateTypes<K, C> {
     type Key = K;
     type Conn = C;
     type Abort = Arc<AbortCell>;
@@ -62,7 +60,7 @@ impl Wake for Arc<Condvar> {
 }
 
 pub(crate) struct Gate<K: Key, C> {
-    core: Mutex<Core<Kit<K, C>>>,
+    core: Mutex<Core<GateTypes<K, C>>>,
     /// Who sleeps until a time, in no queue.
     parked: Condvar,
     settings: Settings,
@@ -98,7 +96,7 @@ pub(crate) enum Refused {
 
 impl<K: Key, C> Gate<K, C> {
     /// For what may forget a key: a key can be the last owner of a caller's dialer, whose drop is foreign code.
-    fn locked<R>(&self, act: impl FnOnce(&mut Core<Kit<K, C>>) -> R) -> R {
+    fn locked<R>(&self, act: impl FnOnce(&mut Core<GateTypes<K, C>>) -> R) -> R {
         let (result, forgotten) = {
             let mut core = self.core.lock();
             (act(&mut core), core.take_forgotten())

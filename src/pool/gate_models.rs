@@ -23,9 +23,9 @@ use shuttle as checker;
 use checker::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use checker::thread::{self, JoinHandle};
 
-use super::core::Settings;
 use super::gate::{Checked, Gate, Lease, Permit, Refused};
 use super::pooled::Pooled;
+use super::types::Settings;
 use crate::close_reason::CloseReason;
 use crate::error::Bound;
 use crate::time::{Stamp, Until};

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::core::Settings;
 use super::core::script::NO_LIMITS;
 use super::gate::{Checked, Gate, Lease, Permit, Refused};
 use super::pooled::{Pooled, Watch};
 use super::stats::PoolStats;
+use super::types::Settings;
 use crate::close_reason::CloseReason;
 use crate::error::Bound;
 use crate::time::{Stamp, Until};

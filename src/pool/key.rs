@@ -5,8 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::parts::Key;
 use super::pooled::{Pooled, Watch, verdict};
+use super::types::Key;
 use crate::close_reason::CloseReason;
 use crate::dial::{Dialer, Route, Via};
 use crate::exchange::Wire;

@@ -4,11 +4,11 @@ mod arena;
 pub(crate) mod core;
 pub(crate) mod gate;
 pub(crate) mod key;
-pub(crate) mod parts;
 pub(crate) mod pooled;
 mod reaper;
 pub(crate) mod registry;
 pub(crate) mod stats;
+pub(crate) mod types;
 
 pub(crate) type PoolGate = gate::Gate<key::PoolKey, Box<key::Connection>>;
 pub(crate) type PoolLease = gate::Lease<key::PoolKey, Box<key::Connection>>;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use crate::contain::let_go;
 use crate::dial::Route;
 use crate::pool::key::{ConnectionConfig, PoolKey, WeakPoolKey};
-use crate::pool::parts::Prehashed;
+use crate::pool::types::Prehashed;
 use crate::pool::{PoolGate, PoolPin};
 use crate::sync::RwLock;
 use crate::url::Origin;
@@ -236,7 +236,7 @@ impl Pools {
 mod tests {
     use super::*;
     use crate::pool::gate::Gate;
-    use crate::pool::parts::Settings;
+    use crate::pool::types::Settings;
     use crate::tls::TlsConfig;
     use crate::url::Url;
 

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
 use crate::observe::Observer;
 use crate::pool::key::ConnectionConfig;
-use crate::pool::parts::Settings;
+use crate::pool::types::Settings;
 use crate::tls::TlsConfig;
 
 /// The knobs of a pool before they are checked.

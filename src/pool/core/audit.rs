@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::outcome::{Checkout, Grant, Victims};
 use super::state::{Core, KeyEntry, State, Waiter, WaiterTurn};
 use crate::pool::arena::{Arena, Id, Linked, List};
-use crate::pool::parts::Parts;
+use crate::pool::types::CoreTypes;
 use crate::time::Stamp;
 
-impl<P: Parts> Core<P> {
+impl<P: CoreTypes> Core<P> {
     /// Panics where the core contradicts itself.
     pub(crate) fn audit(&self) {
         self.audit_units();

@@ -4,7 +4,7 @@ use super::outcome::{Idle, Settle, UnitId, Victim, Victims};
 use super::state::{Core, State, Unit};
 use crate::close_reason::CloseReason;
 use crate::pool::arena::Id;
-use crate::pool::parts::Parts;
+use crate::pool::types::CoreTypes;
 use crate::time::Stamp;
 
 /// An idle connection as it was seen, told apart from its later uses.
@@ -15,7 +15,7 @@ pub(crate) struct SeenIdle {
     since: Option<Stamp>,
 }
 
-impl<P: Parts> Core<P> {
+impl<P: CoreTypes> Core<P> {
     /// The common case by itself: an idle connection, where nothing has to be closed first. `None` leaves it to
     /// [`checkout`](Self::checkout).
     #[inline]

@@ -6,14 +6,14 @@ use super::outcome::UnitId;
 use super::state::{Core, Endpoint, KeyEntry, State, WaiterTurn};
 use crate::close_reason::CloseReason;
 use crate::pool::arena::{Id, Link, List};
-use crate::pool::parts::{Key, Parts};
 use crate::pool::stats::{PoolStats, Shown};
+use crate::pool::types::{CoreTypes, Key};
 
 /// A key that is remembered, with its counts, until `unpin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PinId(Id);
 
-impl<P: Parts> Core<P> {
+impl<P: CoreTypes> Core<P> {
     #[inline]
     pub(super) fn count(&mut self, entry: Id, count: impl Fn(&mut PoolStats)) {
         count(&mut self.stats);

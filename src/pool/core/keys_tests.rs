@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Settings;
 use super::script::{NO_LIMITS, limits, script};
 use crate::close_reason::CloseReason;
+use crate::pool::types::Settings;
 
 #[test]
 fn retiring_closes_what_was_opened_before_and_keeps_the_queue() {

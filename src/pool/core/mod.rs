@@ -14,8 +14,7 @@
 //! - if a waiter is held back by the total alone, no endpoint has an idle connection.
 
 use super::arena::{Id, Link};
-use super::parts::Ending;
-pub(crate) use super::parts::{Key, Parts, Settings, Wake};
+use super::types::{CoreTypes, Ending, Wake};
 use crate::close_reason::CloseReason;
 use crate::time::Stamp;
 
@@ -45,7 +44,7 @@ use state::{State, Unit, Waiter, WaiterTurn};
 /// next connection is closed for the oldest of these: a busy host must not starve the rest.
 const HANDOVERS_IN_A_ROW: u32 = 16;
 
-impl<P: Parts> Core<P> {
+impl<P: CoreTypes> Core<P> {
     /// A connection, a permit to open one, or a place in the queue; and what has to be closed, first of all.
     ///
     /// `by` is the caller's thread. `abort` and `waker` are made only where they are needed.

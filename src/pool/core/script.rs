@@ -8,16 +8,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{
-    Checkout, Core, Grant, Idle, Parts, PinId, SeenIdle, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake,
-};
+use super::{Checkout, Core, Grant, Idle, PinId, SeenIdle, Settle, Ticket, Turn, UnitId, Victim};
 use crate::close_reason::CloseReason;
-use crate::pool::parts::Ending;
+use crate::pool::types::{CoreTypes, Ending, Settings, Wake};
 use crate::time::Stamp;
 
 pub(super) struct Numbers;
 
-impl Parts for Numbers {
+impl CoreTypes for Numbers {
     type Key = (u8, u8);
     type Conn = u32;
     /// Whose unit it is.

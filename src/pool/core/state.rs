@@ -5,11 +5,11 @@ use std::hash::BuildHasherDefault;
 
 use crate::close_reason::CloseReason;
 use crate::pool::arena::{Arena, Id, Link, Linked, List};
-use crate::pool::parts::{Key, Parts, Prehashed, Settings};
 use crate::pool::stats::{PoolStats, Shown};
+use crate::pool::types::{CoreTypes, Key, Prehashed, Settings};
 use crate::time::Stamp;
 
-pub(crate) struct Core<P: Parts> {
+pub(crate) struct Core<P: CoreTypes> {
     pub(super) settings: Settings,
     pub(super) closed: bool,
     pub(super) next_serial: u64,
@@ -39,7 +39,7 @@ mod link {
 }
 
 /// One key with its idle connections.
-pub(super) struct KeyEntry<P: Parts> {
+pub(super) struct KeyEntry<P: CoreTypes> {
     pub(super) key: P::Key,
     pub(super) endpoint: Id,
     pub(super) idle: List<{ link::KEY }>,
@@ -54,7 +54,7 @@ pub(super) struct KeyEntry<P: Parts> {
     pub(super) link: Link,
 }
 
-pub(super) struct Endpoint<P: Parts> {
+pub(super) struct Endpoint<P: CoreTypes> {
     pub(super) name: <P::Key as Key>::Endpoint,
     /// Units, whoever owns them.
     pub(super) open: usize,
@@ -69,7 +69,7 @@ pub(super) struct Endpoint<P: Parts> {
     pub(super) keys: List<{ link::KEYS }>,
 }
 
-pub(super) struct Unit<P: Parts> {
+pub(super) struct Unit<P: CoreTypes> {
     pub(super) entry: Id,
     pub(super) endpoint: Id,
     pub(super) serial: u64,
@@ -94,7 +94,7 @@ pub(super) enum State {
     Closing,
 }
 
-pub(super) struct Waiter<P: Parts> {
+pub(super) struct Waiter<P: CoreTypes> {
     pub(super) ticket: u64,
     pub(super) entry: Id,
     pub(super) waker: P::Waker,
@@ -112,7 +112,7 @@ pub(super) enum WaiterTurn {
     Cancelled,
 }
 
-impl<P: Parts> Linked for Unit<P> {
+impl<P: CoreTypes> Linked for Unit<P> {
     fn link(&mut self, list: usize) -> &mut Link {
         &mut self.links[list]
     }
@@ -122,7 +122,7 @@ impl<P: Parts> Linked for Unit<P> {
     }
 }
 
-impl<P: Parts> Linked for KeyEntry<P> {
+impl<P: CoreTypes> Linked for KeyEntry<P> {
     fn link(&mut self, _: usize) -> &mut Link {
         &mut self.link
     }
@@ -132,7 +132,7 @@ impl<P: Parts> Linked for KeyEntry<P> {
     }
 }
 
-impl<P: Parts> Linked for Waiter<P> {
+impl<P: CoreTypes> Linked for Waiter<P> {
     fn link(&mut self, _: usize) -> &mut Link {
         &mut self.link
     }
@@ -142,7 +142,7 @@ impl<P: Parts> Linked for Waiter<P> {
     }
 }
 
-impl<P: Parts> Core<P> {
+impl<P: CoreTypes> Core<P> {
     pub(crate) fn new(settings: Settings) -> Self {
         Core {
             settings,

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::script::{Bell, NO_LIMITS, Numbers, limits, script};
-use super::{Checkout, Core, Grant, Settings, Turn};
+use super::{Checkout, Core, Grant, Turn};
 use crate::close_reason::CloseReason;
-use crate::pool::parts::Ending;
+use crate::pool::types::{Ending, Settings};
 use crate::time::Stamp;
 
 #[test]

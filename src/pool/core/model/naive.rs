@@ -1,8 +1,8 @@
 //! The same rules again, naively: one thread, plain vectors, every question answered by a scan.
 
 use crate::close_reason::CloseReason;
-use crate::pool::parts::Ending;
 use crate::pool::stats::PoolStats;
+use crate::pool::types::Ending;
 
 pub(super) type Key = (u8, u8);
 

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::super::{Checkout, Core, Grant, Idle, Parts, PinId, Settings, Settle, Ticket, Turn, UnitId, Victim, Wake};
+use super::super::{Checkout, Core, Grant, Idle, PinId, Settle, Ticket, Turn, UnitId, Victim};
 use super::naive::{Given, Gone, How, KEYS, Key, Model, Rules, index};
 use crate::close_reason::CloseReason;
-use crate::pool::parts::Ending;
 use crate::pool::stats::PoolStats;
+use crate::pool::types::{CoreTypes, Ending, Settings, Wake};
 use crate::time::Stamp;
 
 /// One step; a number tells which of those who can take it does.
@@ -47,7 +47,7 @@ pub(crate) enum Op {
 
 struct Numbers;
 
-impl Parts for Numbers {
+impl CoreTypes for Numbers {
     type Key = Key;
     type Conn = u32;
     type Abort = ();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::close_reason::CloseReason;
 
 /// The types a pool is made of.
-pub(crate) trait Parts {
+pub(crate) trait CoreTypes {
     /// What a connection is filed under: two requests with equal keys may share connections.
     type Key: Key;
     type Conn;
