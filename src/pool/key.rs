@@ -56,16 +56,16 @@ impl ConnectionConfig {
 /// | `http+unix://h` with the same | the same: a Unix socket has none of these |
 /// | `http://h/` with the same and one dialer | the same: a dialer opens sockets of its own |
 #[derive(Clone)]
-pub(crate) struct PoolKey(Arc<Parts>);
+pub(crate) struct PoolKey(Arc<KeyData>);
 
-struct Parts {
+struct KeyData {
     route: Route,
     config: Arc<ConnectionConfig>,
 }
 
 impl PoolKey {
     pub(crate) fn new(route: Route, config: &Arc<ConnectionConfig>) -> PoolKey {
-        PoolKey(Arc::new(Parts { route, config: config.clone() }))
+        PoolKey(Arc::new(KeyData { route, config: config.clone() }))
     }
 
     pub(crate) fn downgrade(&self) -> WeakPoolKey {
@@ -75,7 +75,7 @@ impl PoolKey {
     /// Returns whether its connections are those that this configuration opens along this route.
     #[inline]
     pub(crate) fn is_for(&self, route: &Route, config: &Arc<ConnectionConfig>) -> bool {
-        let Parts { route: ours, config: our_config } = &*self.0;
+        let KeyData { route: ours, config: our_config } = &*self.0;
         ours == route && (Arc::ptr_eq(our_config, config) || our_config.is_same_for(config, route))
     }
 
@@ -94,7 +94,7 @@ impl PoolKey {
 
 /// A key that is there as long as somebody else has it.
 #[derive(Debug)]
-pub(crate) struct WeakPoolKey(Weak<Parts>);
+pub(crate) struct WeakPoolKey(Weak<KeyData>);
 
 impl WeakPoolKey {
     pub(crate) fn upgrade(&self) -> Option<PoolKey> {
