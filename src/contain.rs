@@ -11,7 +11,7 @@ pub(crate) fn contain<R>(run: impl FnOnce() -> R) -> Option<R> {
 }
 
 /// Drops what may be the caller's, one after the other: two panics at once would end the process.
-pub(crate) fn let_go<T>(all: impl IntoIterator<Item = T>) {
+pub(crate) fn drop_contained<T>(all: impl IntoIterator<Item = T>) {
     for one in all {
         contain(|| drop(one));
     }

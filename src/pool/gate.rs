@@ -18,7 +18,7 @@ use super::reaper::Reaper;
 use super::stats::PoolStats;
 use super::types::{CoreTypes, Ending, Key, Settings, Wake};
 use crate::close_reason::CloseReason;
-use crate::contain::{contain, let_go};
+use crate::contain::{contain, drop_contained};
 use crate::error::Bound;
 use crate::net::abort::AbortCell;
 use crate::observe::is_telling;
@@ -103,7 +103,7 @@ impl<K: Key, C> Gate<K, C> {
         };
         if !forgotten.is_empty() {
             // Even if that panics, what was decided is still to be done.
-            let_go(forgotten);
+            drop_contained(forgotten);
         }
         result
     }

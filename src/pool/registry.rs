@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use crate::contain::let_go;
+use crate::contain::drop_contained;
 use crate::dial::Route;
 use crate::pool::key::{ConnectionConfig, PoolKey, WeakPoolKey};
 use crate::pool::types::Prehashed;
@@ -98,8 +98,8 @@ impl Registry {
         pools.by_origin.entry(route.origin().clone()).or_default().push(entry);
         pools.len += 1;
         drop(pools);
-        let_go(forgotten.into_iter().flatten());
-        let_go(seen);
+        drop_contained(forgotten.into_iter().flatten());
+        drop_contained(seen);
         Found { key, closed, retired }
     }
 
@@ -123,13 +123,13 @@ impl Registry {
         });
         let result = (entry.is_some() || aside.is_some()).then(close);
         drop(pools);
-        let_go(entry);
+        drop_contained(entry);
         result
     }
 
     pub(crate) fn clear(&self) {
         let pools = self.pools.write().take_all();
-        let_go(pools);
+        drop_contained(pools);
     }
 
     /// All that are known, the one used last first.
