@@ -201,7 +201,7 @@ impl Record {
     }
 
     /// It is one too many, as `count` were before it, itself included.
-    pub(crate) fn is_surplus(&self, count: u64) {
+    pub(crate) fn report_surplus(&self, count: u64) {
         lines::surplus(self.id, &self.origin, count);
     }
 }

@@ -166,7 +166,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         };
         // Before the grant is used: a permit may stand for the place of one of these.
         if victims.iter().any(Option::is_some) {
-            self.bury(victims.into_iter().flatten());
+            self.close_victims(victims.into_iter().flatten());
         }
         Ok(self.probe(held, now))
     }
@@ -279,37 +279,37 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             let Some(id) = unit.id.take() else { return Checked::Permit(Permit { unit }) };
             let (grant, victim) = self.locked(|core| core.replace_dead(id, since, reason, now));
             held = self.hold(grant);
-            self.bury(victim);
+            self.close_victims(victim);
         }
     }
 
     /// Closes connections and settles their units, all of them also when closing one panics.
-    pub(super) fn bury(&self, victims: impl IntoIterator<Item = Victim<C>>) {
+    pub(super) fn close_victims(&self, victims: impl IntoIterator<Item = Victim<C>>) {
         for victim in victims {
             // What a transport of the caller's panics with is not for whoever happens to close it.
-            contain(|| self.bury_one(victim));
+            contain(|| self.close_victim(victim));
         }
     }
 
     /// Closes a connection, then settles its unit; and so on with what that frees.
-    fn bury_one(&self, victim: Victim<C>) {
+    fn close_victim(&self, victim: Victim<C>) {
         let mut next = Some(victim);
         while let Some(Victim { mut conn, reason, settle }) = next {
             // Dropped after the connection, also when closing that panics: the unit comes back all the same.
-            let settler = Settler { gate: self, settle: Some(settle) };
+            let guard = SettleGuard { gate: self, settle: Some(settle) };
             conn.ends(reason);
             drop(conn);
-            next = settler.settle();
+            next = guard.settle();
         }
     }
 
     #[cold]
-    fn bury_refused(&self, victim: Victim<C>, surplus: u64) {
+    fn close_refused(&self, victim: Victim<C>, surplus: u64) {
         // Who wants none kept needs no telling that there is no room.
         if victim.reason == CloseReason::PoolFull && self.settings.idle_limit != Some(0) {
-            victim.conn.is_surplus(surplus);
+            victim.conn.report_surplus(surplus);
         }
-        self.bury([victim]);
+        self.close_victims([victim]);
     }
 
     /// Sleeps until then, as a call does between two tries; not for one moment in a gate that is closed, and as long as
@@ -346,7 +346,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             // A transport of the caller's may panic; the others are to be reached all the same.
             contain(|| handle.abort());
         }
-        self.bury(victims);
+        self.close_victims(victims);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -356,7 +356,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     /// Closes what is idle now, and what is in use once it comes back.
     pub(crate) fn retire_idle(&self) {
         let victims = self.core.lock().retire_idle();
-        self.bury(victims);
+        self.close_victims(victims);
     }
 
     /// Closes the connection that has been idle for longest, whose descriptor is needed. Its slot is back when this
@@ -364,7 +364,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     pub(crate) fn close_oldest_idle(&self) -> bool {
         let victim = self.core.lock().evict_oldest(CloseReason::OutOfDescriptors);
         let found = victim.is_some();
-        self.bury(victim);
+        self.close_victims(victim);
         found
     }
 
@@ -376,7 +376,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         if let Some(reaper) = &self.reaper {
             reaper.stops();
         }
-        self.bury(victims);
+        self.close_victims(victims);
     }
 
     /// Closes idle connections that have expired or that the peer has closed. Returns false if nothing is open any more.
@@ -391,7 +391,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             }
             (core.expire(Stamp::now()), core.seen_idle())
         };
-        self.bury(expired);
+        self.close_victims(expired);
         let dead: Vec<_> =
             idle.into_iter().filter_map(|(unit, cell)| Some((unit, verdict(cell.look()).err()?))).collect();
         if dead.is_empty() {
@@ -401,14 +401,14 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             let mut core = self.core.lock();
             dead.into_iter().filter_map(|(unit, reason)| core.evict_if_unused(unit, reason)).collect()
         };
-        self.bury(victims);
+        self.close_victims(victims);
         true
     }
 
     /// The same for one key. What is closed later still counts for its endpoint until then.
     pub(crate) fn retire(&self, key: &K) {
         let victims = self.core.lock().retire(key);
-        self.bury(victims);
+        self.close_victims(victims);
     }
 
     /// Retires a key, and fails all that wait for it. Who comes later is served again. What this gives is to be called
@@ -417,7 +417,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     pub(crate) fn close_key(&self, key: &K) -> impl FnOnce() + use<'_, K, C> {
         let victims = self.core.lock().close_key(key);
         self.parked.notify_all();
-        move || self.bury(victims)
+        move || self.close_victims(victims)
     }
 
     pub(crate) fn count_replay(&self, key: &K) {
@@ -517,25 +517,25 @@ impl<K: Key, C: Pooled> Drop for Unit<K, C> {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
         let victim = self.gate.locked(|core| core.discard(id, self.ending));
-        self.gate.bury(victim);
+        self.gate.close_victims(victim);
     }
 }
 
-struct Settler<'a, K: Key, C: Pooled> {
+struct SettleGuard<'a, K: Key, C: Pooled> {
     gate: &'a Gate<K, C>,
     settle: Option<Settle>,
 }
 
-impl<K: Key, C: Pooled> Settler<'_, K, C> {
+impl<K: Key, C: Pooled> SettleGuard<'_, K, C> {
     fn settle(mut self) -> Option<Victim<C>> {
         self.settle.take().and_then(|settle| self.gate.locked(|core| core.settle(settle)))
     }
 }
 
-impl<K: Key, C: Pooled> Drop for Settler<'_, K, C> {
+impl<K: Key, C: Pooled> Drop for SettleGuard<'_, K, C> {
     fn drop(&mut self) {
         let next = self.settle.take().and_then(|settle| self.gate.locked(|core| core.settle(settle)));
-        self.gate.bury(next);
+        self.gate.close_victims(next);
     }
 }
 
@@ -578,8 +578,8 @@ impl<K: Key, C: Pooled> Lease<K, C> {
         };
         match kept {
             Ok(None) => {}
-            Ok(Some(oldest)) => unit.gate.bury([oldest]),
-            Err((surplus, victim)) => unit.gate.bury_refused(victim, surplus),
+            Ok(Some(oldest)) => unit.gate.close_victims([oldest]),
+            Err((surplus, victim)) => unit.gate.close_refused(victim, surplus),
         }
     }
 

@@ -82,7 +82,7 @@ impl Pooled for Socket {
 
     fn ends(&mut self, _: CloseReason) {}
 
-    fn is_surplus(&self, _: u64) {}
+    fn report_surplus(&self, _: u64) {}
 
     fn end_use(&mut self) {}
 }

@@ -67,7 +67,7 @@ impl Pooled for Socket {
 
     fn ends(&mut self, _: CloseReason) {}
 
-    fn is_surplus(&self, _: u64) {}
+    fn report_surplus(&self, _: u64) {}
 
     fn end_use(&mut self) {
         if self.panics_on_return.get() {

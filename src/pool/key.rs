@@ -159,8 +159,8 @@ impl Pooled for Box<Connection> {
         self.record.ends(reason);
     }
 
-    fn is_surplus(&self, count: u64) {
-        self.record.is_surplus(count);
+    fn report_surplus(&self, count: u64) {
+        self.record.report_surplus(count);
     }
 }
 

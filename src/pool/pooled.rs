@@ -21,7 +21,7 @@ pub(crate) trait Pooled: Send + 'static {
     fn ends(&mut self, reason: CloseReason);
 
     /// It is closed because the pool is full, as were so many of its key so far, this one included.
-    fn is_surplus(&self, count: u64);
+    fn report_surplus(&self, count: u64);
 }
 
 /// Is told who waits. Called without the lock.
