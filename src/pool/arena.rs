@@ -150,7 +150,7 @@ impl<const LIST: usize> List<LIST> {
     }
 
     /// The oldest of the others.
-    pub(crate) fn oldest_but<T: Linked>(&self, arena: &Arena<T>, id: Id) -> Option<Id> {
+    pub(crate) fn oldest_except<T: Linked>(&self, arena: &Arena<T>, id: Id) -> Option<Id> {
         if self.oldest == id { arena[id].link_ref(LIST).newer.get() } else { self.oldest() }
     }
 

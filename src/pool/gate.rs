@@ -148,12 +148,12 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         let parker = OnceCell::new();
         let waker = || Arc::clone(parker.get_or_init(|| Arc::new(Condvar::new())));
         let abort = || Arc::new(AbortCell::new());
-        let by = this_thread();
+        let thread = this_thread();
         let (checkout, victims, own) = self.locked(|core| {
-            let (checkout, victims) = core.checkout(key, now, by, abort, waker);
+            let (checkout, victims) = core.checkout(key, now, thread, abort, waker);
             let own = match &checkout {
                 // A wait with a bound ends by itself.
-                Checkout::Queued(ticket) if until.at().is_none() => core.held_by(*ticket, by),
+                Checkout::Queued(ticket) if until.at().is_none() => core.held_by(*ticket, thread),
                 _ => None,
             };
             (checkout, victims, own)
@@ -213,14 +213,15 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         started: Instant,
         refused: bool,
     ) -> Result<Grant<C>, Refused> {
-        let by = this_thread();
+        let thread = this_thread();
         let mut core = self.core.lock();
         // A wait that must not be is over before it begins, unless its turn has come.
         let mut timed_out = refused;
         loop {
             // The wait that times out while its turn comes takes the turn: `cancel` answers with the grant.
             let (now, idle_now) = (Instant::now(), Stamp::now());
-            let turn = if timed_out { core.cancel(ticket, idle_now, by) } else { core.turn(ticket, idle_now, by) };
+            let turn =
+                if timed_out { core.cancel(ticket, idle_now, thread) } else { core.turn(ticket, idle_now, thread) };
             let waited = now.saturating_duration_since(started);
             match turn {
                 Turn::Waiting => {}

@@ -25,13 +25,13 @@ impl<P: CoreTypes> Core<P> {
         &mut self,
         key: &P::Key,
         now: Stamp,
-        by: u64,
+        thread: u64,
         abort: impl Fn() -> P::Abort,
         waker: impl Fn() -> P::Waker,
     ) -> (Checkout<P::Conn>, Victims<P::Conn>) {
-        match self.reuse(key, now, by) {
+        match self.reuse(key, now, thread) {
             Some(idle) => (Checkout::Granted(Grant::Conn(idle)), [None, None]),
-            None => self.checkout(key, now, by, abort, waker),
+            None => self.checkout(key, now, thread, abort, waker),
         }
     }
 

@@ -19,25 +19,25 @@ impl<P: CoreTypes> Core<P> {
     /// The common case by itself: an idle connection, where nothing has to be closed first. `None` leaves it to
     /// [`checkout`](Self::checkout).
     #[inline]
-    pub(crate) fn reuse(&mut self, key: &P::Key, now: Stamp, by: u64) -> Option<Idle<P::Conn>> {
+    pub(crate) fn reuse(&mut self, key: &P::Key, now: Stamp, thread: u64) -> Option<Idle<P::Conn>> {
         // A pool that is closed and an endpoint with waiters have no idle connection.
         let entry = *self.keys.get(key)?;
         let newest = self.entries[entry].idle.newest()?;
         let is_over = |id: Id| self.units[id].expires.is_some_and(|at| at <= now);
         // The one that sits idle for longest once this one is gone.
-        let oldest = self.idle.oldest_but(&self.units, newest);
+        let oldest = self.idle.oldest_except(&self.units, newest);
         if is_over(newest) || oldest.is_some_and(is_over) {
             return None;
         }
         self.count(entry, |stats| stats.reused += 1);
         let conn = self.take_idle(newest);
-        Some(self.lease(newest, conn, now, by))
+        Some(self.lease(newest, conn, now, thread))
     }
 
-    pub(super) fn lease(&mut self, id: Id, conn: P::Conn, now: Stamp, by: u64) -> Idle<P::Conn> {
+    pub(super) fn lease(&mut self, id: Id, conn: P::Conn, now: Stamp, thread: u64) -> Idle<P::Conn> {
         let unit = &mut self.units[id];
         unit.state = State::Leased;
-        unit.holder = by;
+        unit.holder = thread;
         let since = unit.since.unwrap_or(now);
         let suspect = self.endpoints[unit.endpoint].suspect_until.is_some_and(|until| since <= until);
         Idle { unit: UnitId(id), conn, since, suspect }

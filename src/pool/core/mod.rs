@@ -52,7 +52,7 @@ impl<P: CoreTypes> Core<P> {
         &mut self,
         key: &P::Key,
         now: Stamp,
-        by: u64,
+        thread: u64,
         abort: impl Fn() -> P::Abort,
         waker: impl Fn() -> P::Waker,
     ) -> (Checkout<P::Conn>, Victims<P::Conn>) {
@@ -63,13 +63,13 @@ impl<P: CoreTypes> Core<P> {
         let endpoint = self.entries[entry].endpoint;
         if self.endpoints[endpoint].queue.is_empty() {
             if let Some(unit) = self.entries[entry].idle.newest() {
-                return self.take_newest(unit, now, by);
+                return self.take_newest(unit, now, thread);
             }
             if self.has_own_room(endpoint) && self.has_total_room() {
-                let unit = self.new_unit(entry, by, abort());
+                let unit = self.new_unit(entry, thread, abort());
                 return (Checkout::Granted(Grant::Permit { unit }), self.sweep(now));
             }
-            if let Some((unit, victim)) = self.make_room(entry, endpoint, by, &abort) {
+            if let Some((unit, victim)) = self.make_room(entry, endpoint, thread, &abort) {
                 return (Checkout::Granted(Grant::Permit { unit }), [Some(victim), None]);
             }
         }
@@ -77,19 +77,19 @@ impl<P: CoreTypes> Core<P> {
         (Checkout::Queued(ticket), [None, None])
     }
 
-    fn take_newest(&mut self, id: Id, now: Stamp, by: u64) -> (Checkout<P::Conn>, Victims<P::Conn>) {
+    fn take_newest(&mut self, id: Id, now: Stamp, thread: u64) -> (Checkout<P::Conn>, Victims<P::Conn>) {
         let expired = self.units[id].expires.is_some_and(|at| at <= now);
         let conn = self.take_idle(id);
         if expired {
             // Its unit stays: the caller closes it and dials in its place.
             let reason = self.expiry_reason(id, now);
             self.count_closed(id, reason);
-            self.set_dialing(id, by);
+            self.set_dialing(id, thread);
             let victim = Victim { conn, reason, settle: Settle::Kept };
             return (Checkout::Granted(Grant::Permit { unit: UnitId(id) }), [Some(victim), None]);
         }
         self.count(self.units[id].entry, |stats| stats.reused += 1);
-        (Checkout::Granted(Grant::Conn(self.lease(id, conn, now, by))), self.sweep(now))
+        (Checkout::Granted(Grant::Conn(self.lease(id, conn, now, thread))), self.sweep(now))
     }
 
     /// Closes an idle connection rather than making the caller wait: one of the own endpoint with another key where its
@@ -98,7 +98,7 @@ impl<P: CoreTypes> Core<P> {
         &mut self,
         entry: Id,
         endpoint: Id,
-        by: u64,
+        thread: u64,
         abort: impl Fn() -> P::Abort,
     ) -> Option<(UnitId, Victim<P::Conn>)> {
         let own = !self.has_own_room(endpoint);
@@ -108,7 +108,7 @@ impl<P: CoreTypes> Core<P> {
         self.count_closed(victim, reason);
         if self.units[victim].endpoint == endpoint {
             self.move_to_entry(victim, entry);
-            self.set_dialing(victim, by);
+            self.set_dialing(victim, thread);
             return Some((UnitId(victim), Victim { conn, reason, settle: Settle::Kept }));
         }
         // The victim still counts for its own endpoint until it is closed; its place under the total goes to the
@@ -117,20 +117,20 @@ impl<P: CoreTypes> Core<P> {
         unit.state = State::Closing;
         unit.transferred = true;
         self.transferred += 1;
-        let unit = self.new_unit(entry, by, abort());
+        let unit = self.new_unit(entry, thread, abort());
         Some((unit, Victim { conn, reason, settle: Settle::Release(UnitId(victim)) }))
     }
 
     /// What became of a ticket. Anything but `Waiting` ends it.
-    pub(crate) fn turn(&mut self, ticket: Ticket, now: Stamp, by: u64) -> Turn<P::Conn> {
+    pub(crate) fn turn(&mut self, ticket: Ticket, now: Stamp, thread: u64) -> Turn<P::Conn> {
         match self.waiter(ticket).map(|waiter| waiter.turn) {
             Some(WaiterTurn::Waiting) => Turn::Waiting,
             Some(WaiterTurn::Granted(unit)) => {
                 self.end_waiter(ticket.waiter);
                 let grant = match self.units[unit].conn.take() {
-                    Some(conn) => Grant::Conn(self.lease(unit, conn, now, by)),
+                    Some(conn) => Grant::Conn(self.lease(unit, conn, now, thread)),
                     None => {
-                        self.set_dialing(unit, by);
+                        self.set_dialing(unit, thread);
                         Grant::Permit { unit: UnitId(unit) }
                     }
                 };
@@ -149,9 +149,9 @@ impl<P: CoreTypes> Core<P> {
     }
 
     /// Ends a wait. A grant that came first is not lost: it is the answer.
-    pub(crate) fn cancel(&mut self, ticket: Ticket, now: Stamp, by: u64) -> Turn<P::Conn> {
+    pub(crate) fn cancel(&mut self, ticket: Ticket, now: Stamp, thread: u64) -> Turn<P::Conn> {
         self.interrupt(ticket);
-        self.turn(ticket, now, by)
+        self.turn(ticket, now, thread)
     }
 
     /// Ends a wait from outside: its thread wakes and finds `Cancelled`, unless its turn had come.
@@ -165,7 +165,7 @@ impl<P: CoreTypes> Core<P> {
         let waiter = &mut self.waiters[ticket.waiter];
         waiter.turn = WaiterTurn::Cancelled;
         waiter.waker.wake();
-        self.refresh(endpoint);
+        self.update_held(endpoint);
     }
 
     fn waiter(&self, ticket: Ticket) -> Option<&Waiter<P>> {
@@ -433,7 +433,7 @@ impl<P: CoreTypes> Core<P> {
             let waiter = &mut self.waiters[id];
             waiter.turn = WaiterTurn::Closed;
             waiter.waker.wake();
-            self.refresh(endpoint);
+            self.update_held(endpoint);
         }
     }
 
@@ -453,7 +453,7 @@ impl<P: CoreTypes> Core<P> {
         self.settings.total_limit.is_none_or(|limit| self.units.len() - self.transferred < limit)
     }
 
-    fn new_unit(&mut self, entry: Id, by: u64, abort: P::Abort) -> UnitId {
+    fn new_unit(&mut self, entry: Id, thread: u64, abort: P::Abort) -> UnitId {
         let endpoint = self.entries[entry].endpoint;
         self.entries[entry].refs += 1;
         self.endpoints[endpoint].open += 1;
@@ -463,7 +463,7 @@ impl<P: CoreTypes> Core<P> {
             serial: 0,
             conn: None,
             abort,
-            holder: by,
+            holder: thread,
             state: State::Closing,
             born: None,
             since: None,
@@ -471,15 +471,15 @@ impl<P: CoreTypes> Core<P> {
             transferred: false,
             links: [Link::UNLINKED; 2],
         });
-        self.set_dialing(id, by);
+        self.set_dialing(id, thread);
         UnitId(id)
     }
 
     /// The unit is in the hands of a caller who opens a connection for it.
-    fn set_dialing(&mut self, id: Id, by: u64) {
+    fn set_dialing(&mut self, id: Id, thread: u64) {
         let unit = &mut self.units[id];
         unit.state = State::Dialing;
-        unit.holder = by;
+        unit.holder = thread;
         unit.serial = self.next_serial;
         unit.since = None;
         self.next_serial += 1;
@@ -494,7 +494,7 @@ impl<P: CoreTypes> Core<P> {
         let link = Link::UNLINKED;
         let waiter = self.waiters.insert(Waiter { ticket: serial, entry, waker, abort, turn, link });
         self.endpoints[endpoint].queue.push(&mut self.waiters, waiter);
-        self.refresh(endpoint);
+        self.update_held(endpoint);
         Ticket { serial, waiter }
     }
 
@@ -505,7 +505,7 @@ impl<P: CoreTypes> Core<P> {
         let waiter = &mut self.waiters[oldest];
         waiter.turn = WaiterTurn::Granted(unit);
         waiter.waker.wake();
-        self.refresh(endpoint);
+        self.update_held(endpoint);
     }
 
     fn release(&mut self, id: Id) {
@@ -514,13 +514,13 @@ impl<P: CoreTypes> Core<P> {
         self.transferred -= usize::from(unit.transferred);
         let endpoint = unit.endpoint;
         self.endpoints[endpoint].open -= 1;
-        self.refresh(endpoint);
-        self.pump();
+        self.update_held(endpoint);
+        self.grant_permits();
         self.unref(unit.entry);
     }
 
     /// Brings `held_by_total` up to date after the endpoint's queue or its count changed.
-    fn refresh(&mut self, id: Id) {
+    fn update_held(&mut self, id: Id) {
         let room = self.has_own_room(id);
         let endpoint = &mut self.endpoints[id];
         let oldest = endpoint.queue.oldest().filter(|_| room).map(|waiter| self.waiters[waiter].ticket);
@@ -536,7 +536,7 @@ impl<P: CoreTypes> Core<P> {
     }
 
     /// Gives permits to the oldest of those that the total held back, while it has room.
-    fn pump(&mut self) {
+    fn grant_permits(&mut self) {
         while self.has_total_room() {
             let Some(&(_, endpoint)) = self.held_by_total.first() else { return };
             let Some(oldest) = self.endpoints[endpoint].queue.oldest() else { return };
