@@ -1,4 +1,4 @@
-//! Which process this is. A child of `fork` has copies of its parent's connections, locks and counts of threads, and
+//! Tells which process this is. A child of `fork` has copies of its parent's connections, locks and thread counts, and
 //! none of its threads.
 
 use std::fmt;
@@ -7,40 +7,41 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 
-/// How often a child asks for a lock that may be held by a thread it does not have.
+/// How often a child tries a lock that a thread of its parent may hold for good.
 const ATTEMPTS: usize = 1000;
 
-/// The process that something was made in.
+/// The process in which something was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Home(u32);
 
 impl Home {
-    /// The process that asks. One system call.
+    /// Returns the calling process. One system call.
     pub(crate) fn here() -> Home {
         Home(std::process::id())
     }
 
-    /// Returns whether that is this process; what has no home yet is nobody else's. Where it is not, the parent goes on
-    /// using what was made there. One system call.
+    /// Returns whether this is the calling process; something without a home belongs to every process. If it is another
+    /// process, that one still uses what was made there. One system call.
     pub(crate) fn is_here(self) -> bool {
         self == Home::default() || self == Home::here()
     }
 
-    /// Takes the place of another home. Returns whether it was another.
+    /// Stores this home in `last`. Returns whether another home was stored there.
     pub(crate) fn replaces(self, last: &AtomicU32) -> bool {
         last.load(Ordering::Relaxed) != self.0 && last.swap(self.0, Ordering::Relaxed) != self.0
     }
 
-    /// For [`replaces`](Self::replaces).
+    /// Returns this home as a value for [`replaces`](Self::replaces).
     pub(crate) fn stored(self) -> AtomicU32 {
         AtomicU32::new(self.0)
     }
 }
 
-/// A static value that each process makes anew: locks in the parent's may be held by threads that a child does not have.
+/// A static value that each process makes anew. Threads that a child does not have may hold locks in its parent's
+/// value.
 pub(crate) struct PerProcess<T> {
     make: fn() -> T,
-    /// The process in which every lock of `value` is given back; 0 before the first use.
+    /// The process whose threads release every lock of `value`; 0 before the first use.
     home: AtomicU32,
     value: Mutex<Option<(u32, T)>>,
 }
@@ -53,7 +54,7 @@ impl<T: Clone> PerProcess<T> {
     /// Returns the value of this process.
     pub(crate) fn get(&self) -> T {
         let here = std::process::id();
-        // The lock was held at the fork, for good: then each call has a value of its own.
+        // The lock was held at the fork and is never released. Each call then gets a value of its own.
         let Some(mut value) = self.lock(here) else { return (self.make)() };
         if let Some((home, value)) = &*value
             && *home == here
@@ -61,7 +62,7 @@ impl<T: Clone> PerProcess<T> {
             return value.clone();
         }
         let new = (self.make)();
-        // Not dropped: its end could wait for what the parent's threads hold.
+        // The parent's value is leaked: its drop could wait for locks that the parent's threads hold.
         mem::forget(value.replace((here, new.clone())));
         self.home.store(here, Ordering::Relaxed);
         new

@@ -1,11 +1,11 @@
-//! The locks the pool is built on, chosen once for the whole crate.
+//! The locks of the pool, chosen once for the whole crate.
 //!
-//! Outside model checking these are parking_lot's: no poisoning, and a condition variable that moves a woken thread
-//! onto the mutex instead of waking it twice. Under `--cfg hostpool_loom` and `--cfg hostpool_shuttle` the same names
-//! are the checkers' types behind parking_lot's shape, so that the code which ships is the code which is checked.
-//! Neither checker ever fires a timed wait: there `wait_until` waits for a notification, and says that the deadline
-//! passed as well. That is the harder case, a turn that comes while the wait times out; a model ends a wait whose turn
-//! does not come from another thread.
+//! Outside model checking they are parking_lot's: without poisoning, and with a condition variable that moves a woken
+//! thread onto the mutex instead of waking it twice. Under `--cfg hostpool_loom` and `--cfg hostpool_shuttle` the same
+//! names are the checkers' types with parking_lot's interface, so the code that is checked is the code that ships.
+//! Neither checker fires a timed wait. There `wait_until` waits for a notification and then says that the deadline
+//! passed as well. That is the harder case: a turn that comes while the wait times out. In a model another thread ends
+//! each wait whose turn does not come.
 
 #[cfg(not(all(test, any(hostpool_loom, hostpool_shuttle))))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
@@ -15,7 +15,7 @@ pub(crate) use self::modelled::{Condvar, Mutex, MutexGuard};
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
 pub(crate) use parking_lot::RwLock;
 
-/// True when the wait ended because its deadline passed.
+/// Waits for a notification or until the deadline. Returns true if the deadline passed.
 #[cfg(not(all(test, any(hostpool_loom, hostpool_shuttle))))]
 pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, deadline: std::time::Instant) -> bool {
     condvar.wait_until(guard, deadline).timed_out()
@@ -24,7 +24,7 @@ pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, de
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
 pub(crate) use self::modelled::wait_until;
 
-/// Locks with parking_lot's shape over those of std or of a checker.
+/// Defines locks with parking_lot's interface over those of std or of a checker.
 macro_rules! wrapped {
     ($($locks:tt)+) => {
         use std::ops::{Deref, DerefMut};
@@ -57,7 +57,7 @@ macro_rules! wrapped {
             }
         }
 
-        /// `wait` below takes the guard by value; the option lets it be taken out and put back.
+        /// The option is empty only inside `wait`, which takes the inner guard by value and puts it back.
         pub(crate) struct MutexGuard<'a, T>(Option<locks::MutexGuard<'a, T>>);
 
         impl<T> Deref for MutexGuard<'_, T> {
@@ -99,15 +99,15 @@ macro_rules! wrapped {
     };
 }
 
-/// Locks of std, for threads that wait while nothing happens: lookup threads and the reaper.
+/// std's locks, for threads that wait while nothing happens: lookup threads and the reaper.
 ///
-/// parking_lot keeps the threads that wait in one table of the process. A child of `fork` has a copy of that table and
-/// none of the threads; once one of its own waits or is woken it walks over what is left of them, without end (3 of 100
-/// children, measured). std's locks wait on their own address.
+/// parking_lot keeps all waiting threads of the process in one table. A child of `fork` has a copy of the table without
+/// the threads. When one of the child's own threads waits or is woken, it may walk over the remains without end (3 of
+/// 100 children, measured). std's locks wait on their own address.
 pub(crate) mod standing {
     wrapped!(std::sync);
 
-    /// True when the wait ended because its deadline passed.
+    /// Waits for a notification or until the deadline. Returns true if the deadline passed.
     pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, deadline: Instant) -> bool {
         let inner = guard.0.take().expect("present except inside wait");
         let left = deadline.saturating_duration_since(Instant::now());

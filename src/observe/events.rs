@@ -12,7 +12,7 @@ use crate::url::{Origin, Url};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Waiting<'a> {
-    /// Whom the connection is for.
+    /// The origin that the connection is for.
     pub origin: &'a Origin,
 }
 
@@ -20,24 +20,24 @@ pub struct Waiting<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Waited<'a> {
-    /// Whom the connection is for.
+    /// The origin that the connection is for.
     pub origin: &'a Origin,
-    /// How long.
+    /// How long it waited.
     pub waited: Duration,
-    /// Whether it got a connection, or the right to open one. It did not if its time ran out or the pool was closed.
+    /// Whether it got a connection or the right to open one. False if its time ran out or the pool was closed.
     pub granted: bool,
 }
 
-/// A call is about to wait for what its own thread has.
+/// A call is about to wait for a connection of its own thread.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WaitsForItself<'a> {
-    /// Whom the connection is for.
+    /// The origin that the connection is for.
     pub origin: &'a Origin,
-    /// The number of a connection that the thread has, or is opening.
+    /// The number of a connection that the thread has or is opening.
     pub held: u64,
-    /// Whether the thread has all of them. A response counts for the thread that sent its request, also where another
-    /// thread reads it.
+    /// Whether the thread has all of the connections that the call waits for. A response counts for the thread that
+    /// sent its request, even if another thread reads it.
     pub certain: bool,
 }
 
@@ -45,31 +45,31 @@ pub struct WaitsForItself<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Dialing<'a> {
-    /// Whom to.
+    /// The origin that the connection is for.
     pub origin: &'a Origin,
     /// The number of the connection, from 1 and unique in the process.
     pub id: u64,
 }
 
-/// A connection was opened, or could not be.
+/// A connection was opened, or could not be opened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Dialed<'a> {
-    /// Whom to.
+    /// The origin that the connection is for.
     pub origin: &'a Origin,
     /// The number of the connection.
     pub id: u64,
-    /// How long that took: the lookup of the name, connecting, and the TLS handshake.
+    /// How long the lookup of the name, connecting and the TLS handshake took.
     pub took: Duration,
-    /// Why there is no connection.
+    /// The error, if the connection could not be opened.
     pub error: Option<&'a ErrorKind>,
 }
 
-/// A call has got a connection.
+/// A call got a connection.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Acquired<'a> {
-    /// Whom to.
+    /// The origin that the connection is for.
     pub origin: &'a Origin,
     /// The number of the connection.
     pub id: u64,
@@ -83,7 +83,7 @@ pub struct Acquired<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Released<'a> {
-    /// Whom to.
+    /// The origin that the connection is for.
     pub origin: &'a Origin,
     /// The number of the connection.
     pub id: u64,
@@ -93,19 +93,19 @@ pub struct Released<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Closed<'a> {
-    /// Whom to.
+    /// The origin that the connection is for.
     pub origin: &'a Origin,
     /// The number of the connection.
     pub id: u64,
-    /// Why.
+    /// The reason.
     pub reason: CloseReason,
     /// How long it was open.
     pub age: Duration,
-    /// How many calls it was used by.
+    /// The number of calls that used it.
     pub requests: u64,
 }
 
-/// The head of a response is there.
+/// The head of a response has arrived.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Answered<'a> {
@@ -123,15 +123,15 @@ pub struct Answered<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Retrying<'a> {
-    /// Whom to.
+    /// The origin that the request is for.
     pub origin: &'a Origin,
     /// The request's method.
     pub method: &'a Method,
-    /// Which time that is: 1 for the first retry.
+    /// The number of the retry, from 1.
     pub attempt: u32,
     /// How long the call sleeps first.
     pub wait: Duration,
-    /// What became of the attempt before.
+    /// The reason why the request is sent again.
     pub cause: &'a RetryCause,
 }
 
@@ -139,9 +139,9 @@ pub struct Retrying<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Redirecting<'a> {
-    /// The URL that was asked for.
+    /// The URL of the request that is redirected.
     pub from: &'a Url,
-    /// Where the server sends the client.
+    /// The URL that the client is sent to.
     pub to: &'a Url,
     /// The status of the redirect.
     pub status: StatusCode,

@@ -13,10 +13,10 @@ use crate::close_reason::CloseReason;
 use crate::error::ErrorKind;
 use crate::url::{Origin, Url};
 
-/// Writes a line to the log, whichever there is.
+/// Writes a line to each log that is enabled. The target is the public module, wherever the line is written.
 macro_rules! note {
     ($level:ident, $($text:tt)+) => {{
-        // Where nobody logs anything, that is all it costs.
+        // This check is the whole cost if nobody logs.
         #[cfg(feature = "log")]
         if ::log::max_level() != ::log::LevelFilter::Off {
             tell_log(|| ::log::$level!(target: "hostpool::observe", $($text)+));
@@ -28,38 +28,45 @@ macro_rules! note {
     }};
 }
 
-/// A call waits for a connection that its own thread has.
+/// Logs that a call waits for a connection that its own thread has.
 pub(super) fn waits_for_itself(event: &WaitsForItself<'_>) {
     let WaitsForItself { origin, held, certain } = event;
     let which = if *certain { "all" } else { "some" };
     note!(warn, "a call waits for a connection to {origin}; its thread has {which}, as connection {held}");
 }
 
+/// Logs that the head of a response has arrived.
 #[inline]
 pub(super) fn answered(event: &Answered<'_>) {
     let Answered { id, method, url, status } = event;
     note!(debug, "{method} {}{} {} (connection {id})", url.origin(), url.path(), status.as_u16());
 }
 
+/// Logs that a request is about to be sent again.
 pub(super) fn retrying(event: &Retrying<'_>) {
     let Retrying { origin, method, attempt, wait, cause } = event;
     note!(info, "{method} to {origin} is tried again in {wait:?}, try {attempt}: {cause}");
 }
 
+/// Logs that a redirect is about to be followed.
 pub(super) fn redirecting(event: &Redirecting<'_>) {
     let Redirecting { from, to, status } = event;
     let (status, [from, to]) = (status.as_u16(), [from, to].map(|url| Shown(url)));
     note!(debug, "{from} redirects to {to} ({status})");
 }
 
+/// Logs that a connection was opened.
 pub(super) fn opened(id: u64, origin: &Origin, took: Duration) {
     note!(debug, "connection {id} to {origin} opened in {took:?}");
 }
 
+/// Logs that a connection could not be opened.
 pub(super) fn not_opened(origin: &Origin, took: Duration, kind: &ErrorKind) {
     note!(debug, "no connection to {origin} after {took:?}: {kind:?}");
 }
 
+/// Logs that a connection is closed because the pool is full. Also warns, each time that the number of such closes has
+/// doubled.
 pub(super) fn surplus(id: u64, origin: &Origin, count: u64) {
     if count.is_power_of_two() {
         note!(
@@ -70,6 +77,7 @@ pub(super) fn surplus(id: u64, origin: &Origin, count: u64) {
     note!(debug, "connection pool of {origin} is full: connection {id} is closed");
 }
 
+/// Logs that a connection is closed.
 pub(super) fn closed(id: u64, origin: &Origin, reason: CloseReason, requests: u64) {
     match reason {
         CloseReason::PeerClosed | CloseReason::UnexpectedBytes => {
@@ -79,26 +87,29 @@ pub(super) fn closed(id: u64, origin: &Origin, reason: CloseReason, requests: u6
     }
 }
 
-/// Logs that the peer closed the connection while the body of a request was leaving, after it had answered.
+/// Logs that the peer answered and then closed the connection while the body of the request was leaving.
 #[cold]
 pub(crate) fn cut_short(method: &Method, url: &Url, status: StatusCode) {
     let (url, status) = (Shown(url), status.as_u16());
     note!(warn, "{method} {url}: the peer answered {status} and closed before the whole body was sent");
 }
 
-/// Idle connections are looked after by their next users, as they are without a reaper.
+/// Logs that the reaper has no thread. Idle connections are then looked at by their next users only, as without a
+/// reaper.
 pub(crate) fn no_reaper(error: &io::Error) {
     note!(warn, "no thread for the reaper of idle connections: {error}");
 }
 
-/// The body of a response was taken although the end of its coding is missing.
+/// Logs that the body of a response was accepted although the end of its coding is missing.
 pub(crate) fn unfinished_coding(url: &Url) {
     note!(warn, "the coded body of {} ends without the end of its coding", Shown(url));
 }
 
-/// Cookies of these names are left out of a request, whose Cookie field would be longer than the jar allows.
+/// Logs the names of cookies that are left out of a request because its Cookie field would be longer than the jar
+/// allows.
 ///
-/// Servers choose the names: 180 of 4096 bytes would make a line of a megabyte for each request.
+/// Servers choose the names, so the line is bounded: 180 names of 4096 bytes would make a line of a megabyte for each
+/// request.
 pub(crate) fn left_out_cookies(url: &Url, names: &[Vec<u8>]) {
     const MOST: usize = 16;
     const LONGEST: usize = 64;
@@ -110,18 +121,18 @@ pub(crate) fn left_out_cookies(url: &Url, names: &[Vec<u8>]) {
     note!(warn, "cookies left out of a request to {}, which are too many: {shown}", Shown(url));
 }
 
-/// A word of a netrc file is passed over. It is not shown: it may be a part of a password.
+/// Logs that a word of a netrc file is skipped. The word is not shown: it may be a part of a password.
 pub(crate) fn unknown_netrc_word(line: usize) {
     note!(warn, "line {line} of a netrc file has a word that is not known; a value with spaces needs quotes");
 }
 
-/// Lines of a response were left out. Their values are not told: they may be secret.
+/// Logs that lines of a response were left out. Their values are not shown: they may be secret.
 #[cold]
 pub(crate) fn lines_dropped(url: &Url, lines: usize, names: &[Box<str>]) {
     note!(warn, "lines of the response from {} that are no headers were left out: {}", Shown(url), Lines(lines, names));
 }
 
-/// How many lines, and the names of the first ones.
+/// The number of lines that were left out, and the names of the first ones.
 struct Lines<'a>(usize, &'a [Box<str>]);
 
 impl fmt::Display for Lines<'_> {

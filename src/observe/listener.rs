@@ -1,4 +1,4 @@
-//! The trait of what is told of events.
+//! The trait of listeners.
 
 use std::sync::Arc;
 
@@ -6,19 +6,18 @@ use super::events::{
     Acquired, Answered, Closed, Dialed, Dialing, Redirecting, Released, Retrying, Waited, Waiting, WaitsForItself,
 };
 
-/// Is told what a client does, as it happens: which connections are opened, used, given back and closed, who waits,
-/// and what becomes of requests.
+/// Is told what a client does, as it happens: which connections are opened, used, given back and closed, which calls
+/// wait, and what becomes of requests.
 ///
-/// Every method has a default that does nothing. They are called on the thread that the event happens on, mostly that
-/// of the caller whom it belongs to, who goes on when the listener is done; one of them may be called on several
-/// threads at once. Between threads there is no order: of a connection that goes from hand to hand the next user may be
-/// told of first.
+/// Every method has a default that does nothing. A method is called on the thread on which the event happens, mostly
+/// that of the call, which goes on when the listener returns. Several threads may call a method at once. There is no
+/// order between threads: the next user of a connection may be told of before its last user gives it back.
 ///
-/// A listener may use the client that it listens to, or another. What it does is told to no listener, nor is what
-/// becomes of the connections that it opens; of those that it closes it is told when it is done. Its requests do not
-/// wait in line: at a limit they fail at once with [`ErrorKind::PoolTimeout`](crate::ErrorKind::PoolTimeout), as its own
-/// thread may hold the connection they would wait for. A panic ends the listener's call and nothing else. All of this
-/// holds for what writes the log, too. A listener that owns the client it listens to keeps it alive: a
+/// A listener may use the client that it listens to, or another. Its own requests and the connections that they open
+/// are told to no listener. Connections that it closes are told of after it returns. Its requests do not wait in the
+/// queue: at a limit they fail at once with [`ErrorKind::PoolTimeout`](crate::ErrorKind::PoolTimeout), because its own
+/// thread may hold the connection that they would wait for. A panic ends the listener's call and nothing else. All of
+/// this holds for loggers, too. A listener that owns the client it listens to keeps it alive: a
 /// [`Weak`](std::sync::Weak) does not.
 ///
 /// ```
@@ -61,15 +60,15 @@ pub trait Listener: Send + Sync {
         let _ = event;
     }
 
-    /// It has waited.
+    /// A call has waited for a connection.
     #[doc(alias = "on_connection_queued_end")]
     fn waited(&self, event: &Waited<'_>) {
         let _ = event;
     }
 
-    /// A call is about to wait, without bound, for a connection, while its own thread has one of those it waits for: by
-    /// a response whose body is not read. Unless another thread gives one back, or ends that response, it waits for
-    /// ever.
+    /// A call is about to wait without bound for a connection while its own thread has one of those it waits for, in a
+    /// response whose body is not read. Unless another thread gives a connection back, or ends that response, the call
+    /// waits for ever.
     fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
         let _ = event;
     }
@@ -80,19 +79,19 @@ pub trait Listener: Send + Sync {
         let _ = event;
     }
 
-    /// It is open, or could not be opened.
+    /// A connection was opened, or could not be opened.
     #[doc(alias = "on_connection_create_end")]
     fn dialed(&self, event: &Dialed<'_>) {
         let _ = event;
     }
 
-    /// A call has got a connection.
+    /// A call got a connection.
     #[doc(alias = "on_connection_reuseconn")]
     fn acquired(&self, event: &Acquired<'_>) {
         let _ = event;
     }
 
-    /// A connection goes back to its pool, whole. Where the pool does not keep it, it is closed next.
+    /// A connection goes back to its pool, whole. If the pool does not keep it, it is closed next.
     fn released(&self, event: &Released<'_>) {
         let _ = event;
     }
@@ -102,7 +101,7 @@ pub trait Listener: Send + Sync {
         let _ = event;
     }
 
-    /// A server has answered: the head of a response is there.
+    /// A server answered: the head of a response has arrived.
     #[doc(alias = "on_request_end")]
     fn answered(&self, event: &Answered<'_>) {
         let _ = event;
@@ -120,7 +119,7 @@ pub trait Listener: Send + Sync {
     }
 }
 
-/// A listener that is shared with the program.
+/// Lets a listener be shared with the program.
 impl<L: Listener + ?Sized> Listener for Arc<L> {
     fn waiting(&self, event: &Waiting<'_>) {
         (**self).waiting(event);

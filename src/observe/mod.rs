@@ -1,11 +1,11 @@
-//! What happens inside, told to a [`Listener`] and to the log.
+//! Tells a [`Listener`] and the log what happens inside a client.
 //!
-//! Events are told outside the pool's lock, on the thread that they happen on. Whatever a listener or what writes the log
-//! does, the pool's books stay right: its panics end here, and its own requests are neither told of nor kept waiting for
-//! a connection.
+//! Events are told outside the pool's lock, on the thread on which they happen. The pool stays consistent whatever a
+//! listener or a logger does: its panic is caught, its own requests are not told of, and they do not wait for a
+//! connection.
 //!
-//! The log is that of the crate `log` (feature `log`) or `tracing` (feature `tracing`). No header, no user name or
-//! password, and no query of a URL is ever written to it.
+//! The log is that of the crate `log` (feature `log`) or `tracing` (feature `tracing`). No header, user name, password
+//! or query of a URL is ever written to it.
 
 use std::fmt;
 use std::mem;
@@ -31,7 +31,7 @@ pub use listener::Listener;
 pub(crate) use telling::is_telling;
 use telling::{Ended, Told, tell, tell_closed};
 
-/// Whom to tell: nobody, or a listener. The log is written in either case.
+/// The listener to tell, if there is one. The log is written in either case.
 #[derive(Clone, Default)]
 pub(crate) struct Observer(Option<Arc<dyn Listener>>);
 
@@ -66,11 +66,11 @@ impl Observer {
         self.tell(|listener| listener.waits_for_itself(event));
     }
 
-    /// A dial begins; what it gives is to end it.
+    /// Tells that a dial begins. The returned value tells how it ends.
     pub(crate) fn dialing<'a>(&'a self, origin: &'a Arc<Origin>) -> Dial<'a> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        // Of what is not told in the beginning nothing is told later.
+        // If the beginning is not told, nothing is told of the dial and its connection later.
         let told = (self.is_listening() && !is_telling()).then_some(self);
         self.tell(|listener| listener.dialing(&Dialing { origin, id }));
         Dial { told, origin, id, began: Instant::now(), has_ended: false }
@@ -98,7 +98,7 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// A connection that is being opened. Dropped before that has ended, it was the dialer's panic that ended it.
+/// A connection that is being opened. If this is dropped before the dial has ended, the dialer panicked.
 pub(crate) struct Dial<'a> {
     told: Option<&'a Observer>,
     origin: &'a Arc<Origin>,
@@ -116,7 +116,7 @@ impl Dial<'_> {
         self.end(Some(error.kind()));
     }
 
-    /// What is to be dropped with the connection, once that is closed.
+    /// Tells that the connection is open. The returned record must be dropped after the connection is closed.
     pub(crate) fn opened(mut self) -> Record {
         self.end(None);
         let (observer, origin) = (self.told.cloned().unwrap_or_default(), Arc::clone(self.origin));
@@ -144,14 +144,14 @@ impl Drop for Dial<'_> {
     }
 }
 
-/// The life of one connection. Its end is told when this is dropped.
+/// The life of one connection. Its drop tells that the connection is closed.
 pub(crate) struct Record {
     observer: Observer,
     origin: Arc<Origin>,
     id: u64,
     opened: Instant,
     requests: u64,
-    /// Why it is closed, once it is.
+    /// The reason to tell if the record is dropped now.
     reason: CloseReason,
 }
 
@@ -200,7 +200,8 @@ impl Record {
         tell_closed(Ended { listener, origin, id, reason, age, requests });
     }
 
-    /// It is one too many, as `count` were before it, itself included.
+    /// Logs that the connection is closed because the pool is full. `count` is the number of such closes of its key so
+    /// far, this one included.
     pub(crate) fn report_surplus(&self, count: u64) {
         lines::surplus(self.id, &self.origin, count);
     }

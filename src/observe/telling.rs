@@ -1,4 +1,4 @@
-//! Running a listener and what writes the log, so that neither is told of what it does itself.
+//! Runs listeners and loggers. Neither is told of what it does itself.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use crate::close_reason::CloseReason;
 use crate::contain::contain;
 use crate::url::Origin;
 
-/// Whose code it is that is told of something.
+/// The user's code that runs on a thread because of an event.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Told {
     Nobody,
@@ -21,24 +21,25 @@ pub(super) enum Told {
 }
 
 thread_local! {
-    /// Who runs on this thread.
+    /// The user's code that runs on this thread now.
     static TOLD: Cell<Told> = const { Cell::new(Told::Nobody) };
 
-    /// Of connections that were closed meanwhile it is told when that is done.
+    /// Connections that were closed while such code ran. They are told of when it is done.
     static LATER: RefCell<VecDeque<Ended>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// Whether the caller is told of something just now, and must not be kept waiting.
+/// Returns whether a listener or a logger runs on this thread. It must not be kept waiting.
 pub(crate) fn is_telling() -> bool {
     TOLD.get() != Told::Nobody
 }
 
-/// Runs the caller's code. Nothing of ours is half done while it does.
+/// Runs the user's code, then tells of the connections that were closed meanwhile. The caller has no state half
+/// changed.
 pub(super) fn tell(whom: Told, event: impl FnOnce()) {
     let outer = TOLD.replace(whom);
     contain(event);
     if outer == Told::Nobody {
-        // One after the other, also those that are closed meanwhile.
+        // Connections that are closed in this loop join the queue, and are told of in their turn.
         TOLD.set(Told::Listener);
         while let Ok(Some(ended)) = LATER.try_with(|later| later.borrow_mut().pop_front()) {
             contain(|| ended.tell_now());
@@ -47,7 +48,8 @@ pub(super) fn tell(whom: Told, event: impl FnOnce()) {
     TOLD.set(outer);
 }
 
-/// What writes the log may send requests of its own, which would be written of without end.
+/// Writes a line to the log. A logger may send requests of its own. Lines about these are left out: they would cause
+/// further lines without end.
 #[cfg(any(feature = "log", feature = "tracing"))]
 pub(super) fn tell_log(line: impl FnOnce()) {
     if TOLD.get() != Told::Log {
@@ -55,7 +57,7 @@ pub(super) fn tell_log(line: impl FnOnce()) {
     }
 }
 
-/// What is told of a connection that was closed.
+/// A closed connection of which a listener is to be told.
 pub(super) struct Ended {
     pub(super) listener: Arc<dyn Listener>,
     pub(super) origin: Arc<Origin>,
@@ -72,11 +74,11 @@ impl Ended {
     }
 }
 
-/// Tells of a closed connection: now, or when what this thread is told of just now is done.
+/// Tells of a closed connection: now, or later if a listener or a logger runs on this thread.
 #[cold]
 pub(super) fn tell_closed(ended: Ended) {
     if is_telling() {
-        // The thread may be at its end.
+        // The list is gone if the thread is at its end.
         let _ = LATER.try_with(|later| later.borrow_mut().push_back(ended));
     } else {
         tell(Told::Listener, || ended.tell_now());

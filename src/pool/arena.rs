@@ -1,10 +1,10 @@
-//! Slots with stable ids, and doubly linked lists threaded through them.
+//! Slots with stable ids, and doubly linked lists of slots.
 //!
-//! Every list operation is O(1), and none allocates: the links stand in the slots.
+//! Every list operation is O(1) and allocates nothing: the links are in the slots.
 
 use std::ops::{Index, IndexMut};
 
-/// The place of a slot. It stays valid until the slot is removed; the pool never keeps one longer.
+/// The place of a slot. It is valid until the slot is removed. The pool keeps no id for longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Id(u32);
 
@@ -22,7 +22,7 @@ enum Slot<T> {
     Free(Id),
 }
 
-/// A growing table whose freed slots are used again.
+/// A growing table that uses freed slots again.
 #[derive(Debug)]
 pub(crate) struct Arena<T> {
     slots: Vec<Slot<T>>,
@@ -76,7 +76,7 @@ impl<T> Arena<T> {
         self.len
     }
 
-    /// Used and free ones.
+    /// Returns the number of slots, free ones included.
     #[cfg(test)]
     pub(crate) fn slots(&self) -> usize {
         self.slots.len()
@@ -122,13 +122,13 @@ impl Link {
     pub(crate) const UNLINKED: Link = Link { newer: Id::NIL, older: Id::NIL };
 }
 
-/// A value that can stand in lists; `LIST` tells which of its links belongs to which.
+/// A value that can be in lists. `list` is the number of the list that the link belongs to.
 pub(crate) trait Linked {
     fn link(&mut self, list: usize) -> &mut Link;
     fn link_ref(&self, list: usize) -> &Link;
 }
 
-/// A list from its newest member to its oldest, through link number `LIST` of its members.
+/// A list from its newest member to its oldest. It uses link number `LIST` of its members.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct List<const LIST: usize> {
     newest: Id,
@@ -149,7 +149,7 @@ impl<const LIST: usize> List<LIST> {
         self.oldest.get()
     }
 
-    /// The oldest of the others.
+    /// Returns the oldest member other than `id`.
     pub(crate) fn oldest_except<T: Linked>(&self, arena: &Arena<T>, id: Id) -> Option<Id> {
         if self.oldest == id { arena[id].link_ref(LIST).newer.get() } else { self.oldest() }
     }
@@ -172,7 +172,7 @@ impl<const LIST: usize> List<LIST> {
         self.len += 1;
     }
 
-    /// `id` stands in this list.
+    /// Removes `id`, which is in this list.
     pub(crate) fn unlink<T: Linked>(&mut self, arena: &mut Arena<T>, id: Id) {
         let Link { newer, older } = std::mem::replace(arena[id].link(LIST), Link::UNLINKED);
         match newer.get() {
@@ -186,7 +186,7 @@ impl<const LIST: usize> List<LIST> {
         self.len -= 1;
     }
 
-    /// From the oldest member to the newest.
+    /// Returns the members from the oldest to the newest.
     pub(crate) fn iter<T: Linked>(&self, arena: &Arena<T>) -> impl Iterator<Item = Id> {
         std::iter::successors(self.oldest.get(), |id| arena[*id].link_ref(LIST).newer.get())
     }

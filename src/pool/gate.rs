@@ -1,8 +1,8 @@
-//! One mutex round the core: lock, decide, unlock, act.
+//! One mutex around the core: lock, decide, unlock, act.
 //!
-//! Everything that can take long or run foreign code (probing, closing, waking up to a grant) happens with the lock
-//! released. A unit given out is owned by a [`Lease`] or a [`Permit`], and comes back when that is dropped, whatever
-//! happened in between.
+//! Everything that may take long or run foreign code, such as the look at a connection or its close, happens after the
+//! lock is released. A [`Lease`] or a [`Permit`] owns each unit that is given out, and gives it back when it is
+//! dropped, whatever happened in between.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
@@ -26,7 +26,7 @@ use crate::process::Home;
 use crate::sync::{Condvar, Mutex, wait_until};
 use crate::time::{Deadline, Stamp, Until};
 
-/// The number of the caller's thread, from 1.
+/// Returns the number of the calling thread, from 1.
 fn this_thread() -> u64 {
     thread_local! {
         static NUMBER: Cell<u64> = const { Cell::new(0) };
@@ -44,6 +44,7 @@ fn new_number(number: &'static LocalKey<Cell<u64>>) -> u64 {
     number.get()
 }
 
+/// The types of a core inside a gate.
 pub(super) struct GateTypes<K, C>(PhantomData<(K, C)>);
 
 impl<K: Key, C> CoreTypes for GateTypes<K, C> {
@@ -61,7 +62,7 @@ impl Wake for Arc<Condvar> {
 
 pub(crate) struct Gate<K: Key, C> {
     core: Mutex<Core<GateTypes<K, C>>>,
-    /// Who sleeps until a time, in no queue.
+    /// Wakes callers that sleep between two tries. They are in no queue.
     parked: Condvar,
     settings: Settings,
     probe_after: Duration,
@@ -71,13 +72,13 @@ pub(crate) struct Gate<K: Key, C> {
     home: AtomicU32,
 }
 
-/// What a checkout gives: a connection that is open, or the right to open one.
+/// The result of a checkout: an open connection, or the right to open one.
 pub(crate) enum Checked<K: Key, C: Pooled> {
     Lease(Lease<K, C>),
     Permit(Permit<K, C>),
 }
 
-/// Why a checkout gives nothing.
+/// Why a checkout fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     Closed,
@@ -88,21 +89,22 @@ pub(crate) enum Refused {
         in_use: usize,
         queued: usize,
     },
-    /// All that it would wait for is held by its own thread, this connection among it.
+    /// The caller's own thread has every connection that the call would wait for. `held` is the number of one of them.
     WouldDeadlock {
         held: u64,
     },
 }
 
 impl<K: Key, C> Gate<K, C> {
-    /// For what may forget a key: a key can be the last owner of a caller's dialer, whose drop is foreign code.
+    /// Runs `act` on the core, and drops the keys that it forgets after the lock is released. A key can be the last
+    /// owner of the user's dialer, whose drop is foreign code.
     fn locked<R>(&self, act: impl FnOnce(&mut Core<GateTypes<K, C>>) -> R) -> R {
         let (result, forgotten) = {
             let mut core = self.core.lock();
             (act(&mut core), core.take_forgotten())
         };
         if !forgotten.is_empty() {
-            // Even if that panics, what was decided is still to be done.
+            // The caller still has to act on the result, even if a drop panics.
             drop_contained(forgotten);
         }
         result
@@ -122,7 +124,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         self.reaper.as_ref()
     }
 
-    /// A connection or a permit for `key`; waits in line for it until the deadline.
+    /// Returns a connection or a permit for `key`. Waits in the queue for it until the deadline.
     pub(crate) fn checkout(self: &Arc<Self>, key: &K, until: Until<'_>) -> Result<Checked<K, C>, Refused> {
         let now = Stamp::now();
         let idle = self.core.lock().reuse(key, now, this_thread());
@@ -133,16 +135,16 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         }
     }
 
-    /// Whether a connection that came back at `since` is used without a look at it.
+    /// Returns whether a connection that came back at `since` is used without a look at it.
     pub(super) fn is_trusted(&self, since: Stamp, suspect: bool, now: Stamp) -> bool {
-        // It may have come back after the clock was read: then no time has passed.
+        // The connection may have come back after the clock was read. No time has passed then.
         !suspect && now.saturating_since(since) < self.probe_after
     }
 
     #[cold]
     fn open_or_wait(self: &Arc<Self>, key: &K, until: Until<'_>, now: Stamp) -> Result<Checked<K, C>, Refused> {
         let started = Instant::now();
-        // What a listener waits for may be in the hands of the call that it was told by.
+        // A listener does not wait: the call that it is told of may have the connection it would wait for.
         let at_once = Deadline::after(started, Some(Duration::ZERO), Bound::Pool);
         let until = if is_telling() { until.with_deadline(at_once) } else { until };
         let parker = OnceCell::new();
@@ -152,7 +154,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         let (checkout, victims, own) = self.locked(|core| {
             let (checkout, victims) = core.checkout(key, now, thread, abort, waker);
             let own = match &checkout {
-                // A wait with a bound ends by itself.
+                // A wait with a deadline ends by itself.
                 Checkout::Queued(ticket) if until.at().is_none() => core.held_by(*ticket, thread),
                 _ => None,
             };
@@ -161,10 +163,10 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         let (held, now) = match checkout {
             Checkout::Granted(grant) => (self.hold(grant), now),
             Checkout::Closed => return Err(Refused::Closed),
-            // How long a connection has been idle counts from here on: the wait may have been long.
+            // Idle time is measured from here, because the wait may have been long.
             Checkout::Queued(ticket) => (self.queue(key, ticket, &waker(), until, started, own)?, Stamp::now()),
         };
-        // Before the grant is used: a permit may stand for the place of one of these.
+        // The victims are closed before the grant is used: a permit may stand for the slot of one of them.
         if victims.iter().any(Option::is_some) {
             self.close_victims(victims.into_iter().flatten());
         }
@@ -184,8 +186,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             watch.waiting(key);
         }
         let deadlock = own.and_then(|(own, certain)| self.deadlock(key, own.connection(), certain));
+        // The grant has its owner before foreign code runs.
         let waited = self.wait(key, ticket, parker, until, started, deadlock.is_some());
-        // Before anything foreign runs.
         let held = waited.map(|grant| self.hold(grant));
         if let Some(watch) = &self.watch {
             watch.waited(key, started.elapsed(), held.is_ok());
@@ -196,7 +198,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         }
     }
 
-    /// Warns of a wait without bound for what the caller's own thread has. Answers it if the wait is not to be.
+    /// Warns that the caller is about to wait without bound for a connection of its own thread. Returns the number of
+    /// that connection if the wait is refused.
     fn deadlock(&self, key: &K, held: u64, certain: bool) -> Option<u64> {
         if let Some(watch) = &self.watch {
             watch.waits_for_itself(key, held, certain);
@@ -215,10 +218,10 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     ) -> Result<Grant<C>, Refused> {
         let thread = this_thread();
         let mut core = self.core.lock();
-        // A wait that must not be is over before it begins, unless its turn has come.
+        // A refused wait ends at once, unless its turn has come already.
         let mut timed_out = refused;
         loop {
-            // The wait that times out while its turn comes takes the turn: `cancel` answers with the grant.
+            // If the turn comes while the wait times out, `cancel` returns the grant.
             let (now, idle_now) = (Instant::now(), Stamp::now());
             let turn =
                 if timed_out { core.cancel(ticket, idle_now, thread) } else { core.turn(ticket, idle_now, thread) };
@@ -231,7 +234,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                 }
                 Turn::Closed => return Err(Refused::Closed),
                 Turn::Cancelled => {
-                    // Who must not wait has not given up waiting.
+                    // A refused wait is not a timeout, and is not counted as one.
                     core.count_wait(key, waited, !refused && !is_telling());
                     let (in_use, queued) = core.pressure(key);
                     return Err(Refused::TimedOut { bound: until.bound(), waited, in_use, queued });
@@ -264,7 +267,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         Unit { gate: Arc::clone(self), id: Some(id), ending }
     }
 
-    /// Looks at a connection that sat idle; a dead one is replaced without the caller's notice.
+    /// Looks at a connection that was idle. Replaces a dead one, of which the caller learns nothing.
     fn probe(self: &Arc<Self>, mut held: Held<K, C>, now: Stamp) -> Checked<K, C> {
         loop {
             let (lease, suspect) = match held {
@@ -284,19 +287,19 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         }
     }
 
-    /// Closes connections and settles their units, all of them also when closing one panics.
+    /// Closes connections and settles their units. If one close panics, the others follow all the same.
     pub(super) fn close_victims(&self, victims: impl IntoIterator<Item = Victim<C>>) {
         for victim in victims {
-            // What a transport of the caller's panics with is not for whoever happens to close it.
+            // The panic of a user's transport must not reach an unrelated caller who closes its connection.
             contain(|| self.close_victim(victim));
         }
     }
 
-    /// Closes a connection, then settles its unit; and so on with what that frees.
+    /// Closes a connection and settles its unit. Does the same with each further connection that has to be closed then.
     fn close_victim(&self, victim: Victim<C>) {
         let mut next = Some(victim);
         while let Some(Victim { mut conn, reason, settle }) = next {
-            // Dropped after the connection, also when closing that panics: the unit comes back all the same.
+            // The guard is dropped after the connection, even if the close panics, so the unit comes back in any case.
             let guard = SettleGuard { gate: self, settle: Some(settle) };
             conn.ends(reason);
             drop(conn);
@@ -306,16 +309,18 @@ impl<K: Key, C: Pooled> Gate<K, C> {
 
     #[cold]
     fn close_refused(&self, victim: Victim<C>, surplus: u64) {
-        // Who wants none kept needs no telling that there is no room.
+        // A user who wants no idle connections is not told that there is no room for them.
         if victim.reason == CloseReason::PoolFull && self.settings.idle_limit != Some(0) {
             victim.conn.report_surplus(surplus);
         }
         self.close_victims([victim]);
     }
 
-    /// Sleeps until then, as a call does between two tries; not for one moment in a gate that is closed, and as long as
-    /// `stays` says so. It is asked under the lock, and once more when a key is closed: what it reads has to change
-    /// before that.
+    /// Sleeps until `until`, as a call does between two tries. Fails at once if the gate is closed, and as soon as
+    /// `stays` returns false.
+    ///
+    /// `stays` is called under the lock: at the beginning, and again when a key is closed. The state that it reads must
+    /// change before the key is closed.
     pub(crate) fn park_while(&self, until: Instant, stays: impl Fn() -> bool) -> Result<(), Refused> {
         let mut core = self.core.lock();
         let mut timed_out = false;
@@ -330,7 +335,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         }
     }
 
-    /// Refuses all that comes and closes what is idle. With `abort` also ends every call that is running.
+    /// Refuses all later callers and closes idle connections. With `abort`, also ends every running call.
     pub(crate) fn close(&self, abort: bool) {
         let (victims, running) = {
             let mut core = self.core.lock();
@@ -344,7 +349,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             reaper.end();
         }
         for handle in running {
-            // A transport of the caller's may panic; the others are to be reached all the same.
+            // A user's transport may panic. The other calls are ended all the same.
             contain(|| handle.abort());
         }
         self.close_victims(victims);
@@ -354,14 +359,14 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         self.core.lock().is_closed()
     }
 
-    /// Closes what is idle now, and what is in use once it comes back.
+    /// Closes idle connections now, and those in use when they come back.
     pub(crate) fn retire_idle(&self) {
         let victims = self.core.lock().retire_idle();
         self.close_victims(victims);
     }
 
-    /// Closes the connection that has been idle for longest, whose descriptor is needed. Its slot is back when this
-    /// returns; false if there is no idle connection.
+    /// Closes the connection that has been idle for longest, because its descriptor is needed. Its slot is free when
+    /// this returns. Returns false if no connection is idle.
     pub(crate) fn close_oldest_idle(&self) -> bool {
         let victim = self.core.lock().evict_oldest(CloseReason::OutOfDescriptors);
         let found = victim.is_some();
@@ -369,8 +374,9 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         found
     }
 
-    /// In a child of `fork`, before its first dial: the connections of the parent are closed here, where they are idle
-    /// now or once they come back, and stay open there. The parent's reaper is not here either.
+    /// Leaves the parent's connections to it, in a child of `fork` before the child's first dial. Here they are closed,
+    /// idle ones now and the others when they come back; in the parent they stay open. The parent's reaper thread does
+    /// not exist here either.
     #[cold]
     fn leave_parent(&self, dialing: UnitId) {
         let victims = self.core.lock().retire_all_but(dialing);
@@ -380,9 +386,11 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         self.close_victims(victims);
     }
 
-    /// Closes idle connections that have expired or that the peer has closed. Returns false if nothing is open any more.
+    /// Closes idle connections that have expired or that the peer has closed. Returns false if no connection is open
+    /// any more.
     ///
-    /// Sockets are looked at without the lock. A connection found closed is taken out only if it was not used meanwhile.
+    /// Sockets are looked at without the lock. A connection found closed is taken out only if it was not used
+    /// meanwhile.
     fn reap(&self) -> bool {
         let (expired, idle) = {
             let mut core = self.core.lock();
@@ -406,14 +414,15 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         true
     }
 
-    /// The same for one key. What is closed later still counts for its endpoint until then.
+    /// Retires one key: closes its idle connections now, and those in use when they come back. A connection counts for
+    /// its endpoint until it is closed.
     pub(crate) fn retire(&self, key: &K) {
         let victims = self.core.lock().retire(key);
         self.close_victims(victims);
     }
 
-    /// Retires a key, and fails all that wait for it. Who comes later is served again. What this gives is to be called
-    /// without locks: it closes what was idle.
+    /// Retires a key and fails all calls that wait for it. Later calls are served. The returned closure closes the idle
+    /// connections; it must be called without locks.
     #[must_use = "what was idle is closed by calling it"]
     pub(crate) fn close_key(&self, key: &K) -> impl FnOnce() + use<'_, K, C> {
         let victims = self.core.lock().close_key(key);
@@ -429,12 +438,12 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         self.core.lock().stats()
     }
 
-    /// How one key stands, and what it has done since it was pinned.
+    /// Returns the state of one key, and its counts since it was pinned.
     pub(crate) fn stats_of(&self, key: &K) -> PoolStats {
         self.core.lock().stats_of(key)
     }
 
-    /// Keeps a key's counts, also while nothing of it is open.
+    /// Pins a key: its counts are kept even while none of its connections is open.
     pub(crate) fn pin(self: &Arc<Self>, key: &K) -> Pin<K, C> {
         let id = self.core.lock().pin(key);
         Pin { gate: Arc::clone(self), id }
@@ -450,7 +459,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         self.core.lock().audit();
     }
 
-    /// Ends the wait of whoever has queued for longest, as a cancelled call does.
+    /// Ends the oldest wait, as a cancelled call does.
     #[cfg(test)]
     pub(crate) fn interrupt_oldest(&self) {
         let mut core = self.core.lock();
@@ -460,7 +469,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 }
 
-/// Has a key remembered while it lives.
+/// Keeps a key pinned until it is dropped.
 pub(crate) struct Pin<K: Key, C> {
     gate: Arc<Gate<K, C>>,
     id: PinId,
@@ -479,7 +488,7 @@ impl<K: Key, C> Drop for Pin<K, C> {
 }
 
 impl<K: Key, C> fmt::Debug for Gate<K, C> {
-    /// One line: `open 2/10 (at most 4 an endpoint), idle 1, in use 1, waiting 0`.
+    /// Writes one line: `open 2/10 (at most 4 an endpoint), idle 1, in use 1, waiting 0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (stats, closed) = {
             let core = self.core.lock();
@@ -505,12 +514,12 @@ enum Held<K: Key, C: Pooled> {
     Permit(Permit<K, C>),
 }
 
-/// Owner of one unit; ends it when dropped.
+/// The owner of one unit. Ends it when dropped.
 struct Unit<K: Key, C: Pooled> {
     gate: Arc<Gate<K, C>>,
-    /// Taken out when the unit goes somewhere else than to its end.
+    /// `None` once the unit has another owner.
     id: Option<UnitId>,
-    /// What became of it, should it be dropped now.
+    /// The ending to note if the unit is dropped now.
     ending: Ending,
 }
 
@@ -522,6 +531,7 @@ impl<K: Key, C: Pooled> Drop for Unit<K, C> {
     }
 }
 
+/// Settles the unit of a victim, at the latest when it is dropped.
 struct SettleGuard<'a, K: Key, C: Pooled> {
     gate: &'a Gate<K, C>,
     settle: Option<Settle>,
@@ -542,11 +552,11 @@ impl<K: Key, C: Pooled> Drop for SettleGuard<'_, K, C> {
 
 /// The only owner of a connection in use.
 ///
-/// Dropped without [`give_back`](Lease::give_back) the connection is closed, and then its unit given back: fields are
-/// dropped in this order, also while unwinding.
+/// A lease that is dropped without [`give_back`](Lease::give_back) closes the connection and then gives its unit back.
+/// Fields are dropped in this order, also while unwinding.
 pub(crate) struct Lease<K: Key, C: Pooled> {
     conn: C,
-    /// When the connection had come back from its last use; `None` for a new one.
+    /// The time at which the connection came back from its last use. `None` for a new one.
     since: Option<Stamp>,
     unit: Unit<K, C>,
 }
@@ -556,7 +566,7 @@ impl<K: Key, C: Pooled> Lease<K, C> {
         &self.conn
     }
 
-    /// Whether the connection has carried a request before.
+    /// Returns whether the connection has carried a request before.
     pub(crate) fn is_reused(&self) -> bool {
         self.since.is_some()
     }
@@ -566,9 +576,9 @@ impl<K: Key, C: Pooled> Lease<K, C> {
         Checked::Lease(self)
     }
 
-    /// Returns the connection to the pool, or to the next in line. Closed where the pool does not keep it.
+    /// Gives the connection back to the pool, or to the oldest waiter. Closes it if the pool does not keep it.
     pub(crate) fn give_back(mut self, keep_until: Option<Stamp>) {
-        // First of all: should it panic, the lease is still whole, and its drop gives the unit back.
+        // This comes first. If it panics, the lease is still whole, and its drop gives the unit back.
         self.conn.end_use();
         let Lease { conn, mut unit, .. } = self;
         let Some(id) = unit.id.take() else { return };
@@ -584,13 +594,13 @@ impl<K: Key, C: Pooled> Lease<K, C> {
         }
     }
 
-    /// Closes the connection for that reason, and gives its unit back.
+    /// Closes the connection for this reason, and gives its unit back.
     pub(crate) fn discard(mut self, reason: CloseReason) {
         self.unit.ending = Ending::Closed(reason);
         self.conn.ends(reason);
     }
 
-    /// Closes the connection and keeps its unit, to open another in its place.
+    /// Closes the connection and keeps its unit, to open another connection in it.
     pub(crate) fn renew(mut self, reason: CloseReason) -> Permit<K, C> {
         self.unit.ending = Ending::Closed(reason);
         let since = self.since;
@@ -604,7 +614,7 @@ impl<K: Key, C: Pooled> Lease<K, C> {
     }
 
     fn close(self, reason: CloseReason) -> Unit<K, C> {
-        // Unwinding out of the connection's drop still drops the unit, and so gives it back.
+        // If the drop of the connection panics, unwinding drops the unit and so gives it back.
         let Lease { mut conn, unit, .. } = self;
         conn.ends(reason);
         drop(conn);
@@ -612,13 +622,13 @@ impl<K: Key, C: Pooled> Lease<K, C> {
     }
 }
 
-/// The right to open one connection. Dropped unused, its unit goes to the next in line.
+/// The right to open one connection. If it is dropped unused, its unit goes to the next waiter.
 pub(crate) struct Permit<K: Key, C: Pooled> {
     unit: Unit<K, C>,
 }
 
 impl<K: Key, C: Pooled> Permit<K, C> {
-    /// From here on there is a dial. The cell is that by which it, and later the connection, can be interrupted.
+    /// Notes that a dial begins. Returns the cell by which the dial, and later the connection, can be interrupted.
     pub(crate) fn begin_dial(&mut self) -> Arc<AbortCell> {
         self.unit.ending = Ending::DialFailed;
         let (gate, home) = (&self.unit.gate, Home::here());
@@ -635,18 +645,18 @@ impl<K: Key, C: Pooled> Permit<K, C> {
         cell
     }
 
-    /// The connection is open.
+    /// Makes the permit a lease of the open connection.
     pub(crate) fn opened(mut self, conn: C) -> Lease<K, C> {
         if let Some(id) = self.unit.id {
             let gate = &self.unit.gate;
             let mut core = gate.core.lock();
             core.opened(id, Stamp::now());
-            // There may be something idle from now on.
+            // From now on there may be an idle connection for the reaper to look at.
             let begins = gate.reaper.as_ref().filter(|reaper| !core.is_closed() && reaper.begins());
             drop(core);
             if let Some(reaper) = begins {
                 let gate = Arc::downgrade(gate);
-                // A transport of the caller's may panic while it is closed. Its unit is given back all the same.
+                // A user's transport may panic while it is closed. Its unit is given back all the same.
                 reaper.start(move || gate.upgrade().is_some_and(|gate| contain(|| gate.reap()) != Some(false)));
             }
         }

@@ -1,4 +1,4 @@
-//! What connections are filed under.
+//! The key of a connection, and a connection as the pool keeps it.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -23,7 +23,7 @@ use crate::url::{Origin, Scheme};
 pub(crate) struct ConnectionConfig {
     pub(crate) tls: TlsConfig,
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
-    /// Of the sockets that are opened where there is no dialer.
+    /// The options of sockets that are opened without a dialer.
     pub(crate) sockets: SocketConfig,
 }
 
@@ -92,7 +92,7 @@ impl PoolKey {
     }
 }
 
-/// A key that is there as long as somebody else has it.
+/// A key that does not keep its data alive.
 #[derive(Debug)]
 pub(crate) struct WeakPoolKey(Weak<KeyData>);
 
@@ -132,12 +132,12 @@ impl Key for PoolKey {
     }
 }
 
-/// A connection as the pool has it. Closing it is dropping it.
+/// A connection as the pool keeps it. Its drop closes it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) wire: Wire,
     pub(crate) cell: Arc<AbortCell>,
-    /// Last of all, so that what it tells of is done.
+    /// The last field: its drop tells of the close, which has happened by then.
     pub(crate) record: Record,
 }
 

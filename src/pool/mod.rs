@@ -1,4 +1,4 @@
-//! Bounded connection pools: who gets a connection, who opens one, who waits.
+//! Bounded connection pools: which caller gets a connection, which opens one, which waits.
 
 mod arena;
 pub(crate) mod core;

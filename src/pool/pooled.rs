@@ -1,4 +1,4 @@
-//! What the gate asks of a connection, and whom it tells of waits.
+//! The gate's requirements of a connection, and the watch that it tells about waits.
 
 use std::time::Duration;
 
@@ -6,35 +6,37 @@ use crate::close_reason::CloseReason;
 use crate::net::transport::Probe;
 use crate::time::Stamp;
 
-/// What the gate asks of a connection; closing it is its `Drop`.
+/// A connection, as the gate uses it. Its drop closes it.
 pub(crate) trait Pooled: Send + 'static {
-    /// Whether a request may be sent on it after it sat idle; if not, why. Must not block.
+    /// Returns whether the idle connection may carry a request; if not, why. Must not block.
     fn probe(&self) -> Result<(), CloseReason>;
 
-    /// A caller has it now, and had come back from its last at that time; `None` for a new one.
+    /// Notes that a caller got the connection. `since` is the time at which it came back from its last use; `None` for
+    /// a new connection.
     fn begin_use(&mut self, since: Option<Stamp>);
 
-    /// Tells apart this use of the connection from the next, so that an abort of this one cannot hit that.
+    /// Ends this use, so that an abort of this use cannot hit the next one.
     fn end_use(&mut self);
 
-    /// It is about to be closed, for that reason.
+    /// Notes why the connection is about to be closed.
     fn ends(&mut self, reason: CloseReason);
 
-    /// It is closed because the pool is full, as were so many of its key so far, this one included.
+    /// Reports that the connection is closed because the pool is full. `count` is the number of such closes of its key
+    /// so far, this one included.
     fn report_surplus(&self, count: u64);
 }
 
-/// Is told who waits. Called without the lock.
+/// Is told about waits. Called without the lock.
 pub(crate) trait Watch<K>: Send + Sync {
     fn waiting(&self, key: &K);
     fn waited(&self, key: &K, waited: Duration, granted: bool);
 
-    /// A caller is about to wait without bound, while its thread has a connection of those it waits for; `certain` if
-    /// it has them all.
+    /// A caller is about to wait without bound although its thread has connection `held`, for which it waits among
+    /// others. `certain` if the thread has all of them.
     fn waits_for_itself(&self, key: &K, held: u64, certain: bool);
 }
 
-/// What becomes of an idle connection that looks like this.
+/// Returns whether an idle connection with this probe is kept; if not, why.
 pub(super) fn verdict(probe: Probe) -> Result<(), CloseReason> {
     match probe {
         Probe::Quiet => Ok(()),

@@ -1,4 +1,4 @@
-//! What a pool has done, in numbers.
+//! The state of a pool and its counts.
 
 use std::cell::Cell;
 use std::fmt;
@@ -19,22 +19,22 @@ use crate::close_reason::CloseReason;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStats {
-    /// Connections that are open or being opened or closed.
+    /// Connections that are open, being opened or being closed.
     pub open: usize,
-    /// Of these, how many are idle.
+    /// Connections that are idle. `open` includes them.
     pub idle: usize,
-    /// Of these, how many are in use by a request or a response, or being closed.
+    /// Connections that a request or a response uses, and those that are being closed. `open` includes them.
     pub in_use: usize,
-    /// Of these, how many are being opened.
+    /// Connections that are being opened. `open` includes them.
     pub dialing: usize,
     /// Callers that wait for a connection.
     pub waiting: usize,
     /// Connections opened.
     #[doc(alias = "num_connections")]
     pub created: u64,
-    /// Times a connection was used again, handed-over ones included.
+    /// Times a connection was used again, hand-overs included.
     pub reused: u64,
-    /// Times a connection went from one caller straight to the next in the queue.
+    /// Times a connection went from one caller directly to the next in the queue.
     pub handed_over: u64,
     /// Requests sent a second time because the idle connection they were sent on had died.
     pub replayed: u64,
@@ -42,7 +42,7 @@ pub struct PoolStats {
     pub dial_failures: u64,
     /// Callers that gave up waiting.
     pub timeouts: u64,
-    /// Time callers spent in the queue, all together.
+    /// The time that all callers together spent in the queue.
     pub waited_total: Duration,
     /// The longest time one caller spent in the queue.
     pub waited_max: Duration,
@@ -54,7 +54,7 @@ pub struct PoolStats {
 pub(super) struct Closed([u64; CloseReason::ALL.len()]);
 
 impl fmt::Debug for Closed {
-    /// The reasons that occurred.
+    /// Shows the reasons that occurred.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = CloseReason::ALL.iter().zip(self.0);
         f.debug_map().entries(counts.filter(|(_, count)| *count > 0)).finish()
@@ -62,7 +62,7 @@ impl fmt::Debug for Closed {
 }
 
 impl PoolStats {
-    /// Connections closed for that reason.
+    /// Returns the number of connections closed for this reason.
     pub fn closed(&self, reason: CloseReason) -> u64 {
         self.closed.0[reason as usize]
     }
@@ -77,8 +77,8 @@ impl PoolStats {
     }
 }
 
-/// What readers were told of `reused`: a connection counts as it is given out, and no longer once the look at it finds
-/// it dead. A reader in between must not see the count fall.
+/// The highest `reused` that was reported. A connection counts as reused when it is given out, and no longer if the
+/// look at it finds it dead. A reader in between must not see the count fall.
 #[derive(Debug, Default)]
 pub(super) struct Shown(Cell<u64>);
 

@@ -1,28 +1,28 @@
-//! What a core is made of: the types it is generic over, its settings, and the hash of its maps.
+//! The types that a core is generic over, its settings, and the hash of its maps.
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::close_reason::CloseReason;
 
-/// The types a pool is made of.
+/// The types of a pool.
 pub(crate) trait CoreTypes {
-    /// What a connection is filed under: two requests with equal keys may share connections.
+    /// Requests with equal keys may share connections.
     type Key: Key;
     type Conn;
-    /// Reaches the connection of a unit from outside while a caller uses it.
+    /// Interrupts the connection of a unit while a caller uses it, from another thread.
     type Abort: Clone;
     type Waker: Wake;
 }
 
 pub(crate) trait Key: Clone + Eq + Hash + Send + Sync + 'static {
-    /// What limits count: several keys can lead to one endpoint.
+    /// Limits count connections of an endpoint. Several keys can belong to one endpoint.
     type Endpoint: Clone + Eq + Hash + Send;
 
     fn endpoint(&self) -> Self::Endpoint;
 }
 
-/// The keys of tests: an endpoint, and which of its keys.
+/// The keys of tests: the endpoint, and the number of the key.
 #[cfg(any(test, fuzzing))]
 impl Key for (u8, u8) {
     type Endpoint = u8;
@@ -32,40 +32,40 @@ impl Key for (u8, u8) {
     }
 }
 
-/// Wakes the thread that waits on a ticket. Called under the pool's lock.
+/// Wakes the thread that waits with a ticket. Called under the pool's lock.
 pub(crate) trait Wake {
     fn wake(&self);
 }
 
-/// What became of a place.
+/// How the use of a unit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// Nothing was dialed.
     Unused,
     DialFailed,
-    /// A connection was there, and was closed for that reason.
+    /// The connection was closed for this reason.
     Closed(CloseReason),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// Open connections an endpoint.
+    /// The most open connections of one endpoint.
     pub(crate) open_limit: Option<usize>,
-    /// Idle connections kept an endpoint.
+    /// The most idle connections of one endpoint.
     pub(crate) idle_limit: Option<usize>,
-    /// Open connections in all.
+    /// The most open connections of all endpoints.
     pub(crate) total_limit: Option<usize>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
-    /// A call fails rather than wait for connections that its own thread has, all of them.
+    /// Whether a call fails instead of waiting for connections that all belong to its own thread.
     pub(crate) refuse_self_deadlock: bool,
-    /// How often idle connections are looked at from the background, if at all.
+    /// How often the reaper looks at idle connections. Without a value there is no reaper.
     pub(crate) reap_every: Option<Duration>,
-    /// Idle connections in all.
+    /// The most idle connections of all endpoints.
     pub(crate) max_idle: Option<usize>,
 }
 
-/// The hash of keys that hash themselves: an origin takes its hash once, with a key of the process.
+/// A hasher for keys that contain their hash: an origin computes its hash once, with a random key of the process.
 #[derive(Default)]
 pub(crate) struct Prehashed(u64);
 
@@ -81,7 +81,7 @@ impl Hasher for Prehashed {
     }
 
     fn write_u64(&mut self, value: u64) {
-        // Mixes several parts of a key; one already well-mixed part stays so.
+        // Mixes several values of a key. A single value that is well mixed stays so.
         self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 }

@@ -1,4 +1,4 @@
-//! What has to hold after every step, computed anew from the arenas.
+//! Checks what has to hold after every step, computed anew from the arenas.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::pool::types::CoreTypes;
 use crate::time::Stamp;
 
 impl<P: CoreTypes> Core<P> {
-    /// Panics where the core contradicts itself.
+    /// Panics if the core contradicts itself.
     pub(crate) fn audit(&self) {
         self.audit_units();
         self.audit_idle();
@@ -20,7 +20,7 @@ impl<P: CoreTypes> Core<P> {
         self.audit_keys();
     }
 
-    /// What a gate does.
+    /// Checks out as a gate does: `reuse` first, then `checkout`.
     pub(crate) fn reuse_or_checkout(
         &mut self,
         key: &P::Key,
@@ -35,7 +35,7 @@ impl<P: CoreTypes> Core<P> {
         }
     }
 
-    /// The ticket of whoever has queued for longest.
+    /// Returns the oldest ticket that waits.
     #[cfg(test)]
     pub(crate) fn oldest_ticket(&self) -> Option<super::outcome::Ticket> {
         let waiting = self.waiters.iter().filter(|(_, waiter)| waiter.turn == WaiterTurn::Waiting);
@@ -44,12 +44,12 @@ impl<P: CoreTypes> Core<P> {
             .min_by_key(|ticket| ticket.serial)
     }
 
-    /// No key is known, and nothing is open or waiting.
+    /// Returns whether no key is known and nothing is open or waiting.
     pub(crate) fn is_blank(&self) -> bool {
         [self.entries.len(), self.endpoints.len(), self.units.len(), self.waiters.len(), self.idle.len()] == [0; 5]
     }
 
-    /// Places that the arenas and maps have reserved, used or not.
+    /// Returns the number of places that the arenas and maps have reserved, free ones included.
     #[cfg(test)]
     pub(crate) fn footprint(&self) -> usize {
         let arenas = self.entries.slots() + self.endpoints.slots() + self.units.slots() + self.waiters.slots();
@@ -69,7 +69,7 @@ impl<P: CoreTypes> Core<P> {
         }
     }
 
-    /// Idle units are in both lists, and nothing else is.
+    /// Idle units are in both lists. No other unit is.
     fn audit_idle(&self) {
         let all = members(&self.idle, &self.units);
         let idle: BTreeSet<Id> = self.units.iter().filter(|(_, unit)| unit.state == State::Idle).map(|u| u.0).collect();
@@ -81,7 +81,7 @@ impl<P: CoreTypes> Core<P> {
             let own = all.iter().filter(|&&unit| self.units[unit].endpoint == id).count();
             assert_eq!(endpoint.idle, own, "idle units of endpoint {id:?}");
         }
-        // The narrower lists keep the order of the whole one.
+        // The list of a key keeps the order of the list of all.
         for (id, entry) in self.entries.iter() {
             let own: Vec<_> = all.iter().copied().filter(|&unit| self.units[unit].entry == id).collect();
             assert_eq!(members(&entry.idle, &self.units), own, "the idle list of key {id:?}");
@@ -102,7 +102,7 @@ impl<P: CoreTypes> Core<P> {
         }
     }
 
-    /// Waiting waiters stand in the queue of their endpoint by age, and nobody waits without need.
+    /// The queue of an endpoint has its waiters by age. A caller waits only if there is no room.
     fn audit_queues(&self) {
         for (id, endpoint) in self.endpoints.iter() {
             let mut waiting: Vec<_> = self.waiting_at(id).map(|(waiter, it)| (it.ticket, waiter)).collect();
@@ -137,7 +137,7 @@ impl<P: CoreTypes> Core<P> {
             held.extend(oldest.map(|ticket| (ticket, id)));
         }
         assert_eq!(self.held_by_total, held, "who is held back by the total alone");
-        // The settling of a unit that closes evicts the next.
+        // Not while a unit closes: settling it evicts the next connection.
         let closing = self.units.iter().any(|(_, unit)| unit.state == State::Closing);
         assert!(
             held.is_empty() || self.idle.is_empty() || closing,
@@ -145,7 +145,7 @@ impl<P: CoreTypes> Core<P> {
         );
     }
 
-    /// Keys and endpoints are found by name, and live as long as something refers to them.
+    /// Keys and endpoints are found by name, and exist as long as something refers to them.
     fn audit_keys(&self) {
         assert_eq!(self.keys.len(), self.entries.len());
         for (id, entry) in self.entries.iter() {
@@ -174,7 +174,7 @@ impl<P: CoreTypes> Core<P> {
     }
 }
 
-/// From the oldest to the newest; the list's own ends and length agree.
+/// Returns the members from the oldest to the newest. Checks the ends and the length of the list.
 fn members<const LIST: usize, T: Linked>(list: &List<LIST>, arena: &Arena<T>) -> Vec<Id> {
     let ids: Vec<Id> = list.iter(arena).collect();
     assert_eq!((list.oldest(), list.newest()), (ids.first().copied(), ids.last().copied()), "the ends of a list");

@@ -1,4 +1,4 @@
-//! Connections that sit idle: by key, where the newest is used first, and all together, where the oldest goes first.
+//! Idle connections. Within a key the newest is used first; over all keys the oldest is closed first.
 
 use super::outcome::{Idle, Settle, UnitId, Victim, Victims};
 use super::state::{Core, State, Unit};
@@ -7,7 +7,7 @@ use crate::pool::arena::Id;
 use crate::pool::types::CoreTypes;
 use crate::time::Stamp;
 
-/// An idle connection as it was seen, told apart from its later uses.
+/// An idle connection as it was seen. It is unequal to the same connection after another use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SeenIdle {
     unit: Id,
@@ -16,15 +16,15 @@ pub(crate) struct SeenIdle {
 }
 
 impl<P: CoreTypes> Core<P> {
-    /// The common case by itself: an idle connection, where nothing has to be closed first. `None` leaves it to
-    /// [`checkout`](Self::checkout).
+    /// Returns an idle connection, if there is one and nothing has to be closed first. This is the common case. On
+    /// `None` the caller goes on with [`checkout`](Self::checkout).
     #[inline]
     pub(crate) fn reuse(&mut self, key: &P::Key, now: Stamp, thread: u64) -> Option<Idle<P::Conn>> {
-        // A pool that is closed and an endpoint with waiters have no idle connection.
+        // A closed pool has no idle connection, nor has an endpoint with waiters.
         let entry = *self.keys.get(key)?;
         let newest = self.entries[entry].idle.newest()?;
         let is_over = |id: Id| self.units[id].expires.is_some_and(|at| at <= now);
-        // The one that sits idle for longest once this one is gone.
+        // The connection that has been idle for longest once `newest` is taken.
         let oldest = self.idle.oldest_except(&self.units, newest);
         if is_over(newest) || oldest.is_some_and(is_over) {
             return None;
@@ -58,7 +58,7 @@ impl<P: CoreTypes> Core<P> {
         self.units[id].conn.take().expect("an idle unit holds its connection: checkin puts both in place")
     }
 
-    /// The connection of this endpoint that sat idle for longest, whatever its key.
+    /// Returns the connection of this endpoint that has been idle for longest, over all its keys.
     pub(super) fn oldest_of(&self, endpoint: Id) -> Option<Id> {
         let keys = self.endpoints[endpoint].keys.iter(&self.entries);
         keys.filter_map(|key| self.entries[key].idle.oldest()).min_by_key(|&unit| self.units[unit].since)
@@ -71,14 +71,14 @@ impl<P: CoreTypes> Core<P> {
         Victim { conn, reason, settle: Settle::Release(UnitId(id)) }
     }
 
-    /// Takes out the connection that has been idle for longest, whatever its endpoint.
+    /// Takes out the connection that has been idle for longest, over all endpoints.
     pub(crate) fn evict_oldest(&mut self, reason: CloseReason) -> Option<Victim<P::Conn>> {
         let oldest = self.idle.oldest()?;
         Some(self.evict(oldest, reason))
     }
 
-    /// At most two connections that expired, oldest first: so garbage never outlives the pool's next operations, and no
-    /// operation pays for more than its share.
+    /// Takes out at most two expired connections, the oldest first. No operation pays for more than two, and expired
+    /// connections are gone after a few operations.
     pub(super) fn sweep(&mut self, now: Stamp) -> Victims<P::Conn> {
         match self.evict_expired(now) {
             None => [None, None],
@@ -92,20 +92,20 @@ impl<P: CoreTypes> Core<P> {
         Some(self.evict(oldest, reason))
     }
 
-    /// All connections that expired.
+    /// Takes out all expired connections.
     pub(crate) fn expire(&mut self, now: Stamp) -> Vec<Victim<P::Conn>> {
         let is_over = |&id: &Id| self.units[id].expires.is_some_and(|at| at <= now);
         let expired: Vec<Id> = self.idle.iter(&self.units).filter(is_over).collect();
         expired.into_iter().map(|id| self.evict(id, self.expiry_reason(id, now))).collect()
     }
 
-    /// What sits idle, from that which has for longest.
+    /// Returns all idle connections, beginning with the one that has been idle for longest.
     pub(crate) fn seen_idle(&self) -> Vec<(SeenIdle, P::Abort)> {
         let idle = self.idle.iter(&self.units);
         idle.map(|id| (self.seen(id), self.units[id].abort.clone())).collect()
     }
 
-    /// Takes out a connection if it has not been used since it was seen.
+    /// Takes out a connection if it was not used since it was seen.
     pub(crate) fn evict_if_unused(&mut self, seen: SeenIdle, reason: CloseReason) -> Option<Victim<P::Conn>> {
         let id = seen.unit;
         let is_idle = self.units.get(id).is_some_and(|unit| unit.state == State::Idle);
@@ -117,7 +117,7 @@ impl<P: CoreTypes> Core<P> {
         SeenIdle { unit: id, serial, since }
     }
 
-    /// When a connection that comes back now is no longer kept.
+    /// Returns the time at which a connection that comes back now expires.
     pub(super) fn expiry(&self, born: Option<Stamp>, now: Stamp, keep_until: Option<Stamp>) -> Option<Stamp> {
         let idle = self.settings.idle_timeout.and_then(|limit| now.checked_add(limit));
         earlier(earlier(idle, self.age_end(born)), keep_until)

@@ -1,4 +1,4 @@
-//! Keys and endpoints: how they are found and forgotten, and what is counted for them.
+//! Keys and endpoints: finds, adds and forgets them, and keeps their counts.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::pool::arena::{Id, Link, List};
 use crate::pool::stats::{PoolStats, Shown};
 use crate::pool::types::{CoreTypes, Key};
 
-/// A key that is remembered, with its counts, until `unpin`.
+/// A pinned key. The key and its counts are remembered until `unpin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PinId(Id);
 
@@ -24,7 +24,7 @@ impl<P: CoreTypes> Core<P> {
         self.count(self.units[unit].entry, |stats| stats.count_closed(reason));
     }
 
-    /// Counts for a key that may be forgotten by now.
+    /// Counts for a key that may be forgotten already.
     fn count_for(&mut self, key: &P::Key, count: impl Fn(&mut PoolStats)) {
         match self.keys.get(key) {
             Some(&entry) => self.count(entry, count),
@@ -43,7 +43,8 @@ impl<P: CoreTypes> Core<P> {
         self.count_for(key, |stats| stats.replayed += 1);
     }
 
-    /// How many connections of this one's key were closed because the pool was full, as far as is remembered.
+    /// Returns how many connections of the unit's key were closed because the pool was full, since the key became
+    /// known.
     pub(crate) fn surplus(&self, unit: UnitId) -> u64 {
         self.entries[self.units[unit.0].entry].stats.closed(CloseReason::PoolFull)
     }
@@ -62,7 +63,8 @@ impl<P: CoreTypes> Core<P> {
         }
     }
 
-    /// The same of one key. What it did is remembered while something of it is open, waits, or pins it.
+    /// Returns the state and the counts of one key. They are remembered while a connection of the key is open, a caller
+    /// waits for one, or the key is pinned.
     pub(crate) fn stats_of(&self, key: &P::Key) -> PoolStats {
         let Some(&id) = self.keys.get(key) else { return PoolStats::default() };
         let units = || self.units.iter().map(|(_, unit)| unit).filter(|unit| unit.entry == id);
@@ -74,7 +76,7 @@ impl<P: CoreTypes> Core<P> {
         PoolStats { open, idle, in_use: open - idle - dialing, dialing, waiting, ..entry.shown.of(entry.stats) }
     }
 
-    /// Units of the key's endpoint that are not idle, and how many wait for it.
+    /// Returns how many units of the key's endpoint are not idle, and how many callers wait for it.
     pub(crate) fn pressure(&self, key: &P::Key) -> (usize, usize) {
         let Some(&endpoint) = self.hosts.get(&key.endpoint()) else { return (0, 0) };
         let endpoint = &self.endpoints[endpoint];
@@ -99,6 +101,7 @@ impl<P: CoreTypes> Core<P> {
         self.unref(pin.0);
     }
 
+    /// Returns the entry of a key. Adds it, and its endpoint, if they are not known.
     pub(super) fn find_or_add_entry(&mut self, key: &P::Key) -> Id {
         if let Some(&entry) = self.keys.get(key) {
             return entry;
@@ -138,7 +141,7 @@ impl<P: CoreTypes> Core<P> {
         entry
     }
 
-    /// A key nobody refers to is forgotten, and with its last key the endpoint.
+    /// Drops a reference to a key. A key without references is forgotten, and an endpoint with its last key.
     pub(super) fn unref(&mut self, id: Id) {
         let entry = &mut self.entries[id];
         entry.refs -= 1;
@@ -156,12 +159,13 @@ impl<P: CoreTypes> Core<P> {
         }
     }
 
-    /// Keys that are known no more. They may be the last owners of what a caller gave, so the caller of this drops them
-    /// once the lock is gone.
+    /// Returns the keys that were forgotten. A key may be the last owner of the user's dialer, whose drop is foreign
+    /// code, so the caller drops the keys after the lock is released.
     pub(crate) fn take_forgotten(&mut self) -> Vec<P::Key> {
         std::mem::take(&mut self.forgotten)
     }
 
+    /// Moves a unit to another key of its endpoint.
     pub(super) fn move_to_entry(&mut self, unit: Id, entry: Id) {
         let old = std::mem::replace(&mut self.units[unit].entry, entry);
         self.entries[entry].refs += 1;

@@ -1,17 +1,18 @@
-//! The pool's decisions: who gets a connection, who may open one, who waits, what is closed.
+//! Decides for the pool: which caller gets a connection, which may open one, which waits, and what is closed.
 //!
-//! `Core` does no I/O, reads no clock, runs no user code and drops no connection: whatever is to be closed is handed to
-//! the caller, who closes it after the lock is gone and then settles its unit. It is generic over the connection, so
-//! that tests pool integers.
+//! `Core` does no I/O, reads no clock, runs no user code and drops no connection. It hands out every connection that
+//! must be closed: the caller closes it after the lock is released and then settles its unit. The core is generic over
+//! the connection, so tests pool integers.
 //!
-//! A *unit* is one place under the limits, and has one owner at a time: the idle list, a waiter it was granted to, or a
-//! caller (who dials, uses the connection, or closes it). It ends only when its socket is closed.
+//! A *unit* is one slot under the limits. It has one owner at a time: the idle list, the waiter that it was granted to,
+//! or a caller, who dials, uses the connection or closes it. A unit ends only when its socket is closed.
 //!
-//! Invariants, which `audit` checks:
-//! - units of an endpoint <= its limit; all units, less those whose place was passed on while they close, <= the total;
+//! `audit` checks these invariants:
+//! - units of an endpoint <= its limit; all units, less those whose slot was passed on while they close, <= the total
+//!   limit;
 //! - all idle connections <= `max_idle`;
-//! - an endpoint with waiters has no idle connection, and is at its own limit or the total is full;
-//! - if a waiter is held back by the total alone, no endpoint has an idle connection.
+//! - an endpoint with waiters has no idle connection, and is at its own limit or the total limit is reached;
+//! - if only the total limit holds a waiter back, no endpoint has an idle connection.
 
 use super::arena::{Id, Link};
 use super::types::{CoreTypes, Ending, Wake};
@@ -40,14 +41,16 @@ pub(crate) use outcome::{Checkout, Grant, Idle, Settle, Ticket, Turn, UnitId, Vi
 pub(crate) use state::Core;
 use state::{State, Unit, Waiter, WaiterTurn};
 
-/// After so many hand-overs in a row within one endpoint, each past an older waiter that only the total holds back, the
-/// next connection is closed for the oldest of these: a busy host must not starve the rest.
+/// The number of hand-overs in a row, within one endpoint, that may pass an older waiter whom only the total limit
+/// holds back. After them the next connection is closed for the oldest such waiter: a busy host must not starve the
+/// others.
 const HANDOVERS_IN_A_ROW: u32 = 16;
 
 impl<P: CoreTypes> Core<P> {
-    /// A connection, a permit to open one, or a place in the queue; and what has to be closed, first of all.
+    /// Returns a connection, a permit to open one, or a place in the queue, together with connections that the caller
+    /// has to close first.
     ///
-    /// `by` is the caller's thread. `abort` and `waker` are made only where they are needed.
+    /// `thread` is the number of the caller's thread. `abort` and `waker` are called only if their values are needed.
     pub(crate) fn checkout(
         &mut self,
         key: &P::Key,
@@ -81,7 +84,7 @@ impl<P: CoreTypes> Core<P> {
         let expired = self.units[id].expires.is_some_and(|at| at <= now);
         let conn = self.take_idle(id);
         if expired {
-            // Its unit stays: the caller closes it and dials in its place.
+            // The unit stays: the caller closes the connection and dials in its place.
             let reason = self.expiry_reason(id, now);
             self.count_closed(id, reason);
             self.set_dialing(id, thread);
@@ -92,8 +95,8 @@ impl<P: CoreTypes> Core<P> {
         (Checkout::Granted(Grant::Conn(self.lease(id, conn, now, thread))), self.sweep(now))
     }
 
-    /// Closes an idle connection rather than making the caller wait: one of the own endpoint with another key where its
-    /// own limit is reached, else the one of all that sat idle for longest.
+    /// Closes an idle connection so that the caller need not wait. If the endpoint is at its own limit, this is its
+    /// oldest idle connection, which has another key. Otherwise it is the oldest idle connection of all endpoints.
     fn make_room(
         &mut self,
         entry: Id,
@@ -111,8 +114,8 @@ impl<P: CoreTypes> Core<P> {
             self.set_dialing(victim, thread);
             return Some((UnitId(victim), Victim { conn, reason, settle: Settle::Kept }));
         }
-        // The victim still counts for its own endpoint until it is closed; its place under the total goes to the
-        // caller, who closes it before dialing.
+        // The victim counts for its own endpoint until it is closed. Its slot under the total limit goes to the caller,
+        // who closes the victim before dialing.
         let unit = &mut self.units[victim];
         unit.state = State::Closing;
         unit.transferred = true;
@@ -121,7 +124,7 @@ impl<P: CoreTypes> Core<P> {
         Some((unit, Victim { conn, reason, settle: Settle::Release(UnitId(victim)) }))
     }
 
-    /// What became of a ticket. Anything but `Waiting` ends it.
+    /// Returns what became of a ticket. Every answer but `Waiting` ends the ticket.
     pub(crate) fn turn(&mut self, ticket: Ticket, now: Stamp, thread: u64) -> Turn<P::Conn> {
         match self.waiter(ticket).map(|waiter| waiter.turn) {
             Some(WaiterTurn::Waiting) => Turn::Waiting,
@@ -148,13 +151,13 @@ impl<P: CoreTypes> Core<P> {
         }
     }
 
-    /// Ends a wait. A grant that came first is not lost: it is the answer.
+    /// Ends a wait. Returns the grant if it came first, so that it is not lost.
     pub(crate) fn cancel(&mut self, ticket: Ticket, now: Stamp, thread: u64) -> Turn<P::Conn> {
         self.interrupt(ticket);
         self.turn(ticket, now, thread)
     }
 
-    /// Ends a wait from outside: its thread wakes and finds `Cancelled`, unless its turn had come.
+    /// Ends a wait from another thread. The waiter wakes and finds `Cancelled`, unless its turn had come already.
     pub(crate) fn interrupt(&mut self, ticket: Ticket) {
         let Some(waiter) = self.waiter(ticket) else { return };
         if waiter.turn != WaiterTurn::Waiting {
@@ -178,7 +181,7 @@ impl<P: CoreTypes> Core<P> {
         }
     }
 
-    /// The dial of a permit succeeded.
+    /// Notes that the dial of a permit succeeded.
     pub(crate) fn opened(&mut self, unit: UnitId, now: Stamp) {
         let unit = &mut self.units[unit.0];
         unit.state = State::Leased;
@@ -188,10 +191,11 @@ impl<P: CoreTypes> Core<P> {
         self.count(entry, |stats| stats.created += 1);
     }
 
-    /// Takes a connection back, or hands it over to the oldest waiter; or answers why it has to be closed. Where more
-    /// are idle then than `max_idle` allows, the one that has been idle for longest is closed in its place.
+    /// Takes a connection back. Hands it to the oldest waiter, or keeps it idle, or returns it as an error if it has to
+    /// be closed. If more connections are idle then than `max_idle` allows, returns the one that has been idle for
+    /// longest, to be closed.
     ///
-    /// `keep_until` is the server's own word on how long it keeps the connection.
+    /// `keep_until` is the time until which the server keeps the connection, by its own word.
     pub(crate) fn checkin(
         &mut self,
         unit: UnitId,
@@ -201,7 +205,8 @@ impl<P: CoreTypes> Core<P> {
     ) -> Result<Option<Victim<P::Conn>>, Victim<P::Conn>> {
         let id = unit.0;
         let Unit { endpoint, entry, born, .. } = self.units[id];
-        // Callers read the clock before they get the lock: a time that comes late must not put the list out of order.
+        // Callers read the clock before they get the lock, so an earlier time may come later. It must not put the list
+        // out of order.
         let now = self.idle.newest().and_then(|newest| self.units[newest].since).map_or(now, |since| now.max(since));
         let expires = self.expiry(born, now, keep_until);
         if let Some((reason, settle)) = self.refusal(id, now, expires) {
@@ -229,7 +234,7 @@ impl<P: CoreTypes> Core<P> {
         Ok(None)
     }
 
-    /// Why a connection that comes back is not kept, and what becomes of its unit.
+    /// Returns why a connection that comes back is not kept, and what becomes of its unit.
     fn refusal(&mut self, id: Id, now: Stamp, expires: Option<Stamp>) -> Option<(CloseReason, Settle)> {
         let release = Settle::Release(UnitId(id));
         let unit = &self.units[id];
@@ -246,7 +251,8 @@ impl<P: CoreTypes> Core<P> {
         }
         if let Some(oldest) = endpoint.queue.oldest() {
             let oldest = &self.waiters[oldest];
-            // Only what overtakes counts: the place of a closed connection goes to the oldest ticket of all.
+            // A hand-over counts only if it passes an older waiter. The slot of a closed connection goes to the oldest
+            // ticket of all endpoints.
             let overtakes = self.held_by_total.first().is_some_and(|&(ticket, _)| ticket < oldest.ticket);
             endpoint.handovers = if overtakes { endpoint.handovers + 1 } else { 0 };
             if endpoint.handovers > HANDOVERS_IN_A_ROW {
@@ -264,7 +270,7 @@ impl<P: CoreTypes> Core<P> {
         full.then_some((CloseReason::PoolFull, release))
     }
 
-    /// The connection of this unit, or its dial, has ended, and the socket is closed.
+    /// Ends a unit whose connection or dial has ended. Its socket is closed already.
     #[must_use = "a victim must be closed and settled"]
     pub(crate) fn discard(&mut self, unit: UnitId, ending: Ending) -> Option<Victim<P::Conn>> {
         match ending {
@@ -275,7 +281,8 @@ impl<P: CoreTypes> Core<P> {
         self.settle(Settle::Release(unit))
     }
 
-    /// The connection of a victim is closed: its unit ends or goes on. One more may have to follow it.
+    /// Ends a unit whose connection is closed, or passes it on. Returns a further connection that has to be closed, if
+    /// there is one.
     #[must_use = "a victim must be closed and settled"]
     pub(crate) fn settle(&mut self, settle: Settle) -> Option<Victim<P::Conn>> {
         match settle {
@@ -295,8 +302,8 @@ impl<P: CoreTypes> Core<P> {
         self.evict_for_held()
     }
 
-    /// A waiter can come to be held back by the total while others sit idle: when its own endpoint was full with a
-    /// connection whose place had been passed on, and which is closed only now.
+    /// Closes an idle connection if only the total limit holds a waiter back. That can happen here: the waiter's own
+    /// endpoint was full with a connection whose slot had been passed on, and which is closed only now.
     fn evict_for_held(&mut self) -> Option<Victim<P::Conn>> {
         if self.held_by_total.is_empty() {
             return None;
@@ -304,15 +311,16 @@ impl<P: CoreTypes> Core<P> {
         self.evict_oldest(CloseReason::EvictedForLimit)
     }
 
-    /// A leased connection is closed; its unit is used to dial another. What sat idle as long is no longer trusted.
+    /// Uses the unit of a leased connection, which is closed, to dial another. Connections of the endpoint that have
+    /// been idle as long are looked at before use from now on.
     pub(crate) fn renew(&mut self, unit: UnitId, since: Stamp, reason: CloseReason) {
         self.count_closed(unit.0, reason);
         self.suspect(unit.0, since);
         self.set_dialing(unit.0, self.units[unit.0].holder);
     }
 
-    /// A connection just checked out is found dead, and closed. Another idle one takes its place where there is one;
-    /// else its unit is used to dial.
+    /// Replaces a connection that was found dead at checkout and is closed. Another idle connection takes its place if
+    /// there is one. Otherwise its unit is used to dial.
     pub(crate) fn replace_dead(
         &mut self,
         unit: UnitId,
@@ -340,18 +348,18 @@ impl<P: CoreTypes> Core<P> {
         *until = Some(until.map_or(since, |until| until.max(since)));
     }
 
-    /// Reaches into every connection that a caller has or opens.
+    /// Returns the abort handles of all connections that callers use or open.
     pub(crate) fn aborts(&self) -> Vec<P::Abort> {
         let out = |unit: &&Unit<P>| matches!(unit.state, State::Dialing | State::Leased | State::Granted);
         self.units.iter().map(|(_, unit)| unit).filter(out).map(|unit| unit.abort.clone()).collect()
     }
 
-    /// Of the units that have to come back before this ticket's turn comes: one that this thread took, and whether it
-    /// took them all.
+    /// Searches the units that have to come back before this ticket's turn comes. Returns one that `thread` took, and
+    /// whether `thread` took all of them.
     pub(crate) fn held_by(&self, ticket: Ticket, thread: u64) -> Option<(P::Abort, bool)> {
         let waiter = self.waiter(ticket).filter(|waiter| waiter.turn == WaiterTurn::Waiting)?;
         let endpoint = self.entries[waiter.entry].endpoint;
-        // With room of its own it waits for the total, and so for any.
+        // An endpoint below its own limit waits for the total limit, and so for any unit.
         let any = self.has_own_room(endpoint);
         let (mut held, mut all) = (None, true);
         for (_, unit) in self.units.iter().filter(|(_, unit)| any || unit.endpoint == endpoint) {
@@ -367,7 +375,7 @@ impl<P: CoreTypes> Core<P> {
         self.units[unit.0].abort.clone()
     }
 
-    /// Refuses all that comes, wakes all that wait, and gives out every idle connection to be closed.
+    /// Closes the pool: refuses later callers, wakes all waiters, and returns every idle connection, to be closed.
     pub(crate) fn close(&mut self) -> Vec<Victim<P::Conn>> {
         self.closed = true;
         let waiting: Vec<Id> =
@@ -380,12 +388,12 @@ impl<P: CoreTypes> Core<P> {
         self.closed
     }
 
-    /// Nothing is open, or being opened or closed.
+    /// Returns whether no connection is open, being opened or being closed.
     pub(crate) fn is_empty(&self) -> bool {
         self.units.len() == 0
     }
 
-    /// Gives out every idle connection to be closed; those in use now are closed when they come back. Waiters stay.
+    /// Returns every idle connection, to be closed. Connections in use are closed when they come back. Waiters stay.
     pub(crate) fn retire_idle(&mut self) -> Vec<Victim<P::Conn>> {
         for entry in self.entries.iter_mut() {
             (entry.retired_before, entry.retired_for) = (self.next_serial, CloseReason::Retired);
@@ -393,7 +401,7 @@ impl<P: CoreTypes> Core<P> {
         self.drain_idle(CloseReason::Retired)
     }
 
-    /// The same in a child of `fork`, but for the unit that is dialed here.
+    /// Does the same in a child of `fork`, except for the unit that is dialed here.
     pub(crate) fn retire_all_but(&mut self, dialing: UnitId) -> Vec<Victim<P::Conn>> {
         let victims = self.retire_idle();
         self.units[dialing.0].serial = self.next_serial;
@@ -401,12 +409,12 @@ impl<P: CoreTypes> Core<P> {
         victims
     }
 
-    /// The same for one key: its later connections are kept again.
+    /// Does the same for one key. Connections that are opened later are kept again.
     pub(crate) fn retire(&mut self, key: &P::Key) -> Vec<Victim<P::Conn>> {
         self.end_key(key, CloseReason::Retired)
     }
 
-    /// Retires a key, and wakes who waits for it: to them the pool is closed. Whoever comes later is served.
+    /// Retires a key and wakes its waiters, to whom the pool is closed. Later callers are served.
     pub(crate) fn close_key(&mut self, key: &P::Key) -> Vec<Victim<P::Conn>> {
         let Some(&entry) = self.keys.get(key) else { return Vec::new() };
         let queue = self.endpoints[self.entries[entry].endpoint].queue;
@@ -475,7 +483,7 @@ impl<P: CoreTypes> Core<P> {
         UnitId(id)
     }
 
-    /// The unit is in the hands of a caller who opens a connection for it.
+    /// Gives the unit to a caller, who opens a connection in it.
     fn set_dialing(&mut self, id: Id, thread: u64) {
         let unit = &mut self.units[id];
         unit.state = State::Dialing;
@@ -519,7 +527,7 @@ impl<P: CoreTypes> Core<P> {
         self.unref(unit.entry);
     }
 
-    /// Brings `held_by_total` up to date after the endpoint's queue or its count changed.
+    /// Updates `held_by_total` after the endpoint's queue or its number of units changed.
     fn update_held(&mut self, id: Id) {
         let room = self.has_own_room(id);
         let endpoint = &mut self.endpoints[id];
@@ -535,14 +543,14 @@ impl<P: CoreTypes> Core<P> {
         }
     }
 
-    /// Gives permits to the oldest of those that the total held back, while it has room.
+    /// Grants permits to the oldest waiters that only the total limit holds back, as long as it has room.
     fn grant_permits(&mut self) {
         while self.has_total_room() {
             let Some(&(_, endpoint)) = self.held_by_total.first() else { return };
             let Some(oldest) = self.endpoints[endpoint].queue.oldest() else { return };
             let waiter = &self.waiters[oldest];
             let (entry, abort) = (waiter.entry, waiter.abort.clone());
-            // Its waiter has no number here, and takes it by `turn`.
+            // The unit is granted and not yet dialed. `turn` notes the thread and counts the dial.
             let unit = self.new_unit(entry, 0, abort);
             self.dialing -= 1;
             self.grant_oldest(endpoint, unit.0);

@@ -1,37 +1,38 @@
-//! What the core answers: grants, tickets, and connections to close.
+//! The core's answers: grants, tickets, and connections to close.
 
 use crate::close_reason::CloseReason;
 use crate::pool::arena::Id;
 use crate::time::Stamp;
 
-/// A place in the queue. Tickets are ordered by age.
+/// A place in the queue. An older ticket has a smaller serial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
     pub(super) serial: u64,
     pub(super) waiter: Id,
 }
 
-/// A unit in a caller's hands; given back by exactly one of `opened`, `checkin`, `discard`, `settle`, `renew`.
+/// A unit that a caller owns. `opened` and `renew` change its state. `checkin`, `discard`, `replace_dead` and `settle`
+/// take it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnitId(pub(super) Id);
 
-/// What a caller of `checkout` may do.
+/// A checkout's grant to a caller.
 #[derive(Debug)]
 pub(crate) enum Grant<C> {
-    /// Use this connection.
+    /// A connection that was idle.
     Conn(Idle<C>),
-    /// Open a connection.
+    /// The right to open a connection.
     Permit { unit: UnitId },
 }
 
-/// A connection that was idle, and is the caller's now.
+/// A connection that was idle and now belongs to a caller.
 #[derive(Debug)]
 pub(crate) struct Idle<C> {
     pub(crate) unit: UnitId,
     pub(crate) conn: C,
-    /// When it was given back.
+    /// The time at which it was given back.
     pub(crate) since: Stamp,
-    /// One that was idle no longer than this was dead.
+    /// True if a connection of its endpoint that had been idle no longer than this one was found dead.
     pub(crate) suspect: bool,
 }
 
@@ -42,17 +43,17 @@ pub(crate) enum Checkout<C> {
     Closed,
 }
 
-/// How a queued caller stands.
+/// The state of a queued caller.
 #[derive(Debug)]
 pub(crate) enum Turn<C> {
     Waiting,
     Granted(Grant<C>),
     Closed,
-    /// Ended from outside, or by the caller's own `cancel`.
+    /// The wait was ended, by another thread or by `cancel`.
     Cancelled,
 }
 
-/// A connection to close, and what becomes of its unit then.
+/// A connection to close, and what becomes of its unit afterwards.
 #[derive(Debug)]
 #[must_use = "the connection must be closed and its unit settled"]
 pub(crate) struct Victim<C> {
@@ -63,13 +64,13 @@ pub(crate) struct Victim<C> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settle {
-    /// The caller dials in its place.
+    /// The unit stays with the caller, who dials in it.
     Kept,
-    /// The unit ends; whoever is next gets a permit.
+    /// The unit ends. The next waiter gets a permit.
     Release(UnitId),
-    /// The unit's place goes to its own endpoint's oldest waiter, who wants another key.
+    /// The unit goes to the oldest waiter of its endpoint, who waits for another key.
     PassOn(UnitId),
 }
 
-/// At most two, so that what one operation does for others stays bounded.
+/// Connections to close. There are at most two, so that the work of one operation is bounded.
 pub(crate) type Victims<C> = [Option<Victim<C>>; 2];

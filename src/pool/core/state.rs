@@ -1,4 +1,4 @@
-//! What the core keeps: keys, endpoints, units and waiters, and the lists they stand in.
+//! The core's data: keys, endpoints, units and waiters, and the lists that link them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
@@ -19,14 +19,15 @@ pub(crate) struct Core<P: CoreTypes> {
     pub(super) hosts: HashMap<<P::Key as Key>::Endpoint, Id, BuildHasherDefault<Prehashed>>,
     pub(super) endpoints: Arena<Endpoint<P>>,
     pub(super) units: Arena<Unit<P>>,
-    /// Units that close while their place under the total has been given to another.
+    /// The number of units that are closing and whose slot under the total limit was passed on.
     pub(super) transferred: usize,
     pub(super) idle: List<{ link::ALL }>,
     pub(super) waiters: Arena<Waiter<P>>,
-    /// For each endpoint whose oldest waiter is held back by the total alone: that waiter's ticket, and the endpoint.
+    /// An entry for each endpoint whose oldest waiter only the total limit holds back: the ticket of that waiter, and
+    /// the endpoint.
     pub(super) held_by_total: BTreeSet<(u64, Id)>,
     pub(super) dialing: usize,
-    /// Of all keys there have been.
+    /// The counts of all keys, forgotten ones included.
     pub(super) stats: PoolStats,
     pub(super) shown: Shown,
 }
@@ -38,15 +39,15 @@ mod link {
     pub(super) const KEYS: usize = 0;
 }
 
-/// One key with its idle connections.
+/// A key with its idle connections and its counts.
 pub(super) struct KeyEntry<P: CoreTypes> {
     pub(super) key: P::Key,
     pub(super) endpoint: Id,
     pub(super) idle: List<{ link::KEY }>,
-    /// Units, waiters and pins that refer to it.
+    /// The number of units, waiters and pins that refer to the entry.
     pub(super) refs: usize,
     pub(super) pins: usize,
-    /// Connections whose dial began before this serial was given are not kept, for that reason.
+    /// Connections whose dial began before this serial are not kept. `retired_for` is the reason.
     pub(super) retired_before: u64,
     pub(super) retired_for: CloseReason,
     pub(super) stats: PoolStats,
@@ -56,15 +57,16 @@ pub(super) struct KeyEntry<P: CoreTypes> {
 
 pub(super) struct Endpoint<P: CoreTypes> {
     pub(super) name: <P::Key as Key>::Endpoint,
-    /// Units, whoever owns them.
+    /// The number of units in every state.
     pub(super) open: usize,
-    /// Idle connections, of all its keys.
+    /// The number of idle connections of all its keys.
     pub(super) idle: usize,
     pub(super) queue: List<{ link::QUEUE }>,
-    /// The ticket by which this endpoint stands in `held_by_total`.
+    /// The ticket of this endpoint in `held_by_total`.
     pub(super) held: Option<u64>,
     pub(super) handovers: u32,
-    /// A connection that was idle since then was found dead; older ones are looked at before use.
+    /// A connection that was idle since this time was found dead. Connections that have been idle as long or longer are
+    /// looked at before use.
     pub(super) suspect_until: Option<Stamp>,
     pub(super) keys: List<{ link::KEYS }>,
 }
@@ -75,7 +77,7 @@ pub(super) struct Unit<P: CoreTypes> {
     pub(super) serial: u64,
     pub(super) conn: Option<P::Conn>,
     pub(super) abort: P::Abort,
-    /// The thread that took it last.
+    /// The thread that took the unit last.
     pub(super) holder: u64,
     pub(super) state: State,
     pub(super) born: Option<Stamp>,
@@ -98,7 +100,7 @@ pub(super) struct Waiter<P: CoreTypes> {
     pub(super) ticket: u64,
     pub(super) entry: Id,
     pub(super) waker: P::Waker,
-    /// For the unit this waiter may be granted.
+    /// The abort handle for the unit that this waiter may be granted.
     pub(super) abort: P::Abort,
     pub(super) turn: WaiterTurn,
     pub(super) link: Link,
