@@ -13,7 +13,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[cfg(hostpool_loom)]
 use loom as checker;
@@ -405,7 +405,7 @@ fn a_hand_over_and_a_key_that_is_closed() {
 fn one_sleeps_while_the_pool_is_closed() {
     check(|| {
         let world = World::new(1, 0).hurried();
-        let until = world.deadline.at().expect("a wait with a bound");
+        let until = world.until.at().expect("a wait with a bound");
         let sleepers: Vec<_> = (0..2)
             .map(|_| world.clone())
             .map(|world| thread::spawn(move || assert_eq!(world.gate.park_while(until, || true), Err(Refused::Closed))))
@@ -420,7 +420,7 @@ fn one_sleeps_while_the_pool_is_closed() {
 fn one_sleeps_while_its_key_is_closed() {
     check(|| {
         let world = World::new(1, 0).hurried();
-        let (until, open) = (world.deadline.at().expect("a wait with a bound"), Arc::new(AtomicBool::new(true)));
+        let (until, open) = (world.until.at().expect("a wait with a bound"), Arc::new(AtomicBool::new(true)));
         let sleeper = {
             let (world, open) = (world.clone(), Arc::clone(&open));
             thread::spawn(move || world.gate.park_while(until, || open.load(Ordering::SeqCst)))
