@@ -9,6 +9,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parse::Entry;
+
 use super::{AuthEncoding, BasicAuth};
 use crate::error::{Error, Result};
 use crate::observe;
@@ -40,14 +42,6 @@ use crate::observe;
 #[doc(alias = "trust_env")]
 #[derive(Clone, Default)]
 pub struct Netrc(Arc<[Entry]>);
-
-#[derive(Default)]
-struct Entry {
-    /// `None` for `default`.
-    host: Option<Box<str>>,
-    login: Option<Box<str>>,
-    password: Option<Box<str>>,
-}
 
 impl Netrc {
     /// Reads the entries of such a text, which may begin with a byte order mark. Fails with the number of the first

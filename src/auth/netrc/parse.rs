@@ -2,7 +2,14 @@
 
 use std::fmt;
 
-use super::Entry;
+/// One entry of a netrc file.
+#[derive(Default)]
+pub(super) struct Entry {
+    /// `None` for `default`.
+    pub(super) host: Option<Box<str>>,
+    pub(super) login: Option<Box<str>>,
+    pub(super) password: Option<Box<str>>,
+}
 
 /// Why a text is not valid, and in which line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
