@@ -2,7 +2,6 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
-use super::Asked;
 use super::challenge::{Challenge, Qop};
 
 /// All bytes but the `attr-char` of RFC 8187, section 3.2.1.
@@ -19,6 +18,16 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'`')
     .remove(b'|')
     .remove(b'~');
+
+/// The parts of a request that its digest is made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    /// The target as the request line has it.
+    pub(crate) target: &'a [u8],
+    /// The body, if its bytes are in memory.
+    pub(crate) body: Option<&'a [u8]>,
+}
 
 /// What is used from one challenge to the next.
 #[derive(Clone, Debug)]

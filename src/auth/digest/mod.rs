@@ -18,6 +18,7 @@ use crate::headers::Headers;
 use crate::sync::Mutex;
 use crate::url::{Origin, Url};
 
+pub(crate) use answer::Asked;
 use answer::{Login, Session};
 use challenge::Challenge;
 
@@ -69,16 +70,6 @@ struct Place {
 
 /// Fills a slice with unpredictable bytes.
 pub(crate) type Random<'a> = &'a dyn Fn(&mut [u8]) -> io::Result<()>;
-
-/// The parts of a request that its digest is made from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
-    pub(crate) method: &'a str,
-    /// The target as the request line has it.
-    pub(crate) target: &'a [u8],
-    /// The body, if its bytes are in memory.
-    pub(crate) body: Option<&'a [u8]>,
-}
 
 impl DigestAuth {
     /// Most origins that are remembered, which is more than a program logs in to. A full table is cleared.
