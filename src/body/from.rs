@@ -6,9 +6,10 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::bytes::Bytes;
 use super::input::Reader;
 use super::noted::Noted;
-use super::{Body, Bytes, Content, Kind};
+use super::{Body, Content, Kind};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::files;
 

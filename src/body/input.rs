@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use super::Bytes;
+use super::bytes::Bytes;
 use super::noted::Noted;
 use crate::error::{Error, ErrorKind, Phase, Result};
 

@@ -1,5 +1,6 @@
 //! Bodies of requests: what they are made of, how long they are, whether they can be sent again.
 
+mod bytes;
 mod coding;
 mod compress;
 #[cfg(feature = "gzip")]
@@ -17,6 +18,7 @@ use std::fmt;
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
+use bytes::Bytes;
 pub(crate) use coding::Coding;
 pub use compress::Compress;
 use input::Reader;
@@ -71,25 +73,6 @@ enum Kind {
     Empty,
     Bytes(Bytes),
     Source(Box<Source>),
-}
-
-/// Bytes that several bodies may share.
-#[derive(Clone)]
-enum Bytes {
-    Shared(Arc<[u8]>),
-    /// The caller's own buffer: a copy of a large body would double it.
-    Owned(Arc<Vec<u8>>),
-}
-
-impl std::ops::Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Bytes::Shared(bytes) => bytes,
-            Bytes::Owned(bytes) => bytes,
-        }
-    }
 }
 
 /// What a body was made from, as far as the default of Content-Type depends on it.
