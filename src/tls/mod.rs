@@ -1,5 +1,6 @@
 //! TLS: an immutable configuration, and streams over any transport.
 
+mod certificates;
 #[cfg(feature = "rustls")]
 mod roots;
 #[cfg(feature = "rustls")]
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use certificates::{Roots, Source};
 #[cfg(feature = "rustls")]
 use stream::TlsStream;
 
@@ -61,14 +63,6 @@ struct Inner {
     roots: Roots,
     #[cfg(feature = "rustls")]
     client: RwLock<Option<Arc<rustls::ClientConfig>>>,
-}
-
-/// The root certificates to trust.
-#[derive(Clone, Debug, Default)]
-struct Roots {
-    system: bool,
-    /// The caller's certificates, in DER.
-    own: Vec<Vec<u8>>,
 }
 
 impl TlsConfig {
@@ -163,13 +157,6 @@ pub struct TlsConfigBuilder {
     system: Option<bool>,
 }
 
-#[derive(Clone, Debug)]
-enum Source {
-    Pem(Vec<u8>),
-    Der(Vec<u8>),
-    File(PathBuf),
-}
-
 impl TlsConfigBuilder {
     /// Adds the certificates in a text of PEM blocks to the trusted roots.
     #[doc(alias = "ca_cert_data")]
@@ -226,37 +213,6 @@ impl TlsConfigBuilder {
         roots::check(&roots)?;
         Ok(TlsConfig::new(roots))
     }
-}
-
-impl Source {
-    fn certificates(&self) -> Result<Vec<Vec<u8>>> {
-        match self {
-            Source::Pem(pem) => certificates_in(pem),
-            Source::Der(der) => Ok(vec![der.clone()]),
-            Source::File(path) => {
-                let bytes = std::fs::read(path)
-                    .map_err(|error| Error::config("a file of root certificates cannot be read").with_source(error))?;
-                let is_pem = memchr::memmem::find(&bytes, b"-----BEGIN").is_some();
-                if is_pem { certificates_in(&bytes) } else { Ok(vec![bytes]) }
-            }
-        }
-    }
-}
-
-#[cfg(feature = "rustls")]
-fn certificates_in(pem: &[u8]) -> Result<Vec<Vec<u8>>> {
-    use rustls_pki_types::pem::PemObject;
-    rustls_pki_types::CertificateDer::pem_slice_iter(pem)
-        .map(|certificate| match certificate {
-            Ok(certificate) => Ok(certificate.to_vec()),
-            Err(error) => Err(Error::config("a PEM text cannot be read").with_source(error)),
-        })
-        .collect()
-}
-
-#[cfg(not(feature = "rustls"))]
-fn certificates_in(_: &[u8]) -> Result<Vec<Vec<u8>>> {
-    Ok(Vec::new())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::{fmt, io};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 
-use super::Roots;
+use super::certificates::Roots;
 use crate::error::{Error, Result};
 #[cfg(feature = "native-roots")]
 use crate::error::{ErrorKind, Phase};
