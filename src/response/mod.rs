@@ -9,6 +9,7 @@ mod disposition;
 mod fields;
 mod history;
 mod json;
+mod kept;
 mod lines;
 mod links;
 mod media;
@@ -47,7 +48,7 @@ pub use output::Chunks;
 pub(crate) use parts::{About, Held, Parts, Reading, Reuse};
 pub use shutdown::ShutdownHandle;
 
-use whole::Kept;
+use kept::Kept;
 
 /// First allocation for a body read as a whole, whatever length was announced: memory follows what arrives.
 const FIRST_ALLOCATION: u64 = 64 * 1024;

@@ -1,17 +1,8 @@
 //! A body read as a whole, and kept.
 
 use super::Response;
+use super::kept::Kept;
 use crate::error::{Error, ErrorKind, Phase, Result};
-
-/// What reading answers from then on.
-#[derive(Debug)]
-pub(super) enum Kept {
-    /// The body, and how much of it `Read` has given out.
-    Body { bytes: Vec<u8>, read: usize },
-    /// Why there is no rest of it. Without this a body of which nothing is left to read would look like one that has
-    /// come to its end.
-    Nothing(ErrorKind),
-}
 
 impl Response {
     /// Reads the body as a whole.

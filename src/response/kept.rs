@@ -1,0 +1,12 @@
+//! The result of reading a body as a whole.
+
+use crate::error::ErrorKind;
+
+/// The result that later reads are answered from.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// The body, and how much of it `Read` has given out.
+    Body { bytes: Vec<u8>, read: usize },
+    /// The reason why the rest of the body cannot be read. Without it, later reads would report the end of the body.
+    Nothing(ErrorKind),
+}
