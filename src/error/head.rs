@@ -4,7 +4,6 @@ use std::fmt;
 
 use http::{Method, StatusCode, Version};
 
-use crate::h1::Head;
 use crate::headers::Headers;
 use crate::url::Url;
 
@@ -22,20 +21,6 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// The head of a response to this request, without a body.
-    pub(crate) fn new(head: &Head, method: Method, url: Url, request_body_complete: bool) -> ResponseHead {
-        ResponseHead {
-            status: head.status,
-            version: head.version,
-            reason: head.reason().into(),
-            method,
-            url,
-            headers: head.headers.clone(),
-            body: Vec::new(),
-            request_body_complete,
-        }
-    }
-
     /// The status code.
     pub fn status(&self) -> StatusCode {
         self.status

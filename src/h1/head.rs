@@ -10,14 +10,15 @@
 
 use std::mem::MaybeUninit;
 
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use httparse::{ParserConfig, Response, Status};
 
 use super::mend::{Dropped, Mender};
 use super::{Fault, Limits};
-use crate::error::{Limit, Violation};
+use crate::error::{Limit, ResponseHead, Violation};
 use crate::headers::{Field, Headers, Span, trim};
 use crate::strictness::Strictness;
+use crate::url::Url;
 
 /// The number of fields for which there are slots on the stack. A higher [`Limits::fields`] takes the slots from the
 /// heap.
@@ -156,6 +157,21 @@ impl Head {
     /// Returns the reason phrase; empty if there is none or it is not UTF-8.
     pub(crate) fn reason(&self) -> &str {
         self.headers.span(self.reason).and_then(|reason| std::str::from_utf8(reason).ok()).unwrap_or_default()
+    }
+
+    /// Returns this head as errors and the history of a response have it: with the request that it answers, and without
+    /// a body.
+    pub(crate) fn answer_to(&self, method: Method, url: Url, request_body_complete: bool) -> ResponseHead {
+        ResponseHead {
+            status: self.status,
+            version: self.version,
+            reason: self.reason().into(),
+            method,
+            url,
+            headers: self.headers.clone(),
+            body: Vec::new(),
+            request_body_complete,
+        }
     }
 }
 

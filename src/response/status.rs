@@ -90,7 +90,7 @@ impl Response {
     /// What stays of this response without its body.
     pub(crate) fn to_head(&self, body: Vec<u8>) -> ResponseHead {
         let About { method, url, request_body_complete, .. } = &self.parts.about;
-        let head = ResponseHead::new(&self.parts.head, method.clone(), url.clone(), *request_body_complete);
+        let head = self.parts.head.answer_to(method.clone(), url.clone(), *request_body_complete);
         ResponseHead { body, ..head }
     }
 }

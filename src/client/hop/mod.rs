@@ -16,7 +16,7 @@ use super::request::Request;
 use super::terms::Terms;
 use crate::close_reason::CloseReason;
 use crate::dial::Route;
-use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result, Violation};
+use crate::error::{Bound, Error, ErrorKind, Phase, Result, Violation};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
 use crate::h1::Head;
 use crate::observe;
@@ -197,7 +197,7 @@ impl<'a> Hop<'a> {
         let result = result.map(|received| (received, trace)).map_err(|error| {
             let about = |head: Box<Head>| {
                 let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
-                ResponseHead::new(&head, method, url, false)
+                head.answer_to(method, url, false)
             };
             let error = match exchange.take_answer() {
                 None => error,
