@@ -146,9 +146,9 @@ impl Response {
         self.release_within(self.parts.common.limits.drain_time);
     }
 
-    fn release_within(&mut self, patience: Duration) {
+    fn release_within(&mut self, drain_time: Duration) {
         if self.parts.held.is_some() {
-            self.drain(patience);
+            self.drain(drain_time);
             self.abandon(CloseReason::BodyAbandoned);
             self.end_reading(ErrorKind::Closed);
         }

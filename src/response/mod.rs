@@ -53,7 +53,8 @@ use kept::Kept;
 /// First allocation for a body read as a whole, whatever length was announced: memory follows what arrives.
 const FIRST_ALLOCATION: u64 = 64 * 1024;
 
-/// Taking what has arrived already is not waiting, but it has to come to an end.
+/// The shortest time for taking bytes that have arrived already. A drain that waits for nothing needs a bound too,
+/// because a peer that keeps sending would prolong it for ever.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// A response whose head has arrived. Its body is read through [`io::Read`], or as a whole.
@@ -455,8 +456,9 @@ impl Response {
             .with_origin(self.parts.about.url.shared_origin())
     }
 
-    /// Takes the rest of the body off the connection if it comes within `patience` and is not too much.
-    fn drain(&mut self, patience: Duration) {
+    /// Takes the rest of the body off the connection if it comes within `drain_time` and is not longer than
+    /// [`Limits::drain_bytes`](crate::Limits::drain_bytes).
+    fn drain(&mut self, drain_time: Duration) {
         let limit = self.parts.common.limits.drain_bytes;
         let worth_it = self.parts.held.as_ref().is_some_and(|held| held.reuse.reusable && !held.is_inherited())
             && self.reader.failure().is_none()
@@ -464,8 +466,8 @@ impl Response {
         if !worth_it {
             return;
         }
-        let ends = self.parts.deadline.or_within(Some(patience.max(AT_ONCE)), Bound::Total);
-        self.parts.deadline = self.parts.deadline.or_within(Some(patience), Bound::Total);
+        let ends = self.parts.deadline.or_within(Some(drain_time.max(AT_ONCE)), Bound::Total);
+        self.parts.deadline = self.parts.deadline.or_within(Some(drain_time), Bound::Total);
         let mut scratch = [0; 4 * 1024];
         let start = self.reader.received();
         while self.parts.held.is_some() && self.reader.received() - start <= limit {

@@ -58,10 +58,10 @@ impl Response {
 
     /// Returns an error about this response, with its head and the start of its body. The connection is given up before.
     pub(crate) fn into_error(mut self, kind: ErrorKind) -> Error {
-        let patience = self.parts.common.limits.drain_time;
+        let drain_time = self.parts.common.limits.drain_time;
         // With no time to wait, what has arrived is taken.
-        self.parts.deadline = self.parts.deadline.or_within(Some(patience.max(AT_ONCE)), Bound::Total);
-        self.parts.read = Some(self.parts.read.map_or(patience, |read| read.min(patience)));
+        self.parts.deadline = self.parts.deadline.or_within(Some(drain_time.max(AT_ONCE)), Bound::Total);
+        self.parts.read = Some(self.parts.read.map_or(drain_time, |read| read.min(drain_time)));
         let body = self.body_start();
         let error = match kind {
             ErrorKind::Status(_) => self.about_head(kind),
