@@ -34,7 +34,7 @@ impl Url {
         }
         // The standard drops these before anything else, so `/<tab>/host` is `//host`.
         let reference = reference.replace(['\t', '\n', '\r'], "");
-        let is_special = self.origin.scheme != Scheme::HttpUnix;
+        let is_special = self.origin.kind() != Scheme::HttpUnix;
         let is_slash = |c: char| c == '/' || c == '\\';
         let relative = match scheme_of(&reference) {
             None => &*reference,

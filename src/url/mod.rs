@@ -4,16 +4,22 @@
 //! The request target is cut from the caller's own text, so that a signed URL is sent as it was signed. A known
 //! authority is not parsed again ([`Origins`]).
 
-use std::collections::HashMap;
-use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::net::IpAddr;
-use std::sync::{Arc, LazyLock};
-
-use crate::sync::RwLock;
-
+mod invalid;
 mod join;
+mod origin;
+mod origins;
 mod parts;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+pub use invalid::InvalidUrl;
+pub use origin::Origin;
+pub(crate) use origin::{Scheme, is_own_name};
+pub(crate) use origins::Origins;
+
+use origin::split_userinfo;
 
 /// Longer URLs are refused. No server accepts them, and all work on a URL is linear in its length.
 const MAX_LEN: usize = 64 * 1024;
@@ -132,11 +138,11 @@ impl Url {
 
     /// Returns the path, query and fragment of this URL at another origin.
     pub(crate) fn at(&self, origin: &Arc<Origin>) -> Result<Url, InvalidUrl> {
-        let text = [&*origin.text, &self.text[self.authority_end as usize..]].concat();
+        let text = [origin.as_str(), &self.text[self.authority_end as usize..]].concat();
         if text.len() > MAX_LEN {
             return Err(InvalidUrl::TooLong);
         }
-        Ok(Url::from_parts(text.into(), origin.clone(), origin.text.len()))
+        Ok(Url::from_parts(text.into(), origin.clone(), origin.as_str().len()))
     }
 
     /// Returns this URL with `query`, which is already encoded, appended to its query.
@@ -159,11 +165,11 @@ impl Url {
         if !target.starts_with(['/', '?']) && !target.is_empty() {
             return Err(InvalidUrl::NoScheme);
         }
-        let text = [&*origin.text, target].concat();
+        let text = [origin.as_str(), target].concat();
         if text.len() > MAX_LEN {
             return Err(InvalidUrl::TooLong);
         }
-        Ok(Url::from_parts(text.into(), origin.clone(), origin.text.len()))
+        Ok(Url::from_parts(text.into(), origin.clone(), origin.as_str().len()))
     }
 }
 
@@ -237,300 +243,6 @@ impl From<&Url> for url::Url {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Scheme {
-    Http,
-    Https,
-    HttpUnix,
-}
-
-impl Scheme {
-    fn as_str(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-            Scheme::HttpUnix => "http+unix",
-        }
-    }
-}
-
-/// Scheme, host and port: where a request is sent, and what credentials are bound to.
-///
-/// `Display` shows it as a URL without a path, and shows the port only if it is not the default of the scheme.
-///
-/// ```
-/// # use hostpool::Url;
-/// let url = Url::parse("HTTPS://Example.COM:443/a")?;
-/// assert_eq!(url.origin().scheme(), "https");
-/// assert_eq!(url.origin().host(), "example.com");
-/// assert_eq!(url.origin().port(), Some(443));
-/// assert_eq!(url.origin().to_string(), "https://example.com");
-/// # Ok::<(), hostpool::InvalidUrl>(())
-/// ```
-#[derive(Clone)]
-pub struct Origin {
-    scheme: Scheme,
-    /// A name in lower case, a dotted quad, `[v6]`, or the path of a Unix socket.
-    host: Box<str>,
-    address: Option<IpAddr>,
-    port: u16,
-    /// The origin as a URL without a path.
-    text: Box<str>,
-    /// The hash of the text, with a key of this process. It is computed once, so that a pool does not hash the text for
-    /// each look-up.
-    hash: u64,
-}
-
-impl Origin {
-    /// Parses `text`, which is a scheme, `://` and an authority.
-    fn parse(text: &str) -> Result<Origin, InvalidUrl> {
-        let (scheme, authority) = text.split_once("://").ok_or(InvalidUrl::NoScheme)?;
-        if scheme.eq_ignore_ascii_case("http+unix") {
-            return Origin::unix(authority);
-        }
-        let (_, host_and_port) = split_userinfo(authority)?;
-        let parsed = url::Url::parse(text).map_err(InvalidUrl::from_parser)?;
-        let (scheme, default_port) = match parsed.scheme() {
-            "http" => (Scheme::Http, 80),
-            "https" => (Scheme::Https, 443),
-            _ => return Err(InvalidUrl::UnsupportedScheme),
-        };
-        let address = match parsed.host().ok_or(InvalidUrl::NoHost)? {
-            url::Host::Domain(_) => None,
-            url::Host::Ipv4(address) => {
-                let written = host_and_port.split(':').next().unwrap_or_default();
-                if written != address.to_string() {
-                    return Err(InvalidUrl::NumericHost);
-                }
-                Some(IpAddr::V4(address))
-            }
-            url::Host::Ipv6(address) => Some(IpAddr::V6(address)),
-        };
-        let host = parsed.host_str().ok_or(InvalidUrl::NoHost)?;
-        let port = parsed.port().unwrap_or(default_port);
-        if port == 0 {
-            return Err(InvalidUrl::Port);
-        }
-        Ok(Origin::new(scheme, host, address, port, (port != default_port).then_some(port)))
-    }
-
-    fn unix(authority: &str) -> Result<Origin, InvalidUrl> {
-        // Other parsers of URLs would read other bytes as a user name, a port or an address.
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%-._~!$&'()*+,;=".contains(&byte);
-        let path = percent_encoding::percent_decode_str(authority).decode_utf8().map_err(|_| InvalidUrl::SocketPath)?;
-        if path.is_empty() || path.contains('\0') || !authority.bytes().all(is_plain) {
-            return Err(InvalidUrl::SocketPath);
-        }
-        Ok(Origin::new(Scheme::HttpUnix, &path, None, 0, None))
-    }
-
-    fn new(scheme: Scheme, host: &str, address: Option<IpAddr>, port: u16, shown_port: Option<u16>) -> Origin {
-        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let mut text = format!("{}://", scheme.as_str());
-        match scheme {
-            Scheme::HttpUnix => text.extend(percent_encoding::utf8_percent_encode(host, SOCKET_PATH)),
-            _ => text.push_str(host),
-        }
-        if let Some(port) = shown_port {
-            text.push_str(&format!(":{port}"));
-        }
-        let hash = KEYS.hash_one((scheme, host, port));
-        Origin { scheme, host: host.into(), address, port, text: text.into(), hash }
-    }
-
-    /// Returns `http`, `https` or `http+unix`.
-    pub fn scheme(&self) -> &'static str {
-        self.scheme.as_str()
-    }
-
-    pub(crate) fn kind(&self) -> Scheme {
-        self.scheme
-    }
-
-    /// Returns the host in lower case. An IPv6 address stands in brackets. For `http+unix` it is the path of the
-    /// socket.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Returns the port as given, or the default of the scheme; a Unix socket has none.
-    pub fn port(&self) -> Option<u16> {
-        (self.scheme != Scheme::HttpUnix).then_some(self.port)
-    }
-
-    /// Returns the origin as a URL without a path.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    pub(crate) fn address(&self) -> Option<IpAddr> {
-        self.address
-    }
-
-    /// Returns the value of the Host field (RFC 9110, section 7.2).
-    pub(crate) fn host_field(&self) -> &str {
-        match self.scheme {
-            // A socket has no name. Servers still want a Host, and curl sends `localhost`.
-            Scheme::HttpUnix => "localhost",
-            scheme => &self.text[scheme.as_str().len() + 3..],
-        }
-    }
-}
-
-/// Returns whether a host is this machine, whatever a resolver says (RFC 6761, section 6.3). Some resolvers know only
-/// `localhost` itself, and ask public name servers for the names below it. The system answers for `localhost`, because
-/// it may have one family only.
-pub(crate) fn is_own_name(host: &str) -> bool {
-    let absolute = host.strip_suffix('.');
-    let below = absolute.unwrap_or(host).strip_suffix(".localhost");
-    // An empty or too long label is not part of a name (RFC 1035, section 2.3.4).
-    let is_name = |name: &str| name.split('.').all(|label| (1..64).contains(&label.len()));
-    absolute == Some("localhost") || below.is_some_and(is_name)
-}
-
-impl fmt::Debug for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Origin({self})")
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl PartialEq for Origin {
-    fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.text == other.text
-    }
-}
-
-impl Eq for Origin {}
-
-impl Hash for Origin {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-/// Authorities that were parsed before, by their text. A full table forgets those that nobody else holds.
-#[derive(Debug)]
-pub(crate) struct Origins(RwLock<Known>);
-
-#[derive(Debug)]
-struct Known {
-    origins: HashMap<Box<str>, Arc<Origin>>,
-    /// The number of origins at which the table is full.
-    full: usize,
-}
-
-impl Default for Origins {
-    fn default() -> Origins {
-        Origins::of(Self::CAPACITY)
-    }
-}
-
-impl Origins {
-    /// The first size of the table, which is enough for a crawler's working set. Forgetting an origin costs one parse.
-    const CAPACITY: usize = 2048;
-
-    /// Most bytes of a stored authority: more than a host of 253 bytes with scheme and port.
-    const LONGEST: usize = 512;
-
-    fn of(capacity: usize) -> Origins {
-        Origins(RwLock::new(Known { origins: HashMap::new(), full: capacity }))
-    }
-
-    pub(crate) fn url(&self, text: &str) -> Result<Url, InvalidUrl> {
-        Url::build(text, |authority| {
-            if let Some(origin) = self.0.read().origins.get(authority) {
-                return Ok(origin.clone());
-            }
-            let origin = Arc::new(Origin::parse(authority)?);
-            // The table lives as long as the client, so it keeps no credentials, and no text that is too long for a
-            // host.
-            if !authority.contains('@') && authority.len() <= Self::LONGEST {
-                self.0.write().insert(authority, &origin);
-            }
-            Ok(origin)
-        })
-    }
-}
-
-impl Known {
-    fn insert(&mut self, authority: &str, origin: &Arc<Origin>) {
-        if self.origins.len() >= self.full {
-            self.origins.retain(|_, origin| Arc::strong_count(origin) > 1);
-            // The table is searched so rarely that the cost for each origin stays the same.
-            self.full = Origins::CAPACITY.max(2 * self.origins.len());
-        }
-        self.origins.insert(authority.into(), origin.clone());
-    }
-}
-
-/// Why this client cannot use a text as a URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[doc(alias = "LocationParseError")]
-pub enum InvalidUrl {
-    /// No scheme, or no `//` after it: the URL is not absolute.
-    NoScheme,
-    /// A scheme other than `http`, `https` and `http+unix`.
-    #[doc(alias = "URLSchemeUnknown")]
-    UnsupportedScheme,
-    /// The host is missing, or more or fewer than two slashes precede it.
-    NoHost,
-    /// The host is not a domain name or address of the WHATWG URL standard.
-    Host,
-    /// A number that is not an IPv4 address of four decimal parts, such as `0x7f.1` or `127.1`.
-    NumericHost,
-    /// The authority has white space, a control character, a backslash, or a second `@`.
-    Authority,
-    /// The port is not a number from 1 to 65535.
-    Port,
-    /// The socket path of an `http+unix` URL is empty, not UTF-8, has a NUL, or is not percent-encoded.
-    SocketPath,
-    /// A control character other than a tab or a line end precedes or follows the URL.
-    ControlCharacter,
-    /// The URL is longer than 64 KiB.
-    TooLong,
-}
-
-impl InvalidUrl {
-    fn from_parser(error: url::ParseError) -> InvalidUrl {
-        match error {
-            url::ParseError::EmptyHost => InvalidUrl::NoHost,
-            url::ParseError::InvalidPort => InvalidUrl::Port,
-            url::ParseError::InvalidIpv4Address => InvalidUrl::NumericHost,
-            url::ParseError::RelativeUrlWithoutBase => InvalidUrl::NoScheme,
-            url::ParseError::Overflow => InvalidUrl::TooLong,
-            _ => InvalidUrl::Host,
-        }
-    }
-}
-
-impl fmt::Display for InvalidUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            InvalidUrl::NoScheme => "not an absolute URL: it does not begin with http://, https:// or http+unix://",
-            InvalidUrl::UnsupportedScheme => "the scheme is not http, https or http+unix",
-            InvalidUrl::NoHost => "the host is missing: it stands after exactly two slashes, as in http://host/path",
-            InvalidUrl::Host => "the host is not a valid domain name or address",
-            InvalidUrl::NumericHost => "the host is a number but not an IPv4 address of four decimal parts",
-            InvalidUrl::Authority => "white space, a backslash or a second @ stands in front of the path",
-            InvalidUrl::Port => "the port is not a number from 1 to 65535",
-            InvalidUrl::SocketPath => {
-                "the path of the socket is empty, not UTF-8, has a NUL, or is not percent-encoded"
-            }
-            InvalidUrl::ControlCharacter => "a control character stands before or after the URL",
-            InvalidUrl::TooLong => "longer than 64 KiB",
-        })
-    }
-}
-
-impl std::error::Error for InvalidUrl {}
-
 /// Returns the number of bytes before the path, if `text` begins with `scheme://authority` and no parser would repair
 /// it.
 fn regular_authority_end(text: &str) -> Option<usize> {
@@ -596,15 +308,6 @@ fn is_white_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
-/// Splits user name and password from what follows them.
-fn split_userinfo(authority: &str) -> Result<(Option<&str>, &str), InvalidUrl> {
-    match authority.split_once('@') {
-        None => Ok((None, authority)),
-        Some((_, rest)) if rest.contains('@') => Err(InvalidUrl::Authority),
-        Some((userinfo, rest)) => Ok((Some(userinfo), rest)),
-    }
-}
-
 /// Returns whether a byte is sent in a target as it is: the bytes of RFC 3986, sections 3.3 and 3.4, and the square
 /// brackets, which browsers and servers do not encode.
 fn is_target_byte(byte: u8) -> bool {
@@ -620,9 +323,6 @@ const TARGET_BYTES: [bool; 256] = {
     }
     table
 };
-
-const SOCKET_PATH: &percent_encoding::AsciiSet =
-    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn encode_target(target: &str) -> Box<str> {
     let mut encoded = String::with_capacity(target.len() + 16);
@@ -747,34 +447,6 @@ mod tests {
             let url = Url::parse(text).unwrap();
             assert_eq!(url::Url::from(&url).scheme(), url.origin().scheme());
         }
-    }
-
-    #[test]
-    fn a_known_authority_is_shared() {
-        let origins = Origins::default();
-        let first = origins.url("http://h:81/a").unwrap();
-        let second = origins.url("http://h:81/b").unwrap();
-        assert!(Arc::ptr_eq(first.shared_origin(), second.shared_origin()));
-        origins.url("http://u:secret@h:81/").unwrap();
-        assert_eq!(origins.0.read().origins.len(), 1);
-        assert!(origins.url("http://h:0/").is_err());
-        for port in 1..=Origins::CAPACITY + 1 {
-            origins.url(&format!("http://h:{port}/")).unwrap();
-        }
-        assert!(origins.0.read().origins.len() <= Origins::CAPACITY);
-    }
-
-    #[test]
-    fn an_authority_that_is_held_is_not_forgotten() {
-        let origins = Origins::of(64);
-        let url = |number: usize| origins.url(&format!("http://h{number}/")).unwrap();
-        let held: Vec<_> = (0..640).map(url).collect();
-        for (number, held) in held.iter().enumerate() {
-            assert!(Arc::ptr_eq(url(number).shared_origin(), held.shared_origin()), "{number}");
-        }
-        drop(held);
-        (0..2 * Origins::CAPACITY).for_each(|number| drop(url(1000 + number)));
-        assert!(origins.0.read().origins.len() <= Origins::CAPACITY);
     }
 
     #[test]

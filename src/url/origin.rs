@@ -1,0 +1,197 @@
+//! Scheme, host and port of a URL.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use super::invalid::InvalidUrl;
+
+const SOCKET_PATH: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+    HttpUnix,
+}
+
+impl Scheme {
+    fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+            Scheme::HttpUnix => "http+unix",
+        }
+    }
+}
+
+/// Scheme, host and port: where a request is sent, and what credentials are bound to.
+///
+/// `Display` shows it as a URL without a path, and shows the port only if it is not the default of the scheme.
+///
+/// ```
+/// # use hostpool::Url;
+/// let url = Url::parse("HTTPS://Example.COM:443/a")?;
+/// assert_eq!(url.origin().scheme(), "https");
+/// assert_eq!(url.origin().host(), "example.com");
+/// assert_eq!(url.origin().port(), Some(443));
+/// assert_eq!(url.origin().to_string(), "https://example.com");
+/// # Ok::<(), hostpool::InvalidUrl>(())
+/// ```
+#[derive(Clone)]
+pub struct Origin {
+    scheme: Scheme,
+    /// A name in lower case, a dotted quad, `[v6]`, or the path of a Unix socket.
+    host: Box<str>,
+    address: Option<IpAddr>,
+    port: u16,
+    /// The origin as a URL without a path.
+    text: Box<str>,
+    /// The hash of the text, with a key of this process. It is computed once, so that a pool does not hash the text for
+    /// each look-up.
+    hash: u64,
+}
+
+impl Origin {
+    /// Parses `text`, which is a scheme, `://` and an authority.
+    pub(super) fn parse(text: &str) -> Result<Origin, InvalidUrl> {
+        let (scheme, authority) = text.split_once("://").ok_or(InvalidUrl::NoScheme)?;
+        if scheme.eq_ignore_ascii_case("http+unix") {
+            return Origin::unix(authority);
+        }
+        let (_, host_and_port) = split_userinfo(authority)?;
+        let parsed = url::Url::parse(text).map_err(InvalidUrl::from_parser)?;
+        let (scheme, default_port) = match parsed.scheme() {
+            "http" => (Scheme::Http, 80),
+            "https" => (Scheme::Https, 443),
+            _ => return Err(InvalidUrl::UnsupportedScheme),
+        };
+        let address = match parsed.host().ok_or(InvalidUrl::NoHost)? {
+            url::Host::Domain(_) => None,
+            url::Host::Ipv4(address) => {
+                let written = host_and_port.split(':').next().unwrap_or_default();
+                if written != address.to_string() {
+                    return Err(InvalidUrl::NumericHost);
+                }
+                Some(IpAddr::V4(address))
+            }
+            url::Host::Ipv6(address) => Some(IpAddr::V6(address)),
+        };
+        let host = parsed.host_str().ok_or(InvalidUrl::NoHost)?;
+        let port = parsed.port().unwrap_or(default_port);
+        if port == 0 {
+            return Err(InvalidUrl::Port);
+        }
+        Ok(Origin::new(scheme, host, address, port, (port != default_port).then_some(port)))
+    }
+
+    fn unix(authority: &str) -> Result<Origin, InvalidUrl> {
+        // Other parsers of URLs would read other bytes as a user name, a port or an address.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%-._~!$&'()*+,;=".contains(&byte);
+        let path = percent_encoding::percent_decode_str(authority).decode_utf8().map_err(|_| InvalidUrl::SocketPath)?;
+        if path.is_empty() || path.contains('\0') || !authority.bytes().all(is_plain) {
+            return Err(InvalidUrl::SocketPath);
+        }
+        Ok(Origin::new(Scheme::HttpUnix, &path, None, 0, None))
+    }
+
+    fn new(scheme: Scheme, host: &str, address: Option<IpAddr>, port: u16, shown_port: Option<u16>) -> Origin {
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let mut text = format!("{}://", scheme.as_str());
+        match scheme {
+            Scheme::HttpUnix => text.extend(percent_encoding::utf8_percent_encode(host, SOCKET_PATH)),
+            _ => text.push_str(host),
+        }
+        if let Some(port) = shown_port {
+            text.push_str(&format!(":{port}"));
+        }
+        let hash = KEYS.hash_one((scheme, host, port));
+        Origin { scheme, host: host.into(), address, port, text: text.into(), hash }
+    }
+
+    /// Returns `http`, `https` or `http+unix`.
+    pub fn scheme(&self) -> &'static str {
+        self.scheme.as_str()
+    }
+
+    pub(crate) fn kind(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Returns the host in lower case. An IPv6 address stands in brackets. For `http+unix` it is the path of the
+    /// socket.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns the port as given, or the default of the scheme; a Unix socket has none.
+    pub fn port(&self) -> Option<u16> {
+        (self.scheme != Scheme::HttpUnix).then_some(self.port)
+    }
+
+    /// Returns the origin as a URL without a path.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Returns the value of the Host field (RFC 9110, section 7.2).
+    pub(crate) fn host_field(&self) -> &str {
+        match self.scheme {
+            // A socket has no name. Servers still want a Host, and curl sends `localhost`.
+            Scheme::HttpUnix => "localhost",
+            scheme => &self.text[scheme.as_str().len() + 3..],
+        }
+    }
+}
+
+/// Returns whether a host is this machine, whatever a resolver says (RFC 6761, section 6.3). Some resolvers know only
+/// `localhost` itself, and ask public name servers for the names below it. The system answers for `localhost`, because
+/// it may have one family only.
+pub(crate) fn is_own_name(host: &str) -> bool {
+    let absolute = host.strip_suffix('.');
+    let below = absolute.unwrap_or(host).strip_suffix(".localhost");
+    // An empty or too long label is not part of a name (RFC 1035, section 2.3.4).
+    let is_name = |name: &str| name.split('.').all(|label| (1..64).contains(&label.len()));
+    absolute == Some("localhost") || below.is_some_and(is_name)
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({self})")
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.text == other.text
+    }
+}
+
+impl Eq for Origin {}
+
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Splits user name and password from what follows them.
+pub(super) fn split_userinfo(authority: &str) -> Result<(Option<&str>, &str), InvalidUrl> {
+    match authority.split_once('@') {
+        None => Ok((None, authority)),
+        Some((_, rest)) if rest.contains('@') => Err(InvalidUrl::Authority),
+        Some((userinfo, rest)) => Ok((Some(userinfo), rest)),
+    }
+}

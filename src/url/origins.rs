@@ -1,0 +1,95 @@
+//! The origins that a client knows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{InvalidUrl, Origin, Url};
+use crate::sync::RwLock;
+
+/// Authorities that were parsed before, by their text. A full table forgets those that nobody else holds.
+#[derive(Debug)]
+pub(crate) struct Origins(RwLock<Known>);
+
+#[derive(Debug)]
+struct Known {
+    origins: HashMap<Box<str>, Arc<Origin>>,
+    /// The number of origins at which the table is full.
+    full: usize,
+}
+
+impl Default for Origins {
+    fn default() -> Origins {
+        Origins::of(Self::CAPACITY)
+    }
+}
+
+impl Origins {
+    /// The first size of the table, which is enough for a crawler's working set. Forgetting an origin costs one parse.
+    const CAPACITY: usize = 2048;
+
+    /// Most bytes of a stored authority: more than a host of 253 bytes with scheme and port.
+    const LONGEST: usize = 512;
+
+    fn of(capacity: usize) -> Origins {
+        Origins(RwLock::new(Known { origins: HashMap::new(), full: capacity }))
+    }
+
+    pub(crate) fn url(&self, text: &str) -> Result<Url, InvalidUrl> {
+        Url::build(text, |authority| {
+            if let Some(origin) = self.0.read().origins.get(authority) {
+                return Ok(origin.clone());
+            }
+            let origin = Arc::new(Origin::parse(authority)?);
+            // The table lives as long as the client, so it keeps no credentials, and no text that is too long for a
+            // host.
+            if !authority.contains('@') && authority.len() <= Self::LONGEST {
+                self.0.write().insert(authority, &origin);
+            }
+            Ok(origin)
+        })
+    }
+}
+
+impl Known {
+    fn insert(&mut self, authority: &str, origin: &Arc<Origin>) {
+        if self.origins.len() >= self.full {
+            self.origins.retain(|_, origin| Arc::strong_count(origin) > 1);
+            // The table is searched so rarely that the cost for each origin stays the same.
+            self.full = Origins::CAPACITY.max(2 * self.origins.len());
+        }
+        self.origins.insert(authority.into(), origin.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_authority_is_shared() {
+        let origins = Origins::default();
+        let first = origins.url("http://h:81/a").unwrap();
+        let second = origins.url("http://h:81/b").unwrap();
+        assert!(Arc::ptr_eq(first.shared_origin(), second.shared_origin()));
+        origins.url("http://u:secret@h:81/").unwrap();
+        assert_eq!(origins.0.read().origins.len(), 1);
+        assert!(origins.url("http://h:0/").is_err());
+        for port in 1..=Origins::CAPACITY + 1 {
+            origins.url(&format!("http://h:{port}/")).unwrap();
+        }
+        assert!(origins.0.read().origins.len() <= Origins::CAPACITY);
+    }
+
+    #[test]
+    fn an_authority_that_is_held_is_not_forgotten() {
+        let origins = Origins::of(64);
+        let url = |number: usize| origins.url(&format!("http://h{number}/")).unwrap();
+        let held: Vec<_> = (0..640).map(url).collect();
+        for (number, held) in held.iter().enumerate() {
+            assert!(Arc::ptr_eq(url(number).shared_origin(), held.shared_origin()), "{number}");
+        }
+        drop(held);
+        (0..2 * Origins::CAPACITY).for_each(|number| drop(url(1000 + number)));
+        assert!(origins.0.read().origins.len() <= Origins::CAPACITY);
+    }
+}
