@@ -1,4 +1,4 @@
-//! The idle clock over real sockets: the test sets it forward, as a machine finds it that has slept.
+//! Tests of the idle clock over real sockets. The test sets the clock forward, as if the machine had slept.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +13,7 @@ use crate::time::sleep_machine;
 
 const EIGHT_HOURS: Duration = Duration::from_secs(8 * 60 * 60);
 
-/// Answers every request, with `fields` in the head, and closes nothing.
+/// Starts a server that answers every request with `fields` in the head, and closes no connection.
 fn server(fields: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -30,8 +30,9 @@ fn server(fields: &'static str) -> SocketAddr {
     address
 }
 
-/// RW-03: the server is gone and could not say so. What was idle meanwhile is not used, whatever the monotonic clock
-/// says; the name of the row tells what bounds it.
+/// RW-03: the server closed its connections while the machine slept, and the client could not notice. A connection that
+/// was idle meanwhile is not used, whatever the monotonic clock says. The name of a row is the setting that bounds the
+/// idle time.
 #[test]
 fn a_machine_that_slept() {
     type Row = (&'static str, &'static str, Duration, CloseReason);

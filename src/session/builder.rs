@@ -1,4 +1,4 @@
-//! Building sessions.
+//! The builder of sessions.
 
 use std::sync::Arc;
 
@@ -44,15 +44,15 @@ pub struct SessionBuilder {
     connector: Option<PoolManager>,
     tls: Option<TlsConfig>,
     observer: Observer,
-    /// The outer option says whether it was given.
+    /// `None` if it was not set.
     max_idle: Option<Option<usize>>,
     jar: Option<CookieJar>,
-    /// For the jar, whichever that will be.
+    /// The cookies to put into the jar that `build` chooses.
     cookies: Vec<Cookie>,
     policy: Policy,
     base_url: Option<Url>,
     version: Version,
-    /// The first thing that was wrong with what was given.
+    /// The first error of a setter. `build` returns it.
     wrong: Option<Error>,
 }
 
@@ -72,8 +72,9 @@ impl SessionBuilder {
         }
     }
 
-    /// The pools to use, with their limits and TLS; they may be shared with others. Their headers, timeouts and
-    /// limits are for their own requests. Closing the session closes them; to keep them, [detach](Session::detach) it.
+    /// Sets the pools to use, with their limits and TLS configuration. They may be shared with other sessions. The
+    /// headers, timeouts and limits of the pools apply only to requests that are made on the pools themselves. Closing
+    /// the session closes the pools; [detach](Session::detach) the session to keep them.
     ///
     /// ```
     /// use hostpool::{PoolManager, Session};
@@ -87,22 +88,23 @@ impl SessionBuilder {
         self
     }
 
-    /// How TLS connections are made, for a session without a connector of its own.
+    /// Sets the TLS configuration, for a session without a connector of its own.
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Is told what happens, in a session without a connector of its own: see [`Listener`].
+    /// Sets a listener that receives the events of the session, for a session without a connector of its own: see
+    /// [`Listener`].
     #[doc(alias = "trace_configs")]
     pub fn listener(mut self, listener: impl Listener + 'static) -> Self {
         self.observer = Observer::new(listener);
         self
     }
 
-    /// Sets how many idle connections are kept in all, 100 by default, in a session without a connector of its own.
-    /// Where there are more, the one that has been idle for longest is closed; connections in use do not count, and
-    /// nobody waits. `None` keeps them all, each until it has been idle for 30 seconds.
+    /// Sets how many idle connections are kept in total, 100 by default, for a session without a connector of its own.
+    /// If there are more, the connection that has been idle for longest is closed. Connections in use do not count, and
+    /// no caller waits. `None` keeps all of them, each until it has been idle for 30 seconds.
     ///
     /// ```
     /// use hostpool::Session;
@@ -116,12 +118,13 @@ impl SessionBuilder {
         self
     }
 
-    /// What relative URLs are resolved against (RFC 3986, section 5), as links of that page would be: under
-    /// `https://api.example/v1/` `items` is `https://api.example/v1/items`, and `/items` is
-    /// `https://api.example/items`. Its path must end in a slash: of `/v1` nothing would be left.
+    /// Sets the URL that relative URLs are resolved against (RFC 3986, section 5), like links on a page with this URL.
+    /// With `https://api.example/v1/`, `items` is `https://api.example/v1/items`, and `/items` is
+    /// `https://api.example/items`. The path must end in a slash, because `items` would replace a last segment such as
+    /// `/v1`.
     ///
-    /// A text that begins with two slashes names another host, which gets the session's headers and credentials then:
-    /// paths from outside want a look before they are joined.
+    /// A text that begins with two slashes names another host, which then gets the session's headers and credentials.
+    /// Check paths that come from outside before they are joined.
     pub fn base_url(self, url: impl IntoUrl) -> Self {
         self.try_set(|builder| {
             let url = Sealed::into_url(url, &Origins::default(), None)?.without_fragment();
@@ -133,19 +136,20 @@ impl SessionBuilder {
         })
     }
 
-    /// Headers for every request that does not have a field of the same name. Those that say who the caller is do not
-    /// follow a redirect to another origin: see [`allow_redirects`](crate::RequestBuilder::allow_redirects).
+    /// Sets headers for every request. A request with a field of the same name keeps its own. Headers that identify the
+    /// caller are not sent to another origin after a redirect: see
+    /// [`allow_redirects`](crate::RequestBuilder::allow_redirects).
     pub fn headers(mut self, headers: Headers) -> Self {
         self.policy.head.headers = headers;
         self
     }
 
-    /// One header more of that kind.
+    /// Adds one header to those of [`headers`](Self::headers).
     pub fn header(self, name: &str, value: &str) -> Self {
         self.try_set(|builder| Ok(builder.policy.head.headers.append(name, value)?))
     }
 
-    /// Headers that no request adds by itself: see
+    /// Adds to the headers that no request gets automatically: see
     /// [`RequestBuilder::skip_auto_headers`](crate::RequestBuilder::skip_auto_headers).
     ///
     /// ```
@@ -162,9 +166,9 @@ impl SessionBuilder {
         })
     }
 
-    /// Cookies that are sent to every host that a request names, though not to where it is redirected. They are in the
-    /// session's jar, beside those that servers set; [`build`](Self::build) errors if it was given another
-    /// [store](Self::cookie_store).
+    /// Adds cookies that are sent to every host that a request names, but not to the targets of redirects. They are
+    /// kept in the session's jar, together with the cookies that servers set. [`build`](Self::build) fails if the
+    /// session was given another [store](Self::cookie_store).
     ///
     /// ```
     /// use hostpool::Session;
@@ -183,14 +187,15 @@ impl SessionBuilder {
         self
     }
 
-    /// The jar to keep cookies in; it may be shared with others. By default a session has one of its own.
+    /// Sets the jar to keep cookies in. It may be shared with other sessions. By default a session has a jar of its
+    /// own.
     pub fn cookie_jar(mut self, jar: CookieJar) -> Self {
         self.jar = Some(jar);
         self.policy.identity.cookies = None;
         self
     }
 
-    /// What keeps cookies in place of a jar. [`NoCookies`](crate::NoCookies) keeps none.
+    /// Sets a store for cookies in place of a jar. [`NoCookies`](crate::NoCookies) keeps none.
     ///
     /// ```
     /// use hostpool::{NoCookies, Session};
@@ -205,15 +210,16 @@ impl SessionBuilder {
         self
     }
 
-    /// Credentials for every request that has none of its own: neither by [`auth`](crate::RequestBuilder::auth), nor in
-    /// its URL, nor as an `Authorization` header. They go to every host that a request names, though not to where it is
-    /// redirected.
+    /// Sets credentials for every request that has none of its own: neither by [`auth`](crate::RequestBuilder::auth),
+    /// nor in its URL, nor as an `Authorization` header. They are sent to every host that a request names, but not to
+    /// the targets of redirects.
     ///
-    /// A [`DigestAuth`](crate::DigestAuth) also says how other logins of the session are used: one in a URL answers a
-    /// Digest challenge and is never sent as Basic credentials, and so is one of [`netrc`](Self::netrc) where the
-    /// `DigestAuth` has [no login](crate::DigestAuth::without_login).
+    /// A [`DigestAuth`](crate::DigestAuth) also decides how other logins of the session are used. A login in a URL
+    /// answers a Digest challenge and is never sent as Basic credentials. The same holds for a login of
+    /// [`netrc`](Self::netrc) if the `DigestAuth` has [no login](crate::DigestAuth::without_login).
     ///
-    /// [`build`](Self::build) errors if they cannot be encoded, or if the session has an `Authorization` header, too.
+    /// [`build`](Self::build) fails if the credentials cannot be encoded, or if the session also has an `Authorization`
+    /// header.
     ///
     /// ```
     /// use hostpool::{BasicAuth, Session};
@@ -226,9 +232,9 @@ impl SessionBuilder {
         self
     }
 
-    /// Logins and passwords for the hosts that requests name, where neither a request nor the session has a login.
-    /// For a URL with a login and no password they are those of that login alone. No redirect to another origin gets
-    /// any. Without this no file is read.
+    /// Sets the logins and passwords for the hosts that requests name. They are used if neither the request nor the
+    /// session has a login. For a URL with a login and no password, only the entry with that login is used. A redirect
+    /// to another origin gets none. Without this setting no file is read.
     ///
     /// ```no_run
     /// use hostpool::{Netrc, Session};
@@ -242,20 +248,21 @@ impl SessionBuilder {
         self
     }
 
-    /// The timeouts of requests that have none of their own: 30 seconds to connect and 60 of silence by default.
+    /// Sets the timeouts of requests that have none of their own. By default, opening a connection may take 30 seconds,
+    /// and a server may be silent for 60 seconds.
     pub fn timeout(mut self, timeout: impl Into<Timeout>) -> Self {
         self.policy.timeout = timeout.into();
         self
     }
 
-    /// How much a peer may send. [`Limits::new`] unless said otherwise.
+    /// Sets how much a peer may send. The default is [`Limits::new`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.policy.common = Arc::new(Common::new(limits));
         self
     }
 
-    /// Sets how strictly responses are read, [`Strictness::Tolerant`] unless said otherwise.
-    /// [`RequestBuilder::strictness`](crate::RequestBuilder::strictness) says otherwise for one request.
+    /// Sets how strictly responses are read. The default is [`Strictness::Tolerant`].
+    /// [`RequestBuilder::strictness`](crate::RequestBuilder::strictness) replaces it for one request.
     ///
     /// ```
     /// use hostpool::{Session, Strictness};
@@ -268,36 +275,36 @@ impl SessionBuilder {
         self
     }
 
-    /// Whether the content codings of responses (gzip and the like) are undone, and asked for by `Accept-Encoding`. On
-    /// by default. Off, nothing but `identity` is asked for, and a body that is coded all the same is given as it came.
-    /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content) says otherwise for one request.
+    /// Sets whether the content codings of responses (such as gzip) are decoded, and asked for by `Accept-Encoding`. On
+    /// by default. If it is off, only `identity` is asked for, and a body that is coded nevertheless is returned as it
+    /// came. [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content) replaces it for one request.
     #[doc(alias = "decode_content")]
     pub fn auto_decompress(mut self, decode: bool) -> Self {
         self.policy.reading.decode = decode;
         self
     }
 
-    /// Whether redirects are followed, as they are by default: see
+    /// Sets whether redirects are followed. On by default: see
     /// [`RequestBuilder::allow_redirects`](crate::RequestBuilder::allow_redirects).
     pub fn allow_redirects(mut self, follow: bool) -> Self {
         self.policy.following.follow = follow;
         self
     }
 
-    /// How many redirects are followed, 10 by default: see
+    /// Sets how many redirects are followed, 10 by default: see
     /// [`RequestBuilder::max_redirects`](crate::RequestBuilder::max_redirects).
     pub fn max_redirects(mut self, max: u32) -> Self {
         self.policy.following.max = Some(max);
         self
     }
 
-    /// Whether a redirect from `https` to `http` is followed. Off by default.
+    /// Sets whether a redirect from `https` to `http` is followed. Off by default.
     pub fn allow_downgrade(mut self, allow: bool) -> Self {
         self.policy.following.rules.downgrade = allow;
         self
     }
 
-    /// Sets whether a redirect from a Unix socket to a host of the network is followed. Off by default: see
+    /// Sets whether a redirect from a Unix socket to a host on the network is followed. Off by default: see
     /// [`RequestBuilder::follow_off_socket`](crate::RequestBuilder::follow_off_socket).
     ///
     /// ```
@@ -311,7 +318,7 @@ impl SessionBuilder {
         self
     }
 
-    /// Further headers that do not follow a redirect to another origin.
+    /// Adds to the headers that are not sent to another origin after a redirect.
     pub fn sensitive_headers<N: AsRef<str>>(self, sensitive: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|builder| {
             builder.policy.following.sensitive.extend(names(sensitive)?);
@@ -319,7 +326,7 @@ impl SessionBuilder {
         })
     }
 
-    /// The version of HTTP of requests that do not say it: 1.1 by default, or 1.0.
+    /// Sets the HTTP version of requests that do not set it: 1.1 by default, or 1.0.
     pub fn version(self, version: Version) -> Self {
         self.try_set(|builder| {
             if ![Version::HTTP_10, Version::HTTP_11].contains(&version) {
@@ -330,15 +337,16 @@ impl SessionBuilder {
         })
     }
 
-    /// Whether a status from 400 is an error, as [`error_for_status`](Response::error_for_status) makes it. Off by
+    /// Sets whether a status from 400 on is an error, as from [`error_for_status`](Response::error_for_status). Off by
     /// default.
     pub fn raise_for_status(mut self, raise: bool) -> Self {
         self.policy.raise = raise;
         self
     }
 
-    /// Accepts the end of a TLS stream without `close_notify` as the end of a body that nothing else delimits. Off by
-    /// default: see [`RequestBuilder::allow_unclean_close`](crate::RequestBuilder::allow_unclean_close).
+    /// Sets whether the end of a TLS stream without `close_notify` is accepted as the end of a body that nothing else
+    /// delimits. Off by default: see
+    /// [`RequestBuilder::allow_unclean_close`](crate::RequestBuilder::allow_unclean_close).
     ///
     /// ```
     /// let session = hostpool::Session::builder().allow_unclean_close(true).build()?;
@@ -349,8 +357,8 @@ impl SessionBuilder {
         self
     }
 
-    /// What is tried again by requests that do not say it: nothing by default, but for what
-    /// [`retry_stale`](Self::retry_stale) says. A number is so many tries beyond the first. Redirects are not
+    /// Sets which failures are retried by requests without a `Retry` of their own. By default nothing is retried,
+    /// except as [`retry_stale`](Self::retry_stale) describes. A number means that many retries. Redirects are not
     /// counted: they have [`max_redirects`](Self::max_redirects).
     ///
     /// ```
@@ -367,23 +375,23 @@ impl SessionBuilder {
         self
     }
 
-    /// Whether a request that dies with an idle connection is sent once more, as it is by default: see
+    /// Sets whether a request is sent once more if it fails because its idle connection had died. On by default: see
     /// [`RequestBuilder::retry_stale`](crate::RequestBuilder::retry_stale).
     pub fn retry_stale(mut self, retry: bool) -> Self {
         self.policy.no_replay = !retry;
         self
     }
 
-    /// Middleware around every request, inside that which was given before: see [`Middleware`].
+    /// Adds middleware around every request, inside the middleware that was added before: see [`Middleware`].
     #[doc(alias = "middlewares")]
     pub fn middleware(mut self, middleware: impl Middleware + 'static) -> Self {
         self.policy.hooks.middleware.push(Arc::new(middleware));
         self
     }
 
-    /// Code that sees, and may change, each request before it is sent, redirected ones and those with the answer to a
-    /// challenge included. Its error ends the call before anything is connected to. What it adds stays on the request,
-    /// redirects of the same call included: `insert` a header rather than `append` it.
+    /// Adds a hook that sees, and may change, each request before it is sent, also after a redirect and with the answer
+    /// to a challenge. An error of the hook ends the call before a connection is opened. Changes stay on the request
+    /// for the rest of the call, redirects included, so `insert` a header and do not `append` it.
     ///
     /// ```
     /// use hostpool::{Error, Session};
@@ -403,8 +411,8 @@ impl SessionBuilder {
         self
     }
 
-    /// Code that sees the last response of each call before the caller does, and may answer another or an error in its
-    /// place.
+    /// Adds a hook that sees the last response of each call before the caller does. It may return another response or
+    /// an error in its place.
     ///
     /// ```
     /// use hostpool::{Error, Session};
@@ -423,8 +431,7 @@ impl SessionBuilder {
         self
     }
 
-    /// The session. Errors with the first thing that was wrong with what was given, or if options contradict each
-    /// other.
+    /// Builds the session. Fails with the first error of a setter, or if settings contradict each other.
     pub fn build(self) -> Result<Session> {
         let SessionBuilder {
             connector: pools,

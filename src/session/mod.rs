@@ -1,4 +1,4 @@
-//! Sessions: a client with its own defaults, as aiohttp's and requests' users know it.
+//! Sessions: a client with the defaults that users of aiohttp and requests know.
 
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod asleep_tests;
@@ -28,21 +28,25 @@ use crate::time::Timeout;
 use crate::tls::TlsConfig;
 use crate::url::Url;
 
-/// How long connecting may take, and how long a server may be silent.
+/// The default timeouts of a session: opening a connection, and the silence of a server.
 const TIMEOUT: Timeout = Timeout::new().connect(Duration::from_secs(30)).read(Duration::from_secs(60));
 
-/// Idle connections that a session keeps, where nothing is said: well below the 1,024 descriptors that most systems
-/// give a process.
+/// The idle connections that a session keeps by default. It is well below the 1,024 descriptors that most systems give
+/// a process.
 const MAX_IDLE: usize = 100;
 
 /// A client: connections, cookies, headers and timeouts shared by many requests, from any number of threads.
 ///
-/// Clones are the same session. Unlike the pools a session keeps idle connections for 30 seconds, at most 100 of them, bounds
-/// connecting to 30 seconds and silence of a server to 60, sends `Accept: */*`, asks for the content codings that are
-/// compiled in, follows up to 10 [redirects](RequestBuilder::allow_redirects), and keeps [cookies](CookieJar). A `POST`
-/// that gets a 301 or 302 goes on as a `GET`; the pools send it again as a `POST`.
+/// Clones are the same session. Its defaults differ from those of the pools:
 ///
-/// Dropping the last clone closes idle connections; responses that are out can be read on.
+/// - It keeps an idle connection for 30 seconds, and at most 100 idle connections.
+/// - Opening a connection may take 30 seconds, and a server may be silent for 60 seconds.
+/// - It sends `Accept: */*`, and asks for the content codings that are compiled in.
+/// - It follows up to 10 [redirects](RequestBuilder::allow_redirects). A `POST` that gets a 301 or 302 continues as a
+///   `GET`; the pools send it again as a `POST`.
+/// - It keeps [cookies](CookieJar).
+///
+/// Dropping the last clone closes the idle connections. Responses that the caller still has can be read to their end.
 ///
 /// ```no_run
 /// use hostpool::Session;
@@ -55,16 +59,16 @@ const MAX_IDLE: usize = 100;
 #[derive(Clone)]
 pub struct Session {
     connector: PoolManager,
-    /// Where the session has one: it may have another store for its cookies.
+    /// `None` if the session keeps its cookies in another store.
     jar: Option<CookieJar>,
     policy: Arc<Policy>,
-    /// Resolves relative URLs.
+    /// The URL that relative URLs are resolved against.
     base_url: Option<Arc<Url>>,
     version: Version,
 }
 
 impl Session {
-    /// A session with the defaults.
+    /// Returns a session with the defaults.
     pub fn new() -> Session {
         let jar = CookieJar::new();
         let identity = Identity { cookies: Some(Arc::new(jar.clone())), ..Identity::default() };
@@ -77,13 +81,13 @@ impl Session {
         }
     }
 
-    /// A session that differs from the defaults.
+    /// Returns a builder for a session that differs from the defaults.
     pub fn builder() -> SessionBuilder {
         SessionBuilder::new()
     }
 
-    /// A request with any method. `send` reports a URL that is none. A relative one is resolved against the session's
-    /// [base URL](SessionBuilder::base_url).
+    /// Begins a request with any method. A relative URL is resolved against the session's
+    /// [base URL](SessionBuilder::base_url). `send` fails if the URL is not valid.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -104,7 +108,7 @@ impl Session {
 
     verbs!(url: impl IntoUrl);
 
-    /// `HEAD`: see [`request`](Self::request). Redirects are not followed unless
+    /// Begins a `HEAD` request: see [`request`](Self::request). Redirects are not followed unless
     /// [asked for](RequestBuilder::allow_redirects).
     ///
     /// ```
@@ -118,18 +122,20 @@ impl Session {
         self.request(Method::HEAD, url).allow_redirects(false)
     }
 
-    /// Sends a request that was made before, here or by the `http` crate. Errors as [`RequestBuilder::send`] does.
+    /// Sends a request that was built before, by this crate or by the `http` crate. Fails as [`RequestBuilder::send`]
+    /// does.
     pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
         let engine = self.connector.engine();
         let url = |text: String| {
-            // A URI that begins so is a path, and no reference that names a host: `http` has read it as one.
+            // The `http` crate has read a URI that begins with `//` as a path. Do not let it be resolved as a reference
+            // to a host.
             let text = if text.starts_with("//") { format!("/.{text}") } else { text };
             Ok(Sealed::into_url(text, &engine.origins, self.base_url.as_deref())?)
         };
         RequestBuilder::new(engine, &self.policy, Executable::into_request(request, url)).send()
     }
 
-    /// The pools of this session; `None` once it is closed or [detached](Self::detach).
+    /// Returns the pools of this session, or `None` if it is closed or [detached](Self::detach).
     ///
     /// ```
     /// # use hostpool::Session;
@@ -142,8 +148,8 @@ impl Session {
         (!self.is_closed()).then_some(&self.connector)
     }
 
-    /// The cookies of this session, to be looked at and edited in place; `None` if it was given another
-    /// [store](SessionBuilder::cookie_store).
+    /// Returns the cookies of this session, which can be read and edited in place. Returns `None` if the session was
+    /// given another [store](SessionBuilder::cookie_store).
     ///
     /// ```
     /// # use hostpool::{Session, Url};
@@ -158,8 +164,8 @@ impl Session {
         self.jar.as_ref()
     }
 
-    /// Ends the session in all threads: idle connections are closed, whoever waits is woken, and requests and responses
-    /// that are under way are broken off. These and all later calls fail with
+    /// Closes the session for all threads: closes idle connections, wakes callers that wait for a connection, and
+    /// interrupts requests and responses in progress. These calls and all later ones fail with
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). A second call does nothing.
     ///
     /// ```
@@ -178,9 +184,9 @@ impl Session {
         }
     }
 
-    /// Ends the session but not its connector, which is given out, and may serve other sessions. Requests that are
-    /// under way go on; later calls fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed). `None` if the session is
-    /// closed already.
+    /// Closes the session but not its connector, and returns the connector, which may serve other sessions. Requests in
+    /// progress continue. Later calls fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed). Returns `None` if the
+    /// session is closed already.
     ///
     /// ```
     /// # use hostpool::Session;
@@ -195,7 +201,7 @@ impl Session {
         was_open.then(|| self.connector.clone())
     }
 
-    /// Whether the session was closed or detached, or its connector closed.
+    /// Returns whether the session was closed or detached, or its connector closed.
     #[doc(alias = "closed")]
     pub fn is_closed(&self) -> bool {
         self.policy.reach.session_detached.load(Ordering::Relaxed) || self.connector.is_closed()
@@ -214,7 +220,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// What all sessions begin with. They have cookies besides; the free functions have none.
+/// Returns the default policy of sessions and of the free functions. A session adds a store for cookies; the free
+/// functions keep none.
 fn policy() -> Policy {
     let rules = Rules { rewrite: Rewrite::AlsoAfterPost, ..Rules::default() };
     Policy {
@@ -225,7 +232,8 @@ fn policy() -> Policy {
     }
 }
 
-/// The pools of a session that was given none: `max_idle` idle connections are kept, or `idle_limit` for a host.
+/// Builds the pools for a session without a connector of its own. They keep at most `max_idle` idle connections, and at
+/// most `idle_limit` for each host.
 fn connector(
     tls: Option<TlsConfig>,
     observer: Observer,
