@@ -1,4 +1,4 @@
-//! The connections to one host.
+//! The pool of connections to one host.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use crate::url::{InvalidUrl, Origin, Url};
 
 /// A bounded pool of connections to one host, for any number of threads.
 ///
-/// Clones are the same pool. Idle connections are used last in, first out; callers that wait are served first come,
-/// first served, and get a released connection handed to them directly. Dropping the last clone closes what is idle;
-/// responses that are out keep working.
+/// Clones are the same pool. The connection that became idle last is used first. Waiting callers are served first come,
+/// first served, and receive a released connection directly. Dropping the last clone closes the idle connections.
+/// Responses that the caller still has can be read to their end.
 ///
 /// ```no_run
 /// use hostpool::ConnectionPool;
 /// use std::time::Duration;
 ///
-/// // At most 8 connections, ever; whoever finds them busy waits for at most two seconds.
+/// // At most 8 open connections. A call that finds all of them in use waits for at most two seconds.
 /// let pool = ConnectionPool::builder("https://api.example")
 ///     .maxsize(8)
 ///     .block(true)
@@ -38,37 +38,36 @@ use crate::url::{InvalidUrl, Origin, Url};
 /// # Ok::<(), hostpool::Error>(())
 /// ```
 ///
-/// Redirects within the host are followed as urllib3 follows them: a `POST` that gets a 301 or 302 is sent again as a
-/// `POST`. A [`Session`](crate::Session) makes it a `GET`.
+/// Redirects within the host are followed as in urllib3: a `POST` that gets a 301 or 302 is sent again as a `POST`. A
+/// [`Session`](crate::Session) sends a `GET`.
 ///
-/// The server of an `http+unix` URL is a Unix socket: `http+unix://%2Frun%2Fdocker.sock`.
+/// An `http+unix` URL names a Unix socket as the server: `http+unix://%2Frun%2Fdocker.sock`.
 #[doc(alias = "HTTPConnectionPool")]
 #[doc(alias = "HTTPSConnectionPool")]
 ///
-/// A pool of a [`PoolManager`](crate::PoolManager) is a part of it: see
+/// A pool of a [`PoolManager`](crate::PoolManager) shares its connections and limits: see
 /// [`connection_from_url`](crate::PoolManager::connection_from_url).
 #[derive(Clone)]
 pub struct ConnectionPool {
     engine: Arc<Engine>,
     policy: Arc<Policy>,
     origin: Arc<Origin>,
-    /// Of the manager that this is a pool of.
+    /// The part of a manager that this pool is. `None` for a pool of its own.
     part: Option<Part>,
 }
 
 #[derive(Clone)]
 struct Part {
     key: PoolKey,
-    /// What it has done counts from when it was given out.
+    /// Keeps the counters of the pool for as long as this value lives.
     _pin: Arc<PoolPin>,
 }
 
 impl ConnectionPool {
-    /// A pool for the host of `url`, of which only scheme, host, port and login count. `build` reports a URL that is
-    /// none.
+    /// Returns a builder for a pool of the host of `url`. Only the scheme, host, port and login of the URL are used.
+    /// `build` fails if the URL is not valid.
     ///
-    /// A user name and password in the URL go with the requests to this host that have no credentials of their own,
-    /// as Basic credentials.
+    /// A user name and password in the URL are sent as Basic credentials with the requests that have none of their own.
     ///
     /// ```
     /// use hostpool::ConnectionPool;
@@ -89,18 +88,20 @@ impl ConnectionPool {
         }
     }
 
-    /// A request to this host. `target` is a path with its query, or a whole URL; one of another host is refused with
-    /// [`ErrorKind::HostChanged`](crate::ErrorKind::HostChanged) by `send`, unless
-    /// [`assert_same_host`](RequestBuilder::assert_same_host) says otherwise.
+    /// Begins a request to this host. `target` is a path with its query, or a whole URL. `send` refuses a URL of
+    /// another host with [`ErrorKind::HostChanged`](crate::ErrorKind::HostChanged), unless
+    /// [`assert_same_host`](RequestBuilder::assert_same_host) is off.
     ///
-    /// The body is read as the caller reads it. `urlopen` reads it first.
+    /// The body of the response is received as the caller reads it. [`urlopen`](Self::urlopen) receives it before it
+    /// returns.
     pub fn request(&self, method: Method, target: &str) -> RequestBuilder {
         let request = self.url(target).map(|url| Request::new(method, url));
         RequestBuilder::new(&self.engine, &self.policy, request)
     }
 
-    /// A request whose response is given out with its body: as [`request`](Self::request) with
-    /// [`preload_content`](RequestBuilder::preload_content). All that urllib3's `urlopen` takes is set on the builder.
+    /// Begins a request whose response is returned with its whole body: [`request`](Self::request) with
+    /// [`preload_content`](RequestBuilder::preload_content). The arguments of urllib3's `urlopen` are methods of the
+    /// builder.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -126,14 +127,14 @@ impl ConnectionPool {
 
     verbs!(target: &str);
 
-    /// `HEAD`: see [`request`](Self::request).
+    /// Begins a `HEAD` request: see [`request`](Self::request).
     pub fn head(&self, target: &str) -> RequestBuilder {
         self.request(Method::HEAD, target)
     }
 
-    /// Sends a request that was made before, here or by the `http` crate, whose URI may then be a path. Errors as
-    /// [`RequestBuilder::send`] does, and with [`ErrorKind::HostChanged`](crate::ErrorKind::HostChanged) where it is
-    /// for another host.
+    /// Sends a request that was built before, by this crate or by the `http` crate. The URI of a request of the `http`
+    /// crate may be a path. Fails as [`RequestBuilder::send`] does, and with
+    /// [`ErrorKind::HostChanged`](crate::ErrorKind::HostChanged) if the request is for another host.
     ///
     /// ```no_run
     /// # use hostpool::ConnectionPool;
@@ -153,12 +154,12 @@ impl ConnectionPool {
         Ok(Url::parse(target)?)
     }
 
-    /// Scheme, host and port of this pool.
+    /// Returns the scheme, host and port of this pool.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// `http`, `https` or `http+unix`.
+    /// Returns `http`, `https` or `http+unix`.
     ///
     /// ```
     /// # use hostpool::ConnectionPool;
@@ -169,8 +170,8 @@ impl ConnectionPool {
         self.origin.scheme()
     }
 
-    /// Whether a URL belongs to this host: it has the same scheme, host and port, or is nothing but a path. Without a
-    /// scheme it is taken for `http`.
+    /// Returns whether a URL belongs to this host: it has the same scheme, host and port, or is only a path. A URL
+    /// without a scheme is taken for `http`.
     ///
     /// ```
     /// # use hostpool::ConnectionPool;
@@ -191,7 +192,7 @@ impl ConnectionPool {
         url.is_ok_and(|url| url.origin() == &*self.origin)
     }
 
-    /// How the pool stands, and what it has done. Of a manager's pool this is its own part.
+    /// Returns the state and the counters of the pool. For a pool of a manager these are of this pool alone.
     pub fn stats(&self) -> PoolStats {
         match &self.part {
             None => self.engine.gate.stats(),
@@ -199,7 +200,7 @@ impl ConnectionPool {
         }
     }
 
-    /// How many connections were opened so far.
+    /// Returns how many connections were opened so far.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -216,46 +217,46 @@ impl ConnectionPool {
         self.stats().created
     }
 
-    /// How many requests were tried so far, with those that followed redirects or were tried again, and those for which
-    /// no connection could be opened.
+    /// Returns how many requests were tried so far. Redirected requests, retries, and requests for which no connection
+    /// could be opened count too.
     pub fn num_requests(&self) -> u64 {
         let PoolStats { created, reused, dial_failures, .. } = self.stats();
         created + reused + dial_failures
     }
 
-    /// Closes idle connections, and those in use once they come back; whoever waits keeps waiting.
+    /// Closes idle connections now, and connections in use when they are released. Waiting callers keep waiting.
     pub fn clear(&self) {
         match &self.part {
             None => self.engine.gate.retire_idle(),
-            // By now another may have the key.
+            // A pool that replaced this one may have the key by now.
             Some(_) if self.policy.reach.is_closed_pool() => {}
             Some(part) => self.engine.gate.retire(&part.key),
         }
     }
 
-    /// Closes idle connections, and fails all that wait and all later calls with
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Requests and responses that are under way finish, and their
-    /// connections are closed then.
+    /// Closes idle connections, and fails all waiting callers and all later calls with
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Requests and responses in progress continue to their end, and
+    /// their connections are closed then.
     ///
-    /// Of a manager's pool this closes that pool for all who have it, however often the manager has let go of it
-    /// meanwhile; the manager opens another when it is asked.
+    /// Closing a pool of a manager closes it for everyone who has it, even if the manager has evicted it meanwhile. The
+    /// manager opens another one when it is asked.
     pub fn close(&self) {
         let (Some(Part { key, .. }), Some(closed)) = (&self.part, &self.policy.reach.pool_closed) else {
             return self.engine.gate.close(false);
         };
-        // One that was closed before has a successor by now, or nothing.
+        // If this pool was closed before, the key belongs to a successor or to nobody, and nothing is closed.
         let Engine { registry, gate, .. } = &*self.engine;
         if let Some(close_idle) = registry.close(key, closed, || gate.close_key(key)) {
             close_idle();
         }
     }
 
-    /// Whether the pool was closed, or its manager.
+    /// Returns whether the pool or its manager was closed.
     pub fn is_closed(&self) -> bool {
         self.policy.reach.is_closed_pool() || self.engine.gate.is_closed()
     }
 
-    /// A part of a manager.
+    /// Returns the pool of a manager for this key.
     pub(super) fn part_of(engine: &Arc<Engine>, policy: Policy, key: PoolKey) -> ConnectionPool {
         let origin = key.origin().clone();
         let mut policy = at_home(policy);
@@ -265,24 +266,24 @@ impl ConnectionPool {
     }
 }
 
-/// Returns the login that stands in a pool's URL.
+/// Returns the login in the URL of a pool.
 pub(super) fn login_of(url: &Url) -> Option<Auth> {
     url.userinfo().filter(|userinfo| !matches!(*userinfo, "" | ":")).map(Auth::of_userinfo)
 }
 
-/// The pool has connections to no other origin.
+/// Refuses redirects to other origins: the pool has no connections to them.
 fn at_home(mut policy: Policy) -> Policy {
     policy.following.rules.same_origin = true;
     policy
 }
 
 impl PartialEq for ConnectionPool {
-    /// Whether it is the same pool: their connections are the same.
+    /// Returns whether both are the same pool, with the same connections.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.engine, &other.engine)
             && match (&self.policy.reach.pool_closed, &other.policy.reach.pool_closed) {
                 (None, None) => true,
-                // A pool that was closed has a successor by the same key.
+                // A closed pool and its successor have the same key but different flags.
                 (Some(one), Some(other)) => Arc::ptr_eq(one, other),
                 _ => false,
             }
@@ -292,7 +293,8 @@ impl PartialEq for ConnectionPool {
 impl Eq for ConnectionPool {}
 
 impl fmt::Debug for ConnectionPool {
-    /// One line: `ConnectionPool(https://api.example, open 2 (at most 8 an endpoint), idle 1, in use 1, waiting 0)`.
+    /// Shows one line:
+    /// `ConnectionPool(https://api.example, open 2 (at most 8 an endpoint), idle 1, in use 1, waiting 0)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.part {
             None => write!(f, "ConnectionPool({}, {:?})", self.origin, self.engine.gate),
@@ -313,7 +315,7 @@ pub struct ConnectionPoolBuilder {
 impl ConnectionPoolBuilder {
     pool_setters!();
 
-    /// The pool. Errors if the URL is none, or if options contradict each other.
+    /// Builds the pool. Fails if the URL is not valid, or if settings contradict each other.
     pub fn build(mut self) -> Result<ConnectionPool> {
         let origin = self.origin?;
         self.policy.check()?;

@@ -1,4 +1,4 @@
-//! Which pool of a manager is meant, and how it differs from the others.
+//! The host of a pool of a manager, and its settings in place of the manager's.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::time::Timeout;
 use crate::tls::TlsConfig;
 use crate::url::{Origin, Url};
 
-/// A host, and options for its pool in place of the manager's.
+/// A host, and settings for its pool in place of the manager's.
 ///
-/// What changes the connections makes a pool of its own: a TLS configuration (for `https`), a dialer, socket options.
-/// What changes requests alone does not: timeouts, retries, headers. Limits are those of the manager, and hold for all
-/// pools of a host together.
+/// A setting that changes connections makes a separate pool: a TLS configuration (for `https`), a dialer, socket
+/// options. A setting that only changes requests does not: timeouts, retries, headers. The limits are those of the
+/// manager, and hold for all pools of a host together.
 ///
 /// ```
 /// use hostpool::{PoolContext, PoolManager, Timeout};
@@ -29,7 +29,7 @@ use crate::url::{Origin, Url};
 /// let http = PoolManager::new();
 /// let patient = PoolContext::new("http://slow.example")?.timeout(Timeout::from(Duration::from_secs(300)));
 /// let pool = http.connection_from_context(patient)?;
-/// // Another way to the same connections.
+/// // Both use the same connections.
 /// assert!(pool == http.connection_from_url("http://slow.example")?);
 /// # Ok::<(), hostpool::Error>(())
 /// ```
@@ -50,7 +50,7 @@ pub struct PoolContext {
 }
 
 impl PoolContext {
-    /// The host of `url`, of which only scheme, host, port and login count: see
+    /// Returns a context for the host of `url`. Only the scheme, host, port and login of the URL are used: see
     /// [`ConnectionPool::builder`](crate::ConnectionPool::builder).
     pub fn new(url: &str) -> Result<PoolContext> {
         Ok(PoolContext::of(&Url::parse(url)?))
@@ -71,44 +71,45 @@ impl PoolContext {
         }
     }
 
-    /// How TLS connections are made.
+    /// Sets the TLS configuration.
     pub fn tls(self, tls: TlsConfig) -> PoolContext {
         PoolContext { tls: Some(tls), ..self }
     }
 
-    /// Who opens connections. The same dialer given twice makes two pools; clones of one context share one.
+    /// Sets the dialer that opens connections. Setting the same dialer on two contexts makes two pools. Clones of one
+    /// context share a pool.
     pub fn dialer(self, dialer: impl Dialer + 'static) -> PoolContext {
         PoolContext { dialer: Some(Arc::new(dialer)), ..self }
     }
 
-    /// Where connections come from: see
+    /// Sets the local address of connections: see
     /// [`PoolManagerBuilder::source_address`](crate::PoolManagerBuilder::source_address).
     pub fn source_address(self, address: impl Into<SourceAddress>) -> PoolContext {
         PoolContext { source_address: Some(address.into()), ..self }
     }
 
-    /// The options of the sockets, in place of the manager's: see
+    /// Sets the options of sockets, in place of the manager's: see
     /// [`PoolManagerBuilder::socket_options`](crate::PoolManagerBuilder::socket_options).
     pub fn socket_options(self, options: impl IntoIterator<Item = SocketOption>) -> PoolContext {
         PoolContext { socket_options: Some(options.into_iter().collect()), ..self }
     }
 
-    /// The timeouts of requests that have none of their own.
+    /// Sets the timeouts of requests that have none of their own.
     pub fn timeout(self, timeout: impl Into<Timeout>) -> PoolContext {
         PoolContext { timeout: Some(timeout.into()), ..self }
     }
 
-    /// What is tried again by requests that do not say it.
+    /// Sets which failures are retried by requests without a `Retry` of their own.
     pub fn retries(self, retry: impl Into<Retry>) -> PoolContext {
         PoolContext { retry: Some(retry.into()), ..self }
     }
 
-    /// Headers for every request that has none of its own.
+    /// Sets headers for every request that has no headers of its own.
     pub fn headers(self, headers: Headers) -> PoolContext {
         PoolContext { headers: Some(headers), ..self }
     }
 
-    /// What comes of it in a manager.
+    /// Returns the origin, and the manager's connection settings and policy with those of this context in their place.
     pub(super) fn merge(
         self,
         connection: &Arc<ConnectionConfig>,
@@ -134,7 +135,7 @@ impl PoolContext {
 }
 
 impl fmt::Debug for PoolContext {
-    /// Without the values of headers: which of them are sensitive may only be known to the manager.
+    /// Hides the values of headers: only the manager may know which of them are sensitive.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PoolContext { origin, auth, tls: _, dialer, source_address, socket_options, timeout, retry, headers } =
             self;

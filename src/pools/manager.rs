@@ -1,4 +1,4 @@
-//! The connections to all hosts.
+//! The pools of connections to all hosts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::pool::stats::PoolStats;
 use crate::response::Response;
 use crate::url::{InvalidUrl, Origin, Url};
 
-/// Pools of connections to any number of hosts, under one limit in all.
+/// Pools of connections to any number of hosts, under one total limit.
 ///
-/// Clones are the same manager. Limits on a host are as for [`ConnectionPool`](crate::ConnectionPool). Where the total
-/// is reached the connection that sat idle for longest is closed rather than making anyone wait; a caller waits only
-/// while all are in use, and across hosts a freed place goes to whoever has waited for longest.
+/// Clones are the same manager. The limits of a host are as for [`ConnectionPool`](crate::ConnectionPool). At the total
+/// limit, the connection that has been idle for longest is closed, so that a caller waits only if all connections are
+/// in use. Across hosts, a freed slot goes to the caller that has waited for longest.
 ///
-/// Redirects are followed as urllib3 follows them: a `POST` that gets a 301 or 302 is sent again as a `POST`. A
-/// [`Session`](crate::Session) makes it a `GET`.
+/// Redirects are followed as in urllib3: a `POST` that gets a 301 or 302 is sent again as a `POST`. A
+/// [`Session`](crate::Session) sends a `GET`.
 ///
 /// ```no_run
 /// use hostpool::PoolManager;
@@ -42,20 +42,21 @@ pub struct PoolManager {
 }
 
 impl PoolManager {
-    /// A manager with the defaults: ten idle connections kept for a host, no limit on open ones.
+    /// Returns a manager with the defaults: it keeps at most ten idle connections for each host, and does not limit
+    /// open connections.
     pub fn new() -> PoolManager {
         let PoolManagerBuilder { options, policy } = PoolManager::builder();
         let idle_limit = options.default_maxsize;
         PoolManager { engine: options.engine(None, idle_limit), policy: Arc::new(policy) }
     }
 
-    /// A manager that differs from the defaults.
+    /// Returns a builder for a manager that differs from the defaults.
     pub fn builder() -> PoolManagerBuilder {
         let options = PoolOptions { num_pools: Some(10), ..PoolOptions::new(Some(10), Duration::from_secs(60)) };
         PoolManagerBuilder { options, policy: policy() }
     }
 
-    /// The pools of a session, whose requests bring a policy of their own.
+    /// Returns the pools of a session. Its requests have a policy of their own.
     pub(crate) fn from_engine(engine: Arc<Engine>) -> PoolManager {
         PoolManager { engine, policy: Arc::default() }
     }
@@ -64,16 +65,18 @@ impl PoolManager {
         &self.engine
     }
 
-    /// A request to the host of `url`. `send` reports a URL that is none.
+    /// Begins a request to the host of `url`. `send` fails if the URL is not valid.
     ///
-    /// The body is read as the caller reads it. `urlopen` reads it first.
+    /// The body of the response is received as the caller reads it. [`urlopen`](Self::urlopen) receives it before it
+    /// returns.
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
         let request = Sealed::into_url(url, &self.engine.origins, None).map_err(Error::from);
         RequestBuilder::new(&self.engine, &self.policy, request.map(|url| Request::new(method, url)))
     }
 
-    /// A request whose response is given out with its body: as [`request`](Self::request) with
-    /// [`preload_content`](RequestBuilder::preload_content). All that urllib3's `urlopen` takes is set on the builder.
+    /// Begins a request whose response is returned with its whole body: [`request`](Self::request) with
+    /// [`preload_content`](RequestBuilder::preload_content). The arguments of urllib3's `urlopen` are methods of the
+    /// builder.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -90,23 +93,24 @@ impl PoolManager {
 
     verbs!(url: impl IntoUrl);
 
-    /// `HEAD`: see [`request`](Self::request).
+    /// Begins a `HEAD` request: see [`request`](Self::request).
     pub fn head(&self, url: impl IntoUrl) -> RequestBuilder {
         self.request(Method::HEAD, url)
     }
 
-    /// Sends a request that was made before, here or by the `http` crate. Errors as [`RequestBuilder::send`] does.
+    /// Sends a request that was built before, by this crate or by the `http` crate. Fails as [`RequestBuilder::send`]
+    /// does.
     pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
         let url = |text| Ok(Sealed::into_url(text, &self.engine.origins, None)?);
         RequestBuilder::new(&self.engine, &self.policy, Executable::into_request(request, url)).send()
     }
 
-    /// The pool of the host of `url`, by itself: a part of this manager, with its connections, its limits and its
-    /// defaults. Asking twice returns the same pool. A login in the URL goes with the requests of what is returned: see
+    /// Returns the pool of the host of `url`. It is a part of this manager, with its connections, limits and defaults.
+    /// Asking twice returns the same pool. A login in the URL is sent with the requests of the returned pool: see
     /// [`ConnectionPool::builder`].
     ///
-    /// The pools that were used last are kept, as many as [`num_pools`](PoolManagerBuilder::num_pools) says. One that
-    /// had to go works on, and takes the place of another as soon as it is used.
+    /// The manager keeps as many pools as [`num_pools`](PoolManagerBuilder::num_pools) says, and evicts the least
+    /// recently used. An evicted pool still works, and takes the place of another pool as soon as it is used.
     ///
     /// ```
     /// use hostpool::PoolManager;
@@ -121,16 +125,19 @@ impl PoolManager {
         self.connection_from_context(PoolContext::of(&url))
     }
 
-    /// The same by host, port and scheme; without a port it is the scheme's usual one. An IPv6 address may stand in
-    /// brackets. Errors with [`ErrorKind::InvalidUrl`](crate::ErrorKind::InvalidUrl), also for a host with white space
-    /// around it.
+    /// Returns the same pool by host, port and scheme. Without a port it is the default port of the scheme. An IPv6
+    /// address may stand in brackets.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidUrl`](crate::ErrorKind::InvalidUrl) if one of them is not valid, also for a host with white
+    /// space around it.
     pub fn connection_from_host(
         &self,
         host: &str,
         port: impl Into<Option<u16>>,
         scheme: &str,
     ) -> Result<ConnectionPool> {
-        // Nothing in them may end the part of the URL that they are.
+        // The scheme and the host become parts of a URL. No character in them may begin another part.
         if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+') {
             return Err(InvalidUrl::UnsupportedScheme.into());
         }
@@ -144,7 +151,7 @@ impl PoolManager {
         self.connection_from_url(&Url::parse(&format!("{scheme}://{host}{port}"))?)
     }
 
-    /// The same with options of its own: see [`PoolContext`].
+    /// Returns a pool with settings of its own: see [`PoolContext`].
     pub fn connection_from_context(&self, context: PoolContext) -> Result<ConnectionPool> {
         if self.is_closed() {
             return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
@@ -156,13 +163,13 @@ impl PoolManager {
         Ok(ConnectionPool::part_of(&self.engine, policy, key))
     }
 
-    /// How many pools are kept now.
+    /// Returns how many pools are kept now.
     #[doc(alias = "pools")]
     pub fn num_pools(&self) -> usize {
         self.engine.registry.len()
     }
 
-    /// How each pool that is kept stands, by its origin, the one used last first.
+    /// Returns the state and the counters of each pool that is kept, by its origin, the most recently used first.
     ///
     /// ```
     /// let http = hostpool::PoolManager::new();
@@ -175,27 +182,27 @@ impl PoolManager {
         keys.iter().map(|key| (Origin::clone(key.origin()), self.engine.gate.stats_of(key))).collect()
     }
 
-    /// How all pools together stand, and what they have done.
+    /// Returns the state and the counters of all pools together.
     pub fn stats(&self) -> PoolStats {
         self.engine.gate.stats()
     }
 
-    /// Ends the manager in all threads: idle connections are closed, whoever waits is woken, and requests and responses
-    /// that are under way are broken off. These and all later calls fail with
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), also those of a [`Session`](crate::Session) that it is the
-    /// connector of.
+    /// Closes the manager for all threads: closes idle connections, wakes callers that wait for a connection, and
+    /// interrupts requests and responses in progress. These calls and all later ones fail with
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), also those of a [`Session`](crate::Session) with this manager
+    /// as its connector.
     pub fn close(&self) {
         self.engine.gate.close(true);
     }
 
-    /// Whether the manager was closed.
+    /// Returns whether the manager was closed.
     #[doc(alias = "closed")]
     pub fn is_closed(&self) -> bool {
         self.engine.gate.is_closed()
     }
 
-    /// Lets go of all pools: idle connections are closed, and those in use once they come back; whoever waits keeps
-    /// waiting. Later calls open new ones.
+    /// Evicts all pools: closes idle connections now, and connections in use when they are released. Waiting callers
+    /// keep waiting. Later calls open new pools.
     pub fn clear(&self) {
         self.engine.registry.clear();
         self.engine.gate.retire_idle();
@@ -232,21 +239,21 @@ pub struct PoolManagerBuilder {
 impl PoolManagerBuilder {
     pool_setters!();
 
-    /// How many pools are kept, one for each host and way of connecting: 10 by default. Where there are more, the one
-    /// that was least recently used goes: its idle connections are closed, and those in use once they come back. It
-    /// counts towards its host's limit until then. `None` retires none.
+    /// Sets how many pools are kept, 10 by default. There is one for each host and way of connecting. If there are
+    /// more, the least recently used pool is evicted: its idle connections are closed now, and its connections in use
+    /// when they are released. Until then these count towards the limit of their host. `None` evicts no pool.
     pub fn num_pools(mut self, pools: impl Into<Option<usize>>) -> Self {
         self.options.num_pools = pools.into();
         self
     }
 
-    /// How many connections may be open in all. Unbounded by default.
+    /// Sets how many connections may be open in total. Unbounded by default.
     pub fn total_limit(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.options.total_limit = connections.into();
         self
     }
 
-    /// Sets whether a redirect from a Unix socket to a host of the network is followed. Off by default: see
+    /// Sets whether a redirect from a Unix socket to a host on the network is followed. Off by default: see
     /// [`RequestBuilder::follow_off_socket`](crate::RequestBuilder::follow_off_socket).
     ///
     /// ```
@@ -260,7 +267,7 @@ impl PoolManagerBuilder {
         self
     }
 
-    /// The manager. Errors if options contradict each other.
+    /// Builds the manager. Fails if settings contradict each other.
     pub fn build(mut self) -> Result<PoolManager> {
         self.policy.check()?;
         Ok(PoolManager { engine: self.options.build()?, policy: Arc::new(self.policy) })

@@ -1,4 +1,4 @@
-//! Pools as urllib3's users know them: [`ConnectionPool`] for one host, [`PoolManager`] for all.
+//! Pools as users of urllib3 know them: [`ConnectionPool`] for one host, [`PoolManager`] for all hosts.
 
 mod connection_pool;
 mod context;
@@ -14,7 +14,7 @@ use crate::client::{Following, Head, Policy};
 use crate::error::Result;
 use crate::retry::Retry;
 
-/// A pool for the host of `url`, with the defaults: [`ConnectionPool::builder`] has the options.
+/// Builds a pool for the host of `url`, with the defaults. [`ConnectionPool::builder`] has the options.
 ///
 /// ```
 /// let pool = hostpool::connection_from_url("http://example.com/any/path")?;
@@ -25,7 +25,7 @@ pub fn connection_from_url(url: &str) -> Result<ConnectionPool> {
     ConnectionPool::builder(url).build()
 }
 
-/// What the requests of all pools have in common.
+/// Returns the default policy of the requests of all pools.
 fn policy() -> Policy {
     Policy {
         head: Head { replaced: true, ..Head::default() },

@@ -1,4 +1,4 @@
-//! What the builders of pools have in common.
+//! The settings that all builders of pools have.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::pool::key::ConnectionConfig;
 use crate::pool::types::Settings;
 use crate::tls::TlsConfig;
 
-/// The knobs of a pool before they are checked.
+/// The settings of a pool before they are checked.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolOptions {
-    /// Idle connections kept where nothing is said.
+    /// The number of idle connections to keep if `maxsize` is not set.
     pub(crate) default_maxsize: Option<usize>,
     pub(crate) maxsize: Option<usize>,
     pub(crate) block: bool,
-    /// The outer option says whether it was given.
+    /// `None` if it was not set.
     pub(crate) limit: Option<Option<usize>>,
     pub(crate) total_limit: Option<usize>,
     pub(crate) pool_timeout: Option<Duration>,
@@ -61,7 +61,7 @@ impl PoolOptions {
         }
     }
 
-    /// Open and idle limit of an endpoint.
+    /// Returns the limits on open and on idle connections of an endpoint.
     fn limits(&self) -> Result<(Option<usize>, Option<usize>)> {
         let idle = self.maxsize.or(self.default_maxsize);
         match (self.limit, self.maxsize) {
@@ -92,7 +92,7 @@ impl PoolOptions {
         Ok(self.engine(open_limit, idle_limit))
     }
 
-    /// With these limits, which have been checked or are the defaults.
+    /// Builds the engine with these limits, which have been checked or are the defaults.
     pub(crate) fn engine(self, open_limit: Option<usize>, idle_limit: Option<usize>) -> Arc<Engine> {
         let settings = Settings {
             open_limit,
@@ -120,43 +120,45 @@ impl PoolOptions {
     }
 }
 
-/// The setters that every builder of pools has, over its field `options`.
+/// The setters that every builder of pools has, over its fields `options` and `policy`.
 macro_rules! pool_setters {
     () => {
-        /// How many idle connections are kept for a host, 10 by default. With [`block`](Self::block) that many may be
-        /// open, too; without it any number may be open, and those that come back to a full pool are closed.
+        /// Sets how many idle connections are kept for each host, 10 by default. With [`block`](Self::block) the same
+        /// number limits the open connections. Without it any number may be open, and a connection that is released to
+        /// a full pool is closed.
         pub fn maxsize(mut self, connections: usize) -> Self {
             self.options.maxsize = Some(connections);
             self
         }
 
-        /// Whether `maxsize` limits the connections that are open, and callers wait for one to become free. Off by
+        /// Sets whether `maxsize` also limits the open connections, so that callers wait for one to become free. Off by
         /// default.
         pub fn block(mut self, block: bool) -> Self {
             self.options.block = block;
             self
         }
 
-        /// How many connections to a host may be open; callers wait for one to become free. As many are kept idle.
-        /// `None` bounds neither.
+        /// Sets how many connections to a host may be open. Callers wait for one to become free. The same number may be
+        /// idle. `None` bounds neither.
         pub fn limit(mut self, connections: impl Into<Option<usize>>) -> Self {
             self.options.limit = Some(connections.into());
             self
         }
 
-        /// How long a call waits for a connection at the limit, before it fails with
-        /// [`ErrorKind::PoolTimeout`](crate::ErrorKind::PoolTimeout). Zero does not wait. By default only the timeouts
-        /// of the request bound the wait.
+        /// Sets how long a call waits for a connection at the limit before it fails with
+        /// [`ErrorKind::PoolTimeout`](crate::ErrorKind::PoolTimeout). With zero a call does not wait. By default only
+        /// the timeouts of the request bound the wait.
         pub fn pool_timeout(mut self, limit: ::std::time::Duration) -> Self {
             self.options.pool_timeout = Some(limit);
             self
         }
 
-        /// Sets how many idle connections are kept in all, whatever their hosts; unbounded by default. Where there are
-        /// more, the one that has been idle for longest is closed. Connections in use do not count, and nobody waits.
+        /// Sets how many idle connections are kept in total, over all hosts. Unbounded by default. If there are more,
+        /// the connection that has been idle for longest is closed. Connections in use do not count, and no caller
+        /// waits.
         ///
-        /// With or without it, a dial or a name lookup that finds no file descriptor left closes the connection that
-        /// has been idle for longest, and is repeated.
+        /// Whether it is set or not, a dial or a name lookup that finds no file descriptor left closes the connection
+        /// that has been idle for longest, and tries again.
         ///
         /// ```
         /// use hostpool::PoolManager;
@@ -169,45 +171,45 @@ macro_rules! pool_setters {
             self
         }
 
-        /// How long an idle connection is kept, at most. `None` keeps it until somebody finds it closed. A server's own
-        /// `Keep-Alive: timeout` shortens this for its connection. Time during which the machine sleeps counts.
+        /// Sets how long an idle connection is kept. `None` keeps it until it is found closed. The
+        /// `Keep-Alive: timeout` of a server shortens the time for its connection. Time during which the machine sleeps
+        /// counts.
         #[doc(alias = "keepalive_timeout")]
         pub fn idle_timeout(mut self, limit: impl Into<Option<::std::time::Duration>>) -> Self {
             self.options.idle_timeout = limit.into();
             self
         }
 
-        /// How long after it was opened a connection is used again, at most: so that a change of address is noticed.
+        /// Sets the age from which a connection is not used again, so that a change of the server's address is noticed.
         /// Unbounded by default. Time during which the machine sleeps counts.
         pub fn max_age(mut self, limit: impl Into<Option<::std::time::Duration>>) -> Self {
             self.options.max_age = limit.into();
             self
         }
 
-        /// Sets how long a connection may have been idle and still be used without a look at it. Zero by default: each
-        /// is looked at before it is used again, by one system call, also where another caller hands it over.
+        /// Sets how long a connection may have been idle and still be used without being checked. Zero by default: each
+        /// connection is checked before it is used again, by one system call, also if another caller hands it over.
         ///
-        /// A longer time saves that call. A connection that its server closed meanwhile is then noticed by the request
-        /// that is sent on it, which is lost if it is a `POST`; and bytes that a server sends unasked are taken for the
-        /// start of the next response.
+        /// A longer time saves that call. Then only the next request notices that the server has closed the connection,
+        /// and a `POST` is lost. Bytes that a server sends unasked are taken for the start of the next response.
         pub fn probe_after(mut self, idle: ::std::time::Duration) -> Self {
             self.options.probe_after = idle;
             self
         }
 
-        /// How TLS connections are made. [`TlsConfig::default`](crate::TlsConfig::default) unless said otherwise.
+        /// Sets the TLS configuration. The default is [`TlsConfig::default`](crate::TlsConfig::default).
         #[doc(alias = "ssl_context")]
         pub fn tls(mut self, tls: crate::TlsConfig) -> Self {
             self.options.tls = Some(tls);
             self
         }
 
-        /// The address of this machine that connections come from. Of a server's addresses those of the other family
-        /// are not tried; where none is left, or the address cannot be had, requests fail with
-        /// [`ErrorKind::Connect`](crate::ErrorKind::Connect). By default the system chooses.
+        /// Sets the local address of connections. Addresses of a server that are of the other family are not tried. If
+        /// none is left, or the local address cannot be used, requests fail with
+        /// [`ErrorKind::Connect`](crate::ErrorKind::Connect). By default the system chooses the address.
         ///
-        /// A Unix socket has no such address. A [`dialer`](Self::dialer) opens sockets of its own, so that `build`
-        /// errors where both are given; a [`TcpDialer`](crate::TcpDialer) has a setter for it.
+        /// A Unix socket has no such address. A [`dialer`](Self::dialer) opens sockets of its own, so `build` fails if
+        /// both are set. A [`TcpDialer`](crate::TcpDialer) has a setter for it.
         ///
         /// ```
         /// use hostpool::PoolManager;
@@ -222,8 +224,8 @@ macro_rules! pool_setters {
             self
         }
 
-        /// The options of TCP sockets, in place of [`NoDelay(true)`](crate::SocketOption::NoDelay) alone: an empty list
-        /// leaves Nagle's algorithm on. `build` errors where a [`dialer`](Self::dialer) is given, too.
+        /// Sets the options of TCP sockets. The default is [`NoDelay(true)`](crate::SocketOption::NoDelay) alone, and
+        /// an empty list leaves Nagle's algorithm on. `build` fails if a [`dialer`](Self::dialer) is set too.
         ///
         /// ```
         /// use hostpool::{PoolManager, SocketOption};
@@ -237,53 +239,55 @@ macro_rules! pool_setters {
             self
         }
 
-        /// Opens connections by a dialer of one's own.
+        /// Sets a dialer that opens connections in place of the crate's own.
         pub fn dialer(mut self, dialer: impl crate::Dialer + 'static) -> Self {
             self.options.dialer = Some(::std::sync::Arc::new(dialer));
             self
         }
 
-        /// Is told what happens: see [`Listener`](crate::Listener).
+        /// Sets a listener that receives the events of the pools: see [`Listener`](crate::Listener).
         #[doc(alias = "trace_configs")]
         pub fn listener(mut self, listener: impl crate::Listener + 'static) -> Self {
             self.options.observer = crate::observe::Observer::new(listener);
             self
         }
 
-        /// Whether a call fails with [`ErrorKind::WouldDeadlock`](crate::ErrorKind::WouldDeadlock) in place of waiting
-        /// without bound for connections that its own thread has, all of them: by responses whose bodies are not read.
-        /// Off by default; such a wait is logged as a warning in any case, and a [`Listener`](crate::Listener) is told.
+        /// Sets whether a call fails with [`ErrorKind::WouldDeadlock`](crate::ErrorKind::WouldDeadlock) if it would
+        /// wait without bound while its own thread holds all connections, by responses whose bodies are not read. Off
+        /// by default. Such a wait is always logged as a warning and reported to a [`Listener`](crate::Listener).
         ///
-        /// A response counts for the thread that sent its request: leave this off where another thread reads it.
+        /// A response counts as held by the thread that sent its request. Leave this off if another thread reads it.
         pub fn refuse_self_deadlock(mut self, refuse: bool) -> Self {
             self.options.refuse_self_deadlock = refuse;
             self
         }
 
-        /// Looks after idle connections from a thread of its own, this often, and not more often than every 100 ms:
-        /// those that have expired, or that their servers have closed, are closed then. Without it, which is the
-        /// default, no thread is started, and they are closed as the pool is used.
+        /// Starts a thread that closes idle connections that have expired or that their servers have closed. It checks
+        /// them this often, but not more often than every 100 ms. By default no thread is started, and such connections
+        /// are closed when the pool is used.
         ///
-        /// One thread serves all that is built here. It is there while any connection is open, and ends with the pool.
+        /// One thread serves everything that this builder builds. It runs while a connection is open, and ends with the
+        /// pool.
         pub fn reaper(mut self, every: ::std::time::Duration) -> Self {
             self.options.reap_every = Some(every.max(::std::time::Duration::from_millis(100)));
             self
         }
 
-        /// The timeouts of requests that have none of their own. None by default.
+        /// Sets the timeouts of requests that have none of their own. There are none by default.
         pub fn timeout(mut self, timeout: impl Into<crate::Timeout>) -> Self {
             self.policy.timeout = timeout.into();
             self
         }
 
-        /// How much a peer may send. [`Limits::new`](crate::Limits::new) unless said otherwise.
+        /// Sets how much a peer may send. The default is [`Limits::new`](crate::Limits::new).
         pub fn limits(mut self, limits: crate::Limits) -> Self {
             self.policy.common = ::std::sync::Arc::new(crate::exchange::Common::new(limits));
             self
         }
 
-        /// Accepts the end of a TLS stream without `close_notify` as the end of a body that nothing else delimits. Off
-        /// by default: see [`RequestBuilder::allow_unclean_close`](crate::RequestBuilder::allow_unclean_close).
+        /// Sets whether the end of a TLS stream without `close_notify` is accepted as the end of a body that nothing
+        /// else delimits. Off by default: see
+        /// [`RequestBuilder::allow_unclean_close`](crate::RequestBuilder::allow_unclean_close).
         ///
         /// ```
         /// let pools = hostpool::PoolManager::builder().allow_unclean_close(true).build()?;
@@ -294,15 +298,15 @@ macro_rules! pool_setters {
             self
         }
 
-        /// Sets which failures are tried again by requests without a `Retry` of their own: three times by default. A
-        /// number is that many tries beyond the first.
+        /// Sets which failures are retried by requests without a `Retry` of their own. By default there are up to three
+        /// retries. A number means that many retries.
         pub fn retries(mut self, retry: impl Into<crate::Retry>) -> Self {
             self.policy.retry = Some(retry.into());
             self
         }
 
-        /// Code that sees, and may change, each request before it is sent, redirected ones and those that are tried
-        /// again included: see [`SessionBuilder::on_request`](crate::SessionBuilder::on_request).
+        /// Adds a hook that sees, and may change, each request before it is sent, also after a redirect and for a
+        /// retry: see [`SessionBuilder::on_request`](crate::SessionBuilder::on_request).
         pub fn on_request(
             mut self,
             hook: impl Fn(&mut crate::Request) -> crate::Result<()> + Send + Sync + 'static,
@@ -311,8 +315,8 @@ macro_rules! pool_setters {
             self
         }
 
-        /// Code that sees the last response of each call before the caller does, and may answer another or an error in
-        /// its place: what urllib3 does by a class of one's own.
+        /// Adds a hook that sees the last response of each call before the caller does. It may return another response
+        /// or an error in its place. In urllib3 this is a custom response class.
         #[doc(alias = "ResponseCls")]
         pub fn on_response(
             mut self,
@@ -322,8 +326,8 @@ macro_rules! pool_setters {
             self
         }
 
-        /// Sets how strictly responses are read, [`Strictness::Tolerant`](crate::Strictness::Tolerant) unless said
-        /// otherwise. [`RequestBuilder::strictness`](crate::RequestBuilder::strictness) says otherwise for one request.
+        /// Sets how strictly responses are read. The default is [`Strictness::Tolerant`](crate::Strictness::Tolerant).
+        /// [`RequestBuilder::strictness`](crate::RequestBuilder::strictness) replaces it for one request.
         ///
         /// ```
         /// use hostpool::{ConnectionPool, Strictness};
@@ -337,7 +341,8 @@ macro_rules! pool_setters {
             self
         }
 
-        /// Headers for every request that has none of its own: one that has any is sent without these.
+        /// Sets headers for every request that has no headers of its own. A request with at least one header is sent
+        /// without these.
         pub fn headers(mut self, headers: crate::Headers) -> Self {
             self.policy.head.headers = headers;
             self
@@ -346,35 +351,35 @@ macro_rules! pool_setters {
 }
 pub(super) use pool_setters;
 
-/// The methods of a client, one for each method of HTTP, over its `request`.
+/// The methods `get`, `options`, `post`, `put`, `patch` and `delete` of a client, over its `request`.
 macro_rules! verbs {
     ($target:ident: $type:ty) => {
-        /// `GET`: see [`request`](Self::request).
+        /// Begins a `GET` request: see [`request`](Self::request).
         pub fn get(&self, $target: $type) -> crate::RequestBuilder {
             self.request(::http::Method::GET, $target)
         }
 
-        /// `OPTIONS`: see [`request`](Self::request).
+        /// Begins an `OPTIONS` request: see [`request`](Self::request).
         pub fn options(&self, $target: $type) -> crate::RequestBuilder {
             self.request(::http::Method::OPTIONS, $target)
         }
 
-        /// `POST`: see [`request`](Self::request).
+        /// Begins a `POST` request: see [`request`](Self::request).
         pub fn post(&self, $target: $type) -> crate::RequestBuilder {
             self.request(::http::Method::POST, $target)
         }
 
-        /// `PUT`: see [`request`](Self::request).
+        /// Begins a `PUT` request: see [`request`](Self::request).
         pub fn put(&self, $target: $type) -> crate::RequestBuilder {
             self.request(::http::Method::PUT, $target)
         }
 
-        /// `PATCH`: see [`request`](Self::request).
+        /// Begins a `PATCH` request: see [`request`](Self::request).
         pub fn patch(&self, $target: $type) -> crate::RequestBuilder {
             self.request(::http::Method::PATCH, $target)
         }
 
-        /// `DELETE`: see [`request`](Self::request).
+        /// Begins a `DELETE` request: see [`request`](Self::request).
         pub fn delete(&self, $target: $type) -> crate::RequestBuilder {
             self.request(::http::Method::DELETE, $target)
         }
