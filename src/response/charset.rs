@@ -1,6 +1,6 @@
-//! How bytes stand for text.
+//! Character encodings of text.
 //!
-//! UTF-8, UTF-16 and UTF-32 are read here; all others come from the tables of the feature `charset`.
+//! UTF-8, UTF-16 and UTF-32 are decoded here. The feature `charset` has the tables for all others.
 
 use crate::error::ErrorKind;
 
@@ -9,13 +9,13 @@ use crate::error::ErrorKind;
 pub(super) enum Charset {
     Utf8,
     Utf16(Order),
-    /// Of JSON alone: the web knows no label for it (WHATWG Encoding Standard, section 4.2).
+    /// Only JSON can be in UTF-32: the web has no label for it (WHATWG Encoding Standard, section 4.2).
     Utf32(Order),
     #[cfg(feature = "charset")]
     Other(&'static encoding_rs::Encoding),
 }
 
-/// Which byte of a unit comes first.
+/// The byte of a unit that comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     Big,
@@ -23,10 +23,11 @@ pub(super) enum Order {
 }
 
 impl Charset {
-    /// Returns the charset of a label: a name of the WHATWG Encoding Standard, or one that Python, Java or Windows use.
+    /// Returns the charset with this label: a name of the WHATWG Encoding Standard, or one that Python, Java or Windows
+    /// use.
     ///
-    /// The charsets that the standard replaces by a single U+FFFD (`iso-2022-kr`, `hz-gb-2312`) are not known here: their
-    /// text, which is often ASCII, would be lost.
+    /// The charsets that the standard replaces by a single U+FFFD (`iso-2022-kr`, `hz-gb-2312`) are treated as unknown.
+    /// Otherwise their text, which is often ASCII, would be lost.
     #[cfg(feature = "charset")]
     pub(super) fn of_label(label: &str) -> Result<Charset, ErrorKind> {
         let known = |label: &str| encoding_rs::Encoding::for_label_no_replacement(label.as_bytes());
@@ -39,7 +40,7 @@ impl Charset {
         Ok(Charset::of_encoding(encoding))
     }
 
-    /// Without the tables the other names are not known.
+    /// Returns the charset with this label. Other charsets than UTF-8 and UTF-16 need the feature `charset`.
     #[cfg(not(feature = "charset"))]
     pub(super) fn of_label(label: &str) -> Result<Charset, ErrorKind> {
         let plain = plain(label);
@@ -61,7 +62,8 @@ impl Charset {
         }
     }
 
-    /// By the byte order mark in front, with its length (WHATWG Encoding Standard, section 6, "BOM sniff").
+    /// Returns the charset of the byte order mark at the start, and the length of the mark (WHATWG Encoding Standard,
+    /// section 6, "BOM sniff").
     pub(super) fn of_mark(bytes: &[u8]) -> Option<(Charset, usize)> {
         match bytes {
             [0xEF, 0xBB, 0xBF, ..] => Some((Charset::Utf8, 3)),
@@ -71,7 +73,7 @@ impl Charset {
         }
     }
 
-    /// The text of `bytes`, and whether all of them are text: what is not becomes U+FFFD.
+    /// Returns the text of `bytes`, and whether all of them are valid. Bytes that are not valid become U+FFFD.
     pub(super) fn decode(self, bytes: Vec<u8>) -> (String, bool) {
         match self {
             Charset::Utf8 => match String::from_utf8(bytes) {
@@ -112,7 +114,7 @@ impl Charset {
         (text, sound)
     }
 
-    /// Bytes of a unit.
+    /// Returns the number of bytes of a unit.
     fn unit(self) -> usize {
         match self {
             Charset::Utf16(_) => 2,
@@ -121,7 +123,7 @@ impl Charset {
         }
     }
 
-    /// Bytes from the front that end with a whole character, where the rest may be the start of one.
+    /// Returns the number of bytes up to the end of the last whole character. The rest may be the start of another one.
     fn whole(self, bytes: &[u8]) -> usize {
         match self {
             Charset::Utf16(order) => {
@@ -142,13 +144,13 @@ impl Charset {
     }
 }
 
-/// A label without what spellings differ in.
+/// Returns a label in lower case, without the signs in which spellings differ.
 fn plain(label: &str) -> String {
     label.trim().replace(['-', '_', ' ', '.', ':'], "").to_ascii_lowercase()
 }
 
-/// Names that the standard does not have: those of Python, Java, Windows code pages and databases, in their plain form. A
-/// name that means different charsets to different programs is not among them.
+/// Returns the standard's label for a name that Python, Java, Windows or a database uses, given in its plain form.
+/// Names that mean different charsets in different programs are left out.
 fn alias(plain: &str) -> Option<&'static str> {
     const ALIASES: [(&str, &str); 44] = [
         ("utf8sig", "utf-8"),
@@ -217,9 +219,9 @@ impl Order {
     }
 }
 
-/// What the charset of a text most likely is that names none: UTF-8 where it is that.
+/// Returns the most likely charset of a text that names none. It is UTF-8 if the text is valid UTF-8.
 ///
-/// Looked at are 16 KiB from where it is no longer ASCII: what is in front says nothing.
+/// Looks at 16 KiB from the first byte that is not ASCII, because ASCII tells nothing about the charset.
 #[cfg(feature = "charset-detect")]
 pub(super) fn detect(bytes: &[u8]) -> Charset {
     use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
@@ -227,12 +229,12 @@ pub(super) fn detect(bytes: &[u8]) -> Charset {
     if str::from_utf8(bytes).is_ok() {
         return Charset::Utf8;
     }
-    // Two bytes in front tell `n.º` of Spanish from Cyrillic.
+    // The two bytes before that place tell `n.º` in Spanish from Cyrillic.
     let start = encoding_rs::Encoding::ascii_valid_up_to(bytes).saturating_sub(2);
     let end = bytes.len().min(start + LOOKED_AT);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(&bytes[start..end], end == bytes.len());
-    // Text that is UTF-8 as far as it was looked at is that, and broken further on.
+    // Text whose examined part is valid UTF-8 is taken for UTF-8 that is broken further on.
     Charset::of_encoding(detector.guess(None, Utf8Detection::Allow))
 }
 
@@ -241,10 +243,10 @@ pub(super) fn detect(_: &[u8]) -> Charset {
     Charset::Utf8
 }
 
-/// Turns bytes into text as they come.
+/// Decodes text piece by piece.
 pub(super) struct Decoder {
     charset: Charset,
-    /// The start of a character whose end has not come.
+    /// The start of a character whose end has not arrived.
     pending: Vec<u8>,
     #[cfg(feature = "charset")]
     tables: Option<encoding_rs::Decoder>,
@@ -263,7 +265,7 @@ impl Decoder {
         }
     }
 
-    /// Appends the text of what came before and `bytes`; `last` says that no more will come.
+    /// Decodes `bytes` after what is pending, and appends the text. `last` says that no more bytes will come.
     pub(super) fn feed(&mut self, bytes: &[u8], last: bool, text: &mut String) {
         #[cfg(feature = "charset")]
         if let Some(decoder) = &mut self.tables {

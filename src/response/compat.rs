@@ -1,4 +1,4 @@
-//! Responses of the `http` crate.
+//! Conversion to a response of the `http` crate.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -7,16 +7,16 @@ use super::Response;
 use crate::error::{ErrorKind, Limit, Result};
 use crate::headers::Headers;
 
-/// The body of a response whose head is elsewhere: see [`Response::into_http`].
+/// The body of a response without its head: see [`Response::into_http`].
 pub struct ResponseBody(Response);
 
 impl ResponseBody {
-    /// The trailer fields, once the body has been read to its end.
+    /// Returns the trailer fields, after the body has been read to its end.
     pub fn trailers(&self) -> &Headers {
         self.0.trailers()
     }
 
-    /// The response that this is the body of.
+    /// Returns the response that has this body.
     pub fn into_response(self) -> Response {
         self.0
     }
@@ -35,10 +35,10 @@ impl fmt::Debug for ResponseBody {
 }
 
 impl Response {
-    /// A response of the `http` crate, whose body is read as this one's would be.
+    /// Converts this response to one of the `http` crate. Its body is read in the same way.
     ///
-    /// Names of header fields lose their spelling, and the reason phrase is left out. Errors with
-    /// [`ErrorKind::LimitExceeded`] above 32,768 header fields, which is all that an `http::HeaderMap` holds.
+    /// The spelling of header names and the reason phrase are lost. Fails with [`ErrorKind::LimitExceeded`] if there
+    /// are more than 32,768 header fields, the most that an `http::HeaderMap` holds.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }

@@ -1,4 +1,4 @@
-//! A response and the connection it is read from.
+//! The connection that a response is read from.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,22 +8,24 @@ use crate::close_reason::CloseReason;
 use crate::error::ErrorKind;
 use crate::net::transport::Transport;
 
-/// The connection a response is being read from, as [`Response::connection`] gives it.
+/// The connection that a response is read from, returned by [`Response::connection`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
-    /// Its number, as a [`Listener`](crate::Listener) and the log name it: from 1, and unique in the process.
+    /// The number of the connection, as a [`Listener`](crate::Listener) and the log show it. It starts at 1 and is
+    /// unique in the process.
     pub id: u64,
-    /// The address of the peer, where it has one: the server, or the proxy in front of it.
+    /// The address of the peer if it has one: the server, or the proxy.
     pub remote: Option<SocketAddr>,
-    /// Whether the bytes are encrypted on their way.
+    /// Whether the connection is encrypted.
     pub encrypted: bool,
-    /// Whether it had carried a request before this one.
+    /// Whether the connection had carried a request before this one.
     pub reused: bool,
 }
 
 impl Response {
-    /// The host of the [`url`](Self::url): in lower case, an IPv6 address in brackets; the path of a Unix socket.
+    /// Returns the host of the [`url`](Self::url) in lower case. An IPv6 address stands in brackets. For a Unix socket
+    /// it is the path.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -35,8 +37,8 @@ impl Response {
         self.parts.about.url.origin().host()
     }
 
-    /// The connection that the body is being read from. `None` once it went back to its pool or is closed: when the
-    /// body was read to its end, or is empty.
+    /// Returns the connection that the body is read from. Returns `None` if it is back in its pool or closed, for
+    /// example because the body is empty or was read to its end.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -61,7 +63,7 @@ impl Response {
         })
     }
 
-    /// Bytes of the body that have been received so far, without what frames them, and before any decoding.
+    /// Returns how many bytes of the body have been received so far, without framing and before decoding.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -79,8 +81,8 @@ impl Response {
         self.reader.received()
     }
 
-    /// Bytes of the body that are still to be received, where its end is given by a `Content-Length`: 0 behind the end,
-    /// and where there can be no body, as after `HEAD`. They count as [`bytes_read`](Self::bytes_read) does.
+    /// Returns how many bytes of the body are still to be received, if a `Content-Length` delimits it. It is 0 after
+    /// the end, and if there can be no body, as after `HEAD`. Bytes are counted as by [`bytes_read`](Self::bytes_read).
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -96,10 +98,10 @@ impl Response {
         self.reader.remaining()
     }
 
-    /// Closes the connection, if the body has not been read to its end; otherwise it is back in its pool already, and
-    /// stays there.
+    /// Closes the connection if the body has not been read to its end. Otherwise the connection is already back in its
+    /// pool, and stays there.
     ///
-    /// Reading on fails with [`ErrorKind::Closed`], unless the body was [loaded](Self::load) before. The head stays.
+    /// Later reads fail with [`ErrorKind::Closed`], unless the body was [loaded](Self::load) before. The head stays.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -117,14 +119,14 @@ impl Response {
         }
     }
 
-    /// Finishes with the response: takes what is left of the body off the connection, so that it goes back to its pool.
+    /// Reads and discards the rest of the body, so that the connection returns to its pool.
     ///
-    /// Dropping a response does the same, but waits for nothing. This waits for the rest as reading it would, under the
-    /// same timeouts; where more than [`Limits::drain_bytes`](crate::Limits::drain_bytes) are left, 64 KiB by default,
-    /// or the connection could not be used again, it is closed. There is no error: a connection that fails is closed.
+    /// Dropping a response does the same, but does not wait. This method waits for the rest as a read would, under the
+    /// same timeouts. The connection is closed if more than [`Limits::drain_bytes`](crate::Limits::drain_bytes) are
+    /// left, 64 KiB by default, if it could not be used again, or if it fails. There is no error.
     ///
-    /// Reading on fails with [`ErrorKind::Closed`], unless the body was [loaded](Self::load) or read to its end before.
-    /// The head stays, and so do the trailers.
+    /// Later reads fail with [`ErrorKind::Closed`], unless the body was [loaded](Self::load) or read to its end before.
+    /// The head and the trailers stay.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -140,8 +142,8 @@ impl Response {
         self.release_within(Duration::MAX);
     }
 
-    /// Finishes with a response that the client itself throws away: the rest of its body is worth about what a new
-    /// connection would cost.
+    /// Discards a response that the client itself does not need. It waits for the rest of the body about as long as a
+    /// new connection would take.
     pub(crate) fn throw_away(&mut self) {
         self.release_within(self.parts.common.limits.drain_time);
     }

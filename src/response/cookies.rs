@@ -6,8 +6,8 @@ use super::Response;
 use crate::cookies::Cookie;
 
 impl Response {
-    /// The cookies of this response's Set-Cookie fields, in order; fields that set none are passed over. What of them
-    /// a session keeps is for its [jar](crate::Session::cookies) to decide.
+    /// Returns the cookies of the Set-Cookie fields, in order. Fields that are not valid cookies are skipped. The
+    /// [jar](crate::Session::cookies) of a session decides which of the cookies it keeps.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -26,7 +26,7 @@ impl Response {
         self.headers().values("set-cookie").filter_map(|value| Cookie::parse_bytes(value, now).ok()).collect()
     }
 
-    /// The last of them with that name.
+    /// Returns the last cookie with this name.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }

@@ -1,4 +1,4 @@
-//! Bodies whose content codings are undone as they are read.
+//! Decoding the content codings of a body as it is read.
 
 use http::StatusCode;
 
@@ -10,7 +10,7 @@ use crate::observe;
 use crate::strictness::Strictness;
 
 impl Response {
-    /// The head has a Content-Encoding, and a body follows.
+    /// Prepares for decoding a body with a Content-Encoding.
     #[cold]
     pub(super) fn begin_decoding(&mut self) {
         // A part of coded data is not coded data (RFC 9110, section 15.3.7).
@@ -24,7 +24,7 @@ impl Response {
         }
     }
 
-    /// Adds the name of the coding that is not known to the error of a body that was refused for it.
+    /// Adds the name of the unknown coding to the error of a body that was refused for it.
     #[cold]
     pub(super) fn name_coding(&self, error: Error) -> Error {
         if error.kind() != &ErrorKind::Decode {
@@ -39,12 +39,12 @@ impl Response {
         }
     }
 
-    /// Says whether more of the coded body may come.
+    /// Returns whether more of the coded body may come, and how reliable its end is.
     fn ending(&self) -> Ending {
         if !self.reader.is_done() {
             return Ending::Open;
         }
-        // The close of the connection may as well have cut the body.
+        // A body that only the close of the connection delimits may have been cut.
         let by_length = self.reader.remaining() == Some(0);
         let by_chunk = self.parts.head.facts.transfer_coding == TransferCoding::Chunked;
         match self.parts.reading.strictness {
@@ -53,8 +53,8 @@ impl Response {
         }
     }
 
-    /// Reads into `buf` what the body is once its codings are undone. The connection goes back once the coded body has
-    /// been read, which may be before all of it is decoded.
+    /// Reads the decoded body into `buf`. The connection returns to its pool when the coded body has been read, which
+    /// may be before all of it is decoded.
     #[inline(never)]
     pub(super) fn read_decoded(&mut self, buf: &mut [u8]) -> Result<usize> {
         if buf.is_empty() {
@@ -69,10 +69,10 @@ impl Response {
         result.map(|(len, _)| len)
     }
 
-    /// Receives and decodes until there is something to hand out, or the end.
+    /// Receives and decodes until there are bytes to return, or the body ends.
     fn decode(&mut self, pump: &mut Pump, buf: &mut [u8]) -> Result<(usize, Next)> {
         loop {
-            // Also where the coded body has come, for as long as there is something to decode.
+            // Check the deadline also after the coded body has arrived, because decoding takes time too.
             if self.parts.deadline.is_past() {
                 return Err(self.late());
             }
@@ -83,8 +83,8 @@ impl Response {
                 pump.received(len);
             }
             let ending = self.ending();
-            // Servers that have nothing to say send no bytes for it, whatever the coding. What only the end of the
-            // connection delimits may have been cut instead.
+            // Some servers send an empty body without the bytes that its coding needs. A body that only the end of the
+            // connection delimits may have been cut, so it is not accepted.
             let is_empty = ending != Ending::Open && self.reader.received() == 0;
             if is_empty && self.parts.head.facts.transfer_coding == TransferCoding::Chunked {
                 return Ok((0, Next::Done));

@@ -1,12 +1,12 @@
-//! Whether a body is meant to be saved, and under which name (RFC 6266).
+//! The Content-Disposition field: whether a body is to be saved, and under which name (RFC 6266).
 
 use super::Response;
 use super::fields::{Parameters, first_word, texts, token};
 
-/// Longest name that common file systems take, in bytes.
+/// The longest name that common file systems accept, in bytes.
 const NAME_MAX: usize = 255;
 
-/// A Content-Disposition, as [`Response::content_disposition`] gives it.
+/// A Content-Disposition, returned by [`Response::content_disposition`].
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -31,7 +31,7 @@ pub struct ContentDisposition {
 impl ContentDisposition {
     fn parse(field: &[u8]) -> Option<ContentDisposition> {
         let (word, rest) = first_word(field);
-        // Servers leave the type out: `filename=a.txt`.
+        // Some servers leave the type out: `filename=a.txt`.
         let is_parameter = word.contains(&b'=') || rest.trim_ascii_start().starts_with(b"=");
         let (kind, parameters) = if word.is_empty() || is_parameter { ("", field) } else { (token(word)?, rest) };
         let parameters = texts(Parameters::new(parameters));
@@ -39,35 +39,35 @@ impl ContentDisposition {
         (!says_nothing).then(|| ContentDisposition { kind: kind.to_ascii_lowercase(), parameters })
     }
 
-    /// The type in lower case: `attachment`, `inline` or another; empty where the server left it out.
+    /// Returns the type in lower case: `attachment`, `inline` or another. It is empty if the server left it out.
     #[doc(alias = "type")]
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// Whether the body is meant to be saved. Types that are not known mean that too (RFC 6266, section 4.2), and so does
-    /// a field without a type.
+    /// Returns whether the body is to be saved. It is true for unknown types too (RFC 6266, section 4.2), and for a
+    /// field without a type.
     pub fn is_attachment(&self) -> bool {
         self.kind != "inline"
     }
 
-    /// The value of a parameter as the server sent it, by its name in any case. Names with a `*` are parameters of
-    /// their own, decoded (RFC 8187).
+    /// Returns the value of a parameter as the server sent it. The case of the name does not matter. A name with a `*`
+    /// is a parameter of its own, and its value is decoded (RFC 8187).
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// All parameters in order, names in lower case.
+    /// Returns all parameters in order, with names in lower case.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The name to save the body under, from `filename*` or else `filename`, made safe as a single component of a path
-    /// on every common system (RFC 6266, section 4.3).
+    /// Returns the name to save the body under, from `filename*` or else from `filename`. It is safe as a single
+    /// component of a path on every common system (RFC 6266, section 4.3).
     ///
-    /// Of a path the last component is taken. There are no separators, control characters, overrides of the direction
-    /// of text or characters that Windows reserves in it, it is not hidden, no `..` and no name of a device, and at
-    /// most 255 bytes long. `None` where nothing is left. An existing file may bear that name.
+    /// Only the last component of a path is used. The name has no separators, no control characters, no characters that
+    /// change the direction of text, and none that Windows reserves. It is not hidden, not `..` and not the name of a
+    /// device, and has at most 255 bytes. Returns `None` if nothing is left. A file with this name may exist.
     #[doc(alias = "filename")]
     pub fn file_name(&self) -> Option<String> {
         ["filename*", "filename"].iter().find_map(|name| safe_name(self.parameter(name)?))
@@ -75,12 +75,12 @@ impl ContentDisposition {
 }
 
 impl Response {
-    /// Whether the server means the body to be saved, and under which name. `None` where there is no
+    /// Returns whether the server wants the body to be saved, and under which name. Returns `None` if there is no
     /// Content-Disposition, or a malformed one.
     ///
     /// See [`ContentDisposition`] for an example, and [`save_to`](Self::save_to).
     pub fn content_disposition(&self) -> Option<ContentDisposition> {
-        // Old servers send names in UTF-8 or ISO-8859-1 without saying so.
+        // Old servers send names in UTF-8 or ISO-8859-1 without naming the charset.
         self.headers().get_bytes("content-disposition").and_then(ContentDisposition::parse)
     }
 }
@@ -102,17 +102,18 @@ fn safe_name(name: &str) -> Option<String> {
     Some(shortened(name))
 }
 
-/// Without the dots and spaces at the end, which Windows drops: `con.` would be `con`.
+/// Removes dots and spaces at the end. Windows drops them, so that `con.` would be `con`.
 fn trim_end(name: &str) -> &str {
     name.trim_end_matches(|c: char| c == '.' || c.is_whitespace())
 }
 
-/// Turns the direction of text, so that `gpj.exe` is shown as `exe.jpg`, or cannot be seen at all.
+/// Returns whether a character cannot be seen, or changes the direction of text, so that `gpj.exe` is shown as
+/// `exe.jpg`.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
-/// Names that mean a device on Windows, whatever extension follows.
+/// Returns whether Windows takes a name for a device, whatever extension follows.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
     let numbered = |port: &str| {
@@ -125,7 +126,7 @@ fn is_device(name: &str) -> bool {
     ["con", "prn", "aux", "nul", "conin$", "conout$"].contains(&&*stem) || numbered("com") || numbered("lpt")
 }
 
-/// Cut in front of its extension.
+/// Shortens a long name before its extension.
 fn shortened(name: String) -> String {
     if name.len() <= NAME_MAX {
         return name;

@@ -1,18 +1,18 @@
-//! Parameters behind a field's value: `; name=value; name="value"` (RFC 9110, section 5.6.6).
+//! Parameters after the value of a field: `; name=value; name="value"` (RFC 9110, section 5.6.6).
 //!
-//! Read as browsers do rather than by the grammar: what is broken is passed over, in time linear in the field's length.
-//! Fields are bytes, and each value becomes text by itself, so that a byte in another charset costs no more than the
-//! parameter it stands in.
+//! They are read as browsers do, and not by the grammar: malformed parts are skipped, in time linear in the field's
+//! length. Fields are bytes, and each value becomes text by itself, so that a byte in another charset spoils only its
+//! own parameter.
 
 use std::borrow::Cow;
 
 use crate::headers::{text_of, trim};
 
-/// Parameters in order, from behind the value they belong to.
+/// The parameters of a field in order.
 #[derive(Clone, Debug)]
 pub(super) struct Parameters<'a> {
     rest: &'a [u8],
-    /// Where a list's next member begins: a comma in a Link, and nothing in a field that has one value.
+    /// A comma begins the next member of a list, as in a Link field. It is false for a field with one value.
     comma_ends: bool,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Parameters<'a> {
         Parameters { rest: field, comma_ends: true }
     }
 
-    /// What has not been read; once there are no more parameters that is the next member of the list.
+    /// Returns the part that has not been read. After the last parameter it is the next member of the list.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -36,7 +36,7 @@ impl<'a> Parameters<'a> {
         byte == b';' || (self.comma_ends && byte == b',')
     }
 
-    /// Takes what stands in front of the first byte that is `wanted` or ends a parameter.
+    /// Takes the bytes before the first byte that is `wanted` or ends a parameter.
     fn take_until(&mut self, wanted: Option<u8>) -> &'a [u8] {
         let len = self.rest.iter().position(|&byte| Some(byte) == wanted || self.ends(byte));
         let (taken, rest) = self.rest.split_at(len.unwrap_or(self.rest.len()));
@@ -51,7 +51,7 @@ impl<'a> Parameters<'a> {
             self.take_until(None);
             return Value { raw: &rest[..len], quoted: true };
         }
-        // An apostrophe that nothing closes is one.
+        // A single quote without a closing one is an apostrophe.
         if self.comma_ends
             && let Some(rest) = self.rest.strip_prefix(b"'")
             && let Some(len) = memchr::memchr(b'\'', rest)
@@ -90,7 +90,7 @@ impl<'a> Iterator for Parameters<'a> {
     }
 }
 
-/// A parameter's value, which stood in quotes or did not.
+/// The value of a parameter, with or without quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value<'a> {
     raw: &'a [u8],
@@ -98,13 +98,13 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// What stood there, escapes and all.
+    /// Returns the value as it was sent, with its escapes.
     pub(super) fn raw(self) -> &'a [u8] {
         self.raw
     }
 
-    /// Returns the value without what follows a comma, where that begins with `member`: it is the next member of a list
-    /// that should not be one.
+    /// Returns the value up to a comma that `member` follows: there the next member begins, in a field that should not
+    /// be a list.
     pub(super) fn without_member(self, member: &[u8]) -> Value<'a> {
         let is_member = |&at: &usize| {
             let next = trim_start(&self.raw[at + 1..]);
@@ -114,7 +114,7 @@ impl<'a> Value<'a> {
         Value { raw: trim(&self.raw[..end.unwrap_or(self.raw.len())]), ..self }
     }
 
-    /// The text that is meant.
+    /// Returns the value as text, without escapes.
     pub(super) fn text(self) -> Cow<'a, str> {
         let text = text_of(self.raw);
         if !self.quoted || !text.contains('\\') {
@@ -128,8 +128,8 @@ impl<'a> Value<'a> {
         Cow::Owned(plain)
     }
 
-    /// The text of an extended value, `charset'language'percent-encoded` (RFC 8187, section 3.2). `None` if it is not
-    /// in UTF-8 or ISO-8859-1, or is broken.
+    /// Returns the text of an extended value, `charset'language'percent-encoded` (RFC 8187, section 3.2). Returns
+    /// `None` if it is malformed, or not in UTF-8 or ISO-8859-1.
     pub(super) fn extended(self) -> Option<String> {
         let mut parts = self.raw.splitn(3, |&byte| byte == b'\'');
         let (charset, _language, encoded) = (parts.next()?, parts.next()?, parts.next()?);
@@ -141,8 +141,8 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Returns parameters with names in lower case and values as text; names with a `*` are decoded (RFC 8187), and left out
-/// where that fails.
+/// Returns parameters with names in lower case and values as text. The values of names with a `*` are decoded (RFC
+/// 8187), and left out if that fails.
 pub(super) fn texts<'a>(parameters: impl Iterator<Item = (&'a [u8], Value<'a>)>) -> Vec<(String, String)> {
     let texts = parameters.filter_map(|(name, value)| {
         let text = if name.ends_with(b"*") { value.extended()? } else { value.text().into_owned() };
@@ -151,7 +151,7 @@ pub(super) fn texts<'a>(parameters: impl Iterator<Item = (&'a [u8], Value<'a>)>)
     texts.collect()
 }
 
-/// Bytes up to the quote that ends a quoted string, or all of them.
+/// Returns the number of bytes before the quote that ends a quoted string. Without such a quote it is all bytes.
 fn quoted_len(field: &[u8]) -> usize {
     let mut escaped = false;
     let end = field.iter().position(|&byte| {
@@ -173,10 +173,10 @@ pub(super) fn first_word(field: &[u8]) -> (&[u8], &[u8]) {
     field.split_at(field.iter().position(|byte| b"; \t,".contains(byte)).unwrap_or(field.len()))
 }
 
-/// Returns the token as text.
+/// Returns the field as text if it is a token.
 pub(super) fn token(field: &[u8]) -> Option<&str> {
     let is_token = !field.is_empty() && field.iter().all(|&byte| crate::headers::is_token_byte(byte));
-    // Bytes of tokens are ASCII.
+    // The bytes of a token are ASCII.
     if is_token { std::str::from_utf8(field).ok() } else { None }
 }
 

@@ -1,4 +1,4 @@
-//! What led to this response, and where it leads.
+//! The redirects and retries before a response, and the target of its own redirect.
 
 use std::borrow::Cow;
 
@@ -8,15 +8,15 @@ use crate::redirect;
 use crate::retry::Retry;
 
 impl Response {
-    /// The same at the end of a call that came this way.
+    /// Adds the redirects and the retries of the call to the response.
     pub(crate) fn after(self, history: Vec<ResponseHead>, retries: Option<Box<Retry>>) -> Response {
         let mut response = self;
         (response.parts.about.history, response.parts.about.retries) = (history, retries);
         response
     }
 
-    /// What is left of the [`Retry`] policy of this call, and the tries before this response in its
-    /// [history](Retry::history); `None` if nothing was tried again.
+    /// Returns what is left of the [`Retry`] policy of this call, with the tries before this response in its
+    /// [history](Retry::history). Returns `None` if there was no retry.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -29,7 +29,7 @@ impl Response {
         self.parts.about.retries.as_deref()
     }
 
-    /// The redirects that were followed to get here, the first one first; without their bodies.
+    /// Returns the redirects that were followed before this response, the first one first, without their bodies.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -45,9 +45,9 @@ impl Response {
         &self.parts.about.history
     }
 
-    /// Where a redirect leads, as its first `Location` says it: `None` if the status is none of 301, 302, 303, 307 and
-    /// 308, and if there is no Location, or an empty one. Of one that is not UTF-8 the bytes above 0x7F are
-    /// percent-encoded, as they are where the redirect is followed.
+    /// Returns the target of a redirect, as its first `Location` spells it. Returns `None` if the status is not 301,
+    /// 302, 303, 307 or 308, and if there is no Location or only an empty one. In a Location that is not UTF-8 the
+    /// bytes above 0x7F are percent-encoded, as when the redirect is followed.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }

@@ -1,4 +1,4 @@
-//! A body as JSON.
+//! Reading a body as JSON.
 
 use super::Response;
 use super::charset::{Charset, Order};
@@ -7,13 +7,13 @@ use crate::error::{Error, ErrorKind, Result};
 impl Response {
     /// Reads the body as JSON, whatever its Content-Type. A blank body reads as `null`.
     ///
-    /// It is UTF-8 (RFC 8259, section 8.1), unless a byte order mark, the zeros among its first bytes or the
-    /// Content-Type say that it is UTF-16, UTF-32 or another charset.
+    /// The body is read as UTF-8 (RFC 8259, section 8.1), unless a byte order mark, zeros among the first bytes or the
+    /// Content-Type show that it is in UTF-16, UTF-32 or another charset.
     ///
-    /// Half a surrogate pair (`"cut \ud83d"`), which JavaScript and Python write where they cut a text, reads as U+FFFD.
+    /// Half a surrogate pair (`"cut \ud83d"`) is read as U+FFFD. JavaScript and Python write it when they cut a text.
     ///
-    /// Errors as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the body is not JSON of that type; the
-    /// source says whether its bytes are not text, its text is not JSON, or the JSON is of another type.
+    /// Fails as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the body is not JSON of that type. The
+    /// source says whether the bytes are not text, the text is not JSON, or the JSON is of another type.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -33,7 +33,7 @@ impl Response {
             if let Err(broken) = std::str::from_utf8(&text) {
                 return self.broken_text(Some(broken.valid_up_to()));
             }
-            // serde's own text quotes the body, which may hold secrets.
+            // The text of serde's error quotes the body, which may hold secrets.
             let what = match error.classify() {
                 serde_json::error::Category::Data => "the JSON is not of the type asked for",
                 serde_json::error::Category::Eof => "the JSON ends too early",
@@ -46,8 +46,8 @@ impl Response {
 
     /// Reads the body as [`json`](Self::json) does if its media type is `application/json` or ends in `+json`.
     ///
-    /// Errors with [`ErrorKind::ContentType`] otherwise, also where there is no Content-Type; the error's
-    /// [`head`](Error::head) has the start of the body, which often says why.
+    /// Fails with [`ErrorKind::ContentType`] otherwise, also if there is no Content-Type. The [`head`](Error::head) of
+    /// the error has the start of the body, which often says why.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -69,10 +69,11 @@ impl Response {
         Err(self.into_error(ErrorKind::ContentType).with_source(format!("JSON was asked for, and this is {found}")))
     }
 
-    /// Reads the body as JSON by a parser of your own, which is given its text as it came: `null` for a blank body.
+    /// Reads the body as JSON with a parser of your own. The parser is given the text as it came, or `null` for a blank
+    /// body.
     ///
-    /// Errors as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the text is broken in its charset or
-    /// the parser fails; its error is the source, and stands in the text of ours.
+    /// Fails as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the bytes are not valid in their charset
+    /// or the parser fails. The error of the parser is the source, and its text is part of the error's text.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -91,12 +92,14 @@ impl Response {
         parse(&text).map_err(|error| self.about_body(ErrorKind::Decode).with_own_source(error))
     }
 
-    /// The body in what should be UTF-8, without a byte order mark; `null` if it is blank.
+    /// Returns the body converted to UTF-8, without a byte order mark, or `null` if it is blank. A body that claims to
+    /// be UTF-8 is not checked.
     fn json_text(&mut self) -> Result<Vec<u8>> {
         let mut bytes = self.take_body()?;
         let (charset, mark) = match json_charset(&bytes) {
             Some(found) => found,
-            // Without the tables the other charsets cannot be read, but most JSON that claims one is ASCII.
+            // Without the feature `charset` the other charsets cannot be decoded, but most JSON that names one is
+            // ASCII.
             None => (self.named_charset().ok().flatten().unwrap_or(Charset::Utf8), 0),
         };
         bytes.drain(..mark);
@@ -110,7 +113,7 @@ impl Response {
         Ok(if bytes.trim_ascii().is_empty() { b"null".into() } else { bytes })
     }
 
-    /// The bytes are not text, from a place on where it is known.
+    /// Returns the error for bytes that are not text, with the place of the first one if it is known.
     fn broken_text(&self, at: Option<usize>) -> Error {
         self.about_body(ErrorKind::Decode).with_source(match at {
             Some(at) => format!("the body is not UTF-8, byte {at}"),
@@ -119,12 +122,12 @@ impl Response {
     }
 }
 
-/// Escapes of half a surrogate pair, which no Rust string can hold.
+/// Escapes of half a surrogate pair. A Rust string cannot hold it.
 #[cfg(feature = "json")]
 mod surrogates {
-    /// Replaces each by the escape of U+FFFD, which is as long. Returns whether there was one.
+    /// Replaces each of them by the escape of U+FFFD, which has the same length. Returns whether there was one.
     ///
-    /// A backslash stands in strings alone, values and keys alike, and takes the byte after it along.
+    /// In JSON a backslash occurs only in strings, and escapes the byte after it.
     pub(super) fn repair(json: &mut [u8]) -> bool {
         let (mut at, mut found) = (0, false);
         while let Some(next) = json.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
@@ -143,22 +146,22 @@ mod surrogates {
         found
     }
 
-    /// Length of `\u0000`.
+    /// The length of `\u0000`.
     const LEN: usize = 6;
 
-    /// The UTF-16 unit that an escape at this place stands for.
+    /// Returns the UTF-16 unit of an escape at this place.
     fn unit(json: &[u8], at: usize) -> Option<u32> {
         let digits = json.get(at..at + LEN)?.strip_prefix(b"\\u")?;
         digits.iter().try_fold(0, |unit, &digit| Some(unit * 16 + char::from(digit).to_digit(16)?))
     }
 }
 
-/// By a byte order mark, with its length, or by where the zeros of the first character stand, which is ASCII (RFC 4627,
-/// section 3). UTF-8 shows neither.
+/// Returns the charset by a byte order mark, with the length of the mark, or by the zeros in the first character, which
+/// is ASCII (RFC 4627, section 3). Returns `None` for UTF-8 without a mark.
 fn json_charset(bytes: &[u8]) -> Option<(Charset, usize)> {
     use Order::{Big, Little};
     match bytes {
-        // A text in UTF-16 could begin with this mark and a NUL, but JSON cannot.
+        // Text in UTF-16 could begin with this mark and a NUL, but JSON cannot.
         [0xFF, 0xFE, 0, 0, ..] => Some((Charset::Utf32(Little), 4)),
         [0, 0, 0xFE, 0xFF, ..] => Some((Charset::Utf32(Big), 4)),
         [0, 0, 0, 1..=0xFF, ..] => Some((Charset::Utf32(Big), 0)),

@@ -1,4 +1,4 @@
-//! A body by its lines, and behind a buffer.
+//! Reading a body by lines, or through a buffer.
 
 use std::fmt;
 use std::io::BufReader;
@@ -7,18 +7,18 @@ use super::Response;
 use super::charset::{Charset, Decoder};
 use crate::error::{Error, ErrorKind, Limit, Result};
 
-/// Text of one line, unless said otherwise.
+/// The default limit on the text of one line.
 const MAX_LEN: usize = 1024 * 1024;
 
-/// As much as the connection reads ahead.
+/// The bytes of one read, as many as the connection reads ahead.
 const READ: usize = 16 * 1024;
 
-/// Bytes that say whether there is a byte order mark.
+/// The number of bytes that show whether there is a byte order mark.
 const MARK: usize = 3;
 
 impl Response {
-    /// The response behind a buffer, for what reads by lines or up to a separator ([`BufRead`](std::io::BufRead)), or
-    /// in small pieces. Errors are those of `Read`.
+    /// Returns a buffered reader of the body, for reading by lines, up to a separator ([`BufRead`](std::io::BufRead)),
+    /// or in small pieces. Its errors are those of `Read`.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -41,16 +41,16 @@ impl Response {
 pub struct Lines<'a> {
     response: &'a mut Response,
     max_len: usize,
-    /// From the first bytes on.
+    /// The decoder. `None` until the first bytes have shown the charset.
     decoder: Option<Decoder>,
-    /// Received and not decoded are the first `filled`.
+    /// The first `filled` bytes are received and not decoded.
     bytes: Vec<u8>,
     filled: usize,
-    /// Decoded; what is in front of `start` has been given out, and up to `seen` no line ends.
+    /// Decoded text. The text before `start` has been returned, and no line ends between `start` and `seen`.
     text: String,
     start: usize,
     seen: usize,
-    /// The body has come to its end.
+    /// The body has ended.
     ended: bool,
     /// There will be no further line.
     over: bool,
@@ -72,7 +72,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// How many bytes of text a line may have, without its end: 1 MiB unless said otherwise.
+    /// Sets how many bytes of text a line may have, without its end. The default is 1 MiB.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -103,7 +103,7 @@ impl<'a> Lines<'a> {
                 self.start = self.seen;
                 return if is_none { Ok(None) } else { self.bounded(line).map(Some) };
             }
-            // One more may be the CR of its end.
+            // One more byte may be the CR of the line's end.
             if self.seen - self.start > self.max_len.saturating_add(1) {
                 return Err(self.too_long());
             }
@@ -111,7 +111,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Reads once, and decodes what came.
+    /// Reads once, and decodes the bytes that came.
     fn fill(&mut self) -> Result<()> {
         if self.start > 0 {
             self.text.drain(..self.start);
@@ -120,7 +120,7 @@ impl<'a> Lines<'a> {
         if self.bytes.is_empty() {
             self.bytes.resize(READ, 0);
         }
-        // Behind the first bytes, as long as there are too few of them.
+        // Too few first bytes are kept, and these follow them.
         let len = self.response.read_next(&mut self.bytes[self.filled..])?;
         self.filled += len;
         self.ended = len == 0;

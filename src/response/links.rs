@@ -6,10 +6,10 @@ use crate::headers::trim;
 use crate::redirect;
 use crate::url::Url;
 
-/// More links of one response are not looked at: each is as long as the URL it is relative to.
+/// The most links that are read from one response. Each link may be as long as the URL that it is relative to.
 const MOST: usize = 256;
 
-/// A link of a response to another resource, as [`Response::links`] gives it.
+/// A link of a response to another resource, returned by [`Response::links`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     url: Url,
@@ -17,41 +17,41 @@ pub struct Link {
 }
 
 impl Link {
-    /// What it links to.
+    /// Returns the target of the link.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The types of relation it is of: `next`, `prev`, `stylesheet` and others, as they are spelled. The first `rel`
-    /// counts (RFC 8288, section 3.3).
+    /// Returns the relation types of the link as they are spelled: `next`, `prev`, `stylesheet` and others. Only the
+    /// first `rel` counts (RFC 8288, section 3.3).
     pub fn rel(&self) -> impl Iterator<Item = &str> {
         self.parameter("rel").unwrap_or_default().split_ascii_whitespace()
     }
 
-    /// Whether it is of that type of relation; case does not matter.
+    /// Returns whether the link has this relation type. Case does not matter.
     pub fn has_rel(&self, kind: &str) -> bool {
         self.rel().any(|rel| rel.eq_ignore_ascii_case(kind))
     }
 
-    /// The value of another parameter, by its name in any case: `title`, `type`, `hreflang`, `media`, `anchor`. Names
-    /// with a `*` are parameters of their own, decoded (RFC 8187).
+    /// Returns the value of a parameter: `title`, `type`, `hreflang`, `media`, `anchor` and others. The case of the
+    /// name does not matter. A name with a `*` is a parameter of its own, and its value is decoded (RFC 8187).
     ///
-    /// With an `anchor` the link is not one from this response, but from what that names.
+    /// A link with an `anchor` does not start at this response, but at the resource that the anchor names.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// All parameters in order, names in lower case.
+    /// Returns all parameters in order, with names in lower case.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
 impl Response {
-    /// The links of all Link fields in order, relative ones resolved against the [`url`](Self::url).
+    /// Returns the links of all Link fields in order. Relative links are resolved against the [`url`](Self::url).
     ///
-    /// Those to what is no URL for this client, such as `mailto:`, are left out, and so is what is malformed, and all
-    /// behind the first 256.
+    /// Links that are malformed or that this client cannot use, such as `mailto:`, are left out, and so are all after
+    /// the first 256.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -74,7 +74,7 @@ impl Response {
     }
 }
 
-/// The members of a Link field: a target, and its parameters.
+/// The members of a Link field, each with its target and parameters.
 struct Members<'a> {
     rest: &'a [u8],
 }
@@ -89,14 +89,14 @@ impl<'a> Iterator for Members<'a> {
             let (target, after) = match self.rest.strip_prefix(b"<") {
                 Some(rest) => match target_len(rest) {
                     Ok(len) => (Some(trim(&rest[..len])), &rest[len + 1..]),
-                    // Nothing can be told of where this member ends.
+                    // The end of this member is not known, so continue at the next target.
                     Err(len) => {
                         let next = memchr::memchr(b'<', &rest[len..])?;
                         self.rest = &rest[len + next..];
                         continue;
                     }
                 },
-                // What is no member is passed over up to where the next begins.
+                // Skip text that is not a member, up to the next member.
                 None => (None, self.rest),
             };
             let parameters = Parameters::of_member(after);

@@ -1,4 +1,4 @@
-//! The media type of a body, as its Content-Type says it.
+//! The media type and the charset that a Content-Type names.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::Response;
 use super::fields::{Parameters, Value, first_word, token};
 use crate::headers::{text_of, trim};
 
-/// A media type with its parameters (RFC 9110, section 8.3.1), as [`Response::content_type`] gives it.
+/// A media type with its parameters (RFC 9110, section 8.3.1), returned by [`Response::content_type`].
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -29,8 +29,9 @@ pub struct MediaType {
 }
 
 impl MediaType {
-    /// Reads a field. Servers leave the first `;` out, and what combines fields makes a list of one type twice; a list of
-    /// several types says nothing that can be relied on.
+    /// Parses a field. The first `;` may be missing, because some servers leave it out. A list of one type twice is
+    /// accepted, because intermediaries combine fields. A list of several types is refused, because none of them can be
+    /// relied on.
     pub(crate) fn parse(field: &[u8]) -> Option<MediaType> {
         let (essence, rest) = first_word(field);
         let slash = memchr::memchr(b'/', essence)?;
@@ -48,54 +49,54 @@ impl MediaType {
         Some(MediaType { slash: kind.len(), essence: format!("{kind}/{subtype}").to_ascii_lowercase(), parameters })
     }
 
-    /// Type and subtype in lower case, without the parameters: `text/html`.
+    /// Returns type and subtype in lower case, without the parameters: `text/html`.
     pub fn essence(&self) -> &str {
         &self.essence
     }
 
-    /// The type in lower case: `text`.
+    /// Returns the type in lower case: `text`.
     #[doc(alias = "maintype")]
     pub fn kind(&self) -> &str {
         &self.essence[..self.slash]
     }
 
-    /// The subtype in lower case, with the suffix it may have: `svg+xml`.
+    /// Returns the subtype in lower case, with its suffix if it has one: `svg+xml`.
     pub fn subtype(&self) -> &str {
         &self.essence[self.slash + 1..]
     }
 
-    /// The value of a parameter, by its name in any case; the first, if it is there twice.
+    /// Returns the value of a parameter, or the first value if there are several. The case of the name does not matter.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// All parameters in order, names in lower case.
+    /// Returns all parameters in order, with names in lower case.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// `application/json`, or a type whose subtype ends in `+json` (RFC 6839, section 3.1).
+    /// Returns whether the type is `application/json`, or its subtype ends in `+json` (RFC 6839, section 3.1).
     pub fn is_json(&self) -> bool {
         self.essence == "application/json" || self.subtype().ends_with("+json")
     }
 }
 
 impl fmt::Display for MediaType {
-    /// The essence.
+    /// Shows the essence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.essence)
     }
 }
 
 impl Response {
-    /// The media type of the body. `None` where there is no Content-Type, or none that is a media type.
+    /// Returns the media type of the body. Returns `None` if there is no Content-Type, or if it is not a media type.
     ///
     /// See [`MediaType`] for an example.
     pub fn content_type(&self) -> Option<MediaType> {
         self.headers().get_bytes("content-type").and_then(MediaType::parse)
     }
 
-    /// The charset that the Content-Type names, as it is spelled there; known or not.
+    /// Returns the charset that the Content-Type names, as it is spelled there, whether it is known or not.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -114,15 +115,15 @@ impl Response {
     }
 }
 
-/// The `charset` parameter of a media type (RFC 9110, section 8.3.2), quoted in one way or another, or not, also where
-/// the type in front is none.
+/// Returns the `charset` parameter of a media type (RFC 9110, section 8.3.2), with or without quotes of either kind,
+/// also if the media type itself is not valid.
 fn charset_of(content_type: &[u8]) -> Option<&str> {
     let (_, parameters) = first_word(content_type);
     let mut found = Parameters::new(parameters).filter(|(name, _)| name.eq_ignore_ascii_case(b"charset"));
     let (_, value) = found.next()?;
-    // No label has a comma: what follows one is another value of the field.
+    // A label has no comma: after a comma another value of the field begins.
     let label = value.raw().split(|&byte| byte == b',').next().unwrap_or_default();
-    // Single quotes are no quotes, but servers send them.
+    // Single quotes are not quotes by the grammar, but servers send them.
     let label = std::str::from_utf8(label).ok()?.trim_matches(['\'', ' ', '\t']);
     (!label.is_empty()).then_some(label)
 }

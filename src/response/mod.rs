@@ -1,4 +1,4 @@
-//! Responses: a head that is here, and a body that is read as it is asked for.
+//! Responses: the head has arrived, and the body is received as the caller reads it.
 
 mod charset;
 mod compat;
@@ -50,25 +50,29 @@ pub use shutdown::ShutdownHandle;
 
 use kept::Kept;
 
-/// First allocation for a body read as a whole, whatever length was announced: memory follows what arrives.
+/// The most bytes that are allocated first for a body that is read as a whole, whatever length was announced. Memory
+/// follows the bytes that arrive.
 const FIRST_ALLOCATION: u64 = 64 * 1024;
 
 /// The shortest time for taking bytes that have arrived already. A drain that waits for nothing needs a bound too,
 /// because a peer that keeps sending would prolong it for ever.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
-/// A response whose head has arrived. Its body is read through [`io::Read`], or as a whole.
+/// A response whose head has arrived. Its body is read with [`io::Read`], or as a whole.
 ///
-/// The connection goes back to its pool by itself when the body has been read to its end, and before that is known to
-/// the caller. A response that is dropped earlier gives it back if the rest is there already and small
-/// ([`Limits::drain_bytes`](crate::Limits::drain_bytes)), and closes it otherwise; dropping does not wait for more.
+/// When the body has been read to its end, the connection returns to its pool before the last read returns. Dropping a
+/// response earlier returns the connection if the rest of the body has arrived and is small
+/// ([`Limits::drain_bytes`](crate::Limits::drain_bytes)), and closes it otherwise. Dropping never waits.
 ///
-/// Content codings (gzip, deflate and, with their features, br and zstd) are undone as the body is read, whatever was
-/// asked for, unless [`decode_content`](crate::RequestBuilder::decode_content) says otherwise: up to five of them.
-/// [`headers`](Self::headers) keeps what the server said. A body that is cut, or no coded data, fails with
-/// [`ErrorKind::Decode`]; one in a coding that is not known is given as it came, and so is a part of one (206). A list of
-/// a known and an unknown coding fails with `Decode` too. Data that was flushed but not finished, or that lacks its
-/// trailer, is taken with a warning in the log where Content-Length or the last chunk shows that the server sent no more.
+/// Up to five content codings (gzip, deflate and, with their features, br and zstd) are decoded as the body is read,
+/// whatever the request asked for, unless [`decode_content`](crate::RequestBuilder::decode_content) is off.
+/// [`headers`](Self::headers) still shows the fields that the server sent.
+///
+/// - A body whose coded data is cut or not valid fails with [`ErrorKind::Decode`], and so does a list with a known and
+///   an unknown coding.
+/// - A body in an unknown coding is returned as it came, and so is a part of a coded body (206).
+/// - Coded data that was flushed but not finished, or that lacks its trailer, is accepted with a warning in the log if
+///   Content-Length or the last chunk shows that the server sent no more.
 ///
 /// ```no_run
 /// use std::io::Read;
@@ -88,14 +92,15 @@ pub struct Response {
     remote: Option<SocketAddr>,
     reused: bool,
     reader: BodyReader,
-    /// The body, once it was loaded, or why there is none.
+    /// The body if it was loaded, or the reason why it cannot be read any more.
     kept: Option<Box<Kept>>,
-    /// Decodes the body; gone once the body has ended or failed.
+    /// Decodes the body. `None` if the body is not coded, has ended, or has failed.
     pump: Option<Box<Pump>>,
 }
 
 impl Response {
-    /// Begins a response whose body is delimited by `framing`. Its connection goes back at once where there is no body.
+    /// Makes a response whose body is delimited by `framing`. Returns the connection to its pool at once if there is no
+    /// body.
     pub(crate) fn new(parts: Parts, framing: Framing, ending: Ending) -> Response {
         let lease = parts.held.as_ref().map(|held| &held.lease);
         let remote = lease.and_then(|lease| lease.conn().wire.info().remote);
@@ -117,7 +122,7 @@ impl Response {
         response
     }
 
-    /// The status code.
+    /// Returns the status code.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -132,7 +137,7 @@ impl Response {
         self.parts.head.status
     }
 
-    /// Whether the status is below 400.
+    /// Returns whether the status is below 400.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -144,7 +149,7 @@ impl Response {
         self.parts.head.status.as_u16() < 400
     }
 
-    /// The reason phrase as the server sent it; empty if it sent none, or one that is not UTF-8.
+    /// Returns the reason phrase as the server sent it. It is empty if the server sent none, or one that is not UTF-8.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -156,7 +161,7 @@ impl Response {
         self.parts.head.reason()
     }
 
-    /// The version of HTTP the server answered with.
+    /// Returns the HTTP version of the response.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -171,8 +176,8 @@ impl Response {
         self.parts.head.version
     }
 
-    /// The header fields as they came: of a body that is decoded, Content-Encoding and Content-Length are those of the
-    /// coded one.
+    /// Returns the header fields as they came. If the body is decoded, Content-Encoding and Content-Length still
+    /// describe the coded body.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -192,7 +197,7 @@ impl Response {
         &self.parts.head.headers
     }
 
-    /// The method of the request.
+    /// Returns the method of the request.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -206,7 +211,7 @@ impl Response {
         &self.parts.about.method
     }
 
-    /// The URL of the request.
+    /// Returns the URL of the request.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -220,8 +225,8 @@ impl Response {
         &self.parts.about.url
     }
 
-    /// The length that the server announced, where it did; for `HEAD` that of the body a `GET` would have. A body that
-    /// is decoded has another.
+    /// Returns the length that the server announced, if it did. For `HEAD` it is the length of the body that a `GET`
+    /// would have. A decoded body has another length.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -236,7 +241,7 @@ impl Response {
         }
     }
 
-    /// Whether the body comes in chunks (RFC 9112, section 7.1), whatever a `Content-Length` says besides.
+    /// Returns whether the body is sent in chunks (RFC 9112, section 7.1), also if there is a `Content-Length`.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -249,7 +254,7 @@ impl Response {
         self.parts.head.facts.transfer_coding == TransferCoding::Chunked
     }
 
-    /// The address of the server, for TCP connections.
+    /// Returns the address of the server, for TCP connections.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -262,7 +267,7 @@ impl Response {
         self.remote
     }
 
-    /// Whether the connection had carried a request before this one.
+    /// Returns whether the connection had carried a request before this one.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -276,20 +281,21 @@ impl Response {
         self.reused
     }
 
-    /// Returns whether the whole request was sent, its body included; true where it has no body.
+    /// Returns whether the whole request was sent, its body included. It is true for a request without a body.
     ///
-    /// False says that the server answered before it had the body, and that the rest never left:
+    /// False means that the server answered before it had the whole body, and that the rest was not sent, in one of
+    /// these cases:
     ///
-    /// - The status is from 400 on: the client stops, as the server has refused the request.
-    /// - It is a redirect that is followed with the body, which goes whole to the new place; so this concerns the
-    ///   responses in [`history`](Self::history).
-    /// - It came in place of the 100 that [`expect100`](crate::RequestBuilder::expect100) asks for.
-    /// - The server closed the connection, or reset it, after a complete response. With another status than these the
-    ///   client goes on with the body, and logs a warning when it cannot.
+    /// - The status is from 400 on: the client stops, because the server has refused the request.
+    /// - The response is a redirect that is followed with the body, which is sent whole to the new place. This concerns
+    ///   the responses in [`history`](Self::history).
+    /// - The response came in place of the 100 that [`expect100`](crate::RequestBuilder::expect100) asks for.
+    /// - The server closed or reset the connection after a complete response. With any other status the client
+    ///   continues to send the body, and logs a warning if it cannot.
     ///
-    /// "Sent" means that the system has taken the bytes; what a server makes of them its status says. Read a response
-    /// to its end if its server answers before it has the body, as those that report progress do. Dropping it earlier
-    /// closes the connection, and the system throws away what of the body it has not passed on by then.
+    /// "Sent" means that the system has taken the bytes. The status says what the server made of them. Read a response
+    /// to its end if its server answers before it has the body, for example to report progress. Dropping the response
+    /// earlier closes the connection, and the system discards the part of the body that it has not sent by then.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -302,7 +308,7 @@ impl Response {
         self.parts.about.request_body_complete
     }
 
-    /// The trailer fields of a chunked body that has been read to its end. They are no part of the headers
+    /// Returns the trailer fields of a chunked body that has been read to its end. They are not part of the headers
     /// (RFC 9110, section 6.5.1).
     ///
     /// ```
@@ -317,9 +323,9 @@ impl Response {
         self.reader.trailers()
     }
 
-    /// Returns how many lines of the head, and of the trailers once the body has been read, were left out because they
-    /// are no header fields: a line without a colon, a name that is not ASCII, a control character in a value. The lines
-    /// that continue such a line are not counted. Their names are logged. 0 under
+    /// Returns how many lines of the head were dropped because they are not header fields: lines without a colon, with
+    /// a name that is not ASCII, or with a control character in the value. After the body has been read, dropped lines
+    /// of the trailers count too. Lines that continue such a line are not counted. The names are logged. It is 0 under
     /// [`Strictness::Strict`](crate::Strictness::Strict), which refuses such a response.
     ///
     /// ```
@@ -338,13 +344,13 @@ impl Response {
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
         let expected = self.reader.remaining().unwrap_or(0);
-        // Coded, a body may also be longer than it is.
+        // The length of a coded body does not bound the decoded length in either direction.
         if expected > self.parts.reading.max_body && self.pump.is_none() {
             return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
         }
         let first = match self.pump {
             None => expected.min(FIRST_ALLOCATION),
-            // Text is a fourth or less of itself when it is coded; growing costs a copy each time.
+            // Coded text has a fourth of its length or less, and each growth of the buffer costs a copy.
             Some(_) => expected.saturating_mul(8).min(2 * FIRST_ALLOCATION),
         };
         let mut body = vec![0; first as usize];
@@ -368,12 +374,12 @@ impl Response {
         Ok(body)
     }
 
-    /// Reads into `buf`; a failure closes the connection.
+    /// Reads into `buf`. A failure closes the connection.
     fn read_some(&mut self, buf: &mut [u8]) -> Result<usize> {
         if self.pump.is_some() {
             return self.read_decoded(buf);
         }
-        // A peer that is faster than the caller never lets a wait end by its deadline.
+        // Check the deadline here too: if the peer is faster than the caller, no wait ever reaches it.
         if self.parts.held.is_some() && self.parts.deadline.is_past() {
             return Err(self.late());
         }
@@ -390,8 +396,8 @@ impl Response {
         self.error(Error::new(late, Phase::Body))
     }
 
-    /// Reads into `buf`, and gives the connection back once the body is done: before the last byte of a known length is
-    /// handed out, or before the 0 that ends any other.
+    /// Reads into `buf`, and returns the connection to its pool when the body ends: before the last byte of a known
+    /// length is returned, or before the 0 that ends a body of another kind.
     fn advance(&mut self, buf: &mut [u8]) -> Result<usize> {
         if buf.is_empty() {
             return Ok(0);
@@ -418,7 +424,8 @@ impl Response {
         Ok(len)
     }
 
-    /// The body has been read, by its framing: the connection goes back unless something speaks against it.
+    /// Ends a body that has been read to the end of its framing: returns the connection to its pool, or closes it if it
+    /// cannot be used again.
     fn finish(&mut self) {
         let Some(held) = self.parts.held.take() else { return };
         let Held { lease, buffers, reuse: Reuse { mut reusable, mut tolerated, keep_until } } = held;
@@ -431,7 +438,8 @@ impl Response {
         match reusable.then(|| self.reader.leftover(&lease.conn().wire, &buffers)) {
             None if tolerated => lease.discard(CloseReason::Tolerated),
             None => lease.discard(CloseReason::NotReusable),
-            // One that a handle has shut down must not serve again; and from here on none reaches it.
+            // A connection that a handle has shut down must not be used again. From here on no handle of this response
+            // reaches it.
             Some(Probe::Quiet) if lease.conn().cell.next_use() => lease.give_back(keep_until),
             Some(Probe::Quiet) => lease.discard(CloseReason::BodyAbandoned),
             Some(Probe::Readable) => lease.discard(CloseReason::UnexpectedBytes),
@@ -440,7 +448,7 @@ impl Response {
         self.parts.common.buffers.put(buffers);
     }
 
-    /// The body will not be read: the connection is closed.
+    /// Closes the connection of a body that will not be read.
     fn abandon(&mut self, reason: CloseReason) {
         if let Some(held) = self.parts.held.take() {
             held.lease.discard(reason);
@@ -471,7 +479,7 @@ impl Response {
         let mut scratch = [0; 4 * 1024];
         let start = self.reader.received();
         while self.parts.held.is_some() && self.reader.received() - start <= limit {
-            // What is there is taken, also where nothing is waited for; but not for ever.
+            // Bytes that have arrived are taken even if the drain does not wait, but not for ever.
             if ends.is_past() {
                 return;
             }
@@ -483,8 +491,8 @@ impl Response {
 }
 
 impl Read for Response {
-    /// Errors keep their kind inside the `io::Error`: see [`Error::from_io`]. After an error there is no end of file,
-    /// but the error again.
+    /// Reads the body. An error keeps its kind inside the `io::Error`: see [`Error::from_io`]. After an error, later
+    /// reads return the error again and never the end of the body.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.read_next(buf).map_err(Error::into_io)
     }

@@ -1,4 +1,4 @@
-//! A body in pieces, written somewhere else, or saved as a file.
+//! Reading a body in pieces, writing it to a writer, and saving it as a file.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,16 +10,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::ONE_CHUNK;
 use crate::files::Partial;
 
-/// What is in memory of a body on its way to a writer.
+/// The bytes of a body that are in memory while it is written to a writer.
 const PIECE: usize = 64 * 1024;
 
-/// Room for a piece that may well be shorter than it could be.
+/// The first allocation for a piece that is probably shorter than the largest one.
 const SMALL_PIECE: usize = 4 * 1024;
 
 impl Response {
-    /// The body in pieces of `size` bytes each, but for the last, which may be shorter.
+    /// Returns the body in pieces of `size` bytes. The last piece may be shorter.
     ///
-    /// A `size` of 0 is refused: the first piece is an error. After an error there is no further piece.
+    /// With a `size` of 0 the first piece is an error. After an error there is no further piece.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -36,12 +36,13 @@ impl Response {
         Chunks { response: self, size, by_wire: false, ended: false }
     }
 
-    /// The body in pieces that end where a chunk ends that it was sent in (RFC 9112, section 7.1), or after `most`
-    /// bytes: what a server flushed by itself comes by itself. Somebody on the way may have cut it otherwise.
+    /// Returns the body in pieces that end at the ends of the chunks that it was sent in (RFC 9112, section 7.1), or
+    /// after `most` bytes. So data that a server flushed separately is returned separately. An intermediary may have
+    /// changed the chunks.
     ///
-    /// Coded data has no borders; what is decoded of it is given as it comes. A body that was [loaded](Self::load) has
-    /// none any more. The first piece is an error, [`ErrorKind::InvalidRequest`], if the body
-    /// [is not chunked](Self::is_chunked), or `most` is 0.
+    /// A coded body has no such borders, and its decoded data is returned as it comes. A body that was
+    /// [loaded](Self::load) has no borders any more. The first piece is an error, [`ErrorKind::InvalidRequest`], if the
+    /// body [is not chunked](Self::is_chunked), or if `most` is 0.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -60,12 +61,13 @@ impl Response {
         Chunks { response: self, size: most, by_wire: true, ended: false }
     }
 
-    /// Writes what is left of the body to `writer` and says how many bytes that were. There is no limit on them, and 64
+    /// Writes the rest of the body to `writer` and returns the number of bytes. There is no limit on it, and at most 64
     /// KiB are in memory at a time.
     ///
-    /// Errors of the writer are [`ErrorKind::Output`], with its error as the source; what is left of the body cannot be
-    /// read then. With any other error all that came before it has been written;
-    /// [`copy_to_with`](Self::copy_to_with) counts it.
+    /// # Errors
+    /// [`ErrorKind::Output`] if the writer fails, with its error as the source. The rest of the body cannot be read
+    /// then. With any other error, everything that arrived before it has been written.
+    /// [`copy_to_with`](Self::copy_to_with) counts these bytes.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -114,32 +116,33 @@ impl Response {
         Ok(done)
     }
 
-    /// Saves what is left of the body as a file and says how many bytes that were.
+    /// Saves the rest of the body as a file and returns the number of bytes.
     ///
-    /// The body is written to a part file in the same folder, `.NAME.RANDOM.part`, which takes the name `path` in one
-    /// step when it is complete. A download that breaks off leaves no part file, and a file that was there before
-    /// stays as it was. Memory is constant, and there is no limit on the length.
+    /// The body is written to a part file in the same folder, `.NAME.RANDOM.part`, which is renamed to `path` in one
+    /// step when it is complete. A download that fails leaves no part file, and an existing file stays as it was.
+    /// Memory is constant, and there is no limit on the length.
     ///
-    /// - A file that was there before gives its mode to the new one, without setuid and setgid, and its owner and group
-    ///   where the system permits it; on Linux its access control list, too. At no moment may anybody read more than
-    ///   before. Other extended attributes do not go over. Other hard links keep the old content.
+    /// - The new file gets the mode of an existing file, without setuid and setgid, its owner and group if the system
+    ///   permits it, and on Linux its access control list. At no moment can anybody read more than before. Other
+    ///   extended attributes are not copied. Other hard links keep the old content.
     /// - If `path` is a symbolic link, the file that it leads to is replaced, and the link stays.
-    /// - In a folder where everybody may make files, such as `/tmp`, a file or a link of another user is refused.
-    /// - A device or a FIFO, such as `/dev/null`, is written into and not replaced. A FIFO is waited for until somebody
-    ///   reads from it, past every timeout.
-    /// - A file that `/dev/stdout` or another link to an open file leads to is written into, after what it has already.
-    /// - Of two downloads to one path the one that ends last stays, whole.
+    /// - In a folder where everybody can create files, such as `/tmp`, a file or a link of another user is refused.
+    /// - A device or a FIFO, such as `/dev/null`, is written to and not replaced. Opening a FIFO waits until another
+    ///   process reads from it, without any timeout.
+    /// - A file that `/dev/stdout` or another link to an open file leads to is appended to.
+    /// - If two downloads save to one path, the file of the one that ends last stays, whole.
     /// - The content is not forced to the disk (`fsync`): after a loss of power the file may be empty.
     ///
-    /// A name that the server suggests is to be taken from
+    /// Take a name that the server suggests from
     /// [`ContentDisposition::file_name`](crate::ContentDisposition::file_name), which makes it safe.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Output`] if the file system fails; the source names the file or the folder. If the part file cannot
-    /// be created, nothing of the body has been read yet. A response without content does not replace a file:
-    /// [`ErrorKind::Status`] for a 204, 205 or 304, [`ErrorKind::InvalidRequest`] after a `HEAD`. All errors of
-    /// [`copy_to`](Self::copy_to) besides.
+    /// - [`ErrorKind::Output`] if the file system fails. The source names the file or the folder. If the part file
+    ///   cannot be created, no part of the body has been read yet.
+    /// - [`ErrorKind::Status`] for a 204, 205 or 304, and [`ErrorKind::InvalidRequest`] after a `HEAD`: a response
+    ///   without content does not replace a file.
+    /// - All errors of [`copy_to`](Self::copy_to).
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -193,20 +196,20 @@ impl Response {
         }
     }
 
-    /// A piece of the body is lost: what follows it is not given out.
+    /// Ends the reading after a failed write. A piece of the body is lost, so the rest must not be returned.
     fn output_failed(&mut self, error: io::Error) -> Error {
         self.end_reading(ErrorKind::Output);
         self.about_body(ErrorKind::Output).with_own_source(error)
     }
 }
 
-/// The body of a response in pieces: see [`Response::chunks`] and [`Response::wire_chunks`].
+/// An iterator over the pieces of a body: see [`Response::chunks`] and [`Response::wire_chunks`].
 #[derive(Debug)]
 #[must_use = "an iterator does nothing until it is asked"]
 pub struct Chunks<'a> {
     response: &'a mut Response,
     size: usize,
-    /// A piece also ends with the chunk it was sent in.
+    /// A piece also ends at the end of the chunk that it was sent in.
     by_wire: bool,
     ended: bool,
 }
@@ -219,7 +222,7 @@ impl Chunks<'_> {
         if self.by_wire && !self.response.is_chunked() {
             return Err(self.response.about_body(ErrorKind::InvalidRequest("the body was not sent in chunks")));
         }
-        // Grown with what arrives: the size is the caller's wish, not what there is.
+        // The buffer grows with the bytes that arrive, because the caller may ask for a larger size than the body has.
         let (mut piece, mut len) = (Vec::new(), 0);
         let first = if self.by_wire { SMALL_PIECE } else { PIECE };
         while len < self.size {
@@ -237,7 +240,7 @@ impl Chunks<'_> {
         }
         piece.truncate(len);
         if self.by_wire {
-            // A peer may send its bytes one by one.
+            // A peer may send its bytes one by one, and each would keep a whole buffer.
             piece.shrink_to_fit();
         }
         Ok(piece)
@@ -252,7 +255,7 @@ impl Iterator for Chunks<'_> {
             return None;
         }
         let piece = self.read();
-        // Exact pieces end with a short one, all others with none.
+        // Pieces of an exact size end with a short piece, pieces by chunk with an empty one.
         let last = if self.by_wire { 1 } else { self.size };
         self.ended = piece.as_ref().map_or(true, |piece| piece.len() < last);
         match piece {

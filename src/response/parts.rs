@@ -14,16 +14,16 @@ use crate::strictness::Strictness;
 use crate::time::{Deadline, Stamp};
 use crate::url::Url;
 
-/// A response as it arrives: its head, and what is needed to read its body.
+/// A response as it arrives: its head, and all that is needed to read its body.
 pub(crate) struct Parts {
     pub(crate) head: Head,
     pub(crate) about: About,
-    /// `None` once the body is done or has failed.
+    /// The connection. `None` after the body has ended or failed.
     pub(crate) held: Option<Held>,
     pub(crate) reading: Reading,
-    /// Bounds each wait for further bytes.
+    /// The bound on each wait for further bytes.
     pub(crate) read: Option<Duration>,
-    /// The end of the call.
+    /// The deadline of the call.
     pub(crate) deadline: Deadline,
     pub(crate) common: Arc<Common>,
 }
@@ -34,7 +34,7 @@ pub(crate) struct About {
     pub(crate) url: Url,
     pub(crate) request_body_complete: bool,
     pub(crate) history: Vec<ResponseHead>,
-    /// The state of `Retry`, where something was tried again.
+    /// The state of `Retry`, if a request was retried.
     pub(crate) retries: Option<Box<Retry>>,
 }
 
@@ -52,24 +52,24 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Returns whether the connection belongs to the process that this one was forked from, which reads on it.
+    /// Returns whether the connection belongs to the parent process, which still reads from it after the fork.
     pub(super) fn is_inherited(&self) -> bool {
         self.lease.conn().cell.is_inherited()
     }
 }
 
-/// The use of the connection after the body.
+/// How the connection can be used after the body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reuse {
     /// It may carry another request.
     pub(crate) reusable: bool,
-    /// It would be reusable, had no head broken a rule that is tolerated.
+    /// It is not reusable only because a head broke a rule that is tolerated.
     pub(crate) tolerated: bool,
-    /// The time at which the server closes it, by its own word.
+    /// The time at which the server closes it, as its Keep-Alive field says.
     pub(crate) keep_until: Option<Stamp>,
 }
 
-/// The rules for reading a response. A client has them, and a request may replace some.
+/// The rules for reading a response. They are the client's, and a request may replace some.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
     pub(crate) strictness: Strictness,
@@ -81,7 +81,7 @@ pub(crate) struct Reading {
     pub(crate) early_end: bool,
     /// A body that only the end of the connection delimits is read.
     pub(crate) until_close: bool,
-    /// The most bytes of a body that are collected in memory.
+    /// The largest body that is read into memory as a whole.
     pub(crate) max_body: u64,
 }
 

@@ -1,26 +1,26 @@
-//! Ending from outside what another thread reads.
+//! Ending a read of the body from another thread.
 
 use super::Response;
 use crate::net::abort::AbortHandle;
 
-/// Ends the reading of one response's body, from any thread: see [`Response::shutdown_handle`].
+/// Ends the reading of the body of one response, from any thread: see [`Response::shutdown_handle`].
 #[derive(Clone, Debug)]
 pub struct ShutdownHandle(AbortHandle);
 
 impl ShutdownHandle {
-    /// Shuts the connection down if the response still has it, and says whether it had.
+    /// Shuts the connection down if the response still has it. Returns whether it had.
     ///
     /// A read that waits for bytes ends at once with [`ErrorKind::Closed`](crate::ErrorKind::Closed), and so do later
-    /// ones; what had been received before may be given out first. Once the body was read to its end, or the response
-    /// closed or dropped, this does nothing: the connection may already serve another request.
+    /// reads. Bytes that were received before may be returned first. If the body was read to its end, or the response
+    /// was closed or dropped, this does nothing, because the connection may already serve another request.
     pub fn shutdown(&self) -> bool {
         self.0.abort()
     }
 }
 
 impl Response {
-    /// What another thread can end the reading of the body with, while this one waits for it. `None` where there is
-    /// nothing more to wait for, since the connection went back to its pool or is closed.
+    /// Returns a handle with which another thread can end the reading of the body while this thread waits for it.
+    /// Returns `None` if the connection is back in its pool or closed, because there is nothing more to wait for.
     ///
     /// ```
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

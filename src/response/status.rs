@@ -1,19 +1,19 @@
-//! Statuses that are errors, and what such an error keeps of its response.
+//! Errors about a response, and the part of the response that they keep.
 
 use super::{AT_ONCE, About, Response};
 use crate::error::{Bound, Error, ErrorKind, ResponseHead, Result};
 
-/// What an error keeps of a body: enough for what an API says is wrong.
+/// The bytes of a body that an error keeps: enough for the explanation that an API sends.
 const KEPT: usize = 64 * 1024;
 
 impl Response {
-    /// This response, or an error if its status is from 400. One from 600 to 999 counts as a server error (RFC 9110,
-    /// section 15).
+    /// Returns this response, or an error if its status is from 400 on. A status from 600 to 999 counts as a server
+    /// error (RFC 9110, section 15).
     ///
     /// The error is [`ErrorKind::Status`]. Its [`head`](Error::head) has the status, the header fields and at most 64
-    /// KiB of the body, as far as it comes within [`Limits::drain_time`](crate::Limits::drain_time), 100 ms by default,
-    /// and the request's own timeouts; that it does not come is no error of its own. The connection is back in its pool or closed, and
-    /// [`maybe_processed`](Error::maybe_processed) is true.
+    /// KiB of the body: the part that arrives within [`Limits::drain_time`](crate::Limits::drain_time), 100 ms by
+    /// default, and the timeouts of the request. A body that does not arrive does not change the error. The connection
+    /// is back in its pool or closed, and [`maybe_processed`](Error::maybe_processed) is true.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -34,7 +34,8 @@ impl Response {
         }
     }
 
-    /// The same without taking the response: the error has the head, but nothing of the body.
+    /// Does the same as [`error_for_status`](Self::error_for_status) without taking the response. The error has the
+    /// head, but no part of the body.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -56,10 +57,11 @@ impl Response {
         (status.as_u16() >= 400).then_some(ErrorKind::Status(status))
     }
 
-    /// Returns an error about this response, with its head and the start of its body. The connection is given up before.
+    /// Returns an error about this response, with its head and the start of its body. The connection is back in its
+    /// pool or closed before this returns.
     pub(crate) fn into_error(mut self, kind: ErrorKind) -> Error {
         let drain_time = self.parts.common.limits.drain_time;
-        // With no time to wait, what has arrived is taken.
+        // A `drain_time` of zero still takes the bytes that have arrived.
         self.parts.deadline = self.parts.deadline.or_within(Some(drain_time.max(AT_ONCE)), Bound::Total);
         self.parts.read = Some(self.parts.read.map_or(drain_time, |read| read.min(drain_time)));
         let body = self.body_start();
@@ -70,7 +72,7 @@ impl Response {
         error.with_head(self.to_head(body))
     }
 
-    /// As much of the body as comes, up to what an error keeps.
+    /// Reads the start of the body, up to the bytes that an error keeps. Stops at a failure.
     fn body_start(&mut self) -> Vec<u8> {
         let (mut body, mut len) = (Vec::new(), 0);
         while len < KEPT {
@@ -87,7 +89,7 @@ impl Response {
         body
     }
 
-    /// What stays of this response without its body.
+    /// Returns the head of this response with `body` as its body, for errors and the history.
     pub(crate) fn to_head(&self, body: Vec<u8>) -> ResponseHead {
         let About { method, url, request_body_complete, .. } = &self.parts.about;
         let head = self.parts.head.answer_to(method.clone(), url.clone(), *request_body_complete);

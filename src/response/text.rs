@@ -1,17 +1,22 @@
-//! A body as text.
+//! Reading a body as text.
 
 use super::charset::{Charset, detect};
 use super::{Lines, Response};
 use crate::error::{ErrorKind, Result};
 
 impl Response {
-    /// Reads the body as text. What is no text in its charset becomes U+FFFD.
+    /// Reads the body as text. Bytes that are not valid in its charset become U+FFFD.
     ///
-    /// The charset is, in this order: that of a byte order mark (as browsers do it, WHATWG Encoding Standard, section
-    /// 6), which is no part of the text; the one that the Content-Type names, if there is one of that name; UTF-8, if
-    /// the body is that; with the feature `charset-detect` what it most likely is; and UTF-8.
+    /// The charset is the first of these that applies:
     ///
-    /// Errors as [`bytes`](Self::bytes) does, and without the feature `charset` with [`ErrorKind::Unsupported`] if the
+    /// - the charset of a byte order mark, as in browsers (WHATWG Encoding Standard, section 6); the mark is not part
+    ///   of the text;
+    /// - the charset that the Content-Type names, if it is known;
+    /// - UTF-8, if the body is valid UTF-8;
+    /// - with the feature `charset-detect`, the most likely one;
+    /// - UTF-8.
+    ///
+    /// Fails as [`bytes`](Self::bytes) does, and without the feature `charset` with [`ErrorKind::Unsupported`] if the
     /// Content-Type names another charset than UTF-8, UTF-16 or ASCII.
     ///
     /// ```
@@ -24,11 +29,11 @@ impl Response {
         self.text_of(|bytes| Ok(detect(bytes)))
     }
 
-    /// Reads the body as text in a charset of your own choice, whatever the Content-Type and the first bytes say.
+    /// Reads the body as text in the charset with this label, whatever the Content-Type and the first bytes say.
     ///
-    /// Errors as [`bytes`](Self::bytes) does, and with [`ErrorKind::InvalidRequest`] if there is no charset of that
-    /// name; without the feature `charset` with [`ErrorKind::Unsupported`] if it is another than UTF-8, UTF-16 and
-    /// ASCII.
+    /// Fails as [`bytes`](Self::bytes) does, and with [`ErrorKind::InvalidRequest`] if there is no charset with this
+    /// label. Without the feature `charset` it fails with [`ErrorKind::Unsupported`] for other charsets than UTF-8,
+    /// UTF-16 and ASCII.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -40,17 +45,17 @@ impl Response {
     pub fn text_with(mut self, label: &str) -> Result<String> {
         let charset = Charset::of_label(label).map_err(|kind| self.about_body(kind))?;
         let mut bytes = self.take_body()?;
-        // The mark of that very charset is none of the text.
+        // A byte order mark of the same charset is not part of the text.
         if let Some((_, len)) = Charset::of_mark(&bytes).filter(|(marked, _)| *marked == charset) {
             bytes.drain(..len);
         }
         Ok(charset.decode(bytes).0)
     }
 
-    /// Reads the body as [`text`](Self::text) does, but where neither a byte order mark nor the Content-Type says the
-    /// charset, `fallback` names it by the bytes.
+    /// Reads the body as [`text`](Self::text) does. If neither a byte order mark nor the Content-Type names the
+    /// charset, `fallback` is called with the bytes and returns its label.
     ///
-    /// Errors as [`text_with`](Self::text_with) does.
+    /// Fails as [`text_with`](Self::text_with) does.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -67,7 +72,7 @@ impl Response {
         self.text_of(|bytes| Charset::of_label(&fallback(bytes)))
     }
 
-    /// The text in the charset that is said, or else in the one of `unsaid`.
+    /// Returns the text in the charset of the mark or of the Content-Type, or else in the one that `unsaid` returns.
     fn text_of(mut self, unsaid: impl FnOnce(&[u8]) -> Result<Charset, ErrorKind>) -> Result<String> {
         let mut bytes = self.take_body()?;
         let charset = match Charset::of_mark(&bytes) {
@@ -81,8 +86,8 @@ impl Response {
         Ok(charset.decode(bytes).0)
     }
 
-    /// What the Content-Type names; nothing, if there is no charset of that name (WHATWG Encoding Standard, section
-    /// 4.2): servers invent names.
+    /// Returns the charset that the Content-Type names. A name that is not known is ignored (WHATWG Encoding Standard,
+    /// section 4.2), because servers invent names.
     pub(super) fn named_charset(&self) -> Result<Option<Charset>, ErrorKind> {
         match self.charset().map(Charset::of_label) {
             None | Some(Err(ErrorKind::InvalidRequest(_))) => Ok(None),
@@ -90,12 +95,12 @@ impl Response {
         }
     }
 
-    /// The lines of what is left of the body, as text, without their ends: LF or CRLF, and
-    /// the CR at the end of a last line without LF. Each is decoded as it comes.
+    /// Returns the lines of the rest of the body as text, without their ends: LF, CRLF, or a CR at the end of a last
+    /// line without LF. Each line is decoded as it comes.
     ///
-    /// The charset is as [`text`](Self::text) has it, but nothing is guessed: UTF-8 unless said otherwise. A line of
-    /// more than 1 MiB of text is [`ErrorKind::LimitExceeded`]; [`Lines::max_len`] sets another bound. After an error
-    /// there is no further line. The iterator reads ahead: what it has not given out is not left in the response.
+    /// The charset is that of [`text`](Self::text) without detection: UTF-8 if none is named. A line of more than 1 MiB
+    /// of text fails with [`ErrorKind::LimitExceeded`]; [`Lines::max_len`] sets another bound. After an error there is
+    /// no further line. The iterator reads ahead, and lines that it has not returned are lost for the response.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }

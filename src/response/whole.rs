@@ -1,4 +1,4 @@
-//! A body read as a whole, and kept.
+//! Reading a body as a whole, and keeping it.
 
 use super::Response;
 use super::kept::Kept;
@@ -7,9 +7,10 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 impl Response {
     /// Reads the body as a whole.
     ///
-    /// Errors with [`ErrorKind::LimitExceeded`] above [`Limits::max_body`](crate::Limits::max_body), 100 MiB unless
-    /// said otherwise, for which `Read` is there, and with [`ErrorKind::IncompleteBody`] if the connection ends early:
-    /// a truncated body is never a short success.
+    /// # Errors
+    /// - [`ErrorKind::LimitExceeded`] if the body is larger than [`Limits::max_body`](crate::Limits::max_body), 100 MiB
+    ///   by default. Use `Read` for such bodies.
+    /// - [`ErrorKind::IncompleteBody`] if the connection ends early: a truncated body is never a short success.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -25,11 +26,11 @@ impl Response {
         self.take_body()
     }
 
-    /// Reads the body as a whole and keeps it: from then on `load`, `Read`, [`bytes`](Self::bytes),
-    /// [`text`](Self::text), `json` and all the others serve from it, also after [`close`](Self::close).
+    /// Reads the body as a whole and keeps it. From then on `load`, `Read`, [`bytes`](Self::bytes),
+    /// [`text`](Self::text), `json` and the other methods use the kept body, also after [`close`](Self::close).
     ///
-    /// What has been read before is not in it. `Read` gives it out once; the others give all of it. Errors as `bytes`
-    /// does.
+    /// Bytes that were read before are not in it. `Read` returns it once; the other methods return all of it. Fails as
+    /// `bytes` does.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -60,7 +61,7 @@ impl Response {
         }
     }
 
-    /// The body, if it was [loaded](Self::load): without reading, and so without `&mut`.
+    /// Returns the body if it was [loaded](Self::load). It reads nothing, and so needs no `&mut`.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -78,7 +79,7 @@ impl Response {
         }
     }
 
-    /// The body as a whole, which is not kept.
+    /// Returns the whole body without keeping it.
     pub(super) fn take_body(&mut self) -> Result<Vec<u8>> {
         match self.kept.as_deref_mut() {
             None => self.read_all(),
@@ -90,7 +91,7 @@ impl Response {
         }
     }
 
-    /// Reads on, wherever the body is; 0 is its end.
+    /// Reads the next bytes, from the kept body or from the connection. Returns 0 at the end.
     pub(super) fn read_next(&mut self, buf: &mut [u8]) -> Result<usize> {
         match self.kept.as_deref_mut() {
             None => self.read_some(buf),
@@ -108,23 +109,23 @@ impl Response {
         }
     }
 
-    /// What was read last ended with a chunk, or nobody can say where chunks end.
+    /// Returns whether the last read ended with a chunk, or the ends of chunks are not known.
     pub(super) fn is_at_border(&self) -> bool {
         self.pump.is_some() || self.reader.is_between_chunks()
     }
 
-    /// How many bytes are left to read, where that is known.
+    /// Returns how many bytes are left to read, if that is known.
     pub(super) fn left(&self) -> Option<u64> {
         match self.kept.as_deref() {
             Some(Kept::Body { bytes, read }) => Some((bytes.len() - read) as u64),
             Some(Kept::Nothing(_)) => None,
-            // Coded, it has another length.
+            // The length of the coded body is not that of the decoded one.
             None if self.pump.is_some() => None,
             None => self.reader.remaining(),
         }
     }
 
-    /// From now on there is nothing to read, and that is not the end of the body; unless the body is kept.
+    /// Makes later reads fail with `why`, unless the body is kept.
     pub(super) fn end_reading(&mut self, why: ErrorKind) {
         if !matches!(self.kept.as_deref(), Some(Kept::Body { .. })) {
             self.kept = Some(Box::new(Kept::Nothing(why)));
@@ -136,7 +137,7 @@ impl Response {
         self.about_body(kind).with_phase(Phase::Head)
     }
 
-    /// An error of a request that has been answered.
+    /// Returns an error about the body of this response.
     pub(super) fn about_body(&self, kind: ErrorKind) -> Error {
         let error =
             Error::new(kind, Phase::Body).with_maybe_processed(true).with_history(self.parts.about.history.clone());
