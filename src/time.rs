@@ -1,4 +1,4 @@
-//! Timeouts as values, and the deadlines they turn into.
+//! Timeouts, the deadlines that they become, and the clock for idle connections.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,33 +6,33 @@ use std::time::{Duration, Instant};
 
 use crate::error::Bound;
 
-/// How long a request and its phases may take: a small immutable value.
+/// The time that a request and its phases may take: a small immutable value.
 ///
-/// Each setter gives a new value; what is not set has no bound. A bound of [`Duration::MAX`] is no bound. With one of
-/// zero a request fails before it takes a connection, also where one is kept and the phase would not come: a bound that
-/// was computed leaves no time. Only `pool` of zero takes what is free and does not wait, and `expect` of zero sends the
-/// body at once. Nothing is started by making or sharing a value: any number of requests, in any
-/// number of threads, can have the same one.
+/// Each setter returns a new value. A phase that is not set, or set to [`Duration::MAX`], has no bound. With a bound of
+/// zero a request fails before it takes a connection, even if the phase would not happen: a computed bound of zero
+/// means that no time is left. There are two exceptions. With a `pool` of zero a call takes a free connection and does
+/// not wait, and with an `expect` of zero the body is sent at once. A value can be used for any number of requests, in
+/// any number of threads. It starts nothing by itself.
 ///
 /// | bound | counted from | until | within |
 /// |---|---|---|---|
 /// | [`total`](Self::total) | the call of `send` | the end of the last response, over retries and redirects | |
-/// | [`pool`](Self::pool) | the question to the pool | a connection is free, or may be opened | `total` |
-/// | [`connect`](Self::connect) | leave to open a connection | its use, behind name lookup, TCP and TLS | `total` |
+/// | [`pool`](Self::pool) | asking the pool | a connection is free, or may be opened | `total` |
+/// | [`connect`](Self::connect) | permission to open a connection | the connection is ready, after name lookup, TCP and TLS | `total` |
 /// | [`resolve`](Self::resolve) | the beginning of the name lookup | its answer | `total`, `connect` |
 /// | [`tls`](Self::tls) | the beginning of the TLS handshake | its end | `total`, `connect` |
-/// | [`expect`](Self::expect) | the end of a head with `Expect` | the server's word; else the body goes | `total` |
+/// | [`expect`](Self::expect) | the end of a head with `Expect` | the server's answer, or else the body is sent | `total` |
 /// | [`write`](Self::write) | each write | some bytes of it are accepted | `total` |
 /// | [`head`](Self::head) | the end of sending | the end of the final response's head | `total` |
-/// | [`read`](Self::read) | each wait for bytes of a head or body | some have come | `total`; `head`, in a head |
+/// | [`read`](Self::read) | each wait for bytes of a head or body | some arrive | `total`; `head`, in a head |
 ///
-/// All but `total` begin anew for each request that is sent: for a retry, for the next of a row of redirects, and where
-/// a connection that had died in the pool is replaced. A connection that is used again is not opened, so `connect`,
-/// `resolve` and `tls` do not count there; an IP literal needs no lookup, and `http` no handshake.
+/// All bounds but `total` begin anew for each request that is sent: for a retry, after a redirect, and when a
+/// connection that had died in the pool is replaced. `connect`, `resolve` and `tls` do not apply to a connection that
+/// is used again. An IP literal needs no lookup, and `http` no handshake.
 ///
-/// Where several apply the earliest ends the wait, and the error names it ([`ErrorKind::Timeout`]) beside the phase
-/// ([`Error::phase`]). A deadline is met even by a peer that sends one byte a second, and by a resolver that does not
-/// answer: under a bound a name is looked up in a thread of the crate's own, of which there are eight at most.
+/// If several bounds apply, the earliest ends the wait, and the error names it ([`ErrorKind::Timeout`]) and the phase
+/// ([`Error::phase`]). A deadline holds even against a peer that sends one byte a second, and against a resolver that
+/// does not answer: under a bound, names are looked up on threads of the crate, at most eight.
 ///
 /// ```
 /// use hostpool::Timeout;
@@ -61,7 +61,7 @@ pub struct Timeout {
 }
 
 impl Timeout {
-    /// No bound at all.
+    /// Returns a timeout without any bound.
     pub const fn new() -> Self {
         Timeout {
             total: None,
@@ -76,13 +76,13 @@ impl Timeout {
         }
     }
 
-    /// The end of a request that begins now.
+    /// Returns the deadline of a request that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::NEVER.or_within(self.total, Bound::Total)
     }
 
-    /// Returns the bound that leaves no time at all, if there is one. `pool` does not count: with zero a call takes
-    /// what is free and does not wait, nor is `expect`, whose end is no failure.
+    /// Returns the bound that is zero, if there is one. `pool` does not count, because with zero a call takes a free
+    /// connection and does not wait. `expect` does not count, because its end is not a failure.
     pub(crate) fn passed(&self) -> Option<Bound> {
         let Timeout { total, pool: _, connect, resolve, tls, write, head, read, expect: _ } = self;
         let all = [
@@ -97,24 +97,25 @@ impl Timeout {
         all.into_iter().find(|(limit, _)| **limit == Some(Duration::ZERO)).map(|(_, bound)| bound)
     }
 
-    /// Bounds the whole request, its body included. None by default.
+    /// Bounds the whole request, the body of the response included. Unbounded by default.
     pub const fn total(self, limit: Duration) -> Self {
         Timeout { total: Some(limit), ..self }
     }
 
-    /// Bounds the wait for a place in the pool. None by default; the pool's own `pool_timeout` stands in for it.
+    /// Bounds the wait for a connection of the pool. By default the `pool_timeout` of the pool applies.
     #[doc(alias = "pool_timeout")]
     pub const fn pool(self, limit: Duration) -> Self {
         Timeout { pool: Some(limit), ..self }
     }
 
-    /// Bounds opening a connection: name lookup, TCP, TLS. A `Session` has 30 seconds here, the pools nothing.
+    /// Bounds opening a connection: name lookup, TCP, TLS. The default is 30 seconds for a `Session`, and no bound for
+    /// the pools.
     #[doc(alias = "sock_connect")]
     pub const fn connect(self, limit: Duration) -> Self {
         Timeout { connect: Some(limit), ..self }
     }
 
-    /// Bounds the name lookup, within what `connect` leaves. None by default.
+    /// Bounds the name lookup, within `connect`. Unbounded by default.
     ///
     /// ```
     /// use hostpool::{PoolManager, Timeout};
@@ -128,7 +129,7 @@ impl Timeout {
         Timeout { resolve: Some(limit), ..self }
     }
 
-    /// Bounds the TLS handshake, within what `connect` leaves. None by default.
+    /// Bounds the TLS handshake, within `connect`. Unbounded by default.
     ///
     /// ```
     /// use hostpool::Timeout;
@@ -141,27 +142,27 @@ impl Timeout {
         Timeout { tls: Some(limit), ..self }
     }
 
-    /// Bounds each write. None by default.
+    /// Bounds each write. Unbounded by default.
     pub const fn write(self, limit: Duration) -> Self {
         Timeout { write: Some(limit), ..self }
     }
 
-    /// Bounds the wait for the whole response head. None by default.
+    /// Bounds the wait for the whole head of the response. Unbounded by default.
     pub const fn head(self, limit: Duration) -> Self {
         Timeout { head: Some(limit), ..self }
     }
 
-    /// Bounds the gap between bytes that arrive. A `Session` has 60 seconds here, the pools nothing.
+    /// Bounds the gap between bytes that arrive. The default is 60 seconds for a `Session`, and no bound for the pools.
     ///
-    /// While a request's body leaves after an early response, this bounds the time in which no byte moves in either
-    /// direction; there it is 60 seconds where nothing is set.
+    /// While the body of a request is sent after an early response, this bounds the time in which no byte moves in
+    /// either direction. There the default is 60 seconds.
     #[doc(alias = "sock_read")]
     pub const fn read(self, limit: Duration) -> Self {
         Timeout { read: Some(limit), ..self }
     }
 
-    /// How long a request with `Expect: 100-continue` waits for the server's word before it sends its body unasked: a
-    /// second by default. Its end is no error.
+    /// Sets how long a request with `Expect: 100-continue` waits for the server's answer before it sends its body
+    /// nevertheless. The default is one second. The end of this time is not an error.
     #[doc(alias = "expect100")]
     pub const fn expect(self, limit: Duration) -> Self {
         Timeout { expect: Some(limit), ..self }
@@ -169,7 +170,7 @@ impl Timeout {
 }
 
 impl fmt::Display for Timeout {
-    /// What is set, in the order in which it is met, and `total` last.
+    /// Shows the bounds that are set, in the order of the phases, and `total` last.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Timeout { total, pool, connect, resolve, tls, write, head, read, expect } = self;
         let all = [
@@ -196,22 +197,22 @@ impl fmt::Display for Timeout {
 }
 
 impl From<Duration> for Timeout {
-    /// A bound on the whole request.
+    /// Returns a timeout that bounds the whole request.
     fn from(total: Duration) -> Self {
         Timeout::new().total(total)
     }
 }
 
-/// A point in time on the clock that idle connections age by: it goes on while the machine sleeps.
+/// A point in time on the clock for the age of idle connections. This clock continues while the machine sleeps.
 ///
-/// The clock of [`Instant`] stands still then on Linux and on Apple's systems, and a connection that its server closed
-/// hours ago would look as fresh as before the sleep. Deadlines stay on `Instant`: what is waited for cannot happen
-/// while the machine sleeps.
+/// On Linux and on Apple's systems the clock of [`Instant`] stops during sleep, and a connection that its server closed
+/// hours ago would look as fresh as before. Deadlines use `Instant`, because an event cannot arrive while the machine
+/// sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp(Duration);
 
 impl Stamp {
-    /// Reads the clock: on Linux without a system call.
+    /// Reads the clock. On Linux this needs no system call.
     #[inline]
     pub(crate) fn now() -> Stamp {
         let now = Stamp(clock());
@@ -220,13 +221,13 @@ impl Stamp {
         now
     }
 
-    /// `None` lies beyond what the clock can count.
+    /// Returns the time after `time`, or `None` if the clock cannot count so far.
     #[inline]
     pub(crate) fn checked_add(self, time: Duration) -> Option<Stamp> {
         self.0.checked_add(time).map(Stamp)
     }
 
-    /// The time since `earlier`; zero where that is later.
+    /// Returns the time since `earlier`, or zero if that is later.
     #[inline]
     pub(crate) fn saturating_since(self, earlier: Stamp) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -245,14 +246,14 @@ fn clock() -> Duration {
 
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia", target_os = "openbsd"))]
     const CLOCK: ClockId = ClockId::Boottime;
-    // Apple's counts sleep; std reads another there, which does not.
+    // This clock counts sleep on Apple's systems. The standard library reads another one there, which does not.
     #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia", target_os = "openbsd")))]
     const CLOCK: ClockId = ClockId::Monotonic;
     let now = clock_gettime(CLOCK);
     Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
 }
 
-/// The performance counter of Windows, which is the clock of `Instant`, counts sleep.
+/// Reads the clock of `Instant`. On Windows it is the performance counter, which counts sleep.
 #[cfg(not(unix))]
 fn clock() -> Duration {
     use std::sync::LazyLock;
@@ -271,13 +272,13 @@ fn slept() -> Duration {
     SLEPT.get()
 }
 
-/// Sets the calling thread's idle clock forward, as a machine finds it that has slept for so long.
+/// Sets the idle clock of the calling thread forward, as if the machine had slept for this time.
 #[cfg(test)]
 pub(crate) fn sleep_machine(time: Duration) {
     SLEPT.set(SLEPT.get() + time);
 }
 
-/// A point in time that a wait must not pass, and the bound it comes from.
+/// A point in time at which a wait ends, and the bound it comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     at: Option<Instant>,
@@ -287,12 +288,13 @@ pub(crate) struct Deadline {
 impl Deadline {
     pub(crate) const NEVER: Deadline = Deadline { at: None, bound: Bound::Total };
 
-    /// Never, where there is no limit or it lies beyond what the clock can count.
+    /// Returns the deadline `limit` after `now`. It never comes if there is no limit, or if the clock cannot count so
+    /// far.
     pub(crate) fn after(now: Instant, limit: Option<Duration>, bound: Bound) -> Deadline {
         Deadline { at: limit.and_then(|limit| now.checked_add(limit)), bound }
     }
 
-    /// `self` or `limit` from now, whichever is earlier. The clock is read only where there is a limit.
+    /// Returns `self` or `limit` from now, whichever is earlier. Reads the clock only if there is a limit.
     pub(crate) fn or_within(self, limit: Option<Duration>, bound: Bound) -> Deadline {
         match limit {
             None => self,
@@ -316,7 +318,7 @@ impl Deadline {
         self.bound
     }
 
-    /// `None` means for ever.
+    /// Returns the time that is left, or `None` if the deadline never comes.
     pub(crate) fn remaining(&self, now: Instant) -> Option<Duration> {
         self.at.map(|at| at.saturating_duration_since(now))
     }
@@ -326,10 +328,11 @@ impl Deadline {
     }
 }
 
-/// What ends a wait of one call: its deadline. `'t` is the life of the call's cancel token, whose place this is.
+/// The end of every wait of one call: its deadline. `'t` is the lifetime of the call's cancel token, which belongs here
+/// too.
 ///
-/// A call lends it to every operation below it. Whatever outlives the call keeps the [`Deadline`] and lends an `Until`
-/// of its own to each operation.
+/// A call passes it to every operation below it. A value that outlives the call keeps the [`Deadline`] and makes an
+/// `Until` for each operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Until<'t> {
     deadline: Deadline,
@@ -343,11 +346,11 @@ impl From<Deadline> for Until<'_> {
 }
 
 impl<'t> Until<'t> {
-    /// No deadline.
+    /// A wait without a deadline.
     #[cfg(any(test, fuzzing))]
     pub(crate) const NEVER: Until<'static> = Until { deadline: Deadline::NEVER, token: PhantomData };
 
-    /// Returns the deadline, for what outlives the call.
+    /// Returns the deadline, for values that outlive the call.
     pub(crate) fn deadline(self) -> Deadline {
         self.deadline
     }
@@ -357,7 +360,8 @@ impl<'t> Until<'t> {
         Until { deadline, ..self }
     }
 
-    /// Returns `self` or `limit` from now, whichever is earlier. Reads the clock only where there is a limit.
+    /// Returns this with `limit` from now as its deadline, if that is earlier. Reads the clock only if there is a
+    /// limit.
     pub(crate) fn or_within(self, limit: Option<Duration>, bound: Bound) -> Until<'t> {
         self.with_deadline(self.deadline.or_within(limit, bound))
     }
@@ -371,7 +375,7 @@ impl<'t> Until<'t> {
         self.deadline.bound()
     }
 
-    /// Returns the time that is left; `None` is for ever.
+    /// Returns the time that is left, or `None` if there is no deadline.
     pub(crate) fn remaining(&self, now: Instant) -> Option<Duration> {
         self.deadline.remaining(now)
     }
