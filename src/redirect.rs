@@ -1,32 +1,32 @@
-//! What a redirect asks for, and whether it is followed (RFC 9110, section 15.4).
+//! Redirects: the request that a response asks for, and whether it is made (RFC 9110, section 15.4).
 //!
-//! Nothing is sent here: a response's status and Location become the plan of the next request, or a reason why there is
-//! none.
+//! Nothing is sent here. The status and the Location of a response become the plan of the next request, or the reason
+//! not to follow.
 
 use http::{Method, StatusCode};
 
 use crate::headers::Headers;
 use crate::url::{InvalidUrl, Scheme, Url};
 
-/// Which redirects change the method to GET.
+/// The redirects that change the method to GET.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Rewrite {
-    /// 303 alone, as urllib3 does.
+    /// Only 303, as in urllib3.
     #[default]
     SeeOther,
-    /// Also 301 and 302 after a POST, as browsers do (RFC 9110, sections 15.4.2 and 15.4.3).
+    /// Also 301 and 302 after a POST, as in browsers (RFC 9110, sections 15.4.2 and 15.4.3).
     AlsoAfterPost,
 }
 
-/// What a client follows.
+/// The redirects that a client follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(crate) rewrite: Rewrite,
-    /// From `https` to `http`, where anybody on the way can read along.
+    /// From `https` to `http`, where others on the network can read the request.
     pub(crate) downgrade: bool,
-    /// Within the origin alone: the client has connections to no other.
+    /// Only within the origin: the client has connections to no other.
     pub(crate) same_origin: bool,
-    /// From a Unix socket to the network, where somebody else may listen.
+    /// From a Unix socket to the network, where another server may listen.
     pub(crate) off_socket: bool,
 }
 
@@ -39,11 +39,11 @@ pub(crate) struct Redirected<'a> {
     pub(crate) host: &'a [u8],
 }
 
-/// The next request, as far as it differs.
+/// The differences of the next request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) url: Url,
-    /// GET in place of the method, and no body.
+    /// The next request is a GET without a body.
     pub(crate) to_get: bool,
     /// Scheme, host or port differ.
     pub(crate) cross_origin: bool,
@@ -51,25 +51,25 @@ pub(crate) struct Plan {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It is no redirect that leads anywhere: the response is the answer.
+    /// The response does not redirect, or names no target. It is the answer.
     Stay,
     Follow(Plan),
     Refuse(&'static str),
-    /// It leads to another origin, and the client stays with its own.
+    /// The redirect leads to another origin, and the client only serves its own.
     Leaves,
 }
 
-/// Statuses that send the client elsewhere by themselves.
+/// Returns whether a client follows this status by itself.
 pub(crate) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Returns the Locations that name something. An empty one names nothing: some servers send it where there is no target.
+/// Returns the Locations that are not empty. Some servers send an empty one if there is no target.
 pub(crate) fn locations(headers: &Headers) -> impl Iterator<Item = &[u8]> {
     headers.values("location").filter(|location| !location.trim_ascii().is_empty())
 }
 
-/// What a response to this request asks for.
+/// Decides what a response to this request leads to.
 pub(crate) fn decide(request: Redirected<'_>, status: StatusCode, headers: &Headers, rules: Rules) -> Decision {
     let Redirected { method, url, host } = request;
     if !is_redirect(status) {
@@ -83,7 +83,7 @@ pub(crate) fn decide(request: Redirected<'_>, status: StatusCode, headers: &Head
     let next = match join(url, host, &text(location)) {
         Ok(next) => inherit_fragment(next, url),
         Err(InvalidUrl::NoHost) => return Decision::Refuse("the Location has an empty host"),
-        // Without a `//` an absolute one is taken for none at all.
+        // An absolute URL without `//` is reported as one without a scheme.
         Err(InvalidUrl::UnsupportedScheme | InvalidUrl::NoScheme) => {
             return Decision::Refuse("it leads to another scheme than http(s)");
         }
@@ -106,10 +106,10 @@ pub(crate) fn decide(request: Redirected<'_>, status: StatusCode, headers: &Head
     Decision::Follow(Plan { url: next, to_get: becomes_get(method, status, rules.rewrite), cross_origin })
 }
 
-/// Returns what a Location means at this URL.
+/// Resolves a Location against the URL of the request.
 ///
-/// A server at a Unix socket knows itself by the Host that it was sent: nginx answers `Host: localhost` with
-/// `Location: http://localhost/path`. That is the same origin, reached by the same socket.
+/// A server at a Unix socket only knows the Host that it was sent: nginx answers `Host: localhost` with
+/// `Location: http://localhost/path`. That is the same origin, reached through the same socket.
 fn join(url: &Url, host: &[u8], location: &str) -> Result<Url, InvalidUrl> {
     let seen_by_the_server = || {
         let host = std::str::from_utf8(host).ok().filter(|_| url.origin().kind() == Scheme::HttpUnix)?;
@@ -136,8 +136,8 @@ fn becomes_get(method: &Method, status: StatusCode, rewrite: Rewrite) -> bool {
     }
 }
 
-/// Returns a reference from a field as text. It is ASCII by rule. Of servers that do not care most send UTF-8; of what
-/// is not UTF-8 the bytes are percent-encoded, as browsers do.
+/// Returns a reference from a field as text. By the grammar it is ASCII, but some servers send UTF-8. In a reference
+/// that is not UTF-8 the bytes above 0x7F are percent-encoded, as in browsers.
 pub(crate) fn text(location: &[u8]) -> String {
     match std::str::from_utf8(location) {
         Ok(text) => text.to_owned(),
@@ -151,7 +151,7 @@ pub(crate) fn text(location: &[u8]) -> String {
     }
 }
 
-/// A Location without a fragment has that of the URL it redirects (RFC 9110, section 10.2.2).
+/// Adds the fragment of the redirected URL to a Location without one (RFC 9110, section 10.2.2).
 fn inherit_fragment(next: Url, url: &Url) -> Url {
     match (next.fragment(), url.fragment()) {
         (None, Some(fragment)) => next.join(&format!("#{fragment}")).unwrap_or(next),
@@ -159,22 +159,22 @@ fn inherit_fragment(next: Url, url: &Url) -> Url {
     }
 }
 
-/// Fields that say who the caller is. None of them goes to another origin, in any copy.
+/// Fields that identify the caller. They are never sent to another origin, in any copy.
 const CREDENTIALS: [&str; 6] =
     ["authorization", "cookie", "cookie2", "proxy-authorization", "www-authenticate", "proxy-authenticate"];
 
-/// Fields about one host or one page, wrong at another origin.
+/// Fields about one host or one page. They are wrong at another origin.
 const OF_THE_ORIGIN: [&str; 3] = ["host", "origin", "referer"];
 
-/// Fields about a body, those that begin with `Content-` besides (RFC 9110, section 15.4), and about how it is sent.
+/// Fields that describe a body or how it is sent, besides those that begin with `Content-` (RFC 9110, section 15.4).
 const OF_THE_BODY: [&str; 5] = ["digest", "repr-digest", "last-modified", "transfer-encoding", "expect"];
 
-/// Returns whether no field of this name follows a redirect to another origin.
+/// Returns whether fields with this name are not sent to another origin.
 pub(crate) fn stays_behind(name: &str) -> bool {
     CREDENTIALS.iter().chain(&OF_THE_ORIGIN).any(|other| name.eq_ignore_ascii_case(other))
 }
 
-/// Whether a field describes a body.
+/// Returns whether fields with this name describe a body.
 pub(crate) fn is_of_the_body(name: &str) -> bool {
     let front = name.get(.."content-".len());
     front.is_some_and(|front| front.eq_ignore_ascii_case("content-"))
