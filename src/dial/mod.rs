@@ -18,10 +18,10 @@ use crate::url::{Origin, Scheme, Url};
 
 pub(crate) use route::{Route, Via};
 
-/// Opens the connections of a pool: over a network of one's own, to a peer in memory, with another TLS library.
+/// Opens the connections of a pool, for example over another network, to a peer in memory, or with another TLS library.
 ///
-/// What it gives for an `https` target must be encrypted, and say so in its [`TransportInfo`](crate::TransportInfo);
-/// [`TlsDialer`] does that over another dialer.
+/// A transport for an `https` target must be encrypted, and its [`TransportInfo`](crate::TransportInfo) must say so.
+/// [`TlsDialer`] does this over another dialer.
 ///
 /// ```
 /// use hostpool::{ConnectionPool, DialContext, Dialer, Probe, Target, Transport, Wait};
@@ -63,7 +63,7 @@ pub(crate) use route::{Route, Via};
 #[doc(alias = "ConnectionCls")]
 #[doc(alias = "_create_connection")]
 pub trait Dialer: Send + Sync + fmt::Debug {
-    /// Opens a connection, before the context's deadline.
+    /// Opens a connection before the deadline of the context.
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>>;
 }
 
@@ -79,19 +79,20 @@ impl<'a> Target<'a> {
         Target { origin: route.origin(), via: route.via() }
     }
 
-    /// Scheme, host and port.
+    /// Returns the scheme, host and port.
     pub fn origin(&self) -> &'a Origin {
         self.origin
     }
 
-    /// Whether the connection has to be encrypted.
+    /// Returns whether the connection must be encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.origin.kind() == Scheme::Https
     }
 }
 
 impl<'a> From<&'a Url> for Target<'a> {
-    /// The server of this URL. A dialer may hand it on in place of the one it was asked for, to connect elsewhere.
+    /// Returns the server of this URL as a target. A dialer may pass it to another dialer in place of its own target,
+    /// to connect elsewhere.
     ///
     /// ```
     /// use hostpool::{DialContext, Dialer, Target, TcpDialer, Transport, Url};
@@ -111,10 +112,10 @@ impl<'a> From<&'a Url> for Target<'a> {
     }
 }
 
-/// How long a dial may take, and what may end it.
+/// The time that a dial may take, and the handle that can end it.
 ///
-/// Each phase of a dial can have a bound of its own: a dialer that looks names up does so under
-/// [`for_resolve`](Self::for_resolve), and one that encrypts under [`for_tls`](Self::for_tls).
+/// Each phase of a dial can have a bound of its own. A dialer looks up names with [`for_resolve`](Self::for_resolve),
+/// and does a TLS handshake with [`for_tls`](Self::for_tls).
 #[derive(Clone, Copy, Debug)]
 pub struct DialContext<'a> {
     until: Until<'a>,
@@ -124,33 +125,33 @@ pub struct DialContext<'a> {
 }
 
 impl<'a> DialContext<'a> {
-    /// Of a dial that begins now, for a request that ends at `deadline`.
+    /// Returns the context of a dial that begins now, for a call that ends at `until`.
     pub(crate) fn new(until: Until<'a>, timeout: &Timeout, cell: &'a AbortCell) -> Self {
         let until = until.or_within(timeout.connect, Bound::Connect);
         DialContext { until, resolve: timeout.resolve, tls: timeout.tls, cell }
     }
 
-    /// The point in time by which the dial must have ended; `None` is never.
+    /// Returns the time by which the dial must end, or `None` if there is no bound.
     pub fn deadline(&self) -> Option<Instant> {
         self.until.at()
     }
 
-    /// Returns whether the dial's time is over.
+    /// Returns whether the deadline has passed.
     pub(crate) fn is_past(&self) -> bool {
         self.until.is_past()
     }
 
-    /// For operations of a [`Transport`] that belong to the dial.
+    /// Returns the bounds for operations of a [`Transport`] that belong to the dial.
     pub fn wait(&self) -> Wait<'a> {
         Wait::new(self.until, self.cell)
     }
 
-    /// An error that says the deadline has passed.
+    /// Returns the error for a deadline that has passed.
     pub fn timed_out(&self, phase: Phase) -> Error {
         Error::new(ErrorKind::Timeout(self.until.bound()), phase)
     }
 
-    /// The context of the name lookup, which begins now: bounded by [`Timeout::resolve`], too.
+    /// Returns the context of the name lookup, which begins now. [`Timeout::resolve`] bounds it too.
     ///
     /// ```
     /// use hostpool::{DialContext, Dialer, Phase, Target, TcpDialer, Transport, Url};
@@ -182,13 +183,13 @@ impl<'a> DialContext<'a> {
         DialContext { until: self.until.or_within(self.resolve, Bound::Resolve), ..*self }
     }
 
-    /// The context of the TLS handshake, which begins now: bounded by [`Timeout::tls`], too.
+    /// Returns the context of the TLS handshake, which begins now. [`Timeout::tls`] bounds it too.
     pub fn for_tls(&self) -> DialContext<'a> {
         DialContext { until: self.until.or_within(self.tls, Bound::Tls), ..*self }
     }
 }
 
-/// Connects over TCP; the addresses of a name are tried in order.
+/// Connects over TCP. The addresses of a name are tried in order.
 ///
 /// ```
 /// use hostpool::{ConnectionPool, TcpDialer, TlsConfig, TlsDialer};
@@ -205,18 +206,18 @@ pub struct TcpDialer {
 }
 
 impl TcpDialer {
-    /// What a pool dials with unless it is told otherwise.
+    /// Returns the dialer that a pool uses by default.
     pub const fn new() -> TcpDialer {
         TcpDialer { sockets: SocketConfig::new() }
     }
 
-    /// The address that connections come from. Of a host's addresses those of the other family are not tried.
+    /// Sets the local address of connections. Addresses of a host that are of the other family are not tried.
     pub fn source_address(mut self, address: impl Into<SourceAddress>) -> TcpDialer {
         self.sockets.source = Some(address.into());
         self
     }
 
-    /// The options of its sockets, in place of [`SocketOption::NoDelay(true)`](SocketOption::NoDelay) alone.
+    /// Sets the options of sockets. The default is [`SocketOption::NoDelay(true)`](SocketOption::NoDelay) alone.
     pub fn socket_options(mut self, options: impl IntoIterator<Item = SocketOption>) -> TcpDialer {
         self.sockets.options = options.into_iter().collect();
         self
@@ -264,7 +265,7 @@ impl Dialer for UnixDialer {
     }
 }
 
-/// TLS over the connections of another dialer, for those targets that ask for it.
+/// Adds TLS to the connections of another dialer, for targets that must be encrypted.
 ///
 /// ```
 /// use hostpool::{ConnectionPool, TcpDialer, TlsConfig, TlsDialer};
@@ -280,7 +281,7 @@ pub struct TlsDialer<D> {
 }
 
 impl<D: Dialer> TlsDialer<D> {
-    /// Encrypts what `inner` opens.
+    /// Returns a dialer that encrypts the connections of `inner`.
     pub fn new(inner: D, tls: TlsConfig) -> Self {
         TlsDialer { inner, tls }
     }
@@ -297,7 +298,7 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
     }
 }
 
-/// Opens a connection for a pool that was given no dialer. A plain socket needs no virtual call.
+/// Opens a connection for a pool without a dialer. A plain socket is used without a virtual call.
 pub(crate) fn direct(
     target: &Target<'_>,
     tls: &TlsConfig,

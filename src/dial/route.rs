@@ -1,4 +1,4 @@
-//! The way to an origin: which connections lead there, and how a request names its target on them.
+//! The way to an origin: the connections that lead there, and the request target on them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(crate) struct Route {
     via: Via,
 }
 
-/// What a connection of a route is opened to.
+/// The place that a connection of a route is opened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
     /// The host and port of the origin.
@@ -38,7 +38,7 @@ impl Route {
         Route { origin: origin.clone(), via: Via::of(origin) }
     }
 
-    /// Returns the origin that answers on this route.
+    /// Returns the origin that this route leads to.
     pub(crate) fn origin(&self) -> &Arc<Origin> {
         &self.origin
     }
@@ -47,15 +47,15 @@ impl Route {
         self.via
     }
 
-    /// Returns what the limit on connections counts: the server that they are opened to.
+    /// Returns the server that connections are opened to. The limit on connections counts them by it.
     pub(crate) fn endpoint(&self) -> &Arc<Origin> {
         match self.via {
             Via::Direct | Via::Unix => &self.origin,
         }
     }
 
-    /// Returns how a request for this URL names its target on this route. `server_wide` asks for the server itself
-    /// (`OPTIONS *`). A URL of another origin is named whole: the server of the route is a proxy for it.
+    /// Returns the request target for a URL on this route. `server_wide` asks for the server itself (`OPTIONS *`). For
+    /// a URL of another origin the server of the route is a proxy, which needs the whole URL.
     pub(crate) fn request_target<'a>(&self, url: &'a Url, server_wide: bool) -> RequestTarget<'a> {
         match (self.origin == *url.shared_origin(), server_wide) {
             (true, false) => RequestTarget::Origin(url),
