@@ -1,25 +1,26 @@
-//! Dates of HTTP and of cookies, read and written.
+//! Reading and writing the dates of HTTP and of cookies.
 //!
-//! One lenient routine, the cookie-date algorithm of RFC 6265, section 5.1.1, reads what servers send: it takes all
-//! three forms of RFC 9110, section 5.6.7, and the ones with dashes, names in full or no weekday that cookies come
-//! with. Dates are seconds since 1970 without leap seconds; nothing here looks at a clock.
+//! All dates are read by the lenient algorithm for cookie dates (RFC 6265, section 5.1.1). It accepts the three forms
+//! of RFC 9110, section 5.6.7, and the forms of cookies: with dashes, with full names, or without a weekday. Dates are
+//! seconds since 1970 without leap seconds. Nothing here reads a clock.
 
 use std::fmt;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// From 1970-01-01, a Thursday.
+/// The weekdays from 1970-01-01 on, a Thursday.
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// Seconds since 1970, negative before. `None` for what is no date, and for years before 1601.
+/// Returns the seconds since 1970, negative for earlier dates. Returns `None` if the text is not a date, or if the year
+/// is before 1601.
 ///
-/// Time zones are not looked at: the algorithm knows none but GMT.
+/// Ignores time zones: the algorithm only knows GMT.
 pub(crate) fn parse(text: &[u8]) -> Option<i64> {
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
     for token in text.split(|&byte| is_delimiter(byte)).filter(|token| !token.is_empty()) {
-        // Each token is the first thing that is still missing and that it can be.
+        // A token is taken for the first part that is still missing and that it can be.
         if time.is_none() && set(&mut time, time_of(token)) {
             continue;
         }
@@ -55,7 +56,7 @@ fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'/' | b';'..=b'@' | b'['..=b'`' | b'{'..=b'~')
 }
 
-/// `least` to `most` digits at the start of `token`, with no further digit behind them.
+/// Reads `least` to `most` digits at the start of `token`. Returns `None` if another digit follows.
 fn number(token: &[u8], least: usize, most: usize) -> Option<i64> {
     let (value, rest) = digits(token, least, most)?;
     rest.first().is_none_or(|byte| !byte.is_ascii_digit()).then_some(value)
@@ -68,14 +69,14 @@ fn digits(token: &[u8], least: usize, most: usize) -> Option<(i64, &[u8])> {
     (len >= least).then_some((value, rest))
 }
 
-/// `hh:mm:ss`, each of one or two digits.
+/// Reads `hh:mm:ss`, each of one or two digits.
 fn time_of(token: &[u8]) -> Option<(i64, i64, i64)> {
     let (hour, rest) = digits(token, 1, 2)?;
     let (minute, rest) = digits(rest.strip_prefix(b":")?, 1, 2)?;
     Some((hour, minute, number(rest.strip_prefix(b":")?, 1, 2)?))
 }
 
-/// From 0, by the first three letters.
+/// Reads a month by its first three letters. January is 0.
 fn month_of(token: &[u8]) -> Option<usize> {
     let start = token.get(..3)?;
     MONTHS.iter().position(|month| start.eq_ignore_ascii_case(month.as_bytes()))
@@ -94,9 +95,9 @@ fn days_in(year: i64, month: usize) -> i64 {
     }
 }
 
-/// Days from 1970-01-01 to the first of this month.
+/// Returns the number of days from 1970-01-01 to the first of this month.
 fn days_before(year: i64, month: usize) -> i64 {
-    // Leap days of all years up to this one, against those up to 1970.
+    // The leap days before this year, less those before 1970.
     let leap_days = |years: i64| years.div_euclid(4) - years.div_euclid(100) + years.div_euclid(400);
     let before = (year - 1970) * 365 + leap_days(year - 1) - leap_days(1969);
     before + (0..month).map(|month| days_in(year, month)).sum::<i64>()
@@ -109,7 +110,7 @@ pub(crate) struct ImfDate(pub(crate) i64);
 impl fmt::Display for ImfDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (days, second) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
-        // A first guess that is never too late, since no year is longer than 366 days, corrected in a few steps: the
+        // The first guess is never too late, because no year is longer than 366 days, and a few steps correct it. The
         // calendar repeats after 400 years of 146,097 days.
         let (cycles, days_left) = (days.div_euclid(146_097), days.rem_euclid(146_097));
         let mut year = 1970 + days_left / 366;

@@ -1,11 +1,12 @@
-//! The headers that requests have most often, made from what they mean.
+//! Building the most common request headers from their meaning.
 
 use crate::auth::{AuthEncoding, BasicAuth};
 use crate::coding;
 use crate::error::Result;
 use crate::headers::Headers;
 
-/// Headers from what they mean, as urllib3's function of that name makes them; nothing is set unless it is asked for.
+/// Returns a builder of common request headers, like urllib3's function of this name. No header is set unless a method
+/// asks for it.
 ///
 /// ```
 /// use hostpool::make_headers;
@@ -20,14 +21,14 @@ pub fn make_headers() -> MakeHeaders {
     MakeHeaders::default()
 }
 
-/// Makes [`Headers`]: see [`make_headers`].
+/// Builds [`Headers`]: see [`make_headers`].
 #[derive(Clone, Debug, Default)]
 #[must_use = "no headers are made before `build` is called"]
 pub struct MakeHeaders {
     keep_alive: bool,
     accept_encoding: Option<String>,
     user_agent: Option<String>,
-    /// Their `Debug` shows no password.
+    /// The `Debug` of credentials hides the password.
     auth: Option<BasicAuth>,
     auth_encoding: AuthEncoding,
     proxy_auth: Option<BasicAuth>,
@@ -36,25 +37,25 @@ pub struct MakeHeaders {
 }
 
 impl MakeHeaders {
-    /// The same as [`make_headers`].
+    /// Does the same as [`make_headers`].
     pub fn new() -> MakeHeaders {
         MakeHeaders::default()
     }
 
-    /// `Connection: keep-alive`, which HTTP/1.1 means without it.
+    /// Sets `Connection: keep-alive`, which is the default of HTTP/1.1.
     pub fn keep_alive(mut self, keep: bool) -> Self {
         self.keep_alive = keep;
         self
     }
 
-    /// Asks for the content codings that are compiled in, such as `Accept-Encoding: gzip, deflate`. A
-    /// [`Session`](crate::Session) does so by itself.
+    /// Sets `Accept-Encoding` to the content codings that are compiled in, such as `gzip, deflate`. A
+    /// [`Session`](crate::Session) does so by default.
     pub fn accept_encoding(mut self, ask: bool) -> Self {
         self.accept_encoding = ask.then(|| coding::ACCEPTED.to_owned());
         self
     }
 
-    /// Asks for these content codings, joined by `, `; a list of one is sent as it is.
+    /// Sets `Accept-Encoding` to these content codings, joined by `, `. A list of one is sent as it is.
     ///
     /// ```
     /// # use hostpool::make_headers;
@@ -72,45 +73,45 @@ impl MakeHeaders {
         self
     }
 
-    /// `User-Agent`, in place of the client's own.
+    /// Sets `User-Agent`, in place of the client's own.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = Some(user_agent.into());
         self
     }
 
-    /// `Authorization` with Basic credentials (RFC 7617), as [`RequestBuilder::auth`](crate::RequestBuilder::auth)
-    /// sends them without a header of one's own.
+    /// Sets `Authorization` with Basic credentials (RFC 7617). [`RequestBuilder::auth`](crate::RequestBuilder::auth)
+    /// sends the same without a header.
     pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
         self.auth = Some(BasicAuth::new(user, password));
         self
     }
 
-    /// What [`basic_auth`](Self::basic_auth) is encoded in: ISO-8859-1 by default.
+    /// Sets the encoding of [`basic_auth`](Self::basic_auth), ISO-8859-1 by default.
     pub fn basic_auth_encoding(mut self, encoding: AuthEncoding) -> Self {
         self.auth_encoding = encoding;
         self
     }
 
-    /// `Proxy-Authorization` with Basic credentials, for a proxy.
+    /// Sets `Proxy-Authorization` with Basic credentials, for a proxy.
     pub fn proxy_basic_auth(mut self, user: &str, password: &str) -> Self {
         self.proxy_auth = Some(BasicAuth::new(user, password));
         self
     }
 
-    /// What [`proxy_basic_auth`](Self::proxy_basic_auth) is encoded in: ISO-8859-1 by default.
+    /// Sets the encoding of [`proxy_basic_auth`](Self::proxy_basic_auth), ISO-8859-1 by default.
     pub fn proxy_basic_auth_encoding(mut self, encoding: AuthEncoding) -> Self {
         self.proxy_auth_encoding = encoding;
         self
     }
 
-    /// `Cache-Control: no-cache`.
+    /// Sets `Cache-Control: no-cache`.
     pub fn disable_cache(mut self, disable: bool) -> Self {
         self.disable_cache = disable;
         self
     }
 
-    /// The headers. Errors if a value cannot be sent, and for credentials that [`BasicAuth::encode`] refuses, such as
-    /// those with characters that their encoding lacks.
+    /// Builds the headers. Fails if a value cannot be sent, or if [`BasicAuth::encode`] refuses the credentials, for
+    /// example because their encoding lacks a character.
     pub fn build(self) -> Result<Headers> {
         let auth = self.auth.map(|auth| auth.encoding(self.auth_encoding).encode()).transpose()?;
         let proxy_auth = self.proxy_auth.map(|auth| auth.encoding(self.proxy_auth_encoding).encode()).transpose()?;

@@ -1,8 +1,8 @@
-//! Bytes that nobody can guess, from the operating system.
+//! Unpredictable bytes from the operating system.
 
 use std::io;
 
-/// Fills `bytes`. There is nothing to take in their place where the system has none.
+/// Fills `bytes`. Fails if the system has no random bytes, and nothing else is used in their place.
 pub(crate) fn fill(bytes: &mut [u8]) -> io::Result<()> {
     getrandom::getrandom(bytes).map_err(io::Error::from)
 }
