@@ -1,6 +1,6 @@
-//! One error type for everything, one word wide.
+//! The error type of the crate, one word wide.
 //!
-//! Kinds tell apart what we were asked wrongly, what the peer did wrong, and what the world did.
+//! The kinds tell apart mistakes of the caller, mistakes of the peer, and failures of the environment.
 
 mod attempt;
 mod cause;
@@ -25,9 +25,9 @@ pub use head::ResponseHead;
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in which phase, with which origin, and whether the request may have been processed.
+/// An error of a call: its kind, its phase, its origin, and whether the request may have been processed.
 ///
-/// No connection is held by an error: it is back in its pool, or closed, before the error is returned.
+/// An error holds no connection: the connection is back in its pool, or closed, before the error is returned.
 ///
 /// ```
 /// use hostpool::{ErrorKind, Phase};
@@ -64,102 +64,102 @@ pub enum ErrorKind {
     InvalidUrl(InvalidUrl),
     /// A header name or value cannot be sent.
     InvalidHeader(InvalidHeader),
-    /// The request contradicts itself, or cannot be built from what was given.
+    /// The request contradicts itself, or cannot be built from its parts.
     InvalidRequest(&'static str),
-    /// The configuration contradicts itself or names something that is not there.
+    /// The configuration contradicts itself, or names something that does not exist.
     InvalidConfig(&'static str),
-    /// The call needs what this build of the crate does not have: a feature that is not compiled in, or something that
-    /// no build has yet, such as upgrades to another protocol.
+    /// This build of the crate lacks something that the call needs: a feature that is not compiled in, or something
+    /// that no build has yet, such as upgrades to another protocol.
     Unsupported(&'static str),
-    /// A pool was asked for a URL of another origin than its own.
+    /// The URL of a request belongs to another origin than the pool.
     #[doc(alias = "HostChangedError")]
     HostChanged,
-    /// The reader of the request's body failed; the source is its error. The connection was closed, so that the server
-    /// does not take what it got for the whole.
+    /// The reader of the request's body failed. The source is its error. The connection was closed, so that the server
+    /// does not take a part of the body for the whole.
     BodyRead,
     /// The reader of the request's body gave fewer or more bytes than were declared.
     BodyLength {
-        /// By [`Body::sized`](crate::Body::sized), by a Content-Length, or by the size of the file.
+        /// The length that [`Body::sized`](crate::Body::sized), a Content-Length or the size of the file declared.
         declared: u64,
-        /// What it gave; of more than declared only the start is read.
+        /// The bytes that were read. If there are more than declared, only the first of them are read.
         read: u64,
     },
-    /// The request would have been sent again, but its body could not go back to its start; the source says why.
+    /// The request had to be sent again, but its body could not go back to its start. The source says why.
     #[doc(alias = "UnrewindableBodyError")]
     UnrewindableBody,
 
-    /// The response's status is an error, and the caller asked for that to be one.
+    /// The status of the response counts as an error, and the caller asked for an error in this case.
     #[doc(alias = "HTTPError")]
     #[doc(alias = "ClientResponseError")]
     Status(StatusCode),
-    /// More redirects than are followed.
+    /// There were more redirects than are followed.
     TooManyRedirects,
-    /// A redirect that is not followed: to what is no URL, to another scheme than `http` and `https`, or from `https`
-    /// to `http`.
+    /// A redirect is not followed, because it leads to an invalid URL, to another scheme than `http` and `https`, or
+    /// from `https` to `http`.
     #[doc(alias = "InvalidUrlRedirectClientError")]
     #[doc(alias = "NonHttpUrlRedirectClientError")]
     InvalidRedirect(&'static str),
-    /// The peer broke HTTP.
+    /// The peer broke a rule of HTTP.
     #[doc(alias = "ProtocolError")]
     Protocol(Violation),
-    /// The body ended before its framing says it does. `expected` is the length announced, where one was.
+    /// The body ended before the end that its framing announced.
     #[doc(alias = "IncompleteRead")]
     #[doc(alias = "ClientPayloadError")]
     IncompleteBody {
-        /// Bytes of the body that arrived.
+        /// The bytes of the body that arrived.
         received: u64,
-        /// What Content-Length says.
+        /// The length that Content-Length announced, if there was one.
         expected: Option<u64>,
     },
     /// The peer sent more than a limit allows.
     LimitExceeded(Limit),
-    /// The body is not what it says it is: broken or cut compression, or no valid JSON for the type asked for.
+    /// The body cannot be decoded: its compressed data is broken or cut, or it is not JSON of the requested type.
     #[doc(alias = "DecodeError")]
     Decode,
-    /// The body is of another media type than was asked for.
+    /// The body has another media type than the requested one.
     #[doc(alias = "ContentTypeError")]
     ContentType,
-    /// The file or writer of the caller's that the body was to go to failed; the source is its error.
+    /// The file or the writer that the body was written to failed. The source is its error.
     Output,
-    /// What a hook or a middleware of the caller's said: see [`Error::custom`].
+    /// A hook or a middleware of the caller returned this error: see [`Error::custom`].
     Custom,
 
-    /// The name has no address, or the lookup failed; the source says why.
+    /// The name has no address, or the lookup failed. The source says why.
     #[doc(alias = "NameResolutionError")]
     Resolve,
-    /// No address of the host accepts connections; the source names those that were tried.
+    /// No address of the host accepts connections. The source names the addresses that were tried.
     #[doc(alias = "NewConnectionError")]
     #[doc(alias = "ClientConnectorError")]
     Connect,
-    /// The TLS handshake or a TLS record failed. A certificate that is not valid and most alerts of the peer are not
-    /// tried again by a [`Retry`](crate::Retry); a handshake that was cut off is.
+    /// The TLS handshake or a TLS record failed. A [`Retry`](crate::Retry) does not retry after a certificate that is
+    /// not valid and after most alerts of the peer. It retries after a handshake that was cut off.
     #[doc(alias = "SSLError")]
     #[doc(alias = "ClientSSLError")]
     Tls,
-    /// The peer closed or reset the connection before the response's head was complete.
+    /// The peer closed or reset the connection before the head of the response was complete.
     #[doc(alias = "ServerDisconnectedError")]
     Disconnected,
-    /// Another failure of the socket.
+    /// The socket failed in another way.
     Io,
     /// A bound of the [`Timeout`](crate::Timeout) passed.
     #[doc(alias = "TimeoutError")]
     #[doc(alias = "ReadTimeoutError")]
     #[doc(alias = "ConnectTimeoutError")]
     Timeout(Bound),
-    /// The pool had no connection free within the bound on waiting for it.
+    /// The pool had no free connection within the bound on the wait.
     #[doc(alias = "EmptyPoolError")]
     PoolTimeout {
-        /// How long this call waited.
+        /// The time that this call waited.
         waited: Duration,
-        /// Connections of the endpoint that were in use or being opened.
+        /// The connections of the endpoint that were in use or being opened.
         in_use: usize,
-        /// Callers that waited for the same endpoint, this one not counted.
+        /// The other callers that waited for the same endpoint.
         queued: usize,
     },
-    /// The call would have waited, without bound, for connections that its own thread has: see
+    /// The call would have waited without bound for connections that its own thread holds: see
     /// [`refuse_self_deadlock`](crate::ConnectionPoolBuilder::refuse_self_deadlock).
     WouldDeadlock {
-        /// The number of one of them, as [`ConnectionInfo`](crate::ConnectionInfo) has it.
+        /// The number of one of these connections, as in [`ConnectionInfo`](crate::ConnectionInfo).
         held: u64,
     },
     /// The pool or session was closed before or during the call, or the response before its body was read.
@@ -168,7 +168,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The peer sent what it must not; its end is not meant.
+    /// Returns whether the peer sent something that it must not send. A head that ended early does not count.
     pub(crate) fn is_of_the_peer(&self) -> bool {
         match self {
             ErrorKind::Protocol(violation) => *violation != Violation::IncompleteHead,
@@ -178,45 +178,45 @@ impl ErrorKind {
     }
 }
 
-/// Ways of breaking HTTP.
+/// The rules of HTTP that a peer can break.
 ///
-/// Which of them a client tolerates is its [`Strictness`](crate::Strictness); docs/parity.md says for each why it is
-/// refused, and what curl does.
+/// The [`Strictness`](crate::Strictness) of a client decides what it tolerates. docs/parity.md gives the reason for
+/// each refusal, and the behaviour of curl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// The first line is not a status line of HTTP/1.0 or HTTP/1.1 (RFC 9112, section 4). HTTP/1.2 to 1.9 is one under
-    /// [`Tolerant`](crate::Strictness::Tolerant).
+    /// The first line is not a status line of HTTP/1.0 or HTTP/1.1 (RFC 9112, section 4).
+    /// [`Tolerant`](crate::Strictness::Tolerant) also accepts HTTP/1.2 to 1.9.
     StatusLine,
     /// The status code is below 100, or above 599 under [`Strict`](crate::Strictness::Strict) (RFC 9110, section 15).
     StatusCode,
-    /// A field name is no token, or white space stands before its colon (RFC 9112, section 5.1). Under
-    /// [`Tolerant`](crate::Strictness::Tolerant): a field about framing has such a name, a line has a NUL or a lone CR
-    /// in its name, or a line is nothing but blanks.
+    /// A field name is not a token, or white space stands before its colon (RFC 9112, section 5.1). Under
+    /// [`Tolerant`](crate::Strictness::Tolerant) this is only refused for a field about framing, for a name with a NUL
+    /// or a lone CR, and for a line of nothing but blanks.
     FieldName,
     /// A field value has a bare CR, a NUL or another control character (RFC 9110, section 5.5). Under
-    /// [`Tolerant`](crate::Strictness::Tolerant): it has a bare CR or a NUL, or the field is about framing.
+    /// [`Tolerant`](crate::Strictness::Tolerant) other control characters are only refused in a field about framing.
     FieldValue,
-    /// A field that decides on framing is folded over several lines (RFC 9112, section 5.2). Under
-    /// [`Tolerant`](crate::Strictness::Tolerant) a folded Connection is unfolded.
+    /// A field about framing is folded over several lines (RFC 9112, section 5.2).
+    /// [`Tolerant`](crate::Strictness::Tolerant) accepts a folded Connection.
     FoldedFraming,
     /// The connection ended inside the head.
     IncompleteHead,
-    /// A Content-Length is no plain decimal number that fits 64 bits (RFC 9110, section 8.6).
+    /// A Content-Length is not a plain decimal number of at most 64 bits (RFC 9110, section 8.6).
     ContentLength,
     /// Two Content-Lengths differ (RFC 9112, section 6.3).
     ConflictingContentLength,
-    /// `chunked` is not the only transfer coding, or has parameters, or the list is empty (RFC 9112, section 6.1). Under
-    /// [`Strict`](crate::Strictness::Strict) also where it stands twice, beside `identity`, or in HTTP/1.0.
+    /// `chunked` is not the only transfer coding, or has parameters, or the list is empty (RFC 9112, section 6.1).
+    /// [`Strict`](crate::Strictness::Strict) also refuses `chunked` twice, together with `identity`, or in HTTP/1.0.
     TransferEncoding,
     /// A chunk's size is not 1 to 16 hexadecimal digits (RFC 9112, section 7.1).
     ChunkSize,
     /// A chunk or its size line does not end in CRLF.
     ChunkEnd,
-    /// A line of the trailers ends in a lone LF, has a NUL or a lone CR, or is a malformed field about framing; under
-    /// [`Strict`](crate::Strictness::Strict) any malformed or folded trailer.
+    /// A line of the trailers ends in a lone LF, has a NUL or a lone CR, or is a malformed field about framing.
+    /// [`Strict`](crate::Strictness::Strict) refuses every malformed or folded trailer.
     Trailer,
-    /// 101 although no upgrade was asked for (RFC 9110, section 15.2.2).
+    /// The server sent a 101 although no upgrade was asked for (RFC 9110, section 15.2.2).
     UnexpectedUpgrade,
 }
 
@@ -240,7 +240,7 @@ impl Violation {
     }
 }
 
-/// What is limited on behalf of the caller.
+/// The limits on what a peer may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {
@@ -248,19 +248,19 @@ pub enum Limit {
     HeadBytes,
     /// Fields in a head.
     HeadFields,
-    /// Bytes of one line: of a head, or of a body that is read by lines.
+    /// Bytes of one line, in a head or in a body that is read by lines.
     LineBytes,
-    /// Interim (1xx) responses in front of one final response, or their bytes.
+    /// Interim (1xx) responses before one final response, or their bytes.
     Interim,
     /// Bytes or fields of a trailer section.
     Trailers,
-    /// Bytes spent on chunk sizes and extensions, measured against the data they carry.
+    /// Bytes of chunk sizes and extensions, in proportion to the data that they carry.
     ChunkFraming,
     /// Bytes of a body that is read as a whole.
     Body,
     /// Content codings of one body: five.
     Codings,
-    /// Bytes of a response that came while the request's body was leaving, and kept it from leaving: see
+    /// Bytes of a response that arrived while the body of the request was being sent, and kept it from being sent: see
     /// [`Limits::early_response`](crate::Limits::early_response).
     EarlyResponse,
 }
@@ -283,7 +283,7 @@ impl Limit {
     }
 }
 
-/// The bounds of a [`Timeout`](crate::Timeout), as errors name them.
+/// The bounds of a [`Timeout`](crate::Timeout) that an error can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Bound {
@@ -320,7 +320,7 @@ impl Bound {
     }
 }
 
-/// How far a request had come.
+/// The phases of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Phase {
@@ -328,7 +328,7 @@ pub enum Phase {
     Prepare,
     /// Waiting for the pool.
     Pool,
-    /// Looking the name up.
+    /// Looking up the name.
     Resolve,
     /// Connecting the socket.
     Connect,
@@ -336,8 +336,8 @@ pub enum Phase {
     Tls,
     /// Sending the request.
     Send,
-    /// Waiting for the response's head. An error about the head itself, such as [`ErrorKind::Status`], is of this phase
-    /// too.
+    /// Waiting for the head of the response. Errors about the head itself, such as [`ErrorKind::Status`], are of this
+    /// phase too.
     Head,
     /// Reading the response's body.
     Body,
@@ -376,7 +376,7 @@ impl Error {
         }))
     }
 
-    /// A failure of the caller's own making, before anything was tried.
+    /// Returns an error for a request that is not valid, before anything was tried.
     pub(crate) fn request(why: &'static str) -> Error {
         Error::new(ErrorKind::InvalidRequest(why), Phase::Prepare)
     }
@@ -385,7 +385,7 @@ impl Error {
         Error::new(ErrorKind::InvalidConfig(why), Phase::Prepare)
     }
 
-    /// An error of the caller's own, as hooks and middleware give it.
+    /// Returns an error of the caller's own code, for hooks and middleware.
     ///
     /// ```
     /// use hostpool::{Error, ErrorKind};
@@ -402,20 +402,20 @@ impl Error {
         Error::new(ErrorKind::Protocol(violation), phase)
     }
 
-    /// Adds the cause. Of one whose text or `Debug` is long only the start is kept: its length is often the peer's
-    /// choice.
+    /// Adds the cause. If its text or `Debug` is long, only the start is kept, because the peer often decides its
+    /// length.
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         self.0.source = Some(cause::bounded(source.into()));
         self
     }
 
-    /// Adds a cause that the caller's own code gave, which may want it back as it was.
+    /// Adds a cause that comes from the caller's own code. It is kept as it is, because the caller may want it back.
     pub(crate) fn with_own_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         self.0.source = Some(source.into());
         self
     }
 
-    /// Returns whether the same request would fail again in the same way, by what TLS said.
+    /// Returns whether the same request would fail again in the same way, as the TLS failure says.
     pub(crate) fn lasts(&self) -> bool {
         self.0.source.as_deref().is_some_and(|source| TlsFailure::lasts(source))
     }
@@ -455,24 +455,24 @@ impl Error {
         self
     }
 
-    /// What went wrong.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// How far the request had come.
+    /// Returns the phase in which the request failed.
     pub fn phase(&self) -> Phase {
         self.0.phase
     }
 
-    /// Whom the request was for, where that was known.
+    /// Returns the origin of the request, if it was known.
     pub fn origin(&self) -> Option<&Origin> {
         self.0.origin.as_deref()
     }
 
-    /// The response's head, with the start of its body, where the error is about a response that had arrived: one with
-    /// an error's status, of another media type than was asked for, or one that came while the request's body was
-    /// leaving, which then failed.
+    /// Returns the head of the response and the start of its body, if the error is about a response that had arrived.
+    /// Its status counts as an error, it has another media type than the requested one, or it came while the body of
+    /// the request was being sent, which then failed.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -489,7 +489,7 @@ impl Error {
         self.0.head.as_deref()
     }
 
-    /// The redirects that were followed before, the first one first.
+    /// Returns the redirects that were followed before the error, the first one first.
     ///
     /// ```no_run
     /// let error = hostpool::get("https://www.example.com/").max_redirects(3).send().unwrap_err();
@@ -501,8 +501,8 @@ impl Error {
         &self.0.history
     }
 
-    /// The tries of a [`Retry`](crate::Retry), the last one included; empty if there was nothing to try again, or no
-    /// policy to.
+    /// Returns the tries of a [`Retry`](crate::Retry), the last one included. It is empty if nothing could be retried,
+    /// or if there was no policy.
     ///
     /// ```
     /// use hostpool::{PoolManager, Retry};
@@ -517,27 +517,28 @@ impl Error {
         &self.0.retries
     }
 
-    /// Whether the server may have acted on the request. While this is false, sending it again cannot double anything.
+    /// Returns whether the server may have acted on the request. If it is false, sending the request again cannot make
+    /// the server act twice.
     pub fn maybe_processed(&self) -> bool {
         self.0.maybe_processed
     }
 
-    /// A bound of the `Timeout` passed, or that on waiting for the pool.
+    /// Returns whether a bound of the `Timeout` or the bound on waiting for the pool passed.
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind(), ErrorKind::Timeout(_) | ErrorKind::PoolTimeout { .. })
     }
 
-    /// No connection could be opened: name lookup, TCP or TLS failed, or took longer than allowed.
+    /// Returns whether no connection could be opened: name lookup, TCP or TLS failed, or took longer than allowed.
     pub fn is_connect(&self) -> bool {
         matches!(self.phase(), Phase::Resolve | Phase::Connect | Phase::Tls)
     }
 
-    /// The pool, session or response is closed.
+    /// Returns whether the pool, session or response was closed.
     pub fn is_closed(&self) -> bool {
         matches!(self.kind(), ErrorKind::Closed)
     }
 
-    /// As the `Read` side of a response gives it; [`Error::from_io`] finds it again.
+    /// Returns the error as the `Read` of a response returns it. [`Error::from_io`] finds it again.
     pub(crate) fn into_io(self) -> io::Error {
         let kind = match self.kind() {
             ErrorKind::Timeout(_) | ErrorKind::PoolTimeout { .. } => io::ErrorKind::TimedOut,
@@ -553,7 +554,7 @@ impl Error {
         io::Error::new(kind, self)
     }
 
-    /// The error inside an `io::Error` that reading a response gave, if there is one.
+    /// Returns the error inside an `io::Error` of a read of a response, if there is one.
     ///
     /// ```
     /// # use hostpool::Error;

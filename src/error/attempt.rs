@@ -1,4 +1,4 @@
-//! What was tried before.
+//! The tries of a call before the last one.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use super::{ErrorKind, Phase};
 use crate::url::Url;
 
-/// A request that was sent and was not the last of its call: see [`Retry::history`](crate::Retry::history).
+/// A try of a call that another try followed: see [`Retry::history`](crate::Retry::history).
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -31,28 +31,28 @@ pub struct Attempt {
     pub(crate) waited: Duration,
 }
 
-/// Why a request was not the last of its call.
+/// The reason for the next try of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RetryCause {
-    /// It failed.
+    /// The try failed.
     #[non_exhaustive]
     Error {
-        /// What went wrong.
+        /// The kind of the error.
         kind: ErrorKind,
-        /// How far the request had come.
+        /// The phase in which the request failed.
         phase: Phase,
-        /// Whether the server may have acted on it.
+        /// Whether the server may have acted on the request.
         maybe_processed: bool,
     },
-    /// It was answered by a status that asks for another try.
+    /// The status of the response asked for another try.
     Status(StatusCode),
-    /// It was redirected.
+    /// The response was a redirect.
     #[non_exhaustive]
     Redirect {
-        /// By this status.
+        /// The status of the redirect.
         status: StatusCode,
-        /// To this URL.
+        /// The target of the redirect.
         location: Url,
     },
 }
@@ -68,22 +68,22 @@ impl fmt::Display for RetryCause {
 }
 
 impl Attempt {
-    /// The method of the request.
+    /// Returns the method of the request.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// Where it went.
+    /// Returns the URL of the request.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Why another one followed, or would have.
+    /// Returns the reason for the next try. The last try has the reason that would have led to another one.
     pub fn cause(&self) -> &RetryCause {
         &self.cause
     }
 
-    /// How long the next one was put off; zero for the last.
+    /// Returns the time that the call waited before the next try, or zero for the last try.
     pub fn waited(&self) -> Duration {
         self.waited
     }

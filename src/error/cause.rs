@@ -1,22 +1,22 @@
-//! Sources of errors, and how much of them is kept.
+//! The sources of errors, and the bound on their size.
 //!
-//! A peer decides how long the text of some failures is: a certificate of 3,000 names is listed name by name. What an
-//! error shows stays below 4 KiB whatever its source is.
+//! A peer decides how long the text of some failures is: a certificate of 3,000 names is listed name by name. The text
+//! that an error shows stays below 4 KiB whatever its source is.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 use std::io;
 
-/// Bytes of a source's text, and of the text of each error below it.
+/// The bound on the bytes of a source's text, and of the text of each error below it.
 const TEXT: usize = 400;
 
-/// Bytes of a source's `Debug`, those of the errors below it included.
+/// The bound on the bytes of a source's `Debug`, with the errors below it.
 const DEBUG: usize = 2048;
 
-/// How many errors a chain has at most.
+/// The bound on the errors of a chain.
 const DEPTH: usize = 4;
 
-/// A failure of TLS: what the library said, and whether another try may end otherwise.
+/// A failure of TLS: the text of the library, and whether another try would fail in the same way.
 #[derive(Debug)]
 pub(crate) struct TlsFailure {
     text: Box<str>,
@@ -28,7 +28,7 @@ impl TlsFailure {
         TlsFailure { text: shortened(format_args!("{error}"), TEXT).into(), lasts }
     }
 
-    /// Returns whether the chain of `source` says that asking again does not mend it.
+    /// Returns whether `source` is a failure of TLS that another try would repeat.
     pub(super) fn lasts(source: &(dyn StdError + 'static)) -> bool {
         let inner = source.downcast_ref::<io::Error>().and_then(io::Error::get_ref).map(|inner| inner as &dyn StdError);
         let failure = inner.and_then(|inner| inner.downcast_ref()).or_else(|| source.downcast_ref::<TlsFailure>());
@@ -44,7 +44,7 @@ impl fmt::Display for TlsFailure {
 
 impl StdError for TlsFailure {}
 
-/// The start of a longer text.
+/// The start of a text that was too long.
 #[derive(Debug)]
 struct Shortened(String);
 
@@ -56,7 +56,7 @@ impl fmt::Display for Shortened {
 
 impl StdError for Shortened {}
 
-/// Returns the source as it is where it is short, else the start of its text. The kind of an `io::Error` is kept.
+/// Returns a short source as it is, and otherwise the start of its text. The kind of an `io::Error` is kept.
 pub(super) fn bounded(source: Box<dyn StdError + Send + Sync>) -> Box<dyn StdError + Send + Sync> {
     if is_short(&*source) {
         return source;
@@ -72,7 +72,7 @@ fn is_short(source: &(dyn StdError + 'static)) -> bool {
     let mut left = Some(source);
     for _ in 0..DEPTH {
         let Some(error) = left else { break };
-        // A sink that is full ends the formatting: no more is made of a long text than is kept.
+        // A full sink ends the formatting, so that no more of a long text is formatted than is kept.
         if write!(Sink::new(TEXT), "{error}").is_err() {
             return false;
         }
@@ -81,7 +81,7 @@ fn is_short(source: &(dyn StdError + 'static)) -> bool {
     left.is_none() && write!(Sink::new(DEBUG), "{source:?}").is_ok() && write!(Sink::new(DEBUG), "{source:#?}").is_ok()
 }
 
-/// Returns at most so many bytes of a text, the last of them `...` where it goes on.
+/// Returns at most `bytes` bytes of a text. They end in `...` if the text is longer.
 pub(super) fn shortened(text: fmt::Arguments<'_>, bytes: usize) -> String {
     let mut sink = Sink::new(bytes);
     if sink.write_fmt(text).is_err() {
@@ -92,7 +92,7 @@ pub(super) fn shortened(text: fmt::Arguments<'_>, bytes: usize) -> String {
     sink.text
 }
 
-/// Takes so many bytes, and fails then.
+/// A buffer that fails when it is full.
 struct Sink {
     text: String,
     room: usize,
@@ -116,7 +116,7 @@ impl fmt::Write for Sink {
     }
 }
 
-/// `str::floor_char_boundary`, which the oldest supported compiler does not have.
+/// Stands in for `str::floor_char_boundary`, which the oldest supported compiler does not have.
 trait Boundary {
     fn floor_char_boundary_at(&self, at: usize) -> usize;
 }

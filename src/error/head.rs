@@ -1,4 +1,4 @@
-//! The response that an error is about.
+//! The head of a response, as errors and the history keep it.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use http::{Method, StatusCode, Version};
 use crate::headers::Headers;
 use crate::url::Url;
 
-/// The head of a response and the start of its body, as [`Error::head`](crate::Error::head) gives it.
+/// The head of a response and the start of its body, returned by [`Error::head`](crate::Error::head) and in histories.
 #[derive(Clone)]
 pub struct ResponseHead {
     pub(crate) status: StatusCode,
@@ -21,39 +21,39 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// The status code.
+    /// Returns the status code.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The version of HTTP the server answered with.
+    /// Returns the HTTP version of the response.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The reason phrase as the server sent it; empty if it sent none, or one that is not UTF-8.
+    /// Returns the reason phrase as the server sent it. It is empty if the server sent none, or one that is not UTF-8.
     #[doc(alias = "message")]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The method of the request.
+    /// Returns the method of the request.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The URL of the request.
+    /// Returns the URL of the request.
     #[doc(alias = "request_info")]
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The header fields.
+    /// Returns the header fields.
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// The start of the body, where it was read: at most 64 KiB, decoded as reading the response would have.
+    /// Returns the start of the body, if it was read: at most 64 KiB, decoded as a read of the response would do.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
@@ -75,7 +75,7 @@ impl ResponseHead {
 }
 
 impl fmt::Debug for ResponseHead {
-    /// Without the body, which may hold secrets, and errors are logged.
+    /// Hides the body: it may hold secrets, and errors are logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseHead")
             .field("status", &self.status)
