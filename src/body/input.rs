@@ -118,7 +118,7 @@ impl Input {
         self.length == Some(self.read)
     }
 
-    /// Returns whether reading does not wait for anybody.
+    /// Returns whether a read never waits for another process or thread.
     pub(crate) fn is_at_hand(&self) -> bool {
         matches!(self.reader, Reader::Memory { .. } | Reader::Seekable { .. } | Reader::Noted(_))
     }

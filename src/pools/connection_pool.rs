@@ -238,13 +238,13 @@ impl ConnectionPool {
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Requests and responses in progress continue to their end, and
     /// their connections are closed then.
     ///
-    /// Closing a pool of a manager closes it for everyone who has it, even if the manager has evicted it meanwhile. The
+    /// Closing a pool of a manager closes it for all its users, even if the manager has evicted it meanwhile. The
     /// manager opens another one when it is asked.
     pub fn close(&self) {
         let (Some(Part { key, .. }), Some(closed)) = (&self.part, &self.policy.reach.pool_closed) else {
             return self.engine.gate.close(false);
         };
-        // If this pool was closed before, the key belongs to a successor or to nobody, and nothing is closed.
+        // If this pool was closed before, its key is unused or belongs to a successor, and nothing is closed.
         let Engine { registry, gate, .. } = &*self.engine;
         if let Some(close_idle) = registry.close(key, closed, || gate.close_key(key)) {
             close_idle();

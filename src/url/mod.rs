@@ -33,7 +33,7 @@ const MAX_LEN: usize = 64 * 1024;
 /// assert_eq!(url.origin().to_string(), "http://example.com:8080");
 /// assert_eq!(url.target(), "/a%2Fb/../c?x=1"); // as written; only the fragment stays here
 /// assert_eq!(Url::parse("http://example.com/grüße")?.target(), "/gr%C3%BC%C3%9Fe");
-/// assert!(Url::parse("http://0x7f.1/").is_err()); // a numeric host that is no dotted quad
+/// assert!(Url::parse("http://0x7f.1/").is_err()); // a numeric host that is not a dotted quad
 /// # Ok::<(), hostpool::InvalidUrl>(())
 /// ```
 ///

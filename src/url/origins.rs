@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{InvalidUrl, Origin, Url};
 use crate::sync::RwLock;
 
-/// Authorities that were parsed before, by their text. A full table forgets those that nobody else holds.
+/// Authorities that were parsed before, by their text. A full table forgets the origins that are held nowhere else.
 #[derive(Debug)]
 pub(crate) struct Origins(RwLock<Known>);
 
