@@ -58,6 +58,24 @@
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations, rust_2018_idioms)]
 
+// The map of the modules. A line uses only the lines below it. On one line, a module uses only those to its left.
+//
+// fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
+// session        Session, the free functions
+// pools          ConnectionPool, PoolManager, PoolContext
+// client         builder > call > hop > terms > policy > options/middleware/request > engine
+// response       Response: body reader, decoding, charset, JSON, files
+// pool           registry > key > gate > reaper > core > pooled > types > stats
+// dial           Dialer, Route: opens a Transport to a Target along a route
+// exchange       one request and one response over one Transport; knows no pool
+// tls            TlsConfig, rustls over any Transport
+// net            Transport, the one place that waits, abort, connect, resolve
+// make_headers   urllib3's function of this name
+// h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
+// observe        Listener, events, the lines of the log
+// close_reason error time workers    what every layer above needs to fail, to wait and to say why
+// sync contain process random date limits strictness headers url files    the ground
+
 mod auth;
 mod body;
 mod client;
