@@ -1,4 +1,4 @@
-//! What a [`RequestBuilder`] sends as a body, and how.
+//! Setters of a [`RequestBuilder`] for the body, and for how it is sent.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use crate::error::Error;
 use crate::multipart::Form;
 
 impl RequestBuilder {
-    /// Sends bytes, a text, a file or what a reader gives as the body: see [`Body`].
+    /// Sets the body to bytes, a text, a file, or the content of a reader: see [`Body`].
     ///
-    /// A [`Session`](crate::Session) and the free functions call a text `text/plain; charset=utf-8` and all else
-    /// `application/octet-stream`, unless a header `Content-Type` says otherwise or
-    /// [`skip_auto_headers`](Self::skip_auto_headers) names it; pools add no `Content-Type`.
+    /// A [`Session`](crate::Session) and the free functions send a text as `text/plain; charset=utf-8` and all else as
+    /// `application/octet-stream`. They add no type if there is a `Content-Type` header, or if
+    /// [`skip_auto_headers`](Self::skip_auto_headers) names it. Pools never add one.
     ///
     /// ```no_run
     /// use hostpool::{Body, Session};
@@ -33,8 +33,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Sends pairs as `application/x-www-form-urlencoded`, unless a header of the request says otherwise. A default
-    /// `Content-Type` of the client gives way if it is another media type.
+    /// Sets the body to pairs, encoded as `application/x-www-form-urlencoded`. A `Content-Type` header of the request
+    /// is kept. A default `Content-Type` of the client is replaced if it is another media type.
     pub fn form<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         self.change(|request| {
             request.body = Body::form(urlencoded::encode(pairs));
@@ -43,8 +43,13 @@ impl RequestBuilder {
         })
     }
 
-    /// The same with the pairs of any value that has them: a map, a struct, a sequence of pairs. See
-    /// [`params_from`](Self::params_from) for what each becomes.
+    /// Sets the body to the pairs of a value, as [`form`](Self::form) does. The value is a map, a struct, or a sequence
+    /// of pairs. [`params_from`](Self::params_from) says what each of its values becomes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the value has no pairs, or if anything is
+    /// nested deeper.
     ///
     /// ```no_run
     /// # use hostpool::Session;
@@ -67,10 +72,16 @@ impl RequestBuilder {
         }
     }
 
-    /// Sends a form with files as `multipart/form-data`, whatever `Content-Type` the client has as a default.
+    /// Sets the body to a form with files, encoded as `multipart/form-data`. A default `Content-Type` of the client is
+    /// replaced.
     ///
-    /// A `Content-Type` of this request is kept. Where it is `multipart/form-data` or another `multipart` type without
-    /// a boundary, the form's boundary is appended; another boundary than the [form's](Form::boundary) is an error.
+    /// A `Content-Type` header of this request is kept. If it is `multipart/form-data` or another `multipart` type
+    /// without a boundary, the boundary of the form is appended.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the `Content-Type` header of the request has
+    /// another boundary than the [form](Form::boundary), and all errors of [`Form::into_body`].
     ///
     /// ```no_run
     /// use hostpool::Session;
@@ -90,8 +101,13 @@ impl RequestBuilder {
         })
     }
 
-    /// Sends the files at these paths as a form, each under its name: [`multipart`](Self::multipart) for the common
-    /// case. See [`Part::file`](crate::multipart::Part::file) for what is sent of each, and how it can fail.
+    /// Sets the body to a form of the files at these paths, each under its name. This is [`multipart`](Self::multipart)
+    /// for the common case. [`Part::file`](crate::multipart::Part::file) says what is sent of each file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BodyRead`](crate::ErrorKind::BodyRead) if a file cannot be opened, or if it has changed when it is
+    /// sent: see [`Part::file`](crate::multipart::Part::file).
     ///
     /// ```no_run
     /// let files = [("report", "report.pdf"), ("data", "data.csv")];
@@ -105,11 +121,14 @@ impl RequestBuilder {
         }
     }
 
-    /// Sends a value as JSON, as `application/json` unless a header of the request says otherwise. A default
-    /// `Content-Type` of the client stays if it is a type of JSON, such as `application/vnd.api+json`, and gives way
-    /// otherwise.
+    /// Sets the body to a value as JSON, sent as `application/json`. A `Content-Type` header of the request is kept. A
+    /// default `Content-Type` of the client is kept if it is a type of JSON, such as `application/vnd.api+json`, and
+    /// replaced otherwise.
     ///
-    /// Errors where the value has no JSON form, such as a map with keys that are no strings.
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the value has no JSON form, such as a map
+    /// whose keys are not strings.
     #[cfg(feature = "json")]
     pub fn json(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
         self.change(|request| {
@@ -121,11 +140,18 @@ impl RequestBuilder {
         })
     }
 
-    /// The charset that a text given to [`data`](Self::data), or a [`form`](Self::form), is sent in: UTF-8 by default;
-    /// others, by their names in the WHATWG Encoding Standard, need the feature `charset`. The `Content-Type` names it,
-    /// as that standard does: `latin1` is `windows-1252` there. Bodies that are no text are sent as they are.
+    /// Sets the charset of a text given to [`data`](Self::data), and of a [`form`](Self::form), by its name in the
+    /// WHATWG Encoding Standard. Default: UTF-8; all others need the feature `charset`. The `Content-Type` names the
+    /// charset as that standard does, so `latin1` becomes `windows-1252`. Bodies that are not text are sent unchanged.
     ///
-    /// Errors if there is no such charset, if it is one that is only read (UTF-16), or if it lacks a character.
+    /// # Errors
+    ///
+    /// When the request is sent:
+    ///
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if there is no such charset, or if it lacks a
+    ///   character of the text.
+    /// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if the charset is only for reading, such as UTF-16,
+    ///   or without the feature `charset`.
     ///
     /// ```no_run
     /// # use hostpool::Session;
@@ -137,17 +163,17 @@ impl RequestBuilder {
         self.set(|options| options.encoding = Some(label.into()))
     }
 
-    /// Sets how the body is compressed: not at all by default. Bytes are compressed at once and have a
-    /// `Content-Length`; files and readers are compressed as they are sent, in chunks. An empty body is not compressed.
+    /// Sets how the body is compressed. Default: not at all. Bytes are compressed at once, and have a `Content-Length`.
+    /// Files and readers are compressed while they are sent, in chunks. An empty body is not compressed.
     ///
-    /// A header `Content-Encoding` alone compresses nothing: it says what the caller has done to the body, which is
+    /// A `Content-Encoding` header alone compresses nothing. It says what the caller has done to the body, which is
     /// sent as given.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) without the feature `gzip`;
-    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a header `Content-Encoding`, of the request
-    /// or of its client, names another coding.
+    /// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) without the feature `gzip`.
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a `Content-Encoding` header of the request
+    ///   or of its client names another coding.
     ///
     /// ```no_run
     /// use hostpool::{Compress, Session};
@@ -164,15 +190,29 @@ impl RequestBuilder {
         self.set(|options| options.compress = compress)
     }
 
-    /// Whether the body is sent in chunks (RFC 9112, section 7.1) although its length is known. A body of unknown
-    /// length always is. A header `Transfer-Encoding: chunked` means the same. HTTP/1.0 has no chunks, and a header
-    /// `Content-Length` contradicts them: both are errors.
+    /// Sets whether the body is sent in chunks (RFC 9112, section 7.1) although its length is known. Default: no. A
+    /// body of unknown length is always sent in chunks. The header `Transfer-Encoding: chunked` does the same as
+    /// `true`.
+    ///
+    /// # Errors
+    ///
+    /// When the request is sent:
+    ///
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for HTTP/1.0, which has no chunks.
+    /// - [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) if the request has a `Content-Length` header,
+    ///   which contradicts chunks.
     pub fn chunked(self, chunked: bool) -> Self {
         self.set(|options| options.chunking = if chunked { Chunking::Always } else { Chunking::AsNeeded })
     }
 
-    /// Sends the body in chunks of so many bytes each, but for the last: from 1 to 131,072 (128 KiB). A chunk leaves
-    /// when it is full, or at the end. Without this, what one `read` of a reader gives is one chunk.
+    /// Sets the size of the chunks in bytes, from 1 to 131,072 (128 KiB), and sends the body in chunks. The last chunk
+    /// may be smaller. A chunk leaves when it is full, or at the end of the body. Default: one `read` of a reader makes
+    /// one chunk.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for any other size, and the errors of
+    /// [`chunked`](Self::chunked).
     ///
     /// ```no_run
     /// # use hostpool::{Body, Session};
@@ -191,12 +231,13 @@ impl RequestBuilder {
         })
     }
 
-    /// Code that is told how many bytes of the body the transport has taken, and of how many where that is known from a
-    /// `Content-Length`: 0 at the start, and after each piece. What frames chunks is not counted; of a body that is
-    /// compressed the compressed bytes are. When the request is sent again, after a redirect or on a fresh connection,
-    /// it starts from 0 again.
+    /// Sets a function that is told how many bytes of the body the transport has accepted, and the total if a
+    /// `Content-Length` says it. It is called with 0 at the start, and after each piece. The framing of chunks is not
+    /// counted. If the body is compressed, its compressed bytes are counted. If the request is sent again, after a
+    /// redirect or on a fresh connection, the count starts again from 0.
     ///
-    /// A clone of the request tells the same code; what would be told while that runs is left out.
+    /// A clone of the request calls the same function. A call is left out while another call of the function is
+    /// running.
     ///
     /// ```no_run
     /// # use hostpool::Session;
@@ -210,13 +251,14 @@ impl RequestBuilder {
         self.set(|options| options.progress = Some(Progress::new(told)))
     }
 
-    /// Asks the server for its word before the body is sent (`Expect: 100-continue`; RFC 9110, section 10.1.1): a
-    /// server that will refuse the request says so, and the body stays here. The same as a header of that name. Where
-    /// no word comes the body is sent after [`Timeout::expect`](crate::Timeout::expect). Without a body nothing is
-    /// asked.
+    /// Sets whether the server is asked before the body is sent (`Expect: 100-continue`; RFC 9110, section 10.1.1).
+    /// Default: no. A server that will refuse the request says so, and the body is not sent. If the server says
+    /// nothing, the body is sent after [`Timeout::expect`](crate::Timeout::expect). A header of that name does the
+    /// same. A request without a body does not ask.
     ///
-    /// A server that answers 417 does not know the expectation: the request is sent once more without it, over another
-    /// connection, if the body can be sent from its start. This counts as no retry; a later 417 is the response.
+    /// A server that answers 417 does not know the expectation. The request is then sent once more without it, over
+    /// another connection, if the body can be sent from its start. This does not count as a retry. A later 417 is the
+    /// response.
     ///
     /// ```no_run
     /// use hostpool::Session;

@@ -1,4 +1,4 @@
-//! Requests of the `http` crate.
+//! Conversion of requests of the `http` crate, and the types that `execute` sends.
 
 use http::{Uri, Version};
 
@@ -8,10 +8,11 @@ use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::url::Url;
 
-/// What `execute` sends: a [`Request`], or an `http::Request` whose body is anything that a [`Body`] is made from.
+/// A value that `execute` sends: a [`Request`], or an `http::Request` whose body is anything that a [`Body`] is made
+/// from.
 ///
-/// Of an `http::Request` method, URI, version, headers and body count, and its extensions do not. It goes out with what
-/// the client adds, as any other does, such as a `User-Agent` where it has none.
+/// Method, URI, version, headers and body of an `http::Request` are used; its extensions are not. The client adds
+/// fields as it does to any other request, such as a `User-Agent` if there is none.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -29,7 +30,7 @@ pub(crate) mod sealed {
     use super::{Request, Result, Url};
 
     pub trait Executable {
-        /// `url` reads a text as the client does, which may know a base for it.
+        /// Returns the request. `url` parses a text as the client does, which may join it to a base URL.
         #[doc(hidden)]
         fn into_request(self, url: impl FnOnce(String) -> Result<Url>) -> Result<Request>;
     }
@@ -50,7 +51,13 @@ impl<B: Into<Body>> sealed::Executable for http::Request<B> {
 impl<B: Into<Body>> TryFrom<http::Request<B>> for Request {
     type Error = Error;
 
-    /// Errors if the URI is not absolute, or of another version than HTTP/1.0 and HTTP/1.1.
+    /// Converts the request.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::InvalidUrl`](crate::ErrorKind::InvalidUrl) if the URI is not absolute.
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the version is neither HTTP/1.0 nor
+    ///   HTTP/1.1.
     ///
     /// ```
     /// use hostpool::Request;

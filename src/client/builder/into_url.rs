@@ -1,16 +1,17 @@
-//! The values that name the target of a request, and the pools that it can be sent through.
+//! The types that can be given as the URL of a request, and as the pools that send it.
 
 use std::sync::Arc;
 
 use crate::client::engine::Engine;
 use crate::url::{InvalidUrl, Origins, Url};
 
-/// What has connections for others: a [`PoolManager`](crate::PoolManager).
+/// A client whose connections can send the requests of others: a [`PoolManager`](crate::PoolManager). See
+/// [`RequestBuilder::connector`](crate::RequestBuilder::connector).
 pub trait Connector: sealed::Pools {}
 
 impl<T: sealed::Pools> Connector for T {}
 
-/// What names the target of a request: a text, a [`Url`], or a `url::Url`.
+/// A value that can be the URL of a request: a text, a [`Url`], or a `url::Url`.
 pub trait IntoUrl: sealed::Sealed {}
 
 impl<T: sealed::Sealed> IntoUrl for T {}
@@ -25,6 +26,7 @@ pub(crate) mod sealed {
     }
 
     pub trait Sealed {
+        /// Returns the URL. A text without a scheme is joined to `base`. An origin in `known` is not parsed again.
         #[doc(hidden)]
         #[allow(private_interfaces, reason = "the trait cannot be named outside")]
         fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl>;

@@ -26,8 +26,10 @@ use crate::headers::Headers;
 use crate::response::Response;
 use crate::time::Timeout;
 
-/// A request under construction. Nothing is sent before [`send`](Self::send), which also reports the first thing that
-/// was wrong with what it was given.
+/// Builds a request. Nothing is sent before [`send`](Self::send).
+///
+/// A method that is given something wrong does not fail at once. [`send`](Self::send) and [`build`](Self::build) return
+/// the first such error.
 ///
 /// ```no_run
 /// use hostpool::{Session, Timeout};
@@ -55,7 +57,7 @@ impl RequestBuilder {
         RequestBuilder { engine: engine.clone(), policy: policy.clone(), request }
     }
 
-    /// Adds pairs to the query of the URL, percent-encoded, behind those it has.
+    /// Adds pairs to the query of the URL, after its existing pairs. They are percent-encoded.
     #[doc(alias = "query")]
     #[doc(alias = "fields")]
     pub fn params<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
@@ -68,9 +70,14 @@ impl RequestBuilder {
         })
     }
 
-    /// Adds the pairs of any value that has them: a map, a struct, or a sequence of pairs, in its order. Values are
-    /// texts, numbers, booleans and variants without values; `None` is left out, and a sequence gives its name to each
-    /// of its elements. Anything nested deeper is an error.
+    /// Adds the pairs of a value to the query of the URL, in their order. The value is a map, a struct, or a sequence
+    /// of pairs. The value of a pair may be a text, a number, a boolean, or a variant without a value. `None` adds no
+    /// pair. A sequence adds one pair for each element, all with the same name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the value has no pairs, or if anything is
+    /// nested deeper.
     ///
     /// ```no_run
     /// # use hostpool::Session;
@@ -95,8 +102,8 @@ impl RequestBuilder {
         }
     }
 
-    /// Adds a text that is encoded already to the query of the URL, behind what it has. Nothing in it is changed, but
-    /// for what may not stand in a query at all, such as spaces and `#`.
+    /// Adds a text that is already encoded to the query of the URL, after its existing text. Only characters that are
+    /// not allowed in a query are encoded, such as spaces and `#`; the rest is not changed.
     ///
     /// ```
     /// use hostpool::Session;
@@ -115,16 +122,20 @@ impl RequestBuilder {
         })
     }
 
-    /// Adds a header behind those of the same name. See [`Headers::append`] for what is refused.
+    /// Adds a header after existing headers of the same name.
     ///
-    /// A request of a pool that has headers of its own is sent without [the
-    /// pool's](crate::PoolManagerBuilder::headers).
+    /// A pool sends a request that has headers of its own without [the pool's](crate::PoolManagerBuilder::headers).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) if [`Headers::append`] refuses the name or the
+    /// value.
     pub fn header(self, name: &str, value: &str) -> Self {
         self.change(|request| Ok(request.headers.append(name, value)?))
     }
 
-    /// Adds all these headers. Those of a pool are replaced by them as a whole, even if they are none; those of a
-    /// session are sent as well, where a name is not among these.
+    /// Adds all these headers. They replace the headers of a pool as a whole, even if they are empty. A session sends
+    /// its own headers as well, except those whose names are among these.
     pub fn headers(self, headers: &Headers) -> Self {
         self.change(|request| {
             request.own_headers = true;
@@ -132,7 +143,7 @@ impl RequestBuilder {
         })
     }
 
-    /// How many bytes `bytes`, `text` and `json` read at most of the response's body, in place of the client's
+    /// Sets how many bytes of the response's body `bytes`, `text` and `json` read at most. Default: the client's
     /// [`Limits::max_body`](crate::Limits::max_body).
     pub fn max_body(self, bytes: u64) -> Self {
         self.change(|request| {
@@ -141,10 +152,12 @@ impl RequestBuilder {
         })
     }
 
-    /// Whether a response's content codings (gzip and the like) are undone: yes unless said otherwise, here or by the
-    /// client. Without it the body is given as it came, and a [`Session`](crate::Session) asks for none; nor does it
-    /// for a request with a Range, since a part of a coded body (206) cannot be decoded and is given as it came. An
-    /// Accept-Encoding header of one's own is sent in place of all that, and what comes is decoded all the same.
+    /// Sets whether content codings of the response, such as gzip, are decoded. Default: the client's setting, which is
+    /// yes unless it was changed. Without decoding, the body is returned as it was received.
+    ///
+    /// A [`Session`](crate::Session) asks for the codings that it can decode. It asks for none if the body is not
+    /// decoded, or if the request has a `Range`: a part of a coded body (206) cannot be decoded, and is returned as it
+    /// was received. An `Accept-Encoding` header of the request is sent instead; the response is decoded all the same.
     ///
     /// ```no_run
     /// use hostpool::Session;
@@ -161,8 +174,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Replaces all of the client's timeouts for this request; a [`Duration`](std::time::Duration) is a bound on the
-    /// whole, and the only one then.
+    /// Sets the timeouts of this request, which replace all of the client's. A [`Duration`](std::time::Duration) is a
+    /// bound on the whole call, and then the only bound.
     pub fn timeout(self, timeout: impl Into<Timeout>) -> Self {
         self.change(|request| {
             request.options_mut().timeout = Some(timeout.into());
@@ -170,8 +183,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Sends the request over the connections of these pools, in place of the client's own; they stay open. For the
-    /// free functions, which otherwise keep no connection.
+    /// Sets the pools whose connections send the request, in place of the client's own. The pools stay open. This is
+    /// for the free functions, which otherwise keep no connection.
     ///
     /// ```no_run
     /// use hostpool::PoolManager;
@@ -190,44 +203,58 @@ impl RequestBuilder {
         self
     }
 
-    /// The same request once more; `None` if its body cannot be (see [`Body::try_clone`](crate::Body::try_clone)), or
-    /// if what it was given was wrong.
+    /// Returns a clone, or `None` if the body cannot be cloned (see [`Body::try_clone`](crate::Body::try_clone)) or if
+    /// there was an error.
     pub fn try_clone(&self) -> Option<RequestBuilder> {
         let request = self.request.as_ref().ok()?.try_clone()?;
         Some(RequestBuilder::new(&self.engine, &self.policy, Ok(request)))
     }
 
-    /// The request, without sending it. Errors with the first thing that was wrong with what it was given; headers that
-    /// contradict the body are found when it is sent.
+    /// Returns the request without sending it.
+    ///
+    /// # Errors
+    ///
+    /// The first error of the methods that were called before. Headers that contradict the body are found only when the
+    /// request is sent.
     pub fn build(self) -> Result<Request> {
         self.request
     }
 
     /// Sends the request and waits for the head of its response. The body is read through the [`Response`].
     ///
-    /// Any status is a response, 404 and 500 too. Errors if no response came; [`Error`](crate::Error) says how far it
-    /// got and whether the request may have been processed.
+    /// Any status is a response, including 404 and 500.
+    ///
+    /// # Errors
+    ///
+    /// The first error of the methods that were called before, and every [`ErrorKind`](crate::ErrorKind) of a call that
+    /// gets no response. [`Error`](crate::Error) says how far the call got, and whether the request may have been
+    /// processed.
     pub fn send(self) -> Result<Response> {
         self.begin(call::send)
     }
 
-    /// Sends a `GET` and saves the body as a file, as [`save_to`](crate::Response::save_to) does; says how many bytes
-    /// that were.
+    /// Sends a `GET`, saves the body as a file as [`save_to`](crate::Response::save_to) does, and returns the number of
+    /// bytes.
     ///
-    /// A download that breaks off goes on where it was, if there are [retries](Self::retries) for it: the rest is asked
-    /// for by its range, on condition that the file on the server is still the same (`Range` and `If-Range`, RFC 9110,
-    /// sections 14.2 and 13.1.5). Where that cannot be told, or the server sends all of it, it begins anew. Some servers
-    /// send the rest with a 200: it is used if its `Content-Range`, or its validator and its length, prove what it is;
-    /// if it could be the whole as well as the rest, the whole is asked for once more. Each such try counts as one of
-    /// the kind [`read`](crate::Retry::read). The body is asked for without a content coding, and one that is coded all
-    /// the same is saved as it came.
+    /// A download that breaks off continues where it stopped, if there are [retries](Self::retries) left. It asks for
+    /// the rest by its range, on condition that the file on the server is still the same (`Range` and `If-Range`, RFC
+    /// 9110, sections 14.2 and 13.1.5). If that cannot be told, or if the server sends the whole file, the download
+    /// begins again. Each further try counts as one of the kind [`read`](crate::Retry::read).
     ///
-    /// The outcome is the whole file or an error, and in an error the file at `path` stays as it was.
+    /// Some servers send the rest with a 200. It is used if its `Content-Range`, or its validator and its length, prove
+    /// that it is the rest. If it could be the whole as well as the rest, the whole is asked for once more.
+    ///
+    /// The request asks for no content coding. A body that is coded all the same is saved as it was received.
+    ///
+    /// The result is the whole file or an error. After an error the file at `path` is as it was before.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send) and `save_to`; [`ErrorKind::Status`] for a status that brings no file: 204, 205, and all
-    /// from 300; [`ErrorKind::InvalidRequest`] if the request is not a `GET`, has a body or asks for a range itself.
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the request is not a `GET`, has a body, or
+    ///   asks for a range itself.
+    /// - [`ErrorKind::Status`](crate::ErrorKind::Status) for a status that brings no file: 204, 205, and all from 300
+    ///   on.
+    /// - All errors of [`send`](Self::send) and [`save_to`](crate::Response::save_to).
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -245,7 +272,7 @@ impl RequestBuilder {
         self.begin(|terms, request| call::download(terms, request, path.as_ref()))
     }
 
-    /// Begins the call.
+    /// Begins the call, and has `send` do the rest. The total deadline counts from here.
     fn begin<T>(self, send: impl FnOnce(Terms<'_>, Request) -> Result<T>) -> Result<T> {
         let RequestBuilder { engine, policy, request } = self;
         let mut request = request?;
@@ -255,6 +282,7 @@ impl RequestBuilder {
         send(terms, request)
     }
 
+    /// Changes the request, unless there was an error before.
     pub(super) fn change(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> Self {
         if let Ok(request) = &mut self.request
             && let Err(error) = change(request)
@@ -266,7 +294,7 @@ impl RequestBuilder {
 }
 
 impl fmt::Debug for RequestBuilder {
-    /// Without what the client adds.
+    /// Shows the request without the fields that the client adds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let request = self.request.as_ref().map(|request| Shown(request, &self.policy.following.sensitive));
         f.debug_struct("RequestBuilder").field("request", &request).finish_non_exhaustive()

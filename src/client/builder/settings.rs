@@ -1,4 +1,4 @@
-//! How a request is sent: the settings of a [`RequestBuilder`] beside its URL, headers and body.
+//! Setters of a [`RequestBuilder`] for all but its URL, headers and body.
 
 use std::sync::Arc;
 
@@ -12,17 +12,18 @@ use crate::error::{Error, Result};
 use crate::strictness::Strictness;
 
 impl RequestBuilder {
-    /// Sets whether redirects are followed. All clients follow them by default; only
-    /// [`Session::head`](crate::Session::head) does not. A [`PoolManager`](crate::PoolManager) counts them by its
-    /// [`Retry`](crate::Retry), and a [`ConnectionPool`](crate::ConnectionPool) follows those within its host.
+    /// Sets whether redirects are followed. Default: yes, except for [`Session::head`](crate::Session::head). A
+    /// [`PoolManager`](crate::PoolManager) counts redirects by its [`Retry`](crate::Retry). A
+    /// [`ConnectionPool`](crate::ConnectionPool) follows only redirects within its host.
     ///
-    /// 301, 302, 303, 307 and 308 are followed (RFC 9110, section 15.4). After a 303 the request becomes a `GET` without
-    /// a body. After a 301 or 302 a `POST` becomes a `GET` in a session and in the free functions, as in browsers and in
-    /// aiohttp; the pools send it again as a `POST`, as urllib3 does. Else method and body are sent again. A redirect
-    /// with an empty `Location` is returned. At another origin (scheme, host or port) the request
-    /// goes on without `Authorization`, `Cookie`, `Proxy-Authorization`, `Host`, `Origin` and `Referer`, without
-    /// [cookies](Self::cookie) and credentials of its own, and without [sensitive headers](Self::sensitive_headers),
-    /// and does not get them back on a later hop.
+    /// 301, 302, 303, 307 and 308 are followed (RFC 9110, section 15.4). After a 303 the request becomes a `GET`
+    /// without a body. After a 301 or 302 a `POST` becomes a `GET` in a session and in the free functions, as in
+    /// browsers and in aiohttp. The pools send it again as a `POST`, as urllib3 does. In all other cases method and
+    /// body stay the same. A redirect with an empty `Location` is not followed: it is the response.
+    ///
+    /// A redirect to another origin (scheme, host or port) removes `Authorization`, `Cookie`, `Proxy-Authorization`,
+    /// `Host`, `Origin` and `Referer`, the [cookies](Self::cookie) and the credentials of the request, and all
+    /// [sensitive headers](Self::sensitive_headers). They do not come back on a later hop.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -36,9 +37,14 @@ impl RequestBuilder {
         self.set(|options| options.follow = Some(follow))
     }
 
-    /// How many redirects are followed, 10 unless said otherwise. One more is
-    /// [`ErrorKind::TooManyRedirects`](crate::ErrorKind::TooManyRedirects), with the [history](crate::Error::history)
-    /// and the last response's [head](crate::Error::head); with 0 the first is.
+    /// Sets how many redirects are followed. Default: 10 for a session, and 50 for the pools, whose
+    /// [`Retry`](crate::Retry) usually allows fewer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooManyRedirects`](crate::ErrorKind::TooManyRedirects) if there is one more, with the
+    /// [history](crate::Error::history) and the [head](crate::Error::head) of the last response. With 0 the first
+    /// redirect is an error.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -54,17 +60,18 @@ impl RequestBuilder {
         self.set(|options| options.max_redirects = Some(max))
     }
 
-    /// Whether a redirect from `https` to `http` is followed. Off by default: who listens on the way would see the
-    /// rest.
+    /// Sets whether a redirect from `https` to `http` is followed. Default: no; such a redirect is then
+    /// [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect), because anybody on the way could read the
+    /// rest of the call.
     pub fn allow_downgrade(self, allow: bool) -> Self {
         self.set(|options| options.downgrade = Some(allow))
     }
 
-    /// Sets whether a redirect from a Unix socket to a host of the network is followed. Off by default: such a redirect
-    /// is [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect), because somebody else may listen there.
+    /// Sets whether a redirect from a Unix socket to a host of the network is followed. Default: no; such a redirect is
+    /// then [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect), because somebody else may listen there.
     ///
-    /// A `Location` whose host and port are those of the `Host` field that was sent, `localhost` by default, stays on
-    /// the socket in any case.
+    /// A `Location` with the host and port of the `Host` field that was sent, `localhost` by default, always stays on
+    /// the socket.
     ///
     /// ```no_run
     /// # use hostpool::Session;
@@ -76,8 +83,12 @@ impl RequestBuilder {
         self.set(|options| options.off_socket = Some(follow))
     }
 
-    /// Further headers that do not follow a redirect to another origin, such as `X-Api-Key`. A value that the `http`
-    /// crate's [`HeaderValue`](http::HeaderValue) marks as sensitive does not, either.
+    /// Adds headers that a redirect to another origin removes, such as `X-Api-Key`. It also removes every header whose
+    /// value the `http` crate's [`HeaderValue`](http::HeaderValue) marks as sensitive.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a name is not a token.
     ///
     /// ```no_run
     /// # use hostpool::Session;
@@ -97,11 +108,13 @@ impl RequestBuilder {
         })
     }
 
-    /// Headers that are not added by themselves: `User-Agent`, `Accept`, `Accept-Encoding`, `Content-Type`,
-    /// `Connection`. Names are compared without case, and those of the client count, too.
+    /// Sets headers that the client does not add by itself: `User-Agent`, `Accept`, `Accept-Encoding`, `Content-Type`,
+    /// `Connection`. Case does not matter. The names are added to those of the client.
     ///
-    /// `Host`, `Content-Length`, `Transfer-Encoding` and `Content-Encoding` are sent where they are needed: naming one
-    /// here is [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest).
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a name is not a token, or is `Host`,
+    /// `Content-Length`, `Transfer-Encoding` or `Content-Encoding`, which are sent where they are needed.
     ///
     /// ```no_run
     /// let response = hostpool::get("http://example.com/").skip_auto_headers(["User-Agent"]).send()?;
@@ -114,11 +127,14 @@ impl RequestBuilder {
         })
     }
 
-    /// A cookie for this request, beside those of the client's jar and in place of one of the same name. It is sent as
-    /// it is, follows redirects within the origin, and is not kept. Where the request or its client has a `Cookie`
-    /// header, that one stands alone.
+    /// Adds a cookie to this request. It is sent in addition to those of the client's jar, and replaces one of the same
+    /// name. It is sent unchanged, follows redirects within the origin, and is not stored. If the request or its client
+    /// has a `Cookie` header, only that header is sent.
     ///
-    /// Errors if the name is no token, or the value has a semicolon or a control character.
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the name is not a token, or if the value has
+    /// a semicolon or a control character.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -130,7 +146,7 @@ impl RequestBuilder {
         self.cookies([(name, value)])
     }
 
-    /// Several of them.
+    /// Adds several cookies, each as [`cookie`](Self::cookie) does.
     ///
     /// ```no_run
     /// let response = hostpool::get("http://example.com/").cookies([("theme", "dark"), ("lang", "en")]).send()?;
@@ -145,12 +161,14 @@ impl RequestBuilder {
         })
     }
 
-    /// Credentials for this request, in place of the client's, its `Authorization` header included. They follow
-    /// redirects within the origin, and go to no other. A [`DigestAuth`](crate::DigestAuth) without a login takes that
-    /// of the session's [netrc](crate::SessionBuilder::netrc).
+    /// Sets the credentials of this request. They replace the client's credentials and its `Authorization` header. They
+    /// follow redirects within the origin, and are sent to no other origin. A [`DigestAuth`](crate::DigestAuth) without
+    /// a login takes the login of the session's [netrc](crate::SessionBuilder::netrc).
     ///
-    /// `send` errors with [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest), before anything is sent, if
-    /// the request has an `Authorization` header or its URL has credentials besides, or if they cannot be encoded.
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest), before anything is sent, if the request also
+    /// has an `Authorization` header or credentials in its URL, or if the credentials cannot be encoded.
     ///
     /// ```no_run
     /// use hostpool::{BasicAuth, Session};
@@ -164,7 +182,7 @@ impl RequestBuilder {
         self.set(|options| options.auth = Some(auth.into()))
     }
 
-    /// A login and a password for this request, as [`BasicAuth`] sends them: see [`auth`](Self::auth).
+    /// Sets a login and a password for this request, which are sent as [`BasicAuth`] does: see [`auth`](Self::auth).
     ///
     /// ```no_run
     /// let response = hostpool::get("https://api.example/").basic_auth("Aladdin", "open sesame").send()?;
@@ -174,7 +192,7 @@ impl RequestBuilder {
         self.auth(BasicAuth::new(login, password))
     }
 
-    /// A token for this request, as [`Auth::bearer`] sends it: see [`auth`](Self::auth).
+    /// Sets a token for this request, which is sent as [`Auth::bearer`] does: see [`auth`](Self::auth).
     ///
     /// ```no_run
     /// let response = hostpool::get("https://api.example/").bearer_auth("mF_9.B5f-4.1JqM").send()?;
@@ -184,8 +202,12 @@ impl RequestBuilder {
         self.auth(Auth::bearer(token))
     }
 
-    /// The version of HTTP the request is sent in: 1.1 by default, or 1.0, which has no chunks and asks for the
-    /// connection to be kept. Others are refused.
+    /// Sets the HTTP version of the request: 1.1 or 1.0. Default: that of the session, which is 1.1 unless it was
+    /// changed. An HTTP/1.0 request has no chunks, and asks the server to keep the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for any other version.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -207,12 +229,12 @@ impl RequestBuilder {
     }
 
     /// Sets the target of the request line in place of the path and query of the URL: `*` asks for the server itself
-    /// (`OPTIONS *`, RFC 9112, section 3.2.4). A redirect is followed to the path of its Location.
+    /// (`OPTIONS *`, RFC 9112, section 3.2.4). A redirect is followed to the path of its `Location`.
     ///
     /// # Errors
     ///
-    /// Fails with [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for every other target, because a
-    /// path belongs in the URL, and on sending if the method is not `OPTIONS`.
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for any other target, because a path belongs in
+    /// the URL. When the request is sent, the same error if its method is not `OPTIONS`.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -233,8 +255,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Whether a body that neither a length nor chunks delimit is read until the server closes. It is by default;
-    /// without that such a body counts as none, and its connection is closed.
+    /// Sets whether a body that neither a length nor chunks delimit is read until the server closes the connection.
+    /// Default: yes. With `false` such a body counts as empty, and its connection is closed.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -247,14 +269,16 @@ impl RequestBuilder {
         self.set(|options| options.no_body_until_close = !read)
     }
 
-    /// Whether a body that ends before its `Content-Length` is an error,
-    /// [`ErrorKind::IncompleteBody`](crate::ErrorKind::IncompleteBody). It is by default.
+    /// Sets whether a body that ends before its `Content-Length` is
+    /// [`ErrorKind::IncompleteBody`](crate::ErrorKind::IncompleteBody). Default: yes.
     ///
-    /// Without that, what came before the server closed counts as the whole body, and the connection is closed. Nobody
-    /// can tell it from a body that was cut on its way: this is for servers that are known to announce too much, and
-    /// for data that says itself where it ends. [`Response::length_remaining`](crate::Response::length_remaining) says
-    /// how much did not come. A connection that is reset, a TLS stream that was not ended by its peer, chunks without
-    /// the last one, and compressed data that is cut are errors all the same.
+    /// With `false`, the bytes that came before the server closed are the whole body, and the connection is closed.
+    /// Such a body cannot be told from one that was cut on its way. Use it only for servers that are known to announce
+    /// too much, and for data that says itself where it ends.
+    /// [`Response::length_remaining`](crate::Response::length_remaining) says how many bytes did not come.
+    ///
+    /// Other ends are errors all the same: a connection that is reset, a TLS stream that its peer did not end, chunks
+    /// without the last one, and compressed data that is cut.
     ///
     /// ```
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -275,7 +299,7 @@ impl RequestBuilder {
         self.set(|options| options.early_end = !enforce)
     }
 
-    /// Sets how strictly the response is read, in place of the client's setting: see [`Strictness`].
+    /// Sets how strictly the response is read: see [`Strictness`]. Default: the client's setting.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -292,13 +316,13 @@ impl RequestBuilder {
         self.set(|options| options.strictness = Some(strictness))
     }
 
-    /// Accepts the end of a TLS stream without `close_notify` as the end of a body that only the end of the connection
-    /// delimits. Off by default: such a body fails with [`ErrorKind::IncompleteBody`](crate::ErrorKind::IncompleteBody),
-    /// because anybody on the way can cut a connection, and nothing else says where the body ends (RFC 8446,
-    /// section 6.1).
+    /// Sets whether a TLS stream may end without `close_notify` if only the end of the connection delimits the body.
+    /// Default: the client's setting, which is no unless it was changed. Such a body is then
+    /// [`ErrorKind::IncompleteBody`](crate::ErrorKind::IncompleteBody), because anybody on the way can cut a
+    /// connection, and nothing else says where the body ends (RFC 8446, section 6.1).
     ///
-    /// Some servers close without it, whatever the RFC says. A body with a `Content-Length` or in chunks is not
-    /// affected: where its length or last chunk is missing it fails all the same. A reset connection is an error, too.
+    /// Some servers close without `close_notify`, against the RFC. A body with a `Content-Length` or in chunks is not
+    /// affected: it fails all the same if its length or last chunk is missing. A reset connection is an error, too.
     ///
     /// ```no_run
     /// let text = hostpool::get("https://old.example/").allow_unclean_close(true).send()?.text()?;
@@ -310,7 +334,8 @@ impl RequestBuilder {
         self.set(|options| options.unclean_close = Some(allow))
     }
 
-    /// Whether a status from 400 is an error, as [`error_for_status`](crate::Response::error_for_status) makes it.
+    /// Sets whether a status from 400 on is an error, as [`error_for_status`](crate::Response::error_for_status)
+    /// returns it. Default: the client's setting, which is no unless it was changed.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -323,14 +348,14 @@ impl RequestBuilder {
         self.set(|options| options.raise = Some(raise))
     }
 
-    /// Whether a request that dies with an idle connection, as servers close them, is sent once more on a fresh one. It
-    /// is by default, where that can double nothing: if no byte had left, or the method is idempotent, or there is an
-    /// `Idempotency-Key`.
+    /// Sets whether a request is sent once more on a fresh connection if the server closes the idle connection that it
+    /// was sent on. Default: yes. This is only done if it cannot duplicate anything: no byte had left, the method is
+    /// idempotent, or there is an `Idempotency-Key`.
     pub fn retry_stale(self, retry: bool) -> Self {
         self.set(|options| options.replay = Some(retry))
     }
 
-    /// Middleware for this request, in place of the client's; an empty list runs none.
+    /// Sets the middleware of this request, in place of the client's. An empty list runs none.
     ///
     /// ```no_run
     /// use hostpool::{Middleware, Next, Request, Session};
@@ -348,6 +373,7 @@ impl RequestBuilder {
         self.set(|options| options.middleware = Some(list.into_iter().map(|one| Arc::new(one) as _).collect()))
     }
 
+    /// Changes the request's own settings.
     pub(super) fn set(self, set: impl FnOnce(&mut Options)) -> Self {
         self.try_set(|options| {
             set(options);
@@ -355,6 +381,7 @@ impl RequestBuilder {
         })
     }
 
+    /// Changes the request's own settings, or records the error.
     pub(super) fn try_set(self, set: impl FnOnce(&mut Options) -> Result<()>) -> Self {
         self.change(|request| set(request.options_mut()))
     }

@@ -1,4 +1,4 @@
-//! The settings of urllib3's `urlopen` and `request`.
+//! Setters of a [`RequestBuilder`] for the arguments of urllib3's `urlopen` and `request`.
 
 use std::time::Duration;
 
@@ -11,11 +11,16 @@ use crate::multipart::Form;
 use crate::retry::Retry;
 
 impl RequestBuilder {
-    /// Sets which failures are tried again, in place of the client's `Retry`. A number is that many tries beyond the
-    /// first.
+    /// Sets which failures are tried again, in place of the client's `Retry`. A number is the number of tries beyond
+    /// the first.
     ///
-    /// With a [`Session`](crate::Session) its redirects are not counted: they have
+    /// A [`Session`](crate::Session) does not count redirects as retries: they have
     /// [`max_redirects`](Self::max_redirects).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a sensitive header of the `Retry` is not a
+    /// token.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -38,7 +43,8 @@ impl RequestBuilder {
         })
     }
 
-    /// How long to wait for a connection where all are in use, whatever else bounds that wait: zero does not wait.
+    /// Sets how long the request waits for a connection if all are in use. Zero does not wait. It replaces
+    /// [`Timeout::pool`](crate::Timeout::pool) and the bound of the pool; the bound on the whole call still holds.
     ///
     /// ```no_run
     /// use hostpool::ConnectionPool;
@@ -52,9 +58,9 @@ impl RequestBuilder {
         self.set(|options| options.pool_timeout = Some(limit))
     }
 
-    /// Whether the body is read before `send` returns, as [`load`](crate::Response::load) reads it: then the connection
-    /// is back in its pool, and a body that breaks off is [tried again](crate::Retry::read). The `urlopen` of the pools
-    /// does so; nothing else does by default.
+    /// Sets whether the body is read before `send` returns, as [`load`](crate::Response::load) reads it. Default: no,
+    /// except for the `urlopen` of the pools. A preloaded response has given its connection back, and a body that
+    /// breaks off is [tried again](crate::Retry::read).
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -71,9 +77,9 @@ impl RequestBuilder {
         })
     }
 
-    /// With `true`, and without [preloading](Self::preload_content), the response is
-    /// [released](crate::Response::release) before `send` returns: its head is all that is wanted. Otherwise it keeps
-    /// its connection until its body is read, or it is dropped.
+    /// Sets whether the response is [released](crate::Response::release) before `send` returns, for callers that want
+    /// only its head. Default: no. Then the response keeps its connection until its body is read, or it is dropped. A
+    /// [preloaded](Self::preload_content) response is not released.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -90,10 +96,10 @@ impl RequestBuilder {
         })
     }
 
-    /// Whether a [`ConnectionPool`](crate::ConnectionPool) refuses URLs of other hosts, as it does by default. Without
-    /// that they are requested from the pool's own host, by their whole URL: so a forward proxy is asked (RFC 9112,
-    /// section 3.2.2). A URL of `https` is refused by a host that is spoken to in clear. Other clients have no host of
-    /// their own, and ask whom the URL names.
+    /// Sets whether a [`ConnectionPool`](crate::ConnectionPool) refuses URLs of other hosts. Default: yes. With `false`
+    /// the pool asks its own host for them by their whole URL, as a client asks a forward proxy (RFC 9112, section
+    /// 3.2.2). A pool that speaks to its host in clear refuses `https` URLs all the same. Other clients have no host of
+    /// their own, and always ask the host of the URL.
     ///
     /// ```no_run
     /// use hostpool::ConnectionPool;
@@ -106,7 +112,7 @@ impl RequestBuilder {
         self.set(|options| options.any_host = !assert)
     }
 
-    /// Whether redirects are followed: another name of [`allow_redirects`](Self::allow_redirects).
+    /// Sets whether redirects are followed: another name of [`allow_redirects`](Self::allow_redirects).
     ///
     /// ```no_run
     /// let response = hostpool::get("http://example.com/").redirect(false).send()?;
@@ -116,8 +122,12 @@ impl RequestBuilder {
         self.allow_redirects(follow)
     }
 
-    /// Where in a seekable body the request's begins: there it is read from, on every try. Without this it is where the
-    /// reader stood when it became a body. `send` errors if the body is none that can seek.
+    /// Sets the position in bytes at which the body begins in its seekable reader. Each try reads from there. Default:
+    /// the position that the reader had when it became a body.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the body cannot seek, or is set after this.
     ///
     /// ```no_run
     /// use hostpool::{Body, ConnectionPool};
@@ -131,16 +141,19 @@ impl RequestBuilder {
     pub fn body_pos(self, position: u64) -> Self {
         self.change(|request| {
             request.body.begin_at(position).map_err(|error| {
-                Error::request("body_pos is for a body that can seek, and comes after it").with_source(error)
+                Error::request("body_pos needs a body that can seek, and is called after the body is set")
+                    .with_source(error)
             })
         })
     }
 
-    /// Sends pairs where the method has its parameters: in the query of `GET`, `HEAD`, `DELETE` and `OPTIONS`, and else
-    /// as a `multipart/form-data` body. For a form that is not multipart take [`form`](Self::form), and
+    /// Adds pairs where the method has its parameters: to the query of `GET`, `HEAD`, `DELETE` and `OPTIONS`, and to a
+    /// `multipart/form-data` body otherwise. Use [`form`](Self::form) for a form that is not multipart, and
     /// [`multipart`](Self::multipart) for files.
     ///
-    /// Errors if the request has a body already.
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the request already has a body.
     ///
     /// ```
     /// use hostpool::PoolManager;
