@@ -1,4 +1,4 @@
-//! The state that all requests of a client share: the pool, its configuration, the known origins.
+//! The state that all requests of a client share: the pools, their configuration, and the known origins.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +31,7 @@ pub(crate) struct EngineConfig {
     pub(crate) observer: Observer,
 }
 
+/// Holds the state that all requests of a client share.
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) gate: Arc<PoolGate>,
@@ -41,21 +42,22 @@ pub(crate) struct Engine {
     pub(crate) observer: Observer,
 }
 
-/// The connections that a client may use.
+/// Says which connections a client may use, and whether it may still use them.
 #[derive(Clone, Default)]
 pub(crate) struct Reach {
-    /// Replaces the engine's way of connecting.
+    /// Replaces the connection settings of the engine.
     pub(crate) connection: Option<Arc<ConnectionConfig>>,
-    /// The origin of the pool, where the client is one `ConnectionPool`.
+    /// The origin of the pool, if the client is one `ConnectionPool`.
     pub(crate) home: Option<Arc<Origin>>,
-    /// The session was closed or detached. It begins no further call; calls that have begun go on.
+    /// Set when the session is closed or detached. The session begins no further call; calls that have begun go on.
     pub(crate) session_detached: Arc<AtomicBool>,
-    /// The pool was closed, where the client is one pool of a `PoolManager`. Calls that have begun end at their next
-    /// request.
+    /// Set when the pool is closed, if the client is one pool of a `PoolManager`. Calls that have begun end at their
+    /// next request.
     pub(crate) pool_closed: Option<Arc<AtomicBool>>,
 }
 
 impl Reach {
+    /// Returns whether the pool of the client was closed.
     pub(crate) fn is_closed_pool(&self) -> bool {
         self.pool_closed.as_ref().is_some_and(|closed| closed.load(Ordering::Relaxed))
     }
@@ -80,14 +82,15 @@ impl Engine {
         })
     }
 
-    /// Returns the key of the route's pool.
+    /// Returns the key of the route's pool. A route without a pool gets a new one.
     #[inline]
     pub(crate) fn key(&self, route: &Route, reach: &Reach) -> PoolKey {
         let config = reach.connection.as_ref().unwrap_or(&self.connection);
         self.registry.known(route, config).unwrap_or_else(|| self.pool(route, config).0)
     }
 
-    /// The same, with what says that this pool was closed. A pool that has to go for it loses what is idle.
+    /// Returns the key of the route's pool, and the flag that is set when this pool is closed. A new pool may retire
+    /// the least recently used one, whose idle connections are closed here.
     #[cold]
     pub(crate) fn pool(&self, route: &Route, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<AtomicBool>) {
         let Found { key, closed, retired } = self.registry.pool(route, config, &self.gate);
@@ -97,18 +100,22 @@ impl Engine {
         (key, closed)
     }
 
-    /// Sleeps between two tries. Closing the client ends the sleep with an error.
+    /// Sleeps between two tries.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`] if the client is closed during the sleep.
     pub(super) fn pause(&self, reach: &Reach, wait: Duration, until: Until<'_>) -> Result<()> {
         if wait.is_zero() {
             return Ok(());
         }
-        // A wait too long for the clock ends the call at once.
+        // A wait that the clock cannot represent ends the call at once.
         let ends = until.or_within(Some(wait), Bound::Total).at();
         let woken = ends.is_none_or(|ends| self.gate.park_while(ends, || !reach.is_closed_pool()).is_err());
         if woken { Err(Error::new(ErrorKind::Closed, Phase::Pool)) } else { Ok(()) }
     }
 
-    /// Opens the connection a permit stands for. On failure the permit's unit goes to the next in line.
+    /// Opens the connection that the permit allows. If that fails, the slot of the permit goes to the next waiter.
     pub(crate) fn open(
         &self,
         mut permit: PoolPermit,
@@ -128,11 +135,12 @@ impl Engine {
         }
     }
 
+    /// Dials. While the process lacks file descriptors, it closes the oldest idle connection and dials again.
     fn dial(&self, cell: &Arc<AbortCell>, key: &PoolKey, until: Until<'_>, timeout: &Timeout) -> Result<Wire> {
         let context = DialContext::new(until, timeout, cell);
         loop {
             match Engine::dial_once(&context, cell, key) {
-                // An idle connection is worth less than this call, whose phases go on under the same bounds.
+                // An idle connection is worth less than this call. Its phases go on under the same bounds.
                 Err(error) if descriptors::are_lacking_for(&error) && !context.is_past() => {
                     if !self.gate.close_oldest_idle() {
                         return Err(error);
@@ -164,8 +172,8 @@ impl Engine {
 }
 
 impl Drop for Engine {
-    /// The last clone of the client is gone: what is idle is closed. What is out goes on, and is closed when it comes
-    /// back.
+    /// Closes the idle connections, because the last clone of the client is gone. Connections in use go on; each is
+    /// closed when it is returned.
     fn drop(&mut self) {
         self.gate.close(false);
     }

@@ -1,4 +1,4 @@
-//! The caller's own code around a request: middleware, and hooks.
+//! The caller's own code around a request: middleware and hooks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,14 +9,16 @@ use crate::error::Result;
 use crate::response::Response;
 use crate::time::Until;
 
-/// Code of the caller's around the sending of a request: it sees the request first and the response last, and may
-/// change both, answer by itself, or send the request more than once.
+/// Runs the caller's code around the sending of a request. A middleware sees the request first and the response last.
+/// It may change both, answer by itself, or send the request more than once.
 ///
-/// It wraps all that one call does, with its redirects, under one until; to see each request that is sent,
-/// redirected ones too, take [`SessionBuilder::on_request`](crate::SessionBuilder::on_request). The first of a list is
-/// the outermost. A response that it does not pass on is dropped, which gives its connection back.
+/// One run of a middleware covers a whole call, including redirects, under one deadline.
+/// [`SessionBuilder::on_request`](crate::SessionBuilder::on_request) sees each request that is sent, including those
+/// after redirects. The first middleware of a list is the outermost. If a middleware drops a response instead of
+/// returning it, the connection is given back.
 ///
-/// Any `Fn(Request, Next) -> Result<Response>` is one. A panic goes on to the caller, and costs no connection.
+/// Any `Fn(Request, Next) -> Result<Response>` is a middleware. A panic goes on to the caller, and the slot of the
+/// connection comes back.
 ///
 /// ```
 /// use hostpool::{Next, Request, Result, Response, Session};
@@ -31,8 +33,8 @@ use crate::time::Until;
 /// ```
 #[doc(alias = "ClientHandlerType")]
 pub trait Middleware: Send + Sync {
-    /// Answers the request, in most cases by passing it on to `next`. The error for a request that is not to be sent is
-    /// made by [`Error::custom`](crate::Error::custom).
+    /// Returns the response to the request, in most cases by passing the request on to `next`. To refuse a request,
+    /// return an error made by [`Error::custom`](crate::Error::custom).
     fn handle(&self, request: Request, next: Next<'_>) -> Result<Response>;
 }
 
@@ -45,18 +47,19 @@ where
     }
 }
 
-/// What stands behind a [`Middleware`]: the next one, or the client itself.
+/// Sends a request to the rest of the call after a [`Middleware`]: the next middleware, or the client itself.
 #[derive(Clone, Copy)]
 pub struct Next<'a> {
-    /// The client itself.
+    /// Sends the request, once all middleware has passed it on.
     client: &'a dyn Fn(Request, Until<'_>) -> Result<Response>,
+    /// The middleware that is still to run.
     rest: &'a [Arc<dyn Middleware>],
     until: Until<'a>,
-    /// A server may have acted on one of the requests that were sent.
+    /// Set once a server may have acted on one of the requests of this call.
     acted: &'a AtomicBool,
 }
 
-/// One call through all of this middleware, and on.
+/// Sends the request through all of this middleware, and then through the client.
 pub(super) fn run(
     client: &dyn Fn(Request, Until<'_>) -> Result<Response>,
     rest: &[Arc<dyn Middleware>],
@@ -72,9 +75,11 @@ pub(super) fn run(
 }
 
 impl Next<'_> {
-    /// Sends the request on. It may be called again, with a clone of the request, under the same deadline. A response
-    /// that is kept meanwhile keeps its connection unless it has been read: of a pool with a limit of one that may be
-    /// the one which is waited for.
+    /// Passes the request on, and returns its response.
+    ///
+    /// A middleware may call this again with a clone of the request. The deadline stays the same. A response that is
+    /// held meanwhile keeps its connection until it has been read. If the limit of the pool is one, the next request
+    /// waits for that connection.
     pub fn run(&self, request: Request) -> Result<Response> {
         match self.rest {
             [first, rest @ ..] => first.handle(request, Next { rest, ..*self }),
@@ -99,7 +104,7 @@ impl fmt::Debug for Next<'_> {
 type OnRequest = Arc<dyn Fn(&mut Request) -> Result<()> + Send + Sync>;
 type OnResponse = Arc<dyn Fn(Response) -> Result<Response> + Send + Sync>;
 
-/// All code of the caller's that a client runs.
+/// Holds the caller's code that a client runs.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks {
     pub(crate) middleware: Vec<Arc<dyn Middleware>>,

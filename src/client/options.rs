@@ -1,4 +1,6 @@
-//! The settings of one request. Most requests have none, so they are kept beside it.
+//! The settings of one request, and checks of what a caller passes for them.
+//!
+//! Most requests have no settings of their own, so a `Request` holds them in an `Option<Arc<_>>`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,47 +14,47 @@ use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
 
-/// Settings of one request. They replace those of its client, or add to them.
+/// Holds the settings of one request. They replace those of its client, or add to them.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
     pub(crate) timeout: Option<Timeout>,
-    /// The most bytes of a body that are collected in memory.
+    /// The most bytes of a response body that are collected in memory.
     pub(crate) max_body: Option<u64>,
     /// Whether a coded body is decoded.
     pub(crate) decode_content: Option<bool>,
-    /// The request asks for the server itself (`*`) and not for the path of its URL.
+    /// The request target is `*`: the request is for the server, not for the path of its URL.
     pub(crate) server_wide: bool,
     /// Whether redirects are followed.
     pub(crate) follow: Option<bool>,
     pub(crate) max_redirects: Option<u32>,
-    /// Whether `https` may lead to `http`.
+    /// Whether a redirect from `https` to `http` is followed.
     pub(crate) downgrade: Option<bool>,
-    /// Whether a Unix socket may lead to the network.
+    /// Whether a redirect from a Unix socket to a host of the network is followed.
     pub(crate) off_socket: Option<bool>,
     pub(crate) auth: Option<Auth>,
-    /// Pairs for the Cookie field, beside those of the cookie store.
+    /// Pairs for the Cookie field, in addition to the cookies of the store.
     pub(crate) cookies: Vec<(Box<str>, Box<str>)>,
-    /// Names of fields that are not added.
+    /// Names of fields that the client does not add by itself.
     pub(crate) skip: Vec<Box<str>>,
-    /// Names of fields that stay behind at another origin, beside credentials.
+    /// Names of fields that a redirect to another origin removes, in addition to credentials.
     pub(crate) sensitive: Vec<Box<str>>,
-    /// Whether a status from 400 is an error.
+    /// Whether a status from 400 on is an error.
     pub(crate) raise: Option<bool>,
-    /// A body that neither a length nor chunks delimit is not read.
+    /// A body that neither a length nor chunks delimit is not read, and counts as empty.
     pub(crate) no_body_until_close: bool,
     /// A body may end before its Content-Length.
     pub(crate) early_end: bool,
-    /// Whether the end of a TLS stream may be unclean.
+    /// Whether a TLS stream may end without `close_notify`.
     pub(crate) unclean_close: Option<bool>,
-    /// Whether a request that died with an idle connection is sent again.
+    /// Whether a request is silently sent again if its idle connection turns out to be closed.
     pub(crate) replay: Option<bool>,
-    /// The failures that are tried again.
+    /// The failures after which the request is sent again.
     pub(crate) retry: Option<Retry>,
     /// How strictly the response is read.
     pub(crate) strictness: Option<Strictness>,
     /// The longest wait for a connection of the pool.
     pub(crate) pool_timeout: Option<Duration>,
-    /// A pool of one host sends URLs of other hosts to its own.
+    /// A `ConnectionPool` accepts URLs of other hosts, and sends them to its own host.
     pub(crate) any_host: bool,
     pub(crate) middleware: Option<Arc<[Arc<dyn Middleware>]>>,
     /// The charset that a text or a form is sent in.
@@ -62,7 +64,11 @@ pub(crate) struct Options {
     pub(crate) progress: Option<Progress>,
 }
 
-/// Checks names of fields.
+/// Returns the names if all are valid names of fields.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a name is not a token.
 pub(crate) fn names<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<Vec<Box<str>>> {
     let check = |name: N| match name.as_ref() {
         name if !name.is_empty() && name.bytes().all(is_token_byte) => Ok(name.into()),
@@ -71,8 +77,14 @@ pub(crate) fn names<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result
     names.into_iter().map(check).collect()
 }
 
-/// Checks names of fields that are not to be added. Some fields cannot be left out: without its length a message cannot
-/// be told from the next one, and a coded body is of no use without the name of its coding.
+/// Returns the names if all are names of fields that a client may omit. Some fields are necessary: without the length
+/// of a message the server cannot find the start of the next one, and without the name of its coding it cannot read a
+/// coded body.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a name is not a token, or is that of a necessary
+/// field.
 pub(crate) fn skipped<N: AsRef<str>>(skipped: impl IntoIterator<Item = N>) -> Result<Vec<Box<str>>> {
     let skipped = names(skipped)?;
     let needed = ["host", "content-length", "transfer-encoding", "content-encoding"];
@@ -86,8 +98,13 @@ pub(crate) fn skipped<N: AsRef<str>>(skipped: impl IntoIterator<Item = N>) -> Re
     }
 }
 
-/// Checks a pair for the Cookie field (RFC 6265, section 4.2.1). The value is sent as it is, so a byte that would end it
-/// is refused.
+/// Returns the pair if it may be sent in a Cookie field (RFC 6265, section 4.2.1). The value is sent unchanged, so it
+/// must not have a byte that would end it.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the name is not a token, or if the value has a
+/// semicolon or a control character.
 pub(crate) fn cookie(name: &str, value: &str) -> Result<(Box<str>, Box<str>)> {
     if name.is_empty() || !name.bytes().all(is_token_byte) {
         return Err(Error::request("a cookie's name is empty or has a byte that names may not have"));

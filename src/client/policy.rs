@@ -19,7 +19,7 @@ use crate::response::Reading;
 use crate::retry::Retry;
 use crate::time::Timeout;
 
-/// The settings of a client for all of its requests.
+/// Holds the settings of a client for all of its requests.
 #[derive(Clone, Default)]
 pub(crate) struct Policy {
     pub(crate) head: Head,
@@ -30,34 +30,34 @@ pub(crate) struct Policy {
     pub(crate) hooks: Hooks,
     pub(crate) timeout: Timeout,
     pub(crate) common: Arc<Common>,
-    /// The failures that are tried again, beside the silent replay.
+    /// The failures after which a request is sent again, in addition to the silent replay.
     pub(crate) retry: Option<Retry>,
-    /// A request that dies with an idle connection is not sent again.
+    /// Turns the silent replay off: a request is not sent again if its idle connection turns out to be closed.
     pub(crate) no_replay: bool,
     /// A status from 400 on is an error.
     pub(crate) raise: bool,
 }
 
-/// The fields that a client adds to the head of a request.
+/// Says which fields a client adds to the head of a request.
 #[derive(Clone, Default)]
 pub(crate) struct Head {
-    /// Sent with every request that does not have a field of the same name.
+    /// The fields that are sent with every request that does not have a field of the same name.
     pub(crate) headers: Headers,
-    /// A request with headers of its own is sent without these.
+    /// A request that has headers of its own is sent without `headers`.
     pub(crate) replaced: bool,
-    /// The `Accept: */*` of a Session.
+    /// `Accept: */*` is added, as a Session does.
     pub(crate) accept: bool,
-    /// Accept-Encoding names the codings that can be decoded, as a Session does.
+    /// Accept-Encoding names the codings that can be decoded, as a Session does. Otherwise it is `identity`.
     pub(crate) offers_codings: bool,
-    /// Content-Type says whether a body is text or bytes, where the request does not.
+    /// A body without a type of its own is sent with a Content-Type for text or for bytes.
     pub(crate) content_type: bool,
-    /// Every connection is closed after its request.
+    /// Each request ends its connection.
     pub(crate) close: bool,
-    /// Names of fields that are not added.
+    /// Names of fields that the client does not add by itself.
     pub(crate) skip: Vec<Box<str>>,
 }
 
-/// The redirects that a client follows.
+/// Says which redirects a client follows.
 #[derive(Clone, Default)]
 pub(crate) struct Following {
     pub(crate) follow: bool,
@@ -66,21 +66,29 @@ pub(crate) struct Following {
     /// A redirect counts as a retry, and `Retry` limits their number.
     pub(crate) counted: bool,
     pub(crate) rules: redirect::Rules,
-    /// Names of fields that stay behind at another origin, beside credentials.
+    /// Names of fields that a redirect to another origin removes, in addition to credentials.
     pub(crate) sensitive: Vec<Box<str>>,
 }
 
-/// The names under which a client is known to servers.
+/// Holds the cookies and the credentials of a client.
 #[derive(Clone, Default)]
 pub(crate) struct Identity {
     pub(crate) cookies: Option<Arc<dyn CookieStore>>,
     pub(crate) auth: Option<Auth>,
-    /// Used where there is no `auth`.
+    /// The logins of a netrc file. They are used where neither `auth` nor the URL gives a complete login.
     pub(crate) netrc: Option<Netrc>,
 }
 
 impl Policy {
-    /// Refuses client settings that would break every request.
+    /// Refuses settings that would break every request, and adds the sensitive headers of `retry` to those of the
+    /// client.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if there are two credentials.
+    /// - [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) if a field is not valid, or frames one message.
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a sensitive header of `retry` is not a
+    ///   token.
     pub(crate) fn check(&mut self) -> Result<()> {
         if let Some(retry) = &self.retry {
             self.following.sensitive.extend(options::names(retry.sensitive().iter())?);
@@ -90,7 +98,7 @@ impl Policy {
         if let Some(auth) = &self.identity.auth {
             auth.check()?;
             if headers.contains("authorization") {
-                return Err(Error::config("there is an Authorization header, and credentials besides"));
+                return Err(Error::config("the client has an Authorization header and other credentials"));
             }
         }
         let framing = ["content-length", "transfer-encoding"];

@@ -1,4 +1,4 @@
-//! Requests as values.
+//! A request as a value that can be kept, changed and cloned.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,10 +15,10 @@ use crate::headers::{Headers, ShownHeaders};
 use crate::time::{Timeout, Until};
 use crate::url::Url;
 
-/// A request as it will be sent.
+/// Holds a request that has not been sent yet.
 ///
-/// Usually made by the methods of a client and a [`RequestBuilder`](crate::RequestBuilder); one that was made before,
-/// or by hand, is sent by `execute`.
+/// The methods of a client and a [`RequestBuilder`](crate::RequestBuilder) make most requests. `execute` sends a
+/// request that was made before or by hand.
 ///
 /// ```no_run
 /// use hostpool::{Body, Method, Request, Session, Url};
@@ -39,22 +39,22 @@ pub struct Request {
     pub(crate) headers: Headers,
     pub(crate) body: Body,
     pub(crate) version: Version,
-    /// What the body is, should the headers not say it.
+    /// The type of the body, if the headers do not name it.
     pub(crate) content_type: Option<Cow<'static, str>>,
-    /// Asks the server for its word before the body is sent.
+    /// The server is asked for a 100 before the body is sent.
     pub(crate) expect: bool,
-    /// The request's own settings, which share their memory with those of its clones until either changes.
+    /// The request's own settings. Clones share them until one of the clones changes them.
     pub(crate) options: Option<Arc<Options>>,
-    /// The body is read before the response is given out.
+    /// The body is read before the response is returned.
     pub(crate) preload: bool,
-    /// The body is not wanted.
+    /// The body is not read: the connection is released before the response is returned.
     pub(crate) release: bool,
-    /// Headers were given, though they may be none.
+    /// The caller has set headers, even if the set is empty.
     pub(crate) own_headers: bool,
 }
 
 impl Request {
-    /// A request without a body, with the headers that the client adds.
+    /// Makes a request without a body. A client adds its own headers when it sends the request.
     pub fn new(method: Method, url: Url) -> Request {
         Request {
             method,
@@ -71,7 +71,7 @@ impl Request {
         }
     }
 
-    /// The same request once more; `None` if its body cannot be: see [`Body::try_clone`].
+    /// Returns a clone, or `None` if the body cannot be cloned: see [`Body::try_clone`].
     pub fn try_clone(&self) -> Option<Request> {
         Some(Request {
             method: self.method.clone(),
@@ -88,71 +88,73 @@ impl Request {
         self.options.as_deref()
     }
 
+    /// Returns the request's own settings, to change them. Clones of the request keep the settings that they have.
     pub(crate) fn options_mut(&mut self) -> &mut Options {
         Arc::make_mut(self.options.get_or_insert_default())
     }
 
-    /// The method.
+    /// Returns the method.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// Where it goes.
+    /// Returns the URL.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The headers of its own; a client adds others when it sends it.
+    /// Returns the headers of the request. A client adds others when it sends the request.
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// The same, to change them.
+    /// Returns the headers of the request, to change them.
     pub fn headers_mut(&mut self) -> &mut Headers {
         &mut self.headers
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(&self) -> &Body {
         &self.body
     }
 
-    /// The same, to change it.
+    /// Returns the body, to change it.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }
 
-    /// Timeouts in place of the client's: see [`RequestBuilder::timeout`](crate::RequestBuilder::timeout). Set by a
-    /// middleware or a hook, a bound on the whole counts from there, and cannot move the end of the call further away.
+    /// Returns the timeouts that replace the client's: see [`RequestBuilder::timeout`](crate::RequestBuilder::timeout).
+    /// If middleware or a hook sets them, the bound on the whole call counts from that moment. It cannot move the end
+    /// of the call further away.
     pub fn timeout_mut(&mut self) -> &mut Option<Timeout> {
         &mut self.options_mut().timeout
     }
 
-    /// Whether the server is asked before the body is sent: see
+    /// Returns whether the server is asked before the body is sent: see
     /// [`RequestBuilder::expect100`](crate::RequestBuilder::expect100).
     pub fn expect100_mut(&mut self) -> &mut bool {
         &mut self.expect
     }
 
-    /// Whether the body is compressed: see [`RequestBuilder::compress`](crate::RequestBuilder::compress).
+    /// Returns how the body is compressed: see [`RequestBuilder::compress`](crate::RequestBuilder::compress).
     pub fn compress_mut(&mut self) -> &mut Compress {
         &mut self.options_mut().compress
     }
 
-    /// A limit on the response's body in place of the client's: see
+    /// Returns the limit on the response's body that replaces the client's: see
     /// [`RequestBuilder::max_body`](crate::RequestBuilder::max_body).
     pub fn max_body_mut(&mut self) -> &mut Option<u64> {
         &mut self.options_mut().max_body
     }
 
-    /// Whether the response's body is decoded, in place of the client's word: see
+    /// Returns whether the response's body is decoded, or `None` for the client's setting: see
     /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content).
     pub fn decode_content_mut(&mut self) -> &mut Option<bool> {
         &mut self.options_mut().decode_content
     }
 
-    /// Returns the end of the call, or that of the request's own timeout from now, whichever is earlier. Middleware and
-    /// hooks can set such a timeout.
+    /// Returns the end of the call, or the end of the request's own timeout if that is earlier. The own timeout counts
+    /// from now, because middleware or a hook may have set it.
     pub(super) fn bounded<'t>(&self, until: Until<'t>) -> Until<'t> {
         match self.options().and_then(|options| options.timeout.as_ref()) {
             Some(timeout) => until.with_deadline(until.deadline().earlier(timeout.deadline())),
@@ -161,6 +163,10 @@ impl Request {
     }
 
     /// Rewinds the body, so that it is sent from its start.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnrewindableBody`] if the body cannot be rewound.
     pub(super) fn rewind(&mut self) -> Result<()> {
         let rewound = self.body.rewind();
         rewound.map_err(|error| Error::new(ErrorKind::UnrewindableBody, Phase::Send).with_own_source(error))
@@ -172,7 +178,8 @@ impl Request {
     }
 }
 
-/// A request of a client that calls these headers sensitive.
+/// Formats a request without the values of sensitive headers. The second field has the names that the client calls
+/// sensitive.
 pub(super) struct Shown<'a>(pub(super) &'a Request, pub(super) &'a [Box<str>]);
 
 impl fmt::Debug for Shown<'_> {

@@ -1,4 +1,5 @@
-//! The terms of one request: its own setting where it has one, otherwise its client's. Decided here and nowhere else.
+//! The terms of one request. A setting is the request's own if it has one, otherwise its client's. This is decided here
+//! and nowhere else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,30 +20,31 @@ use crate::retry::Retry;
 use crate::time::{Timeout, Until};
 use crate::url::{Origin, Scheme, Url};
 
-/// The number of redirects that are followed where nothing is set.
+/// The number of redirects that a call follows if nothing is set.
 const MAX_REDIRECTS: u32 = 10;
 
-/// The same where redirects count as retries: a `Retry` without a bound must not follow a circle for ever.
+/// The same limit for clients that count redirects as retries. It ends a circle of redirects if `Retry` has no bound.
 const MAX_COUNTED_REDIRECTS: u32 = 50;
 
-/// The settings that hold for one request, and what ends its call.
+/// Answers which setting holds for one request, and when its call ends.
 #[derive(Clone, Copy)]
 pub(super) struct Terms<'a> {
     pub(super) engine: &'a Arc<Engine>,
     policy: &'a Policy,
-    /// The request's own settings.
+    /// The request's own settings, if it has any.
     own: Option<&'a Options>,
     pub(super) until: Until<'a>,
 }
 
 impl<'a> Terms<'a> {
-    /// Returns the terms of a call that begins now: the total deadline counts from here.
+    /// Returns the terms of a call that begins now. The total deadline counts from here.
     pub(super) fn begin(engine: &'a Arc<Engine>, policy: &'a Policy, own: Option<&'a Options>) -> Terms<'a> {
         let timeout = own.and_then(|own| own.timeout.as_ref()).unwrap_or(&policy.timeout);
         Terms { engine, policy, own, until: timeout.deadline().into() }
     }
 
-    /// Returns the terms of another request of the same client and call.
+    /// Returns the terms of a request with these settings, in the same call of the same client. `None` leaves the
+    /// client's settings.
     pub(super) fn of<'b>(self, own: Option<&'b Options>) -> Terms<'b>
     where
         'a: 'b,
@@ -58,6 +60,7 @@ impl<'a> Terms<'a> {
         Terms { until, ..self }
     }
 
+    /// Returns the timeouts.
     #[inline]
     pub(super) fn timeout(self) -> &'a Timeout {
         self.own.and_then(|own| own.timeout.as_ref()).unwrap_or(&self.policy.timeout)
@@ -68,11 +71,12 @@ impl<'a> Terms<'a> {
         self.own.and_then(|own| own.pool_timeout).or(self.timeout().pool).or(self.engine.pool_timeout)
     }
 
+    /// Returns the failures after which the request is sent again.
     pub(super) fn retry(self) -> Option<&'a Retry> {
         self.own.and_then(|own| own.retry.as_ref()).or(self.policy.retry.as_ref())
     }
 
-    /// Returns whether a request that died with an idle connection is sent again.
+    /// Returns whether a request is silently sent again if its idle connection turns out to be closed.
     pub(super) fn replays(self) -> bool {
         self.own.and_then(|own| own.replay).unwrap_or(!self.policy.no_replay)
     }
@@ -93,10 +97,12 @@ impl<'a> Terms<'a> {
 
 /// Redirects.
 impl<'a> Terms<'a> {
+    /// Returns whether redirects are followed.
     pub(super) fn follows(self) -> bool {
         self.own.and_then(|own| own.follow).unwrap_or(self.policy.following.follow)
     }
 
+    /// Returns the most redirects that the call follows.
     pub(super) fn max_redirects(self) -> usize {
         let default = if self.counts_redirects() { MAX_COUNTED_REDIRECTS } else { MAX_REDIRECTS };
         self.own.and_then(|own| own.max_redirects).or(self.policy.following.max).unwrap_or(default) as usize
@@ -107,6 +113,7 @@ impl<'a> Terms<'a> {
         self.policy.following.counted
     }
 
+    /// Returns the rules by which a redirect is followed.
     pub(super) fn rules(self) -> Rules {
         let rules = self.policy.following.rules;
         let Some(own) = self.own else { return rules };
@@ -118,8 +125,9 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// Returns whether the field stays behind when a redirect leads to another origin: it says who the caller is, is
-    /// about the origin, is marked as sensitive in `headers`, or is named by the request or the client.
+    /// Returns whether a redirect to another origin removes the field. It does if the field identifies the caller, if
+    /// it is about the origin, if it is marked as sensitive in `headers`, or if the request or the client names it as
+    /// sensitive.
     pub(super) fn stays_behind(self, headers: &Headers, name: &str) -> bool {
         let own = self.own.map_or(&[][..], |own| &own.sensitive);
         let is_named = |names: &[Box<str>]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
@@ -136,29 +144,30 @@ impl<'a> Terms<'a> {
         &self.policy.head
     }
 
-    /// Returns whether the client's header fields are left out because the request has some.
+    /// Returns whether the client's header fields are left out, because the request has headers of its own.
     pub(super) fn replaces_headers(self, request: &Request) -> bool {
         self.policy.head.replaced && request.own_headers
     }
 
-    /// Returns the names of fields that are not added.
+    /// Returns the names of fields that the client does not add by itself.
     pub(super) fn skipped(self) -> impl Iterator<Item = &'a str> {
         let own = self.own.map_or(&[][..], |own| &own.skip);
         own.iter().chain(&self.policy.head.skip).map(|name| &**name)
     }
 
-    /// Returns the credentials, for whatever origin.
+    /// Returns the credentials, whatever the origin.
     pub(super) fn auth(self) -> Option<&'a Auth> {
         self.own_auth().or(self.policy.identity.auth.as_ref())
     }
 
-    /// Returns the credentials for this origin. The login of a pool's URL is for the host of the pool, whatever else is
-    /// sent through it.
+    /// Returns the credentials for this origin. The login of a `ConnectionPool` is for the host of the pool, even if
+    /// the pool sends requests for other hosts.
     pub(super) fn auth_at(self, origin: &Arc<Origin>) -> Option<&'a Auth> {
         let is_abroad = || self.home().is_some_and(|home| home != origin);
         self.own_auth().or_else(|| self.policy.identity.auth.as_ref().filter(|_| !is_abroad()))
     }
 
+    /// Returns the request's own credentials.
     pub(super) fn own_auth(self) -> Option<&'a Auth> {
         self.own.and_then(|own| own.auth.as_ref())
     }
@@ -171,7 +180,7 @@ impl<'a> Terms<'a> {
         self.policy.identity.cookies.as_ref()
     }
 
-    /// Returns the settings that only a request can have.
+    /// Returns the request's own settings, for those that a client does not have.
     pub(super) fn own(self) -> Option<&'a Options> {
         self.own
     }
@@ -205,20 +214,20 @@ impl<'a> Terms<'a> {
         &self.policy.reach
     }
 
-    /// Returns the origin of the pool, where the client is one `ConnectionPool`.
+    /// Returns the origin of the pool, if the client is one `ConnectionPool`.
     pub(super) fn home(self) -> Option<&'a Arc<Origin>> {
         self.policy.reach.home.as_ref()
     }
 
-    /// Returns the origin whose pool sends this request: the URL's, or that of the one pool.
+    /// Returns the origin whose pool sends a request for this URL: the URL's, or that of the `ConnectionPool`.
     ///
     /// # Errors
     ///
-    /// `HostChanged` if the pool does not send to the URL's host.
+    /// [`ErrorKind::HostChanged`] if the `ConnectionPool` does not send to the URL's host.
     pub(super) fn pool_origin(self, url: &'a Url) -> Result<&'a Arc<Origin>> {
         let origin = url.shared_origin();
         let Some(home) = self.home() else { return Ok(origin) };
-        // A request that is to be encrypted does not go to a proxy in clear.
+        // A request for an `https` URL is not sent to a proxy in clear.
         let in_clear = origin.kind() == Scheme::Https && home.kind() != Scheme::Https;
         let any_host = self.own.is_some_and(|own| own.any_host) && !in_clear;
         match any_host || origin == home {
@@ -227,7 +236,11 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// Sleeps between two tries. Closing the client ends the sleep with an error.
+    /// Sleeps between two tries.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`] if the client is closed during the sleep.
     pub(super) fn pause(self, wait: Duration) -> Result<()> {
         self.engine.pause(&self.policy.reach, wait, self.until)
     }
