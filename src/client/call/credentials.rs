@@ -1,7 +1,8 @@
-//! The credentials of each request of a call.
+//! Chooses the credentials of each request of a call.
 //!
-//! Those in the URL come first, then the request's, then the client's. Credentials of a URL are for its origin. All
-//! others are for the origin that the caller named, and for no other that a redirect leads to.
+//! Credentials in the URL come first, then the request's, then the client's, then those of a netrc file. Credentials of
+//! a URL are sent only to its origin. All others are sent only to the origin that the caller named, and not to another
+//! that a redirect leads to.
 
 use std::sync::Arc;
 
@@ -16,20 +17,20 @@ use crate::url::Origin;
 
 const FIELD: &str = "authorization";
 
-/// The credentials of one call.
+/// Holds the credentials of one call.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
-    /// The login of a URL that a redirect led away from. It goes with other URLs of that origin, too.
+    /// The login of the last URL that had one. It is also sent with later URLs of the same origin.
     inherited: Option<Login>,
-    /// The origin that the caller named.
+    /// The origin that the caller named. Set by the first request that has credentials to choose from.
     home: Option<Arc<Origin>>,
-    /// The dialogue of digest credentials with one origin.
+    /// The exchange of digest challenges and answers with one origin.
     dialogue: Option<Dialogue>,
-    /// The last request was sent with credentials of the dialogue, or without any before its first challenge.
+    /// The dialogue was asked for the credentials of the last request. Before the first challenge it has none to give.
     spoke: bool,
 }
 
-/// The scheme that a login is used by.
+/// A login from a URL, in the scheme by which it is sent.
 #[derive(Clone, Debug)]
 enum Login {
     /// The value of the Authorization field.
@@ -37,6 +38,7 @@ enum Login {
     Digest(DigestAuth),
 }
 
+/// A value that `Debug` hides.
 #[derive(Clone)]
 struct Secret(Vec<u8>);
 
@@ -47,7 +49,13 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Credentials {
-    /// Returns the value of the Authorization field for a request without one. It replaces the client's field.
+    /// Returns the value of the Authorization field that the call adds, if it adds one. This field replaces a field of
+    /// the client. `crossed` says that a redirect has led to another origin.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the request has two credentials, or if they
+    /// cannot be encoded.
     pub(super) fn value(&mut self, request: &Request, terms: Terms<'_>, crossed: bool) -> Result<Option<Vec<u8>>> {
         if self.home.is_none() && terms.own_auth().is_some() {
             check(request)?;
@@ -60,7 +68,7 @@ impl Credentials {
         let origin = request.url.shared_origin();
         let home = self.home.get_or_insert_with(|| origin.clone());
         let at_home = !crossed && home == origin;
-        // The path of a Unix socket is not a host.
+        // The path of a Unix socket is not a host, so no netrc entry is for it.
         let netrc = terms.netrc().filter(|_| at_home && origin.port().is_some());
         if let Some(userinfo) = userinfo {
             self.inherited = Some(of_url(userinfo, origin, netrc, digest(auth))?);
@@ -87,6 +95,7 @@ impl Credentials {
         }
     }
 
+    /// Returns the value for a login from a URL.
     fn by(&mut self, login: &Login, request: &Request) -> Result<Option<Vec<u8>>> {
         match login {
             Login::Sent(Secret(value)) => Ok(Some(value.clone())),
@@ -95,6 +104,7 @@ impl Credentials {
         }
     }
 
+    /// Returns the value that the dialogue with the origin gives. A dialogue with another origin or login is dropped.
     fn speak(&mut self, digest: &DigestAuth, request: &Request) -> Result<Option<Vec<u8>>> {
         self.spoke = true;
         let mut target = Vec::new();
@@ -108,7 +118,7 @@ impl Credentials {
         dialogue.say(&asked, &random::fill)
     }
 
-    /// Reads the server's challenge. Returns whether the request is to be sent again with an answer to it.
+    /// Reads a challenge in the head, and returns whether the request is to be sent again with an answer to it.
     pub(super) fn answer(&mut self, request: &Request, head: &Head) -> bool {
         match &mut self.dialogue {
             Some(dialogue) if self.spoke => {
@@ -118,12 +128,12 @@ impl Credentials {
         }
     }
 
-    /// Forgets the login of a URL, which is for its origin.
+    /// Forgets the login of a URL, because it is only for the origin of that URL.
     pub(super) fn forget_inherited(&mut self) {
         self.inherited = None;
     }
 
-    /// Ends the exchange of challenges for this URL: a redirect leads to another.
+    /// Ends the exchange of challenges for this URL, because a redirect leads to another URL.
     pub(super) fn leave(&mut self) {
         if let Some(dialogue) = &mut self.dialogue {
             dialogue.leave();
@@ -131,22 +141,23 @@ impl Credentials {
     }
 }
 
-/// Refuses a request with two credentials, of which one would be ignored.
+/// Refuses a request with two credentials, because one of them would be ignored.
 fn check(request: &Request) -> Result<()> {
     if request.headers.contains(FIELD) {
-        return Err(Error::request("it has an Authorization header, and credentials besides"));
+        return Err(Error::request("the request has an Authorization header and other credentials"));
     }
     match userinfo(request) {
-        Some(_) => Err(Error::request("its URL has credentials, and it has others besides")),
+        Some(_) => Err(Error::request("the URL has credentials, and the request has others")),
         None => Ok(()),
     }
 }
 
+/// Returns the user name and password of the URL, if there are any.
 fn userinfo(request: &Request) -> Option<&str> {
     request.url.userinfo().filter(|userinfo| !matches!(*userinfo, "" | ":"))
 }
 
-/// Returns the digest credentials by which a client uses its logins.
+/// Returns the digest credentials, if the client uses its logins by Digest.
 fn digest(auth: Option<&Auth>) -> Option<&DigestAuth> {
     match auth.map(Auth::kind) {
         Some(Kind::Digest(digest)) => Some(digest),
@@ -154,8 +165,8 @@ fn digest(auth: Option<&Auth>) -> Option<&DigestAuth> {
     }
 }
 
-/// Returns the login that stands in the URL, for `digest` where the client has that, else as Basic credentials
-/// (RFC 7617). The password may be in a file.
+/// Returns the login of the URL: for `digest` if the client has that, otherwise as Basic credentials (RFC 7617). A
+/// password that the URL lacks may come from the netrc file.
 fn of_url(userinfo: &str, origin: &Origin, netrc: Option<&Netrc>, digest: Option<&DigestAuth>) -> Result<Login> {
     let written = Userinfo::parse(userinfo);
     let found = match (&written, netrc) {

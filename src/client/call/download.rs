@@ -1,4 +1,4 @@
-//! Saves the body of a response as a file, and goes on where it broke off.
+//! Saves the body of a response as a file, and continues after an interruption.
 
 use std::io;
 use std::path::Path;
@@ -15,19 +15,21 @@ use crate::files::Partial;
 use crate::response::Response;
 use crate::retry::{self, Retry};
 
-/// Sends a GET, saves the body as a file, and returns its length.
+/// Sends a GET, saves the body as a file, and returns its length in bytes.
 pub(in crate::client) fn download(terms: Terms<'_>, request: Request, path: &Path) -> Result<u64> {
     Download::new(terms, request)?.run(path)
 }
 
+/// Holds the state of one download, which may take several calls.
 struct Download<'a> {
     client: Terms<'a>,
     request: Request,
     retry: Option<Retry>,
-    /// A server has answered.
+    /// Whether a server has answered.
     began: bool,
-    /// Bytes that are in the file.
+    /// The number of bytes in the file.
     done: u64,
+    /// The facts about the file on the server.
     source: Source,
 }
 
@@ -57,7 +59,7 @@ impl<'a> Download<'a> {
         Ok(self.done)
     }
 
-    /// Gets the whole, or what is missing of it.
+    /// Receives the whole file, or the part that is missing.
     fn fetch(&mut self, file: &mut Partial) -> Result<()> {
         let (mut response, mut answer) = self.ask()?;
         if answer == Answer::Other {
@@ -72,29 +74,30 @@ impl<'a> Download<'a> {
                 self.source = Source::of(&response);
                 None
             }
-            // The whole was asked for and a part came: the server gives nothing else.
+            // The whole was asked for and a part came, so the server has nothing else to give.
             Answer::Other => return Err(response.into_error(ErrorKind::Status(StatusCode::PARTIAL_CONTENT))),
             Answer::Doubtful => {
-                // Without a validator no range is asked for.
+                // Without a validator the next try asks for the whole.
                 self.source.validator = None;
                 response.throw_away();
                 return Err(self.incomplete().with_source("the server may have sent a part of the file as the whole"));
             }
         };
         self.source.length = self.source.length.or(part.and_then(|part| part.whole));
-        // A Content-Length has been held to already, and is that of the coded body where one is decoded.
+        // The reader of the body has already checked a Content-Length. If the body is decoded, the field counts coded
+        // bytes.
         let whole = self.source.length.filter(|_| response.content_length().is_none());
         let end = part.map(|part| part.end).or(whole);
         let (before, done) = (self.done, &mut self.done);
         let copied = response.copy_to_with(file, |now, _| *done = before + now);
         if end.is_some_and(|end| self.done > end || copied.is_ok() && self.done < end) {
-            // Its head and its body contradict each other: nothing of it is trusted.
+            // The head and the body contradict each other, so nothing in the head is trusted.
             self.source = Source::default();
             return Err(copied.err().unwrap_or_else(|| self.incomplete()));
         }
         copied?;
         match part {
-            // A server may give less than it was asked for (RFC 9110, section 15.3.7).
+            // A server may send less than was asked for (RFC 9110, section 15.3.7).
             Some(Part { whole, .. }) if whole.or(self.source.length).is_some_and(|whole| self.done < whole) => {
                 Err(self.incomplete())
             }
@@ -102,7 +105,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Asks for the rest where the version of the file is known, and for the whole otherwise.
+    /// Asks for the rest if some bytes are there and their version is known, otherwise for the whole.
     fn ask(&mut self) -> Result<(Response, Answer)> {
         let mut request = self.request.try_clone().ok_or_else(|| Error::request("a download has no body"))?;
         let validator = self.source.validator.as_deref().filter(|_| self.done > 0);
@@ -116,7 +119,7 @@ impl<'a> Download<'a> {
         let response = send(self.client.of(own.as_deref()), request)?;
         self.began = true;
         if let Some(retry) = response.retries() {
-            // Redirects are no tries of the download.
+            // Redirects do not count as tries of the download.
             self.retry = Some(retry.without_redirects(self.retry.as_ref()));
         }
         let answer = resume::judge(self.source.claim(&response), &self.source, self.done, asked);
@@ -124,6 +127,7 @@ impl<'a> Download<'a> {
         Ok((response, answer))
     }
 
+    /// Empties the file, and forgets the facts about it.
     fn begin_anew(&mut self, file: &mut Partial) -> Result<()> {
         let done = std::mem::take(&mut self.done);
         self.source = Source::default();
@@ -133,13 +137,15 @@ impl<'a> Download<'a> {
         }
     }
 
+    /// Returns the error of a body that broke off.
     fn incomplete(&self) -> Error {
         let kind = ErrorKind::IncompleteBody { received: self.done, expected: self.source.length };
         Error::new(kind, Phase::Body).with_maybe_processed(true).with_origin(self.request.url.shared_origin())
     }
 
+    /// Waits for the next try after a failure, or returns the error.
     fn again_after(&mut self, error: Error) -> Result<()> {
-        // What failed before the body has had its tries.
+        // A failure before the body has already been tried again by its call.
         if error.phase() != Phase::Body || retry::depends_on_method(&error).is_none() {
             return Err(error);
         }
@@ -154,13 +160,14 @@ impl<'a> Download<'a> {
         self.client.pause(wait)
     }
 
-    /// The error that ends the download, with what was tried before.
+    /// Adds the earlier tries to the error that ends the download.
     fn explain(&self, error: Error) -> Error {
         let tried = self.retry.as_ref().map_or(&[][..], Retry::history);
         let error = if error.retries().is_empty() { error.with_retries(tried.to_vec()) } else { error };
         if self.began { error.with_maybe_processed(true) } else { error }
     }
 
+    /// Returns the error of a file that cannot be written.
     fn output(&self, error: io::Error) -> Error {
         Error::new(ErrorKind::Output, Phase::Body)
             .with_source(error)
@@ -169,7 +176,7 @@ impl<'a> Download<'a> {
     }
 }
 
-/// Refuses a status that brings no file. Only a 200 or 206 may answer a request for the rest.
+/// Returns the response, or an error if its status brings no file. Only a 200 or 206 may answer a request for the rest.
 fn expected(response: Response, resumes: bool) -> Result<Response> {
     let status = response.status();
     let is_file = if resumes { [200, 206].contains(&status.as_u16()) } else { status.is_success() };

@@ -1,4 +1,4 @@
-//! The fields that a call adds to each of its requests, and what stays behind when a redirect leads elsewhere.
+//! The fields that a call adds to each of its requests, and those that it removes when a redirect leads elsewhere.
 
 use super::credentials::Credentials;
 use crate::body::Body;
@@ -12,7 +12,7 @@ use crate::h1::Head;
 use crate::headers::is_value_byte;
 use crate::redirect;
 
-/// Returns the fields that the next request is sent with beside its own.
+/// Returns the fields that the next request is sent with in addition to its own.
 pub(super) fn hop_fields(
     terms: Terms<'_>,
     request: &Request,
@@ -30,7 +30,7 @@ fn cookie(terms: Terms<'_>, request: &Request, crossed: bool) -> Result<Option<V
         .cookie_store()
         .and_then(|store| store.cookie_header(&CookieRequest::new(&request.url).cross_origin(crossed)))
         .filter(|cookies| !cookies.is_empty());
-    // The store may be the caller's.
+    // The store may be code of the caller, so its bytes are checked.
     if of_store.iter().flatten().any(|&byte| !is_value_byte(byte)) {
         return Err(Error::request("the cookie store gave a byte that no header may have"));
     }
@@ -40,7 +40,7 @@ fn cookie(terms: Terms<'_>, request: &Request, crossed: bool) -> Result<Option<V
     })
 }
 
-/// Joins the cookies of the store with the request's own, which replace those of the same name.
+/// Joins the cookies of the store with the request's own. One of the request's own replaces those of the same name.
 fn join_cookies(of_store: Option<Vec<u8>>, own: &Options) -> Vec<u8> {
     let is_own = |pair: &[u8]| {
         let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
@@ -57,7 +57,7 @@ fn join_cookies(of_store: Option<Vec<u8>>, own: &Options) -> Vec<u8> {
     pairs.join(&b"; "[..])
 }
 
-/// Stores the cookies of a response.
+/// Gives the cookies of a response to the store.
 pub(super) fn store_cookies(terms: Terms<'_>, request: &Request, head: &Head) {
     if head.facts.set_cookie
         && let Some(store) = terms.cookie_store()
@@ -73,18 +73,19 @@ pub(super) fn sends(terms: Terms<'_>, request: &Request, left_out: LeftOut, name
         || default_fields(request, terms, &hop).any(|field| field.name().eq_ignore_ascii_case(name))
 }
 
-/// Returns whether the request has an `Idempotency-Key`: the server recognises a repetition.
+/// Returns whether the request has an `Idempotency-Key`, by which the server recognises a repetition.
 pub(super) fn is_keyed(terms: Terms<'_>, request: &Request, left_out: LeftOut) -> bool {
     ["idempotency-key", "x-idempotency-key"].iter().any(|name| sends(terms, request, left_out, name))
 }
 
-/// Leaves behind all that is for the origin which a redirect leads away from. It never comes back, not even on the way
-/// home. This is the one place that says what stays behind:
+/// Removes from the call all that is for the origin which a redirect leads away from. Nothing of it comes back, even if
+/// a later redirect leads to that origin again. This is the one place that decides what is removed:
 ///
 /// - fields of the request, by [`Terms::stays_behind`];
-/// - fields of the client, by the same rule, from now on: `crossed` says so to [`default_fields`];
+/// - fields of the client, by the same rule, from now on: `crossed` tells [`default_fields`] so;
 /// - cookies of the request, and cookies of the store that are for one site, by `crossed`;
-/// - credentials of a URL; those of the request and of the client are for the origin that the caller named, by `crossed`.
+/// - credentials of a URL; those of the request and of the client are for the origin that the caller named, by
+///   `crossed`.
 pub(super) fn leave_origin(
     terms: Terms<'_>,
     request: &mut Request,
@@ -99,7 +100,7 @@ pub(super) fn leave_origin(
     credentials.forget_inherited();
 }
 
-/// Removes the body from a request that a redirect makes a GET, and all that describes it.
+/// Removes the body, and all that describes it, from a request that a redirect makes a GET.
 pub(super) fn leave_body(request: &mut Request, left_out: &mut LeftOut) {
     left_out.bodiless = true;
     request.body = Body::empty();

@@ -1,4 +1,5 @@
-//! The requests of one call, which redirects, challenges and retries make of it, one after another under one deadline.
+//! Sends the requests of one call, one after another under one deadline. Redirects, challenges and retries ask for
+//! further requests.
 
 use http::{Method, StatusCode};
 
@@ -16,10 +17,10 @@ use crate::redirect::{self, Decision, Plan, Redirected, Rules};
 use crate::response::{About, Response};
 use crate::retry::{self, Retry};
 
-/// Sends the request and everything that follows from its responses.
+/// Sends the request, and the further requests that its responses ask for.
 pub(super) fn send(terms: Terms<'_>, mut request: Request) -> Result<Response> {
     let mut journey = Journey::new(terms, &mut request);
-    // Each reply stays in its place until it is known to be the last: moving it costs.
+    // A reply is not moved before it is known to be the last, because moving it costs time.
     loop {
         let (route, fields) = match journey.begin() {
             Ok(begun) => begun,
@@ -40,8 +41,8 @@ pub(super) fn send(terms: Terms<'_>, mut request: Request) -> Result<Response> {
             },
             FollowUp::None => {
                 let (history, retries) = (std::mem::take(&mut journey.history), journey.retries.take());
-                // The caller's reader may panic as it is dropped. Until there is a response the lease gives itself
-                // back.
+                // The body is dropped here, because the drop of the caller's reader may panic. Until there is a
+                // response, the lease returns itself.
                 drop(std::mem::take(&mut request.body));
                 let own = request.options.take();
                 let terms = terms.of(own.as_deref());
@@ -58,7 +59,7 @@ pub(super) fn send(terms: Terms<'_>, mut request: Request) -> Result<Response> {
     }
 }
 
-/// Shows the last response to the hooks, and makes an error of its status where that is asked for.
+/// Passes the last response through the hooks, and turns its status into an error if the caller asked for that.
 #[cold]
 fn finish(mut response: Response, terms: Terms<'_>) -> Result<Response> {
     for hook in &terms.hooks().on_response {
@@ -71,16 +72,17 @@ fn finish(mut response: Response, terms: Terms<'_>) -> Result<Response> {
     if terms.raises() { response.error_for_status() } else { Ok(response) }
 }
 
+/// Holds the state of one call between its requests.
 struct Journey<'a> {
-    /// The terms of the client. Those of the request may change from hop to hop.
+    /// The terms of the client alone. The request's own settings may change from hop to hop.
     client: Terms<'a>,
     request: &'a mut Request,
     credentials: Credentials,
     history: Vec<ResponseHead>,
-    /// A server may have acted on a request of this call.
+    /// Whether a server may have acted on a request of this call.
     began: bool,
     left_out: LeftOut,
-    /// The state of `Retry`, once something was tried again.
+    /// The remaining `Retry`, once something was tried again.
     retries: Option<Box<Retry>>,
 }
 
@@ -88,12 +90,13 @@ struct Journey<'a> {
 enum FollowUp {
     /// The reply is the response.
     None,
-    /// The same request, with other fields.
+    /// The same request, with other fields. Its body is rewound.
     Repeat,
     /// The same request, after a wait. Its body is rewound.
     Retry(Later),
     /// The request that a redirect asks for. It may count as a retry.
     Redirect(Plan, Option<Later>),
+    /// The reply ends the call with this error.
     Refuse(ErrorKind),
 }
 
@@ -111,13 +114,13 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Returns the terms of the present request.
+    /// Returns the terms of the current request.
     #[inline]
     fn terms(&self) -> Terms<'_> {
         self.client.of(self.request.options())
     }
 
-    /// Runs the hooks, and decides how the next request is sent.
+    /// Runs the hooks, and decides the route and the added fields of the next request.
     #[inline]
     fn begin(&mut self) -> Result<(Route, HopFields)> {
         let terms = self.terms();
@@ -134,6 +137,7 @@ impl<'a> Journey<'a> {
         Ok((route, fields))
     }
 
+    /// Sends the request, and stores the cookies of its reply.
     #[inline]
     fn ask(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
         // Only a body can be stopped by an early redirect.
@@ -150,7 +154,7 @@ impl<'a> Journey<'a> {
         Ok(reply)
     }
 
-    /// Takes the step to the next request.
+    /// Prepares the next request after a reply, or ends the call with an error.
     #[cold]
     fn follow_up(&mut self, reply: Reply, follow_up: FollowUp) -> Result<()> {
         match follow_up {
@@ -178,7 +182,7 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Makes a response whose body is read here, or not at all. Returns `None` if the body broke off and the request is
+    /// Makes the response, and reads or releases its body. Returns `None` if the body broke off and the request is
     /// tried again.
     #[cold]
     fn deliver(&mut self, reply: Reply) -> Result<Option<Response>> {
@@ -192,7 +196,7 @@ impl<'a> Journey<'a> {
         Ok(Some(response.after(std::mem::take(&mut self.history), self.retries.take())))
     }
 
-    /// Adds to the error that ends the call what happened before it.
+    /// Adds to an error that ends the call what happened before it.
     fn explain(&mut self, error: Error) -> Error {
         let error = error.with_history(std::mem::take(&mut self.history));
         let error = match self.retries.take() {
@@ -207,7 +211,7 @@ impl<'a> Journey<'a> {
     /// Decides what follows the reply.
     fn decide(&mut self, reply: &Reply) -> FollowUp {
         let head = reply.head();
-        // Without its body a request is not sent again: the reply is the response.
+        // A request is not sent again without its body: then the reply is the response.
         let repeatable = self.request.body.can_rewind();
         if self.credentials.answer(self.request, head) {
             return if repeatable { FollowUp::Repeat } else { FollowUp::None };
@@ -223,6 +227,7 @@ impl<'a> Journey<'a> {
         }
     }
 
+    /// Decides about a reply with the status of a redirect.
     fn decide_redirect(&mut self, head: &Head) -> FollowUp {
         if self.retry().is_some_and(Retry::returns_redirects) {
             return FollowUp::None;
@@ -246,7 +251,7 @@ impl<'a> Journey<'a> {
         self.history.len() < self.terms().max_redirects()
     }
 
-    /// Returns the rules by which the next redirect is followed; `None` if none is followed.
+    /// Returns the rules by which the next redirect is followed, or `None` if none is followed.
     fn resends(&self) -> Option<Rules> {
         let terms = self.terms();
         let counts = |retry: &Retry| !retry.returns_redirects() && (!terms.counts_redirects() || retry.may_redirect());
@@ -254,7 +259,8 @@ impl<'a> Journey<'a> {
         follows.then(|| terms.rules())
     }
 
-    /// Tells a 101 that the request asked for, which this crate cannot follow yet, from one that breaks HTTP.
+    /// Changes the error of a 101 that the request has asked for: it is not a violation of HTTP, but this crate cannot
+    /// follow it yet.
     #[cold]
     fn name_upgrade(&self, error: Error) -> Error {
         let unexpected = ErrorKind::Protocol(Violation::UnexpectedUpgrade);
@@ -266,7 +272,7 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Gives the connection of a reply back before another is taken. Returns the head.
+    /// Gives the connection of a reply back, before the next request takes one, and returns the head of the reply.
     fn throw_away(&self, reply: Reply) -> ResponseHead {
         let mut response = self.response(reply);
         let head = response.to_head(Vec::new());
@@ -274,11 +280,12 @@ impl<'a> Journey<'a> {
         head
     }
 
-    /// Returns the `Retry` in its present state.
+    /// Returns the `Retry` in its current state.
     fn retry(&self) -> Option<&Retry> {
         self.retries.as_deref().or_else(|| self.terms().retry())
     }
 
+    /// Returns whether the request has an `Idempotency-Key`.
     fn is_keyed(&self) -> bool {
         fields::is_keyed(self.terms(), self.request, self.left_out)
     }
@@ -310,6 +317,7 @@ impl<'a> Journey<'a> {
         }
     }
 
+    /// Decides by `Retry` about a reply that is not a followed redirect.
     #[cold]
     fn again_by_status(&mut self, head: &Head) -> FollowUp {
         let Some(retry) = self.retry() else { return FollowUp::None };
@@ -327,7 +335,8 @@ impl<'a> Journey<'a> {
         FollowUp::Retry(later)
     }
 
-    /// Takes the further try: rewinds the body, and pays for it from the budget. Returns false if there is none.
+    /// Rewinds the body for a further try, and takes the try from the shared budget. Returns false if there is no
+    /// further try.
     fn takes(&mut self, later: &Later) -> bool {
         !later.is_too_late(self.client.until) && self.request.rewind().is_ok() && later.takes_from_budget()
     }
@@ -345,13 +354,14 @@ impl<'a> Journey<'a> {
         FollowUp::Redirect(plan, Some(later))
     }
 
-    /// Refuses the reply. An error lists all tries including the last; a response lists those before it.
+    /// Refuses the reply with this kind of error. The error lists all tries including the last; a response lists those
+    /// before it.
     fn give_up(&mut self, retry: Retry, kind: ErrorKind) -> FollowUp {
         self.retries = Some(Box::new(retry));
         FollowUp::Refuse(kind)
     }
 
-    /// Sleeps until the next try. The call holds no connection meanwhile.
+    /// Reports the next try, and sleeps until then. The call holds no connection meanwhile.
     fn wait_for(&mut self, later: Later) -> Result<()> {
         later.announce(&self.client.engine.observer, self.request);
         let Later { retry, wait } = later;
@@ -359,6 +369,7 @@ impl<'a> Journey<'a> {
         self.client.pause(wait)
     }
 
+    /// Makes a response without a history.
     fn response(&self, reply: Reply) -> Response {
         let Request { method, url, .. } = &*self.request;
         reply.into_response(self.terms(), About::of(method.clone(), url.clone(), Vec::new(), None))
@@ -369,12 +380,12 @@ impl<'a> Journey<'a> {
         self.request.rewind().map_err(|error| error.with_maybe_processed(true))
     }
 
-    /// Makes the request that the redirect asks for.
+    /// Turns the request into the one that the redirect asks for.
     fn redirect(&mut self, plan: Plan) -> Result<()> {
         let Plan { url, to_get, cross_origin } = plan;
         self.credentials.leave();
         self.request.url = url;
-        // A Location names a resource, also where the request asked for the server itself.
+        // A Location names a resource, so the target `*` ends with a redirect.
         if self.request.options().is_some_and(|own| own.server_wide) {
             self.request.options_mut().server_wide = false;
         }

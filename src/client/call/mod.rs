@@ -1,4 +1,4 @@
-//! One call, from `send` to its last response: the deadline, then the middleware, then a loop of requests.
+//! Runs one call, from `send` to its last response: the deadline, then the middleware, then a loop of requests.
 
 mod credentials;
 mod download;

@@ -1,7 +1,7 @@
 //! Decides what the answer to a request for the rest of a file is: the rest, the whole, or neither.
 //!
-//! Servers get this wrong in every way: they send the rest with a 200, the whole with a 206, a part that nobody asked
-//! for, or the rest of another version. What is not certain is asked for again without a range.
+//! Servers get this wrong in every way: they send the rest with a 200, the whole with a 206, a part that was not asked
+//! for, or the rest of another version. If an answer is not certain, the file is asked for again without a range.
 
 use http::StatusCode;
 
@@ -10,31 +10,31 @@ use crate::headers::Headers;
 use crate::response::Response;
 use crate::url::Url;
 
-/// A date that is no older than this when it is sent may belong to two versions of one second
-/// (RFC 9110, section 8.8.2.2).
+/// The age in seconds from which a Last-Modified is a strong validator. A younger one may belong to two versions of one
+/// second (RFC 9110, section 8.8.2.2).
 const STRONG_AFTER: i64 = 60;
 
-/// The file that is being downloaded, as far as a later answer is compared with it.
+/// The facts about the file on the server that later answers are compared with.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Source {
-    /// The URL after all redirects: a validator tells versions of one resource apart.
+    /// The URL after all redirects. A validator tells only versions of one resource apart.
     pub(super) url: Option<Url>,
     /// The validator for `If-Range`.
     pub(super) validator: Option<Vec<u8>>,
-    /// Its length, where it is known.
+    /// The length of the file, if it is known.
     pub(super) length: Option<u64>,
 }
 
-/// The use of a response for the download.
+/// The verdict on the answer to a request for a file or for its rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// These bytes follow what is in the file.
+    /// The bytes that follow those in the file.
     Rest(Part),
-    /// The file from its start.
+    /// The whole file, from its start.
     Whole,
-    /// A part that does not follow what is in the file, or no part at all: ask for the whole at once.
+    /// A part that does not continue the file, or no part at all. The whole is asked for at once.
     Other,
-    /// A 200 that may be a slice: ask for the whole, as a retry.
+    /// A 200 that may be a part. The whole is asked for, as a retry.
     Doubtful,
 }
 
@@ -42,28 +42,30 @@ pub(super) enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     status: StatusCode,
-    /// Its Content-Range.
+    /// The range of the Content-Range field.
     part: Option<Part>,
-    /// Its Content-Length.
+    /// The value of the Content-Length field.
     length: Option<u64>,
     version: Version,
 }
 
-/// How the validator of an answer compares with that of the file.
+/// The result of comparing the validator of an answer with that of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Version {
+    /// The validators are equal.
     Same,
-    /// It has none, and the one of the file is a date, which a 206 need not repeat (RFC 9110, section 15.3.7).
+    /// The answer has no validator, and that of the file is a date, which a 206 need not repeat (RFC 9110, section
+    /// 15.3.7).
     Unsaid,
-    /// It has no validator that could be compared.
+    /// The answer has no validator that can be compared.
     Unknown,
-    /// A redirect led to another resource: neither validators nor lengths can be compared.
+    /// A redirect led to another resource, or the answer is coded: neither validators nor lengths can be compared.
     Elsewhere,
+    /// The validators differ.
     Changed,
 }
 
-/// Judges the answer of a server to a download that has `done` bytes. `asked` says that the rest was asked for by its
-/// range.
+/// Judges the answer to a download that has `done` bytes. `asked` says that the request was for the rest, by its range.
 pub(super) fn judge(claim: Claim, source: &Source, done: u64, asked: bool) -> Answer {
     let same = matches!(claim.version, Version::Same | Version::Unsaid);
     match claim.status {
@@ -83,9 +85,9 @@ fn judge_ok(claim: Claim, source: &Source, done: u64, asked: bool) -> Answer {
     };
     let fits = claim.length.is_none_or(|length| length == part.end - part.start);
     match part.whole {
-        // Some servers send a Content-Range with every answer.
+        // The whole as a range: some servers send a Content-Range with every answer.
         Some(whole) if claim.length == Some(whole) || fits && part.start == 0 && part.end == whole => Answer::Whole,
-        // The same: only the length is said twice.
+        // The same without the length of the whole. Such a range says no more than a Content-Length.
         None if fits && part.start == 0 => {
             let claim = Claim { part: None, length: Some(part.end), ..claim };
             judge_ok(claim, source, done, asked)
@@ -100,24 +102,25 @@ fn judge_unmarked(claim: Claim, whole: Option<u64>, done: u64) -> Answer {
     let rest = whole.map(|whole| (done, whole)).filter(|(start, end)| start < end);
     let Some(length) = claim.length else { return Answer::Doubtful };
     match claim.version {
-        // Longer than any slice could be.
+        // As long as the whole, and so longer than any part.
         Version::Same | Version::Unsaid | Version::Unknown if whole == Some(length) => Answer::Whole,
-        // One version has one length: this is a slice, and as long as the one that was asked for.
+        // One version has one length, so this is a part. It is the rest if it is as long as the rest.
         Version::Same => match rest {
             Some((start, end)) if end - start == length => Answer::Rest(Part { start, end, whole }),
             _ => Answer::Doubtful,
         },
-        // The condition of If-Range did not hold, and the whole is what the server has to send (RFC 9110, 13.1.5); but
-        // servers behind a balancer may give one version two tags.
+        // The condition of If-Range did not hold, so the server has to send the whole (RFC 9110, section 13.1.5).
+        // Servers behind a load balancer may give one version two tags, so an answer as long as the rest is doubtful.
         Version::Changed if rest.is_none_or(|(start, end)| end - start != length) => Answer::Whole,
         Version::Changed | Version::Unsaid | Version::Unknown | Version::Elsewhere => Answer::Doubtful,
     }
 }
 
 impl Source {
+    /// Returns the facts about the file that this response states.
     pub(super) fn of(response: &Response) -> Source {
         let headers = response.headers();
-        // A part of what is coded cannot be told from a part of what it stands for.
+        // In a coded body it cannot be told whether a range counts coded or decoded bytes.
         let coded = headers.contains("content-encoding");
         let ranges = headers.get("accept-ranges").is_none_or(|unit| !unit.eq_ignore_ascii_case("none"));
         let validator = (ranges && !coded).then(|| strong_validator(headers)).flatten();
@@ -130,11 +133,12 @@ impl Source {
         Source { url: Some(response.url().clone()), validator, length }
     }
 
+    /// Returns the facts that the response states about its body.
     pub(super) fn claim(&self, response: &Response) -> Claim {
         let headers = response.headers();
         let version = match self.url.as_ref() {
             Some(url) if url != response.url() => Version::Elsewhere,
-            // A coded answer has a length of its own.
+            // The length of a coded answer counts coded bytes.
             _ if headers.contains("content-encoding") => Version::Elsewhere,
             _ => compare(self.validator.as_deref(), headers),
         };
@@ -142,11 +146,12 @@ impl Source {
     }
 }
 
+/// Compares the validator of the file with that of an answer.
 fn compare(validator: Option<&[u8]>, headers: &Headers) -> Version {
     let Some(validator) = validator else { return Version::Unknown };
     match strong_validator(headers) {
         Some(other) if other == validator => Version::Same,
-        // A date and a tag cannot be compared.
+        // Two tags or two dates. A date cannot be compared with a tag.
         Some(other) if other.starts_with(b"\"") == validator.starts_with(b"\"") => Version::Changed,
         Some(_) => Version::Unknown,
         None if validator.starts_with(b"\"") || headers.contains("etag") || headers.contains("last-modified") => {
@@ -156,7 +161,7 @@ fn compare(validator: Option<&[u8]>, headers: &Headers) -> Version {
     }
 }
 
-/// Returns what tells this version of a resource from every other: a strong entity tag, or a date that is old enough
+/// Returns a validator that no other version of the resource has: a strong entity tag, or a date that is old enough
 /// (RFC 9110, section 13.1.5).
 fn strong_validator(headers: &Headers) -> Option<Vec<u8>> {
     if let Some(tag) = headers.get_bytes("etag") {
@@ -167,17 +172,17 @@ fn strong_validator(headers: &Headers) -> Option<Vec<u8>> {
     (sent - date::parse(modified)? >= STRONG_AFTER).then(|| modified.to_vec())
 }
 
-/// Which bytes of the whole a part has, and how long the whole is.
+/// A range of bytes, and the length of the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     start: u64,
-    /// One more than the last.
+    /// One more than the position of the last byte.
     pub(super) end: u64,
     pub(super) whole: Option<u64>,
 }
 
 impl Part {
-    /// Whether it goes on after `done` bytes of this file, and not past its end.
+    /// Returns whether the part begins after `done` bytes of this file, and ends within it.
     fn continues(self, done: u64, source: &Source) -> bool {
         let length = match (self.whole, source.length) {
             (Some(one), Some(other)) => (one == other).then_some(one),
@@ -187,7 +192,7 @@ impl Part {
     }
 }
 
-/// Returns the part that `bytes 5-9/10` names (RFC 9110, section 14.4).
+/// Returns the part that a Content-Range such as `bytes 5-9/10` names (RFC 9110, section 14.4).
 fn content_range(headers: &Headers) -> Option<Part> {
     let value = headers.get("content-range")?.trim();
     let (unit, range) = value.split_once(' ')?;

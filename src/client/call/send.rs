@@ -9,7 +9,11 @@ use crate::response::Response;
 use crate::retry::Retry;
 use crate::time::Until;
 
-/// Begins the call. Refuses a closed client.
+/// Begins the call, and makes its deposit in the shared retry budget.
+///
+/// # Errors
+///
+/// [`ErrorKind::Closed`] if the client is closed.
 pub(in crate::client) fn begin(terms: Terms<'_>, request: &mut Request) -> Result<()> {
     if terms.reach().is_closed() {
         return Err(Error::new(ErrorKind::Closed, Phase::Prepare));

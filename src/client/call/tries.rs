@@ -21,14 +21,14 @@ pub(super) struct Later {
 }
 
 impl Later {
-    /// Counts a failure.
+    /// Counts a failure, and returns the try after it.
     pub(super) fn after_error(retry: &Retry, method: &Method, url: &Url, error: &Error) -> Later {
         let (kind, phase, maybe_processed) = (error.kind().clone(), error.phase(), error.maybe_processed());
         let retry = retry.increment(method, url, RetryCause::Error { kind, phase, maybe_processed });
         Later { wait: wait_before(&retry), retry }
     }
 
-    /// Counts a response. Returns `None` if its status is not tried again.
+    /// Counts a response, and returns the try after it, or `None` if its status is not tried again.
     pub(super) fn after_status(retry: &Retry, method: &Method, url: &Url, head: &Head) -> Option<Later> {
         let asked = retry_after(&head.headers, SystemTime::now());
         if !retry.is_retry_status(head.status, asked.is_some()) {
@@ -39,7 +39,7 @@ impl Later {
         Some(Later { retry, wait })
     }
 
-    /// Counts a redirect, for clients whose `Retry` limits redirects.
+    /// Counts a redirect, for clients whose `Retry` limits redirects, and returns the try after it.
     pub(super) fn after_redirect(retry: &Retry, method: &Method, url: &Url, head: &Head, plan: &Plan) -> Later {
         let cause = RetryCause::Redirect { status: head.status, location: plan.url.clone() };
         let retry = retry.increment(method, url, cause);
@@ -52,12 +52,12 @@ impl Later {
         self.retry.is_exhausted() || !may_wait(until, self.wait)
     }
 
-    /// Takes one retry from the shared budget, if there is a budget. False: the budget is empty.
+    /// Takes one retry from the shared budget, if there is one. Returns false if the budget is empty.
     pub(super) fn takes_from_budget(&self) -> bool {
         self.retry.shared_budget().is_none_or(|budget| budget.take())
     }
 
-    /// Tells the listener of the retry. A redirect has an event of its own.
+    /// Reports the retry to the observer. A redirect has an event of its own.
     pub(super) fn announce(&self, observer: &Observer, request: &Request) {
         let is_redirect = |cause: &RetryCause| matches!(cause, RetryCause::Redirect { .. });
         if let Some(cause) = self.retry.history().last().map(Attempt::cause).filter(|cause| !is_redirect(cause)) {
@@ -67,7 +67,7 @@ impl Later {
     }
 }
 
-/// A wait that ends after the deadline is not begun.
+/// Returns whether the wait ends before the deadline; otherwise it is not begun.
 fn may_wait(until: Until<'_>, wait: Duration) -> bool {
     let now = Instant::now();
     wait.is_zero() || now.checked_add(wait).is_some() && until.remaining(now).is_none_or(|left| wait < left)
@@ -76,7 +76,7 @@ fn may_wait(until: Until<'_>, wait: Duration) -> bool {
 /// Returns the back-off before the next try.
 fn wait_before(retry: &Retry) -> Duration {
     let mut chance = [0; 8];
-    // Without randomness all clients wait equally long; the retry still happens.
+    // Without randomness all clients wait equally long, but the retry still happens.
     let _ = random::fill(&mut chance);
     retry.backoff(u64::from_ne_bytes(chance))
 }
