@@ -237,8 +237,8 @@ impl RequestBuilder {
     /// bytes.
     ///
     /// A download that breaks off continues where it stopped, if there are [retries](Self::retries) left. It asks for
-    /// the rest by its range, on condition that the file on the server is still the same (`Range` and `If-Range`, RFC
-    /// 9110, sections 14.2 and 13.1.5). If that cannot be told, or if the server sends the whole file, the download
+    /// the rest by its range, on condition that the file on the server is still the same (`Range` and `If-Range`,
+    /// RFC 9110, sections 14.2 and 13.1.5). If that cannot be told, or if the server sends the whole file, the download
     /// begins again. Each further try counts as one of the kind [`read`](crate::Retry::read).
     ///
     /// Some servers send the rest with a 200. It is used if its `Content-Range`, or its validator and its length, prove

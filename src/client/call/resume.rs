@@ -54,8 +54,8 @@ pub(super) struct Claim {
 enum Version {
     /// The validators are equal.
     Same,
-    /// The answer has no validator, and that of the file is a date, which a 206 need not repeat (RFC 9110, section
-    /// 15.3.7).
+    /// The answer has no validator, and that of the file is a date, which a 206 need not repeat (RFC 9110,
+    /// section 15.3.7).
     Unsaid,
     /// The answer has no validator that can be compared.
     Unknown,
