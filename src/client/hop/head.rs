@@ -1,4 +1,4 @@
-//! A request's head on the wire, with the fields the client adds by itself.
+//! Checks a request, and writes its head with the fields that the client adds by itself.
 
 use http::{Method, Version};
 
@@ -14,7 +14,7 @@ use crate::headers::{Header, InvalidHeader};
 use crate::redirect;
 use crate::response::MediaType;
 
-/// The fields that are set already, found in one pass.
+/// The fields that are already set. One pass over the headers finds them.
 #[derive(Clone, Copy, Debug, Default)]
 struct Given {
     host: usize,
@@ -31,7 +31,7 @@ struct Given {
     cookie: bool,
 }
 
-/// The fields that a call adds to one of its requests, and those that the request goes without.
+/// The fields that a call adds to one of its requests, and the reasons to leave others out.
 #[derive(Clone, Debug, Default)]
 pub(in crate::client) struct HopFields {
     pub(in crate::client) authorization: Option<Vec<u8>>,
@@ -39,32 +39,40 @@ pub(in crate::client) struct HopFields {
     pub(in crate::client) left_out: LeftOut,
 }
 
-/// The fields that a request goes without, because of what happened in its call before.
+/// The reasons to leave fields out of a request. They come from earlier requests of its call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::client) struct LeftOut {
     /// A redirect has led to another origin than the caller named.
     pub(in crate::client) crossed: bool,
     /// The request's headers replace those of the client.
     pub(in crate::client) replaced: bool,
-    /// A redirect has removed the body, and with it the client's fields about a body.
+    /// A redirect has removed the body. The client's fields about a body are left out, too.
     pub(in crate::client) bodiless: bool,
-    /// A server has answered `Expect: 100-continue` with 417. It is not sent again.
+    /// A server has answered `Expect: 100-continue` with 417. The expectation is not sent again.
     pub(in crate::client) unasked: bool,
 }
 
-/// The facts about a head that is sent.
+/// The facts about a head that was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sent {
     /// The request says that the connection ends with it.
     pub(super) close: bool,
-    /// It has an `Idempotency-Key`.
+    /// The request has an `Idempotency-Key`.
     pub(super) keyed: bool,
-    /// It asks for a 100 in front of its body.
+    /// The request asks for a 100 before its body.
     pub(super) expects: bool,
 }
 
-/// Shapes the body as the settings say, finds its length, if need be by the caller's Content-Length, and refuses what
-/// would break the framing of the message. Done before a connection is taken.
+/// Shapes the body as the settings say, and refuses a request whose message would be framed wrongly. The length of a
+/// reader may come from the caller's Content-Length. All this is done before a connection is taken.
+///
+/// # Errors
+///
+/// - [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) for Host, Content-Length and Transfer-Encoding that
+///   are not valid or contradict the body.
+/// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for CONNECT, for the target `*` without OPTIONS,
+///   and for chunks in HTTP/1.0.
+/// - The errors of shaping the body.
 #[inline]
 pub(super) fn prepare(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     encode::check_host(&request.headers)?;
@@ -81,7 +89,7 @@ pub(super) fn prepare(request: &mut Request, terms: Terms<'_>) -> Result<()> {
         if lengths > 1 {
             return refuse("is given twice");
         }
-        let Some(given) = decimal(field.bytes()) else { return refuse("is no number of bytes") };
+        let Some(given) = decimal(field.bytes()) else { return refuse("is not a number of bytes") };
         request.body.declare(given);
         match request.body.extent() {
             Extent::Length(length) if length == given => {}
@@ -91,7 +99,7 @@ pub(super) fn prepare(request: &mut Request, terms: Terms<'_>) -> Result<()> {
         }
     }
     if request.method == Method::CONNECT {
-        return Err(Error::request("CONNECT asks for a tunnel, which a request cannot be"));
+        return Err(Error::request("a request cannot be a CONNECT, which asks for a tunnel"));
     }
     // RFC 9112, section 3.2.4.
     if request.method != Method::OPTIONS && request.options().is_some_and(|options| options.server_wide) {
@@ -104,6 +112,7 @@ pub(super) fn prepare(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Returns the number that the digits give. Signs, lists and blanks are refused.
 fn decimal(value: &[u8]) -> Option<u64> {
     let digits = value.iter().all(u8::is_ascii_digit).then_some(value)?;
     std::str::from_utf8(digits).ok()?.parse().ok()
@@ -119,7 +128,7 @@ pub(super) fn write(
     hop: &HopFields,
 ) -> Sent {
     let client = terms.head();
-    // Most clients have no fields of their own; looking for them costs a hundred instructions.
+    // Most clients have no default fields, and looking for them costs a hundred instructions.
     let others = || (!client.headers.is_empty()).then(|| default_fields(request, terms, hop)).into_iter().flatten();
     let given = given(request.headers.iter()).or(given(others())).or(skipped(terms));
     let mut sent = Sent { close: client.close, ..Sent::default() };
@@ -129,8 +138,8 @@ pub(super) fn write(
         _ => encode::field(out, "Host", host(request, terms, hop)),
     }
     write_added(out, request, terms, hop, &given);
-    // Without a body there is nothing to hold back, and HTTP/1.0 has no interim responses: then 100-continue must not
-    // be expected (RFC 9110, section 10.1.1).
+    // 100-continue must not be expected without a body, because there is nothing to hold back (RFC 9110,
+    // section 10.1.1). HTTP/1.0 has no interim responses.
     let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10 && !hop.left_out.unasked;
     let kept = |field: &Header<'_>| may_expect || !is_expectation(field.name(), field.bytes());
     let own = request.headers.iter();
@@ -147,7 +156,7 @@ pub(super) fn write(
     sent
 }
 
-/// Writes the fields that the client adds, but for those about the body.
+/// Writes the fields that the client adds, except those about the body.
 #[inline]
 fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &HopFields, given: &Given) {
     let client = terms.head();
@@ -155,7 +164,7 @@ fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &Hop
         encode::field(out, "Accept", b"*/*");
     }
     if !given.accept_encoding {
-        // A part of a coded body cannot be decoded.
+        // No coding is asked for with a Range, because a part of a coded body cannot be decoded.
         match client.offers_codings && !given.range && terms.reading().decode {
             true => encode::field(out, "Accept-Encoding", coding::ACCEPTED.as_bytes()),
             false => encode::field(out, "Accept-Encoding", b"identity"),
@@ -202,7 +211,7 @@ pub(in crate::client) fn host<'a>(request: &'a Request, terms: Terms<'a>, hop: &
     given.unwrap_or(request.url.origin().host_field().as_bytes())
 }
 
-/// Returns the type of the body, for a request without a Content-Type. `said` says whether text and bytes are named.
+/// Returns the type of the body, for a request without a Content-Type. `said` says whether a text and bytes get a type.
 fn content_type(request: &Request, said: bool) -> Option<&str> {
     match (&request.content_type, request.body.content()) {
         (Some(content_type), _) => Some(content_type),
@@ -213,8 +222,8 @@ fn content_type(request: &Request, said: bool) -> Option<&str> {
     }
 }
 
-/// Returns the client's fields for this request: those that do not stay behind, and that nothing else in the call
-/// replaces.
+/// Returns the client's default fields for this request, without those that another origin must not see and those that
+/// something else in the call replaces.
 #[inline]
 pub(in crate::client) fn default_fields<'a>(
     request: &'a Request,
@@ -222,7 +231,7 @@ pub(in crate::client) fn default_fields<'a>(
     hop: &HopFields,
 ) -> impl Iterator<Item = Header<'a>> + use<'a> {
     let LeftOut { crossed, replaced, bodiless, .. } = hop.left_out;
-    // Digest credentials send nothing before a challenge, and the client's header must not take their place.
+    // Digest credentials send nothing before a challenge. Even then the client's header must not take their place.
     let authorized = hop.authorization.is_some() || terms.own_auth().is_some();
     let typed = gives_its_type(request, terms);
     let headers = &terms.head().headers;
@@ -236,7 +245,7 @@ pub(in crate::client) fn default_fields<'a>(
 }
 
 /// Returns whether the type of the body replaces the client's default. No server reads a form under another type, or
-/// without its boundary. A default that names the same type stays, because it may say more.
+/// without its boundary. A default that names the same type is kept, because it may say more.
 fn gives_its_type(request: &Request, terms: Terms<'_>) -> bool {
     let Some(own) = request.content_type.as_deref() else { return false };
     let Some(default) = terms.head().headers.get_bytes("content-type") else { return false };
@@ -247,16 +256,19 @@ fn gives_its_type(request: &Request, terms: Terms<'_>) -> bool {
     let default = MediaType::parse(default);
     match own.kind() {
         "multipart" => true,
-        // Only the charset was asked for.
+        // The caller asked only for a charset, so a default type is kept.
         "text" => false,
         _ => default.is_none_or(|other| own.essence() != other.essence() && !(own.is_json() && other.is_json())),
     }
 }
 
+/// Returns whether the field asks for a 100.
 fn is_expectation(name: &str, value: &[u8]) -> bool {
     name.eq_ignore_ascii_case("expect") && value.trim_ascii().eq_ignore_ascii_case(b"100-continue")
 }
 
+/// Writes one field, and notes what it says about the connection, the key and the expectation. Host and the framing are
+/// written elsewhere.
 fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut Sent) {
     match name.len() {
         4 if name.eq_ignore_ascii_case("host") => return,
@@ -267,18 +279,20 @@ fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut Sent) {
         }
         15 if name.eq_ignore_ascii_case("idempotency-key") => sent.keyed = true,
         17 if name.eq_ignore_ascii_case("x-idempotency-key") => sent.keyed = true,
-        // The caller may ask for it; it is written where the body's framing is.
+        // The caller may ask for chunks by this field. `write_about_body` writes it.
         17 if name.eq_ignore_ascii_case("transfer-encoding") => return,
         _ => {}
     }
     encode::field(out, name, value);
 }
 
-/// Methods whose meaning expects content: without any they say so by a length of 0 (RFC 9110, section 8.6).
+/// Returns whether the method expects content. A request of such a method without content says so by a length of 0
+/// (RFC 9110, section 8.6).
 fn has_body(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
+/// Returns which of these fields are set.
 fn given<'a>(fields: impl Iterator<Item = Header<'a>>) -> Given {
     let mut given = Given::default();
     for field in fields {
@@ -287,7 +301,7 @@ fn given<'a>(fields: impl Iterator<Item = Header<'a>>) -> Given {
     given
 }
 
-/// Returns the fields that are not to be added, which count as given.
+/// Returns the fields that are not to be added. They count as set.
 fn skipped(terms: Terms<'_>) -> Given {
     let mut given = Given::default();
     terms.skipped().for_each(|name| given.note(name));
@@ -295,6 +309,7 @@ fn skipped(terms: Terms<'_>) -> Given {
 }
 
 impl Given {
+    /// Notes that a field of this name is set.
     fn note(&mut self, name: &str) {
         let given = self;
         match name.len() {
@@ -318,6 +333,8 @@ impl Given {
         }
     }
 
+    /// Returns the fields that are set in either. A Content-Length counts only in `self`, because neither a client nor
+    /// a list of skipped fields may have one.
     fn or(self, other: Given) -> Given {
         Given {
             host: self.host + other.host,
@@ -457,7 +474,7 @@ mod tests {
         assert!(prepared(&mut old, &Policy::default()).is_err());
     }
 
-    /// Fields, a body and what is known of it; what a session says it is, and what a pool.
+    /// A name, fields, a body, its known type, and the Content-Type that a session and a pool send.
     type Said<'a> = (&'a str, Fields<'a>, Body, Option<&'static str>, Option<&'a str>, Option<&'a str>);
 
     #[test]
@@ -491,7 +508,7 @@ mod tests {
         }
     }
 
-    /// B73: what the caller asks for by a header is once on the wire; without a body there is nothing to cut.
+    /// B73: chunks that a header asks for are named once. An empty body has no chunks.
     #[test]
     fn chunks_by_a_header() {
         let asks = ("transfer-encoding", "Chunked");

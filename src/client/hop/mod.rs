@@ -1,4 +1,4 @@
-//! One request to one server: checkout, dial, exchange, and at most one silent replay.
+//! Sends one request to one server: checkout, dial, exchange, and at most one silent replay.
 
 mod head;
 mod replay;
@@ -25,13 +25,14 @@ use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
 use crate::redirect::{self, Redirected, Rules};
 
-/// One request on its way: over one connection, or over a second one if the first was closed while it sat idle.
+/// One request to one server. It is sent over one connection, or over a second one if the first was closed while it was
+/// idle.
 pub(super) struct Hop<'a> {
     terms: Terms<'a>,
     request: &'a mut Request,
     fields: &'a HopFields,
     key: PoolKey,
-    /// The rules by which a redirect is followed; `None` if none is, or there is no body to send again.
+    /// The rules by which a redirect is followed. `None` if none is followed, or if there is no body to send again.
     resends: Option<Rules>,
 }
 
@@ -43,6 +44,11 @@ struct Failed {
 
 impl<'a> Hop<'a> {
     /// Checks the request, and finds the pool that sends it.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::InvalidHeader`] and [`ErrorKind::InvalidRequest`] for a request that cannot be sent.
+    /// - [`ErrorKind::Timeout`] for a bound of zero.
     pub(super) fn new(
         terms: Terms<'a>,
         request: &'a mut Request,
@@ -51,7 +57,8 @@ impl<'a> Hop<'a> {
         resends: Option<Rules>,
     ) -> Result<Self> {
         head::prepare(request, terms)?;
-        // Over a kept connection such a request would pass or fail by chance.
+        // A bound of zero always fails here. Otherwise the request would pass or fail by chance over a reused
+        // connection.
         if let Some(bound) = terms.timeout().passed() {
             return Err(Error::new(ErrorKind::Timeout(bound), Phase::Prepare));
         }
@@ -59,10 +66,11 @@ impl<'a> Hop<'a> {
         Ok(Hop { terms, request, fields, key, resends })
     }
 
+    /// Sends the request, and returns the reply.
     pub(super) fn run(mut self) -> Result<Reply> {
         self.prime()?;
         let mut lease = self.checkout()?;
-        // Bytes of the request have left, in this exchange or the one before.
+        // Whether bytes of the request have left, in this exchange or the one before.
         let mut left = false;
         let mut reason = CloseReason::PeerClosed;
         let pool = &self.terms.common().buffers;
@@ -74,7 +82,7 @@ impl<'a> Hop<'a> {
                 Ok((received, trace)) => {
                     let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
                     let again = self.may_replay(&lease, sent, trace, end);
-                    // A response in hand is worth more than a body that fails to rewind.
+                    // If the body cannot be rewound, the 408 is the response.
                     if !again || self.restart().is_err() {
                         self.tell(&lease, &received);
                         let deadline = self.terms.until.deadline();
@@ -84,7 +92,8 @@ impl<'a> Hop<'a> {
                     None
                 }
                 Err(Failed { error, trace }) => {
-                    // A server does not act on a body that was promised and not sent, unless it says so.
+                    // A server that still waits for the body after its 100-continue does not act on the request, unless
+                    // it has sent something.
                     left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
                     let end = end_of(&error, trace);
                     if trace.stale && trace.received > 0 {
@@ -103,6 +112,7 @@ impl<'a> Hop<'a> {
         }
     }
 
+    /// Reports the reply to the observer and to the log.
     fn tell(&self, lease: &PoolLease, received: &Received) {
         let Received { head, upload, .. } = received;
         let (id, Request { method, url, .. }) = (lease.conn().record.id(), &*self.request);
@@ -121,7 +131,7 @@ impl<'a> Hop<'a> {
         self.prime()
     }
 
-    /// Opens a connection in the place of the dead one.
+    /// Closes the dead connection, and opens another in its slot.
     fn renew(&self, lease: PoolLease, reason: CloseReason) -> Result<PoolLease> {
         let Terms { engine, until, .. } = self.terms;
         engine.gate.count_replay(&self.key);
@@ -129,12 +139,18 @@ impl<'a> Hop<'a> {
         engine.open(permit, &self.key, until, self.terms.timeout())
     }
 
-    /// Reads the first piece of a reader before there is a connection. A server may say something to an idle connection
-    /// meanwhile, and the look at the connection sees that. Other bodies take no time.
+    /// Reads the first piece of a reader before a connection is taken. The read may be slow, and a server may close an
+    /// idle connection or send something on it meanwhile. The look at the connection sees that, because it comes after
+    /// the read. Other bodies take no time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`] if the deadline passes during the read, and the errors of the reader.
     fn prime(&mut self) -> Result<()> {
         if self.request.body.as_bytes().is_some() {
             return Ok(());
         }
+        // A body that the server is asked about may never be sent, so it is not read yet.
         if !self.request.expect || self.fields.left_out.unasked {
             self.request.body.prime()?;
         }
@@ -145,6 +161,7 @@ impl<'a> Hop<'a> {
         }
     }
 
+    /// Returns whether the request is silently sent again after this exchange.
     fn may_replay(&self, lease: &PoolLease, sent: Sent, trace: Trace, end: End) -> bool {
         let failed = FailedExchange {
             method: &self.request.method,
@@ -158,6 +175,7 @@ impl<'a> Hop<'a> {
         self.terms.replays() && replay::decide(&failed)
     }
 
+    /// Takes an idle connection of the pool, or opens one.
     fn checkout(&self) -> Result<PoolLease> {
         let Terms { engine, until, .. } = self.terms;
         let wait = until.or_within(self.terms.pool_timeout(), Bound::Pool);
@@ -168,7 +186,8 @@ impl<'a> Hop<'a> {
                 Err(Error::new(ErrorKind::Closed, Phase::Pool))
             }
             Ok(Checked::Permit(permit)) => {
-                // The pool may have been retired while this call waited. The connection belongs to one that is known.
+                // The registry may have retired the pool while this call waited. This look-up adds it again, so that
+                // the new connection belongs to a known pool.
                 engine.key(self.key.route(), self.terms.reach());
                 engine.open(permit, &self.key, until, self.terms.timeout())
             }
@@ -176,9 +195,10 @@ impl<'a> Hop<'a> {
         }
     }
 
+    /// Sends the request over the connection, and receives the head of the response.
     fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: Sent) -> Result<(Received, Trace), Failed> {
         let (connection, terms, fields) = (lease.conn(), self.terms, self.fields);
-        // Out of the request, which others are shown meanwhile.
+        // The body is taken out of the request, because it is sent while the request is borrowed.
         let mut body = std::mem::take(&mut self.request.body);
         let request = &*self.request;
         let bounds = Bounds { until: terms.until, timeout: terms.timeout(), cell: &connection.cell };
@@ -210,6 +230,7 @@ impl<'a> Hop<'a> {
     }
 }
 
+/// Returns the error of a refused checkout.
 fn refusal(refused: Refused) -> Error {
     let kind = match refused {
         Refused::Closed => ErrorKind::Closed,
@@ -222,6 +243,7 @@ fn refusal(refused: Refused) -> Error {
     Error::new(kind, Phase::Pool)
 }
 
+/// Returns how a failed exchange ended.
 fn end_of(error: &Error, trace: Trace) -> End {
     match error.kind() {
         ErrorKind::Disconnected if trace.received == 0 || trace.stale => End::Closed,

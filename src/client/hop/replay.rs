@@ -1,17 +1,17 @@
 //! Decides whether a request is silently sent again.
 //!
-//! A pooled connection may be closed by the server in the moment a request is sent on it. Whether the request may be
-//! sent again depends on how far it had come, and on what it does (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1).
+//! The server may close a pooled connection at the moment when a request is sent on it. How far the request had come,
+//! and its method, decide whether it may be sent again (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1).
 
 use http::Method;
 
 use crate::retry::is_idempotent;
 
-/// An exchange over one connection that gave no response of the server to this request.
+/// An exchange over one connection in which the server did not answer this request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FailedExchange<'a> {
     pub(super) method: &'a Method,
-    /// The request has an `Idempotency-Key`: the server tells a repetition from a new request.
+    /// The request has an `Idempotency-Key`, by which the server tells a repetition from a new request.
     pub(super) keyed: bool,
     /// The connection had carried a request before.
     pub(super) reused: bool,
@@ -24,11 +24,14 @@ pub(super) struct FailedExchange<'a> {
     pub(super) end: End,
 }
 
+/// How a failed exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Closed or reset without a byte of a response, or bytes that begin none: the rest of an earlier one.
+    /// The connection was closed or reset without a byte of a response. Bytes that do not begin a response count as
+    /// none, because they are the rest of an earlier one.
     Closed,
-    /// A 408 that closes: some servers and balancers announce so that an idle connection ends.
+    /// A 408 that closes the connection. Some servers and load balancers announce the end of an idle connection this
+    /// way.
     IdleNotice,
     /// Anything else: a byte of a response, a timeout, a TLS alert, a violation.
     Other,

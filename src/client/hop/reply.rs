@@ -13,6 +13,7 @@ use crate::pool::PoolLease;
 use crate::response::{About, Held, Parts, Response, Reuse};
 use crate::time::{Deadline, Stamp};
 
+/// Holds the head of a response, and the connection that its body is read from.
 pub(in crate::client) struct Reply {
     pub(super) received: Received,
     pub(super) sent: Sent,
@@ -22,6 +23,7 @@ pub(in crate::client) struct Reply {
 }
 
 impl Reply {
+    /// Returns the head of the response.
     pub(in crate::client) fn head(&self) -> &Head {
         &self.received.head
     }
@@ -31,7 +33,7 @@ impl Reply {
         self.sent.expects
     }
 
-    /// Makes the response, whose body is yet to be read.
+    /// Makes the response. Its body has not been read.
     pub(in crate::client) fn into_response(self, terms: Terms<'_>, about: About) -> Response {
         let Reply { received, sent, lease, buffers, deadline } = self;
         let Received { head, framing, reusable, tolerated, upload, ending, .. } = received;
@@ -56,14 +58,14 @@ impl Reply {
     }
 }
 
-/// Returns whether this is a 408 that closes, with nothing after it. On a connection that had been idle it means that
-/// the server gave up waiting for a request before this one came (RFC 9110, section 15.5.9).
+/// Returns whether the reply is a 408 that closes the connection, with nothing after it. On an idle connection such a
+/// 408 means that the server stopped waiting for a request before this one came (RFC 9110, section 15.5.9).
 pub(super) fn is_idle_notice(received: &Received) -> bool {
     received.plain && received.head.status == StatusCode::REQUEST_TIMEOUT && received.head.facts.close
 }
 
-/// Returns the time until which the connection is used again: a second earlier than the server says, or half of a
-/// single second. A request on its way when the server closes would be lost.
+/// Returns the time until which the connection may be used again: one second earlier than the server says, or half of a
+/// single second. Otherwise a request could be on its way when the server closes.
 fn keep_until(seconds: u32) -> Option<Stamp> {
     let kept = match seconds {
         0 | 1 => Duration::from_millis(500 * u64::from(seconds)),

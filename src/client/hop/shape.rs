@@ -1,7 +1,7 @@
 //! Shapes the body of a request as its settings say: another charset, a coding, chunks.
 //!
 //! The body is shaped when the request is sent, not when a setting is given. So the order of the settings does not
-//! matter, and changes by middleware and hooks count. A body that was shaped for an earlier hop stays as it is.
+//! matter, and changes by middleware and hooks count. A body that was shaped for an earlier hop is not shaped again.
 
 use std::borrow::Cow;
 
@@ -15,10 +15,10 @@ use crate::response::MediaType;
 
 const CONTENT_TYPE: &str = "content-type";
 
-/// Shapes the body, before its length is looked at.
+/// Shapes the body. This is done before its length is used.
 pub(super) fn shape(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     let asked = asks_for_chunks(&request.headers)?;
-    // Nearly all requests.
+    // Nearly all requests end here.
     if request.body.is_empty() && !asked && terms.own().is_none() {
         return Ok(());
     }
@@ -39,8 +39,8 @@ pub(super) fn shape(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Returns whether the caller asks for chunks by a Transfer-Encoding, which may say nothing else: the client frames the
-/// body.
+/// Returns whether the caller asks for chunks by a Transfer-Encoding. The field may say nothing else, because the
+/// client frames the body.
 fn asks_for_chunks(headers: &Headers) -> Result<bool> {
     let mut codings = headers.iter().filter(|field| field.name().eq_ignore_ascii_case("transfer-encoding"));
     let refuse = |name, why| Err(InvalidHeader::reserved(name, why).into());
@@ -55,7 +55,7 @@ fn asks_for_chunks(headers: &Headers) -> Result<bool> {
     }
 }
 
-/// Encodes a text or a form in the charset that was asked for.
+/// Encodes a text or a form in the charset that the caller asked for, and names it in the type of the body.
 fn encode(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     let label = terms.own().and_then(|options| options.encoding.as_deref());
     let Some(label) = label.filter(|_| request.body.coding().is_none()) else { return Ok(()) };
@@ -72,7 +72,7 @@ fn encode(request: &mut Request, terms: Terms<'_>) -> Result<()> {
         }
         _ => return Ok(()),
     };
-    // Every server reads a form as UTF-8.
+    // A form in UTF-8 needs no charset, because every server reads it as UTF-8.
     if content == Content::Text || charset != "utf-8" {
         request.content_type = Some(Cow::Owned(format!("{media}; charset={charset}")));
     }
@@ -80,12 +80,13 @@ fn encode(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Compresses the body if the caller asked for that.
 fn compress(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     if request.body.is_empty() || request.body.coding().is_some() {
         return Ok(());
     }
     let coding = match terms.own().map_or(Compress::Off, |options| options.compress) {
-        // A Content-Encoding names a coding that the caller has applied: gzip, br, aws-chunked.
+        // A Content-Encoding alone names a coding that the caller has applied, such as gzip, br or aws-chunked.
         Compress::Off => return Ok(()),
         Compress::Deflate => Coding::Deflate,
         Compress::Gzip => Coding::Gzip,
@@ -104,8 +105,8 @@ fn compress(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Appends the boundary of the form to a `multipart` type of the caller's that has none, as curl does. Without it no
-/// server finds the parts.
+/// Appends the boundary of the form to a `multipart` type of the caller's that has no boundary, as curl does. Without a
+/// boundary no server finds the parts.
 fn name_boundary(request: &mut Request) -> Result<()> {
     let Some(own) = request.content_type.as_deref().filter(|own| own.starts_with(FORM_TYPE)) else { return Ok(()) };
     let Some(given) = request.headers.get_bytes(CONTENT_TYPE) else { return Ok(()) };
