@@ -1,4 +1,5 @@
-//! The pools of a client: one for each origin and way of connecting, of which the least recently used goes first.
+//! The table of the pools of a client. Each route and each way of connecting has a pool of its own. A table with a
+//! limit retires the least recently used pool first.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -14,52 +15,59 @@ use crate::pool::{PoolGate, PoolPin};
 use crate::sync::RwLock;
 use crate::url::Origin;
 
-/// Enough for a crawler's working set, where there is no limit: a full table forgets the pools that nobody uses. Each
-/// costs about a kilobyte, with the counts that its pin keeps.
+/// The number of pools at which a table without a limit first forgets unused pools. It is enough for the working set of
+/// a crawler. Each pool costs about a kilobyte, including the counts that its pin keeps.
 const KNOWN: usize = 1024;
 
-/// Not worth a look at which of them nobody has.
+/// The number of origins up to which the pools that are set aside are not searched for unused ones.
 const FEW: usize = 64;
 
+/// Finds the pool for a route and a way of connecting, and adds it if it is new.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    /// The number of pools that are kept. Without a limit a pool is forgotten only when nobody uses it.
+    /// The most pools in the table. Without a limit a pool is forgotten only if it is not in use.
     limit: Option<usize>,
+    /// Gives each use of a pool a number, by which the least recently used pool is found.
     clock: AtomicU64,
     pools: RwLock<Pools>,
 }
 
+/// The content of the table, under its lock.
 #[derive(Debug)]
 struct Pools {
-    /// Few origins have more than one way of connecting.
+    /// The pools by their origin. Few origins have more than one way of connecting.
     by_origin: HashMap<Arc<Origin>, Vec<Entry>, BuildHasherDefault<Prehashed>>,
+    /// The number of pools in the table.
     len: usize,
-    /// The number of pools at which a table without a limit is full.
+    /// The number of pools at which a table without a limit is searched for unused ones.
     full: usize,
-    /// Pools that are in the table no longer, and that somebody may still have: they come back as what they were.
+    /// Pools that are no longer in the table, but that a caller may still hold. A pool that is asked for again comes
+    /// back as the same pool.
     aside: HashMap<Arc<Origin>, Vec<Aside>, BuildHasherDefault<Prehashed>>,
-    /// Of how many origins there are some when it is time to look which of them nobody has.
+    /// The number of origins in `aside` at which it is searched for pools that no caller holds.
     crowded: usize,
 }
 
+/// A pool that is set aside. The table does not keep it alive.
 #[derive(Debug)]
 struct Aside {
     key: WeakPoolKey,
     closed: Weak<AtomicBool>,
 }
 
-/// It may be the last owner of a caller's dialer, and is dropped outside of the lock.
+/// A pool in the table. It may be the last owner of a caller's dialer, so it is dropped outside of the lock.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) key: PoolKey,
+    /// The number of the last use.
     used: AtomicU64,
-    /// Shared by all who were given this pool by itself.
+    /// Set when the pool is closed. Every handle of this one pool shares the flag.
     closed: Arc<AtomicBool>,
-    /// What the pool has done is remembered as long as the pool is.
+    /// Keeps the counts of the pool as long as the pool is in the table.
     _pin: PoolPin,
 }
 
-/// A pool, and the one that had to go for it.
+/// A pool that was asked for, and the pool that was retired to make room for it.
 pub(crate) struct Found {
     pub(crate) key: PoolKey,
     pub(crate) closed: Arc<AtomicBool>,
@@ -72,7 +80,7 @@ impl Registry {
         Registry { limit, clock: AtomicU64::new(0), pools: RwLock::new(pools) }
     }
 
-    /// The key of a pool that is known; it counts as used.
+    /// Returns the key of a pool in the table, and counts that as a use.
     #[inline]
     pub(crate) fn known(&self, route: &Route, config: &Arc<ConnectionConfig>) -> Option<PoolKey> {
         let pools = self.pools.read();
@@ -81,7 +89,7 @@ impl Registry {
         Some(entry.key.clone())
     }
 
-    /// A pool that may be a new one.
+    /// Returns the pool, which may be a new one. Another pool may be retired for it.
     pub(crate) fn pool(&self, route: &Route, config: &Arc<ConnectionConfig>, gate: &Arc<PoolGate>) -> Found {
         let mut pools = self.pools.write();
         if let Some(entry) = pools.find(route, config) {
@@ -103,14 +111,16 @@ impl Registry {
         Found { key, closed, retired }
     }
 
+    /// Counts a use. Only a table with a limit needs the order of uses.
     fn touch(&self, entry: &Entry) {
         if self.limit.is_some() {
             entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         }
     }
 
-    /// Forgets this pool, and does `close`, unless another has taken its place. Who asks for it next is given another,
-    /// and not before it is closed.
+    /// Forgets this pool and runs `close`, unless another pool has taken its place. Returns what `close` returns, or
+    /// `None` if it did not run. The next caller that asks for the pool gets a new one, and only after `close` has run,
+    /// because `close` runs under the lock.
     pub(crate) fn close<R>(&self, key: &PoolKey, closed: &Arc<AtomicBool>, close: impl FnOnce() -> R) -> Option<R> {
         let mut pools = self.pools.write();
         closed.store(true, Ordering::Relaxed);
@@ -127,12 +137,13 @@ impl Registry {
         result
     }
 
+    /// Forgets all pools.
     pub(crate) fn clear(&self) {
         let pools = self.pools.write().take_all();
         drop_contained(pools);
     }
 
-    /// All that are known, the one used last first.
+    /// Returns the keys of all pools in the table, the last used first.
     pub(crate) fn keys(&self) -> Vec<PoolKey> {
         let pools = self.pools.read();
         let mut entries: Vec<_> = pools.by_origin.values().flatten().collect();
@@ -140,6 +151,7 @@ impl Registry {
         entries.into_iter().map(|entry| entry.key.clone()).collect()
     }
 
+    /// Returns the number of pools in the table.
     pub(crate) fn len(&self) -> usize {
         self.pools.read().len
     }
@@ -151,6 +163,7 @@ impl Pools {
         self.by_origin.get(route.origin())?.iter().find(|entry| entry.key.is_for(route, config))
     }
 
+    /// Removes a pool from the table.
     fn remove(&mut self, key: &PoolKey) -> Option<Entry> {
         let entries = self.by_origin.get_mut(key.origin())?;
         let entry = entries.swap_remove(entries.iter().position(|entry| entry.key == *key)?);
@@ -161,7 +174,8 @@ impl Pools {
         Some(entry)
     }
 
-    /// Looks at all of them, which are as many as the limit: it is done where a pool is new, and connecting costs more.
+    /// Removes the least recently used pool, and sets it aside. It looks at all pools, which are as many as the limit.
+    /// This happens only when a pool is new, and connecting costs more.
     fn take_oldest(&mut self) -> Option<Entry> {
         let entries = self.by_origin.values().flatten();
         let oldest = entries.min_by_key(|entry| entry.used.load(Ordering::Relaxed))?.key.clone();
@@ -170,6 +184,7 @@ impl Pools {
         Some(entry)
     }
 
+    /// Removes the pools that have no connection, no permit, no waiter and no other pin, and sets them aside.
     fn take_unused(&mut self, gate: &PoolGate) -> Vec<Entry> {
         let mut unused = Vec::new();
         self.by_origin.retain(|_, entries| {
@@ -177,12 +192,13 @@ impl Pools {
             !entries.is_empty()
         });
         self.len -= unused.len();
-        // Looked through so rarely that it costs each pool the same.
+        // The next search comes when the number of pools has doubled, so each pool costs the same.
         self.full = KNOWN.max(2 * self.len);
         unused.iter().for_each(|entry| self.put_aside(entry));
         unused
     }
 
+    /// Removes all pools, and sets them aside.
     fn take_all(&mut self) -> Vec<Entry> {
         let all: Vec<_> = mem::take(&mut self.by_origin).into_values().flatten().collect();
         self.len = 0;
@@ -190,11 +206,12 @@ impl Pools {
         all
     }
 
+    /// Sets a removed pool aside, unless no caller holds it.
     fn put_aside(&mut self, entry: &Entry) {
         if Arc::strong_count(&entry.closed) == 1 {
             return;
         }
-        // So rarely that it costs each pool the same.
+        // The next search comes when the number of origins has doubled, so each pool costs the same.
         if self.aside.len() > self.crowded {
             self.aside.retain(|_, aside| {
                 aside.retain(|aside| aside.closed.strong_count() > 0);
@@ -206,7 +223,8 @@ impl Pools {
         self.aside.entry(entry.key.origin().clone()).or_default().push(aside);
     }
 
-    /// A pool that somebody has comes back. Of those that were looked at this may have become the last owner.
+    /// Returns the pool if it was set aside, and takes it back. `seen` is given all keys that were looked at: this may
+    /// have become their last owner, so the caller drops them outside of the lock.
     fn take_aside(
         &mut self,
         route: &Route,
@@ -311,7 +329,7 @@ mod tests {
         assert_eq!(registry.len(), 10);
     }
 
-    /// A pool that somebody has is the same after the table has forgotten it, until it is closed.
+    /// A pool that a caller holds stays the same after the table has forgotten it, until it is closed.
     #[test]
     fn pools_that_are_out() {
         type Way = (&'static str, Option<usize>, fn(&Registry));
