@@ -15,12 +15,12 @@ use crate::pool::{PoolGate, PoolPin};
 use crate::sync::RwLock;
 use crate::url::Origin;
 
-/// The number of pools at which a table without a limit first forgets unused pools. It is enough for the working set of
-/// a crawler. Each pool costs about a kilobyte, including the counts that its pin keeps.
-const KNOWN: usize = 1024;
+/// The fewest pools at which a table without a limit is searched for unused ones. It is enough for the working set of a
+/// crawler. Each pool costs about a kilobyte, including the counts that its pin keeps.
+const MIN_SWEEP: usize = 1024;
 
-/// The number of origins up to which the pools that are set aside are not searched for unused ones.
-const FEW: usize = 64;
+/// The fewest origins at which the pools that are set aside are searched for unused ones.
+const MIN_ASIDE_SWEEP: usize = 64;
 
 /// Finds the pool for a route and a way of connecting, and adds it if it is new.
 #[derive(Debug)]
@@ -40,12 +40,12 @@ struct Pools {
     /// The number of pools in the table.
     len: usize,
     /// The number of pools at which a table without a limit is searched for unused ones.
-    full: usize,
+    sweep_at: usize,
     /// Pools that are no longer in the table, but that a caller may still hold. A pool that is asked for again comes
     /// back as the same pool.
     aside: HashMap<Arc<Origin>, Vec<Aside>, BuildHasherDefault<Prehashed>>,
     /// The number of origins in `aside` at which it is searched for pools that no caller holds.
-    crowded: usize,
+    sweep_aside_at: usize,
 }
 
 /// A pool that is set aside. The table does not keep it alive.
@@ -76,7 +76,13 @@ pub(crate) struct Found {
 
 impl Registry {
     pub(crate) fn new(limit: Option<usize>) -> Registry {
-        let pools = Pools { by_origin: HashMap::default(), len: 0, full: KNOWN, aside: HashMap::default(), crowded: 0 };
+        let pools = Pools {
+            by_origin: HashMap::default(),
+            len: 0,
+            sweep_at: MIN_SWEEP,
+            aside: HashMap::default(),
+            sweep_aside_at: 0,
+        };
         Registry { limit, clock: AtomicU64::new(0), pools: RwLock::new(pools) }
     }
 
@@ -97,7 +103,7 @@ impl Registry {
             return Found { key: entry.key.clone(), closed: entry.closed.clone(), retired: None };
         }
         let retired = self.limit.filter(|&limit| pools.len >= limit).and_then(|_| pools.take_oldest());
-        let forgotten = (self.limit.is_none() && pools.len >= pools.full).then(|| pools.take_unused(gate));
+        let forgotten = (self.limit.is_none() && pools.len >= pools.sweep_at).then(|| pools.take_unused(gate));
         let mut seen = Vec::new();
         let out = pools.take_aside(route, config, &mut seen);
         let (key, closed) = out.unwrap_or_else(|| (PoolKey::new(route.clone(), config), Arc::default()));
@@ -193,7 +199,7 @@ impl Pools {
         });
         self.len -= unused.len();
         // The next search comes when the number of pools has doubled, so each pool costs the same.
-        self.full = KNOWN.max(2 * self.len);
+        self.sweep_at = MIN_SWEEP.max(2 * self.len);
         unused.iter().for_each(|entry| self.put_aside(entry));
         unused
     }
@@ -212,12 +218,12 @@ impl Pools {
             return;
         }
         // The next search comes when the number of origins has doubled, so each pool costs the same.
-        if self.aside.len() > self.crowded {
+        if self.aside.len() > self.sweep_aside_at {
             self.aside.retain(|_, aside| {
                 aside.retain(|aside| aside.closed.strong_count() > 0);
                 !aside.is_empty()
             });
-            self.crowded = FEW.max(2 * self.aside.len());
+            self.sweep_aside_at = MIN_ASIDE_SWEEP.max(2 * self.aside.len());
         }
         let aside = Aside { key: entry.key.downgrade(), closed: Arc::downgrade(&entry.closed) };
         self.aside.entry(entry.key.origin().clone()).or_default().push(aside);
@@ -323,7 +329,7 @@ mod tests {
     #[test]
     fn without_a_limit_the_table_stays_small() {
         let (registry, config) = (Registry::new(None), config());
-        for number in 0..KNOWN + 10 {
+        for number in 0..MIN_SWEEP + 10 {
             assert!(pool(&registry, &format!("h{number}"), &config).retired.is_none());
         }
         assert_eq!(registry.len(), 10);
@@ -338,7 +344,7 @@ mod tests {
             ("all", Some(9), |registry| registry.clear()),
             ("too many", None, |registry| {
                 let config = config();
-                (0..KNOWN).for_each(|number| drop(pool(registry, &format!("h{number}"), &config)));
+                (0..MIN_SWEEP).for_each(|number| drop(pool(registry, &format!("h{number}"), &config)));
             }),
         ];
         for (row, limit, forget) in ways {
@@ -367,7 +373,7 @@ mod tests {
             drop(out);
         }
         let pools = registry.pools.read();
-        assert!(pools.aside.len() <= FEW + 1, "{}", pools.aside.len());
+        assert!(pools.aside.len() <= MIN_ASIDE_SWEEP + 1, "{}", pools.aside.len());
         assert!(kept.iter().all(|kept| pools.aside.contains_key(kept.key.origin())));
     }
 }
