@@ -15,7 +15,7 @@ use crate::h1::Head;
 use crate::random;
 use crate::url::Origin;
 
-const FIELD: &str = "authorization";
+const AUTHORIZATION: &str = "authorization";
 
 /// Holds the credentials of one call.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub(super) struct Credentials {
     /// The exchange of digest challenges and answers with one origin.
     dialogue: Option<Dialogue>,
     /// The dialogue was asked for the credentials of the last request. Before the first challenge it has none to give.
-    spoke: bool,
+    used_dialogue: bool,
 }
 
 /// A login from a URL, in the scheme by which it is sent.
@@ -58,9 +58,9 @@ impl Credentials {
     /// cannot be encoded.
     pub(super) fn value(&mut self, request: &Request, terms: Terms<'_>, crossed: bool) -> Result<Option<Vec<u8>>> {
         if self.home.is_none() && terms.own_auth().is_some() {
-            check(request)?;
+            refuse_two_credentials(request)?;
         }
-        self.spoke = false;
+        self.used_dialogue = false;
         let (auth, userinfo) = (terms.auth(), userinfo(request));
         if auth.is_none() && terms.netrc().is_none() && userinfo.is_none() && self.inherited.is_none() {
             return Ok(None);
@@ -71,23 +71,23 @@ impl Credentials {
         // The path of a Unix socket is not a host, so no netrc entry is for it.
         let netrc = terms.netrc().filter(|_| at_home && origin.port().is_some());
         if let Some(userinfo) = userinfo {
-            self.inherited = Some(of_url(userinfo, origin, netrc, digest(auth))?);
+            self.inherited = Some(login_of_url(userinfo, origin, netrc, digest_of_client(auth))?);
         }
         if let Some(login) = self.inherited.clone() {
-            return self.by(&login, request);
+            return self.login_value(&login, request);
         }
-        if !at_home || request.headers.contains(FIELD) {
+        if !at_home || request.headers.contains(AUTHORIZATION) {
             return Ok(None);
         }
         match terms.auth_at(origin).map(Auth::kind) {
             Some(Kind::Basic(basic)) => Ok(Some(basic.encode()?.into_bytes())),
             Some(Kind::Bearer(token)) => Ok(Some(auth::bearer(token)?.into_bytes())),
-            Some(Kind::Digest(digest)) if digest.has_login() => self.speak(digest, request),
+            Some(Kind::Digest(digest)) if digest.has_login() => self.digest_value(digest, request),
             Some(Kind::Digest(digest)) => match netrc.and_then(|netrc| netrc.lookup(origin.host(), None)) {
-                Some(found) => self.speak(&digest.of(found.login(), found.password()), request),
+                Some(found) => self.digest_value(&digest.of(found.login(), found.password()), request),
                 None => Ok(None),
             },
-            None if terms.head().headers.contains(FIELD) => Ok(None),
+            None if terms.head().headers.contains(AUTHORIZATION) => Ok(None),
             None => {
                 let found = netrc.and_then(|netrc| netrc.lookup(origin.host(), None));
                 found.map(|basic| Ok(basic.encode()?.into_bytes())).transpose()
@@ -96,17 +96,17 @@ impl Credentials {
     }
 
     /// Returns the value for a login from a URL.
-    fn by(&mut self, login: &Login, request: &Request) -> Result<Option<Vec<u8>>> {
+    fn login_value(&mut self, login: &Login, request: &Request) -> Result<Option<Vec<u8>>> {
         match login {
             Login::Sent(Secret(value)) => Ok(Some(value.clone())),
-            Login::Digest(_) if request.headers.contains(FIELD) => Ok(None),
-            Login::Digest(digest) => self.speak(digest, request),
+            Login::Digest(_) if request.headers.contains(AUTHORIZATION) => Ok(None),
+            Login::Digest(digest) => self.digest_value(digest, request),
         }
     }
 
     /// Returns the value that the dialogue with the origin gives. A dialogue with another origin or login is dropped.
-    fn speak(&mut self, digest: &DigestAuth, request: &Request) -> Result<Option<Vec<u8>>> {
-        self.spoke = true;
+    fn digest_value(&mut self, digest: &DigestAuth, request: &Request) -> Result<Option<Vec<u8>>> {
+        self.used_dialogue = true;
         let mut target = Vec::new();
         request.target_on(&Route::to(request.url.shared_origin())).write(&mut target);
         let asked = Asked { method: request.method.as_str(), target: &target, body: request.body.as_bytes() };
@@ -121,7 +121,7 @@ impl Credentials {
     /// Reads a challenge in the head, and returns whether the request is to be sent again with an answer to it.
     pub(super) fn answer(&mut self, request: &Request, head: &Head) -> bool {
         match &mut self.dialogue {
-            Some(dialogue) if self.spoke => {
+            Some(dialogue) if self.used_dialogue => {
                 dialogue.hear(head.status, &head.headers, request.body.as_bytes().is_some())
             }
             _ => false,
@@ -142,8 +142,8 @@ impl Credentials {
 }
 
 /// Refuses a request with two credentials, because one of them would be ignored.
-fn check(request: &Request) -> Result<()> {
-    if request.headers.contains(FIELD) {
+fn refuse_two_credentials(request: &Request) -> Result<()> {
+    if request.headers.contains(AUTHORIZATION) {
         return Err(Error::request("the request has an Authorization header and other credentials"));
     }
     match userinfo(request) {
@@ -158,7 +158,7 @@ fn userinfo(request: &Request) -> Option<&str> {
 }
 
 /// Returns the digest credentials, if the client uses its logins by Digest.
-fn digest(auth: Option<&Auth>) -> Option<&DigestAuth> {
+fn digest_of_client(auth: Option<&Auth>) -> Option<&DigestAuth> {
     match auth.map(Auth::kind) {
         Some(Kind::Digest(digest)) => Some(digest),
         _ => None,
@@ -167,7 +167,7 @@ fn digest(auth: Option<&Auth>) -> Option<&DigestAuth> {
 
 /// Returns the login of the URL: for `digest` if the client has that, otherwise as Basic credentials (RFC 7617). A
 /// password that the URL lacks may come from the netrc file.
-fn of_url(userinfo: &str, origin: &Origin, netrc: Option<&Netrc>, digest: Option<&DigestAuth>) -> Result<Login> {
+fn login_of_url(userinfo: &str, origin: &Origin, netrc: Option<&Netrc>, digest: Option<&DigestAuth>) -> Result<Login> {
     let written = Userinfo::parse(userinfo);
     let found = match (&written, netrc) {
         (Userinfo { login, password: None }, Some(netrc)) => {
@@ -204,7 +204,8 @@ mod tests {
         ];
         for (url, expected) in table {
             let request = Request::new(Method::GET, Url::parse(url).unwrap());
-            let login = userinfo(&request).map(|userinfo| of_url(userinfo, request.url.origin(), None, None).unwrap());
+            let login =
+                userinfo(&request).map(|userinfo| login_of_url(userinfo, request.url.origin(), None, None).unwrap());
             let value = login.map(|login| match login {
                 Login::Sent(Secret(value)) => String::from_utf8(value).unwrap(),
                 Login::Digest(_) => panic!("{url}"),
