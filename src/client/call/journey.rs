@@ -22,11 +22,11 @@ pub(super) fn send(terms: Terms<'_>, mut request: Request) -> Result<Response> {
     let mut journey = Journey::new(terms, &mut request);
     // A reply is not moved before it is known to be the last, because moving it costs time.
     loop {
-        let (route, fields) = match journey.begin() {
-            Ok(begun) => begun,
+        let (route, fields) = match journey.prepare_hop() {
+            Ok(prepared) => prepared,
             Err(error) => return Err(journey.explain(error)),
         };
-        let reply = match journey.ask(&route, &fields) {
+        let reply = match journey.send_hop(&route, &fields) {
             Ok(reply) => reply,
             Err(error) => match journey.again_after(error) {
                 Ok(()) => continue,
@@ -122,7 +122,7 @@ impl<'a> Journey<'a> {
 
     /// Runs the hooks, and decides the route and the added fields of the next request.
     #[inline]
-    fn begin(&mut self) -> Result<(Route, HopFields)> {
+    fn prepare_hop(&mut self) -> Result<(Route, HopFields)> {
         let terms = self.terms();
         if terms.reach().is_closed_pool() {
             return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
@@ -139,7 +139,7 @@ impl<'a> Journey<'a> {
 
     /// Sends the request, and stores the cookies of its reply.
     #[inline]
-    fn ask(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
+    fn send_hop(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
         // Only a body can be stopped by an early redirect.
         let resends = if self.request.body.is_empty() { None } else { self.resends() };
         let own = self.request.options.clone();
@@ -301,7 +301,7 @@ impl<'a> Journey<'a> {
             return Err(error);
         }
         let later = Later::after_error(retry, method, url, &error);
-        if !self.takes(&later) {
+        if !self.begins_try(&later) {
             self.retries = Some(Box::new(later.retry));
             return Err(error);
         }
@@ -326,7 +326,7 @@ impl<'a> Journey<'a> {
             return FollowUp::None;
         }
         let Some(later) = Later::after_status(retry, method, url, head) else { return FollowUp::None };
-        if !self.takes(&later) {
+        if !self.begins_try(&later) {
             return match later.retry.raises_status(head.status) {
                 true => self.give_up(later.retry, ErrorKind::Status(head.status)),
                 false => FollowUp::None,
@@ -337,7 +337,7 @@ impl<'a> Journey<'a> {
 
     /// Rewinds the body for a further try, and takes the try from the shared budget. Returns false if there is no
     /// further try.
-    fn takes(&mut self, later: &Later) -> bool {
+    fn begins_try(&mut self, later: &Later) -> bool {
         !later.is_too_late(self.client.until) && self.request.rewind().is_ok() && later.takes_from_budget()
     }
 

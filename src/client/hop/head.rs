@@ -211,11 +211,12 @@ pub(in crate::client) fn host<'a>(request: &'a Request, terms: Terms<'a>, hop: &
     given.unwrap_or(request.url.origin().host_field().as_bytes())
 }
 
-/// Returns the type of the body, for a request without a Content-Type. `said` says whether a text and bytes get a type.
-fn content_type(request: &Request, said: bool) -> Option<&str> {
+/// Returns the type of the body, for a request without a Content-Type. `adds_type` says whether a text and bytes get a
+/// type.
+fn content_type(request: &Request, adds_type: bool) -> Option<&str> {
     match (&request.content_type, request.body.content()) {
         (Some(content_type), _) => Some(content_type),
-        _ if !said || request.body.is_empty() => None,
+        _ if !adds_type || request.body.is_empty() => None,
         (None, Content::Text) => Some("text/plain; charset=utf-8"),
         (None, Content::Form) => Some("application/x-www-form-urlencoded"),
         (None, Content::Bytes) => Some("application/octet-stream"),

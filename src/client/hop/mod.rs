@@ -71,7 +71,7 @@ impl<'a> Hop<'a> {
         self.prime()?;
         let mut lease = self.checkout()?;
         // Whether bytes of the request have left, in this exchange or the one before.
-        let mut left = false;
+        let mut has_left = false;
         let mut reason = CloseReason::PeerClosed;
         let pool = &self.terms.common().buffers;
         loop {
@@ -84,17 +84,17 @@ impl<'a> Hop<'a> {
                     let again = self.may_replay(&lease, sent, trace, end);
                     // If the body cannot be rewound, the 408 is the response.
                     if !again || self.restart().is_err() {
-                        self.tell(&lease, &received);
+                        self.report(&lease, &received);
                         let deadline = self.terms.until.deadline();
                         return Ok(Reply { received, sent, lease, buffers, deadline });
                     }
-                    left = true;
+                    has_left = true;
                     None
                 }
                 Err(Failed { error, trace }) => {
                     // A server that still waits for the body after its 100-continue does not act on the request, unless
                     // it has sent something.
-                    left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
+                    has_left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
                     let end = end_of(&error, trace);
                     if trace.stale && trace.received > 0 {
                         reason = CloseReason::UnexpectedBytes;
@@ -106,14 +106,14 @@ impl<'a> Hop<'a> {
             pool.put(buffers);
             if let Some(error) = failed {
                 lease.discard(CloseReason::Failed);
-                return Err(error.with_maybe_processed(left));
+                return Err(error.with_maybe_processed(has_left));
             }
-            lease = self.renew(lease, reason).map_err(|error| error.with_maybe_processed(left))?;
+            lease = self.renew(lease, reason).map_err(|error| error.with_maybe_processed(has_left))?;
         }
     }
 
     /// Reports the reply to the observer and to the log.
-    fn tell(&self, lease: &PoolLease, received: &Received) {
+    fn report(&self, lease: &PoolLease, received: &Received) {
         let Received { head, upload, .. } = received;
         let (id, Request { method, url, .. }) = (lease.conn().record.id(), &*self.request);
         self.terms.engine.observer.answered(&observe::Answered { id, method, url, status: head.status });
