@@ -1,9 +1,10 @@
 //! The state that all requests of a client share: the pools, their configuration, and the known origins.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::reach::Reach;
 use crate::dial::{self, DialContext, Route, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure};
 use crate::exchange::Wire;
@@ -18,7 +19,7 @@ use crate::pool::registry::{Found, Registry};
 use crate::pool::types::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
 use crate::time::{Timeout, Until};
-use crate::url::{Origin, Origins};
+use crate::url::Origins;
 
 /// The settings that an engine is built from.
 #[derive(Clone, Debug, Default)]
@@ -40,32 +41,6 @@ pub(crate) struct Engine {
     pub(crate) connection: Arc<ConnectionConfig>,
     pub(crate) registry: Registry,
     pub(crate) observer: Observer,
-}
-
-/// Says which connections a client may use, and whether it may still use them.
-#[derive(Clone, Default)]
-pub(crate) struct Reach {
-    /// Replaces the connection settings of the engine.
-    pub(crate) connection: Option<Arc<ConnectionConfig>>,
-    /// The origin of the pool, if the client is one `ConnectionPool`.
-    pub(crate) home: Option<Arc<Origin>>,
-    /// Set when the session is closed or detached. The session begins no further call; calls that have begun go on.
-    pub(crate) session_detached: Arc<AtomicBool>,
-    /// Set when the pool is closed, if the client is one pool of a `PoolManager`. Calls that have begun end at their
-    /// next request.
-    pub(crate) pool_closed: Option<Arc<AtomicBool>>,
-}
-
-impl Reach {
-    /// Returns whether the pool of the client was closed.
-    pub(crate) fn is_closed_pool(&self) -> bool {
-        self.pool_closed.as_ref().is_some_and(|closed| closed.load(Ordering::Relaxed))
-    }
-
-    /// Returns whether the client begins no further call.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.session_detached.load(Ordering::Relaxed) || self.is_closed_pool()
-    }
 }
 
 impl Engine {

@@ -1,7 +1,7 @@
 //! Builds and sends requests. One engine sends them for `Session` and for the pools.
 //!
 //! Each module uses only those after it: `builder`, `call`, `hop`, `terms`, `policy`, `options`, `middleware`,
-//! `request`, `engine`. There is one exception: a `Request` holds its `Options`, which hold middleware, which takes a
+//! `request`, `engine`, `reach`. There is one exception: a `Request` holds its `Options`, which hold middleware, which takes a
 //! `Request`.
 
 mod builder;
@@ -11,13 +11,15 @@ mod hop;
 mod middleware;
 mod options;
 mod policy;
+mod reach;
 mod request;
 mod terms;
 
 pub use builder::{Connector, IntoRequest, IntoUrl, RequestBuilder};
-pub(crate) use builder::{executable, sealed};
-pub(crate) use engine::{Engine, EngineConfig, Reach};
+pub(crate) use builder::{executable, has_pools, sealed};
+pub(crate) use engine::{Engine, EngineConfig};
 pub use middleware::{Middleware, Next};
-pub(crate) use options::{names, skipped};
+pub(crate) use options::{check_names, check_skipped};
 pub(crate) use policy::{Following, Head, Identity, Policy};
+pub(crate) use reach::Reach;
 pub use request::Request;

@@ -69,7 +69,7 @@ pub(crate) struct Options {
 /// # Errors
 ///
 /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a name is not a token.
-pub(crate) fn names<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<Vec<Box<str>>> {
+pub(crate) fn check_names<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<Vec<Box<str>>> {
     let check = |name: N| match name.as_ref() {
         name if !name.is_empty() && name.bytes().all(is_token_byte) => Ok(name.into()),
         _ => Err(Error::request("a header name is empty or has a byte that names may not have")),
@@ -85,8 +85,8 @@ pub(crate) fn names<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result
 ///
 /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if a name is not a token, or is that of a necessary
 /// field.
-pub(crate) fn skipped<N: AsRef<str>>(skipped: impl IntoIterator<Item = N>) -> Result<Vec<Box<str>>> {
-    let skipped = names(skipped)?;
+pub(crate) fn check_skipped<N: AsRef<str>>(skipped: impl IntoIterator<Item = N>) -> Result<Vec<Box<str>>> {
+    let skipped = check_names(skipped)?;
     let needed = ["host", "content-length", "transfer-encoding", "content-encoding"];
     match skipped.iter().any(|name| needed.iter().any(|needed| name.eq_ignore_ascii_case(needed))) {
         true => {
@@ -134,14 +134,14 @@ mod tests {
         ] {
             assert_eq!(cookie(name, value).is_ok(), expected, "{name:?} {value:?}");
         }
-        assert_eq!(names(["X-A", "b"]).unwrap(), ["X-A".into(), "b".into()]);
+        assert_eq!(check_names(["X-A", "b"]).unwrap(), ["X-A".into(), "b".into()]);
         for name in ["", "a b", "a:", "\u{17f}"] {
-            assert!(names([name]).is_err(), "{name:?}");
-            assert!(skipped([name]).is_err(), "{name:?}");
+            assert!(check_names([name]).is_err(), "{name:?}");
+            assert!(check_skipped([name]).is_err(), "{name:?}");
         }
         for name in ["Host", "content-length", "Transfer-Encoding", "Content-Encoding"] {
-            assert!(skipped(["User-Agent", name]).is_err(), "{name:?}");
+            assert!(check_skipped(["User-Agent", name]).is_err(), "{name:?}");
         }
-        assert_eq!(skipped(["user-agent"]).unwrap(), ["user-agent".into()]);
+        assert_eq!(check_skipped(["user-agent"]).unwrap(), ["user-agent".into()]);
     }
 }

@@ -5,9 +5,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::engine::Reach;
 use super::middleware::Hooks;
 use super::options;
+use super::reach::Reach;
 use crate::auth::{Auth, Netrc};
 use crate::cookies::CookieStore;
 use crate::error::{Error, Result};
@@ -91,7 +91,7 @@ impl Policy {
     ///   token.
     pub(crate) fn check(&mut self) -> Result<()> {
         if let Some(retry) = &self.retry {
-            self.following.sensitive.extend(options::names(retry.sensitive().iter())?);
+            self.following.sensitive.extend(options::check_names(retry.sensitive().iter())?);
         }
         let headers = &self.head.headers;
         check_host(headers)?;
@@ -119,5 +119,19 @@ impl fmt::Debug for Policy {
             .field("cookies", &self.identity.cookies)
             .field("hooks", &self.hooks)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_a_client_cannot_have() {
+        for (name, value) in [("Host", "u@evil/x y"), ("Content-Length", "1"), ("transfer-encoding", "chunked")] {
+            let mut policy = Policy::default();
+            policy.head.headers.append(name, value).unwrap();
+            assert!(policy.check().is_err(), "{name}");
+        }
     }
 }

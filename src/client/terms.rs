@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::engine::{Engine, Reach};
+use super::engine::Engine;
 use super::middleware::{Hooks, Middleware};
 use super::options::Options;
 use super::policy::{Head, Policy};
+use super::reach::Reach;
 use super::request::Request;
 use crate::auth::{Auth, Netrc};
 use crate::cookies::CookieStore;
@@ -50,6 +51,11 @@ impl<'a> Terms<'a> {
         'a: 'b,
     {
         Terms { own, ..self }
+    }
+
+    /// Returns the terms of the client alone.
+    pub(super) fn client_alone(self) -> Terms<'a> {
+        Terms { own: None, ..self }
     }
 
     /// Returns these terms under another deadline.

@@ -6,7 +6,7 @@ use http::Version;
 
 use super::{MAX_IDLE, Session, connector, policy};
 use crate::auth::{Auth, Netrc};
-use crate::client::{IntoUrl, Middleware, Policy, Request, names, sealed::Sealed, skipped};
+use crate::client::{IntoUrl, Middleware, Policy, Request, check_names, check_skipped, sealed::Sealed};
 use crate::cookies::{Cookie, CookieJar, CookieStore};
 use crate::error::{Error, Result};
 use crate::exchange::Common;
@@ -161,7 +161,7 @@ impl SessionBuilder {
     /// ```
     pub fn skip_auto_headers<N: AsRef<str>>(self, fields: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|builder| {
-            builder.policy.head.skip.extend(skipped(fields)?);
+            builder.policy.head.skip.extend(check_skipped(fields)?);
             Ok(())
         })
     }
@@ -321,7 +321,7 @@ impl SessionBuilder {
     /// Adds to the headers that are not sent to another origin after a redirect.
     pub fn sensitive_headers<N: AsRef<str>>(self, sensitive: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|builder| {
-            builder.policy.following.sensitive.extend(names(sensitive)?);
+            builder.policy.following.sensitive.extend(check_names(sensitive)?);
             Ok(())
         })
     }

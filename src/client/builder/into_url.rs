@@ -1,15 +1,6 @@
-//! The types that can be given as the URL of a request, and as the pools that send it.
+//! The types that can be given as the URL of a request.
 
-use std::sync::Arc;
-
-use crate::client::engine::Engine;
 use crate::url::{InvalidUrl, Origins, Url};
-
-/// A client whose connections can send the requests of others: a [`PoolManager`](crate::PoolManager). See
-/// [`RequestBuilder::connector`](crate::RequestBuilder::connector).
-pub trait Connector: sealed::Pools {}
-
-impl<T: sealed::Pools> Connector for T {}
 
 /// A value that can be the URL of a request: a text, a [`Url`], or a `url::Url`.
 pub trait IntoUrl: sealed::Sealed {}
@@ -17,13 +8,7 @@ pub trait IntoUrl: sealed::Sealed {}
 impl<T: sealed::Sealed> IntoUrl for T {}
 
 pub(crate) mod sealed {
-    use super::{Arc, Engine, InvalidUrl, Origins, Url};
-
-    pub trait Pools {
-        #[doc(hidden)]
-        #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-        fn engine(&self) -> &Arc<Engine>;
-    }
+    use super::{InvalidUrl, Origins, Url};
 
     pub trait Sealed {
         /// Returns the URL. A text without a scheme is joined to `base`. An origin in `known` is not parsed again.

@@ -1,6 +1,7 @@
 //! Builds requests.
 
 mod bodies;
+mod connector;
 mod into_request;
 mod into_url;
 mod settings;
@@ -10,10 +11,12 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use connector::Connector;
+pub(crate) use connector::sealed as has_pools;
 pub use into_request::IntoRequest;
 pub(crate) use into_request::sealed as executable;
+pub use into_url::IntoUrl;
 pub(crate) use into_url::sealed;
-pub use into_url::{Connector, IntoUrl};
 
 use crate::body::urlencoded;
 use crate::client::call;

@@ -103,7 +103,7 @@ impl RequestBuilder {
     #[doc(alias = "remove_headers_on_redirect")]
     pub fn sensitive_headers<N: AsRef<str>>(self, names: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|options| {
-            options.sensitive.extend(options::names(names)?);
+            options.sensitive.extend(options::check_names(names)?);
             Ok(())
         })
     }
@@ -122,7 +122,7 @@ impl RequestBuilder {
     /// ```
     pub fn skip_auto_headers<N: AsRef<str>>(self, names: impl IntoIterator<Item = N>) -> Self {
         self.try_set(|options| {
-            options.skip.extend(options::skipped(names)?);
+            options.skip.extend(options::check_skipped(names)?);
             Ok(())
         })
     }

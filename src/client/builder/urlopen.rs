@@ -37,7 +37,7 @@ impl RequestBuilder {
     pub fn retries(self, retry: impl Into<Retry>) -> Self {
         let retry = retry.into();
         self.try_set(|options| {
-            options.sensitive.extend(options::names(retry.sensitive().iter())?);
+            options.sensitive.extend(options::check_names(retry.sensitive().iter())?);
             options.retry = Some(retry);
             Ok(())
         })

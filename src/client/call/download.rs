@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 
 use super::resume::{self, Answer, Part, Source};
 use super::send::send;
-use super::tries::Later;
+use super::tries::NextTry;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -46,7 +46,7 @@ impl<'a> Download<'a> {
         own.decode_content.get_or_insert(false);
         own.raise = Some(false);
         let retry = terms.retry().cloned();
-        Ok(Download { client: terms.of(None), request, retry, began: false, done: 0, source: Source::default() })
+        Ok(Download { client: terms.client_alone(), request, retry, began: false, done: 0, source: Source::default() })
     }
 
     fn run(mut self, path: &Path) -> Result<u64> {
@@ -150,12 +150,12 @@ impl<'a> Download<'a> {
             return Err(error);
         }
         let Some(retry) = self.retry.as_ref().filter(|retry| retry.allows(&Method::GET)) else { return Err(error) };
-        let later = Later::after_error(retry, &self.request.method, &self.request.url, &error);
+        let later = NextTry::after_error(retry, &self.request.method, &self.request.url, &error);
         if later.is_too_late(self.client.until) || !later.takes_from_budget() {
             return Err(error.with_retries(later.retry.history().to_vec()));
         }
         later.announce(&self.client.engine.observer, &self.request);
-        let Later { retry, wait } = later;
+        let NextTry { retry, wait } = later;
         self.retry = Some(retry.waiting(wait));
         self.client.pause(wait)
     }

@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 
 use super::credentials::Credentials;
 use super::fields;
-use super::tries::Later;
+use super::tries::NextTry;
 use crate::client::hop::{self, Hop, HopFields, LeftOut, Reply};
 use crate::client::request::Request;
 use crate::client::terms::Terms;
@@ -93,9 +93,9 @@ enum FollowUp {
     /// The same request, with other fields. Its body is rewound.
     Repeat,
     /// The same request, after a wait. Its body is rewound.
-    Retry(Later),
+    Retry(NextTry),
     /// The request that a redirect asks for. It may count as a retry.
-    Redirect(Plan, Option<Later>),
+    Redirect(Plan, Option<NextTry>),
     /// The reply ends the call with this error.
     Refuse(ErrorKind),
 }
@@ -104,7 +104,7 @@ impl<'a> Journey<'a> {
     fn new(terms: Terms<'a>, request: &'a mut Request) -> Self {
         let left_out = LeftOut { replaced: terms.replaces_headers(request), ..LeftOut::default() };
         Journey {
-            client: terms.of(None),
+            client: terms.client_alone(),
             request,
             credentials: Credentials::default(),
             history: Vec::new(),
@@ -218,7 +218,7 @@ impl<'a> Journey<'a> {
         }
         // The server does not know the expectation, and nothing else is wrong (RFC 9110, section 10.1.1).
         if head.status == StatusCode::EXPECTATION_FAILED && reply.expected() && repeatable {
-            self.left_out.unasked = true;
+            self.left_out.no_expect = true;
             return FollowUp::Repeat;
         }
         match redirect::is_redirect(head.status) && self.terms().follows() {
@@ -300,7 +300,7 @@ impl<'a> Journey<'a> {
         if !allowed || !body.can_rewind() {
             return Err(error);
         }
-        let later = Later::after_error(retry, method, url, &error);
+        let later = NextTry::after_error(retry, method, url, &error);
         if !self.begins_try(&later) {
             self.retries = Some(Box::new(later.retry));
             return Err(error);
@@ -325,7 +325,7 @@ impl<'a> Journey<'a> {
         if !(retry.allows(method) || self.is_keyed()) || !body.can_rewind() {
             return FollowUp::None;
         }
-        let Some(later) = Later::after_status(retry, method, url, head) else { return FollowUp::None };
+        let Some(later) = NextTry::after_status(retry, method, url, head) else { return FollowUp::None };
         if !self.begins_try(&later) {
             return match later.retry.raises_status(head.status) {
                 true => self.give_up(later.retry, ErrorKind::Status(head.status)),
@@ -337,14 +337,14 @@ impl<'a> Journey<'a> {
 
     /// Rewinds the body for a further try, and takes the try from the shared budget. Returns false if there is no
     /// further try.
-    fn begins_try(&mut self, later: &Later) -> bool {
+    fn begins_try(&mut self, later: &NextTry) -> bool {
         !later.is_too_late(self.client.until) && self.request.rewind().is_ok() && later.takes_from_budget()
     }
 
     /// Counts a redirect as a retry, as urllib3 does.
     fn count_redirect(&mut self, head: &Head, plan: Plan) -> FollowUp {
         let Some(retry) = self.retry() else { return FollowUp::Redirect(plan, None) };
-        let later = Later::after_redirect(retry, &self.request.method, &self.request.url, head, &plan);
+        let later = NextTry::after_redirect(retry, &self.request.method, &self.request.url, head, &plan);
         if later.is_too_late(self.client.until) {
             return match later.retry.raises_redirects() {
                 true => self.give_up(later.retry, ErrorKind::TooManyRedirects),
@@ -362,9 +362,9 @@ impl<'a> Journey<'a> {
     }
 
     /// Reports the next try, and sleeps until then. The call holds no connection meanwhile.
-    fn wait_for(&mut self, later: Later) -> Result<()> {
+    fn wait_for(&mut self, later: NextTry) -> Result<()> {
         later.announce(&self.client.engine.observer, self.request);
-        let Later { retry, wait } = later;
+        let NextTry { retry, wait } = later;
         self.retries = Some(Box::new(retry.waiting(wait)));
         self.client.pause(wait)
     }

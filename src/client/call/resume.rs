@@ -322,13 +322,13 @@ mod tests {
             let claim = Claim { status: StatusCode::from_u16(status).unwrap(), part, length, version };
             assert_eq!(judge(claim, &source, 5, true), expected, "{row}");
             // Without a question for the rest a 200 is the whole, unless it says itself that it is not.
-            let unasked = match (status, part) {
+            let no_expect = match (status, part) {
                 (206 | 416, _) => expected,
                 (_, Some(Part { start: 0, whole: None, .. })) => Whole,
                 (_, Some(_)) if expected != Whole => Doubtful,
                 _ => Whole,
             };
-            assert_eq!(judge(claim, &source, 5, false), unasked, "{row}, not asked for");
+            assert_eq!(judge(claim, &source, 5, false), no_expect, "{row}, not asked for");
         }
         let unknown = Source::default();
         let claim = |length, version| Claim { status: StatusCode::OK, part: None, length, version };

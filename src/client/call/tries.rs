@@ -15,36 +15,36 @@ use crate::time::Until;
 use crate::url::Url;
 
 /// A further try: the remaining `Retry`, and the wait before it.
-pub(super) struct Later {
+pub(super) struct NextTry {
     pub(super) retry: Retry,
     pub(super) wait: Duration,
 }
 
-impl Later {
+impl NextTry {
     /// Counts a failure, and returns the try after it.
-    pub(super) fn after_error(retry: &Retry, method: &Method, url: &Url, error: &Error) -> Later {
+    pub(super) fn after_error(retry: &Retry, method: &Method, url: &Url, error: &Error) -> NextTry {
         let (kind, phase, maybe_processed) = (error.kind().clone(), error.phase(), error.maybe_processed());
         let retry = retry.increment(method, url, RetryCause::Error { kind, phase, maybe_processed });
-        Later { wait: wait_before(&retry), retry }
+        NextTry { wait: wait_before(&retry), retry }
     }
 
     /// Counts a response, and returns the try after it, or `None` if its status is not tried again.
-    pub(super) fn after_status(retry: &Retry, method: &Method, url: &Url, head: &Head) -> Option<Later> {
+    pub(super) fn after_status(retry: &Retry, method: &Method, url: &Url, head: &Head) -> Option<NextTry> {
         let asked = retry_after(&head.headers, SystemTime::now());
         if !retry.is_retry_status(head.status, asked.is_some()) {
             return None;
         }
         let retry = retry.increment(method, url, RetryCause::Status(head.status));
         let wait = retry.clamp(asked).filter(|wait| !wait.is_zero()).unwrap_or_else(|| wait_before(&retry));
-        Some(Later { retry, wait })
+        Some(NextTry { retry, wait })
     }
 
     /// Counts a redirect, for clients whose `Retry` limits redirects, and returns the try after it.
-    pub(super) fn after_redirect(retry: &Retry, method: &Method, url: &Url, head: &Head, plan: &Plan) -> Later {
+    pub(super) fn after_redirect(retry: &Retry, method: &Method, url: &Url, head: &Head, plan: &Plan) -> NextTry {
         let cause = RetryCause::Redirect { status: head.status, location: plan.url.clone() };
         let retry = retry.increment(method, url, cause);
         let wait = retry.clamp(retry_after(&head.headers, SystemTime::now())).unwrap_or_default();
-        Later { retry, wait }
+        NextTry { retry, wait }
     }
 
     /// Returns whether a count is used up or the wait would pass the deadline.

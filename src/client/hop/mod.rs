@@ -1,6 +1,7 @@
 //! Sends one request to one server: checkout, dial, exchange, and at most one silent replay.
 
 mod head;
+mod prepare;
 mod replay;
 mod reply;
 mod shape;
@@ -8,8 +9,9 @@ mod shape;
 pub(super) use head::{HopFields, LeftOut, default_fields, host};
 pub(super) use reply::Reply;
 
-use head::Sent;
-use replay::{End, FailedExchange};
+use head::SentHead;
+use prepare::prepare;
+use replay::{FailedExchange, FailureEnd};
 use reply::is_idle_notice;
 
 use super::request::Request;
@@ -56,7 +58,7 @@ impl<'a> Hop<'a> {
         route: &Route,
         resends: Option<Rules>,
     ) -> Result<Self> {
-        head::prepare(request, terms)?;
+        prepare(request, terms)?;
         // A bound of zero always fails here. Otherwise the request would pass or fail by chance over a reused
         // connection.
         if let Some(bound) = terms.timeout().passed() {
@@ -80,7 +82,7 @@ impl<'a> Hop<'a> {
             let sent = head::write(&mut buffers.out, target, self.request, self.terms, self.fields);
             let failed = match self.exchange(&lease, &mut buffers, sent) {
                 Ok((received, trace)) => {
-                    let end = if is_idle_notice(&received) { End::IdleNotice } else { End::Other };
+                    let end = if is_idle_notice(&received) { FailureEnd::IdleNotice } else { FailureEnd::Other };
                     let again = self.may_replay(&lease, sent, trace, end);
                     // If the body cannot be rewound, the 408 is the response.
                     if !again || self.restart().is_err() {
@@ -151,7 +153,7 @@ impl<'a> Hop<'a> {
             return Ok(());
         }
         // A body that the server is asked about may never be sent, so it is not read yet.
-        if !self.request.expect || self.fields.left_out.unasked {
+        if !self.request.expect || self.fields.left_out.no_expect {
             self.request.body.prime()?;
         }
         let until = self.terms.until;
@@ -162,7 +164,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Returns whether the request is silently sent again after this exchange.
-    fn may_replay(&self, lease: &PoolLease, sent: Sent, trace: Trace, end: End) -> bool {
+    fn may_replay(&self, lease: &PoolLease, sent: SentHead, trace: Trace, end: FailureEnd) -> bool {
         let failed = FailedExchange {
             method: &self.request.method,
             keyed: sent.keyed,
@@ -172,7 +174,7 @@ impl<'a> Hop<'a> {
             rewindable: self.request.body.can_rewind(),
             end,
         };
-        self.terms.replays() && replay::decide(&failed)
+        self.terms.replays() && replay::may_replay(&failed)
     }
 
     /// Takes an idle connection of the pool, or opens one.
@@ -196,7 +198,12 @@ impl<'a> Hop<'a> {
     }
 
     /// Sends the request over the connection, and receives the head of the response.
-    fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: Sent) -> Result<(Received, Trace), Failed> {
+    fn exchange(
+        &mut self,
+        lease: &PoolLease,
+        buffers: &mut Buffers,
+        sent: SentHead,
+    ) -> Result<(Received, Trace), Failed> {
         let (connection, terms, fields) = (lease.conn(), self.terms, self.fields);
         // The body is taken out of the request, because it is sent while the request is borrowed.
         let mut body = std::mem::take(&mut self.request.body);
@@ -244,10 +251,10 @@ fn refusal(refused: Refused) -> Error {
 }
 
 /// Returns how a failed exchange ended.
-fn end_of(error: &Error, trace: Trace) -> End {
+fn end_of(error: &Error, trace: Trace) -> FailureEnd {
     match error.kind() {
-        ErrorKind::Disconnected if trace.received == 0 || trace.stale => End::Closed,
-        ErrorKind::Protocol(Violation::StatusLine) if trace.stale => End::Closed,
-        _ => End::Other,
+        ErrorKind::Disconnected if trace.received == 0 || trace.stale => FailureEnd::Closed,
+        ErrorKind::Protocol(Violation::StatusLine) if trace.stale => FailureEnd::Closed,
+        _ => FailureEnd::Other,
     }
 }

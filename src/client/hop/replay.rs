@@ -21,12 +21,12 @@ pub(super) struct FailedExchange<'a> {
     pub(super) withheld: bool,
     /// The body can be sent from its start.
     pub(super) rewindable: bool,
-    pub(super) end: End,
+    pub(super) end: FailureEnd,
 }
 
 /// How a failed exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum FailureEnd {
     /// The connection was closed or reset without a byte of a response. Bytes that do not begin a response count as
     /// none, because they are the rest of an earlier one.
     Closed,
@@ -38,14 +38,14 @@ pub(super) enum End {
 }
 
 /// Returns whether the request is sent again, once, over a new connection.
-pub(super) fn decide(failed: &FailedExchange<'_>) -> bool {
+pub(super) fn may_replay(failed: &FailedExchange<'_>) -> bool {
     match failed.end {
         // The failure of a new connection is for the retries that the user asked for.
         _ if !failed.reused || !failed.rewindable => false,
-        End::Other => false,
+        FailureEnd::Other => false,
         _ if failed.withheld => true,
-        End::Closed if !failed.sent => true,
-        End::Closed | End::IdleNotice => is_idempotent(failed.method) || failed.keyed,
+        FailureEnd::Closed if !failed.sent => true,
+        FailureEnd::Closed | FailureEnd::IdleNotice => is_idempotent(failed.method) || failed.keyed,
     }
 }
 
@@ -63,7 +63,7 @@ mod tests {
             sent: true,
             withheld: false,
             rewindable: true,
-            end: End::Closed,
+            end: FailureEnd::Closed,
         };
         let post = FailedExchange { method: &Method::POST, ..base };
         let patch = Method::PATCH;
@@ -83,24 +83,24 @@ mod tests {
             ("accepted, PATCH", FailedExchange { method: &patch, ..base }, false),
             ("accepted, unknown method", FailedExchange { method: &custom, ..base }, false),
             ("accepted, POST with a key", FailedExchange { keyed: true, ..post }, true),
-            ("response byte, timeout, alert or violation", FailedExchange { end: End::Other, ..base }, false),
-            ("the same before a byte left", FailedExchange { end: End::Other, sent: false, ..base }, false),
-            ("408 that closes, GET", FailedExchange { end: End::IdleNotice, ..base }, true),
-            ("408 that closes, POST", FailedExchange { end: End::IdleNotice, ..post }, false),
+            ("response byte, timeout, alert or violation", FailedExchange { end: FailureEnd::Other, ..base }, false),
+            ("the same before a byte left", FailedExchange { end: FailureEnd::Other, sent: false, ..base }, false),
+            ("408 that closes, GET", FailedExchange { end: FailureEnd::IdleNotice, ..base }, true),
+            ("408 that closes, POST", FailedExchange { end: FailureEnd::IdleNotice, ..post }, false),
             ("nothing accepted, body spent", FailedExchange { sent: false, rewindable: false, ..base }, false),
             ("accepted, PUT, body spent", FailedExchange { method: &Method::PUT, rewindable: false, ..base }, false),
             ("body withheld, POST", FailedExchange { withheld: true, ..post }, true),
             (
                 "body withheld, 408 that closes, POST",
-                FailedExchange { withheld: true, end: End::IdleNotice, ..post },
+                FailedExchange { withheld: true, end: FailureEnd::IdleNotice, ..post },
                 true,
             ),
             ("body withheld, POST, fresh", FailedExchange { withheld: true, reused: false, ..post }, false),
-            ("body withheld, response byte", FailedExchange { withheld: true, end: End::Other, ..post }, false),
-            ("408 that closes, fresh", FailedExchange { end: End::IdleNotice, reused: false, ..base }, false),
+            ("body withheld, response byte", FailedExchange { withheld: true, end: FailureEnd::Other, ..post }, false),
+            ("408 that closes, fresh", FailedExchange { end: FailureEnd::IdleNotice, reused: false, ..base }, false),
         ];
         for (row, failed, expected) in table {
-            assert_eq!(decide(&failed), expected, "{row}");
+            assert_eq!(may_replay(&failed), expected, "{row}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::head::Sent;
+use super::head::SentHead;
 use crate::client::terms::Terms;
 use crate::exchange::{Buffers, Received, Upload};
 use crate::h1::{Framing, Head};
@@ -16,7 +16,7 @@ use crate::time::{Deadline, Stamp};
 /// Holds the head of a response, and the connection that its body is read from.
 pub(in crate::client) struct Reply {
     pub(super) received: Received,
-    pub(super) sent: Sent,
+    pub(super) sent: SentHead,
     pub(super) lease: PoolLease,
     pub(super) buffers: Buffers,
     pub(super) deadline: Deadline,

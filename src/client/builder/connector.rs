@@ -1,0 +1,21 @@
+//! The clients whose connections can send the requests of others.
+
+use std::sync::Arc;
+
+use crate::client::engine::Engine;
+
+/// A client whose connections can send the requests of others: a [`PoolManager`](crate::PoolManager). See
+/// [`RequestBuilder::connector`](crate::RequestBuilder::connector).
+pub trait Connector: sealed::Pools {}
+
+impl<T: sealed::Pools> Connector for T {}
+
+pub(crate) mod sealed {
+    use super::{Arc, Engine};
+
+    pub trait Pools {
+        #[doc(hidden)]
+        #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+        fn engine(&self) -> &Arc<Engine>;
+    }
+}

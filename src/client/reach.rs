@@ -1,0 +1,33 @@
+//! The connections that a client may use, and whether it may still use them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::pool::key::ConnectionConfig;
+use crate::url::Origin;
+
+/// Says which connections a client may use, and whether it may still use them.
+#[derive(Clone, Default)]
+pub(crate) struct Reach {
+    /// Replaces the connection settings of the engine.
+    pub(crate) connection: Option<Arc<ConnectionConfig>>,
+    /// The origin of the pool, if the client is one `ConnectionPool`.
+    pub(crate) home: Option<Arc<Origin>>,
+    /// Set when the session is closed or detached. The session begins no further call; calls that have begun go on.
+    pub(crate) session_detached: Arc<AtomicBool>,
+    /// Set when the pool is closed, if the client is one pool of a `PoolManager`. Calls that have begun end at their
+    /// next request.
+    pub(crate) pool_closed: Option<Arc<AtomicBool>>,
+}
+
+impl Reach {
+    /// Returns whether the pool of the client was closed.
+    pub(crate) fn is_closed_pool(&self) -> bool {
+        self.pool_closed.as_ref().is_some_and(|closed| closed.load(Ordering::Relaxed))
+    }
+
+    /// Returns whether the client begins no further call.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.session_detached.load(Ordering::Relaxed) || self.is_closed_pool()
+    }
+}
