@@ -5,7 +5,7 @@ use std::path::Path;
 
 use http::{Method, StatusCode};
 
-use super::resume::{self, Answer, Part, Source};
+use super::resume::{self, Answer, Part, RemoteFile};
 use super::send::send;
 use super::tries::NextTry;
 use crate::client::request::Request;
@@ -30,7 +30,7 @@ struct Download<'a> {
     /// The number of bytes in the file.
     done: u64,
     /// The facts about the file on the server.
-    source: Source,
+    remote: RemoteFile,
 }
 
 impl<'a> Download<'a> {
@@ -46,7 +46,14 @@ impl<'a> Download<'a> {
         own.decode_content.get_or_insert(false);
         own.raise = Some(false);
         let retry = terms.retry().cloned();
-        Ok(Download { client: terms.client_alone(), request, retry, began: false, done: 0, source: Source::default() })
+        Ok(Download {
+            client: terms.client_alone(),
+            request,
+            retry,
+            began: false,
+            done: 0,
+            remote: RemoteFile::default(),
+        })
     }
 
     fn run(mut self, path: &Path) -> Result<u64> {
@@ -62,7 +69,7 @@ impl<'a> Download<'a> {
     /// Receives the whole file, or the part that is missing.
     fn fetch(&mut self, file: &mut Partial) -> Result<()> {
         let (mut response, mut answer) = self.ask()?;
-        if answer == Answer::Other {
+        if answer == Answer::AskForWhole {
             response.throw_away();
             self.begin_anew(file)?;
             (response, answer) = self.ask()?;
@@ -71,34 +78,34 @@ impl<'a> Download<'a> {
             Answer::Rest(part) => Some(part),
             Answer::Whole => {
                 self.begin_anew(file)?;
-                self.source = Source::of(&response);
+                self.remote = RemoteFile::of(&response);
                 None
             }
             // The whole was asked for and a part came, so the server has nothing else to give.
-            Answer::Other => return Err(response.into_error(ErrorKind::Status(StatusCode::PARTIAL_CONTENT))),
-            Answer::Doubtful => {
+            Answer::AskForWhole => return Err(response.into_error(ErrorKind::Status(StatusCode::PARTIAL_CONTENT))),
+            Answer::RetryForWhole => {
                 // Without a validator the next try asks for the whole.
-                self.source.validator = None;
+                self.remote.validator = None;
                 response.throw_away();
                 return Err(self.incomplete().with_source("the server may have sent a part of the file as the whole"));
             }
         };
-        self.source.length = self.source.length.or(part.and_then(|part| part.whole));
+        self.remote.length = self.remote.length.or(part.and_then(|part| part.whole));
         // The reader of the body has already checked a Content-Length. If the body is decoded, the field counts coded
         // bytes.
-        let whole = self.source.length.filter(|_| response.content_length().is_none());
+        let whole = self.remote.length.filter(|_| response.content_length().is_none());
         let end = part.map(|part| part.end).or(whole);
         let (before, done) = (self.done, &mut self.done);
         let copied = response.copy_to_with(file, |now, _| *done = before + now);
         if end.is_some_and(|end| self.done > end || copied.is_ok() && self.done < end) {
             // The head and the body contradict each other, so nothing in the head is trusted.
-            self.source = Source::default();
+            self.remote = RemoteFile::default();
             return Err(copied.err().unwrap_or_else(|| self.incomplete()));
         }
         copied?;
         match part {
             // A server may send less than was asked for (RFC 9110, section 15.3.7).
-            Some(Part { whole, .. }) if whole.or(self.source.length).is_some_and(|whole| self.done < whole) => {
+            Some(Part { whole, .. }) if whole.or(self.remote.length).is_some_and(|whole| self.done < whole) => {
                 Err(self.incomplete())
             }
             _ => Ok(()),
@@ -108,7 +115,7 @@ impl<'a> Download<'a> {
     /// Asks for the rest if some bytes are there and their version is known, otherwise for the whole.
     fn ask(&mut self) -> Result<(Response, Answer)> {
         let mut request = self.request.try_clone().ok_or_else(|| Error::request("a download has no body"))?;
-        let validator = self.source.validator.as_deref().filter(|_| self.done > 0);
+        let validator = self.remote.validator.as_deref().filter(|_| self.done > 0);
         let asked = validator.is_some();
         if let Some(validator) = validator {
             request.headers.append("Range", &format!("bytes={}-", self.done))?;
@@ -122,15 +129,15 @@ impl<'a> Download<'a> {
             // Redirects do not count as tries of the download.
             self.retry = Some(retry.without_redirects(self.retry.as_ref()));
         }
-        let answer = resume::judge(self.source.claim(&response), &self.source, self.done, asked);
-        let response = if answer == Answer::Other { response } else { expected(response, self.done > 0)? };
+        let answer = resume::judge(self.remote.claim(&response), &self.remote, self.done, asked);
+        let response = if answer == Answer::AskForWhole { response } else { expected(response, self.done > 0)? };
         Ok((response, answer))
     }
 
     /// Empties the file, and forgets the facts about it.
     fn begin_anew(&mut self, file: &mut Partial) -> Result<()> {
         let done = std::mem::take(&mut self.done);
-        self.source = Source::default();
+        self.remote = RemoteFile::default();
         match done {
             0 => Ok(()),
             _ => file.begin_anew().map_err(|error| self.output(error)),
@@ -139,7 +146,7 @@ impl<'a> Download<'a> {
 
     /// Returns the error of a body that broke off.
     fn incomplete(&self) -> Error {
-        let kind = ErrorKind::IncompleteBody { received: self.done, expected: self.source.length };
+        let kind = ErrorKind::IncompleteBody { received: self.done, expected: self.remote.length };
         Error::new(kind, Phase::Body).with_maybe_processed(true).with_origin(self.request.url.shared_origin())
     }
 

@@ -16,7 +16,7 @@ const STRONG_AFTER: i64 = 60;
 
 /// The facts about the file on the server that later answers are compared with.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Source {
+pub(super) struct RemoteFile {
     /// The URL after all redirects. A validator tells only versions of one resource apart.
     pub(super) url: Option<Url>,
     /// The validator for `If-Range`.
@@ -33,9 +33,9 @@ pub(super) enum Answer {
     /// The whole file, from its start.
     Whole,
     /// A part that does not continue the file, or no part at all. The whole is asked for at once.
-    Other,
+    AskForWhole,
     /// A 200 that may be a part. The whole is asked for, as a retry.
-    Doubtful,
+    RetryForWhole,
 }
 
 /// The facts that a response states about its body.
@@ -46,12 +46,12 @@ pub(super) struct Claim {
     part: Option<Part>,
     /// The value of the Content-Length field.
     length: Option<u64>,
-    version: Version,
+    version: Comparison,
 }
 
 /// The result of comparing the validator of an answer with that of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
+enum Comparison {
     /// The validators are equal.
     Same,
     /// The answer has no validator, and that of the file is a date, which a 206 need not repeat (RFC 9110,
@@ -66,22 +66,22 @@ enum Version {
 }
 
 /// Judges the answer to a download that has `done` bytes. `asked` says that the request was for the rest, by its range.
-pub(super) fn judge(claim: Claim, source: &Source, done: u64, asked: bool) -> Answer {
-    let same = matches!(claim.version, Version::Same | Version::Unsaid);
+pub(super) fn judge(claim: Claim, remote: &RemoteFile, done: u64, asked: bool) -> Answer {
+    let same = matches!(claim.version, Comparison::Same | Comparison::Unsaid);
     match claim.status {
         StatusCode::PARTIAL_CONTENT => match claim.part {
-            Some(part) if done > 0 && same && part.continues(done, source) => Answer::Rest(part),
-            _ => Answer::Other,
+            Some(part) if done > 0 && same && part.continues(done, remote) => Answer::Rest(part),
+            _ => Answer::AskForWhole,
         },
-        StatusCode::RANGE_NOT_SATISFIABLE if done > 0 => Answer::Other,
-        _ => judge_ok(claim, source, done, asked),
+        StatusCode::RANGE_NOT_SATISFIABLE if done > 0 => Answer::AskForWhole,
+        _ => judge_ok(claim, remote, done, asked),
     }
 }
 
 /// Judges a 200, or another success that is not a 206.
-fn judge_ok(claim: Claim, source: &Source, done: u64, asked: bool) -> Answer {
+fn judge_ok(claim: Claim, remote: &RemoteFile, done: u64, asked: bool) -> Answer {
     let Some(part) = claim.part else {
-        return if asked { judge_unmarked(claim, source.length, done) } else { Answer::Whole };
+        return if asked { judge_unmarked(claim, remote.length, done) } else { Answer::Whole };
     };
     let fits = claim.length.is_none_or(|length| length == part.end - part.start);
     match part.whole {
@@ -90,35 +90,35 @@ fn judge_ok(claim: Claim, source: &Source, done: u64, asked: bool) -> Answer {
         // The same without the length of the whole. Such a range says no more than a Content-Length.
         None if fits && part.start == 0 => {
             let claim = Claim { part: None, length: Some(part.end), ..claim };
-            judge_ok(claim, source, done, asked)
+            judge_ok(claim, remote, done, asked)
         }
-        _ if asked && fits && claim.version == Version::Same && part.continues(done, source) => Answer::Rest(part),
-        _ => Answer::Doubtful,
+        _ if asked && fits && claim.version == Comparison::Same && part.continues(done, remote) => Answer::Rest(part),
+        _ => Answer::RetryForWhole,
     }
 }
 
 /// Judges a 200 without Content-Range to a request for the rest.
 fn judge_unmarked(claim: Claim, whole: Option<u64>, done: u64) -> Answer {
     let rest = whole.map(|whole| (done, whole)).filter(|(start, end)| start < end);
-    let Some(length) = claim.length else { return Answer::Doubtful };
+    let Some(length) = claim.length else { return Answer::RetryForWhole };
     match claim.version {
         // As long as the whole, and so longer than any part.
-        Version::Same | Version::Unsaid | Version::Unknown if whole == Some(length) => Answer::Whole,
+        Comparison::Same | Comparison::Unsaid | Comparison::Unknown if whole == Some(length) => Answer::Whole,
         // One version has one length, so this is a part. It is the rest if it is as long as the rest.
-        Version::Same => match rest {
+        Comparison::Same => match rest {
             Some((start, end)) if end - start == length => Answer::Rest(Part { start, end, whole }),
-            _ => Answer::Doubtful,
+            _ => Answer::RetryForWhole,
         },
         // The condition of If-Range did not hold, so the server has to send the whole (RFC 9110, section 13.1.5).
         // Servers behind a load balancer may give one version two tags, so an answer as long as the rest is doubtful.
-        Version::Changed if rest.is_none_or(|(start, end)| end - start != length) => Answer::Whole,
-        Version::Changed | Version::Unsaid | Version::Unknown | Version::Elsewhere => Answer::Doubtful,
+        Comparison::Changed if rest.is_none_or(|(start, end)| end - start != length) => Answer::Whole,
+        Comparison::Changed | Comparison::Unsaid | Comparison::Unknown | Comparison::Elsewhere => Answer::RetryForWhole,
     }
 }
 
-impl Source {
+impl RemoteFile {
     /// Returns the facts about the file that this response states.
-    pub(super) fn of(response: &Response) -> Source {
+    pub(super) fn of(response: &Response) -> RemoteFile {
         let headers = response.headers();
         // In a coded body it cannot be told whether a range counts coded or decoded bytes.
         let coded = headers.contains("content-encoding");
@@ -130,16 +130,16 @@ impl Source {
             // A response taken for the whole must end where its range ends.
             _ => response.content_length().or(part.map(|part| part.end)),
         };
-        Source { url: Some(response.url().clone()), validator, length }
+        RemoteFile { url: Some(response.url().clone()), validator, length }
     }
 
     /// Returns the facts that the response states about its body.
     pub(super) fn claim(&self, response: &Response) -> Claim {
         let headers = response.headers();
         let version = match self.url.as_ref() {
-            Some(url) if url != response.url() => Version::Elsewhere,
+            Some(url) if url != response.url() => Comparison::Elsewhere,
             // The length of a coded answer counts coded bytes.
-            _ if headers.contains("content-encoding") => Version::Elsewhere,
+            _ if headers.contains("content-encoding") => Comparison::Elsewhere,
             _ => compare(self.validator.as_deref(), headers),
         };
         Claim { status: response.status(), part: content_range(headers), length: response.content_length(), version }
@@ -147,17 +147,17 @@ impl Source {
 }
 
 /// Compares the validator of the file with that of an answer.
-fn compare(validator: Option<&[u8]>, headers: &Headers) -> Version {
-    let Some(validator) = validator else { return Version::Unknown };
+fn compare(validator: Option<&[u8]>, headers: &Headers) -> Comparison {
+    let Some(validator) = validator else { return Comparison::Unknown };
     match strong_validator(headers) {
-        Some(other) if other == validator => Version::Same,
+        Some(other) if other == validator => Comparison::Same,
         // Two tags or two dates. A date cannot be compared with a tag.
-        Some(other) if other.starts_with(b"\"") == validator.starts_with(b"\"") => Version::Changed,
-        Some(_) => Version::Unknown,
+        Some(other) if other.starts_with(b"\"") == validator.starts_with(b"\"") => Comparison::Changed,
+        Some(_) => Comparison::Unknown,
         None if validator.starts_with(b"\"") || headers.contains("etag") || headers.contains("last-modified") => {
-            Version::Unknown
+            Comparison::Unknown
         }
-        None => Version::Unsaid,
+        None => Comparison::Unsaid,
     }
 }
 
@@ -183,8 +183,8 @@ pub(super) struct Part {
 
 impl Part {
     /// Returns whether the part begins after `done` bytes of this file, and ends within it.
-    fn continues(self, done: u64, source: &Source) -> bool {
-        let length = match (self.whole, source.length) {
+    fn continues(self, done: u64, remote: &RemoteFile) -> bool {
+        let length = match (self.whole, remote.length) {
             (Some(one), Some(other)) => (one == other).then_some(one),
             (one, other) => one.or(other),
         };
@@ -270,96 +270,103 @@ mod tests {
     /// RW-02: a file of ten bytes, five of which are there.
     #[test]
     fn what_an_answer_is() {
-        use Answer::{Doubtful, Other, Rest, Whole};
-        use Version::{Changed, Elsewhere, Same, Unknown, Unsaid};
+        use Answer::{AskForWhole, Rest, RetryForWhole, Whole};
+        use Comparison::{Changed, Elsewhere, Same, Unknown, Unsaid};
         let rest = part(5, 10, 10);
-        type Row<'a> = (&'a str, u16, Option<Part>, Option<u64>, Version, Answer);
+        type Row<'a> = (&'a str, u16, Option<Part>, Option<u64>, Comparison, Answer);
         let table: &[Row<'_>] = &[
             ("the rest", 206, Some(rest), Some(5), Same, Rest(rest)),
             ("the rest, of a dated file", 206, Some(rest), Some(5), Unsaid, Rest(rest)),
             ("the rest, of a length unsaid", 206, Some(part(5, 10, None)), None, Same, Rest(part(5, 10, None))),
             ("less than the rest", 206, Some(part(5, 8, 10)), Some(3), Same, Rest(part(5, 8, 10))),
-            ("a part that begins before", 206, Some(part(4, 10, 10)), Some(6), Same, Other),
-            ("the whole as a part", 206, Some(part(0, 10, 10)), Some(10), Same, Other),
-            ("a part of something longer", 206, Some(part(5, 11, 11)), Some(6), Same, Other),
-            ("a part beyond the end", 206, Some(part(5, 11, None)), Some(6), Same, Other),
-            ("several parts, or one without a range", 206, None, Some(5), Same, Other),
-            ("a part of another version", 206, Some(rest), Some(5), Changed, Other),
-            ("a part of an unknown version", 206, Some(rest), Some(5), Unknown, Other),
-            ("no such range", 416, None, Some(0), Unknown, Other),
+            ("a part that begins before", 206, Some(part(4, 10, 10)), Some(6), Same, AskForWhole),
+            ("the whole as a part", 206, Some(part(0, 10, 10)), Some(10), Same, AskForWhole),
+            ("a part of something longer", 206, Some(part(5, 11, 11)), Some(6), Same, AskForWhole),
+            ("a part beyond the end", 206, Some(part(5, 11, None)), Some(6), Same, AskForWhole),
+            ("several parts, or one without a range", 206, None, Some(5), Same, AskForWhole),
+            ("a part of another version", 206, Some(rest), Some(5), Changed, AskForWhole),
+            ("a part of an unknown version", 206, Some(rest), Some(5), Unknown, AskForWhole),
+            ("no such range", 416, None, Some(0), Unknown, AskForWhole),
             ("the whole", 200, None, Some(10), Same, Whole),
             ("the whole, without a validator", 200, None, Some(10), Unknown, Whole),
-            ("as long as the whole, of another resource", 200, None, Some(10), Elsewhere, Doubtful),
-            ("the rest of another resource", 206, Some(rest), Some(5), Elsewhere, Other),
+            ("as long as the whole, of another resource", 200, None, Some(10), Elsewhere, RetryForWhole),
+            ("the rest of another resource", 206, Some(rest), Some(5), Elsewhere, AskForWhole),
             ("the whole of another resource, with its range", 200, Some(part(0, 9, 9)), Some(9), Elsewhere, Whole),
             ("the whole, of a dated file", 200, None, Some(10), Unsaid, Whole),
             ("the whole, with a range of its own", 200, Some(part(0, 10, 10)), Some(10), Same, Whole),
             ("the same, of a whole unsaid", 200, Some(part(0, 10, None)), None, Unknown, Whole),
-            ("the start with its range", 200, Some(part(0, 5, 10)), Some(5), Same, Doubtful),
-            ("the start, of a whole unsaid", 200, Some(part(0, 5, None)), None, Unknown, Doubtful),
-            ("the range of the whole, and the length of the rest", 200, Some(part(0, 10, 10)), Some(5), Same, Doubtful),
+            ("the start with its range", 200, Some(part(0, 5, 10)), Some(5), Same, RetryForWhole),
+            ("the start, of a whole unsaid", 200, Some(part(0, 5, None)), None, Unknown, RetryForWhole),
+            (
+                "the range of the whole, and the length of the rest",
+                200,
+                Some(part(0, 10, 10)),
+                Some(5),
+                Same,
+                RetryForWhole,
+            ),
             ("a wrong range, and a right length", 200, Some(rest), Some(10), Same, Whole),
             ("another version, longer", 200, None, Some(15), Changed, Whole),
             ("another version, of the same length", 200, None, Some(10), Changed, Whole),
             ("a slice with its range", 200, Some(rest), Some(5), Same, Rest(rest)),
             ("a slice with its range, in chunks", 200, Some(rest), None, Same, Rest(rest)),
-            ("a slice that begins elsewhere", 200, Some(part(4, 10, 10)), Some(6), Same, Doubtful),
-            ("a slice of another length than its range", 200, Some(rest), Some(4), Same, Doubtful),
-            ("a slice with its range, of another version", 200, Some(rest), Some(5), Changed, Doubtful),
-            ("a slice with its range, of an unknown version", 200, Some(rest), Some(5), Unknown, Doubtful),
+            ("a slice that begins elsewhere", 200, Some(part(4, 10, 10)), Some(6), Same, RetryForWhole),
+            ("a slice of another length than its range", 200, Some(rest), Some(4), Same, RetryForWhole),
+            ("a slice with its range, of another version", 200, Some(rest), Some(5), Changed, RetryForWhole),
+            ("a slice with its range, of an unknown version", 200, Some(rest), Some(5), Unknown, RetryForWhole),
             ("a slice by its validator", 200, None, Some(5), Same, Rest(rest)),
-            ("a slice by its validator, of another length", 200, None, Some(3), Same, Doubtful),
-            ("as long as the rest, without a validator", 200, None, Some(5), Unknown, Doubtful),
-            ("as long as the rest, of a dated file", 200, None, Some(5), Unsaid, Doubtful),
-            ("as long as the rest, with another tag", 200, None, Some(5), Changed, Doubtful),
-            ("no length", 200, None, None, Same, Doubtful),
-            ("no length and another tag", 200, None, None, Changed, Doubtful),
-            ("no length and no tag", 200, None, None, Unknown, Doubtful),
-            ("another length, without a validator", 200, None, Some(7), Unknown, Doubtful),
+            ("a slice by its validator, of another length", 200, None, Some(3), Same, RetryForWhole),
+            ("as long as the rest, without a validator", 200, None, Some(5), Unknown, RetryForWhole),
+            ("as long as the rest, of a dated file", 200, None, Some(5), Unsaid, RetryForWhole),
+            ("as long as the rest, with another tag", 200, None, Some(5), Changed, RetryForWhole),
+            ("no length", 200, None, None, Same, RetryForWhole),
+            ("no length and another tag", 200, None, None, Changed, RetryForWhole),
+            ("no length and no tag", 200, None, None, Unknown, RetryForWhole),
+            ("another length, without a validator", 200, None, Some(7), Unknown, RetryForWhole),
         ];
-        let source = Source { length: Some(10), ..Source::default() };
+        let remote = RemoteFile { length: Some(10), ..RemoteFile::default() };
         for &(row, status, part, length, version, expected) in table {
             let claim = Claim { status: StatusCode::from_u16(status).unwrap(), part, length, version };
-            assert_eq!(judge(claim, &source, 5, true), expected, "{row}");
+            assert_eq!(judge(claim, &remote, 5, true), expected, "{row}");
             // Without a question for the rest a 200 is the whole, unless it says itself that it is not.
             let no_expect = match (status, part) {
                 (206 | 416, _) => expected,
                 (_, Some(Part { start: 0, whole: None, .. })) => Whole,
-                (_, Some(_)) if expected != Whole => Doubtful,
+                (_, Some(_)) if expected != Whole => RetryForWhole,
                 _ => Whole,
             };
-            assert_eq!(judge(claim, &source, 5, false), no_expect, "{row}, not asked for");
+            assert_eq!(judge(claim, &remote, 5, false), no_expect, "{row}, not asked for");
         }
-        let unknown = Source::default();
+        let unknown = RemoteFile::default();
         let claim = |length, version| Claim { status: StatusCode::OK, part: None, length, version };
         for (row, claim, expected) in [
-            ("one version", claim(Some(5), Same), Doubtful),
+            ("one version", claim(Some(5), Same), RetryForWhole),
             ("another version", claim(Some(5), Changed), Whole),
-            ("an unknown version", claim(Some(5), Unknown), Doubtful),
+            ("an unknown version", claim(Some(5), Unknown), RetryForWhole),
         ] {
             assert_eq!(judge(claim, &unknown, 5, true), expected, "{row} of a file whose length is not known");
         }
         let first = Claim { status: StatusCode::PARTIAL_CONTENT, part: Some(part(0, 2, 10)), ..claim(None, Unknown) };
-        assert_eq!(judge(first, &unknown, 0, false), Other, "a part of a file that was asked for as a whole");
+        assert_eq!(judge(first, &unknown, 0, false), AskForWhole, "a part of a file that was asked for as a whole");
     }
 
     #[test]
     fn versions() {
         let date = ("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
         let old = "Sun, 06 Nov 1994 08:00:00 GMT";
-        type Row<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], Version);
+        type Row<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], Comparison);
         let table: &[Row<'_>] = &[
-            (Some("\"a\""), &[("ETag", "\"a\"")], Version::Same),
-            (Some("\"a\""), &[("ETag", "\"b\"")], Version::Changed),
-            (Some("\"a\""), &[("ETag", "W/\"a\"")], Version::Unknown),
-            (Some("\"a\""), &[], Version::Unknown),
-            (Some("\"a\""), &[date, ("Last-Modified", old)], Version::Unknown),
-            (Some(old), &[date, ("Last-Modified", old)], Version::Same),
-            (Some(old), &[date, ("Last-Modified", "Sun, 06 Nov 1994 08:00:01 GMT")], Version::Changed),
-            (Some(old), &[("Last-Modified", old)], Version::Unknown),
-            (Some(old), &[], Version::Unsaid),
-            (Some(old), &[("ETag", "\"a\"")], Version::Unknown),
-            (None, &[("ETag", "\"a\"")], Version::Unknown),
+            (Some("\"a\""), &[("ETag", "\"a\"")], Comparison::Same),
+            (Some("\"a\""), &[("ETag", "\"b\"")], Comparison::Changed),
+            (Some("\"a\""), &[("ETag", "W/\"a\"")], Comparison::Unknown),
+            (Some("\"a\""), &[], Comparison::Unknown),
+            (Some("\"a\""), &[date, ("Last-Modified", old)], Comparison::Unknown),
+            (Some(old), &[date, ("Last-Modified", old)], Comparison::Same),
+            (Some(old), &[date, ("Last-Modified", "Sun, 06 Nov 1994 08:00:01 GMT")], Comparison::Changed),
+            (Some(old), &[("Last-Modified", old)], Comparison::Unknown),
+            (Some(old), &[], Comparison::Unsaid),
+            (Some(old), &[("ETag", "\"a\"")], Comparison::Unknown),
+            (None, &[("ETag", "\"a\"")], Comparison::Unknown),
         ];
         for (validator, fields, expected) in table {
             assert_eq!(compare(validator.map(str::as_bytes), &headers(fields)), *expected, "{validator:?} {fields:?}");
