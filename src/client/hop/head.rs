@@ -1,5 +1,7 @@
 //! Writes the head of a request, with the fields that the client adds by itself.
 
+use std::sync::LazyLock;
+
 use http::{Method, Version};
 
 use crate::body::{Content, Extent};
@@ -12,22 +14,9 @@ use crate::headers::Header;
 use crate::redirect;
 use crate::response::MediaType;
 
-/// The fields that are already set. One pass over the headers finds them.
+/// The fields that are already set, a bit for each. One pass over the headers finds them.
 #[derive(Clone, Copy, Debug, Default)]
-struct Given {
-    host: usize,
-    user_agent: bool,
-    accept: bool,
-    accept_encoding: bool,
-    range: bool,
-    authorization: bool,
-    content_type: bool,
-    content_length: bool,
-    content_encoding: bool,
-    connection: bool,
-    expect: bool,
-    cookie: bool,
-}
+struct Given(u16);
 
 /// The fields that a call adds to one of its requests, and the reasons to leave others out.
 #[derive(Clone, Debug, Default)]
@@ -73,14 +62,17 @@ pub(super) fn write(
     let client = terms.head();
     // Most clients have no default fields, and looking for them costs a hundred instructions.
     let others = || (!client.headers.is_empty()).then(|| default_fields(request, terms, hop)).into_iter().flatten();
-    let given = given(request.headers.iter()).or(given(others())).or(skipped(terms));
+    let mut given = Given::default();
+    request.headers.iter().chain(others()).for_each(|field| given.note(field.name()));
+    // A field that is not to be added counts as set.
+    terms.skipped().for_each(|name| given.note(name));
     let mut sent = SentHead { close: client.close, ..SentHead::default() };
     encode::request_line(out, &request.method, target, request.version);
-    match given.host {
-        0 => encode::field(out, "Host", request.url.origin().host_field().as_bytes()),
-        _ => encode::field(out, "Host", host(request, terms, hop)),
+    match given.has(Given::HOST) {
+        false => encode::field(out, "Host", request.url.origin().host_field().as_bytes()),
+        true => encode::field(out, "Host", host(request, terms, hop)),
     }
-    write_added(out, request, terms, hop, &given);
+    write_added(out, request, terms, hop, given);
     // 100-continue must not be expected without a body, because there is nothing to hold back (RFC 9110,
     // section 10.1.1). HTTP/1.0 has no interim responses.
     let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10 && !hop.left_out.no_expect;
@@ -90,8 +82,8 @@ pub(super) fn write(
     for field in others.chain(own).filter(kept) {
         write_field(out, field.name(), field.bytes(), &mut sent);
     }
-    write_about_body(out, request, client, &given);
-    if request.expect && may_expect && !given.expect {
+    write_about_body(out, request, client, given);
+    if request.expect && may_expect && !given.has(Given::EXPECT) {
         encode::field(out, "Expect", b"100-continue");
         sent.expects = true;
     }
@@ -101,46 +93,64 @@ pub(super) fn write(
 
 /// Writes the fields that the client adds, except those about the body.
 #[inline]
-fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &HopFields, given: &Given) {
+fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &HopFields, given: Given) {
     let client = terms.head();
-    if client.accept && !given.accept {
-        encode::field(out, "Accept", b"*/*");
+    // No coding is asked for with a Range, because a part of a coded body cannot be decoded.
+    let offers = client.offers_codings && !given.has(Given::RANGE) && terms.reading().decode;
+    match given.has(Given::ACCEPT | Given::ACCEPT_ENCODING | Given::USER_AGENT) {
+        false => out.extend_from_slice(&BLOCKS[usize::from(client.accept)][usize::from(offers)]),
+        true => write_negotiation(out, client.accept, offers, given),
     }
-    if !given.accept_encoding {
-        // No coding is asked for with a Range, because a part of a coded body cannot be decoded.
-        match client.offers_codings && !given.range && terms.reading().decode {
-            true => encode::field(out, "Accept-Encoding", coding::ACCEPTED.as_bytes()),
-            false => encode::field(out, "Accept-Encoding", b"identity"),
-        }
-    }
-    if !given.user_agent {
-        encode::field(out, "User-Agent", concat!("hostpool/", env!("CARGO_PKG_VERSION")).as_bytes());
-    }
-    if let Some(authorization) = hop.authorization.as_ref().filter(|_| !given.authorization) {
+    if let Some(authorization) = hop.authorization.as_ref().filter(|_| !given.has(Given::AUTHORIZATION)) {
         encode::field(out, "Authorization", authorization);
     }
-    if let Some(cookie) = hop.cookie.as_ref().filter(|_| !given.cookie) {
+    if let Some(cookie) = hop.cookie.as_ref().filter(|_| !given.has(Given::COOKIE)) {
         encode::field(out, "Cookie", cookie);
     }
-    if client.close && !given.connection {
+    if client.close && !given.has(Given::CONNECTION) {
         encode::field(out, "Connection", b"close");
-    } else if request.version == Version::HTTP_10 && !given.connection && !client.close {
+    } else if request.version == Version::HTTP_10 && !given.has(Given::CONNECTION) && !client.close {
         encode::field(out, "Connection", b"keep-alive");
+    }
+}
+
+/// The fields of `write_negotiation` where none of them is given, by `accept` and `offers`: one copy costs 200
+/// instructions less than three fields.
+static BLOCKS: LazyLock<[[Vec<u8>; 2]; 2]> = LazyLock::new(|| {
+    [false, true].map(|accept| {
+        [false, true].map(|offers| {
+            let mut block = Vec::new();
+            write_negotiation(&mut block, accept, offers, Given::default());
+            block
+        })
+    })
+});
+
+/// Writes Accept, Accept-Encoding and User-Agent, as far as they are not given.
+fn write_negotiation(out: &mut Vec<u8>, accept: bool, offers: bool, given: Given) {
+    if accept && !given.has(Given::ACCEPT) {
+        encode::field(out, "Accept", b"*/*");
+    }
+    if !given.has(Given::ACCEPT_ENCODING) {
+        encode::field(out, "Accept-Encoding", if offers { coding::ACCEPTED.as_bytes() } else { b"identity" });
+    }
+    if !given.has(Given::USER_AGENT) {
+        encode::field(out, "User-Agent", concat!("hostpool/", env!("CARGO_PKG_VERSION")).as_bytes());
     }
 }
 
 /// Writes the type, the coding and the framing of the body.
 #[inline]
-fn write_about_body(out: &mut Vec<u8>, request: &Request, client: &Head, given: &Given) {
-    if let Some(content_type) = content_type(request, client.content_type).filter(|_| !given.content_type) {
+fn write_about_body(out: &mut Vec<u8>, request: &Request, client: &Head, given: Given) {
+    if let Some(content_type) = content_type(request, client.content_type).filter(|_| !given.has(Given::CONTENT_TYPE)) {
         encode::field(out, "Content-Type", content_type.as_bytes());
     }
-    if let Some(coding) = request.body.coding().filter(|_| !given.content_encoding) {
+    if let Some(coding) = request.body.coding().filter(|_| !given.has(Given::CONTENT_ENCODING)) {
         encode::field(out, "Content-Encoding", coding.name().as_bytes());
     }
     match request.body.extent() {
         Extent::Unknown => encode::field(out, "Transfer-Encoding", b"chunked"),
-        _ if given.content_length => {}
+        _ if given.has(Given::CONTENT_LENGTH) => {}
         Extent::Length(length @ 1..) => encode::number_field(out, "Content-Length", length),
         _ if has_body(&request.method) => encode::number_field(out, "Content-Length", 0),
         _ => {}
@@ -193,7 +203,7 @@ pub(in crate::client) fn default_fields<'a>(
 fn gives_its_type(request: &Request, terms: Terms<'_>) -> bool {
     let Some(own) = request.content_type.as_deref() else { return false };
     let Some(default) = terms.head().headers.get_bytes("content-type") else { return false };
-    if skipped(terms).content_type {
+    if terms.skipped().any(|name| name.eq_ignore_ascii_case("content-type")) {
         return false;
     }
     let Some(own) = MediaType::parse(own.as_bytes()) else { return false };
@@ -236,63 +246,43 @@ fn has_body(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
-/// Returns which of these fields are set.
-fn given<'a>(fields: impl Iterator<Item = Header<'a>>) -> Given {
-    let mut given = Given::default();
-    for field in fields {
-        given.note(field.name());
-    }
-    given
-}
-
-/// Returns the fields that are not to be added. They count as set.
-fn skipped(terms: Terms<'_>) -> Given {
-    let mut given = Given::default();
-    terms.skipped().for_each(|name| given.note(name));
-    given
-}
-
 impl Given {
+    const HOST: u16 = 1;
+    const USER_AGENT: u16 = 1 << 1;
+    const ACCEPT: u16 = 1 << 2;
+    const ACCEPT_ENCODING: u16 = 1 << 3;
+    const RANGE: u16 = 1 << 4;
+    const AUTHORIZATION: u16 = 1 << 5;
+    const CONTENT_TYPE: u16 = 1 << 6;
+    const CONTENT_LENGTH: u16 = 1 << 7;
+    const CONTENT_ENCODING: u16 = 1 << 8;
+    const CONNECTION: u16 = 1 << 9;
+    const EXPECT: u16 = 1 << 10;
+    const COOKIE: u16 = 1 << 11;
+
+    /// Returns whether one of these fields is set.
+    fn has(self, fields: u16) -> bool {
+        self.0 & fields != 0
+    }
+
     /// Notes that a field of this name is set.
     fn note(&mut self, name: &str) {
-        let given = self;
-        match name.len() {
-            4 => given.host += usize::from(name.eq_ignore_ascii_case("host")),
-            5 => given.range |= name.eq_ignore_ascii_case("range"),
-            6 => {
-                given.accept |= name.eq_ignore_ascii_case("accept");
-                given.expect |= name.eq_ignore_ascii_case("expect");
-                given.cookie |= name.eq_ignore_ascii_case("cookie");
+        let known: &[(&str, u16)] = match name.len() {
+            4 => &[("host", Given::HOST)],
+            5 => &[("range", Given::RANGE)],
+            6 => &[("accept", Given::ACCEPT), ("expect", Given::EXPECT), ("cookie", Given::COOKIE)],
+            10 => &[("user-agent", Given::USER_AGENT), ("connection", Given::CONNECTION)],
+            12 => &[("content-type", Given::CONTENT_TYPE)],
+            13 => &[("authorization", Given::AUTHORIZATION)],
+            14 => &[("content-length", Given::CONTENT_LENGTH)],
+            15 => &[("accept-encoding", Given::ACCEPT_ENCODING)],
+            16 => &[("content-encoding", Given::CONTENT_ENCODING)],
+            _ => &[],
+        };
+        for (known, field) in known {
+            if name.eq_ignore_ascii_case(known) {
+                self.0 |= field;
             }
-            10 => {
-                given.user_agent |= name.eq_ignore_ascii_case("user-agent");
-                given.connection |= name.eq_ignore_ascii_case("connection");
-            }
-            12 => given.content_type |= name.eq_ignore_ascii_case("content-type"),
-            13 => given.authorization |= name.eq_ignore_ascii_case("authorization"),
-            14 => given.content_length |= name.eq_ignore_ascii_case("content-length"),
-            16 => given.content_encoding |= name.eq_ignore_ascii_case("content-encoding"),
-            15 => given.accept_encoding |= name.eq_ignore_ascii_case("accept-encoding"),
-            _ => {}
-        }
-    }
-
-    /// Returns the fields that are set in either. A Content-Length counts only in `self`, because neither a client nor
-    /// a list of skipped fields may have one.
-    fn or(self, other: Given) -> Given {
-        Given {
-            host: self.host + other.host,
-            user_agent: self.user_agent | other.user_agent,
-            accept: self.accept | other.accept,
-            accept_encoding: self.accept_encoding | other.accept_encoding,
-            range: self.range | other.range,
-            authorization: self.authorization | other.authorization,
-            content_type: self.content_type | other.content_type,
-            content_length: self.content_length,
-            content_encoding: self.content_encoding | other.content_encoding,
-            connection: self.connection | other.connection,
-            expect: self.expect | other.expect,
-            cookie: self.cookie | other.cookie,
         }
     }
 }
