@@ -398,8 +398,6 @@ fn read(head: &[u8], limits: &Limits, strictness: Strictness) -> Result<Option<(
     let mut stack = [const { MaybeUninit::uninit() }; SLOTS];
     let mut heap = Vec::new();
     let mut response = Response::new(&mut []);
-    let mut config = ParserConfig::default();
-    config.allow_obsolete_multiline_headers_in_responses(true);
     let slots = match stack.get_mut(..limits.head_fields) {
         Some(slots) => slots,
         None => {
@@ -408,15 +406,11 @@ fn read(head: &[u8], limits: &Limits, strictness: Strictness) -> Result<Option<(
             &mut heap[..]
         }
     };
-    let head = match config.parse_response_with_uninit_headers(&mut response, head, slots) {
+    let head = match ParserConfig::default().parse_response_with_uninit_headers(&mut response, head, slots) {
         Ok(Status::Complete(len)) => &head[..len],
         Ok(Status::Partial) => return Err(Violation::IncompleteHead.into()),
-        Err(error) => return Err(refusal(error)),
+        Err(error) => return unless_folded(head, limits, error),
     };
-    // The head has a status line, one line for each field, and the blank line. Any further line is a fold.
-    if memchr::memchr_iter(b'\n', head).count() != response.headers.len() + 2 {
-        return Ok(None);
-    }
     let mut facts = Facts { bare_lf: !head.ends_with(b"\r\n\r\n"), ..Facts::default() };
     let code = response.code.filter(|code| *code >= 100).ok_or(Violation::StatusCode)?;
     if code > 599 {
@@ -429,19 +423,38 @@ fn read(head: &[u8], limits: &Limits, strictness: Strictness) -> Result<Option<(
     let status = StatusCode::from_u16(code).map_err(|_| Violation::StatusCode)?;
     let version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
 
-    let bytes = head.to_vec();
     let mut fields = Vec::with_capacity(response.headers.len());
     for header in response.headers.iter() {
         let field = Field { name: span(head, header.name.as_bytes()), value: span(head, header.value), secret: false };
         // httparse has checked that the line before this one ends in LF.
-        facts.bare_lf |= !bytes[..field.name.start as usize].ends_with(b"\r\n");
-        facts.note(header.name.as_bytes(), field.value.of(&bytes), strictness)?;
+        facts.bare_lf |= head.get((field.name.start as usize).wrapping_sub(2)) != Some(&b'\r');
+        facts.note(header.name.as_bytes(), header.value, strictness)?;
         fields.push(field);
     }
-    let reason = reason(head);
+    let reason = match response.reason {
+        Some(reason) if !reason.is_empty() => span(head, reason.as_bytes()),
+        _ => reason(head),
+    };
     let len = head.len();
-    let headers = Headers::from_parts(bytes, fields);
+    let headers = Headers::from_parts(head.to_vec(), fields);
     Ok(Some((Head { version, status, reason, headers, facts, dropped: None }, len)))
+}
+
+/// Returns `None` for a head whose fields cannot be read because one is folded, and the refusal of any other head. Folds
+/// are so rare that a second pass over the head for them costs less than a look for them in every head.
+#[cold]
+fn unless_folded(head: &[u8], limits: &Limits, error: httparse::Error) -> Result<Option<(Head, usize)>, Fault> {
+    let mut config = ParserConfig::default();
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    let mut slots = Vec::new();
+    slots.resize_with(limits.head_fields.min(memchr::memchr_iter(b'\n', head).count()), MaybeUninit::uninit);
+    match config.parse_response_with_uninit_headers(&mut Response::new(&mut []), head, &mut slots) {
+        // A fold begins with white space, which no name may.
+        Ok(Status::Complete(_)) if error == httparse::Error::HeaderName => Ok(None),
+        Ok(Status::Complete(_)) => Err(refusal(error)),
+        Ok(Status::Partial) => Err(Violation::IncompleteHead.into()),
+        Err(error) => Err(refusal(error)),
+    }
 }
 
 fn refusal(error: httparse::Error) -> Fault {

@@ -34,7 +34,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn host(&self) -> &str {
-        self.parts.about.url.origin().host()
+        self.inner.parts.about.url.origin().host()
     }
 
     /// Returns the connection that the body is read from. Returns `None` if it is back in its pool or closed, for
@@ -53,13 +53,13 @@ impl Response {
     #[doc(alias = "isclosed")]
     #[doc(alias = "closed")]
     pub fn connection(&self) -> Option<ConnectionInfo> {
-        let connection = self.parts.held.as_ref()?.lease.conn();
+        let connection = self.inner.parts.held.as_ref()?.lease.conn();
         let info = connection.wire.info();
         Some(ConnectionInfo {
             id: connection.record.id(),
             remote: info.remote,
             encrypted: info.encrypted,
-            reused: self.reused,
+            reused: self.inner.reused,
         })
     }
 
@@ -78,7 +78,7 @@ impl Response {
     #[doc(alias = "tell")]
     #[doc(alias = "total_raw_bytes")]
     pub fn bytes_read(&self) -> u64 {
-        self.reader.received()
+        self.inner.reader.received()
     }
 
     /// Returns how many bytes of the body are still to be received, if a `Content-Length` delimits it. It is 0 after
@@ -95,7 +95,7 @@ impl Response {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn length_remaining(&self) -> Option<u64> {
-        self.reader.remaining()
+        self.inner.reader.remaining()
     }
 
     /// Closes the connection if the body has not been read to its end. Otherwise the connection is already back in its
@@ -113,7 +113,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn close(&mut self) {
-        if self.parts.held.is_some() {
+        if self.inner.parts.held.is_some() {
             self.abandon(CloseReason::BodyAbandoned);
             self.end_reading(ErrorKind::Closed);
         }
@@ -145,11 +145,11 @@ impl Response {
     /// Discards a response that the client itself does not need. It waits for the rest of the body about as long as a
     /// new connection would take.
     pub(crate) fn throw_away(&mut self) {
-        self.release_within(self.parts.common.limits.drain_time);
+        self.release_within(self.inner.parts.common.limits.drain_time);
     }
 
     fn release_within(&mut self, drain_time: Duration) {
-        if self.parts.held.is_some() {
+        if self.inner.parts.held.is_some() {
             self.drain(drain_time);
             self.abandon(CloseReason::BodyAbandoned);
             self.end_reading(ErrorKind::Closed);

@@ -19,7 +19,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn cookies(&self) -> Vec<Cookie> {
-        if !self.parts.head.facts.set_cookie {
+        if !self.inner.parts.head.facts.set_cookie {
             return Vec::new();
         }
         let now = SystemTime::now();

@@ -14,13 +14,13 @@ impl Response {
     #[cold]
     pub(super) fn begin_decoding(&mut self) {
         // A part of coded data is not coded data (RFC 9110, section 15.3.7).
-        if self.parts.head.status == StatusCode::PARTIAL_CONTENT {
+        if self.inner.parts.head.status == StatusCode::PARTIAL_CONTENT {
             return;
         }
-        match Codings::of(self.parts.head.headers.values("content-encoding")) {
-            Ok(codings) => self.pump = codings.map(|codings| self.parts.common.pumps.take(codings)),
-            Err(Refused::TooMany) => self.reader.fail(ErrorKind::LimitExceeded(Limit::Codings)),
-            Err(Refused::Unknown(_)) => self.reader.fail(ErrorKind::Decode),
+        match Codings::of(self.inner.parts.head.headers.values("content-encoding")) {
+            Ok(codings) => self.inner.pump = codings.map(|codings| self.inner.parts.common.pumps.take(codings)),
+            Err(Refused::TooMany) => self.inner.reader.fail(ErrorKind::LimitExceeded(Limit::Codings)),
+            Err(Refused::Unknown(_)) => self.inner.reader.fail(ErrorKind::Decode),
         }
     }
 
@@ -30,7 +30,7 @@ impl Response {
         if error.kind() != &ErrorKind::Decode {
             return error;
         }
-        match Codings::of(self.parts.head.headers.values("content-encoding")) {
+        match Codings::of(self.inner.parts.head.headers.values("content-encoding")) {
             Err(Refused::Unknown(name)) => {
                 let name = name.get(..64).unwrap_or(&name).escape_ascii();
                 error.with_source(format!("the content coding {name} is not known"))
@@ -41,13 +41,13 @@ impl Response {
 
     /// Returns whether more of the coded body may come, and how reliable its end is.
     fn ending(&self) -> Ending {
-        if !self.reader.is_done() {
+        if !self.inner.reader.is_done() {
             return Ending::Open;
         }
         // A body that only the close of the connection delimits may have been cut.
-        let by_length = self.reader.remaining() == Some(0);
-        let by_chunk = self.parts.head.facts.transfer_coding == TransferCoding::Chunked;
-        match self.parts.reading.strictness {
+        let by_length = self.inner.reader.remaining() == Some(0);
+        let by_chunk = self.inner.parts.head.facts.transfer_coding == TransferCoding::Chunked;
+        match self.inner.parts.reading.strictness {
             Strictness::Tolerant if by_length || by_chunk => Ending::Proven,
             _ => Ending::Strict,
         }
@@ -60,11 +60,11 @@ impl Response {
         if buf.is_empty() {
             return Ok(0);
         }
-        let Some(mut pump) = self.pump.take() else { return Ok(0) };
+        let Some(mut pump) = self.inner.pump.take() else { return Ok(0) };
         let result = self.decode(&mut pump, buf);
         match result {
-            Ok((_, Next::Done)) | Err(_) => self.parts.common.pumps.put(pump),
-            Ok(_) => self.pump = Some(pump),
+            Ok((_, Next::Done)) | Err(_) => self.inner.parts.common.pumps.put(pump),
+            Ok(_) => self.inner.pump = Some(pump),
         }
         result.map(|(len, _)| len)
     }
@@ -73,10 +73,10 @@ impl Response {
     fn decode(&mut self, pump: &mut Pump, buf: &mut [u8]) -> Result<(usize, Next)> {
         loop {
             // Check the deadline also after the coded body has arrived, because decoding takes time too.
-            if self.parts.deadline.is_past() {
+            if self.inner.parts.deadline.is_past() {
                 return Err(self.late());
             }
-            if !self.reader.is_done()
+            if !self.inner.reader.is_done()
                 && let Some(room) = pump.room()
             {
                 let len = self.advance(room).map_err(|error| self.error(error))?;
@@ -85,20 +85,20 @@ impl Response {
             let ending = self.ending();
             // Some servers send an empty body without the bytes that its coding needs. A body that only the end of the
             // connection delimits may have been cut, so it is not accepted.
-            let is_empty = ending != Ending::Open && self.reader.received() == 0;
-            if is_empty && self.parts.head.facts.transfer_coding == TransferCoding::Chunked {
+            let is_empty = ending != Ending::Open && self.inner.reader.received() == 0;
+            if is_empty && self.inner.parts.head.facts.transfer_coding == TransferCoding::Chunked {
                 return Ok((0, Next::Done));
             }
             match pump.decode(ending, buf) {
                 Ok(Step { produced: 0, next: Next::Input | Next::Output, .. }) => {}
                 Ok(Step { produced, next, .. }) => {
                     if next == Next::Done && pump.is_short() {
-                        observe::unfinished_coding(&self.parts.about.url);
+                        observe::unfinished_coding(&self.inner.parts.about.url);
                     }
                     return Ok((produced, next));
                 }
                 Err(Corrupt(why)) => {
-                    self.reader.fail(ErrorKind::Decode);
+                    self.inner.reader.fail(ErrorKind::Decode);
                     return Err(self.error(Error::new(ErrorKind::Decode, Phase::Body).with_source(why)));
                 }
             }

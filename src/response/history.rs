@@ -11,7 +11,7 @@ impl Response {
     /// Adds the redirects and the retries of the call to the response.
     pub(crate) fn after(self, history: Vec<ResponseHead>, retries: Option<Box<Retry>>) -> Response {
         let mut response = self;
-        (response.parts.about.history, response.parts.about.retries) = (history, retries);
+        (response.inner.parts.about.history, response.inner.parts.about.retries) = (history, retries);
         response
     }
 
@@ -26,7 +26,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn retries(&self) -> Option<&Retry> {
-        self.parts.about.retries.as_deref()
+        self.inner.parts.about.retries.as_deref()
     }
 
     /// Returns the redirects that were followed before this response, the first one first, without their bodies.
@@ -42,7 +42,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn history(&self) -> &[ResponseHead] {
-        &self.parts.about.history
+        &self.inner.parts.about.history
     }
 
     /// Returns the target of a redirect, as its first `Location` spells it. Returns `None` if the status is not 301,

@@ -88,6 +88,11 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 #[doc(alias = "read1")]
 #[doc(alias = "readinto")]
 pub struct Response {
+    inner: Box<Inner>,
+}
+
+/// The state of a response. It is boxed, because a response is moved several times on its way to the caller.
+struct Inner {
     parts: Parts,
     remote: Option<SocketAddr>,
     reused: bool,
@@ -113,10 +118,11 @@ impl Response {
             reader.allow_unclean_close();
         }
         reader.know_ending(ending);
-        let mut response = Response { parts, remote, reused, reader, kept: None, pump: None };
-        if response.reader.is_done() {
+        let inner = Inner { parts, remote, reused, reader, kept: None, pump: None };
+        let mut response = Response { inner: Box::new(inner) };
+        if response.inner.reader.is_done() {
             response.finish();
-        } else if response.parts.reading.decode && response.parts.head.facts.content_encoding {
+        } else if response.inner.parts.reading.decode && response.inner.parts.head.facts.content_encoding {
             response.begin_decoding();
         }
         response
@@ -134,7 +140,7 @@ impl Response {
     /// ```
     #[doc(alias = "status_code")]
     pub fn status(&self) -> StatusCode {
-        self.parts.head.status
+        self.inner.parts.head.status
     }
 
     /// Returns whether the status is below 400.
@@ -146,7 +152,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn ok(&self) -> bool {
-        self.parts.head.status.as_u16() < 400
+        self.inner.parts.head.status.as_u16() < 400
     }
 
     /// Returns the reason phrase as the server sent it. It is empty if the server sent none, or one that is not UTF-8.
@@ -158,7 +164,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn reason(&self) -> &str {
-        self.parts.head.reason()
+        self.inner.parts.head.reason()
     }
 
     /// Returns the HTTP version of the response.
@@ -173,7 +179,7 @@ impl Response {
     /// ```
     #[doc(alias = "version_string")]
     pub fn version(&self) -> Version {
-        self.parts.head.version
+        self.inner.parts.head.version
     }
 
     /// Returns the header fields as they came. If the body is decoded, Content-Encoding and Content-Length still
@@ -194,7 +200,7 @@ impl Response {
     #[doc(alias = "getheaders")]
     #[doc(alias = "info")]
     pub fn headers(&self) -> &Headers {
-        &self.parts.head.headers
+        &self.inner.parts.head.headers
     }
 
     /// Returns the method of the request.
@@ -208,7 +214,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn method(&self) -> &Method {
-        &self.parts.about.method
+        &self.inner.parts.about.method
     }
 
     /// Returns the URL of the request.
@@ -222,7 +228,7 @@ impl Response {
     #[doc(alias = "geturl")]
     #[doc(alias = "real_url")]
     pub fn url(&self) -> &Url {
-        &self.parts.about.url
+        &self.inner.parts.about.url
     }
 
     /// Returns the length that the server announced, if it did. For `HEAD` it is the length of the body that a `GET`
@@ -235,8 +241,8 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn content_length(&self) -> Option<u64> {
-        match self.parts.head.facts.transfer_coding {
-            TransferCoding::None => self.parts.head.facts.content_length,
+        match self.inner.parts.head.facts.transfer_coding {
+            TransferCoding::None => self.inner.parts.head.facts.content_length,
             _ => None,
         }
     }
@@ -251,7 +257,7 @@ impl Response {
     /// ```
     #[doc(alias = "chunked")]
     pub fn is_chunked(&self) -> bool {
-        self.parts.head.facts.transfer_coding == TransferCoding::Chunked
+        self.inner.parts.head.facts.transfer_coding == TransferCoding::Chunked
     }
 
     /// Returns the address of the server, for TCP connections.
@@ -264,7 +270,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn remote_addr(&self) -> Option<SocketAddr> {
-        self.remote
+        self.inner.remote
     }
 
     /// Returns whether the connection had carried a request before this one.
@@ -278,7 +284,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn is_reused(&self) -> bool {
-        self.reused
+        self.inner.reused
     }
 
     /// Returns whether the whole request was sent, its body included. It is true for a request without a body.
@@ -305,7 +311,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn request_body_complete(&self) -> bool {
-        self.parts.about.request_body_complete
+        self.inner.parts.about.request_body_complete
     }
 
     /// Returns the trailer fields of a chunked body that has been read to its end. They are not part of the headers
@@ -320,7 +326,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn trailers(&self) -> &Headers {
-        self.reader.trailers()
+        self.inner.reader.trailers()
     }
 
     /// Returns how many lines of the head were dropped because they are not header fields: lines without a colon, with
@@ -338,17 +344,17 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn dropped_lines(&self) -> usize {
-        let of_trailers = self.reader.trailer_section().map_or(0, |trailers| trailers.dropped.lines);
-        self.parts.head.facts.dropped_lines as usize + of_trailers
+        let of_trailers = self.inner.reader.trailer_section().map_or(0, |trailers| trailers.dropped.lines);
+        self.inner.parts.head.facts.dropped_lines as usize + of_trailers
     }
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
-        let expected = self.reader.remaining().unwrap_or(0);
+        let expected = self.inner.reader.remaining().unwrap_or(0);
         // The length of a coded body does not bound the decoded length in either direction.
-        if expected > self.parts.reading.max_body && self.pump.is_none() {
+        if expected > self.inner.parts.reading.max_body && self.inner.pump.is_none() {
             return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
         }
-        let first = match self.pump {
+        let first = match self.inner.pump {
             None => expected.min(FIRST_ALLOCATION),
             // Coded text has a fourth of its length or less, and each growth of the buffer costs a copy.
             Some(_) => expected.saturating_mul(8).min(2 * FIRST_ALLOCATION),
@@ -357,7 +363,7 @@ impl Response {
         let mut len = 0;
         loop {
             if len == body.len() {
-                if self.reader.is_done() && self.pump.is_none() {
+                if self.inner.reader.is_done() && self.inner.pump.is_none() {
                     break;
                 }
                 body.resize((body.len() * 2).clamp(8 * 1024, body.len() + 4 * 1024 * 1024), 0);
@@ -366,7 +372,7 @@ impl Response {
                 0 => break,
                 n => len += n,
             }
-            if len as u64 > self.parts.reading.max_body {
+            if len as u64 > self.inner.parts.reading.max_body {
                 return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
             }
         }
@@ -376,11 +382,11 @@ impl Response {
 
     /// Reads into `buf`. A failure closes the connection.
     fn read_some(&mut self, buf: &mut [u8]) -> Result<usize> {
-        if self.pump.is_some() {
+        if self.inner.pump.is_some() {
             return self.read_decoded(buf);
         }
         // Check the deadline here too: if the peer is faster than the caller, no wait ever reaches it.
-        if self.parts.held.is_some() && self.parts.deadline.is_past() {
+        if self.inner.parts.held.is_some() && self.inner.parts.deadline.is_past() {
             return Err(self.late());
         }
         self.advance(buf).map_err(|error| {
@@ -391,8 +397,8 @@ impl Response {
 
     #[cold]
     fn late(&mut self) -> Error {
-        let late = ErrorKind::Timeout(self.parts.deadline.bound());
-        self.reader.fail(late.clone());
+        let late = ErrorKind::Timeout(self.inner.parts.deadline.bound());
+        self.inner.reader.fail(late.clone());
         self.error(Error::new(late, Phase::Body))
     }
 
@@ -402,8 +408,8 @@ impl Response {
         if buf.is_empty() {
             return Ok(0);
         }
-        let Some(Held { lease, buffers, .. }) = &mut self.parts.held else {
-            return match self.reader.failure() {
+        let Some(Held { lease, buffers, .. }) = &mut self.inner.parts.held else {
+            return match self.inner.reader.failure() {
                 None => Ok(0),
                 Some(kind) => Err(Error::new(kind.clone(), Phase::Body)),
             };
@@ -412,13 +418,13 @@ impl Response {
         let mut io = Io {
             wire: &connection.wire,
             buffers,
-            limits: &self.parts.common.limits,
-            until: self.parts.deadline.into(),
-            read: self.parts.read,
+            limits: &self.inner.parts.common.limits,
+            until: self.inner.parts.deadline.into(),
+            read: self.inner.parts.read,
             cell: &connection.cell,
         };
-        let len = self.reader.read(&mut io, buf)?;
-        if self.reader.is_done() {
+        let len = self.inner.reader.read(&mut io, buf)?;
+        if self.inner.reader.is_done() {
             self.finish();
         }
         Ok(len)
@@ -427,15 +433,15 @@ impl Response {
     /// Ends a body that has been read to the end of its framing: returns the connection to its pool, or closes it if it
     /// cannot be used again.
     fn finish(&mut self) {
-        let Some(held) = self.parts.held.take() else { return };
+        let Some(held) = self.inner.parts.held.take() else { return };
         let Held { lease, buffers, reuse: Reuse { mut reusable, mut tolerated, keep_until } } = held;
-        if let Some(trailers) = self.reader.trailer_section().filter(|trailers| trailers.doubtful) {
+        if let Some(trailers) = self.inner.reader.trailer_section().filter(|trailers| trailers.doubtful) {
             (reusable, tolerated) = (false, tolerated || reusable);
             if trailers.dropped.lines > 0 {
-                observe::lines_dropped(&self.parts.about.url, trailers.dropped.lines, &trailers.dropped.names);
+                observe::lines_dropped(&self.inner.parts.about.url, trailers.dropped.lines, &trailers.dropped.names);
             }
         }
-        match reusable.then(|| self.reader.leftover(&lease.conn().wire, &buffers)) {
+        match reusable.then(|| self.inner.reader.leftover(&lease.conn().wire, &buffers)) {
             None if tolerated => lease.discard(CloseReason::Tolerated),
             None => lease.discard(CloseReason::NotReusable),
             // A connection that a handle has shut down must not be used again. From here on no handle of this response
@@ -445,14 +451,14 @@ impl Response {
             Some(Probe::Readable) => lease.discard(CloseReason::UnexpectedBytes),
             Some(Probe::Dead) => lease.discard(CloseReason::PeerClosed),
         }
-        self.parts.common.buffers.put(buffers);
+        self.inner.parts.common.buffers.put(buffers);
     }
 
     /// Closes the connection of a body that will not be read.
     fn abandon(&mut self, reason: CloseReason) {
-        if let Some(held) = self.parts.held.take() {
+        if let Some(held) = self.inner.parts.held.take() {
             held.lease.discard(reason);
-            self.parts.common.buffers.put(held.buffers);
+            self.inner.parts.common.buffers.put(held.buffers);
         }
     }
 
@@ -460,25 +466,25 @@ impl Response {
         self.abandon(CloseReason::Failed);
         error
             .with_maybe_processed(true)
-            .with_history(self.parts.about.history.clone())
-            .with_origin(self.parts.about.url.shared_origin())
+            .with_history(self.inner.parts.about.history.clone())
+            .with_origin(self.inner.parts.about.url.shared_origin())
     }
 
     /// Takes the rest of the body off the connection if it comes within `drain_time` and is not longer than
     /// [`Limits::drain_bytes`](crate::Limits::drain_bytes).
     fn drain(&mut self, drain_time: Duration) {
-        let limit = self.parts.common.limits.drain_bytes;
-        let worth_it = self.parts.held.as_ref().is_some_and(|held| held.reuse.reusable && !held.is_inherited())
-            && self.reader.failure().is_none()
-            && self.reader.remaining().is_none_or(|remaining| remaining <= limit);
+        let limit = self.inner.parts.common.limits.drain_bytes;
+        let worth_it = self.inner.parts.held.as_ref().is_some_and(|held| held.reuse.reusable && !held.is_inherited())
+            && self.inner.reader.failure().is_none()
+            && self.inner.reader.remaining().is_none_or(|remaining| remaining <= limit);
         if !worth_it {
             return;
         }
-        let ends = self.parts.deadline.or_within(Some(drain_time.max(AT_ONCE)), Bound::Total);
-        self.parts.deadline = self.parts.deadline.or_within(Some(drain_time), Bound::Total);
+        let ends = self.inner.parts.deadline.or_within(Some(drain_time.max(AT_ONCE)), Bound::Total);
+        self.inner.parts.deadline = self.inner.parts.deadline.or_within(Some(drain_time), Bound::Total);
         let mut scratch = [0; 4 * 1024];
-        let start = self.reader.received();
-        while self.parts.held.is_some() && self.reader.received() - start <= limit {
+        let start = self.inner.reader.received();
+        while self.inner.parts.held.is_some() && self.inner.reader.received() - start <= limit {
             // Bytes that have arrived are taken even if the drain does not wait, but not for ever.
             if ends.is_past() {
                 return;
@@ -502,8 +508,8 @@ impl Drop for Response {
     fn drop(&mut self) {
         self.drain(Duration::ZERO);
         self.abandon(CloseReason::BodyAbandoned);
-        if let Some(pump) = self.pump.take() {
-            self.parts.common.pumps.put(pump);
+        if let Some(pump) = self.inner.pump.take() {
+            self.inner.parts.common.pumps.put(pump);
         }
     }
 }
@@ -511,10 +517,10 @@ impl Drop for Response {
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
-            .field("status", &self.parts.head.status)
-            .field("version", &self.parts.head.version)
-            .field("url", &self.parts.about.url)
-            .field("headers", &self.parts.head.headers)
+            .field("status", &self.inner.parts.head.status)
+            .field("version", &self.inner.parts.head.version)
+            .field("url", &self.inner.parts.about.url)
+            .field("headers", &self.inner.parts.head.headers)
             .finish_non_exhaustive()
     }
 }

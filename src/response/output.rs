@@ -189,7 +189,7 @@ impl Response {
             status @ (StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) => {
                 Some(ErrorKind::Status(status))
             }
-            _ if self.parts.about.method == Method::HEAD => {
+            _ if self.inner.parts.about.method == Method::HEAD => {
                 Some(ErrorKind::InvalidRequest("the response to a HEAD has no content"))
             }
             _ => None,

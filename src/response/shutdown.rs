@@ -43,6 +43,6 @@ impl Response {
     /// ```
     #[doc(alias = "shutdown")]
     pub fn shutdown_handle(&self) -> Option<ShutdownHandle> {
-        self.parts.held.as_ref().map(|held| ShutdownHandle(held.lease.conn().cell.handle()))
+        self.inner.parts.held.as_ref().map(|held| ShutdownHandle(held.lease.conn().cell.handle()))
     }
 }

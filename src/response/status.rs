@@ -60,10 +60,10 @@ impl Response {
     /// Returns an error about this response, with its head and the start of its body. The connection is back in its
     /// pool or closed before this returns.
     pub(crate) fn into_error(mut self, kind: ErrorKind) -> Error {
-        let drain_time = self.parts.common.limits.drain_time;
+        let drain_time = self.inner.parts.common.limits.drain_time;
         // A `drain_time` of zero still takes the bytes that have arrived.
-        self.parts.deadline = self.parts.deadline.or_within(Some(drain_time.max(AT_ONCE)), Bound::Total);
-        self.parts.read = Some(self.parts.read.map_or(drain_time, |read| read.min(drain_time)));
+        self.inner.parts.deadline = self.inner.parts.deadline.or_within(Some(drain_time.max(AT_ONCE)), Bound::Total);
+        self.inner.parts.read = Some(self.inner.parts.read.map_or(drain_time, |read| read.min(drain_time)));
         let body = self.body_start();
         let error = match kind {
             ErrorKind::Status(_) => self.about_head(kind),
@@ -91,8 +91,8 @@ impl Response {
 
     /// Returns the head of this response with `body` as its body, for errors and the history.
     pub(crate) fn to_head(&self, body: Vec<u8>) -> ResponseHead {
-        let About { method, url, request_body_complete, .. } = &self.parts.about;
-        let head = self.parts.head.answer_to(method.clone(), url.clone(), *request_body_complete);
+        let About { method, url, request_body_complete, .. } = &self.inner.parts.about;
+        let head = self.inner.parts.head.answer_to(method.clone(), url.clone(), *request_body_complete);
         ResponseHead { body, ..head }
     }
 }

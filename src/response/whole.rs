@@ -45,16 +45,16 @@ impl Response {
     #[doc(alias = "data")]
     #[doc(alias = "preload_content")]
     pub fn load(&mut self) -> Result<&[u8]> {
-        if self.kept.is_none() {
+        if self.inner.kept.is_none() {
             let result = self.read_all();
             let (kept, failed) = match result {
                 Ok(bytes) => (Kept::Body { bytes, read: 0 }, None),
                 Err(error) => (Kept::Nothing(error.kind().clone()), Some(error)),
             };
-            self.kept = Some(Box::new(kept));
+            self.inner.kept = Some(Box::new(kept));
             failed.map_or(Ok(()), Err)?;
         }
-        match self.kept.as_deref() {
+        match self.inner.kept.as_deref() {
             Some(Kept::Nothing(kind)) => Err(self.about_body(kind.clone())),
             Some(Kept::Body { bytes, .. }) => Ok(bytes),
             None => Ok(&[]),
@@ -73,7 +73,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn data(&self) -> Option<&[u8]> {
-        match self.kept.as_deref() {
+        match self.inner.kept.as_deref() {
             Some(Kept::Body { bytes, .. }) => Some(bytes),
             Some(Kept::Nothing(_)) | None => None,
         }
@@ -81,7 +81,7 @@ impl Response {
 
     /// Returns the whole body without keeping it.
     pub(super) fn take_body(&mut self) -> Result<Vec<u8>> {
-        match self.kept.as_deref_mut() {
+        match self.inner.kept.as_deref_mut() {
             None => self.read_all(),
             Some(Kept::Body { bytes, .. }) => Ok(std::mem::take(bytes)),
             Some(Kept::Nothing(kind)) => {
@@ -93,7 +93,7 @@ impl Response {
 
     /// Reads the next bytes, from the kept body or from the connection. Returns 0 at the end.
     pub(super) fn read_next(&mut self, buf: &mut [u8]) -> Result<usize> {
-        match self.kept.as_deref_mut() {
+        match self.inner.kept.as_deref_mut() {
             None => self.read_some(buf),
             Some(Kept::Body { bytes, read }) => {
                 let rest = &bytes[*read..];
@@ -111,24 +111,24 @@ impl Response {
 
     /// Returns whether the last read ended with a chunk, or the ends of chunks are not known.
     pub(super) fn is_at_border(&self) -> bool {
-        self.pump.is_some() || self.reader.is_between_chunks()
+        self.inner.pump.is_some() || self.inner.reader.is_between_chunks()
     }
 
     /// Returns how many bytes are left to read, if that is known.
     pub(super) fn left(&self) -> Option<u64> {
-        match self.kept.as_deref() {
+        match self.inner.kept.as_deref() {
             Some(Kept::Body { bytes, read }) => Some((bytes.len() - read) as u64),
             Some(Kept::Nothing(_)) => None,
             // The length of the coded body is not that of the decoded one.
-            None if self.pump.is_some() => None,
-            None => self.reader.remaining(),
+            None if self.inner.pump.is_some() => None,
+            None => self.inner.reader.remaining(),
         }
     }
 
     /// Makes later reads fail with `why`, unless the body is kept.
     pub(super) fn end_reading(&mut self, why: ErrorKind) {
-        if !matches!(self.kept.as_deref(), Some(Kept::Body { .. })) {
-            self.kept = Some(Box::new(Kept::Nothing(why)));
+        if !matches!(self.inner.kept.as_deref(), Some(Kept::Body { .. })) {
+            self.inner.kept = Some(Box::new(Kept::Nothing(why)));
         }
     }
 
@@ -139,8 +139,9 @@ impl Response {
 
     /// Returns an error about the body of this response.
     pub(super) fn about_body(&self, kind: ErrorKind) -> Error {
-        let error =
-            Error::new(kind, Phase::Body).with_maybe_processed(true).with_history(self.parts.about.history.clone());
-        error.with_origin(self.parts.about.url.shared_origin())
+        let error = Error::new(kind, Phase::Body)
+            .with_maybe_processed(true)
+            .with_history(self.inner.parts.about.history.clone());
+        error.with_origin(self.inner.parts.about.url.shared_origin())
     }
 }
