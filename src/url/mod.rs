@@ -83,12 +83,16 @@ impl Url {
     }
 
     fn from_parts(text: Box<str>, origin: Arc<Origin>, authority_end: usize) -> Url {
-        let fragment_start = match memchr::memchr(b'#', &text.as_bytes()[authority_end..]) {
-            Some(at) => authority_end + at,
-            None => text.len(),
+        let rest = &text[authority_end..];
+        // One pass suffices for most URLs: they have neither a fragment nor a byte that may not be sent.
+        let (fragment_start, encoded) = match rest.bytes().all(is_target_byte) {
+            true => (text.len(), None),
+            false => {
+                let target = rest.split_once('#').map_or(rest, |(target, _)| target);
+                let is_sendable = target.bytes().all(is_target_byte);
+                (authority_end + target.len(), (!is_sendable).then(|| encode_target(target)))
+            }
         };
-        let target = &text[authority_end..fragment_start];
-        let encoded = if target.bytes().all(is_target_byte) { None } else { Some(encode_target(target)) };
         Url { origin, authority_end: authority_end as u32, fragment_start: fragment_start as u32, encoded, text }
     }
 
@@ -243,6 +247,18 @@ impl From<&Url> for url::Url {
     }
 }
 
+/// Returns the number of bytes before the path of a URL that is one. Any text has such a number.
+fn authority_end(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let start = if bytes.get(4..7) == Some(b"://") { 7 } else { 8.min(bytes.len()) };
+    bytes[start..].iter().position(|byte| b"/?#".contains(byte)).map_or(bytes.len(), |len| start + len)
+}
+
+/// Returns whether the last byte of a text is one that is trimmed off a URL, or refused.
+fn ends_irregularly(text: &str) -> bool {
+    text.as_bytes().last().is_some_and(|&last| last <= b' ' || last == 0x7F)
+}
+
 /// Returns the number of bytes before the path, if `text` begins with `scheme://authority` and no parser would repair
 /// it.
 fn regular_authority_end(text: &str) -> Option<usize> {
@@ -254,7 +270,7 @@ fn regular_authority_end(text: &str) -> Option<usize> {
     let rest = &bytes[start..];
     let len = rest.iter().position(|&byte| ENDS_AUTHORITY[byte as usize]).unwrap_or(rest.len());
     let ended = rest.get(len).is_none_or(|byte| b"/?#".contains(byte));
-    if len == 0 || !ended || bytes.last().is_some_and(|&last| last <= b' ' || last == 0x7F) {
+    if len == 0 || !ended || ends_irregularly(text) {
         return None;
     }
     Some(start + len)
@@ -318,7 +334,7 @@ const TARGET_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = b'!';
     while byte <= b'~' {
-        table[byte as usize] = !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}');
+        table[byte as usize] = !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}');
         byte += 1;
     }
     table

@@ -1,9 +1,10 @@
 //! The origins that a client knows.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-use super::{InvalidUrl, Origin, Url};
+use super::{InvalidUrl, MAX_LEN, Origin, Url, authority_end, ends_irregularly};
 use crate::sync::RwLock;
 
 /// Authorities that were parsed before, by their text. A full table forgets the origins that are held nowhere else.
@@ -12,7 +13,7 @@ pub(crate) struct Origins(RwLock<Known>);
 
 #[derive(Debug)]
 struct Known {
-    origins: HashMap<Box<str>, Arc<Origin>>,
+    origins: HashMap<Box<str>, Arc<Origin>, Keyed>,
     /// The number of origins at which the table is full.
     full: usize,
 }
@@ -31,14 +32,19 @@ impl Origins {
     const LONGEST: usize = 512;
 
     fn of(capacity: usize) -> Origins {
-        Origins(RwLock::new(Known { origins: HashMap::new(), full: capacity }))
+        Origins(RwLock::new(Known { origins: HashMap::default(), full: capacity }))
     }
 
     pub(crate) fn url(&self, text: &str) -> Result<Url, InvalidUrl> {
+        let end = authority_end(text);
+        // The table has the texts of authorities that were checked before, so only the end of this text is checked.
+        if text.len() <= MAX_LEN
+            && !ends_irregularly(text)
+            && let Some(origin) = text.get(..end).and_then(|authority| self.0.read().origins.get(authority).cloned())
+        {
+            return Ok(Url::from_parts(text.into(), origin, end));
+        }
         Url::build(text, |authority| {
-            if let Some(origin) = self.0.read().origins.get(authority) {
-                return Ok(origin.clone());
-            }
             let origin = Arc::new(Origin::parse(authority)?);
             // The table lives as long as the client, so it keeps no credentials, and no text that is too long for a
             // host.
@@ -58,6 +64,56 @@ impl Known {
             self.full = Origins::CAPACITY.max(2 * self.origins.len());
         }
         self.origins.insert(authority.into(), origin.clone());
+    }
+}
+
+/// A hash of short texts with a key of its own table. It takes eight bytes by one multiplication, and costs a quarter
+/// of the standard one. The key is random, so that nobody can choose authorities that collide.
+#[derive(Clone, Debug)]
+struct Keyed(u64);
+
+impl Default for Keyed {
+    fn default() -> Keyed {
+        Keyed(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for Keyed {
+    type Hasher = Folded;
+
+    fn build_hasher(&self) -> Folded {
+        Folded { key: self.0, hash: self.0 }
+    }
+}
+
+struct Folded {
+    key: u64,
+    hash: u64,
+}
+
+impl Folded {
+    fn fold(&mut self, one: u64, other: u64) {
+        let product = u128::from(self.hash ^ one) * u128::from(self.key ^ other | 1);
+        self.hash = (product as u64) ^ ((product >> 64) as u64);
+    }
+}
+
+impl Hasher for Folded {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        self.fold(u64::from_le_bytes(last), bytes.len() as u64);
+        for word in words {
+            self.fold(u64::from_le_bytes(*word), 0x9E37_79B9_7F4A_7C15);
+        }
+    }
+
+    /// Ignores the byte that separates a text from a next one: a key is one text.
+    fn write_u8(&mut self, _: u8) {}
+
+    fn finish(&self) -> u64 {
+        self.hash
     }
 }
 
