@@ -4,15 +4,19 @@ use std::borrow::Cow;
 
 use super::Response;
 use crate::error::ResponseHead;
+use crate::h1::Head;
 use crate::redirect;
 use crate::retry::Retry;
 
 impl Response {
     /// Adds the redirects and the retries of the call to the response.
-    pub(crate) fn after(self, history: Vec<ResponseHead>, retries: Option<Box<Retry>>) -> Response {
-        let mut response = self;
-        (response.inner.parts.about.history, response.inner.parts.about.retries) = (history, retries);
-        response
+    pub(crate) fn after(mut self, history: Vec<ResponseHead>, retries: Option<Box<Retry>>) -> Response {
+        (self.inner.parts.about.history, self.inner.parts.about.retries) = (history, retries);
+        self
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.inner.parts.head
     }
 
     /// Returns what is left of the [`Retry`] policy of this call, with the tries before this response in its

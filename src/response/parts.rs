@@ -38,12 +38,6 @@ pub(crate) struct About {
     pub(crate) retries: Option<Box<Retry>>,
 }
 
-impl About {
-    pub(crate) fn of(method: Method, url: Url, history: Vec<ResponseHead>, retries: Option<Box<Retry>>) -> About {
-        About { method, url: url.without_fragment(), request_body_complete: true, history, retries }
-    }
-}
-
 /// The connection of a response whose body is unread.
 pub(crate) struct Held {
     pub(crate) lease: PoolLease,

@@ -43,14 +43,15 @@ const MAX_LEN: usize = 64 * 1024;
 /// The path of a Unix socket is written percent-encoded in place of the host: `http+unix://%2Frun%2Fapp.sock/status`.
 #[derive(Clone)]
 pub struct Url {
-    text: Box<str>,
+    /// Shared by all clones, so that a clone allocates nothing.
+    text: Arc<str>,
     origin: Arc<Origin>,
     /// Bytes of `text` before the path.
     authority_end: u32,
     /// The position of the `#` of the fragment, or the end.
     fragment_start: u32,
     /// The encoded target, if the written one has bytes that may not be sent.
-    encoded: Option<Box<str>>,
+    encoded: Option<Arc<str>>,
 }
 
 impl Url {
@@ -82,7 +83,7 @@ impl Url {
         Ok(Url::from_parts(text.into(), origin, authority_end))
     }
 
-    fn from_parts(text: Box<str>, origin: Arc<Origin>, authority_end: usize) -> Url {
+    fn from_parts(text: Arc<str>, origin: Arc<Origin>, authority_end: usize) -> Url {
         let rest = &text[authority_end..];
         // One pass suffices for most URLs: they have neither a fragment nor a byte that may not be sent.
         let (fragment_start, encoded) = match rest.bytes().all(is_target_byte) {
@@ -340,7 +341,7 @@ const TARGET_BYTES: [bool; 256] = {
     table
 };
 
-fn encode_target(target: &str) -> Box<str> {
+fn encode_target(target: &str) -> Arc<str> {
     let mut encoded = String::with_capacity(target.len() + 16);
     for byte in target.bytes() {
         match is_target_byte(byte) {

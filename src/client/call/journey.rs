@@ -14,13 +14,12 @@ use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result, Violation};
 use crate::h1::Head;
 use crate::observe::Redirecting;
 use crate::redirect::{self, Decision, Plan, Redirected, Rules};
-use crate::response::{About, Response};
+use crate::response::Response;
 use crate::retry::{self, Retry};
 
 /// Sends the request, and the further requests that its responses ask for.
 pub(super) fn send(terms: Terms<'_>, mut request: Request) -> Result<Response> {
     let mut journey = Journey::new(terms, &mut request);
-    // A reply is not moved before it is known to be the last, because moving it costs time.
     loop {
         let (route, fields) = match journey.prepare_hop() {
             Ok(prepared) => prepared,
@@ -34,24 +33,23 @@ pub(super) fn send(terms: Terms<'_>, mut request: Request) -> Result<Response> {
             },
         };
         let followed = match journey.decide(&reply) {
-            FollowUp::None if journey.request.preload || journey.request.release => match journey.deliver(reply) {
-                Ok(Some(response)) => return finish(response, journey.terms()),
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
+            FollowUp::None if journey.request.preload || journey.request.release => {
+                match journey.deliver(reply.response) {
+                    Ok(Some(response)) => return finish(response, journey.terms()),
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
             FollowUp::None => {
-                let (history, retries) = (std::mem::take(&mut journey.history), journey.retries.take());
+                let response = reply.response.after(std::mem::take(&mut journey.history), journey.retries.take());
                 // The body is dropped here, because the drop of the caller's reader may panic. Until there is a
                 // response, the lease returns itself.
                 drop(std::mem::take(&mut request.body));
-                let own = request.options.take();
-                let terms = terms.of(own.as_deref());
-                let about = About::of(request.method, request.url, history, retries);
-                let response = reply.into_response(terms, about);
+                let terms = terms.of(request.options());
                 let finishes = terms.raises() || !terms.hooks().on_response.is_empty();
                 return if finishes { finish(response, terms) } else { Ok(response) };
             }
-            follow_up => journey.follow_up(reply, follow_up),
+            follow_up => journey.follow_up(reply.response, follow_up),
         };
         if let Err(error) = followed {
             return Err(journey.explain(error));
@@ -70,6 +68,13 @@ fn finish(mut response: Response, terms: Terms<'_>) -> Result<Response> {
         })?;
     }
     if terms.raises() { response.error_for_status() } else { Ok(response) }
+}
+
+/// Gives the connection of a response back before another is taken. Returns the head.
+fn throw_away(mut response: Response) -> ResponseHead {
+    let head = response.to_head(Vec::new());
+    response.throw_away();
+    head
 }
 
 /// Holds the state of one call between its requests.
@@ -150,34 +155,34 @@ impl<'a> Journey<'a> {
             Err(error) => return Err(self.name_upgrade(error)),
         };
         self.began = true;
-        fields::store_cookies(terms, self.request, reply.head());
+        fields::store_cookies(terms, self.request, reply.response.head());
         Ok(reply)
     }
 
     /// Prepares the next request after a reply, or ends the call with an error.
     #[cold]
-    fn follow_up(&mut self, reply: Reply, follow_up: FollowUp) -> Result<()> {
+    fn follow_up(&mut self, response: Response, follow_up: FollowUp) -> Result<()> {
         match follow_up {
             FollowUp::None => Ok(()),
             FollowUp::Repeat => {
-                self.throw_away(reply);
+                throw_away(response);
                 self.rewind()
             }
             FollowUp::Retry(later) => {
-                self.throw_away(reply);
+                throw_away(response);
                 self.wait_for(later)
             }
             FollowUp::Redirect(plan, later) => {
-                let (from, to, status) = (&self.request.url, &plan.url, reply.head().status);
+                let (from, to, status) = (&self.request.url, &plan.url, response.status());
                 self.client.engine.observer.redirecting(&Redirecting { from, to, status });
-                let head = self.throw_away(reply);
+                let head = throw_away(response);
                 self.history.push(head);
                 self.redirect(plan)?;
                 later.map_or(Ok(()), |later| self.wait_for(later))
             }
             FollowUp::Refuse(kind) => {
                 let phase = if matches!(kind, ErrorKind::Status(_)) { Phase::Head } else { Phase::Redirect };
-                Err(self.response(reply).into_error(kind).with_phase(phase))
+                Err(response.into_error(kind).with_phase(phase))
             }
         }
     }
@@ -185,8 +190,7 @@ impl<'a> Journey<'a> {
     /// Makes the response, and reads or releases its body. Returns `None` if the body broke off and the request is
     /// tried again.
     #[cold]
-    fn deliver(&mut self, reply: Reply) -> Result<Option<Response>> {
-        let mut response = self.response(reply);
+    fn deliver(&mut self, mut response: Response) -> Result<Option<Response>> {
         if !self.request.preload {
             response.release();
         } else if let Err(error) = response.load() {
@@ -210,14 +214,14 @@ impl<'a> Journey<'a> {
 
     /// Decides what follows the reply.
     fn decide(&mut self, reply: &Reply) -> FollowUp {
-        let head = reply.head();
+        let head = reply.response.head();
         // A request is not sent again without its body: then the reply is the response.
         let repeatable = self.request.body.can_rewind();
         if self.credentials.answer(self.request, head) {
             return if repeatable { FollowUp::Repeat } else { FollowUp::None };
         }
         // The server does not know the expectation, and nothing else is wrong (RFC 9110, section 10.1.1).
-        if head.status == StatusCode::EXPECTATION_FAILED && reply.expected() && repeatable {
+        if head.status == StatusCode::EXPECTATION_FAILED && reply.expected && repeatable {
             self.left_out.no_expect = true;
             return FollowUp::Repeat;
         }
@@ -270,14 +274,6 @@ impl<'a> Journey<'a> {
             }
             false => error,
         }
-    }
-
-    /// Gives the connection of a reply back, before the next request takes one, and returns the head of the reply.
-    fn throw_away(&self, reply: Reply) -> ResponseHead {
-        let mut response = self.response(reply);
-        let head = response.to_head(Vec::new());
-        response.throw_away();
-        head
     }
 
     /// Returns the `Retry` in its current state.
@@ -367,12 +363,6 @@ impl<'a> Journey<'a> {
         let NextTry { retry, wait } = later;
         self.retries = Some(Box::new(retry.waiting(wait)));
         self.client.pause(wait)
-    }
-
-    /// Makes a response without a history.
-    fn response(&self, reply: Reply) -> Response {
-        let Request { method, url, .. } = &*self.request;
-        reply.into_response(self.terms(), About::of(method.clone(), url.clone(), Vec::new(), None))
     }
 
     /// Rewinds the body for a request that follows a reply.

@@ -87,8 +87,7 @@ impl<'a> Hop<'a> {
                     // If the body cannot be rewound, the 408 is the response.
                     if !again || self.restart().is_err() {
                         self.report(&lease, &received);
-                        let deadline = self.terms.until.deadline();
-                        return Ok(Reply { received, sent, lease, buffers, deadline });
+                        return Ok(Reply::new(self.terms, self.request, sent, received, lease, buffers));
                     }
                     has_left = true;
                     None

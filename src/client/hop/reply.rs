@@ -1,4 +1,4 @@
-//! The reply to one request: the head of its response, and the connection that the body is read from.
+//! The reply to one request: its response, whose body is yet to be read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,36 +6,31 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::head::SentHead;
+use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::exchange::{Buffers, Received, Upload};
-use crate::h1::{Framing, Head};
+use crate::h1::Framing;
 use crate::pool::PoolLease;
 use crate::response::{About, Held, Parts, Response, Reuse};
-use crate::time::{Deadline, Stamp};
+use crate::time::Stamp;
 
-/// Holds the head of a response, and the connection that its body is read from.
+/// Holds a response that the call has not judged yet.
 pub(in crate::client) struct Reply {
-    pub(super) received: Received,
-    pub(super) sent: SentHead,
-    pub(super) lease: PoolLease,
-    pub(super) buffers: Buffers,
-    pub(super) deadline: Deadline,
+    pub(in crate::client) response: Response,
+    /// The request asked for a 100.
+    pub(in crate::client) expected: bool,
 }
 
 impl Reply {
-    /// Returns the head of the response.
-    pub(in crate::client) fn head(&self) -> &Head {
-        &self.received.head
-    }
-
-    /// Returns whether the request asked for a 100.
-    pub(in crate::client) fn expected(&self) -> bool {
-        self.sent.expects
-    }
-
-    /// Makes the response. Its body has not been read.
-    pub(in crate::client) fn into_response(self, terms: Terms<'_>, about: About) -> Response {
-        let Reply { received, sent, lease, buffers, deadline } = self;
+    /// Makes the response. The connection goes back at once if there is no body.
+    pub(super) fn new(
+        terms: Terms<'_>,
+        request: &Request,
+        sent: SentHead,
+        received: Received,
+        lease: PoolLease,
+        buffers: Buffers,
+    ) -> Reply {
         let Received { head, framing, reusable, tolerated, upload, ending, .. } = received;
         let (facts, reading) = (head.facts, terms.reading());
         let unread = !reading.until_close && framing == Framing::UntilClose;
@@ -47,14 +42,21 @@ impl Reply {
         };
         let parts = Parts {
             head,
-            about: About { request_body_complete: upload == Upload::Whole, ..about },
+            about: About {
+                method: request.method.clone(),
+                url: request.url.clone().without_fragment(),
+                request_body_complete: upload == Upload::Whole,
+                history: Vec::new(),
+                retries: None,
+            },
             held: Some(Held { lease, buffers, reuse }),
             reading,
             read: terms.timeout().read,
-            deadline,
+            deadline: terms.until.deadline(),
             common: Arc::clone(terms.common()),
         };
-        Response::new(parts, if unread { Framing::Empty } else { framing }, ending)
+        let response = Response::new(parts, if unread { Framing::Empty } else { framing }, ending);
+        Reply { response, expected: sent.expects }
     }
 }
 
