@@ -102,7 +102,7 @@ impl fmt::Debug for Next<'_> {
 }
 
 type OnRequest = Arc<dyn Fn(&mut Request) -> Result<()> + Send + Sync>;
-type OnResponse = Arc<dyn Fn(Response) -> Result<Response> + Send + Sync>;
+pub(super) type OnResponse = Arc<dyn Fn(Response) -> Result<Response> + Send + Sync>;
 
 /// Holds the caller's code that a client runs.
 #[derive(Clone, Default)]

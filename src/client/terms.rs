@@ -44,6 +44,11 @@ impl<'a> Terms<'a> {
         Terms { engine, policy, own, until: timeout.deadline().into() }
     }
 
+    /// Returns the terms of a client in a call that has begun.
+    pub(super) fn of_client(engine: &'a Arc<Engine>, policy: &'a Policy, until: Until<'a>) -> Terms<'a> {
+        Terms { engine, policy, own: None, until }
+    }
+
     /// Returns the terms of a request with these settings, in the same call of the same client. `None` leaves the
     /// client's settings.
     pub(super) fn of<'b>(self, own: Option<&'b Options>) -> Terms<'b>

@@ -101,21 +101,22 @@ impl Buffers {
     }
 }
 
-/// Keeps buffers that no exchange uses now.
+/// Keeps buffers that no exchange uses now. They are boxed, because they move several times in each exchange.
 #[derive(Debug, Default)]
-pub(crate) struct FreeList(Mutex<Vec<Buffers>>);
+#[allow(clippy::vec_box, reason = "a pointer is moved instead of 72 bytes")]
+pub(crate) struct FreeList(Mutex<Vec<Box<Buffers>>>);
 
 impl FreeList {
     /// The number of buffers that are kept. It covers the threads that are commonly busy at once, and is about a
     /// megabyte.
     const KEPT: usize = 64;
 
-    pub(crate) fn take(&self) -> Buffers {
+    pub(crate) fn take(&self) -> Box<Buffers> {
         let kept = self.0.lock().pop();
-        kept.unwrap_or_else(Buffers::new)
+        kept.unwrap_or_else(|| Box::new(Buffers::new()))
     }
 
-    pub(crate) fn put(&self, mut buffers: Buffers) {
+    pub(crate) fn put(&self, mut buffers: Box<Buffers>) {
         buffers.reset();
         let mut list = self.0.lock();
         if list.len() < Self::KEPT {

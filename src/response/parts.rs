@@ -41,7 +41,7 @@ pub(crate) struct About {
 /// The connection of a response whose body is unread.
 pub(crate) struct Held {
     pub(crate) lease: PoolLease,
-    pub(crate) buffers: Buffers,
+    pub(crate) buffers: Box<Buffers>,
     pub(crate) reuse: Reuse,
 }
 

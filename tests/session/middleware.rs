@@ -1,15 +1,17 @@
 //! The caller's own code around requests.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hostpool::{
-    Bound, Error, ErrorKind, Middleware, Next, PoolManager, Request, Response, Result, Session, Timeout, Url,
+    Bound, Error, ErrorKind, Method, Middleware, Next, PoolManager, Request, RequestBuilder, Response, Result, Session,
+    Timeout, Url,
 };
 
-use crate::support::{GIVE_UP, Server, Step, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answers, header, ok};
 use crate::{in_turn, line_server, redirect, values};
 
 /// Writes its name down on the way in and on the way out.
@@ -281,5 +283,94 @@ fn panics() {
         *armed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = "";
         assert_eq!(session.get(server.url("/")).send().unwrap().text().unwrap(), "there", "{row}");
         assert_eq!(pools.stats().in_use, 0, "{row}");
+    }
+}
+
+/// A hook that puts another request in the place of its own decides where it goes: the server, the credentials and the
+/// cookies are those of the new URL.
+#[test]
+fn a_hook_replaces_the_request() {
+    let [one, other] = [Server::with(|_| answers(ok("one"))), Server::with(|_| answers(ok("other")))];
+    let url = other.url("/other").replace("http://", "http://user:secret@");
+    let session = Session::builder().on_request(move |request| {
+        *request = Request::new(Method::GET, Url::parse(&url)?);
+        Ok(())
+    });
+    let response = session.build().unwrap().get(one.url("/one")).send().unwrap();
+    assert_eq!(response.text().unwrap(), "other");
+    assert_eq!(one.seen.requests(), Vec::<String>::new());
+    let seen = other.seen.requests();
+    assert_eq!(seen.len(), 1);
+    assert!(seen[0].starts_with("GET /other HTTP/1.1\r\n"), "{seen:?}");
+    assert_eq!(header(&seen[0], "Authorization"), Some("Basic dXNlcjpzZWNyZXQ="));
+}
+
+/// Panics as it is dropped.
+struct Fragile;
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            resume_unwind(Box::new("on purpose"));
+        }
+    }
+}
+
+/// The caller's code of a request may panic as it is dropped. The connection is given back all the same.
+#[test]
+fn code_of_a_request_that_panics_as_it_is_dropped() {
+    type Give = fn(RequestBuilder) -> RequestBuilder;
+    let ways: [(&str, Give); 2] = [
+        ("progress", |request| {
+            let fragile = Fragile;
+            request.on_upload_progress(move |_, _| drop(&fragile))
+        }),
+        ("middleware", |request| {
+            let fragile = Fragile;
+            request.middleware([move |request: Request, next: Next<'_>| {
+                let _held = &fragile;
+                next.run(request)
+            }])
+        }),
+    ];
+    for preload in [false, true] {
+        for (row, give) in ways {
+            let server = Server::with(|_| answers(ok("body")));
+            let manager = PoolManager::builder().maxsize(1).block(true).build().unwrap();
+            let request = manager.request(Method::POST, server.url("/")).data("hello").preload_content(preload);
+            let sent = catch_unwind(AssertUnwindSafe(|| give(request).send()));
+            assert!(sent.is_err(), "{row}");
+            assert_eq!(manager.stats().in_use, 0, "{row}, preload: {preload}");
+        }
+    }
+}
+
+/// A hook or middleware may wait for the end of what the progress function tells: the function is dropped before there
+/// is a response.
+#[test]
+fn the_progress_ends_before_the_response() {
+    let server = Server::with(|_| answers(ok("body")));
+    let ended = Arc::<Mutex<Option<Receiver<u64>>>>::default();
+    let waits = |ended: &Arc<Mutex<Option<Receiver<u64>>>>| {
+        let tells = ended.lock().unwrap().take().unwrap();
+        while let Ok(_sent) = tells.try_recv() {}
+        assert_eq!(tells.try_recv(), Err(TryRecvError::Disconnected));
+    };
+    let (of_hook, of_middleware) = (ended.clone(), ended.clone());
+    let by_hook = Session::builder().on_response(move |response| {
+        waits(&of_hook);
+        Ok(response)
+    });
+    let by_middleware = Session::builder().middleware(move |request: Request, next: Next<'_>| {
+        let response = next.run(request)?;
+        waits(&of_middleware);
+        Ok(response)
+    });
+    for session in [by_hook.build().unwrap(), by_middleware.build().unwrap()] {
+        let (tell, told) = channel();
+        *ended.lock().unwrap() = Some(told);
+        let request = session.post(server.url("/")).data("hello").timeout(Timeout::new());
+        request.on_upload_progress(move |sent, _| drop(tell.send(sent))).send().unwrap();
+        assert!(ended.lock().unwrap().is_none(), "it was waited for");
     }
 }

@@ -275,14 +275,12 @@ impl RequestBuilder {
         self.begin(|terms, request| call::download(terms, request, path.as_ref()))
     }
 
-    /// Begins the call, and has `send` do the rest. The total deadline counts from here.
-    fn begin<T>(self, send: impl FnOnce(Terms<'_>, Request) -> Result<T>) -> Result<T> {
+    /// Begins the call, and has `send` do the rest.
+    fn begin<T>(self, send: impl FnOnce(Terms<'_>, &mut Request) -> Result<T>) -> Result<T> {
         let RequestBuilder { engine, policy, request } = self;
         let mut request = request?;
-        let own = request.options.clone();
-        let terms = Terms::begin(&engine, &policy, own.as_deref());
-        call::begin(terms, &mut request)?;
-        send(terms, request)
+        let terms = call::begin(&engine, &policy, &mut request)?;
+        send(terms, &mut request)
     }
 
     /// Changes the request, unless there was an error before.

@@ -16,14 +16,14 @@ use crate::response::Response;
 use crate::retry::{self, Retry};
 
 /// Sends a GET, saves the body as a file, and returns its length in bytes.
-pub(in crate::client) fn download(terms: Terms<'_>, request: Request, path: &Path) -> Result<u64> {
+pub(in crate::client) fn download(terms: Terms<'_>, request: &mut Request, path: &Path) -> Result<u64> {
     Download::new(terms, request)?.run(path)
 }
 
 /// Holds the state of one download, which may take several calls.
 struct Download<'a> {
     client: Terms<'a>,
-    request: Request,
+    request: &'a mut Request,
     retry: Option<Retry>,
     /// Whether a server has answered.
     began: bool,
@@ -34,7 +34,7 @@ struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    fn new(terms: Terms<'a>, mut request: Request) -> Result<Self> {
+    fn new(terms: Terms<'a>, request: &'a mut Request) -> Result<Self> {
         if request.method != Method::GET || !request.body.is_empty() {
             return Err(Error::request("a download is a GET without a body"));
         }
@@ -45,15 +45,8 @@ impl<'a> Download<'a> {
         let own = request.options_mut();
         own.decode_content.get_or_insert(false);
         own.raise = Some(false);
-        let retry = terms.retry().cloned();
-        Ok(Download {
-            client: terms.client_alone(),
-            request,
-            retry,
-            began: false,
-            done: 0,
-            remote: RemoteFile::default(),
-        })
+        let retry = terms.of(request.options()).retry().cloned();
+        Ok(Download { client: terms, request, retry, began: false, done: 0, remote: RemoteFile::default() })
     }
 
     fn run(mut self, path: &Path) -> Result<u64> {
@@ -122,8 +115,7 @@ impl<'a> Download<'a> {
             request.headers.append_bytes("If-Range", validator)?;
         }
         request.options_mut().retry = self.retry.clone();
-        let own = request.options.clone();
-        let response = send(self.client.of(own.as_deref()), request)?;
+        let response = send(self.client, &mut request)?;
         self.began = true;
         if let Some(retry) = response.retries() {
             // Redirects do not count as tries of the download.
@@ -161,7 +153,7 @@ impl<'a> Download<'a> {
         if later.is_too_late(self.client.until) || !later.takes_from_budget() {
             return Err(error.with_retries(later.retry.history().to_vec()));
         }
-        later.announce(&self.client.engine.observer, &self.request);
+        later.announce(&self.client.engine.observer, self.request);
         let NextTry { retry, wait } = later;
         self.retry = Some(retry.waiting(wait));
         self.client.pause(wait)

@@ -7,6 +7,7 @@ use super::credentials::Credentials;
 use super::fields;
 use super::tries::NextTry;
 use crate::client::hop::{self, Hop, HopFields, LeftOut, Reply};
+use crate::client::middleware::OnResponse;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::dial::Route;
@@ -18,56 +19,28 @@ use crate::response::Response;
 use crate::retry::{self, Retry};
 
 /// Sends the request, and the further requests that its responses ask for.
-pub(super) fn send(terms: Terms<'_>, mut request: Request) -> Result<Response> {
-    let mut journey = Journey::new(terms, &mut request);
-    loop {
-        let (route, fields) = match journey.prepare_hop() {
-            Ok(prepared) => prepared,
-            Err(error) => return Err(journey.explain(error)),
-        };
-        let reply = match journey.send_hop(&route, &fields) {
-            Ok(reply) => reply,
-            Err(error) => match journey.again_after(error) {
-                Ok(()) => continue,
-                Err(error) => return Err(journey.explain(error)),
-            },
-        };
-        let followed = match journey.decide(&reply) {
-            FollowUp::None if journey.request.preload || journey.request.release => {
-                match journey.deliver(reply.response) {
-                    Ok(Some(response)) => return finish(response, journey.terms()),
-                    Ok(None) => Ok(()),
-                    Err(error) => Err(error),
-                }
-            }
-            FollowUp::None => {
-                let response = reply.response.after(std::mem::take(&mut journey.history), journey.retries.take());
-                // The body is dropped here, because the drop of the caller's reader may panic. Until there is a
-                // response, the lease returns itself.
-                drop(std::mem::take(&mut request.body));
-                let terms = terms.of(request.options());
-                let finishes = terms.raises() || !terms.hooks().on_response.is_empty();
-                return if finishes { finish(response, terms) } else { Ok(response) };
-            }
-            follow_up => journey.follow_up(reply.response, follow_up),
-        };
-        if let Err(error) = followed {
-            return Err(journey.explain(error));
-        }
-    }
+pub(super) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> {
+    let mut journey = Journey::new(terms, request);
+    let response = journey.run()?;
+    let raises = journey.terms().raises();
+    // The caller's code is dropped before the response is on its way out: if a drop panics after that, the response and
+    // its connection are lost. Hooks and middleware may wait for the end of the upload's progress.
+    drop((std::mem::take(&mut request.body), request.options.take()));
+    let hooks = &terms.hooks().on_response;
+    if raises || !hooks.is_empty() { finish(response, hooks, raises) } else { Ok(response) }
 }
 
-/// Passes the last response through the hooks, and turns its status into an error if the caller asked for that.
+/// Passes the last response through the hooks, and turns its status into an error if `raises` is set.
 #[cold]
-fn finish(mut response: Response, terms: Terms<'_>) -> Result<Response> {
-    for hook in &terms.hooks().on_response {
+fn finish(mut response: Response, hooks: &[OnResponse], raises: bool) -> Result<Response> {
+    for hook in hooks {
         let (origin, history) = (response.url().shared_origin().clone(), response.history().to_vec());
         response = hook(response).map_err(|error| {
             let error = error.with_maybe_processed(true).with_origin(&origin);
             if error.history().is_empty() { error.with_history(history) } else { error }
         })?;
     }
-    if terms.raises() { response.error_for_status() } else { Ok(response) }
+    if raises { response.error_for_status() } else { Ok(response) }
 }
 
 /// Gives the connection of a response back before another is taken. Returns the head.
@@ -119,6 +92,34 @@ impl<'a> Journey<'a> {
         }
     }
 
+    /// Sends one request after another, and returns the last response.
+    fn run(&mut self) -> Result<Response> {
+        loop {
+            let (route, fields) = match self.prepare_hop() {
+                Ok(prepared) => prepared,
+                Err(error) => return Err(self.explain(error)),
+            };
+            let reply = match self.send_hop(&route, &fields) {
+                Ok(reply) => reply,
+                Err(error) => match self.again_after(error) {
+                    Ok(()) => continue,
+                    Err(error) => return Err(self.explain(error)),
+                },
+            };
+            let followed = match self.decide(&reply) {
+                FollowUp::None => match self.deliver(reply.response) {
+                    Ok(Some(response)) => return Ok(response),
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(error),
+                },
+                follow_up => self.follow_up(reply.response, follow_up),
+            };
+            if let Err(error) = followed {
+                return Err(self.explain(error));
+            }
+        }
+    }
+
     /// Returns the terms of the current request.
     #[inline]
     fn terms(&self) -> Terms<'_> {
@@ -132,12 +133,14 @@ impl<'a> Journey<'a> {
         if terms.reach().is_closed_pool() {
             return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
         }
-        let route = Route::to(terms.pool_origin(&self.request.url)?);
+        terms.pool_origin(&self.request.url)?;
         for hook in &self.client.hooks().on_request {
             hook(self.request)?;
             self.client = self.client.with_until(self.request.bounded(self.client.until));
         }
         let terms = self.client.of(self.request.options());
+        // A hook may have put another request in the place of this one.
+        let route = Route::to(terms.home().unwrap_or(self.request.url.shared_origin()));
         let fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
         Ok((route, fields))
     }
@@ -187,15 +190,16 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Makes the response, and reads or releases its body. Returns `None` if the body broke off and the request is
-    /// tried again.
-    #[cold]
+    /// Finishes the last response. Reads or releases its body first where the request says so. Returns `None` if the
+    /// body broke off and the request is tried again.
     fn deliver(&mut self, mut response: Response) -> Result<Option<Response>> {
-        if !self.request.preload {
+        if self.request.preload {
+            if let Err(error) = response.load() {
+                drop(response);
+                return self.again_after(error).map(|()| None);
+            }
+        } else if self.request.release {
             response.release();
-        } else if let Err(error) = response.load() {
-            drop(response);
-            return self.again_after(error).map(|()| None);
         }
         Ok(Some(response.after(std::mem::take(&mut self.history), self.retries.take())))
     }

@@ -1,7 +1,13 @@
 //! Begins a call, and sends its request through the middleware.
 
+use std::sync::Arc;
+
+use http::Method;
+
 use super::journey;
+use crate::client::engine::Engine;
 use crate::client::middleware;
+use crate::client::policy::Policy;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -9,29 +15,42 @@ use crate::response::Response;
 use crate::retry::Retry;
 use crate::time::Until;
 
-/// Begins the call, and makes its deposit in the shared retry budget.
+/// Begins the call: its total deadline counts from here. Makes the deposit in the shared retry budget. Returns the terms
+/// of the client.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Closed`] if the client is closed.
-pub(in crate::client) fn begin(terms: Terms<'_>, request: &mut Request) -> Result<()> {
+pub(in crate::client) fn begin<'a>(
+    engine: &'a Arc<Engine>,
+    policy: &'a Policy,
+    request: &mut Request,
+) -> Result<Terms<'a>> {
+    let terms = Terms::begin(engine, policy, request.options());
     if terms.reach().is_closed() {
         return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
     }
-    // Headers that middleware and hooks add later do not replace the client's.
-    request.own_headers |= !request.headers.is_empty();
     if let Some(budget) = terms.retry().and_then(Retry::shared_budget) {
         budget.deposit();
     }
-    Ok(())
+    let deadline = terms.until.deadline();
+    // Headers that middleware and hooks add later do not replace the client's.
+    request.own_headers |= !request.headers.is_empty();
+    Ok(Terms::of_client(engine, policy, deadline.into()))
 }
 
 /// Sends the request through its middleware and then to the server.
-pub(in crate::client) fn send(terms: Terms<'_>, request: Request) -> Result<Response> {
-    let list = terms.middleware();
+pub(in crate::client) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> {
+    let own = request.options().and_then(|own| own.middleware.clone());
+    let list = own.as_deref().unwrap_or(terms.middleware());
     if list.is_empty() {
         return journey::send(terms, request);
     }
-    let client = |request: Request, until: Until<'_>| journey::send(terms.with_until(until), request);
-    middleware::run(&client, list, request, terms.until)
+    let client = |mut request: Request, until: Until<'_>| journey::send(terms.with_until(until), &mut request);
+    // The middleware owns the request. The caller of this function has no use for it any more.
+    let hollow = Request::new(Method::GET, request.url.clone());
+    let response = middleware::run(&client, list, std::mem::replace(request, hollow), terms.until);
+    // Middleware may panic as it is dropped. The response is not on its way out yet, so it is not lost.
+    drop(own);
+    response
 }

@@ -29,7 +29,7 @@ impl Reply {
         sent: SentHead,
         received: Received,
         lease: PoolLease,
-        buffers: Buffers,
+        buffers: Box<Buffers>,
     ) -> Reply {
         let Received { head, framing, reusable, tolerated, upload, ending, .. } = received;
         let (facts, reading) = (head.facts, terms.reading());
