@@ -85,6 +85,11 @@ impl Timeout {
     /// connection and does not wait. `expect` does not count, because its end is not a failure.
     pub(crate) fn passed(&self) -> Option<Bound> {
         let Timeout { total, pool: _, connect, resolve, tls, write, head, read, expect: _ } = self;
+        let is_zero = |limit: &Option<Duration>| limit.is_some_and(|limit| limit.is_zero());
+        // Asked for each request: without a bound of zero it takes a comparison for each bound.
+        if ![total, connect, resolve, tls, write, head, read].into_iter().any(is_zero) {
+            return None;
+        }
         let all = [
             (total, Bound::Total),
             (connect, Bound::Connect),
@@ -94,7 +99,7 @@ impl Timeout {
             (head, Bound::Head),
             (read, Bound::Read),
         ];
-        all.into_iter().find(|(limit, _)| **limit == Some(Duration::ZERO)).map(|(_, bound)| bound)
+        all.into_iter().find(|(limit, _)| is_zero(limit)).map(|(_, bound)| bound)
     }
 
     /// Bounds the whole request, the body of the response included. Unbounded by default.

@@ -229,12 +229,12 @@ impl Facts {
     fn note(&mut self, name: &[u8], value: &[u8], strictness: Strictness) -> Result<(), Violation> {
         // The length alone excludes nearly all other names.
         match name.len() {
-            10 if name.eq_ignore_ascii_case(b"connection") => self.note_connection(value),
-            10 if name.eq_ignore_ascii_case(b"keep-alive") => self.note_keep_alive(value),
-            10 if name.eq_ignore_ascii_case(b"set-cookie") => self.set_cookie = true,
-            14 if name.eq_ignore_ascii_case(b"content-length") => return self.note_content_length(value),
-            16 if name.eq_ignore_ascii_case(b"content-encoding") => self.content_encoding = true,
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+            10 if is_name(name, b"connection") => self.note_connection(value),
+            10 if is_name(name, b"keep-alive") => self.note_keep_alive(value),
+            10 if is_name(name, b"set-cookie") => self.set_cookie = true,
+            14 if is_name(name, b"content-length") => return self.note_content_length(value),
+            16 if is_name(name, b"content-encoding") => self.content_encoding = true,
+            17 if is_name(name, b"transfer-encoding") => {
                 return self.note_transfer_encoding(value, strictness);
             }
             _ => {}
@@ -316,6 +316,16 @@ impl Facts {
         self.tolerated.get_or_insert(violation);
         Ok(())
     }
+}
+
+/// Returns whether a field name is `known`, which has lower-case letters and hyphens only. The length is compared with
+/// that of `known` at compile time, so that the bytes are compared all at once.
+#[inline]
+fn is_name<const N: usize>(name: &[u8], known: &[u8; N]) -> bool {
+    let Ok(name) = <&[u8; N]>::try_from(name) else { return false };
+    // A byte of a name with this bit set is a letter in lower case, or was no letter of `known` before.
+    let differs = name.iter().zip(known).fold(0, |differs, (byte, known)| differs | ((byte | 0x20) ^ known));
+    differs == 0
 }
 
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {

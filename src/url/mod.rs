@@ -252,7 +252,7 @@ impl From<&Url> for url::Url {
 fn authority_end(text: &str) -> usize {
     let bytes = text.as_bytes();
     let start = if bytes.get(4..7) == Some(b"://") { 7 } else { 8.min(bytes.len()) };
-    bytes[start..].iter().position(|byte| b"/?#".contains(byte)).map_or(bytes.len(), |len| start + len)
+    bytes[start..].iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).map_or(bytes.len(), |len| start + len)
 }
 
 /// Returns whether the last byte of a text is one that is trimmed off a URL, or refused.

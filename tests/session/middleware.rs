@@ -323,7 +323,9 @@ fn code_of_a_request_that_panics_as_it_is_dropped() {
     let ways: [(&str, Give); 2] = [
         ("progress", |request| {
             let fragile = Fragile;
-            request.on_upload_progress(move |_, _| drop(&fragile))
+            request.on_upload_progress(move |_, _| {
+                let _held = &fragile;
+            })
         }),
         ("middleware", |request| {
             let fragile = Fragile;
@@ -370,7 +372,10 @@ fn the_progress_ends_before_the_response() {
         let (tell, told) = channel();
         *ended.lock().unwrap() = Some(told);
         let request = session.post(server.url("/")).data("hello").timeout(Timeout::new());
-        request.on_upload_progress(move |sent, _| drop(tell.send(sent))).send().unwrap();
+        let tell = move |sent, _| {
+            let _ = tell.send(sent);
+        };
+        request.on_upload_progress(tell).send().unwrap();
         assert!(ended.lock().unwrap().is_none(), "it was waited for");
     }
 }
