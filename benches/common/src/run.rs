@@ -84,6 +84,7 @@ impl<C: Client> Run<C> {
     fn url(&self, host: usize, work: Work) -> String {
         let path = match work {
             Work::Get(path) => path.to_owned(),
+            Work::Whole => "/small".to_owned(),
             Work::Close => "/close".to_owned(),
             Work::Fields => "/fields".to_owned(),
             Work::Download { bytes, chunked: false } => format!("/length/{bytes}"),
@@ -271,6 +272,7 @@ impl<H: Handle> Worker<H> {
                 let answer = self.handle.upload(url, Source::new(bytes), (!chunked).then_some(bytes));
                 assert_eq!(answer, bytes.to_string().into_bytes());
             }
+            Work::Whole => assert_eq!(self.handle.get_vec(url).len(), SMALL),
             Work::Gzip => assert_eq!(self.handle.get_vec(url).len(), 100 * 1024),
             Work::Json => {
                 let records = self.handle.json(url)["records"].as_array().map(Vec::len);

@@ -20,7 +20,9 @@ pub enum Via {
 pub enum Work {
     /// A small GET from this path.
     Get(&'static str),
-    /// The same, where the server closes the connection.
+    /// A small GET whose body is collected in memory of its own.
+    Whole,
+    /// A small GET, where the server closes the connection.
     Close,
     /// A small body behind a head of 60 fields.
     Fields,
@@ -108,6 +110,7 @@ pub fn all() -> Vec<Workload> {
         one("W1", Plain, SMALL, 20_000),
         Workload { bounded: true, ..one("W1t", Plain, SMALL, 20_000) },
         one("W1u", Unix, SMALL, 20_000),
+        one("W1b", Plain, Work::Whole, 20_000),
         threads("W2-2", 2),
         threads("W2-16", 16),
         threads("W2-64", 64),
