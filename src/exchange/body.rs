@@ -120,6 +120,17 @@ impl BodyReader {
         self.state = State::Failed(kind);
     }
 
+    /// Takes the rest of a body with a Content-Length, if all of it has arrived.
+    pub(crate) fn take_arrived(&mut self, buffers: &mut Buffers) -> Option<Vec<u8>> {
+        let State::Length(left) = self.state else { return None };
+        let body = buffers.filled().get(..usize::try_from(left).ok()?)?.to_vec();
+        buffers.consume(body.len());
+        self.received += left;
+        self.direct = false;
+        self.state = State::Done;
+        Some(body)
+    }
+
     /// Returns how much of the Content-Length is still to be read, if it frames the body; 0 for a response that cannot
     /// have a body.
     pub(crate) fn remaining(&self) -> Option<u64> {

@@ -354,6 +354,9 @@ impl Response {
         if expected > self.inner.parts.reading.max_body && self.inner.pump.is_none() {
             return Err(self.error(Error::new(ErrorKind::LimitExceeded(Limit::Body), Phase::Body)));
         }
+        if let Some(body) = self.take_arrived()? {
+            return Ok(body);
+        }
         let first = match self.inner.pump {
             None => expected.min(FIRST_ALLOCATION),
             // Coded text has a fourth of its length or less, and each growth of the buffer costs a copy.
@@ -377,6 +380,19 @@ impl Response {
             }
         }
         body.truncate(len);
+        Ok(body)
+    }
+
+    /// Takes the rest of a body that is not coded, if all of it has arrived. Most small bodies arrive with the head.
+    fn take_arrived(&mut self) -> Result<Option<Vec<u8>>> {
+        let (None, Some(held)) = (&self.inner.pump, &mut self.inner.parts.held) else { return Ok(None) };
+        if self.inner.parts.deadline.is_past() {
+            return Err(self.late());
+        }
+        let body = self.inner.reader.take_arrived(&mut held.buffers);
+        if body.is_some() {
+            self.finish();
+        }
         Ok(body)
     }
 
