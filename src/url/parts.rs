@@ -83,8 +83,10 @@ impl Url {
     /// Returns user name and password before the host, still percent-encoded.
     pub(crate) fn userinfo(&self) -> Option<&str> {
         let authority = &self.text[..self.authority_end as usize];
-        // The URLs of most programs have no credentials: this scan is all that they cost.
-        memchr::memchr(b'@', authority.as_bytes())?;
+        // The URLs of most programs have no credentials: this comparison is all that they cost.
+        if authority == self.origin.as_str() {
+            return None;
+        }
         split_userinfo(self.authority()).ok()?.0
     }
 

@@ -22,9 +22,30 @@ use crate::headers::InvalidHeader;
 /// - The errors of shaping the body.
 #[inline]
 pub(super) fn prepare(request: &mut Request, terms: Terms<'_>) -> Result<()> {
-    check_host(&request.headers)?;
+    if !request.headers.is_empty() {
+        check_host(&request.headers)?;
+    }
     request.body.prepare()?;
     shape(request, terms)?;
+    if !request.headers.is_empty() {
+        check_length(request)?;
+    }
+    if request.method == Method::CONNECT {
+        return Err(Error::request("a request cannot be a CONNECT, which asks for a tunnel"));
+    }
+    // RFC 9112, section 3.2.4.
+    if request.method != Method::OPTIONS && request.options().is_some_and(|options| options.server_wide) {
+        return Err(Error::request("the request target * is for OPTIONS"));
+    }
+    // HTTP/1.0 knows no chunks (RFC 9112, section 6.1).
+    if request.version == Version::HTTP_10 && request.body.extent() == Extent::Unknown {
+        return Err(Error::request("HTTP/1.0 has no chunks, and needs a body whose length is known"));
+    }
+    Ok(())
+}
+
+/// Refuses a Content-Length that differs from the length of the body. A reader gets its length from it.
+fn check_length(request: &mut Request) -> Result<()> {
     let mut lengths = 0;
     for field in request.headers.iter() {
         let name = field.name();
@@ -44,17 +65,6 @@ pub(super) fn prepare(request: &mut Request, terms: Terms<'_>) -> Result<()> {
             Extent::Unknown => return refuse("contradicts the chunks that the body is sent in"),
             Extent::Length(_) | Extent::Nothing => return refuse("differs from the length of the body"),
         }
-    }
-    if request.method == Method::CONNECT {
-        return Err(Error::request("a request cannot be a CONNECT, which asks for a tunnel"));
-    }
-    // RFC 9112, section 3.2.4.
-    if request.method != Method::OPTIONS && request.options().is_some_and(|options| options.server_wide) {
-        return Err(Error::request("the request target * is for OPTIONS"));
-    }
-    // HTTP/1.0 knows no chunks (RFC 9112, section 6.1).
-    if request.version == Version::HTTP_10 && request.body.extent() == Extent::Unknown {
-        return Err(Error::request("HTTP/1.0 has no chunks, and needs a body whose length is known"));
     }
     Ok(())
 }
