@@ -86,12 +86,12 @@ impl Pipe {
 pub(crate) struct Step {
     pub(crate) consumed: usize,
     pub(crate) produced: usize,
-    pub(crate) next: Next,
+    pub(crate) next: Need,
 }
 
 /// What the next call needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum Need {
     /// It needs more input, or the word that there is none.
     Input,
     /// It needs room only: more output may follow, with or without input.
@@ -115,21 +115,21 @@ impl Decoder {
     ///
     /// A fault is returned after all bytes before it, and again by every later call.
     pub(crate) fn decode(&mut self, input: &[u8], ending: Ending, output: &mut [u8]) -> Result<Step, Corrupt> {
-        let mut step = Step { consumed: 0, produced: 0, next: Next::Output };
+        let mut step = Step { consumed: 0, produced: 0, next: Need::Output };
         for _ in 0..ROUNDS {
             if step.produced == output.len() {
                 break;
             }
             let moved = self.round(input, ending, output, &mut step);
             if self.links.last().is_none_or(|link| link.coding.state == State::Ended) {
-                step.next = Next::Done;
+                step.next = Need::Done;
                 break;
             }
             if !moved {
                 match self.fault {
                     Some(fault) if step.produced == 0 => return Err(fault),
                     Some(_) => {}
-                    None => step.next = Next::Input,
+                    None => step.next = Need::Input,
                 }
                 break;
             }

@@ -22,7 +22,7 @@ mod tests;
 #[cfg(feature = "zstd")]
 mod zstd;
 
-pub(crate) use chain::{Next, Step};
+pub(crate) use chain::{Need, Step};
 pub(crate) use codings::{ACCEPTED, Codings, Refused};
 pub(crate) use pump::{Pump, Spares};
 pub(crate) use stage::{Corrupt, Ending};

@@ -1,6 +1,6 @@
 //! A decoder with its input buffer, and a store of decoders for later bodies.
 
-use super::chain::{Decoder, Next, Step};
+use super::chain::{Decoder, Need, Step};
 use super::codings::Codings;
 use super::stage::{Corrupt, Ending};
 use crate::sync::Mutex;
@@ -16,19 +16,19 @@ pub(crate) struct Pump {
     input: Vec<u8>,
     start: usize,
     end: usize,
-    next: Next,
+    next: Need,
 }
 
 impl Pump {
     fn new(codings: Codings) -> Pump {
         let decoder = Decoder::new(&codings);
-        Pump { codings, decoder, input: vec![0; INPUT], start: 0, end: 0, next: Next::Input }
+        Pump { codings, decoder, input: vec![0; INPUT], start: 0, end: 0, next: Need::Input }
     }
 
     /// Returns room for coded bytes if they are wanted. The caller reports their number by
     /// [`received`](Self::received).
     pub(crate) fn room(&mut self) -> Option<&mut [u8]> {
-        (self.start == self.end && self.next == Next::Input).then_some(&mut self.input[..])
+        (self.start == self.end && self.next == Need::Input).then_some(&mut self.input[..])
     }
 
     pub(crate) fn received(&mut self, len: usize) {
@@ -70,7 +70,7 @@ impl Spares {
         if !pump.decoder.restart() {
             return;
         }
-        (pump.start, pump.end, pump.next) = (0, 0, Next::Input);
+        (pump.start, pump.end, pump.next) = (0, 0, Need::Input);
         let mut kept = self.0.lock();
         if kept.len() < Self::KEPT {
             kept.push(pump);

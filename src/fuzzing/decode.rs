@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
 use super::input::{Input, pieces};
-use crate::coding::{Codings, Ending, Next, Spares};
+use crate::coding::{Codings, Ending, Need, Spares};
 
 /// Enough to see that the rest would be the same; a bomb has no end that is worth waiting for.
 const ENOUGH: usize = 256 * 1024;
@@ -141,7 +141,7 @@ fn read(spares: &Spares, lines: &[&str], coded: &[u8], last: Ending, splits: &[u
         match pump.decode(if left == 0 { last } else { Ending::Open }, &mut out[..size]) {
             Ok(step) => {
                 seen.body.extend_from_slice(&out[..step.produced]);
-                if step.next == Next::Done {
+                if step.next == Need::Done {
                     seen.end = End::Whole;
                     break;
                 }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::Response;
-use crate::coding::{Codings, Corrupt, Ending, Next, Pump, Refused, Step};
+use crate::coding::{Codings, Corrupt, Ending, Need, Pump, Refused, Step};
 use crate::error::{Error, ErrorKind, Limit, Phase, Result};
 use crate::h1::TransferCoding;
 use crate::observe;
@@ -63,14 +63,14 @@ impl Response {
         let Some(mut pump) = self.inner.pump.take() else { return Ok(0) };
         let result = self.decode(&mut pump, buf);
         match result {
-            Ok((_, Next::Done)) | Err(_) => self.inner.parts.common.pumps.put(pump),
+            Ok((_, Need::Done)) | Err(_) => self.inner.parts.common.pumps.put(pump),
             Ok(_) => self.inner.pump = Some(pump),
         }
         result.map(|(len, _)| len)
     }
 
     /// Receives and decodes until there are bytes to return, or the body ends.
-    fn decode(&mut self, pump: &mut Pump, buf: &mut [u8]) -> Result<(usize, Next)> {
+    fn decode(&mut self, pump: &mut Pump, buf: &mut [u8]) -> Result<(usize, Need)> {
         loop {
             // Check the deadline also after the coded body has arrived, because decoding takes time too.
             if self.inner.parts.deadline.is_past() {
@@ -87,12 +87,12 @@ impl Response {
             // connection delimits may have been cut, so it is not accepted.
             let is_empty = ending != Ending::Open && self.inner.reader.received() == 0;
             if is_empty && self.inner.parts.head.facts.transfer_coding == TransferCoding::Chunked {
-                return Ok((0, Next::Done));
+                return Ok((0, Need::Done));
             }
             match pump.decode(ending, buf) {
-                Ok(Step { produced: 0, next: Next::Input | Next::Output, .. }) => {}
+                Ok(Step { produced: 0, next: Need::Input | Need::Output, .. }) => {}
                 Ok(Step { produced, next, .. }) => {
-                    if next == Next::Done && pump.is_short() {
+                    if next == Need::Done && pump.is_short() {
                         observe::unfinished_coding(&self.inner.parts.about.url);
                     }
                     return Ok((produced, next));

@@ -41,9 +41,9 @@ fn decode_until(
     let (mut pieces, mut rooms) = (pieces.iter().cycle(), rooms.iter().cycle());
     let (mut out, mut room) = (Vec::new(), Vec::new());
     let mut piece: &[u8] = &[];
-    let mut next = Next::Input;
+    let mut next = Need::Input;
     loop {
-        if next == Next::Input {
+        if next == Need::Input {
             assert!(piece.is_empty(), "input is asked for where there is some");
             let (front, rest) = input.split_at(input.len().min(*pieces.next().unwrap()));
             (piece, input) = (front, rest);
@@ -53,11 +53,11 @@ fn decode_until(
         match decoder.decode(piece, ending, &mut room) {
             Ok(step) => {
                 assert!(step.consumed <= piece.len() && step.produced <= room.len());
-                assert!(step.next != Next::Input || !input.is_empty(), "more than all is asked for");
+                assert!(step.next != Need::Input || !input.is_empty(), "more than all is asked for");
                 out.extend_from_slice(&room[..step.produced]);
                 piece = &piece[step.consumed..];
                 next = step.next;
-                if next == Next::Done {
+                if next == Need::Done {
                     return (out, None);
                 }
             }
@@ -150,7 +150,7 @@ fn brotli() {
     // A step gives as much as there is room for.
     let mut decoder = Decoder::new(&codings(&["br"]).unwrap().unwrap());
     let step = decoder.decode(DIGITS, Ending::Strict, &mut [0; 100]).unwrap();
-    assert_eq!((step.produced, step.next), (100, Next::Output));
+    assert_eq!((step.produced, step.next), (100, Need::Output));
 }
 
 /// Rows B133, DEC-10 and DEC-11.

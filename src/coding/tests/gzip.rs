@@ -252,7 +252,7 @@ fn a_bomb_goes_off_step_by_step() {
     let mut decoder = Decoder::new(&codings(&["gzip"]).unwrap().unwrap());
     let mut room = [1; 10_240];
     let step = decoder.decode(&bomb, Ending::Strict, &mut room).unwrap();
-    assert_eq!((step.produced, step.next), (room.len(), Next::Output));
+    assert_eq!((step.produced, step.next), (room.len(), Need::Output));
     assert!(step.consumed < 1024, "{step:?}");
     assert_eq!(room, [0; 10_240]);
 }
@@ -279,7 +279,7 @@ fn spares() {
                 Err(_) => break,
                 Ok(step) => {
                     body.extend_from_slice(&out[..step.produced]);
-                    if step.next == Next::Done {
+                    if step.next == Need::Done {
                         break;
                     }
                 }
