@@ -6,11 +6,14 @@
 mod alloc;
 mod support;
 
-use std::io::Read;
+use std::io::{self, IoSlice, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alloc::{counted, reset_peak};
 use hostpool::multipart::{Form, Part};
-use hostpool::{ConnectionPool, ErrorKind, Session, Timeout};
+use hostpool::{
+    ConnectionPool, DialContext, Dialer, ErrorKind, PoolManager, Probe, Session, Target, Timeout, Transport, Wait,
+};
 use support::{GIVE_UP, Server, Step, answer, answers};
 
 /// Calls and bytes of this thread for one run of `work`, after some to warm up: always the same.
@@ -80,6 +83,62 @@ fn timeouts_and_many_fields_cost_no_further_one() {
         let session = Session::builder().timeout(bounds).build().unwrap();
         let (calls, _) = measure(|| drop(session.get(&*url).send().unwrap().bytes().unwrap()));
         assert_eq!(calls, 5, "{fields} fields");
+    }
+}
+
+/// A server in memory. Each `send` is a request, whose answer comes in one piece.
+#[derive(Debug, Default)]
+struct Memory(AtomicUsize);
+
+const IN_MEMORY: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsmall";
+
+impl Transport for Memory {
+    fn recv(&self, buf: &mut [u8], _: &Wait<'_>) -> io::Result<usize> {
+        assert_eq!(self.0.swap(0, Ordering::Relaxed), 1, "nothing comes without a request");
+        io::copy(&mut &*IN_MEMORY, &mut &mut *buf).map(|len| len as usize)
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], _: &Wait<'_>) -> io::Result<usize> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(bufs.iter().map(|buf| buf.len()).sum())
+    }
+
+    fn probe(&self) -> Probe {
+        Probe::Quiet
+    }
+
+    fn abort(&self) {}
+}
+
+#[derive(Debug)]
+struct InMemory;
+
+impl Dialer for InMemory {
+    fn dial(&self, _: &Target<'_>, _: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
+        Ok(Box::new(Memory::default()))
+    }
+}
+
+/// Ten thousand hosts in turn, each with its connection: the tables of hosts forget none of them, although other hosts
+/// come and go.
+#[test]
+fn many_hosts_cost_as_much_as_one() {
+    const HOSTS: usize = 10_000;
+    let manager = PoolManager::builder().num_pools(None).max_idle(HOSTS + 200).dialer(InMemory).build().unwrap();
+    let get = |url: &str| {
+        let before = counted().calls;
+        drop(manager.get(url).send().unwrap().bytes().unwrap());
+        counted().calls - before
+    };
+    let urls: Vec<String> = (0..HOSTS).map(|host| format!("http://host-{host}/")).collect();
+    urls.iter().for_each(|url| assert!(get(url) > 4, "the connection is new"));
+    for round in 0..2 {
+        for (number, url) in urls.iter().enumerate() {
+            assert_eq!(get(url), 4, "{round}: {url}");
+            if number % 100 == 0 {
+                get(&format!("http://other-{round}-{number}/"));
+            }
+        }
     }
 }
 

@@ -3,21 +3,25 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::contain::drop_contained;
 use crate::dial::Route;
+use crate::pool::arena::{Arena, Id, Link, Linked, List};
 use crate::pool::key::{ConnectionConfig, PoolKey, WeakPoolKey};
 use crate::pool::types::Prehashed;
 use crate::pool::{PoolGate, PoolPin};
 use crate::sync::RwLock;
 use crate::url::Origin;
 
-/// The fewest pools at which a table without a limit is searched for unused ones. It is enough for the working set of a
+/// The number of pools from which on a table without a limit forgets unused ones. It is enough for the working set of a
 /// crawler. Each pool costs about a kilobyte, including the counts that its pin keeps.
-const MIN_SWEEP: usize = 1024;
+const FULL: usize = 1024;
+
+/// The number of pools that a new one looks at in a full table. Each pool costs the same, and a table whose pools are
+/// in use has at most half as many others.
+const LOOKS: usize = 3;
 
 /// The fewest origins at which the pools that are set aside are searched for unused ones.
 const MIN_ASIDE_SWEEP: usize = 64;
@@ -35,12 +39,11 @@ pub(crate) struct Registry {
 /// The content of the table, under its lock.
 #[derive(Debug)]
 struct Pools {
-    /// The pools by their origin. Few origins have more than one way of connecting.
-    by_origin: HashMap<Arc<Origin>, Vec<Entry>, BuildHasherDefault<Prehashed>>,
-    /// The number of pools in the table.
-    len: usize,
-    /// The number of pools at which a table without a limit is searched for unused ones.
-    sweep_at: usize,
+    entries: Arena<Entry>,
+    /// The newest pool of each origin. It leads to the others, which few origins have.
+    by_origin: HashMap<Arc<Origin>, Id, BuildHasherDefault<Prehashed>>,
+    /// All pools, in the order in which a full table looks at them.
+    turns: List<0>,
     /// Pools that are no longer in the table, but that a caller may still hold. A pool that is asked for again comes
     /// back as the same pool.
     aside: HashMap<Arc<Origin>, Vec<Aside>, BuildHasherDefault<Prehashed>>,
@@ -65,6 +68,19 @@ pub(crate) struct Entry {
     closed: Arc<AtomicBool>,
     /// Keeps the counts of the pool as long as the pool is in the table.
     _pin: PoolPin,
+    /// The next older pool of the same origin.
+    next: Option<Id>,
+    link: Link,
+}
+
+impl Linked for Entry {
+    fn link(&mut self, _: usize) -> &mut Link {
+        &mut self.link
+    }
+
+    fn link_ref(&self, _: usize) -> &Link {
+        &self.link
+    }
 }
 
 /// A pool that was asked for, and the pool that was retired to make room for it.
@@ -77,9 +93,9 @@ pub(crate) struct Found {
 impl Registry {
     pub(crate) fn new(limit: Option<usize>) -> Registry {
         let pools = Pools {
+            entries: Arena::new(),
             by_origin: HashMap::default(),
-            len: 0,
-            sweep_at: MIN_SWEEP,
+            turns: List::new(),
             aside: HashMap::default(),
             sweep_aside_at: 0,
         };
@@ -102,17 +118,27 @@ impl Registry {
             self.touch(entry);
             return Found { key: entry.key.clone(), closed: entry.closed.clone(), retired: None };
         }
-        let retired = self.limit.filter(|&limit| pools.len >= limit).and_then(|_| pools.take_oldest());
-        let forgotten = (self.limit.is_none() && pools.len >= pools.sweep_at).then(|| pools.take_unused(gate));
+        let (mut retired, mut unused) = (None, [const { None }; LOOKS]);
+        match self.limit {
+            Some(limit) if pools.len() >= limit => retired = pools.take_oldest(),
+            Some(_) => {}
+            None => unused = pools.take_unused(gate),
+        }
         let mut seen = Vec::new();
         let out = pools.take_aside(route, config, &mut seen);
         let (key, closed) = out.unwrap_or_else(|| (PoolKey::new(route.clone(), config), Arc::default()));
-        let entry = Entry { key: key.clone(), used: AtomicU64::new(0), closed: closed.clone(), _pin: gate.pin(&key) };
+        let entry = Entry {
+            key: key.clone(),
+            used: AtomicU64::new(0),
+            closed: closed.clone(),
+            _pin: gate.pin(&key),
+            next: None,
+            link: Link::UNLINKED,
+        };
         self.touch(&entry);
-        pools.by_origin.entry(route.origin().clone()).or_default().push(entry);
-        pools.len += 1;
+        pools.insert(entry);
         drop(pools);
-        drop_contained(forgotten.into_iter().flatten());
+        drop_contained(unused.into_iter().flatten());
         drop_contained(seen);
         Found { key, closed, retired }
     }
@@ -130,9 +156,9 @@ impl Registry {
     pub(crate) fn close<R>(&self, key: &PoolKey, closed: &Arc<AtomicBool>, close: impl FnOnce() -> R) -> Option<R> {
         let mut pools = self.pools.write();
         closed.store(true, Ordering::Relaxed);
-        let known = pools.by_origin.get(key.origin()).into_iter().flatten();
-        let is_known = known.filter(|entry| entry.key == *key).any(|entry| Arc::ptr_eq(&entry.closed, closed));
-        let entry = is_known.then(|| pools.remove(key)).flatten();
+        let is_this = |entry: &Entry| Arc::ptr_eq(&entry.closed, closed) && entry.key == *key;
+        let known = pools.of(key.origin()).find(|(_, entry)| is_this(entry)).map(|(id, _)| id);
+        let entry = known.and_then(|id| pools.remove(id));
         let aside = pools.aside.get_mut(key.origin()).and_then(|aside| {
             let place = aside.iter().position(|aside| aside.closed.as_ptr() == Arc::as_ptr(closed))?;
             Some(aside.swap_remove(place))
@@ -152,30 +178,54 @@ impl Registry {
     /// Returns the keys of all pools in the table, the last used first.
     pub(crate) fn keys(&self) -> Vec<PoolKey> {
         let pools = self.pools.read();
-        let mut entries: Vec<_> = pools.by_origin.values().flatten().collect();
+        let mut entries: Vec<_> = pools.entries.iter().map(|(_, entry)| entry).collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.used.load(Ordering::Relaxed)));
         entries.into_iter().map(|entry| entry.key.clone()).collect()
     }
 
     /// Returns the number of pools in the table.
     pub(crate) fn len(&self) -> usize {
-        self.pools.read().len
+        self.pools.read().len()
     }
 }
 
 impl Pools {
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns the pools of an origin.
+    #[inline]
+    fn of(&self, origin: &Arc<Origin>) -> impl Iterator<Item = (Id, &Entry)> {
+        let entry = |id: Id| (id, &self.entries[id]);
+        let first = self.by_origin.get(origin).copied().map(entry);
+        std::iter::successors(first, move |(_, before)| before.next.map(entry))
+    }
+
     #[inline]
     fn find(&self, route: &Route, config: &Arc<ConnectionConfig>) -> Option<&Entry> {
-        self.by_origin.get(route.origin())?.iter().find(|entry| entry.key.is_for(route, config))
+        self.of(route.origin()).map(|(_, entry)| entry).find(|entry| entry.key.is_for(route, config))
+    }
+
+    /// Adds a pool that is not in the table.
+    fn insert(&mut self, mut entry: Entry) {
+        let origin = entry.key.origin().clone();
+        entry.next = self.by_origin.get(&origin).copied();
+        let id = self.entries.insert(entry);
+        self.turns.push(&mut self.entries, id);
+        self.by_origin.insert(origin, id);
     }
 
     /// Removes a pool from the table.
-    fn remove(&mut self, key: &PoolKey) -> Option<Entry> {
-        let entries = self.by_origin.get_mut(key.origin())?;
-        let entry = entries.swap_remove(entries.iter().position(|entry| entry.key == *key)?);
-        self.len -= 1;
-        if entries.is_empty() {
-            self.by_origin.remove(key.origin());
+    fn remove(&mut self, id: Id) -> Option<Entry> {
+        let newer =
+            self.of(self.entries[id].key.origin()).map(|(other, _)| other).take_while(|&other| other != id).last();
+        self.turns.unlink(&mut self.entries, id);
+        let entry = self.entries.remove(id)?;
+        match (newer, entry.next) {
+            (Some(newer), next) => self.entries[newer].next = next,
+            (None, Some(next)) => *self.by_origin.get_mut(entry.key.origin())? = next,
+            (None, None) => drop(self.by_origin.remove(entry.key.origin())),
         }
         Some(entry)
     }
@@ -183,31 +233,31 @@ impl Pools {
     /// Removes the least recently used pool, and sets it aside. It looks at all pools, which are as many as the limit.
     /// This happens only when a pool is new, and connecting costs more.
     fn take_oldest(&mut self) -> Option<Entry> {
-        let entries = self.by_origin.values().flatten();
-        let oldest = entries.min_by_key(|entry| entry.used.load(Ordering::Relaxed))?.key.clone();
-        let entry = self.remove(&oldest)?;
+        let (oldest, _) = self.entries.iter().min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed))?;
+        let entry = self.remove(oldest)?;
         self.put_aside(&entry);
         Some(entry)
     }
 
-    /// Removes the pools that have no connection, no permit, no waiter and no other pin, and sets them aside.
-    fn take_unused(&mut self, gate: &PoolGate) -> Vec<Entry> {
-        let mut unused = Vec::new();
-        self.by_origin.retain(|_, entries| {
-            unused.extend(entries.extract_if(.., |entry| !gate.is_used(&entry.key)));
-            !entries.is_empty()
-        });
-        self.len -= unused.len();
-        // The next search comes when the number of pools has doubled, so each pool costs the same.
-        self.sweep_at = MIN_SWEEP.max(2 * self.len);
-        unused.iter().for_each(|entry| self.put_aside(entry));
-        unused
+    /// Looks at the next pools of a full table. Removes those that have no connection, no permit, no waiter and no other
+    /// pin, and sets them aside.
+    fn take_unused(&mut self, gate: &PoolGate) -> [Option<Entry>; LOOKS] {
+        [(); LOOKS].map(|()| {
+            let next = self.turns.oldest().filter(|_| self.len() >= FULL)?;
+            if gate.is_used(&self.entries[next].key) {
+                self.turns.unlink(&mut self.entries, next);
+                self.turns.push(&mut self.entries, next);
+                return None;
+            }
+            let entry = self.remove(next)?;
+            self.put_aside(&entry);
+            Some(entry)
+        })
     }
 
     /// Removes all pools, and sets them aside.
     fn take_all(&mut self) -> Vec<Entry> {
-        let all: Vec<_> = mem::take(&mut self.by_origin).into_values().flatten().collect();
-        self.len = 0;
+        let all: Vec<_> = std::iter::from_fn(|| self.remove(self.turns.oldest()?)).collect();
         all.iter().for_each(|entry| self.put_aside(entry));
         all
     }
@@ -329,10 +379,51 @@ mod tests {
     #[test]
     fn without_a_limit_the_table_stays_small() {
         let (registry, config) = (Registry::new(None), config());
-        for number in 0..MIN_SWEEP + 10 {
+        for number in 0..FULL + 10 {
             assert!(pool(&registry, &format!("h{number}"), &config).retired.is_none());
         }
-        assert_eq!(registry.len(), 10);
+        assert_eq!(registry.len(), FULL);
+        assert!(registry.known(&route("h9"), &config).is_none());
+        assert!(registry.known(&route("h10"), &config).is_some());
+    }
+
+    /// Pools that are in use stay, and do not keep others in the table.
+    #[test]
+    fn what_is_in_use_is_not_forgotten() {
+        let (registry, config) = (Registry::new(None), config());
+        let gate = Gate::new(Settings::default(), std::time::Duration::ZERO, None);
+        let pool = |number: usize| registry.pool(&route(&format!("h{number}")), &config, &gate).key;
+        let used: Vec<_> = (0..2 * FULL).map(|number| gate.pin(&pool(number))).collect();
+        (0..4 * FULL).for_each(|number| drop(pool(2 * FULL + number)));
+        for number in 0..2 * FULL {
+            assert!(registry.known(&route(&format!("h{number}")), &config).is_some(), "{number}");
+        }
+        assert!(registry.len() <= 3 * FULL + 1, "{}", registry.len());
+        drop(used);
+        (0..2 * FULL).for_each(|number| drop(pool(8 * FULL + number)));
+        assert_eq!(registry.len(), FULL);
+    }
+
+    /// Pools of one origin are found and removed each by itself, in any order.
+    #[test]
+    fn pools_of_one_origin() {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let registry = Registry::new(None);
+            let configs = [(); 3].map(|()| config());
+            let found = configs.each_ref().map(|config| pool(&registry, "h", config));
+            let mut left = vec![0, 1, 2];
+            for closed in order {
+                assert!(registry.close(&found[closed].key, &found[closed].closed, || ()).is_some());
+                left.retain(|&number| number != closed);
+                for (number, config) in configs.iter().enumerate() {
+                    let known = registry.known(&route("h"), config);
+                    assert_eq!(known.is_some(), left.contains(&number), "{order:?}");
+                    assert!(known.is_none_or(|key| key == found[number].key), "{order:?}");
+                }
+                assert_eq!(registry.len(), left.len());
+            }
+            assert!(registry.pools.read().by_origin.is_empty());
+        }
     }
 
     /// A pool that a caller holds stays the same after the table has forgotten it, until it is closed.
@@ -344,7 +435,7 @@ mod tests {
             ("all", Some(9), |registry| registry.clear()),
             ("too many", None, |registry| {
                 let config = config();
-                (0..MIN_SWEEP).for_each(|number| drop(pool(registry, &format!("h{number}"), &config)));
+                (0..FULL).for_each(|number| drop(pool(registry, &format!("h{number}"), &config)));
             }),
         ];
         for (row, limit, forget) in ways {

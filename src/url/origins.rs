@@ -1,39 +1,30 @@
 //! The origins that a client knows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use super::{InvalidUrl, MAX_LEN, Origin, Url, authority_end, ends_irregularly};
 use crate::sync::RwLock;
 
-/// Authorities that were parsed before, by their text. A full table forgets the origins that are held nowhere else.
-#[derive(Debug)]
+/// Authorities that were parsed before, by their text. A full table forgets origins that are held nowhere else.
+#[derive(Debug, Default)]
 pub(crate) struct Origins(RwLock<Known>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Known {
-    origins: HashMap<Box<str>, Arc<Origin>, Keyed>,
-    /// The number of origins at which the table is full.
-    full: usize,
-}
-
-impl Default for Origins {
-    fn default() -> Origins {
-        Origins::of(Self::CAPACITY)
-    }
+    origins: HashMap<Arc<str>, Arc<Origin>, Keyed>,
+    /// Every authority of the table, in the order in which a full table looks at them.
+    turns: VecDeque<Arc<str>>,
 }
 
 impl Origins {
-    /// The first size of the table, which is enough for a crawler's working set. Forgetting an origin costs one parse.
+    /// The number of origins from which on others are forgotten. It is enough for a crawler's working set. Forgetting
+    /// an origin costs one parse.
     const CAPACITY: usize = 2048;
 
     /// Most bytes of a stored authority: more than a host of 253 bytes with scheme and port.
     const LONGEST: usize = 512;
-
-    fn of(capacity: usize) -> Origins {
-        Origins(RwLock::new(Known { origins: HashMap::default(), full: capacity }))
-    }
 
     pub(crate) fn url(&self, text: &str) -> Result<Url, InvalidUrl> {
         let end = authority_end(text);
@@ -49,7 +40,7 @@ impl Origins {
             // The table lives as long as the client, so it keeps no credentials, and no text that is too long for a
             // host.
             if !authority.contains('@') && authority.len() <= Self::LONGEST {
-                self.0.write().insert(authority, &origin);
+                self.0.write().insert(authority, &origin, Self::CAPACITY);
             }
             Ok(origin)
         })
@@ -57,13 +48,26 @@ impl Origins {
 }
 
 impl Known {
-    fn insert(&mut self, authority: &str, origin: &Arc<Origin>) {
-        if self.origins.len() >= self.full {
-            self.origins.retain(|_, origin| Arc::strong_count(origin) > 1);
-            // The table is searched so rarely that the cost for each origin stays the same.
-            self.full = Origins::CAPACITY.max(2 * self.origins.len());
+    /// The number of origins that a new one looks at in a full table. Each origin costs the same, and a table whose
+    /// origins are held has at most half as many others.
+    const LOOKS: usize = 3;
+
+    fn insert(&mut self, authority: &str, origin: &Arc<Origin>, capacity: usize) {
+        for _ in 0..Self::LOOKS {
+            if self.origins.len() < capacity {
+                break;
+            }
+            let Some(next) = self.turns.pop_front() else { break };
+            match self.origins.get(&next).is_some_and(|origin| Arc::strong_count(origin) > 1) {
+                true => self.turns.push_back(next),
+                false => drop(self.origins.remove(&next)),
+            }
         }
-        self.origins.insert(authority.into(), origin.clone());
+        let authority: Arc<str> = authority.into();
+        // Another thread may have inserted the same authority meanwhile.
+        if self.origins.insert(authority.clone(), origin.clone()).is_none() {
+            self.turns.push_back(authority);
+        }
     }
 }
 
@@ -133,19 +137,25 @@ mod tests {
         for port in 1..=Origins::CAPACITY + 1 {
             origins.url(&format!("http://h:{port}/")).unwrap();
         }
-        assert!(origins.0.read().origins.len() <= Origins::CAPACITY);
+        let known = origins.0.read();
+        assert_eq!((known.origins.len(), known.turns.len()), (Origins::CAPACITY, Origins::CAPACITY));
     }
 
+    /// Origins that are held stay, and do not keep others in the table.
     #[test]
     fn an_authority_that_is_held_is_not_forgotten() {
-        let origins = Origins::of(64);
+        let origins = Origins::default();
         let url = |number: usize| origins.url(&format!("http://h{number}/")).unwrap();
-        let held: Vec<_> = (0..640).map(url).collect();
+        let count = 2 * Origins::CAPACITY;
+        let held: Vec<_> = (0..count).map(url).collect();
+        (0..2 * count).for_each(|number| drop(url(count + number)));
         for (number, held) in held.iter().enumerate() {
             assert!(Arc::ptr_eq(url(number).shared_origin(), held.shared_origin()), "{number}");
         }
+        assert!(origins.0.read().origins.len() <= count + count / 2 + 1);
         drop(held);
-        (0..2 * Origins::CAPACITY).for_each(|number| drop(url(1000 + number)));
-        assert!(origins.0.read().origins.len() <= Origins::CAPACITY);
+        (0..count).for_each(|number| drop(url(4 * count + number)));
+        let known = origins.0.read();
+        assert_eq!((known.origins.len(), known.turns.len()), (Origins::CAPACITY, Origins::CAPACITY));
     }
 }

@@ -136,5 +136,7 @@ pub fn all() -> Vec<Workload> {
         hosts("W14-10", 10),
         hosts("W14-100", 100),
         hosts("W14-1000", 1_000),
+        hosts("W14-5000", 5_000),
+        hosts("W14-10000", 10_000),
     ]
 }
