@@ -1,7 +1,8 @@
 //! Opening sockets.
 
+use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,9 @@ const LEAST_SHARE: Duration = Duration::from_secs(2);
 /// No system assigns ports below this by itself (FreeBSD begins here, others higher).
 const FIRST_EPHEMERAL: u16 = 10_000;
 
+/// The time for which an address that belongs to another host is taken for one. A host can be given a new address.
+const FOREIGN_FOR: Duration = Duration::from_secs(1);
+
 /// Connects to the first address that answers, in order, under one deadline. The error names every address that was
 /// tried.
 ///
@@ -44,7 +48,7 @@ pub(crate) fn tcp(addresses: &[SocketAddr], sockets: &SocketConfig, wait: &Wait<
         let share = wait.until.remaining(now).map(|remaining| (remaining / left).max(LEAST_SHARE).min(remaining));
         let deadline = if left == 1 { wait.until.deadline() } else { Deadline::after(now, share, Bound::Connect) };
         let until = wait.until.with_deadline(deadline);
-        match tcp_one(address, sockets, &Wait { until, ..*wait }) {
+        match tcp_one(address, sockets, &Wait { until, ..*wait }, now) {
             Ok(stream) => return Ok(stream),
             Err(error) if wait.is_cancelled() || wait.until.is_past() => return Err(error),
             // The next address would fail in the same way.
@@ -59,29 +63,43 @@ pub(crate) fn tcp(addresses: &[SocketAddr], sockets: &SocketConfig, wait: &Wait<
     Err(io::Error::new(last, failures))
 }
 
-fn tcp_one(address: &SocketAddr, sockets: &SocketConfig, wait: &Wait<'_>) -> io::Result<Stream> {
+fn tcp_one(address: &SocketAddr, sockets: &SocketConfig, wait: &Wait<'_>, now: Instant) -> io::Result<Stream> {
     let domain = Domain::for_address(*address);
     let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     sockets.apply(&socket, domain)?;
     let socket = guarded(socket, wait)?;
     connect(&socket, address, wait, Interrupted::GoesOn)?;
-    if is_itself(&socket, address) {
+    if may_be_itself(address, now) && is_itself(&socket, address, sockets, now) {
         let why = "nobody listens there: the socket was connected to itself";
         return Err(io::Error::new(io::ErrorKind::ConnectionRefused, why));
     }
     Ok(Stream::new(socket, Some(*address)))
 }
 
-/// Returns whether a socket is connected to itself. The system may give a socket that connects to a closed port of its
-/// own host that same port. Then both sides open at once (RFC 9293, section 3.5), and the socket receives what it
-/// sends.
-fn is_itself(socket: &Socket, address: &SocketAddr) -> bool {
-    if address.port() < FIRST_EPHEMERAL {
-        return false;
-    }
+thread_local! {
+    /// The last address at which a socket of this thread was connected to another host, and when that was.
+    static FOREIGN: Cell<Option<(IpAddr, Instant)>> = const { Cell::new(None) };
+}
+
+/// Returns whether a socket that was connected to this address may be connected to itself. The system may give a socket
+/// that connects to a closed port of its own host that same port. Then both sides open at once (RFC 9293, section 3.5),
+/// and the socket receives what it sends.
+fn may_be_itself(address: &SocketAddr, now: Instant) -> bool {
+    let is_foreign = |(ip, seen): (IpAddr, Instant)| ip == address.ip() && now.duration_since(seen) < FOREIGN_FOR;
+    address.port() >= FIRST_EPHEMERAL && !FOREIGN.get().is_some_and(is_foreign)
+}
+
+/// Returns whether a socket is connected to itself. One system call. Notes an address that is another host's: the system
+/// did not choose it as the socket's own.
+fn is_itself(socket: &Socket, address: &SocketAddr, sockets: &SocketConfig, now: Instant) -> bool {
     let local = socket.0.local_addr().ok().and_then(|local| local.as_socket());
+    let Some(local) = local else { return false };
+    let (ip, any) = (address.ip(), address.ip().is_unspecified());
+    if local.ip() != ip && !any && !ip.is_loopback() && sockets.source.is_none() {
+        FOREIGN.set(Some((ip, now)));
+    }
     // Some systems connect to their own host by the unspecified address.
-    local.is_some_and(|local| local == *address || (address.ip().is_unspecified() && local.port() == address.port()))
+    local == *address || (any && local.port() == address.port())
 }
 
 /// Connects to a Unix socket. Waits until the deadline if the backlog is full.
@@ -198,10 +216,41 @@ mod tests {
         socket.bind(&address.into()).unwrap();
         let socket = guarded(socket, &wait).unwrap();
         connect(&socket, &address, &wait, Interrupted::GoesOn).unwrap();
-        assert!(is_itself(&socket, &address));
+        let now = Instant::now();
+        assert!(may_be_itself(&address, now) && is_itself(&socket, &address, &SocketConfig::new(), now));
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let other = tcp(&[listener.local_addr().unwrap()], &SocketConfig::new(), &wait).unwrap();
         drop(other);
+    }
+
+    /// A socket is asked for its address only where it may be the address that was dialed.
+    #[test]
+    fn where_a_socket_may_be_connected_to_itself() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false };
+        let connected = || {
+            let socket = guarded(socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap(), &wait).unwrap();
+            connect(&socket, &listener.local_addr().unwrap(), &wait, Interrupted::GoesOn).unwrap();
+            socket
+        };
+        let sources = [None, Some(std::net::Ipv4Addr::LOCALHOST.into())];
+        let [any, bound] = sources.map(|source| SocketConfig { source, ..SocketConfig::new() });
+        let now = Instant::now();
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let (other, third) = (at("192.0.2.1:40000"), at("192.0.2.2:40000"));
+        for (row, dialed, sockets, asked) in [
+            ("this machine", at("127.0.0.2:40000"), &any, true),
+            ("this machine by the unspecified address", at("0.0.0.0:40000"), &any, true),
+            ("a source address of the caller's", other, &bound, true),
+            ("another host", other, &any, false),
+        ] {
+            FOREIGN.set(None);
+            assert!(may_be_itself(&dialed, now), "{row}");
+            assert!(!is_itself(&connected(), &dialed, sockets, now), "{row}");
+            assert_eq!(may_be_itself(&dialed, now), asked, "{row}");
+        }
+        assert!(may_be_itself(&third, now) && may_be_itself(&other, now + FOREIGN_FOR));
+        assert!(!may_be_itself(&at("127.0.0.1:8080"), now), "the system gives no socket this port");
     }
 }
