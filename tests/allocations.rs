@@ -8,13 +8,15 @@ mod support;
 
 use std::io::{self, IoSlice, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 
 use alloc::{counted, reset_peak};
 use hostpool::multipart::{Form, Part};
 use hostpool::{
     ConnectionPool, DialContext, Dialer, ErrorKind, PoolManager, Probe, Session, Target, Timeout, Transport, Wait,
 };
-use support::{GIVE_UP, Server, Step, answer, answers};
+use support::{GIVE_UP, Server, Step, answer, answers, eventually};
 
 /// Calls and bytes of this thread for one run of `work`, after some to warm up: always the same.
 fn measure(mut work: impl FnMut()) -> (usize, usize) {
@@ -140,6 +142,39 @@ fn many_hosts_cost_as_much_as_one() {
             }
         }
     }
+}
+
+/// A call that waits for a connection costs what one that finds it idle does.
+#[test]
+fn a_wait_costs_no_further_one() {
+    let manager = PoolManager::builder().limit(1).pool_timeout(GIVE_UP).dialer(InMemory).build().unwrap();
+    let get = || manager.get("http://host/").send().unwrap();
+    // The client gets the buffers of two exchanges: the first gives its own back after its connection.
+    let both = ["http://a/", "http://b/"].map(|url| manager.get(url).send().unwrap());
+    both.into_iter().for_each(|response| drop(response.bytes().unwrap()));
+    let (begin, begins) = mpsc::channel();
+    let (end, ends) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for () in begins {
+                let before = counted().calls;
+                drop(get().bytes().unwrap());
+                end.send(counted().calls - before).unwrap();
+            }
+        });
+        let mut costs = Vec::new();
+        for _ in 0..10 {
+            let held = get();
+            begin.send(()).unwrap();
+            eventually("a wait", || manager.stats().waiting == 1);
+            drop(held.bytes().unwrap());
+            costs.push(ends.recv().unwrap());
+        }
+        drop(begin);
+        // The first wait of a thread makes what later ones use.
+        assert!(costs[2..].iter().all(|cost| *cost == 4), "{costs:?}");
+    });
+    assert_eq!(manager.stats().handed_over, 10);
 }
 
 #[test]

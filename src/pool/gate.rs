@@ -4,7 +4,7 @@
 //! lock is released. A [`Lease`] or a [`Permit`] owns each unit that is given out, and gives it back when it is
 //! dropped, whatever happened in between.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::core::{Checkout, Core, Grant, Idle, PinId, Settle, Ticket, Turn, UnitId, Victim};
 use super::pooled::{Pooled, Watch, verdict};
 use super::reaper::Reaper;
+use super::spare::Spare;
 use super::stats::PoolStats;
 use super::types::{CoreTypes, Ending, Key, Settings, Wake};
 use crate::close_reason::CloseReason;
@@ -147,9 +148,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         // A listener does not wait: the call that it is told of may have the connection it would wait for.
         let at_once = Deadline::after(started, Some(Duration::ZERO), Bound::Pool);
         let until = if is_telling() { until.with_deadline(at_once) } else { until };
-        let parker = OnceCell::new();
-        let waker = || Arc::clone(parker.get_or_init(|| Arc::new(Condvar::new())));
-        let abort = || Arc::new(AbortCell::new());
+        let spare = Spare::default();
+        let (abort, waker) = (|| spare.abort(), || spare.waker().clone());
         let thread = this_thread();
         let (checkout, victims, own) = self.locked(|core| {
             let (checkout, victims) = core.checkout(key, now, thread, abort, waker);
@@ -164,7 +164,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             Checkout::Granted(grant) => (self.hold(grant), now),
             Checkout::Closed => return Err(Refused::Closed),
             // Idle time is measured from here, because the wait may have been long.
-            Checkout::Queued(ticket) => (self.queue(key, ticket, &waker(), until, started, own)?, Stamp::now()),
+            Checkout::Queued(ticket) => (self.queue(key, ticket, spare.waker(), until, started, own)?, Stamp::now()),
         };
         // The victims are closed before the grant is used: a permit may stand for the slot of one of them.
         if victims.iter().any(Option::is_some) {

@@ -7,6 +7,7 @@ pub(crate) mod key;
 pub(crate) mod pooled;
 mod reaper;
 pub(crate) mod registry;
+mod spare;
 pub(crate) mod stats;
 pub(crate) mod types;
 

@@ -117,6 +117,7 @@ pub fn all() -> Vec<Workload> {
         threads("W2-256", 256),
         limited("W2L", SMALL, 25_600),
         limited("W2L-hold", HOLD, 6_400),
+        Workload { threads: 2, limit: Some(1), ..one("W2L-1", Plain, SMALL, 10_000) },
         one("W3", Plain, Work::Close, 3_000),
         Workload { bounded: true, ..one("W3t", Plain, Work::Close, 3_000) },
         one("W4", Tls, SMALL, 20_000),
