@@ -1,8 +1,8 @@
 //! Cookies: reads Set-Cookie fields, keeps their cookies, and decides which cookies a request carries.
 //!
 //! The rules are those of RFC 6265bis; where it leaves a choice, the stricter one is taken. `rules` says what a cookie
-//! may be, `parse` reads fields, `place` says which hosts and paths a cookie is for, `store` keeps cookies, and `ranks`
-//! decides which of them are removed first. These are pure. [`CookieJar`] is a store with a lock and a clock, and
+//! may be, `parse` reads fields, `place` says which hosts and paths a cookie is for, `store` keeps cookies by `site`, and
+//! `ranks` decides which of them are removed first. These are pure. [`CookieJar`] is a store with a lock and a clock, and
 //! `file` writes it as JSON. A session asks a [`CookieStore`].
 
 mod cookie;
@@ -14,6 +14,7 @@ mod parse;
 mod place;
 mod ranks;
 mod rules;
+mod site;
 mod store;
 #[cfg(test)]
 mod store_tests;

@@ -21,7 +21,12 @@ pub(super) struct Rank<K> {
     pub(super) key: K,
     pub(super) version: u64,
     pub(super) site: Arc<str>,
+    pub(super) order: Order,
 }
+
+/// The place of a cookie in its site: the length of its path, and the tick of its first set. The longest path comes
+/// first, and among equals the oldest.
+pub(super) type Order = (Reverse<usize>, u64);
 
 /// One state of one cookie: when it was used last, and when it expires.
 #[derive(Clone, Copy, Debug)]
@@ -29,20 +34,22 @@ pub(super) struct Standing {
     pub(super) version: u64,
     pub(super) used: u64,
     pub(super) ends: Option<i64>,
+    pub(super) order: Order,
 }
 
 impl Ranks {
     pub(super) fn add(&mut self, site: &Arc<str>, standing: Standing) {
         self.add_use(site, standing);
         if let Some(key) = standing.ends {
-            self.by_end.push(Reverse(Rank { key, version: standing.version, site: site.clone() }));
+            let Standing { version, order, .. } = standing;
+            self.by_end.push(Reverse(Rank { key, version, site: site.clone(), order }));
         }
     }
 
     /// Ranks a cookie by its last use only.
     pub(super) fn add_use(&mut self, site: &Arc<str>, standing: Standing) {
-        let Standing { version, used: key, .. } = standing;
-        self.by_use.push(Reverse(Rank { key, version, site: site.clone() }));
+        let Standing { version, used: key, order, .. } = standing;
+        self.by_use.push(Reverse(Rank { key, version, site: site.clone(), order }));
     }
 
     /// Takes out the cookie that expires first, if it has expired.

@@ -1,8 +1,7 @@
 //! The cookies of a jar: the storage model and the retrieval algorithm of RFC 6265bis, sections 5.7 and 5.8.
 //!
 //! Cookies are stored by site, which is the registrable domain or a host without one, so that a request looks only at
-//! the cookies of its own site. Within a site they are in the order of sending: the longest path first, and among
-//! equals the oldest. There is no lock and no clock here: the time is an argument, in seconds since 1970, and a counter
+//! the cookies of its own site. There is no lock and no clock here: the time is an argument, in seconds since 1970, and a counter
 //! tells what was used last.
 
 use std::cmp::Reverse;
@@ -12,8 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cookie::Cookie;
 use super::place::{self, Place, Reach};
-use super::ranks::{Ranks, Standing};
+use super::ranks::{Order, Ranks};
 use super::rules::{self, MAX_ATTRIBUTE};
+use super::site::{Entry, Site, domain, path};
 use crate::url::Url;
 
 /// The limits of a jar.
@@ -44,20 +44,9 @@ impl Caps {
     }
 }
 
-#[derive(Debug)]
-struct Entry {
-    cookie: Cookie,
-    /// The tick of the first set, which overwriting keeps.
-    created: u64,
-    /// A number that no other state of any cookie has.
-    version: u64,
-    /// The tick of the last use. Look-ups set it while they share the store.
-    used: AtomicU64,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    sites: HashMap<Arc<str>, Vec<Entry>>,
+    sites: HashMap<Arc<str>, Site>,
     /// The order in which cookies of all sites are removed.
     ranks: Ranks,
     /// Cookies for every host, in the order of insertion. They do not count against the caps, because they are the
@@ -94,12 +83,12 @@ impl Store {
     fn put(&mut self, cookie: Cookie, is_secure: bool, now: i64, caps: &Caps) -> Result<(), &'static str> {
         let site = place::site(domain(&cookie));
         let site = self.sites.get_key_value(site).map_or_else(|| site.into(), |(site, _)| site.clone());
-        let entries = self.sites.entry(site.clone()).or_default();
-        let before = entries.len();
-        entries.retain(|entry| !entry.cookie.is_expired(now));
-        let outcome = match is_secure || cookie.secure || !entries.iter().any(|entry| shadows(&cookie, &entry.cookie)) {
+        let cookies = self.sites.entry(site.clone()).or_default();
+        let before = cookies.len();
+        cookies.remove_expired(now);
+        let outcome = match is_secure || cookie.secure || !cookies.is_shadowed(&cookie) {
             true => {
-                if let Some(new) = file(entries, cookie, now, &self.ticks) {
+                if let Some(new) = cookies.file(cookie, now, || next(&self.ticks)) {
                     self.ranks.add(&site, new.standing());
                 }
                 Ok(())
@@ -107,10 +96,10 @@ impl Store {
             // Section 5.7: an attacker who rewrites plain http must not be able to fix a session of the https site.
             false => Err("the cookie would stand in for a Secure one, and does not come over https"),
         };
-        if entries.len() > caps.per_domain {
-            evict(entries);
+        if cookies.len() > caps.per_domain {
+            cookies.evict();
         }
-        let after = entries.len();
+        let after = cookies.len();
         if after == 0 {
             self.sites.remove(&site);
         }
@@ -127,32 +116,32 @@ impl Store {
     /// Removes expired cookies of all sites, and then the least recently used ones.
     fn evict_from_all(&mut self, now: i64, caps: &Caps) {
         while let Some(over) = self.ranks.expired(now) {
-            self.remove_ranked(&over.site, over.version, |entry| entry.cookie.is_expired(now));
+            self.remove_ranked(&over.site, over.order, over.version, |entry| entry.cookie.is_expired(now));
         }
         while self.filed > caps.total {
             let Some(first) = self.ranks.least_used() else { return };
-            self.remove_ranked(&first.site, first.version, |entry| entry.used() <= first.key);
+            self.remove_ranked(&first.site, first.order, first.version, |entry| entry.used() <= first.key);
         }
     }
 
     /// Removes the cookie of that version if it still has to go. A cookie that was used meanwhile is ranked again.
-    fn remove_ranked(&mut self, site: &Arc<str>, version: u64, has_to_go: impl Fn(&Entry) -> bool) {
-        let Some(entries) = self.sites.get_mut(site) else { return };
-        let Some(at) = entries.iter().position(|entry| entry.version == version) else { return };
-        if !has_to_go(&entries[at]) {
-            return self.ranks.add_use(site, entries[at].standing());
+    fn remove_ranked(&mut self, site: &Arc<str>, order: Order, version: u64, has_to_go: impl Fn(&Entry) -> bool) {
+        let Some(cookies) = self.sites.get_mut(site) else { return };
+        let Some((at, entry)) = cookies.find(order, version) else { return };
+        if !has_to_go(entry) {
+            return self.ranks.add_use(site, entry.standing());
         }
-        entries.remove(at);
+        cookies.remove(at);
         self.filed -= 1;
-        if entries.is_empty() {
+        if cookies.len() == 0 {
             self.sites.remove(site);
         }
     }
 
     fn rank_again(&mut self) {
         self.ranks = Ranks::default();
-        for (site, entries) in &self.sites {
-            entries.iter().for_each(|entry| self.ranks.add(site, entry.standing()));
+        for (site, cookies) in &self.sites {
+            cookies.iter().for_each(|entry| self.ranks.add(site, entry.standing()));
         }
     }
 
@@ -171,12 +160,9 @@ impl Store {
     /// Returns the cookies for a request to `place`, in order. A shared cookie is left out if the host has set a cookie
     /// of the same name, because that one is newer.
     fn candidates<'a>(&'a self, place: Place<'a>, with_shared: bool, now: i64) -> impl Iterator<Item = &'a Entry> {
-        let entries = match self.sites.is_empty() {
-            true => &[][..],
-            false => self.sites.get(place::site(place.host)).map_or(&[][..], |entries| entries),
-        };
-        let own =
-            move || entries.iter().filter(move |entry| belongs(&entry.cookie, place) && !entry.cookie.is_expired(now));
+        let site = if self.sites.is_empty() { None } else { self.sites.get(place::site(place.host)) };
+        let here = move |entry: &&Entry| belongs(&entry.cookie, place) && !entry.cookie.is_expired(now);
+        let own = move || site.into_iter().flat_map(Site::iter).filter(here);
         let shared = if with_shared { &self.shared[..] } else { &[] };
         let shared = shared.iter().filter(move |entry| own().all(|other| other.cookie.name != entry.cookie.name));
         own().chain(shared)
@@ -228,8 +214,13 @@ impl Store {
     }
 
     fn entries(&self, now: i64) -> Vec<&Entry> {
-        let mut all: Vec<&Entry> =
-            self.sites.values().flatten().chain(&self.shared).filter(|entry| !entry.cookie.is_expired(now)).collect();
+        let mut all: Vec<&Entry> = self
+            .sites
+            .values()
+            .flat_map(Site::iter)
+            .chain(&self.shared)
+            .filter(|entry| !entry.cookie.is_expired(now))
+            .collect();
         all.sort_unstable_by_key(|entry| entry.created);
         all
     }
@@ -241,7 +232,12 @@ impl Store {
     }
 
     pub(super) fn count(&self, now: i64) -> usize {
-        self.sites.values().flatten().chain(&self.shared).filter(|entry| !entry.cookie.is_expired(now)).count()
+        self.sites
+            .values()
+            .flat_map(Site::iter)
+            .chain(&self.shared)
+            .filter(|entry| !entry.cookie.is_expired(now))
+            .count()
     }
 
     /// Removes the cookies that are `unwanted`, by version and cookie, and returns their number.
@@ -249,11 +245,11 @@ impl Store {
         let before = self.len();
         let wanted = |entry: &Entry| !unwanted(entry.version, &entry.cookie);
         self.shared.retain(wanted);
-        self.sites.retain(|_, entries| {
-            entries.retain(wanted);
-            !entries.is_empty()
+        self.sites.retain(|_, cookies| {
+            cookies.retain(wanted);
+            cookies.len() > 0
         });
-        self.filed = self.sites.values().map(Vec::len).sum();
+        self.filed = self.sites.values().map(Site::len).sum();
         if self.ranks.are_stale(self.filed) {
             self.rank_again();
         }
@@ -263,24 +259,10 @@ impl Store {
 
 const SEPARATOR: &[u8] = b"; ";
 
-impl Entry {
-    fn new(cookie: Cookie, tick: u64) -> Entry {
-        Entry { cookie, created: tick, version: tick, used: AtomicU64::new(tick) }
-    }
-
-    fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    fn standing(&self) -> Standing {
-        Standing { version: self.version, used: self.used(), ends: self.cookie.expires }
-    }
-
-    /// Returns the number of bytes in a header, with a separator.
-    fn size(&self) -> usize {
-        let name = self.cookie.name.len();
-        name + usize::from(name > 0) + self.cookie.value.len() + SEPARATOR.len()
-    }
+/// Returns the number of bytes of a cookie in a header, with a separator.
+fn sent_bytes(entry: &Entry) -> usize {
+    let name = entry.cookie.name.len();
+    name + usize::from(name > 0) + entry.cookie.value.len() + SEPARATOR.len()
 }
 
 /// The cookies of a request that the Cookie field has no room for.
@@ -297,18 +279,19 @@ impl Excess {
     fn of<'a, I: Iterator<Item = &'a Entry>>(candidates: impl Fn() -> I, caps: &Caps) -> Excess {
         // The last cookie has no separator after it.
         let most = caps.header_bytes.saturating_add(SEPARATOR.len());
-        let (count, size) = candidates().fold((0, 0), |(count, size), entry| (count + 1, size + entry.size()));
+        let (count, size) = candidates().fold((0, 0), |(count, size), entry| (count + 1, size + sent_bytes(entry)));
         if count <= caps.sent && size <= most {
             return Excess { versions: Vec::new(), left: size };
         }
-        let (mut all, mut excess): (Vec<&Entry>, Vec<&Entry>) = candidates().partition(|entry| entry.size() <= most);
+        let (mut all, mut excess): (Vec<&Entry>, Vec<&Entry>) =
+            candidates().partition(|entry| sent_bytes(entry) <= most);
         all.sort_unstable_by_key(|entry| (Reverse(entry.used()), entry.created));
         let (mut left, mut fitting) = (0, 0);
         for entry in all.iter().take(caps.sent) {
-            if left + entry.size() > most {
+            if left + sent_bytes(entry) > most {
                 break;
             }
-            left += entry.size();
+            left += sent_bytes(entry);
             fitting += 1;
         }
         excess.extend(all.drain(fitting..));
@@ -329,15 +312,6 @@ impl Excess {
 /// Returns a tick that is later than all before.
 fn next(ticks: &AtomicU64) -> u64 {
     ticks.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Returns the domain. Every cookie of a site has one.
-fn domain(cookie: &Cookie) -> &str {
-    cookie.domain.as_deref().unwrap_or_default()
-}
-
-fn path(cookie: &Cookie) -> &str {
-    cookie.path.as_deref().unwrap_or("/")
 }
 
 /// Returns the cookie as the host of `place` may set it, with domain and path filled in.
@@ -408,58 +382,6 @@ fn recheck(cookie: &mut Cookie, now: i64, caps: &Caps) -> Result<(), &'static st
     }
     cookie.shorten(now);
     Ok(())
-}
-
-/// Returns whether `new`, which is not Secure, would overwrite `old` or be taken for it.
-fn shadows(new: &Cookie, old: &Cookie) -> bool {
-    let (new_domain, old_domain) = (domain(new), domain(old));
-    old.secure
-        && old.name == new.name
-        && (place::domain_matches(new_domain, old_domain) || place::domain_matches(old_domain, new_domain))
-        && place::path_matches(path(new), path(old))
-}
-
-/// Puts the cookie in its place, or in the place of the cookie that it overwrites. Returns the entry that is there now.
-fn file<'a>(entries: &'a mut Vec<Entry>, cookie: Cookie, now: i64, ticks: &AtomicU64) -> Option<&'a Entry> {
-    let is_same = |other: &Cookie| {
-        other.name == cookie.name
-            && other.domain == cookie.domain
-            && other.host_only == cookie.host_only
-            && other.path == cookie.path
-    };
-    let known = entries.iter().position(|entry| is_same(&entry.cookie));
-    let is_over = cookie.is_expired(now);
-    match known {
-        Some(at) if is_over => {
-            entries.remove(at);
-            None
-        }
-        None if is_over => None,
-        Some(at) => {
-            let created = entries[at].created;
-            entries[at] = Entry { created, ..Entry::new(cookie, next(ticks)) };
-            entries.get(at)
-        }
-        None => {
-            let entry = Entry::new(cookie, next(ticks));
-            let order = |entry: &Entry| (Reverse(path(&entry.cookie).len()), entry.created);
-            let at = entries.partition_point(|other| order(other) < order(&entry));
-            entries.insert(at, entry);
-            entries.get(at)
-        }
-    }
-}
-
-/// Removes a cookie of a site: first those that are not Secure, and among equals the least recently used one (section
-/// 5.7, at the end).
-fn evict(entries: &mut Vec<Entry>) {
-    remove_first(entries, |entry| (entry.cookie.secure, entry.used()));
-}
-
-fn remove_first<K: Ord>(entries: &mut Vec<Entry>, key: impl Fn(&Entry) -> K) {
-    if let Some((at, _)) = entries.iter().enumerate().min_by_key(|(_, entry)| key(entry)) {
-        entries.remove(at);
-    }
 }
 
 fn belongs(cookie: &Cookie, place: Place<'_>) -> bool {
