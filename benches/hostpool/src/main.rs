@@ -17,10 +17,13 @@ impl Client for Hostpool {
 
     fn new(setup: &Setup) -> Self {
         // Some workloads keep a thousand connections idle; a session keeps a hundred by default.
-        let mut session = Session::builder().max_idle(10_000);
-        if let Some(limit) = setup.limit {
-            session = session.connector(PoolManager::builder().limit(limit).build().expect("the options agree"));
-        }
+        let mut session = match setup.limit {
+            None => Session::builder().max_idle(10_000),
+            Some(limit) => {
+                let manager = PoolManager::builder().limit(limit).build().expect("the options agree");
+                Session::builder().connector(manager)
+            }
+        };
         if let Some(root) = &setup.root {
             session = session.tls(TlsConfig::builder().root_file(root).build().expect("a certificate"));
         }
