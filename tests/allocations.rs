@@ -144,6 +144,22 @@ fn many_hosts_cost_as_much_as_one() {
     }
 }
 
+/// All that a client keeps for a host and its one idle connection, the transport apart.
+#[test]
+fn an_idle_connection_with_a_host_of_its_own() {
+    let manager = PoolManager::builder().num_pools(None).dialer(InMemory).build().unwrap();
+    let live = |hosts: std::ops::Range<usize>| {
+        for host in hosts {
+            let url = format!("http://127.1.{}.{}:8080/", host >> 8, host & 0xff);
+            drop(manager.get(url).send().unwrap().bytes().unwrap());
+        }
+        counted().live
+    };
+    let (few, many) = (live(0..100), live(100..1000));
+    let each = (many - few) / 900;
+    assert!(each < 1000, "{each} bytes");
+}
+
 /// A call that waits for a connection costs what one that finds it idle does.
 #[test]
 fn a_wait_costs_no_further_one() {

@@ -77,6 +77,31 @@ impl PoolStats {
     }
 }
 
+/// The counts of one key. Those of a connection that is opened and used again are here. The others are made with the
+/// first of them, because they are large and most keys of a client with many hosts have none.
+#[derive(Debug, Default)]
+pub(super) struct KeyCounts {
+    pub(super) created: u64,
+    pub(super) reused: u64,
+    others: Option<Box<PoolStats>>,
+    shown: Shown,
+}
+
+impl KeyCounts {
+    pub(super) fn others(&mut self) -> &mut PoolStats {
+        self.others.get_or_insert_default()
+    }
+
+    pub(super) fn closed(&self, reason: CloseReason) -> u64 {
+        self.others.as_ref().map_or(0, |others| others.closed(reason))
+    }
+
+    pub(super) fn stats(&self) -> PoolStats {
+        let others = self.others.as_deref().copied().unwrap_or_default();
+        self.shown.of(PoolStats { created: self.created, reused: self.reused, ..others })
+    }
+}
+
 /// The highest `reused` that was reported. A connection counts as reused when it is given out, and no longer if the
 /// look at it finds it dead. A reader in between must not see the count fall.
 #[derive(Debug, Default)]

@@ -203,8 +203,12 @@ impl<C: Client> Run<C> {
         some.held(&ended, "", (threads - first) as u64) + &begun.held(&ended, "_all", threads as u64)
     }
 
-    /// So many requests that are answered together.
+    /// So many requests that are answered together; with many hosts one to each.
     fn gather(&self, threads: usize) {
+        if self.workload.hosts > 1 {
+            let (mut worker, small) = (Worker::new(self.client.handle()), Work::Get("/small"));
+            return (0..threads).for_each(|host| worker.request(small, &self.url(host, small)));
+        }
         let small = Work::Get("/gather");
         let url = format!("{}{threads}", self.url(0, Work::Idle));
         let body = || Worker::new(self.client.handle()).request(small, &url);

@@ -132,6 +132,7 @@ pub fn all() -> Vec<Workload> {
         one("W9", Plain, Work::Json, 8_000),
         idle("W10p", Plain),
         idle("W10t", Tls),
+        Workload { hosts: 1_000, ..idle("W10h", Plain) },
         one("W12", Plain, Work::Fields, 10_000),
         hosts("W14-1", 1),
         hosts("W14-10", 10),

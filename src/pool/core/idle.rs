@@ -29,7 +29,7 @@ impl<P: CoreTypes> Core<P> {
         if is_over(newest) || oldest.is_some_and(is_over) {
             return None;
         }
-        self.count(entry, |stats| stats.reused += 1);
+        self.count_reuse(entry);
         let conn = self.take_idle(newest);
         Some(self.lease(newest, conn, now, thread))
     }

@@ -6,7 +6,7 @@ use super::outcome::UnitId;
 use super::state::{Core, Endpoint, KeyEntry, State, WaiterTurn};
 use crate::close_reason::CloseReason;
 use crate::pool::arena::{Id, Link, List};
-use crate::pool::stats::{PoolStats, Shown};
+use crate::pool::stats::{KeyCounts, PoolStats};
 use crate::pool::types::{CoreTypes, Key};
 
 /// A pinned key. The key and its counts are remembered until `unpin`.
@@ -15,9 +15,26 @@ pub(crate) struct PinId(Id);
 
 impl<P: CoreTypes> Core<P> {
     #[inline]
+    pub(super) fn count_reuse(&mut self, entry: Id) {
+        self.stats.reused += 1;
+        self.entries[entry].counts.reused += 1;
+    }
+
+    /// Takes a count of a reuse back: the connection turned out to be dead.
+    pub(super) fn uncount_reuse(&mut self, entry: Id) {
+        self.stats.reused -= 1;
+        self.entries[entry].counts.reused -= 1;
+    }
+
+    pub(super) fn count_opened(&mut self, entry: Id) {
+        self.stats.created += 1;
+        self.entries[entry].counts.created += 1;
+    }
+
+    /// Counts anything else.
     pub(super) fn count(&mut self, entry: Id, count: impl Fn(&mut PoolStats)) {
         count(&mut self.stats);
-        count(&mut self.entries[entry].stats);
+        count(self.entries[entry].counts.others());
     }
 
     pub(super) fn count_closed(&mut self, unit: Id, reason: CloseReason) {
@@ -46,7 +63,7 @@ impl<P: CoreTypes> Core<P> {
     /// Returns how many connections of the unit's key were closed because the pool was full, since the key became
     /// known.
     pub(crate) fn surplus(&self, unit: UnitId) -> u64 {
-        self.entries[self.units[unit.0].entry].stats.closed(CloseReason::PoolFull)
+        self.entries[self.units[unit.0].entry].counts.closed(CloseReason::PoolFull)
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
@@ -73,7 +90,7 @@ impl<P: CoreTypes> Core<P> {
         let idle = entry.idle.len();
         let queue = &self.endpoints[entry.endpoint].queue;
         let waiting = queue.iter(&self.waiters).filter(|&waiter| self.waiters[waiter].entry == id).count();
-        PoolStats { open, idle, in_use: open - idle - dialing, dialing, waiting, ..entry.shown.of(entry.stats) }
+        PoolStats { open, idle, in_use: open - idle - dialing, dialing, waiting, ..entry.counts.stats() }
     }
 
     /// Returns how many units of the key's endpoint are not idle, and how many callers wait for it.
@@ -132,8 +149,7 @@ impl<P: CoreTypes> Core<P> {
             pins: 0,
             retired_before: 0,
             retired_for: CloseReason::Retired,
-            stats: PoolStats::default(),
-            shown: Shown::default(),
+            counts: KeyCounts::default(),
             link: Link::UNLINKED,
         });
         self.endpoints[endpoint].keys.push(&mut self.entries, entry);

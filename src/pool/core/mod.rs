@@ -91,7 +91,7 @@ impl<P: CoreTypes> Core<P> {
             let victim = Victim { conn, reason, settle: Settle::Kept };
             return (Checkout::Granted(Grant::Permit { unit: UnitId(id) }), [Some(victim), None]);
         }
-        self.count(self.units[id].entry, |stats| stats.reused += 1);
+        self.count_reuse(self.units[id].entry);
         (Checkout::Granted(Grant::Conn(self.lease(id, conn, now, thread))), self.sweep(now))
     }
 
@@ -188,7 +188,7 @@ impl<P: CoreTypes> Core<P> {
         unit.born = Some(now);
         let entry = unit.entry;
         self.dialing -= 1;
-        self.count(entry, |stats| stats.created += 1);
+        self.count_opened(entry);
     }
 
     /// Takes a connection back. Hands it to the oldest waiter, or keeps it idle, or returns it as an error if it has to
@@ -225,10 +225,8 @@ impl<P: CoreTypes> Core<P> {
                 return Ok(self.evict_oldest(CloseReason::EvictedForLimit));
             }
         } else {
-            self.count(entry, |stats| {
-                stats.reused += 1;
-                stats.handed_over += 1;
-            });
+            self.count_reuse(entry);
+            self.count(entry, |stats| stats.handed_over += 1);
             self.grant_oldest(endpoint, id);
         }
         Ok(None)
@@ -329,7 +327,7 @@ impl<P: CoreTypes> Core<P> {
         now: Stamp,
     ) -> (Grant<P::Conn>, Option<Victim<P::Conn>>) {
         let entry = self.units[unit.0].entry;
-        self.count(entry, |stats| stats.reused -= 1);
+        self.uncount_reuse(entry);
         let next = self.entries[entry].idle.newest();
         let Some(next) = next.filter(|&next| self.units[next].expires.is_none_or(|at| at > now)) else {
             self.renew(unit, since, reason);
@@ -337,7 +335,7 @@ impl<P: CoreTypes> Core<P> {
         };
         self.count_closed(unit.0, reason);
         self.suspect(unit.0, since);
-        self.count(entry, |stats| stats.reused += 1);
+        self.count_reuse(entry);
         let conn = self.take_idle(next);
         let grant = Grant::Conn(self.lease(next, conn, now, self.units[unit.0].holder));
         (grant, self.settle(Settle::Release(unit)))

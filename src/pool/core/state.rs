@@ -5,7 +5,7 @@ use std::hash::BuildHasherDefault;
 
 use crate::close_reason::CloseReason;
 use crate::pool::arena::{Arena, Id, Link, Linked, List};
-use crate::pool::stats::{PoolStats, Shown};
+use crate::pool::stats::{KeyCounts, PoolStats, Shown};
 use crate::pool::types::{CoreTypes, Key, Prehashed, Settings};
 use crate::time::Stamp;
 
@@ -50,8 +50,7 @@ pub(super) struct KeyEntry<P: CoreTypes> {
     /// Connections whose dial began before this serial are not kept. `retired_for` is the reason.
     pub(super) retired_before: u64,
     pub(super) retired_for: CloseReason,
-    pub(super) stats: PoolStats,
-    pub(super) shown: Shown,
+    pub(super) counts: KeyCounts,
     pub(super) link: Link,
 }
 
