@@ -1,5 +1,7 @@
 //! TLS: an immutable configuration, and streams over any transport.
 
+#[cfg(feature = "rustls")]
+mod backlog;
 mod certificates;
 #[cfg(feature = "rustls")]
 mod roots;

@@ -4,10 +4,12 @@
 //! buffer of the thread, and outgoing ciphertext is moved out of the lock before it is sent. So one thread can be
 //! blocked in `recv` while another one sends.
 //!
+//! What was received is the connection's backlog until rustls has taken it, in the same buffer. `recv` feeds rustls from
+//! it and moves the plaintext of each record to the caller before the next record is fed.
+//!
 //! A `send` with a `Wait` that watches the input also receives. Only a thread that does both may use it: if two threads
 //! received at once, the order of their ciphertext would be lost.
 
-use std::cell::Cell;
 use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, InvalidMessage};
 
+use super::backlog::{self, Backlog};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure};
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
@@ -24,21 +27,11 @@ use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Deadline;
 use crate::url::Origin;
 
-/// The size of the scratch buffer: two records of the largest size. So large bodies take fewer calls, and the buffer
-/// still fits into the cache.
-const SCRATCH: usize = 36 * 1024;
-
 /// The largest buffer for outgoing ciphertext that is kept between sends. It holds a request's head.
 const KEPT: usize = 4 * 1024;
 
 /// The most receives in one probe. It allows for tickets, key updates and the like in a row.
 const PROBE_STEPS: usize = 8;
-
-thread_local! {
-    /// The scratch buffer for received ciphertext. It belongs to the thread, so that no connection owns a buffer of a
-    /// record's size.
-    static RECEIVED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
 
 /// A TLS client connection as a transport.
 #[derive(Debug)]
@@ -54,8 +47,8 @@ pub(crate) struct TlsStream {
 #[derive(Debug)]
 struct State {
     tls: ClientConnection,
-    /// Received ciphertext that rustls has no room for yet.
-    backlog: Vec<u8>,
+    /// Received ciphertext that rustls has not taken yet.
+    backlog: Backlog,
     /// Ciphertext to be sent, in order.
     outgoing: Vec<u8>,
     /// A thread is sending what it took from `outgoing`. It also sends what is added meanwhile.
@@ -70,6 +63,8 @@ struct State {
     reset: bool,
     /// The peer has ended its direction, by close_notify or by closing the stream.
     ended: bool,
+    /// rustls has refused a record. It returns the same error from then on.
+    broken: bool,
 }
 
 /// The reason why sending ended.
@@ -95,13 +90,14 @@ impl TlsStream {
         let tls = ClientConnection::new(config, name).map_err(|error| failure(invalid_data(error)))?;
         let state = State {
             tls,
-            backlog: Vec::new(),
+            backlog: Backlog::default(),
             outgoing: Vec::new(),
             sending: false,
             sent: 0,
             failed: None,
             reset: false,
             ended: false,
+            broken: false,
         };
         let home = wait.abort.map_or_else(Home::here, AbortCell::home);
         let stream = TlsStream { wire, state: Mutex::new(state), turn: Condvar::new(), home };
@@ -111,15 +107,15 @@ impl TlsStream {
 
     fn handshake(&self, wait: &Wait<'_>) -> io::Result<()> {
         loop {
-            self.send_all(wait)?;
+            self.send_all(self.state.lock(), wait)?;
             if !self.state.lock().tls.is_handshaking() {
                 return Ok(());
             }
             in_time(wait)?;
             // Each round takes in at least a byte or ends: nothing here can spin (RUSTSEC-2024-0336).
-            if let Err(error) = self.receive(wait) {
+            if let Err(error) = self.receive(wait).and_then(|mut state| state.refill()) {
                 // Send the alert that tells the peer the reason, if there is room for it.
-                let _ = self.send_all(&without_blocking());
+                let _ = self.send_all(self.state.lock(), &without_blocking());
                 return Err(error);
             }
             let state = self.state.lock();
@@ -129,33 +125,32 @@ impl TlsStream {
         }
     }
 
-    /// Receives ciphertext once and feeds it to rustls. Sets `ended` at the end of the stream.
-    fn receive(&self, wait: &Wait<'_>) -> io::Result<()> {
-        // The scratch buffer may be gone: another destructor of the thread may drop a response after it.
-        let mut scratch = RECEIVED.try_with(Cell::take).unwrap_or_default();
-        scratch.resize(SCRATCH, 0);
-        let result = self.wire.recv(&mut scratch, wait).and_then(|len| {
-            let mut state = self.state.lock();
-            if len == 0 {
-                // After an end without close_notify, rustls returns an error for the next read.
-                state.ended = true;
-                if state.reset {
-                    return Err(io::ErrorKind::ConnectionReset.into());
-                }
-                state.tls.read_tls(&mut io::empty())?;
-                return Ok(());
+    /// Receives ciphertext once, into the backlog. Sets `ended` at the end of the stream.
+    fn receive(&self, wait: &Wait<'_>) -> io::Result<MutexGuard<'_, State>> {
+        let mut scratch = backlog::take_scratch();
+        let received = self.wire.recv(&mut scratch, wait);
+        let mut state = self.state.lock();
+        match received {
+            Ok(len @ 1..) => {
+                state.backlog.put(scratch, len);
+                return Ok(state);
             }
-            let fed = state.feed(&scratch[..len])?;
-            state.backlog.extend_from_slice(&scratch[fed..len]);
-            Ok(())
-        });
-        let _ = RECEIVED.try_with(|received| received.set(scratch));
-        result
+            result => {
+                backlog::give_back(scratch);
+                result?;
+            }
+        }
+        // After an end without close_notify, rustls returns an error for the next read.
+        state.ended = true;
+        if state.reset {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        state.tls.read_tls(&mut io::empty())?;
+        Ok(state)
     }
 
     /// Sends all ciphertext, after the thread that is sending now.
-    fn send_all(&self, wait: &Wait<'_>) -> io::Result<Flush> {
-        let mut state = self.state.lock();
+    fn send_all<'a>(&'a self, mut state: MutexGuard<'a, State>, wait: &Wait<'_>) -> io::Result<Flush> {
         while state.sending {
             // Do not check for an abort here: it wakes the thread that is sending.
             match wait.until.at() {
@@ -192,7 +187,10 @@ impl TlsStream {
             };
             state = self.state.lock();
             state.sent += sent as u64;
-            taken.drain(..sent);
+            match sent == taken.len() {
+                true => taken.clear(),
+                false => drop(taken.drain(..sent)),
+            }
             if taken.is_empty() && taken.capacity() > KEPT {
                 taken = Vec::new();
             }
@@ -208,19 +206,20 @@ impl TlsStream {
 
     /// Sends all ciphertext. If `wait` watches the input, also receives input, and returns `Input` if the caller has to
     /// read some of it.
-    fn push(&self, wait: &Wait<'_>) -> io::Result<Flush> {
+    fn push<'a>(&'a self, mut state: MutexGuard<'a, State>, wait: &Wait<'_>) -> io::Result<Flush> {
         loop {
             // Input that was received before wakes no wait on the transport below.
-            if wait.watch_input && self.state.lock().keeps_from_sending() {
+            if wait.watch_input && state.keeps_from_sending() {
                 return Ok(Flush::Input);
             }
-            if self.send_all(wait)? == Flush::Done {
+            if self.send_all(state, wait)? == Flush::Done {
                 return Ok(Flush::Done);
             }
             if self.probe() != Probe::Quiet {
                 return Ok(Flush::Input);
             }
             in_time(wait)?;
+            state = self.state.lock();
         }
     }
 }
@@ -230,17 +229,11 @@ impl Transport for TlsStream {
         if buf.is_empty() {
             return Ok(0);
         }
+        let mut state = self.state.lock();
         let mut received = false;
         loop {
-            let mut state = self.state.lock();
-            match state.tls.reader().read(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
-            // Return the error of a broken record after all data before it has been read.
-            state.tls.process_new_packets().map_err(invalid_data)?;
-            if state.refill()? {
-                continue;
+            if let Some(len) = state.read(buf)? {
+                return Ok(len);
             }
             if received {
                 in_time(wait)?;
@@ -253,22 +246,24 @@ impl Transport for TlsStream {
                 // peer's data is still worth reading.
                 let _ = self.send_out(state, &Wait { watch_input: true, ..*wait });
             }
-            self.receive(wait)?;
+            state = self.receive(wait)?;
             received = true;
         }
     }
 
     fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
-        if !self.flush(wait)? {
-            return Ok(0);
+        let mut state = self.state.lock();
+        if state.has_unsent() {
+            drop(state);
+            if !self.flush(wait)? {
+                return Ok(0);
+            }
+            state = self.state.lock();
         }
-        let (accepted, before) = {
-            let mut state = self.state.lock();
-            let accepted = state.tls.writer().write_vectored(bufs)?;
-            state.encrypt();
-            (accepted, state.sent)
-        };
-        self.push(wait).map(|_| accepted).or_else(|error| {
+        let accepted = state.tls.writer().write_vectored(bufs)?;
+        state.encrypt();
+        let before = state.sent;
+        self.push(state, wait).map(|_| accepted).or_else(|error| {
             let mut state = self.state.lock();
             if state.sent > before {
                 // Part of the data was sent, so it counts as accepted. `flush` sends the rest, and meets the error
@@ -282,8 +277,12 @@ impl Transport for TlsStream {
     }
 
     fn flush(&self, wait: &Wait<'_>) -> io::Result<bool> {
-        let before = self.state.lock().sent;
-        match self.push(wait) {
+        let state = self.state.lock();
+        if !state.has_unsent() {
+            return Ok(true);
+        }
+        let before = state.sent;
+        match self.push(state, wait) {
             Ok(flush) => Ok(flush == Flush::Done),
             Err(error) if error.kind() == io::ErrorKind::TimedOut && self.state.lock().sent > before => Ok(false),
             Err(error) => Err(error),
@@ -297,13 +296,8 @@ impl Transport for TlsStream {
                 if state.failed.is_some() {
                     return Probe::Dead;
                 }
-                match state.plaintext() {
-                    Ok(0) => {}
-                    Ok(_) => return Probe::Readable,
-                    Err(_) => return Probe::Dead,
-                }
-                match state.refill() {
-                    Ok(true) => continue,
+                match state.waiting() {
+                    Ok(true) => return Probe::Readable,
                     Ok(false) if state.ended => return Probe::Dead,
                     Ok(false) => {}
                     Err(_) => return Probe::Dead,
@@ -325,7 +319,7 @@ impl Transport for TlsStream {
         // The unsent rest of a request would be sent before the next request.
         let unsent = state.failed.is_some() || !state.outgoing.is_empty();
         // Tickets do not count. The end of the stream does: the connection cannot be used again.
-        unsent || state.refill().is_err() || state.ended || !state.backlog.is_empty() || state.plaintext() != Ok(0)
+        unsent || !matches!(state.waiting(), Ok(false)) || state.ended
     }
 
     fn abort(&self) {
@@ -355,65 +349,100 @@ impl Drop for TlsStream {
 }
 
 impl State {
-    /// Feeds ciphertext until rustls has no more room, and returns how much it took.
-    fn feed(&mut self, input: &[u8]) -> io::Result<usize> {
-        let mut rest = input;
-        while !rest.is_empty() {
-            // rustls refuses input while it holds more plaintext than it wants to.
-            if !self.tls.wants_read() && self.plaintext().is_ok_and(|waiting| waiting > 0) {
-                break;
+    /// Moves plaintext to `buf`, and decrypts the backlog as far as `buf` has room. Returns `None` if there is no
+    /// plaintext yet, and 0 after a close_notify. An error comes after all data before it.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut filled = 0;
+        loop {
+            match self.tls.reader().read(&mut buf[filled..]) {
+                Ok(0) => return Ok(Some(filled)),
+                Ok(len) => filled += len,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if filled == 0 => return Err(error),
+                // The next read meets the error again.
+                Err(_) => return Ok(Some(filled)),
             }
-            match self.tls.read_tls(&mut rest) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(_) if self.plaintext().is_ok_and(|waiting| waiting > 0) => break,
-                Err(error) => return Err(error),
+            if filled == buf.len() {
+                return Ok(Some(filled));
             }
-            let io_state = match self.tls.process_new_packets() {
-                Ok(io_state) => io_state,
-                // Data before the broken record is valid. rustls keeps the error, and returns it after that data.
-                Err(_) if self.has_plaintext() => return Ok(input.len()),
-                Err(error) if self.tls.is_handshaking() => return Err(handshake_data(error)),
-                Err(error) => return Err(invalid_data(error)),
-            };
-            if io_state.peer_has_closed() {
-                self.ended = true;
-                return Ok(input.len());
+            match self.feed() {
+                Ok(true) => {}
+                Err(error) if filled == 0 => return Err(error),
+                _ => return Ok((filled > 0).then_some(filled)),
             }
         }
-        Ok(input.len() - rest.len())
     }
 
-    /// Feeds the backlog. Returns true if that may have produced plaintext.
-    fn refill(&mut self) -> io::Result<bool> {
-        if self.backlog.is_empty() {
+    /// Feeds rustls once from the backlog. Returns false if nothing is left there. No plaintext waits: rustls refuses
+    /// input while it holds much of it.
+    fn feed(&mut self) -> io::Result<bool> {
+        if self.broken {
+            return Err(self.fault());
+        }
+        let mut rest = self.backlog.rest();
+        if rest.is_empty() {
             return Ok(false);
         }
-        let mut backlog = std::mem::take(&mut self.backlog);
-        let fed = self.feed(&backlog)?;
-        backlog.drain(..fed);
-        // Free the memory with the last byte: an idle connection owns no buffer.
-        self.backlog = if backlog.is_empty() { Vec::new() } else { backlog };
-        Ok(fed > 0)
-    }
-
-    /// Returns the number of decrypted bytes that wait to be read.
-    fn plaintext(&mut self) -> Result<usize, io::ErrorKind> {
+        let fed = self.tls.read_tls(&mut rest)?;
+        self.backlog.consume(fed);
         match self.tls.process_new_packets() {
-            Ok(state) => Ok(state.plaintext_bytes_to_read()),
-            Err(_) => Err(io::ErrorKind::InvalidData),
+            // Bytes after a close_notify are ignored.
+            Ok(state) if fed == 0 || state.peer_has_closed() => {
+                self.ended = true;
+                self.backlog.clear();
+            }
+            Ok(_) => {}
+            Err(_) => {
+                self.broken = true;
+                self.backlog.clear();
+                // Data before the broken record is valid.
+                if !self.has_plaintext() {
+                    return Err(self.fault());
+                }
+            }
         }
+        Ok(true)
     }
 
-    /// Returns whether the caller has to read before more can be sent: ciphertext waits, and plaintext or an error does
-    /// too.
-    fn keeps_from_sending(&mut self) -> bool {
-        !self.outgoing.is_empty() && self.plaintext() != Ok(0)
+    /// Feeds the backlog until plaintext waits, and returns whether it does.
+    fn refill(&mut self) -> io::Result<bool> {
+        while !self.has_plaintext() {
+            if !self.feed()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns whether plaintext waits. Fails after a broken record, also if there is data before it.
+    fn waiting(&mut self) -> io::Result<bool> {
+        let waiting = self.refill()?;
+        if self.broken { Err(self.fault()) } else { Ok(waiting) }
+    }
+
+    /// Returns the error for the record that rustls has refused.
+    fn fault(&mut self) -> io::Error {
+        match self.tls.process_new_packets() {
+            Err(error) if self.tls.is_handshaking() => handshake_data(error),
+            Err(error) => invalid_data(error),
+            Ok(_) => io::ErrorKind::InvalidData.into(),
+        }
     }
 
     /// Returns whether decrypted bytes wait to be read, also before the error of a broken record.
     fn has_plaintext(&mut self) -> bool {
         self.tls.reader().fill_buf().is_ok_and(|plaintext| !plaintext.is_empty())
+    }
+
+    /// Returns whether the caller has to read before more can be sent: ciphertext waits, and plaintext or an error does
+    /// too.
+    fn keeps_from_sending(&mut self) -> bool {
+        !self.outgoing.is_empty() && !matches!(self.waiting(), Ok(false))
+    }
+
+    /// Returns whether ciphertext waits to be sent, another thread is sending, or sending has failed.
+    fn has_unsent(&self) -> bool {
+        self.sending || self.failed.is_some() || !self.outgoing.is_empty() || self.tls.wants_write()
     }
 
     /// Appends what rustls wants to send to the outgoing ciphertext.
