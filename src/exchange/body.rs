@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::buffers::{Buffers, READ_AHEAD};
 use super::failure::{io_error, is_end, is_unclean_close};
 use super::outcome::Ending;
+use super::pattern::{Layout, NOTHING_ASIDE, Pattern};
 use super::wire::Wire;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
-use crate::h1::{Chunked, Framing, Limits, Trailers};
+use crate::h1::{Chunked, Fault, Framing, Limits, Trailers};
 use crate::headers::Headers;
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, Wait};
@@ -54,6 +55,7 @@ pub(crate) struct BodyReader {
     unclean_close: bool,
     ending: Ending,
     trailers: Option<Box<Trailers>>,
+    pattern: Pattern,
 }
 
 #[derive(Debug)]
@@ -86,6 +88,7 @@ impl BodyReader {
             unclean_close: false,
             ending: Ending::Unknown,
             trailers: None,
+            pattern: Pattern::default(),
         }
     }
 
@@ -219,6 +222,7 @@ impl BodyReader {
             let taken = chunked
                 .advance(io.buffers.filled(), io.limits)
                 .map_err(|fault| Error::new(fault.into(), Phase::Body))?;
+            self.pattern.note(taken, chunked.data_left());
             io.buffers.consume(taken);
             if chunked.is_done() {
                 self.end_chunks();
@@ -233,30 +237,89 @@ impl BodyReader {
     /// Receives chunks with their framing into a large buffer, and joins their data there: one call takes many chunks.
     /// Returns 0 also if only framing arrived.
     fn read_chunks_in_place(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
-        let received = self.receive(io, buf)?;
+        let State::Chunked(chunked) = &self.state else { return Ok(0) };
+        let layout = match io.wire.scatters() {
+            true => self.pattern.layout(chunked.data_left(), buf.len()),
+            false => None,
+        };
+        let Some(layout) = layout else {
+            let received = self.receive(io, buf)?;
+            self.direct = received == buf.len();
+            return self.join_chunks(io.limits, buf, 0, 0, received);
+        };
+        self.read_by_layout(io, buf, &layout)
+    }
+
+    /// Receives chunks with their framing aside, as far as they are of the expected sizes.
+    fn read_by_layout(&mut self, io: &Io<'_>, buf: &mut [u8], layout: &Layout) -> Result<usize> {
+        let mut aside = NOTHING_ASIDE;
+        let wait = io.wait();
+        let received = layout.receive(io.wire, buf, &mut aside, &wait);
+        let received = self.arrived(received, io, &wait)?;
         self.direct = received == buf.len();
-        let State::Chunked(chunked) = &mut self.state else { return Ok(0) };
-        let (mut seen, mut data) = (0, 0);
-        while seen < received && !chunked.is_done() {
-            let left = usize::try_from(chunked.data_left()).unwrap_or(usize::MAX).min(received - seen);
-            buf.copy_within(seen..seen + left, data);
+        let (mut data, mut left) = (0, received);
+        for chunk in 0..layout.chunks() {
+            let State::Chunked(chunked) = &mut self.state else { break };
+            let arrived = layout.data(chunk).min(left);
+            chunked.consume(arrived as u64);
+            (data, left) = (data + arrived, left - arrived);
+            if left == 0 {
+                break;
+            }
+            let framing = &aside[chunk][..layout.framing(chunk).min(left)];
+            let taken = match chunked.advance(framing, io.limits) {
+                Ok(taken) => taken,
+                Err(fault) => return self.broken_off(data, fault),
+            };
+            self.pattern.note(taken, chunked.data_left());
+            left -= taken;
+            if !layout.fits(taken, chunk, chunked.data_left()) {
+                layout.line_up(chunk, taken, data + left, buf, &aside);
+                break;
+            }
+        }
+        self.join_chunks(io.limits, buf, data, data, data + left)
+    }
+
+    /// Takes chunks with their framing out of `buf`, from `seen` to `end`, and moves their data to the `data` bytes of
+    /// it at the front.
+    fn join_chunks(
+        &mut self,
+        limits: &Limits,
+        buf: &mut [u8],
+        mut seen: usize,
+        mut data: usize,
+        end: usize,
+    ) -> Result<usize> {
+        let State::Chunked(chunked) = &mut self.state else { return Ok(data) };
+        while seen < end && !chunked.is_done() {
+            let left = usize::try_from(chunked.data_left()).unwrap_or(usize::MAX).min(end - seen);
+            if seen > data {
+                buf.copy_within(seen..seen + left, data);
+            }
             chunked.consume(left as u64);
             (seen, data) = (seen + left, data + left);
-            match chunked.advance(&buf[seen..received], io.limits) {
-                Ok(taken) => seen += taken,
-                // Return the data before the fault first, so that the result does not depend on how the bytes were
-                // split.
-                Err(fault) if data > 0 => {
-                    self.state = State::Failed(fault.into());
-                    return Ok(data);
+            match chunked.advance(&buf[seen..end], limits) {
+                Ok(taken) => {
+                    self.pattern.note(taken, chunked.data_left());
+                    seen += taken;
                 }
-                Err(fault) => return Err(Error::new(fault.into(), Phase::Body)),
+                Err(fault) => return self.broken_off(data, fault),
             }
         }
         if chunked.is_done() {
-            self.surplus = seen < received;
+            self.surplus = seen < end;
             self.end_chunks();
         }
+        Ok(data)
+    }
+
+    /// Returns the data before a fault first, so that the result does not depend on how the bytes were split.
+    fn broken_off(&mut self, data: usize, fault: Fault) -> Result<usize> {
+        if data == 0 {
+            return Err(Error::new(fault.into(), Phase::Body));
+        }
+        self.state = State::Failed(fault.into());
         Ok(data)
     }
 
@@ -270,10 +333,15 @@ impl BodyReader {
     /// Receives straight into `buf`. The read-ahead is empty.
     fn receive(&mut self, io: &Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let wait = io.wait();
-        match io.wire.recv(buf, &wait) {
-            Ok(0) => self.ended(io, &wait),
+        let received = io.wire.recv(buf, &wait);
+        self.arrived(received, io, &wait)
+    }
+
+    fn arrived(&mut self, received: io::Result<usize>, io: &Io<'_>, wait: &Wait<'_>) -> Result<usize> {
+        match received {
+            Ok(0) => self.ended(io, wait),
             Ok(len) => Ok(len),
-            Err(error) => Err(self.broken(error, io, &wait)),
+            Err(error) => Err(self.broken(error, io, wait)),
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Each file uses only files that stand before it here: `wire`, `failure`, `bounds`, `buffers`, `outcome` (the values),
 //! `early` (the rules for early responses), `state` (the exchange itself), `receive`, `send`, `upload` (early responses
-//! at work) and `run`. `body` reads the response's body after the exchange.
+//! at work) and `run`. `body` reads the response's body after the exchange, with `pattern`, which says where its chunks
+//! are expected to end.
 
 mod body;
 mod bounds;
@@ -10,6 +11,7 @@ mod buffers;
 mod early;
 mod failure;
 mod outcome;
+mod pattern;
 mod receive;
 mod run;
 mod send;

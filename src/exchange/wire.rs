@@ -1,6 +1,6 @@
 //! The transport of a connection.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
 
 use crate::net::abort::{AbortCell, Interrupt};
@@ -40,6 +40,22 @@ impl Wire {
             Wire::Stream(stream) if stream.is_readable() => Probe::Readable,
             Wire::Stream(_) => Probe::Quiet,
             Wire::Dyn(foreign) => foreign.0.probe(),
+        }
+    }
+
+    /// Returns whether `recv_scattered` fills more than one buffer.
+    pub(crate) fn scatters(&self) -> bool {
+        cfg!(unix) && matches!(self, Wire::Stream(_))
+    }
+
+    /// Receives into `bufs`, one after the other. A foreign transport fills the first one that is not empty.
+    pub(crate) fn recv_scattered(&self, bufs: &mut [IoSliceMut<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+        match self {
+            Wire::Stream(stream) => stream.recv_scattered(bufs, wait),
+            Wire::Dyn(foreign) => match bufs.iter_mut().find(|buf| !buf.is_empty()) {
+                Some(buf) => foreign.0.recv(buf, wait),
+                None => Ok(0),
+            },
         }
     }
 }

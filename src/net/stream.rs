@@ -1,6 +1,6 @@
 //! TCP and Unix sockets as a [`Transport`].
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
@@ -67,6 +67,11 @@ impl Stream {
     /// Returns whether a receive would return at once. Leaves bytes and a pending error in the socket.
     pub(crate) fn is_readable(&self) -> bool {
         wait::is_readable(&*self.socket)
+    }
+
+    /// Receives into `bufs`, one after the other.
+    pub(crate) fn recv_scattered(&self, bufs: &mut [IoSliceMut<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+        wait::recv_scattered(&*self.socket, bufs, wait)
     }
 }
 

@@ -10,15 +10,15 @@
 //!
 //! On Windows the timeouts of a socket do not work like this. Sockets are non-blocking there, and only `poll` waits.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv as sys_recv, send as sys_send};
 #[cfg(unix)]
-use rustix::net::{SendAncillaryBuffer, sendmsg};
+use rustix::net::{RecvAncillaryBuffer, SendAncillaryBuffer, recvmsg, sendmsg};
+use rustix::net::{RecvFlags, SendFlags, recv as sys_recv, send as sys_send};
 
 use super::probe::Probe;
 use super::transport::Wait;
@@ -60,17 +60,38 @@ const PEER_CLOSED: PollFlags = PollFlags::empty();
 
 /// Receives into `buf`; 0 is the end of the stream.
 pub(crate) fn recv(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
-    let socket = socket.as_fd();
+    recv_by(socket.as_fd(), wait, |socket, flags| Ok(sys_recv(socket, &mut *buf, flags)?.0))
+}
+
+/// Receives as `recv` does, into `bufs` one after the other. Windows has no such call: there only one is filled.
+pub(crate) fn recv_scattered(socket: impl AsFd, bufs: &mut [IoSliceMut<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+    #[cfg(unix)]
+    return recv_by(socket.as_fd(), wait, |socket, flags| {
+        Ok(recvmsg(socket, bufs, &mut RecvAncillaryBuffer::default(), flags)?.bytes)
+    });
+    #[cfg(not(unix))]
+    match bufs.iter_mut().find(|buf| !buf.is_empty()) {
+        Some(buf) => recv(socket, buf, wait),
+        None => Ok(0),
+    }
+}
+
+#[inline]
+fn recv_by(
+    socket: BorrowedFd<'_>,
+    wait: &Wait<'_>,
+    mut recv: impl FnMut(BorrowedFd<'_>, RecvFlags) -> Result<usize, Errno>,
+) -> io::Result<usize> {
     if may_block(wait) {
-        match sys_recv(socket, &mut *buf, RecvFlags::empty()) {
-            Ok((len, _)) => return Ok(len),
+        match recv(socket, RecvFlags::empty()) {
+            Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
         }
     }
     loop {
         ready(socket, PollFlags::IN, wait)?;
-        match sys_recv(socket, &mut *buf, RECV_NOW) {
-            Ok((len, _)) => return Ok(len),
+        match recv(socket, RECV_NOW) {
+            Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
         }
     }
