@@ -5,6 +5,9 @@
 #[path = "support/alloc.rs"]
 mod alloc;
 mod support;
+#[cfg(feature = "rustls")]
+#[path = "support/tls.rs"]
+mod tls;
 
 use std::io::{self, IoSlice, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -345,5 +348,110 @@ fn hostile_peers_cost_little() {
             matches!(error.kind(), ErrorKind::IncompleteBody { .. } | ErrorKind::LimitExceeded(_)),
             "{id}: {error}"
         );
+    }
+}
+
+#[cfg(feature = "rustls")]
+mod encrypted {
+    use std::io::{self, IoSlice, Write};
+    use std::net::{Shutdown, SocketAddr, TcpStream};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    use hostpool::{DialContext, Dialer, Probe, Target, TlsDialer, Transport, Wait};
+
+    use super::tls::{Authority, TlsServer, without_tickets};
+    use super::*;
+
+    /// The records of a body, which rustls allocates one by one.
+    const RECORDS: usize = 64;
+    const RECORD: usize = 16 * 1024;
+
+    /// Waits for all of a response before it gives out any of it, so that it always comes in the same pieces.
+    #[derive(Clone, Debug)]
+    struct Gathering {
+        addr: SocketAddr,
+        /// The length of the response that is coming, in bytes of ciphertext.
+        coming: Arc<AtomicUsize>,
+    }
+
+    impl Dialer for Gathering {
+        fn dial(&self, _: &Target<'_>, _: &DialContext<'_>) -> hostpool::Result<Box<dyn Transport>> {
+            let tcp = TcpStream::connect(self.addr).unwrap();
+            let held = Mutex::new((vec![0; 2 * RECORDS * RECORD], 0, 0));
+            Ok(Box::new(Gathered { tcp, coming: self.coming.clone(), held }))
+        }
+    }
+
+    #[derive(Debug)]
+    struct Gathered {
+        tcp: TcpStream,
+        coming: Arc<AtomicUsize>,
+        /// Bytes, and which of them are left.
+        held: Mutex<(Vec<u8>, usize, usize)>,
+    }
+
+    impl Transport for Gathered {
+        fn recv(&self, buf: &mut [u8], _: &Wait<'_>) -> io::Result<usize> {
+            let mut held = self.held.lock().unwrap();
+            let (bytes, start, end) = &mut *held;
+            if start == end {
+                (*start, *end) = (0, (&self.tcp).read(bytes)?);
+                let coming = self.coming.swap(0, Ordering::SeqCst);
+                if coming > 0 {
+                    (&self.tcp).read_exact(&mut bytes[*end..coming])?;
+                    *end = coming;
+                }
+            }
+            let len = buf.len().min(*end - *start);
+            buf[..len].copy_from_slice(&bytes[*start..][..len]);
+            *start += len;
+            Ok(len)
+        }
+
+        fn send(&self, bufs: &[IoSlice<'_>], _: &Wait<'_>) -> io::Result<usize> {
+            (&self.tcp).write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf))
+        }
+
+        fn probe(&self) -> Probe {
+            Probe::Quiet
+        }
+
+        fn abort(&self) {
+            let _ = self.tcp.shutdown(Shutdown::Both);
+        }
+    }
+
+    #[test]
+    fn a_download_over_tls_costs_only_what_rustls_takes() {
+        let authority = Authority::new();
+        let coming = Arc::new(AtomicUsize::new(0));
+        let server = TlsServer::new(without_tickets(authority.server()), {
+            let coming = coming.clone();
+            move |peer| {
+                loop {
+                    peer.request()?;
+                    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", RECORDS * RECORD);
+                    let records = [peer.seal(head.as_bytes()), peer.seal(&[b'x'; RECORDS * RECORD])].concat();
+                    coming.store(records.len(), Ordering::SeqCst);
+                    peer.tcp.write_all(&records)?;
+                }
+            }
+        });
+        let dialer = TlsDialer::new(Gathering { addr: server.addr, coming }, authority.trusted());
+        let pool = server.builder(&authority.trusted()).dialer(dialer).timeout(GIVE_UP).build().unwrap();
+        let mut most = [0; 65_536];
+        for room in [1000, 16 * 1024, 65_536] {
+            let (calls, _) = measure(|| {
+                let mut response = pool.get("/").send().unwrap();
+                let mut len = 0;
+                while let n @ 1.. = response.read(&mut most[..room]).unwrap() {
+                    len += n;
+                }
+                assert_eq!(len, RECORDS * RECORD);
+            });
+            // A record each, and a few for the request and for the buffer in which rustls puts records together.
+            assert!(calls <= RECORDS + 16, "{calls} by reads of {room}");
+        }
     }
 }

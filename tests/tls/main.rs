@@ -10,6 +10,7 @@ mod reaping;
 mod records;
 mod redirects;
 mod slow;
+mod splits;
 mod transfers;
 mod trust;
 
