@@ -69,7 +69,9 @@ fn tcp_one(address: &SocketAddr, sockets: &SocketConfig, wait: &Wait<'_>, now: I
     sockets.apply(&socket, domain)?;
     let socket = guarded(socket, wait)?;
     connect(&socket, address, wait, Interrupted::GoesOn)?;
-    if may_be_itself(address, now) && is_itself(&socket, address, sockets, now) {
+    // The caller's options may route a socket in another way than those of other clients on this thread.
+    let has_own_options = *sockets != SocketConfig::new() && address.port() >= FIRST_EPHEMERAL;
+    if (has_own_options || may_be_itself(address, now)) && is_itself(&socket, address, sockets, now) {
         let why = "nobody listens there: the socket was connected to itself";
         return Err(io::Error::new(io::ErrorKind::ConnectionRefused, why));
     }
@@ -95,7 +97,7 @@ fn is_itself(socket: &Socket, address: &SocketAddr, sockets: &SocketConfig, now:
     let local = socket.0.local_addr().ok().and_then(|local| local.as_socket());
     let Some(local) = local else { return false };
     let (ip, any) = (address.ip(), address.ip().is_unspecified());
-    if local.ip() != ip && !any && !ip.is_loopback() && sockets.source.is_none() {
+    if local.ip() != ip && !any && !ip.is_loopback() && *sockets == SocketConfig::new() {
         FOREIGN.set(Some((ip, now)));
     }
     // Some systems connect to their own host by the unspecified address.

@@ -257,7 +257,13 @@ impl Pools {
 
     /// Removes all pools, and sets them aside.
     fn take_all(&mut self) -> Vec<Entry> {
-        let all: Vec<_> = std::iter::from_fn(|| self.remove(self.turns.oldest()?)).collect();
+        self.by_origin.clear();
+        let all: Vec<_> = std::iter::from_fn(|| {
+            let id = self.turns.oldest()?;
+            self.turns.unlink(&mut self.entries, id);
+            self.entries.remove(id)
+        })
+        .collect();
         all.iter().for_each(|entry| self.put_aside(entry));
         all
     }

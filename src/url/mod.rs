@@ -251,7 +251,9 @@ impl From<&Url> for url::Url {
 /// Returns the number of bytes before the path of a URL that is one. Any text has such a number.
 fn authority_end(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let start = if bytes.get(4..7) == Some(b"://") { 7 } else { 8.min(bytes.len()) };
+    // After `http://`, `https://` or `http+unix://`.
+    let start = [7, 8, 12].into_iter().find(|&start| bytes.get(start - 3..start) == Some(b"://"));
+    let start = start.unwrap_or(bytes.len());
     bytes[start..].iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).map_or(bytes.len(), |len| start + len)
 }
 

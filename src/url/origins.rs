@@ -53,6 +53,10 @@ impl Known {
     const LOOKS: usize = 3;
 
     fn insert(&mut self, authority: &str, origin: &Arc<Origin>, capacity: usize) {
+        // Another thread may have inserted the same authority meanwhile.
+        if self.origins.contains_key(authority) {
+            return;
+        }
         for _ in 0..Self::LOOKS {
             if self.origins.len() < capacity {
                 break;
@@ -64,10 +68,8 @@ impl Known {
             }
         }
         let authority: Arc<str> = authority.into();
-        // Another thread may have inserted the same authority meanwhile.
-        if self.origins.insert(authority.clone(), origin.clone()).is_none() {
-            self.turns.push_back(authority);
-        }
+        self.origins.insert(authority.clone(), origin.clone());
+        self.turns.push_back(authority);
     }
 }
 
@@ -131,6 +133,14 @@ mod tests {
         let first = origins.url("http://h:81/a").unwrap();
         let second = origins.url("http://h:81/b").unwrap();
         assert!(Arc::ptr_eq(first.shared_origin(), second.shared_origin()));
+        for authority in ["https://h", "HTTP://H:80", "http+unix://%2Frun%2Fapp.sock"] {
+            let origins = Origins::default();
+            let [one, other] = ["/a", "?b"].map(|rest| origins.url(&format!("{authority}{rest}")).unwrap());
+            assert!(Arc::ptr_eq(one.shared_origin(), other.shared_origin()), "{authority}");
+            // Found without another insertion: the lookup is by the text.
+            let found = origins.0.read().origins.contains_key(&one.as_str()[..authority_end(one.as_str())]);
+            assert!(found, "{authority}");
+        }
         origins.url("http://u:secret@h:81/").unwrap();
         assert_eq!(origins.0.read().origins.len(), 1);
         assert!(origins.url("http://h:0/").is_err());

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hostpool::{
-    Bound, Error, ErrorKind, Method, Middleware, Next, PoolManager, Request, RequestBuilder, Response, Result, Session,
-    Timeout, Url,
+    Bound, ConnectionPool, Error, ErrorKind, Method, Middleware, Next, PoolManager, Request, RequestBuilder, Response,
+    Result, Session, Timeout, Url,
 };
 
 use crate::support::{GIVE_UP, Server, Step, answers, header, ok};
@@ -303,6 +303,21 @@ fn a_hook_replaces_the_request() {
     assert_eq!(seen.len(), 1);
     assert!(seen[0].starts_with("GET /other HTTP/1.1\r\n"), "{seen:?}");
     assert_eq!(header(&seen[0], "Authorization"), Some("Basic dXNlcjpzZWNyZXQ="));
+}
+
+/// A pool has one host. It refuses a request for another that a hook puts in the place of its own, and sends nothing.
+#[test]
+fn a_hook_of_a_pool_replaces_the_request() {
+    let home = Server::with(|_| answers(ok("home")));
+    for url in ["https://user:secret@other.example/private", "http://127.0.0.2:1/"] {
+        let pool = ConnectionPool::builder(&home.url("")).on_request(move |request| {
+            *request = Request::new(Method::GET, Url::parse(url)?);
+            Ok(())
+        });
+        let error = pool.build().unwrap().get("/x").send().unwrap_err();
+        assert_eq!((error.kind(), error.maybe_processed()), (&ErrorKind::HostChanged, false), "{url}");
+    }
+    assert_eq!(home.seen.requests(), Vec::<String>::new());
 }
 
 /// Panics as it is dropped.

@@ -139,8 +139,8 @@ impl<'a> Journey<'a> {
             self.client = self.client.with_until(self.request.bounded(self.client.until));
         }
         let terms = self.client.of(self.request.options());
-        // A hook may have put another request in the place of this one.
-        let route = Route::to(terms.home().unwrap_or(self.request.url.shared_origin()));
+        // A hook may have put another request in the place of this one. A pool does not send it to its own host.
+        let route = Route::to(terms.pool_origin(&self.request.url)?);
         let fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
         Ok((route, fields))
     }
