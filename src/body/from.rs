@@ -1,4 +1,4 @@
-//! What a body is made from.
+//! The values that a body is made from.
 
 use std::borrow::Cow;
 use std::fs::File;

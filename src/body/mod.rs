@@ -75,7 +75,7 @@ enum Kind {
     Source(Box<Source>),
 }
 
-/// What a body was made from, as far as the default of Content-Type depends on it.
+/// The kind of value that a body was made from, as far as the default of Content-Type depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Bytes,

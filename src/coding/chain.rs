@@ -89,7 +89,7 @@ pub(crate) struct Step {
     pub(crate) next: Need,
 }
 
-/// What the next call needs.
+/// The need of the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// It needs more input, or the word that there is none.

@@ -91,7 +91,7 @@ pub(super) trait Format: Send + Sync {
     fn restart(&mut self);
 }
 
-/// What the next byte belongs to.
+/// The part of the format that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// A header, a trailer, or what stands between two members.

@@ -1,4 +1,4 @@
-//! What all decoders have in common: a step, its result, and where coded data may end.
+//! The types that all decoders share: a step, its result, and where coded data may end.
 
 /// Undoes one coding.
 pub(super) trait Stage: Send + Sync {
@@ -18,7 +18,7 @@ pub(super) trait Stage: Send + Sync {
     }
 }
 
-/// What a step took and gave, and the fault that follows these bytes.
+/// The bytes that a step took and gave, and the fault that follows them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) consumed: usize,
@@ -45,7 +45,7 @@ pub(super) enum End {
     Inside,
 }
 
-/// What follows the input of a decoder.
+/// The knowledge of what follows the input of a decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// More input may follow.

@@ -1,4 +1,4 @@
-//! What a cookie may be, wherever it comes from: limits, and bytes that are not allowed.
+//! The rules for every cookie, wherever it comes from: limits, and bytes that are not allowed.
 
 use crate::headers::{is_value_byte, trim};
 

@@ -128,7 +128,7 @@ fn guarded(socket: socket2::Socket, wait: &Wait<'_>) -> io::Result<Arc<Socket>> 
     Ok(socket)
 }
 
-/// What a signal does to a blocking `connect`.
+/// The effect of a signal on a blocking `connect`.
 #[derive(Clone, Copy, PartialEq)]
 enum Interrupted {
     /// A TCP socket: the kernel goes on connecting.

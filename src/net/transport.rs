@@ -68,7 +68,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
     }
 }
 
-/// What a [`Transport`] knows about its peer.
+/// The facts that a [`Transport`] knows about its peer.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TransportInfo {

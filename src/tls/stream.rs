@@ -4,7 +4,7 @@
 //! buffer of the thread, and outgoing ciphertext is moved out of the lock before it is sent. So one thread can be
 //! blocked in `recv` while another one sends.
 //!
-//! What was received is the connection's backlog until rustls has taken it, in the same buffer. `recv` feeds rustls from
+//! Received bytes are the connection's backlog until rustls has taken it, in the same buffer. `recv` feeds rustls from
 //! it and moves the plaintext of each record to the caller before the next record is fed.
 //!
 //! A `send` with a `Wait` that watches the input also receives. Only a thread that does both may use it: if two threads

@@ -29,7 +29,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) body: Option<&'a [u8]>,
 }
 
-/// What is used from one challenge to the next.
+/// The values that are kept from one challenge to the next.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) challenge: Challenge,

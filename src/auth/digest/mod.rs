@@ -59,7 +59,7 @@ struct Inner {
     others: Mutex<VecDeque<DigestAuth>>,
 }
 
-/// What is known about one origin.
+/// The facts that are known about one origin.
 #[derive(Default)]
 struct Place {
     /// The session that the server accepted last.
