@@ -182,8 +182,8 @@ mod tests {
         (body, data)
     }
 
-    /// Returns the data that is read of a body that arrives in pieces of these sizes, by reads of this size, and what is left over. The
-    /// connection stays open or ends after these bytes.
+    /// Returns the data that is read of a body that arrives in pieces of these sizes, by reads of this size, and what is
+    /// left over. The connection stays open or ends after these bytes.
     fn read(bytes: &[u8], pieces: &[usize], room: usize, open: bool) -> (Vec<u8>, Result<Probe, ErrorKind>) {
         let (ours, mut peer) = UnixStream::pair().unwrap();
         let wire = Wire::Stream(Stream::new(Arc::new(Socket(ours.into())), None));
