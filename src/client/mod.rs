@@ -1,8 +1,8 @@
 //! Builds and sends requests. One engine sends them for `Session` and for the pools.
 //!
 //! Each module uses only those after it: `builder`, `call`, `hop`, `terms`, `policy`, `options`, `middleware`,
-//! `request`, `engine`, `reach`. There is one exception: a `Request` holds its `Options`, which hold middleware, which takes a
-//! `Request`.
+//! `request`, `engine`, `reach`. There is one exception: a `Request` holds its `Options`, which hold middleware, which
+//! takes a `Request`.
 
 mod builder;
 mod call;

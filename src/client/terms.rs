@@ -58,11 +58,6 @@ impl<'a> Terms<'a> {
         Terms { own, ..self }
     }
 
-    /// Returns the terms of the client alone.
-    pub(super) fn client_alone(self) -> Terms<'a> {
-        Terms { own: None, ..self }
-    }
-
     /// Returns these terms under another deadline.
     pub(super) fn with_until<'b>(self, until: Until<'b>) -> Terms<'b>
     where

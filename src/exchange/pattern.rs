@@ -44,7 +44,7 @@ impl Pattern {
         }
         self.begun = self.begun.saturating_add(u8::try_from(taken).unwrap_or(u8::MAX));
         if data > 0 {
-            // A chunk that no buffer holds whole is none to expect.
+            // A chunk that no buffer holds whole is not expected.
             let size = u32::try_from(data).ok().filter(|&size| size < 1 << 30).unwrap_or(0);
             let framing = std::mem::take(&mut self.begun);
             self.repeats = (size, framing) == (self.size, self.framing);
@@ -277,7 +277,7 @@ mod tests {
                 assert!(got == data && outcome == Ok(Probe::Quiet), "{row}, {room}: {outcome:?}");
                 let surplus = [&body, &b"HTTP/1.1"[..]].concat();
                 let (got, outcome) = read(&surplus, &[usize::MAX], room, true);
-                // Of a body that does not fit into the socket, the surplus may come after the end was seen.
+                // If a body does not fit into the socket, its surplus may come after the end was seen.
                 assert!(got == data, "{row}, {room}");
                 assert!(outcome == Ok(Probe::Readable) || body.len() > 80_000, "{row}, {room}: {outcome:?}");
             }

@@ -82,7 +82,7 @@ impl<'a> Journey<'a> {
     fn new(terms: Terms<'a>, request: &'a mut Request) -> Self {
         let left_out = LeftOut { replaced: terms.replaces_headers(request), ..LeftOut::default() };
         Journey {
-            client: terms.client_alone(),
+            client: terms,
             request,
             credentials: Credentials::default(),
             history: Vec::new(),
@@ -139,7 +139,7 @@ impl<'a> Journey<'a> {
             self.client = self.client.with_until(self.request.bounded(self.client.until));
         }
         let terms = self.client.of(self.request.options());
-        // A hook may have put another request in the place of this one. A pool does not send it to its own host.
+        // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
         let route = Route::to(terms.pool_origin(&self.request.url)?);
         let fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
         Ok((route, fields))
