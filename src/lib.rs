@@ -134,7 +134,8 @@ pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use observe::Listener;
 pub use pool::stats::PoolStats;
 pub use pools::{
-    ConnectionPool, ConnectionPoolBuilder, PoolContext, PoolManager, PoolManagerBuilder, connection_from_url,
+    Client, ClientBuilder, ConnectionPool, ConnectionPoolBuilder, ManyHosts, PoolContext, PoolManager,
+    PoolManagerBuilder, connection_from_url,
 };
 pub use response::{
     Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ShutdownHandle,

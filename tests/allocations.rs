@@ -285,7 +285,7 @@ fn bombs_cost_little() {
         let response = String::from_utf8_lossy(&coded(b"")).replace("gzip", codings);
         let head = response.replace("Content-Length: 0", &format!("Content-Length: {}", bomb.len()));
         let server = Server::new(vec![answer([head.as_bytes(), bomb].concat())]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap();
         reset_peak();
         let before = counted().live;
         let mut response = pool.get("/").send().unwrap();
@@ -342,7 +342,7 @@ fn hostile_peers_cost_little() {
     ];
     for (id, script, most) in table {
         let server = Server::new(vec![script]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap();
         reset_peak();
         let before = counted().live;
         let error = pool.get("/").send().and_then(|response| response.bytes()).expect_err(id);

@@ -143,7 +143,7 @@ fn lines(by: &[&str]) {
     // LIFE-41: one request, two lines. What is secret stands in none.
     let server = Server::with(|_| answers(ok("fine")));
     let host = server.addr.to_string();
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let url = format!("http://user:word@{host}/path?token=secret#part");
     pool.get(&url).header("X-Secret", "secret").send().unwrap().text().unwrap();
     let lines = take(by, &host);
@@ -153,7 +153,7 @@ fn lines(by: &[&str]) {
     );
 
     // A thread that waits for itself.
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
     let held = pool.get("/").send().unwrap();
     take(by, &host);
     assert!(pool.get("/").send().is_err());
@@ -176,7 +176,7 @@ fn lines(by: &[&str]) {
     // A connection that died while it was idle, and one that cannot be had.
     let server = Server::with(|_| vec![Step::Request, Step::Send(ok("fine"))]);
     let host = server.addr.to_string();
-    let pool = ConnectionPool::builder(&server.url("")).probe_after(Duration::ZERO).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).probe_after(Duration::ZERO).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     take(by, &host);
     eventually("its end", || server.seen.open() == 0);
@@ -274,7 +274,7 @@ fn full_pools(by: &[&str]) {
 fn panics(by: &[&str]) {
     let server = Server::with(|_| answers(ok("fine")));
     ACT.set(Some(|| resume_unwind(Box::new("the terminal is gone"))));
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
     let held = pool.get("/").send().unwrap();
     assert!(matches!(pool.get("/").send().unwrap_err().kind(), ErrorKind::WouldDeadlock { .. }));
     assert_eq!(pool.stats().waiting, 0);
@@ -298,7 +298,7 @@ fn requests_of_its_own() {
         static OUTCOMES: RefCell<Vec<bool>> = const { RefCell::new(Vec::new()) };
     }
     let server = Server::with(|_| answers(ok("fine")));
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).build().unwrap();
     POOL.with(|own| own.set(pool.clone()).unwrap());
     LINES.lock().unwrap().clear();
     ACT.set(Some(|| {

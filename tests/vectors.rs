@@ -62,7 +62,7 @@ struct Outcome {
 
 fn fetch(raw: Vec<u8>) -> Result<Outcome, Error> {
     let server = Server::new(vec![vec![Step::Request, Step::Send(raw), Step::HalfClose, Step::UntilClosed]]);
-    let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build()?;
+    let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build()?;
     let mut response = pool.get("/").send()?;
     let mut body = Vec::new();
     if let Err(error) = std::io::Read::read_to_end(&mut response, &mut body) {

@@ -18,6 +18,7 @@ use crate::pool::pooled::Watch;
 use crate::pool::registry::{Found, Registry};
 use crate::pool::types::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
+use crate::process::Home;
 use crate::time::{Timeout, Until};
 use crate::url::Origins;
 
@@ -30,6 +31,7 @@ pub(crate) struct EngineConfig {
     pub(crate) connection: ConnectionConfig,
     pub(crate) num_pools: Option<usize>,
     pub(crate) observer: Observer,
+    pub(crate) fork_guard: bool,
 }
 
 /// Holds the state that all requests of a client share.
@@ -41,6 +43,8 @@ pub(crate) struct Engine {
     pub(crate) connection: Arc<ConnectionConfig>,
     pub(crate) registry: Registry,
     pub(crate) observer: Observer,
+    /// The process that made the engine, if each request checks it.
+    guard: Option<Home>,
 }
 
 impl Engine {
@@ -54,7 +58,20 @@ impl Engine {
             connection: Arc::new(config.connection),
             registry: Registry::new(config.num_pools),
             observer,
+            guard: config.fork_guard.then(Home::here),
         })
+    }
+
+    /// Fails if another process made this engine, and [`fork_guard`](crate::ClientBuilder::fork_guard) is on. The lock of
+    /// the pool is not touched: a thread that only the parent has may hold it.
+    #[inline]
+    pub(super) fn check_process(&self) -> Result<()> {
+        match self.guard {
+            Some(home) if !home.is_here() => {
+                Err(Error::config("the client was made before a fork, by another process"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns the key of the route's pool. A route without a pool gets a new one.

@@ -13,7 +13,7 @@ use crate::cookies::CookieStore;
 use crate::error::{Error, Result};
 use crate::exchange::Common;
 use crate::h1::encode::check_host;
-use crate::headers::{Headers, InvalidHeader, ShownHeaders};
+use crate::headers::{Header, Headers, InvalidHeader, ShownHeaders};
 use crate::redirect;
 use crate::response::Reading;
 use crate::retry::Retry;
@@ -43,8 +43,8 @@ pub(crate) struct Policy {
 pub(crate) struct Head {
     /// The fields that are sent with every request that does not have a field of the same name.
     pub(crate) headers: Headers,
-    /// A request that has headers of its own is sent without `headers`.
-    pub(crate) replaced: bool,
+    /// The fields that are sent with every request that has no headers of its own.
+    pub(crate) block: Headers,
     /// `Accept: */*` is added, as a Session does.
     pub(crate) accept: bool,
     /// Accept-Encoding names the codings that can be decoded, as a Session does. Otherwise it is `identity`.
@@ -79,6 +79,23 @@ pub(crate) struct Identity {
     pub(crate) netrc: Option<Netrc>,
 }
 
+impl Head {
+    /// Returns the default fields, each with its set. `alone` says whether the request has no headers of its own.
+    #[inline]
+    pub(crate) fn fields(&self, alone: bool) -> impl Iterator<Item = (&Headers, Header<'_>)> {
+        let block =
+            alone.then_some(&self.block).into_iter().flat_map(|block| block.iter().map(move |field| (block, field)));
+        let merged = self.headers.iter().map(|field| (&self.headers, field));
+        merged.chain(block.filter(|(_, field)| !self.headers.contains(field.name())))
+    }
+
+    /// Returns whether there is no default field.
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.headers.is_empty() && self.block.is_empty()
+    }
+}
+
 impl Policy {
     /// Refuses settings that would break every request, and adds the sensitive headers of `retry` to those of the
     /// client.
@@ -93,16 +110,17 @@ impl Policy {
         if let Some(retry) = &self.retry {
             self.following.sensitive.extend(options::check_names(retry.sensitive().iter())?);
         }
-        let headers = &self.head.headers;
-        check_host(headers)?;
+        check_host(&self.head.headers)?;
+        check_host(&self.head.block)?;
         if let Some(auth) = &self.identity.auth {
             auth.check()?;
-            if headers.contains("authorization") {
+            if self.head.headers.contains("authorization") || self.head.block.contains("authorization") {
                 return Err(Error::config("the client has an Authorization header and other credentials"));
             }
         }
         let framing = ["content-length", "transfer-encoding"];
-        match headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name))) {
+        let mut fields = self.head.fields(true).map(|(_, field)| field);
+        match fields.find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name))) {
             Some(field) => Err(InvalidHeader::reserved(field.name(), "belongs to one request, not to all").into()),
             None => Ok(()),
         }
@@ -114,6 +132,7 @@ impl fmt::Debug for Policy {
         let of_retry = self.retry.as_ref().map_or(&[][..], |retry| retry.sensitive());
         f.debug_struct("Policy")
             .field("headers", &ShownHeaders(&self.head.headers, [&self.following.sensitive, of_retry]))
+            .field("block", &ShownHeaders(&self.head.block, [&self.following.sensitive, of_retry]))
             .field("timeout", &self.timeout)
             .field("auth", &self.identity.auth)
             .field("cookies", &self.identity.cookies)

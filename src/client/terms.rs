@@ -9,7 +9,6 @@ use super::middleware::{Hooks, Middleware};
 use super::options::Options;
 use super::policy::{Head, Policy};
 use super::reach::Reach;
-use super::request::Request;
 use crate::auth::{Auth, Netrc};
 use crate::cookies::CookieStore;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -148,11 +147,6 @@ impl<'a> Terms<'a> {
 impl<'a> Terms<'a> {
     pub(super) fn head(self) -> &'a Head {
         &self.policy.head
-    }
-
-    /// Returns whether the client's header fields are left out, because the request has headers of its own.
-    pub(super) fn replaces_headers(self, request: &Request) -> bool {
-        self.policy.head.replaced && request.own_headers
     }
 
     /// Returns the names of fields that the client does not add by itself.

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::options::{pool_setters, verbs};
-use super::{PoolOptions, policy};
+use super::options::verbs;
+use super::{ClientBuilder, PoolOptions, policy, sealed};
 use crate::auth::Auth;
 use crate::client::executable::Executable;
-use crate::client::{Engine, IntoRequest, Policy, Request, RequestBuilder};
-use crate::error::{Error, Result};
+use crate::client::sealed::Sealed;
+use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
+use crate::error::Result;
 use crate::pool::PoolPin;
 use crate::pool::key::PoolKey;
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
-use crate::url::{InvalidUrl, Origin, Url};
+use crate::url::{InvalidUrl, Origin, Origins, Url};
 
 /// A bounded pool of connections to one host, for any number of threads.
 ///
@@ -77,15 +78,12 @@ impl ConnectionPool {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[doc(alias = "connection_from_url")]
-    pub fn builder(url: &str) -> ConnectionPoolBuilder {
-        let url = Url::parse(url).map_err(Error::from);
+    pub fn builder(url: impl IntoUrl) -> ConnectionPoolBuilder {
+        let url = Sealed::into_url(url, &Origins::default(), None);
         let mut policy = at_home(policy());
         policy.identity.auth = url.as_ref().ok().and_then(login_of);
-        ConnectionPoolBuilder {
-            origin: url.map(|url| url.shared_origin().clone()),
-            options: PoolOptions::new(Some(10), Duration::from_secs(60)),
-            policy,
-        }
+        let options = PoolOptions::new(Some(10), Duration::from_secs(60));
+        ClientBuilder::new(options, policy, url.map(|url| url.shared_origin().clone()))
     }
 
     /// Begins a request to this host. `target` is a path with its query, or a whole URL. `send` refuses a URL of
@@ -94,7 +92,7 @@ impl ConnectionPool {
     ///
     /// The body of the response is received as the caller reads it. [`urlopen`](Self::urlopen) receives it before it
     /// returns.
-    pub fn request(&self, method: Method, target: &str) -> RequestBuilder {
+    pub fn request(&self, method: Method, target: impl IntoUrl) -> RequestBuilder {
         let request = self.url(target).map(|url| Request::new(method, url));
         RequestBuilder::new(&self.engine, &self.policy, request)
     }
@@ -121,14 +119,14 @@ impl ConnectionPool {
     /// assert_eq!(response.text()?, "hello");
     /// # Ok::<(), hostpool::Error>(())
     /// ```
-    pub fn urlopen(&self, method: Method, target: &str) -> RequestBuilder {
+    pub fn urlopen(&self, method: Method, target: impl IntoUrl) -> RequestBuilder {
         self.request(method, target).preload_content(true)
     }
 
-    verbs!(target: &str);
+    verbs!(target: impl IntoUrl);
 
     /// Begins a `HEAD` request: see [`request`](Self::request).
-    pub fn head(&self, target: &str) -> RequestBuilder {
+    pub fn head(&self, target: impl IntoUrl) -> RequestBuilder {
         self.request(Method::HEAD, target)
     }
 
@@ -143,15 +141,12 @@ impl ConnectionPool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
-        let request = Executable::into_request(request, |text| self.url(&text));
+        let request = Executable::into_request(request, |text| self.url(text));
         RequestBuilder::new(&self.engine, &self.policy, request).send()
     }
 
-    fn url(&self, target: &str) -> Result<Url> {
-        if target.is_empty() || target.starts_with(['/', '?']) {
-            return Ok(Url::with_target(&self.origin, target)?);
-        }
-        Ok(Url::parse(target)?)
+    fn url(&self, target: impl IntoUrl) -> Result<Url> {
+        Ok(Sealed::into_target(target, &self.origin)?)
     }
 
     /// Returns the scheme, host and port of this pool.
@@ -181,15 +176,8 @@ impl ConnectionPool {
     /// assert!(!pool.is_same_host("https://example.com/items"));
     /// # Ok::<(), hostpool::Error>(())
     /// ```
-    pub fn is_same_host(&self, url: &str) -> bool {
-        if url.is_empty() || url.starts_with(['/', '?']) {
-            return true;
-        }
-        let url = match Url::parse(url) {
-            Err(InvalidUrl::NoScheme) => Url::parse(&format!("http://{url}")),
-            url => url,
-        };
-        url.is_ok_and(|url| url.origin() == &*self.origin)
+    pub fn is_same_host(&self, url: impl IntoUrl) -> bool {
+        Sealed::into_guess(url, &self.origin).is_ok_and(|url| url.origin() == &*self.origin)
     }
 
     /// Returns the state and the counters of the pool. For a pool of a manager these are of this pool alone.
@@ -303,23 +291,17 @@ impl fmt::Debug for ConnectionPool {
     }
 }
 
-/// Builds a [`ConnectionPool`].
-#[derive(Debug)]
-#[must_use = "a builder does nothing until it builds"]
-pub struct ConnectionPoolBuilder {
-    origin: Result<Arc<Origin>>,
-    options: PoolOptions,
-    policy: Policy,
-}
+/// Builds a [`ConnectionPool`]: see [`ClientBuilder`].
+pub type ConnectionPoolBuilder = ClientBuilder<ConnectionPool>;
 
-impl ConnectionPoolBuilder {
-    pool_setters!();
+impl sealed::Client for ConnectionPool {
+    type Own = Result<Arc<Origin>, InvalidUrl>;
+    const REPLACES_HEADERS: bool = true;
 
-    /// Builds the pool. Fails if the URL is not valid, or if settings contradict each other.
-    pub fn build(mut self) -> Result<ConnectionPool> {
-        let origin = self.origin?;
-        self.policy.check()?;
-        self.policy.reach.home = Some(origin.clone());
-        Ok(ConnectionPool { engine: self.options.build()?, policy: Arc::new(self.policy), origin, part: None })
+    fn build(builder: ConnectionPoolBuilder) -> Result<ConnectionPool> {
+        let ClientBuilder { own, options, mut policy, .. } = builder;
+        let origin = own?;
+        policy.reach.home = Some(origin.clone());
+        Ok(ConnectionPool { engine: options.build()?, policy: Arc::new(policy), origin, part: None })
     }
 }

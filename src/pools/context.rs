@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::connection_pool::login_of;
 use crate::auth::Auth;
-use crate::client::Policy;
+use crate::client::sealed::Sealed;
+use crate::client::{IntoUrl, Policy};
 use crate::dial::Dialer;
 use crate::error::{Error, Result};
 use crate::headers::Headers;
@@ -14,7 +15,7 @@ use crate::pool::key::ConnectionConfig;
 use crate::retry::Retry;
 use crate::time::Timeout;
 use crate::tls::TlsConfig;
-use crate::url::{Origin, Url};
+use crate::url::{Origin, Origins, Url};
 
 /// A host, and settings for its pool in place of the manager's.
 ///
@@ -52,8 +53,8 @@ pub struct PoolContext {
 impl PoolContext {
     /// Returns a context for the host of `url`. Only the scheme, host, port and login of the URL are used: see
     /// [`ConnectionPool::builder`](crate::ConnectionPool::builder).
-    pub fn new(url: &str) -> Result<PoolContext> {
-        Ok(PoolContext::of(&Url::parse(url)?))
+    pub fn new(url: impl IntoUrl) -> Result<PoolContext> {
+        Ok(PoolContext::of(&Sealed::into_url(url, &Origins::default(), None)?))
     }
 
     pub(super) fn of(url: &Url) -> PoolContext {
@@ -126,7 +127,7 @@ impl PoolContext {
         config.sockets.options = socket_options.map_or(config.sockets.options, Into::into);
         let mut policy = policy.clone();
         policy.timeout = timeout.unwrap_or(policy.timeout);
-        policy.head.headers = headers.unwrap_or(policy.head.headers);
+        policy.head.block = headers.unwrap_or(policy.head.block);
         policy.retry = retry.or(policy.retry);
         policy.identity.auth = auth;
         policy.check()?;

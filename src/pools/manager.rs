@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::options::{pool_setters, verbs};
-use super::{ConnectionPool, PoolContext, PoolOptions, policy};
+use super::options::verbs;
+use super::{ClientBuilder, ConnectionPool, ManyHosts, PoolContext, PoolOptions, policy, sealed};
 use crate::client::executable::Executable;
 use crate::client::has_pools::Pools;
 use crate::client::sealed::Sealed;
@@ -46,7 +46,7 @@ impl PoolManager {
     /// Returns a manager with the defaults: it keeps at most ten idle connections for each host, and does not limit
     /// open connections.
     pub fn new() -> PoolManager {
-        let PoolManagerBuilder { options, policy } = PoolManager::builder();
+        let ClientBuilder { options, policy, .. } = PoolManager::builder();
         let idle_limit = options.default_maxsize;
         PoolManager { engine: options.engine(None, idle_limit), policy: Arc::new(policy) }
     }
@@ -54,7 +54,7 @@ impl PoolManager {
     /// Returns a builder for a manager that differs from the defaults.
     pub fn builder() -> PoolManagerBuilder {
         let options = PoolOptions { num_pools: Some(10), ..PoolOptions::new(Some(10), Duration::from_secs(60)) };
-        PoolManagerBuilder { options, policy: policy() }
+        ClientBuilder::new(options, policy(), ())
     }
 
     /// Returns the pools of a session. Its requests have a policy of their own.
@@ -229,48 +229,16 @@ impl fmt::Debug for PoolManager {
     }
 }
 
-/// Builds a [`PoolManager`].
-#[derive(Debug)]
-#[must_use = "a builder does nothing until it builds"]
-pub struct PoolManagerBuilder {
-    options: PoolOptions,
-    policy: Policy,
-}
+/// Builds a [`PoolManager`]: see [`ClientBuilder`].
+pub type PoolManagerBuilder = ClientBuilder<PoolManager>;
 
-impl PoolManagerBuilder {
-    pool_setters!();
+impl ManyHosts for PoolManager {}
 
-    /// Sets how many pools are kept, 10 by default. There is one for each host and way of connecting. If there are
-    /// more, the least recently used pool is evicted: its idle connections are closed now, and its connections in use
-    /// when they are released. Until then these count towards the limit of their host. `None` evicts no pool.
-    pub fn num_pools(mut self, pools: impl Into<Option<usize>>) -> Self {
-        self.options.num_pools = pools.into();
-        self
-    }
+impl sealed::Client for PoolManager {
+    type Own = ();
+    const REPLACES_HEADERS: bool = true;
 
-    /// Sets how many connections may be open in total. Unbounded by default.
-    pub fn total_limit(mut self, connections: impl Into<Option<usize>>) -> Self {
-        self.options.total_limit = connections.into();
-        self
-    }
-
-    /// Sets whether a redirect from a Unix socket to a host on the network is followed. Off by default: see
-    /// [`RequestBuilder::follow_off_socket`](crate::RequestBuilder::follow_off_socket).
-    ///
-    /// ```
-    /// use hostpool::PoolManager;
-    ///
-    /// let http = PoolManager::builder().follow_off_socket(true).build()?;
-    /// # Ok::<(), hostpool::Error>(())
-    /// ```
-    pub fn follow_off_socket(mut self, follow: bool) -> Self {
-        self.policy.following.rules.off_socket = follow;
-        self
-    }
-
-    /// Builds the manager. Fails if settings contradict each other.
-    pub fn build(mut self) -> Result<PoolManager> {
-        self.policy.check()?;
-        Ok(PoolManager { engine: self.options.build()?, policy: Arc::new(self.policy) })
+    fn build(builder: PoolManagerBuilder) -> Result<PoolManager> {
+        Ok(PoolManager { engine: builder.options.build()?, policy: Arc::new(builder.policy) })
     }
 }

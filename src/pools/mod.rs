@@ -1,16 +1,19 @@
 //! Pools as users of urllib3 know them: [`ConnectionPool`] for one host, [`PoolManager`] for all hosts.
 
+mod builder;
 mod connection_pool;
 mod context;
 mod manager;
 mod options;
 
+pub(crate) use builder::sealed;
+pub use builder::{Client, ClientBuilder, ManyHosts};
 pub use connection_pool::{ConnectionPool, ConnectionPoolBuilder};
 pub use context::PoolContext;
 pub use manager::{PoolManager, PoolManagerBuilder};
 pub(crate) use options::{PoolOptions, verbs};
 
-use crate::client::{Following, Head, Policy};
+use crate::client::{Following, IntoUrl, Policy};
 use crate::error::Result;
 use crate::retry::Retry;
 
@@ -21,14 +24,13 @@ use crate::retry::Retry;
 /// assert_eq!(pool.origin().to_string(), "http://example.com");
 /// # Ok::<(), hostpool::Error>(())
 /// ```
-pub fn connection_from_url(url: &str) -> Result<ConnectionPool> {
+pub fn connection_from_url(url: impl IntoUrl) -> Result<ConnectionPool> {
     ConnectionPool::builder(url).build()
 }
 
 /// Returns the default policy of the requests of all pools.
 fn policy() -> Policy {
     Policy {
-        head: Head { replaced: true, ..Head::default() },
         following: Following { follow: true, counted: true, ..Following::default() },
         retry: Some(Retry::default()),
         ..Policy::default()

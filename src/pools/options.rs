@@ -35,6 +35,10 @@ pub(crate) struct PoolOptions {
     pub(crate) observer: Observer,
     pub(crate) refuse_self_deadlock: bool,
     pub(crate) reap_every: Option<Duration>,
+    /// Whether each request checks that this process made the client.
+    pub(crate) fork_guard: bool,
+    /// The error for the first setting that the caller gave, for a session that has a connector, too.
+    pub(crate) clash: Option<&'static str>,
 }
 
 impl PoolOptions {
@@ -58,6 +62,8 @@ impl PoolOptions {
             observer: Observer::default(),
             refuse_self_deadlock: false,
             reap_every: None,
+            fork_guard: false,
+            clash: None,
         }
     }
 
@@ -116,240 +122,10 @@ impl PoolOptions {
             connection,
             num_pools: self.num_pools,
             observer: self.observer,
+            fork_guard: self.fork_guard,
         })
     }
 }
-
-/// The setters that every builder of pools has, over its fields `options` and `policy`.
-macro_rules! pool_setters {
-    () => {
-        /// Sets how many idle connections are kept for each host, 10 by default. With [`block`](Self::block) the same
-        /// number limits the open connections. Without it any number may be open, and a connection that is released to
-        /// a full pool is closed.
-        pub fn maxsize(mut self, connections: usize) -> Self {
-            self.options.maxsize = Some(connections);
-            self
-        }
-
-        /// Sets whether `maxsize` also limits the open connections, so that callers wait for one to become free. Off by
-        /// default.
-        pub fn block(mut self, block: bool) -> Self {
-            self.options.block = block;
-            self
-        }
-
-        /// Sets how many connections to a host may be open. Callers wait for one to become free. The same number may be
-        /// idle. `None` bounds neither.
-        pub fn limit(mut self, connections: impl Into<Option<usize>>) -> Self {
-            self.options.limit = Some(connections.into());
-            self
-        }
-
-        /// Sets how long a call waits for a connection at the limit before it fails with
-        /// [`ErrorKind::PoolTimeout`](crate::ErrorKind::PoolTimeout). With zero a call does not wait. By default only
-        /// the timeouts of the request bound the wait.
-        pub fn pool_timeout(mut self, limit: ::std::time::Duration) -> Self {
-            self.options.pool_timeout = Some(limit);
-            self
-        }
-
-        /// Sets how many idle connections are kept in total, over all hosts. Unbounded by default. If there are more,
-        /// the connection that has been idle for longest is closed. Connections in use do not count, and no caller
-        /// waits.
-        ///
-        /// Whether it is set or not, a dial or a name lookup that finds no file descriptor left closes the connection
-        /// that has been idle for longest, and tries again.
-        ///
-        /// ```
-        /// use hostpool::PoolManager;
-        ///
-        /// let http = PoolManager::builder().num_pools(None).max_idle(200).build()?;
-        /// # Ok::<(), hostpool::Error>(())
-        /// ```
-        pub fn max_idle(mut self, connections: impl Into<Option<usize>>) -> Self {
-            self.options.max_idle = connections.into();
-            self
-        }
-
-        /// Sets how long an idle connection is kept. `None` keeps it until it is found closed. The
-        /// `Keep-Alive: timeout` of a server shortens the time for its connection. Time during which the machine sleeps
-        /// counts.
-        #[doc(alias = "keepalive_timeout")]
-        pub fn idle_timeout(mut self, limit: impl Into<Option<::std::time::Duration>>) -> Self {
-            self.options.idle_timeout = limit.into();
-            self
-        }
-
-        /// Sets the age from which a connection is not used again, so that a change of the server's address is noticed.
-        /// Unbounded by default. Time during which the machine sleeps counts.
-        pub fn max_age(mut self, limit: impl Into<Option<::std::time::Duration>>) -> Self {
-            self.options.max_age = limit.into();
-            self
-        }
-
-        /// Sets how long a connection may have been idle and still be used without being checked. Zero by default: each
-        /// connection is checked before it is used again, by one system call, also if another caller hands it over.
-        ///
-        /// A longer time saves that call. Then only the next request notices that the server has closed the connection,
-        /// and a `POST` is lost. Bytes that a server sends unasked are taken for the start of the next response.
-        pub fn probe_after(mut self, idle: ::std::time::Duration) -> Self {
-            self.options.probe_after = idle;
-            self
-        }
-
-        /// Sets the TLS configuration. The default is [`TlsConfig::default`](crate::TlsConfig::default).
-        #[doc(alias = "ssl_context")]
-        pub fn tls(mut self, tls: crate::TlsConfig) -> Self {
-            self.options.tls = Some(tls);
-            self
-        }
-
-        /// Sets the local address of connections. Addresses of a server that are of the other family are not tried. If
-        /// none is left, or the local address cannot be used, requests fail with
-        /// [`ErrorKind::Connect`](crate::ErrorKind::Connect). By default the system chooses the address.
-        ///
-        /// A Unix socket has no such address. A [`dialer`](Self::dialer) opens sockets of its own, so `build` fails if
-        /// both are set. A [`TcpDialer`](crate::TcpDialer) has a setter for it.
-        ///
-        /// ```
-        /// use hostpool::PoolManager;
-        /// use std::net::Ipv4Addr;
-        ///
-        /// let pools = PoolManager::builder().source_address(Ipv4Addr::LOCALHOST).build()?;
-        /// # Ok::<(), hostpool::Error>(())
-        /// ```
-        #[doc(alias = "local_addr")]
-        pub fn source_address(mut self, address: impl Into<crate::SourceAddress>) -> Self {
-            self.options.source_address = Some(address.into());
-            self
-        }
-
-        /// Sets the options of TCP sockets. The default is [`NoDelay(true)`](crate::SocketOption::NoDelay) alone, and
-        /// an empty list leaves Nagle's algorithm on. `build` fails if a [`dialer`](Self::dialer) is set too.
-        ///
-        /// ```
-        /// use hostpool::{PoolManager, SocketOption};
-        ///
-        /// let options = [SocketOption::NoDelay(true), SocketOption::ReceiveBuffer(1 << 20)];
-        /// let pools = PoolManager::builder().socket_options(options).build()?;
-        /// # Ok::<(), hostpool::Error>(())
-        /// ```
-        pub fn socket_options(mut self, options: impl IntoIterator<Item = crate::SocketOption>) -> Self {
-            self.options.socket_options = Some(options.into_iter().collect());
-            self
-        }
-
-        /// Sets a dialer that opens connections in place of the crate's own.
-        pub fn dialer(mut self, dialer: impl crate::Dialer + 'static) -> Self {
-            self.options.dialer = Some(::std::sync::Arc::new(dialer));
-            self
-        }
-
-        /// Sets a listener that receives the events of the pools: see [`Listener`](crate::Listener).
-        #[doc(alias = "trace_configs")]
-        pub fn listener(mut self, listener: impl crate::Listener + 'static) -> Self {
-            self.options.observer = crate::observe::Observer::new(listener);
-            self
-        }
-
-        /// Sets whether a call fails with [`ErrorKind::WouldDeadlock`](crate::ErrorKind::WouldDeadlock) if it would
-        /// wait without bound while its own thread holds all connections, by responses whose bodies are not read. Off
-        /// by default. Such a wait is always logged as a warning and reported to a [`Listener`](crate::Listener).
-        ///
-        /// A response counts as held by the thread that sent its request. Leave this off if another thread reads it.
-        pub fn refuse_self_deadlock(mut self, refuse: bool) -> Self {
-            self.options.refuse_self_deadlock = refuse;
-            self
-        }
-
-        /// Starts a thread that closes idle connections that have expired or that their servers have closed. It checks
-        /// them this often, but not more often than every 100 ms. By default no thread is started, and such connections
-        /// are closed when the pool is used.
-        ///
-        /// One thread serves everything that this builder builds. It runs while a connection is open, and ends with the
-        /// pool.
-        pub fn reaper(mut self, every: ::std::time::Duration) -> Self {
-            self.options.reap_every = Some(every.max(::std::time::Duration::from_millis(100)));
-            self
-        }
-
-        /// Sets the timeouts of requests that have none of their own. There are none by default.
-        pub fn timeout(mut self, timeout: impl Into<crate::Timeout>) -> Self {
-            self.policy.timeout = timeout.into();
-            self
-        }
-
-        /// Sets how much a peer may send. The default is [`Limits::new`](crate::Limits::new).
-        pub fn limits(mut self, limits: crate::Limits) -> Self {
-            self.policy.common = ::std::sync::Arc::new(crate::exchange::Common::new(limits));
-            self
-        }
-
-        /// Sets whether the end of a TLS stream without `close_notify` is accepted as the end of a body that nothing
-        /// else delimits. Off by default: see
-        /// [`RequestBuilder::allow_unclean_close`](crate::RequestBuilder::allow_unclean_close).
-        ///
-        /// ```
-        /// let pools = hostpool::PoolManager::builder().allow_unclean_close(true).build()?;
-        /// # Ok::<(), hostpool::Error>(())
-        /// ```
-        pub fn allow_unclean_close(mut self, allow: bool) -> Self {
-            self.policy.reading.unclean_close = allow;
-            self
-        }
-
-        /// Sets which failures are retried by requests without a `Retry` of their own. By default there are up to three
-        /// retries. A number means that many retries.
-        pub fn retries(mut self, retry: impl Into<crate::Retry>) -> Self {
-            self.policy.retry = Some(retry.into());
-            self
-        }
-
-        /// Adds a hook that sees, and may change, each request before it is sent, also after a redirect and for a
-        /// retry: see [`SessionBuilder::on_request`](crate::SessionBuilder::on_request).
-        pub fn on_request(
-            mut self,
-            hook: impl Fn(&mut crate::Request) -> crate::Result<()> + Send + Sync + 'static,
-        ) -> Self {
-            self.policy.hooks.on_request.push(::std::sync::Arc::new(hook));
-            self
-        }
-
-        /// Adds a hook that sees the last response of each call before the caller does. It may return another response
-        /// or an error in its place. In urllib3 this is a custom response class.
-        #[doc(alias = "ResponseCls")]
-        pub fn on_response(
-            mut self,
-            hook: impl Fn(crate::Response) -> crate::Result<crate::Response> + Send + Sync + 'static,
-        ) -> Self {
-            self.policy.hooks.on_response.push(::std::sync::Arc::new(hook));
-            self
-        }
-
-        /// Sets how strictly responses are read. The default is [`Strictness::Tolerant`](crate::Strictness::Tolerant).
-        /// [`RequestBuilder::strictness`](crate::RequestBuilder::strictness) replaces it for one request.
-        ///
-        /// ```
-        /// use hostpool::{ConnectionPool, Strictness};
-        ///
-        /// let pool = ConnectionPool::builder("http://example.com").strictness(Strictness::Strict).build()?;
-        /// # Ok::<(), hostpool::Error>(())
-        /// ```
-        #[doc(alias = "strict")]
-        pub fn strictness(mut self, strictness: crate::Strictness) -> Self {
-            self.policy.reading.strictness = strictness;
-            self
-        }
-
-        /// Sets headers for every request that has no headers of its own. A request with at least one header is sent
-        /// without these.
-        pub fn headers(mut self, headers: crate::Headers) -> Self {
-            self.policy.head.headers = headers;
-            self
-        }
-    };
-}
-pub(super) use pool_setters;
 
 /// The methods `get`, `options`, `post`, `put`, `patch` and `delete` of a client, over its `request`.
 macro_rules! verbs {

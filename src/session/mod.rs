@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::{Method, Version};
 
 pub use builder::SessionBuilder;
+use builder::SessionSettings;
 pub use oneshot::{delete, get, head, options, patch, post, put, request};
 
 use crate::client::executable::Executable;
@@ -20,12 +21,10 @@ use crate::client::sealed::Sealed;
 use crate::client::{Following, Head, Identity, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
 use crate::cookies::CookieJar;
 use crate::error::{Error, Result};
-use crate::observe::Observer;
-use crate::pools::{PoolManager, PoolOptions, verbs};
+use crate::pools::{ClientBuilder, PoolManager, PoolOptions, verbs};
 use crate::redirect::{Rewrite, Rules};
 use crate::response::Response;
 use crate::time::Timeout;
-use crate::tls::TlsConfig;
 use crate::url::Url;
 
 /// The default timeouts of a session: opening a connection, and the silence of a server.
@@ -73,7 +72,7 @@ impl Session {
         let jar = CookieJar::new();
         let identity = Identity { cookies: Some(Arc::new(jar.clone())), ..Identity::default() };
         Session {
-            connector: connector(None, Observer::default(), None, Some(MAX_IDLE)),
+            connector: PoolManager::from_engine(pools().engine(None, None)),
             jar: Some(jar),
             policy: Arc::new(Policy { identity, ..policy() }),
             base_url: None,
@@ -83,7 +82,7 @@ impl Session {
 
     /// Returns a builder for a session that differs from the defaults.
     pub fn builder() -> SessionBuilder {
-        SessionBuilder::new()
+        ClientBuilder::new(pools(), policy(), SessionSettings::new())
     }
 
     /// Begins a request with any method. A relative URL is resolved against the session's
@@ -232,14 +231,7 @@ fn policy() -> Policy {
     }
 }
 
-/// Builds the pools for a session without a connector of its own. They keep at most `max_idle` idle connections, and at
-/// most `idle_limit` for each host.
-fn connector(
-    tls: Option<TlsConfig>,
-    observer: Observer,
-    idle_limit: Option<usize>,
-    max_idle: Option<usize>,
-) -> PoolManager {
-    let options = PoolOptions { tls, observer, max_idle, ..PoolOptions::new(None, Duration::from_secs(30)) };
-    PoolManager::from_engine(options.engine(None, idle_limit))
+/// Returns the settings of the pools that a session has without a connector.
+fn pools() -> PoolOptions {
+    PoolOptions { max_idle: Some(MAX_IDLE), ..PoolOptions::new(None, Duration::from_secs(30)) }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::{Method, Version};
 
-use super::{Session, connector, policy};
+use super::{Session, policy, pools};
 use crate::client::{IntoUrl, RequestBuilder};
-use crate::observe::Observer;
+use crate::pools::{PoolManager, PoolOptions};
 use crate::process::PerProcess;
 
 /// The session of the free functions. Each request has a connection of its own, which is closed after it.
@@ -14,7 +14,7 @@ static ONE_SHOTS: PerProcess<Session> = PerProcess::new(|| {
     let mut policy = policy();
     policy.head.close = true;
     Session {
-        connector: connector(None, Observer::default(), Some(0), None),
+        connector: PoolManager::from_engine(PoolOptions { max_idle: None, ..pools() }.engine(None, Some(0))),
         jar: None,
         policy: Arc::new(policy),
         base_url: None,

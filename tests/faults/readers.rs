@@ -12,7 +12,7 @@ use crate::invariants::{exclusive, presentable, settled};
 use crate::support::{GIVE_UP, Gate, Server, Step, answer, answers, eventually, ok};
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).retries(hostpool::Retry::off()).limit(1).timeout(GIVE_UP).build().unwrap()
+    ConnectionPool::builder(server.url("")).retries(hostpool::Retry::off()).limit(1).timeout(GIVE_UP).build().unwrap()
 }
 
 /// Gives these bytes, and then this.

@@ -11,7 +11,7 @@ use hostpool::{Body, ConnectionPool, Phase, RequestBuilder, Session, Version};
 use crate::support::{GIVE_UP, Server, Step, answer, answers, header, ok, without_hanging};
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
+    ConnectionPool::builder(server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
 }
 
 fn server() -> Server {
@@ -331,7 +331,7 @@ fn progress() {
 #[test]
 fn progress_of_a_replay() {
     let server = Server::new(vec![[answer(ok("first")), vec![Step::Request]].concat(), answer(ok("again"))]);
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     let (log, told) = log();
     pool.put("/").data("text").on_upload_progress(told).send().unwrap();

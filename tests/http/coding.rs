@@ -69,7 +69,7 @@ fn chunked(lines: &str, body: &[u8], size: usize, trailer: &str) -> Vec<u8> {
 const GZIP: &str = "Content-Encoding: gzip\r\n";
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap()
+    ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap()
 }
 
 /// The one response of a server that closes behind it.

@@ -18,7 +18,7 @@ fn a_flood() {
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n".to_vec();
     let flood = vec![Step::Request, Step::Send(head), Step::Forever(vec![Step::Send(vec![b'x'; 1 << 16])])];
     let server = Server::new(vec![flood]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let started = Instant::now();
     let mut response = pool.get("/").timeout(SHORT).send().unwrap();
     let mut buf = [0; 16];
@@ -38,7 +38,7 @@ fn a_flood() {
 #[test]
 fn an_upload_without_end() {
     let server = Server::new(vec![vec![Step::Request, Step::Send(ok("warm")), Step::UntilClosed]]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     let request = pool.post("/").data(vec![0; 1 << 29]).timeout(Duration::from_millis(20));
     let started = Instant::now();
@@ -51,7 +51,7 @@ fn an_upload_without_end() {
 #[test]
 fn nothing_leaves_after_the_deadline() {
     let server = Server::new(vec![[answer(ok("warm")), answer(ok("late")), vec![Step::UntilClosed]].concat()]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     let error = pool.post("/pay").data("x").timeout(Duration::ZERO).send().unwrap_err();
     assert!(error.is_timeout() && !error.maybe_processed(), "{error:?}");
@@ -106,7 +106,7 @@ fn a_transport_that_never_has_room() {
 #[test]
 fn waiting_for_the_pool() {
     let server = Server::new(vec![vec![Step::Request, Step::Send(ok("")[..17].to_vec()), Step::Hold]]);
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).build().unwrap();
     let holder = std::thread::spawn({
         let pool = pool.clone();
         move || pool.get("/").retries(hostpool::Retry::off()).timeout(GIVE_UP).send()
@@ -167,7 +167,7 @@ fn any_duration() {
         let session = Session::builder().timeout(all(limit)).build().unwrap();
         let error = session.get(server.url("/")).send().unwrap_err();
         assert!(error.is_timeout(), "{error}");
-        let pool = ConnectionPool::builder(&server.url(""))
+        let pool = ConnectionPool::builder(server.url(""))
             .retries(0)
             .idle_timeout(limit)
             .max_age(limit)

@@ -16,7 +16,7 @@ struct Clients(Session, PoolManager, ConnectionPool);
 
 impl Clients {
     fn of(server: &Server) -> Clients {
-        let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).build().unwrap();
         Clients(Session::new(), PoolManager::new(), pool)
     }
 
@@ -108,7 +108,7 @@ fn bodies() {
 #[test]
 fn paths() {
     let server = Server::with(|_| answers(ANSWER));
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let session = Session::builder().base_url(server.url("/base/")).build().unwrap();
     // One that begins with two slashes is a path as well, and names no host.
     for target in ["/", "/a/../b?c", "/a?b=//c", "//other.invalid/x"] {

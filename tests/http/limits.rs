@@ -18,7 +18,7 @@ struct Row {
 
 fn fetch(limits: Limits, response: &str) -> Result<Vec<u8>, (ErrorKind, Phase)> {
     let server = Server::new(vec![answer(response), answer(ok("good"))]);
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).limits(limits).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).timeout(GIVE_UP).limits(limits).build().unwrap();
     let result = pool.get("/").send().and_then(|response| response.bytes());
     assert_eq!((pool.stats().in_use, pool.stats().open - pool.stats().idle), (0, 0));
     result.map_err(|error| (error.kind().clone(), error.phase()))
@@ -97,7 +97,7 @@ fn every_client_takes_them_and_a_request_its_own_on_bodies() {
 #[test]
 fn the_rest_of_a_body() {
     let server = Server::new(vec![answers(ok("0123456789"))]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let mut response = pool.get("/").max_body(4).send().unwrap();
     response.read_exact(&mut [0; 6]).unwrap();
     assert_eq!(response.bytes().unwrap(), b"6789");
@@ -111,7 +111,7 @@ fn a_drain_of_a_flood() {
     let server =
         Server::new(vec![vec![Step::Request, Step::Send(head), Step::Forever(vec![Step::Send(chunk.repeat(16))])]]);
     let limits = Limits::new().drain_bytes(u64::MAX);
-    let pool = ConnectionPool::builder(&server.url("")).limits(limits).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limits(limits).build().unwrap();
     let response = pool.get("/").send().unwrap();
     without_hanging(move || drop(response));
     assert_eq!(pool.stats().closed(CloseReason::BodyAbandoned), 1);
@@ -128,7 +128,7 @@ fn what_is_drained_of_a_response_that_is_dropped() {
     ];
     for (id, limits, connections) in table {
         let server = Server::new(vec![answers(ok("0123456789"))]);
-        let pool = ConnectionPool::builder(&server.url("")).limits(limits).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).limits(limits).build().unwrap();
         for _ in 0..2 {
             drop(pool.get("/").send().unwrap());
         }
@@ -143,7 +143,7 @@ fn a_drop_does_not_wait() {
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab".to_vec();
         let server = Server::new(vec![vec![Step::Request, Step::Send(head), Step::Hold], answers(ok("next"))]);
         let limits = Limits::new().drain_time(time);
-        let pool = ConnectionPool::builder(&server.url("")).limits(limits).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).limits(limits).build().unwrap();
         let response = pool.get("/").send().unwrap();
         without_hanging(move || drop(response));
         assert_eq!(pool.stats().closed(CloseReason::BodyAbandoned), 1, "RW-24 {time:?}");
@@ -159,7 +159,7 @@ fn a_drain_ends_in_time() {
     for (rest, time) in [(drip, Duration::from_millis(100)), (Step::Hold, Duration::ZERO)] {
         let server = Server::new(vec![vec![Step::Request, Step::Send(head.clone()), rest], answers(ok("next"))]);
         let limits = Limits::new().drain_time(time);
-        let pool = ConnectionPool::builder(&server.url("")).limits(limits).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).limits(limits).build().unwrap();
         let request = pool.get("/").redirect(true);
         let response = without_hanging(move || request.send().unwrap());
         assert_eq!(response.text().unwrap(), "next", "RW-24 {time:?}");
@@ -175,7 +175,7 @@ fn what_is_taken_in_of_an_early_response() {
     let script = vec![Step::Head, Step::Send(response), Step::Body];
     let send = |limits: Limits, timeout: Timeout| {
         let server = Server::new(vec![script.clone()]);
-        let pool = ConnectionPool::builder(&server.url("")).limits(limits).timeout(timeout).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).limits(limits).timeout(timeout).build().unwrap();
         let response = pool.post("/").data(vec![b'x'; size]).send()?;
         assert!(response.request_body_complete());
         response.bytes()

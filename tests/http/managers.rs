@@ -91,7 +91,7 @@ fn a_dialer_is_dropped_outside_of_locks_by_a_response() {
         Step::UntilClosed,
     ]]);
     let (http, dialer, told) = logging(PoolManager::builder().num_pools(1));
-    let context = PoolContext::new(&server.url("")).unwrap();
+    let context = PoolContext::new(server.url("")).unwrap();
     let pool = http.connection_from_context(context.dialer(dialer)).unwrap();
     let response = pool.get("/").send().unwrap();
     drop(http.connection_from_url("http://127.0.0.2:1"));
@@ -130,7 +130,7 @@ fn a_closed_pool_sends_nothing_more() {
         vec![Step::Request, Step::Tell("asked"), Step::Hold, Step::Send(again.into())],
         answers(ok("sent")),
     ]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let call = thread::spawn({
         let pool = pool.clone();
         move || pool.get("/a").send().map(|response| response.status())
@@ -352,7 +352,7 @@ fn a_builder_shows_no_secret() {
 #[test]
 fn a_pool_of_one_host_sends_nothing_for_another() {
     let server = Server::new(vec![answers(ok("a"))]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let elsewhere = |_: hostpool::Request, next: hostpool::Next<'_>| {
         next.run(hostpool::Request::new(Method::GET, hostpool::Url::parse("http://other.example/").unwrap()))
     };
@@ -579,7 +579,7 @@ fn limits_hold_while_pools_come_and_go() {
 #[test]
 fn an_https_url_is_not_sent_in_clear() {
     let server = Server::new(vec![answers(ok("a"))]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let result = pool.get("https://user:secret@bank.example/account").assert_same_host(false).send();
     assert!(server.seen.requests().is_empty(), "{result:?} {:?}", server.seen.requests());
 }

@@ -95,7 +95,7 @@ fn part(bytes: &[u8]) -> Found {
 }
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
+    ConnectionPool::builder(server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
 }
 
 /// A file of that name with this in it.
@@ -349,7 +349,7 @@ fn forms_that_are_sent_again() {
 
     // Died with an idle connection.
     let server = Server::new(vec![[answer(ok("first")), vec![Step::Request]].concat(), answer(ok("again"))]);
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).probe_after(Duration::MAX).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     assert_eq!(pool.request(Method::PUT, "/").multipart(form()).send().unwrap().text().unwrap(), "again");
     assert_eq!((pool.stats().replayed, parts(&server).len()), (1, 3));

@@ -195,7 +195,7 @@ fn what_is_told() {
         let held = |_: usize| vec![Step::Request, Step::Send(ok("fine")), Step::Hold];
         let server = if row.contains("while it was idle") { Server::with(held) } else { steady() };
         let notes = Notes::default();
-        let pool = ConnectionPool::builder(&server.url("")).maxsize(1).probe_after(Duration::ZERO);
+        let pool = ConnectionPool::builder(server.url("")).maxsize(1).probe_after(Duration::ZERO);
         let pool = pool.listener(notes.clone()).build().unwrap();
         act(&pool, &server);
         drop(pool);
@@ -207,7 +207,7 @@ fn what_is_told() {
 fn a_dial_that_fails() {
     let (_held, address) = refusing();
     let notes = Notes::default();
-    let builder = ConnectionPool::builder(&format!("http://{address}")).retries(1);
+    let builder = ConnectionPool::builder(format!("http://{address}")).retries(1);
     let pool = builder.listener(notes.clone()).build().unwrap();
     assert!(pool.get("/").send().is_err());
     let first = ["1 dialing", "1 not dialed: Connect", "GET, try 1 in 0ns: no connection"];
@@ -222,7 +222,7 @@ fn statuses_and_redirects() {
     let script = vec![Step::Request, busy, Step::Request, moved, Step::Request, Step::Send(ok("fine")), Step::Hold];
     let server = Server::new(vec![script]);
     let notes = Notes::default();
-    let builder = ConnectionPool::builder(&server.url("")).listener(notes.clone());
+    let builder = ConnectionPool::builder(server.url("")).listener(notes.clone());
     let pool = builder.retries(Retry::new(2).status_forcelist([503])).build().unwrap();
     assert_eq!(pool.get("/here").send().unwrap().text().unwrap(), "fine");
     let told = notes.take();
@@ -244,7 +244,7 @@ fn a_connection_that_fails() {
 fn a_request_that_is_sent_again() {
     let server = Server::new(vec![vec![Step::Request, Step::Send(ok("fine")), Step::Request], answers(ok("fine"))]);
     let notes = Notes::default();
-    let pool = ConnectionPool::builder(&server.url("")).listener(notes.clone()).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).listener(notes.clone()).build().unwrap();
     get(&pool, "/1");
     get(&pool, "/2");
     let told = notes.take();
@@ -257,7 +257,7 @@ fn a_request_that_is_sent_again() {
 fn who_waits() {
     let server = steady();
     let notes = Notes::default();
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).listener(notes.clone()).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).listener(notes.clone()).build().unwrap();
     let held = pool.get("/").send().unwrap();
     notes.take();
     assert!(pool.get("/").timeout(hostpool::Timeout::new().pool(Duration::ZERO)).send().is_err());
@@ -293,7 +293,7 @@ fn who_waits() {
 fn who_waits_for_itself() {
     let server = steady();
     let notes = Notes::default();
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).listener(notes.clone());
+    let pool = ConnectionPool::builder(server.url("")).limit(1).listener(notes.clone());
     let pool = pool.refuse_self_deadlock(true).build().unwrap();
     let held = pool.get("/").send().unwrap();
     let id = held.connection().unwrap().id;
@@ -321,7 +321,7 @@ fn who_waits_for_itself() {
 fn who_may_wait_for_itself() {
     let server = steady();
     let notes = Notes::default();
-    let pool = ConnectionPool::builder(&server.url("")).limit(2).listener(notes.clone());
+    let pool = ConnectionPool::builder(server.url("")).limit(2).listener(notes.clone());
     let pool = pool.refuse_self_deadlock(true).build().unwrap();
     let own = pool.get("/").send().unwrap();
     let others = thread::scope(|scope| scope.spawn(|| pool.get("/").send().unwrap()).join().unwrap());
@@ -418,7 +418,7 @@ fn a_listener_may_call_its_own_client() {
     for limit in [1, 4] {
         let server = steady();
         let caller = Arc::new(Caller::default());
-        let pool = ConnectionPool::builder(&server.url("")).limit(limit).probe_after(Duration::ZERO);
+        let pool = ConnectionPool::builder(server.url("")).limit(limit).probe_after(Duration::ZERO);
         let pool = Arc::new(pool.listener(Calling(caller.clone())).build().unwrap());
         *caller.pool.lock().unwrap() = Arc::downgrade(&pool);
         get(&pool, "/1");
@@ -493,7 +493,7 @@ fn unwind() {
 #[test]
 fn a_listener_may_panic() {
     let server = steady();
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).listener(Panics).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).listener(Panics).build().unwrap();
     get(&pool, "/");
     pool.get("/").send().unwrap().close();
     thread::scope(|scope| {
@@ -512,7 +512,7 @@ fn a_listener_may_panic() {
     let stats = pool.stats();
     assert_eq!((stats.in_use, stats.dialing, stats.waiting), (0, 0, 0));
     let (_held, address) = refusing();
-    let pool = ConnectionPool::builder(&format!("http://{address}")).limit(1).listener(Panics).build().unwrap();
+    let pool = ConnectionPool::builder(format!("http://{address}")).limit(1).listener(Panics).build().unwrap();
     assert_eq!(pool.get("/").send().unwrap_err().kind(), &ErrorKind::Connect);
     assert_eq!(pool.stats().open, 0);
 }
@@ -549,7 +549,7 @@ fn the_number_of_a_try() {
     let server = Server::new(vec![script]);
     let notes = Notes::default();
     let retry = Retry::new(RetryCount::Unlimited).status_forcelist([503]);
-    let builder = ConnectionPool::builder(&server.url("")).listener(notes.clone());
+    let builder = ConnectionPool::builder(server.url("")).listener(notes.clone());
     get(&builder.retries(retry).build().unwrap(), "/");
     let told = notes.take();
     let last = told.iter().rfind(|line| line.contains("try")).unwrap();
@@ -608,7 +608,7 @@ fn what_a_listener_does_to_connections() {
     for (row, act, expected) in table {
         let server = steady();
         let pushing = Arc::new(Pushing { notes: Notes::default(), push: Mutex::default() });
-        let pool = ConnectionPool::builder(&server.url("")).maxsize(3).listener(pushing.clone()).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).maxsize(3).listener(pushing.clone()).build().unwrap();
         let two = [(); 2].map(|()| pool.get("/").send().unwrap());
         two.into_iter().for_each(|response| drop(response.text().unwrap()));
         if row.starts_with("it opens") {
@@ -644,7 +644,7 @@ fn one_after_the_other() {
     let unread = ok("long")[..40].to_vec();
     let server = Server::with(move |_| vec![Step::Request, Step::Send(unread.clone()), Step::UntilClosed]);
     let chain = Arc::new(Chain::default());
-    let pool = ConnectionPool::builder(&server.url("")).listener(chain.clone()).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).listener(chain.clone()).build().unwrap();
     let responses: Vec<_> = (0..200).map(|_| pool.get("/").send().unwrap()).collect();
     let ids: Vec<_> = responses.iter().map(|response| response.connection().unwrap().id).collect();
     let mut responses = responses.into_iter();
@@ -663,7 +663,7 @@ fn one_after_the_other() {
 fn requests_of_a_listener_are_no_timeouts() {
     let server = steady();
     let pushing = Arc::new(Pushing { notes: Notes::default(), push: Mutex::default() });
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).listener(pushing.clone()).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).listener(pushing.clone()).build().unwrap();
     let own = pool.clone();
     *pushing.push.lock().unwrap() = Some(Box::new(move || assert!(own.get("/inside").send().is_err())));
     get(&pool, "/");

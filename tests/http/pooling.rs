@@ -21,7 +21,7 @@ fn open_at(server: &Server) -> usize {
 #[test]
 fn connections_are_used_again_last_in_first_out() {
     let server = steady();
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     for _ in 0..5 {
         assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "fine");
     }
@@ -37,7 +37,7 @@ fn connections_are_used_again_last_in_first_out() {
 #[test]
 fn a_limit_is_a_limit() {
     let server = steady();
-    let pool = ConnectionPool::builder(&server.url("")).maxsize(3).block(true).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).maxsize(3).block(true).build().unwrap();
     thread::scope(|scope| {
         for _ in 0..24 {
             scope.spawn(|| {
@@ -59,7 +59,7 @@ fn a_limit_is_a_limit() {
 #[test]
 fn maxsize_without_block() {
     let server = Server::with(|_| vec![Step::Request, Step::Hold, Step::Send(ok("fine")), Step::UntilClosed]);
-    let pool = ConnectionPool::builder(&server.url("")).maxsize(2).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).maxsize(2).build().unwrap();
     thread::scope(|scope| {
         for _ in 0..5 {
             scope.spawn(|| pool.get("/").send().unwrap().text().unwrap());
@@ -75,7 +75,7 @@ fn maxsize_without_block() {
 #[test]
 fn first_come_first_served() {
     let server = steady();
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).build().unwrap();
     let held = pool.get("/").send().unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
     // The unread body is short: the connection is out until the response is read or dropped.
@@ -100,7 +100,7 @@ fn first_come_first_served() {
 #[test]
 fn a_pool_timeout_of_zero() {
     let server = steady();
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).pool_timeout(Duration::ZERO).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).pool_timeout(Duration::ZERO).build().unwrap();
     let held = pool.get("/").send().unwrap();
     let error = pool.get("/").send().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::PoolTimeout { in_use: 1, queued: 0, .. }), "{error}");
@@ -112,12 +112,8 @@ fn a_pool_timeout_of_zero() {
 #[test]
 fn failing_dials_lose_nothing() {
     let (_held, address) = refusing();
-    let pool = ConnectionPool::builder(&format!("http://{address}"))
-        .retries(0)
-        .limit(2)
-        .pool_timeout(GIVE_UP)
-        .build()
-        .unwrap();
+    let pool =
+        ConnectionPool::builder(format!("http://{address}")).retries(0).limit(2).pool_timeout(GIVE_UP).build().unwrap();
     let refused = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -165,7 +161,7 @@ fn the_total_over_many_hosts() {
 fn idle_connections_expire() {
     let moment = Duration::from_millis(30);
     let keep_alive = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=0, max=9\r\nContent-Length: 4\r\n\r\nfine";
-    let builder = |server: &Server| ConnectionPool::builder(&server.url(""));
+    let builder = |server: &Server| ConnectionPool::builder(server.url(""));
     let (idle, age, word) = (steady(), steady(), Server::with(move |_| answers(keep_alive)));
     let table = [
         ("idle_timeout", builder(&idle).idle_timeout(moment), &idle, CloseReason::IdleTimeout),
@@ -201,7 +197,7 @@ fn clear_closes_what_is_idle_and_later_what_is_out() {
 #[test]
 fn closing_a_pool() {
     let server = steady();
-    let pool = ConnectionPool::builder(&server.url("")).limit(2).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(2).build().unwrap();
     let (one, other) = (pool.get("/").send().unwrap(), pool.get("/").send().unwrap());
     let waiting = thread::spawn({
         let pool = pool.clone();

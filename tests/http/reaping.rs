@@ -21,7 +21,7 @@ type Told = Receiver<(u64, CloseReason)>;
 
 fn pool(server: &Server, set: impl Fn(ConnectionPoolBuilder) -> ConnectionPoolBuilder) -> (ConnectionPool, Told) {
     let (tell, told) = channel();
-    let builder = ConnectionPool::builder(&server.url("")).listener(Closings(Mutex::new(tell)));
+    let builder = ConnectionPool::builder(server.url("")).listener(Closings(Mutex::new(tell)));
     (set(builder.reaper(Duration::ZERO).idle_timeout(None)).build().unwrap(), told)
 }
 

@@ -46,7 +46,7 @@ fn bodies() {
     ];
     for (id, method, body, outcome, replayed) in table {
         let server = Server::new(scripts(Vec::new()));
-        let pool = ConnectionPool::builder(&server.url(""))
+        let pool = ConnectionPool::builder(server.url(""))
             .retries(hostpool::Retry::off())
             .limit(1)
             .probe_after(Duration::MAX)
@@ -95,7 +95,7 @@ fn nothing_accepted() {
     for (id, body) in table {
         let server = Server::new(vec![answer(ok("first")), answer(ok("again"))]);
         let dialer = DeafOnce(AtomicBool::default());
-        let pool = ConnectionPool::builder(&server.url(""))
+        let pool = ConnectionPool::builder(server.url(""))
             .retries(hostpool::Retry::off())
             .dialer(dialer)
             .limit(1)
@@ -172,7 +172,7 @@ fn while_asking_before_sending() {
         let word = Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
         let again = vec![Step::Head, word, Step::Record(4), Step::Send(ok("again"))];
         let server = Server::new(vec![[before, vec![Step::Head], second].concat(), again]);
-        let pool = ConnectionPool::builder(&server.url(""))
+        let pool = ConnectionPool::builder(server.url(""))
             .retries(hostpool::Retry::off())
             .limit(1)
             .probe_after(Duration::MAX)
@@ -203,7 +203,7 @@ fn once() {
         vec![Step::Request],
         answer(ok("third")),
     ]);
-    let pool = ConnectionPool::builder(&server.url(""))
+    let pool = ConnectionPool::builder(server.url(""))
         .retries(hostpool::Retry::off())
         .limit(1)
         .probe_after(Duration::MAX)
@@ -219,7 +219,7 @@ fn once() {
 #[test]
 fn not_on_a_new_connection() {
     let server = Server::new(vec![vec![Step::Request], answer(ok("second"))]);
-    let pool = ConnectionPool::builder(&server.url("")).retries(hostpool::Retry::off()).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).retries(hostpool::Retry::off()).build().unwrap();
     assert_eq!(pool.get("/").send().unwrap_err().kind(), &ErrorKind::Disconnected);
     assert_eq!(server.seen.accepted(), 1);
 }
@@ -286,7 +286,7 @@ impl Transport for Dead {
 #[test]
 fn nor_when_the_second_takes_nothing() {
     let server = Server::new(scripts(Vec::new()));
-    let pool = ConnectionPool::builder(&server.url(""))
+    let pool = ConnectionPool::builder(server.url(""))
         .retries(hostpool::Retry::off())
         .dialer(OnceAlive::default())
         .limit(1)
@@ -303,7 +303,7 @@ fn nor_when_the_second_takes_nothing() {
 fn a_408_and_a_body_that_cannot_go_back() {
     let notice = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_vec();
     let server = Server::new(scripts(vec![Step::Send(notice)]));
-    let pool = ConnectionPool::builder(&server.url(""))
+    let pool = ConnectionPool::builder(server.url(""))
         .retries(hostpool::Retry::off())
         .limit(1)
         .probe_after(Duration::MAX)
@@ -327,7 +327,7 @@ fn a_408_that_is_an_answer() {
     for (id, second, size) in table {
         let first = vec![Step::Request, Step::Send(ok("first"))];
         let server = Server::new(vec![[first, second, vec![Step::UntilClosed]].concat(), answer(ok("again"))]);
-        let pool = ConnectionPool::builder(&server.url(""))
+        let pool = ConnectionPool::builder(server.url(""))
             .retries(hostpool::Retry::off())
             .limit(1)
             .timeout(GIVE_UP)

@@ -25,7 +25,7 @@ fn host_first_and_the_target_as_written() {
 #[test]
 fn methods() {
     let server = Server::new(vec![answers(ok(""))]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     for method in ["get", "Get", "M-SEARCH", "!#$%&'*+-.^_`|~"] {
         pool.request(Method::from_bytes(method.as_bytes()).unwrap(), "/x").send().unwrap();
         let requests = server.seen.requests();
@@ -39,7 +39,7 @@ fn methods() {
 #[test]
 fn every_verb_of_every_client() {
     let server = Server::with(|_| answers(ok("")));
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let (manager, session, url) = (PoolManager::new(), Session::new(), server.url("/"));
     type Call<'a> = (&'a str, [hostpool::RequestBuilder; 3]);
     let calls: Vec<Call<'_>> = vec![
@@ -67,7 +67,7 @@ fn every_verb_of_every_client() {
 #[test]
 fn the_server_as_the_target() {
     let server = Server::with(|_| answers(ok("")));
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let (manager, session, url) = (PoolManager::new(), Session::new(), server.url("/a?b"));
     let line = || server.seen.requests().pop().unwrap().lines().next().unwrap().to_owned();
     for builder in [pool.options("/"), manager.options(&url), session.options(&url)] {
@@ -245,8 +245,8 @@ fn refused_before_anything_is_sent() {
 #[test]
 fn a_pool_keeps_to_its_host() {
     let server = server();
-    let pool = ConnectionPool::builder(&server.url("/ignored")).build().unwrap();
-    pool.get(&server.url("/whole?url")).send().unwrap();
+    let pool = ConnectionPool::builder(server.url("/ignored")).build().unwrap();
+    pool.get(server.url("/whole?url")).send().unwrap();
     assert!(server.seen.requests()[0].starts_with("GET /whole?url "));
     for other in ["http://localhost/", "http://127.0.0.1:1/", "https://127.0.0.1/"] {
         assert_eq!(pool.get(other).send().unwrap_err().kind(), &ErrorKind::HostChanged, "{other}");

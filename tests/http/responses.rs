@@ -9,7 +9,7 @@ use hostpool::{CloseReason, ConnectionPool, ErrorKind, StatusCode, Version, Viol
 use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, ok};
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).build().unwrap()
+    ConnectionPool::builder(server.url("")).build().unwrap()
 }
 
 /// Rows A5.12 and A6: the bytes one by one give the same.
@@ -113,7 +113,7 @@ fn half_read_and_thrown_away() {
     let body = "0123456789".repeat(2_000);
     let bytes = ok(&body);
     let server = Server::with(move |_| answers(&bytes));
-    let pool = ConnectionPool::builder(&server.url("")).limit(4).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(4).build().unwrap();
     std::thread::scope(|scope| {
         for thread in 0..16 {
             let (pool, body) = (&pool, &body);
@@ -274,7 +274,7 @@ fn chunks_by_buffers_of_every_size() {
             let mut script = vec![Step::Request, Step::Pieces([head, &body].concat().into(), piece)];
             script.extend(if id == "cut" { vec![] } else { answers(ok("next")) });
             let server = Server::new(vec![script, answers(ok("other"))]);
-            let pool = ConnectionPool::builder(&server.url("")).probe_after(Duration::ZERO).build().unwrap();
+            let pool = ConnectionPool::builder(server.url("")).probe_after(Duration::ZERO).build().unwrap();
             let mut response = pool.get("/").send().unwrap();
             let (mut buf, mut seen) = (vec![0; size], 0);
             let end = loop {

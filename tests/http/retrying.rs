@@ -248,7 +248,7 @@ const LONG: u64 = 300_000;
 fn a_body_that_does_not_go_back_takes_no_try() {
     let server = Server::with(|_| vec![Step::Head]);
     let budget = RetryBudget::new(5);
-    let pool = ConnectionPool::builder(&server.url("")).retries(Retry::new(3).budget(&budget)).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).retries(Retry::new(3).budget(&budget)).build().unwrap();
     pool.put("/").data(Body::seekable(Once(false))).send().unwrap_err();
     assert_eq!((budget.left(), pool.stats().created, server.seen.accepted()), (5, 1, 1));
 }
@@ -257,7 +257,7 @@ fn a_body_that_does_not_go_back_takes_no_try() {
 #[test]
 fn a_body_that_cannot_be_made_again_is_not_replayed() {
     let server = Server::with(|_| vec![Step::Request, Step::Send(ok("fine")), Step::Head]);
-    let pool = ConnectionPool::builder(&server.url("")).retries(0).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).retries(0).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     let error = pool.put("/").data(Body::factory(once(), LONG)).send().unwrap_err();
     let stats = pool.stats();
@@ -269,7 +269,7 @@ fn a_body_that_cannot_be_made_again_is_not_replayed() {
 fn an_answer_to_a_body_that_cannot_be_made_again() {
     let late = "HTTP/1.1 408 Late\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let server = Server::with(move |_| [answer(ok("fine")), answer(late)].concat());
-    let pool = ConnectionPool::builder(&server.url("")).retries(0).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).retries(0).build().unwrap();
     pool.get("/").send().unwrap().text().unwrap();
     let result = pool.put("/").data(Body::factory(once(), LONG)).send();
     assert_eq!(result.map(|response| response.status().as_u16()).map_err(|error| error.to_string()), Ok(408));
@@ -278,7 +278,7 @@ fn an_answer_to_a_body_that_cannot_be_made_again() {
     let server = Server::with(move |_| answers(busy));
     let budget = RetryBudget::new(5);
     let retry = Retry::new(3).status_forcelist([503]).raise_on_status(false).budget(&budget);
-    let pool = ConnectionPool::builder(&server.url("")).retries(retry).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).retries(retry).build().unwrap();
     let result = pool.put("/").data(Body::seekable(Once(false))).send();
     assert_eq!(result.map(|response| response.status().as_u16()).map_err(|error| error.to_string()), Ok(503));
     assert_eq!((budget.left(), server.seen.requests().len()), (5, 1));

@@ -11,7 +11,7 @@ use hostpool::{Body, Bound, ConnectionPool, ErrorKind, Phase};
 use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, header, ok};
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
+    ConnectionPool::builder(server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
 }
 
 fn split(request: &str) -> (&str, &str) {
@@ -143,7 +143,7 @@ fn what_happens_to_an_idle_connection_while_the_reader_thinks() {
         for chunked in [true, false] {
             let first = [vec![Step::Request, Step::Send(ok("first")), Step::Hold], then.clone()].concat();
             let server = Arc::new(Server::new(vec![first, answers(ok("good"))]));
-            let pool = ConnectionPool::builder(&server.url("")).limit(1).probe_after(Duration::ZERO).build().unwrap();
+            let pool = ConnectionPool::builder(server.url("")).limit(1).probe_after(Duration::ZERO).build().unwrap();
             assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "first");
             let reader = after({
                 let server = server.clone();

@@ -41,7 +41,7 @@ impl Client {
                 Client::Session(session.build().unwrap(), connector)
             }
             Kind::Pool => {
-                let pool = ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).retries(Retry::off());
+                let pool = ConnectionPool::builder(server.url("")).limit(1).timeout(GIVE_UP).retries(Retry::off());
                 let pool = strictness.into_iter().fold(pool, |pool, strictness| pool.strictness(strictness));
                 Client::Pool(pool.build().unwrap())
             }
@@ -375,7 +375,7 @@ fn limits_count_what_is_left_out() {
             if lines.contains("B:") || lines.contains("worse") { "" } else { "Transfer-Encoding: chunked\r\n" };
         let end = if fields.is_empty() { String::new() } else { format!("0\r\n{trailers}\r\n") };
         let server = Server::new(vec![answer(format!("HTTP/1.1 200 OK\r\n{lines}{fields}\r\n{end}"))]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).limits(limits).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).limits(limits).build().unwrap();
         let result = pool.get("/").send().and_then(|response| response.bytes());
         let expected = expected.map(ErrorKind::LimitExceeded);
         assert_eq!(result.err().map(|error| error.kind().clone()), expected, "{lines:?} {trailers:?}");

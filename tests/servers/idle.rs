@@ -130,7 +130,7 @@ fn the_look_can_be_left_out() {
         Step::UntilClosed,
     ];
     let server = Server::new(vec![script]);
-    let pool = ConnectionPool::builder(&server.url("")).probe_after(Duration::MAX).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).probe_after(Duration::MAX).build().unwrap();
     assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "mine");
     server.gate.open();
     server.wait_for("sent");
@@ -160,7 +160,7 @@ fn idle_connections_in_all() {
         get(&servers[0]);
         assert_eq!((client.stats().created, client.stats().idle), (5, 2), "{}", client.name());
     }
-    let pool = ConnectionPool::builder(&servers[0].url("")).max_idle(0).build().unwrap();
+    let pool = ConnectionPool::builder(servers[0].url("")).max_idle(0).build().unwrap();
     for _ in 0..2 {
         pool.get("/").send().unwrap().text().unwrap();
     }
@@ -193,7 +193,7 @@ fn counters_do_not_start_again() {
     let manager = session.connector().unwrap();
     let bounded = PoolManager::new();
     let unbounded = PoolManager::builder().num_pools(None).build().unwrap();
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     for round in 1..=3 {
         session.get(server.url("/")).send().unwrap().text().unwrap();
         bounded.get(server.url("/")).send().unwrap().text().unwrap();

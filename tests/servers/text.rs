@@ -20,7 +20,7 @@ fn fetch_by(strictness: Strictness, bytes: &[u8]) -> Vec<(&'static str, Response
     let server = || Server::new(vec![answer(bytes)]);
     let (first, second, third) = (server(), server(), server());
     let session = send(Session::new().get(first.url("/")));
-    let pool = send(ConnectionPool::builder(&second.url("")).build().unwrap().get("/"));
+    let pool = send(ConnectionPool::builder(second.url("")).build().unwrap().get("/"));
     let manager = send(PoolManager::new().get(third.url("/")));
     vec![("session", session), ("pool", pool), ("manager", manager)]
 }
@@ -121,7 +121,7 @@ mod codings {
     fn a_connection_after_a_coding_without_its_end() {
         let (data, flush) = flushed(GzEncoder::new(Vec::new(), Compression::default()), GzEncoder::finish);
         let server = Server::new(vec![answers(coded("gzip", "length", &data[..flush]))]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap();
         for _ in 0..3 {
             let (mut body, mut piece) = (Vec::new(), [0; 7]);
             let mut response = pool.get("/").send().unwrap();
@@ -142,7 +142,7 @@ mod codings {
         let (data, flush) = flushed(GzEncoder::new(Vec::new(), Compression::default()), GzEncoder::finish);
         let head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n";
         let server = Server::new(vec![answer([&head[..], &data[..flush]].concat())]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap();
         let response = pool.get("/").enforce_content_length(false).send().unwrap();
         assert_eq!(response.bytes().unwrap_err().kind(), &ErrorKind::Decode, "RW-15");
     }

@@ -148,7 +148,7 @@ fn urls_of_the_caller() {
         ("RW-33 white space around", format!(" \t\r\nhttp://{host}:{port}/ \n"), None),
     ];
     let (session, manager) = (Session::new(), PoolManager::new());
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     for (row, url, expected) in table {
         let kinds = [
             session.get(&url).send().map(drop),

@@ -4,6 +4,7 @@
 mod support;
 
 mod auth;
+mod builders;
 mod cookies;
 mod lifetime;
 mod middleware;

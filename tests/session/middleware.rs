@@ -310,7 +310,7 @@ fn a_hook_replaces_the_request() {
 fn a_hook_of_a_pool_replaces_the_request() {
     let home = Server::with(|_| answers(ok("home")));
     for url in ["https://user:secret@other.example/private", "http://127.0.0.2:1/"] {
-        let pool = ConnectionPool::builder(&home.url("")).on_request(move |request| {
+        let pool = ConnectionPool::builder(home.url("")).on_request(move |request| {
             *request = Request::new(Method::GET, Url::parse(url)?);
             Ok(())
         });

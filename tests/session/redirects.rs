@@ -316,7 +316,7 @@ fn not_followed() {
     let session = Session::new();
     let unfollowed = Session::builder().allow_redirects(false).build().unwrap();
     let pools = PoolManager::new();
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let table = [
         ("B101 A1.25 request", session.get(server.url("/")).allow_redirects(false)),
         ("A1.25 session", unfollowed.get(server.url("/"))),
@@ -347,7 +347,7 @@ fn not_followed() {
 fn a_pool_of_one_host_does_not_leave_it() {
     let abroad = Server::with(|_| answers(ok("abroad")));
     let home = line_server([redirect(302, &abroad.url("/")), ok("home")]);
-    let pool = ConnectionPool::builder(&home.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(home.url("")).build().unwrap();
     let error = pool.get("/").allow_redirects(true).header("Authorization", "x").send().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::HostChanged, "A1.12");
     assert_eq!(abroad.seen.accepted(), 0, "A1.12");

@@ -173,7 +173,7 @@ impl TlsServer {
     }
 
     pub fn builder(&self, tls: &TlsConfig) -> ConnectionPoolBuilder {
-        ConnectionPool::builder(&self.url())
+        ConnectionPool::builder(self.url())
             .retries(hostpool::Retry::off())
             .tls(tls.clone())
             .probe_after(std::time::Duration::ZERO)

@@ -58,7 +58,7 @@ impl Transport for NarrowStream {
 
 fn pool(server: &TlsServer, authority: &Authority, narrow: Narrow) -> ConnectionPool {
     let dialer = TlsDialer::new(narrow, authority.trusted());
-    ConnectionPool::builder(&server.url()).retries(hostpool::Retry::off()).dialer(dialer).limit(1).build().unwrap()
+    ConnectionPool::builder(server.url()).retries(hostpool::Retry::off()).dialer(dialer).limit(1).build().unwrap()
 }
 
 /// Whatever the size of the body: one that rustls takes in at once, and one that it does not.

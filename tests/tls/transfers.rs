@@ -325,7 +325,7 @@ fn one_receives_while_another_sends() {
         });
         let dialer = Duplex(TlsDialer::new(To::new(&server, Fault::None), authority.trusted()));
         let pool =
-            ConnectionPool::builder(&server.url()).retries(hostpool::Retry::off()).dialer(dialer).build().unwrap();
+            ConnectionPool::builder(server.url()).retries(hostpool::Retry::off()).dialer(dialer).build().unwrap();
         assert_eq!(get(&pool, "/"), "/");
     });
 }
@@ -444,7 +444,7 @@ fn shut_down_by_another_thread() {
         peer.until_closed()
     });
     // Without a timeout: nothing else ends the wait.
-    let pool = ConnectionPool::builder(&server.url()).tls(authority.trusted()).build().unwrap();
+    let pool = ConnectionPool::builder(server.url()).tls(authority.trusted()).build().unwrap();
     let mut response = pool.get("/").send().unwrap();
     response.read_exact(&mut [0; 5]).unwrap();
     let handle = response.shutdown_handle().unwrap();

@@ -45,7 +45,7 @@ fn own_roots_from_everywhere() {
         }
     }
     // A12.1: an identity that one pool trusts is nothing to another.
-    let default = ConnectionPool::builder(&server.url()).retries(hostpool::Retry::off()).build().unwrap();
+    let default = ConnectionPool::builder(server.url()).retries(hostpool::Retry::off()).build().unwrap();
     let error = default.get("/").send().unwrap_err();
     assert_refused("default roots", &default, &error, ErrorKind::Tls);
     assert_eq!(server.seen.requests().len(), 6, "of those that trust the server");

@@ -14,7 +14,7 @@ const TEN: &str = "0123456789";
 type Make = fn(RequestBuilder) -> RequestBuilder;
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).probe_after(Duration::MAX).build().unwrap()
+    ConnectionPool::builder(server.url("")).limit(1).timeout(GIVE_UP).probe_after(Duration::MAX).build().unwrap()
 }
 
 fn file() -> File {

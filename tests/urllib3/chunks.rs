@@ -7,7 +7,7 @@ use crate::support::{GIVE_UP, Server, Step, answer, answers, ok};
 const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap()
+    ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap()
 }
 
 /// What the first connection answers with, and whether the next request is sent over it, too.

@@ -8,7 +8,7 @@ use crate::scripts::{line_server, lines, outcome};
 use crate::support::{Server, Step, answer, answers, ok};
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("/")).maxsize(1).block(true).build().unwrap()
+    ConnectionPool::builder(server.url("/")).maxsize(1).block(true).build().unwrap()
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn what_is_read() {
     for (id, coding, data, body, way) in table {
         for response in framed(coding, &data) {
             let server = Server::new(vec![vec![Step::Forever(vec![Step::Request, Step::Pieces(response, 4096)])]]);
-            let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
+            let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap();
             let pieces = way.read(pool.get("/").send().unwrap()).unwrap();
             assert!(pieces == way.of(&body), "{id}: {:?}", pieces.iter().map(Vec::len).collect::<Vec<_>>());
             let raw = pool.get("/").decode_content(false).send().unwrap().bytes().unwrap();
@@ -178,7 +178,7 @@ fn what_cannot_be_decoded() {
     for (id, coding, data) in table {
         for response in framed(coding, &data) {
             let server = Server::new(vec![answers(response)]);
-            let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
+            let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap();
             for way in [Way::ThenAll(0), Way::Reads(&[100]), Way::Reads(&[1; 4]), Way::Pieces(2)] {
                 let result = way.read(pool.get("/").send().unwrap());
                 assert_eq!(result, Err(ErrorKind::Decode), "{id} {way:?}");
@@ -197,7 +197,7 @@ fn bytes_of_the_wire() {
     let data = zlib(&body);
     for response in framed("deflate", &data) {
         let server = Server::new(vec![answers(response)]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap();
         let mut response = pool.get("/").send().unwrap();
         let (mut seen, mut sizes) = (vec![response.bytes_read()], Vec::new());
         while let Some(piece) = response.chunks(1000).next() {

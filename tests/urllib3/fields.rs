@@ -64,7 +64,7 @@ fn forms() {
         ("FLD-12", own, only("\r\nx-B: 2\r\nX-a: 1\r\nx-b: 3\r\n\r\nx")),
     ];
     let server = Server::new(vec![answers(ok(""))]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     for (id, form, expected) in table {
         let form = form.try_clone().unwrap().boundary("line");
         pool.post("/").multipart(form).send().unwrap();

@@ -163,7 +163,7 @@ fn waiting() {
     for (id, script, trial, limit) in table {
         let server = Server::new(vec![script]);
         let dialer = Trying(trial, Arc::default());
-        let pool = ConnectionPool::builder(&server.url("")).dialer(dialer.clone()).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).dialer(dialer.clone()).build().unwrap();
         let error = pool.get("/").timeout(Timeout::new().connect(limit)).send().unwrap_err();
         assert_eq!((*dialer.1.lock().unwrap(), error.kind()), (1, &ErrorKind::Custom), "{id}: {error}");
     }

@@ -49,7 +49,7 @@ fn which_urls_share_a_pool() {
     for (host, scheme) in hosts {
         assert!(pool == http.connection_from_host(host, 80, scheme).unwrap(), "PM-07 {scheme}://{host}");
         assert!(pool == http.connection_from_host(host, None, scheme).unwrap(), "PM-07 {scheme}://{host}");
-        let context = PoolContext::new(&format!("{scheme}://{host}")).unwrap();
+        let context = PoolContext::new(format!("{scheme}://{host}")).unwrap();
         assert!(pool == http.connection_from_context(context).unwrap(), "PM-07 {scheme}://{host}");
     }
     assert_eq!(http.num_pools(), 1, "PM-07");
@@ -184,8 +184,8 @@ fn options_in_place_of_the_managers() {
     // No timeout, and another number of retries, than the manager has.
     let broken = Server::new(vec![vec![Step::Request]]);
     for (row, context, tries) in [
-        ("PM-13 the manager's", PoolContext::new(&broken.url("/")).unwrap(), 1),
-        ("PM-13 its own", PoolContext::new(&broken.url("/")).unwrap().retries(2), 3),
+        ("PM-13 the manager's", PoolContext::new(broken.url("/")).unwrap(), 1),
+        ("PM-13 its own", PoolContext::new(broken.url("/")).unwrap().retries(2), 3),
     ] {
         let before = broken.seen.accepted();
         let answered = http.connection_from_context(context).unwrap().get("/").send();

@@ -98,7 +98,7 @@ fn targets() {
     ];
     for (row, target, expected) in table {
         let server = Server::new(vec![answers(ok(""))]);
-        let pool = ConnectionPool::builder(&server.url("/")).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("/")).build().unwrap();
         let target = target.replace("HOST", &server.url(""));
         assert_eq!(outcome(&pool.urlopen(Method::GET, &target).send()), "200", "{row}");
         assert_eq!(lines(&server), [format!("GET {expected}")], "{row}");
@@ -108,7 +108,7 @@ fn targets() {
 #[test]
 fn foreign_hosts() {
     let server = Server::new(vec![answers(ok(""))]);
-    let pool = ConnectionPool::builder(&server.url("/")).maxsize(1).block(true).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("/")).maxsize(1).block(true).build().unwrap();
     let table = [
         ("POOL-33", "http://example.test/x", true, "HostChanged", ""),
         ("POOL-33 scheme", "https://127.0.0.1/", true, "HostChanged", ""),
@@ -250,7 +250,7 @@ fn certificates() {
             peer.until_closed()?;
             told.send(()).map_err(io::Error::other)
         });
-        let builder = ConnectionPool::builder(&server.url()).maxsize(1).block(true).pool_timeout(Duration::ZERO);
+        let builder = ConnectionPool::builder(server.url()).maxsize(1).block(true).pool_timeout(Duration::ZERO);
         let builder = trusted.into_iter().fold(builder, |builder, authority| builder.tls(authority.trusted()));
         let pool = builder.retries(0).build().unwrap();
         for _ in 0..2 {
@@ -344,7 +344,7 @@ fn places() {
     for (row, block, moves, expected) in table {
         let server = Server::with(|_| answers(ok("done")));
         let soon = Duration::from_millis(10);
-        let pool = ConnectionPool::builder(&server.url("")).maxsize(1).block(block).pool_timeout(soon).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).maxsize(1).block(block).pool_timeout(soon).build().unwrap();
         assert_eq!(play(&pool, moves), expected, "{row}");
         // What is not kept is closed.
         let open = pool.stats().open;
@@ -357,7 +357,7 @@ fn places() {
 fn a_pool_that_goes_out_of_scope() {
     let server = Server::with(|_| answers(ok("done")));
     let response = {
-        let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).build().unwrap();
         let [response, idle] = [(); 2].map(|()| pool.get("/").send().unwrap());
         assert_eq!(idle.text().unwrap(), "done");
         assert_eq!(pool.stats().idle, 1);
@@ -372,7 +372,7 @@ fn a_pool_that_goes_out_of_scope() {
 #[test]
 fn the_text_of_an_empty_pool() {
     let server = Server::with(|_| answers(ok("done")));
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).pool_timeout(Duration::ZERO).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).pool_timeout(Duration::ZERO).build().unwrap();
     let held = pool.get("/").send().unwrap();
     let error = pool.get("/").send().unwrap_err();
     let text = error.to_string();
@@ -393,7 +393,7 @@ fn places_outlive_panics() {
     }
 
     let server = Server::with(|_| answers(ok("done")));
-    let pool = ConnectionPool::builder(&server.url("")).maxsize(1).block(true).pool_timeout(Duration::ZERO);
+    let pool = ConnectionPool::builder(server.url("")).maxsize(1).block(true).pool_timeout(Duration::ZERO);
     let pool = pool.build().unwrap();
     for row in ["POOL-36 nothing open", "POOL-36 one idle"] {
         let request = pool.post("/").data(Body::reader(Panics)).preload_content(false);

@@ -13,7 +13,7 @@ fn manager(retry: Option<Retry>) -> PoolManager {
 }
 
 fn pool(server: &Server, retry: Option<Retry>) -> ConnectionPool {
-    let builder = ConnectionPool::builder(&server.url("/"));
+    let builder = ConnectionPool::builder(server.url("/"));
     retry.into_iter().fold(builder, |builder, retry| builder.retries(retry)).build().unwrap()
 }
 
@@ -223,7 +223,7 @@ fn one_connection_takes_all() {
         }),
     ] {
         let server = line_server([first, ok("there")]);
-        let pool = ConnectionPool::builder(&server.url("/")).maxsize(2).block(true).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("/")).maxsize(2).block(true).build().unwrap();
         let response = pool.urlopen(Method::GET, "/").preload_content(false).send().unwrap();
         assert_eq!((server.seen.accepted(), pool.num_connections(), pool.num_requests()), (1, 1, 2), "{row}");
         let PoolStats { idle, in_use, .. } = pool.stats();

@@ -13,7 +13,7 @@ fn server() -> Server {
 }
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("/")).build().unwrap()
+    ConnectionPool::builder(server.url("/")).build().unwrap()
 }
 
 fn headers(pairs: &[(&str, &str)]) -> Headers {
@@ -150,7 +150,7 @@ fn automatic_fields() {
     for (row, client, own, skip, expected) in table {
         let server = server();
         let (client, own) = (headers(client), headers(own));
-        let pool = ConnectionPool::builder(&server.url("/")).headers(client.clone()).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("/")).headers(client.clone()).build().unwrap();
         let manager = PoolManager::builder().headers(client.clone()).build().unwrap();
         let target = server.url("/");
         let requests = [pool.post("/"), manager.post(&target), pool.urlopen(Method::POST, "/")];

@@ -9,7 +9,7 @@ use hostpool::{CloseReason, ConnectionPool, Error, ErrorKind, Response, Session,
 use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, ok, without_hanging};
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap()
+    ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap()
 }
 
 /// A response whose connection stays open.
@@ -289,7 +289,7 @@ fn shut_down_by_another_thread() {
         for enforce in [true, false] {
             let server = Server::new(vec![[answer(&response), vec![Step::UntilClosed]].concat(), answers(ok("next"))]);
             // Without a timeout: nothing else ends the wait.
-            let pool = ConnectionPool::builder(&server.url("")).limit(1).build().unwrap();
+            let pool = ConnectionPool::builder(server.url("")).limit(1).build().unwrap();
             let mut response = pool.get("/").enforce_content_length(enforce).send().unwrap();
             let handle = response.shutdown_handle().unwrap();
             let (tell, told) = mpsc::channel();

@@ -62,7 +62,7 @@ fn by_status() {
         for preload in [true, false] {
             let last = if method == "HEAD" { b"HTTP/1.1 200 OK\r\n\r\n".to_vec() } else { ok("done") };
             let server = line_server([first.clone(), last]);
-            let pool = ConnectionPool::builder(&server.url("/")).maxsize(1).block(true).build().unwrap();
+            let pool = ConnectionPool::builder(server.url("/")).maxsize(1).block(true).build().unwrap();
             let request = pool.urlopen(method.parse().unwrap(), "/p").preload_content(preload);
             let answered = request.retries(retry.clone()).send();
             assert_eq!(outcome(&answered), expected, "{row}");
@@ -79,7 +79,7 @@ fn by_status() {
 #[test]
 fn history_and_what_is_left() {
     let server = line_server([reply(418, "", "teapot"), ok("done")]);
-    let pool = ConnectionPool::builder(&server.url("/")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("/")).build().unwrap();
     let retry = Retry::new(2).status_forcelist([418]);
     let response = pool.urlopen(Method::GET, "/p?q").retries(retry.clone()).send().unwrap();
     assert_eq!(tried(response.retries()), ["GET /p?q 418"], "RETI-10 RSP-31");
@@ -102,7 +102,7 @@ fn statuses_that_do_not_pass() {
     ];
     for (row, retry, expected, requests) in table {
         let server = line_server([reply(500, "X-Id: 7\r\n", "sorry")]);
-        let pool = ConnectionPool::builder(&server.url("/")).retries(retry).maxsize(1).block(true).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("/")).retries(retry).maxsize(1).block(true).build().unwrap();
         let answered = pool.get("/").send();
         assert_eq!(outcome(&answered), expected, "{row}");
         assert_eq!(server.seen.requests().len(), requests, "{row}");
@@ -147,7 +147,7 @@ fn waits_that_a_server_asks_for() {
         for (row, retry, first, expected) in table {
             scope.spawn(move || {
                 let server = line_server([first, ok("done")]);
-                let pool = ConnectionPool::builder(&server.url("/")).maxsize(1).block(true).build().unwrap();
+                let pool = ConnectionPool::builder(server.url("/")).maxsize(1).block(true).build().unwrap();
                 let started = Instant::now();
                 let response = pool.urlopen(Method::GET, "/").retries(retry).send().unwrap();
                 let waits: Vec<_> = response.retries().unwrap().history().iter().map(|past| past.waited()).collect();
@@ -249,7 +249,7 @@ fn by_how_far_the_request_had_come() {
     for method in ["GET", "POST", "PUT"] {
         for Fault { row, first, request, retry, expected, accepted } in faults(method) {
             let server = Server::new(vec![first, answers(ok("done"))]);
-            let pool = ConnectionPool::builder(&server.url("/")).maxsize(1).block(true).build().unwrap();
+            let pool = ConnectionPool::builder(server.url("/")).maxsize(1).block(true).build().unwrap();
             let builder = request(pool.urlopen(method.parse().unwrap(), "/").data("sent").retries(retry));
             let answered = builder.send();
             assert_eq!(outcome(&answered), expected, "{method} {row}");
@@ -287,7 +287,7 @@ fn before_a_byte_has_left() {
     ];
     for (row, method, times, retry, expected, tries) in table {
         let server = Server::new(vec![answers(ok("done"))]);
-        let builder = ConnectionPool::builder(&server.url("/")).dialer(Refused::times(times)).maxsize(1).block(true);
+        let builder = ConnectionPool::builder(server.url("/")).dialer(Refused::times(times)).maxsize(1).block(true);
         let pool = builder.build().unwrap();
         // A reader is not begun, or not beyond its first piece, and can be sent.
         let request = pool.urlopen(method.parse().unwrap(), "/").data(Body::reader(Cursor::new("sent")));
@@ -384,7 +384,7 @@ fn bodies() {
     ];
     for (row, make, first, retry, expected, requests) in table {
         let server = Server::new(vec![first, answers(ok("done"))]);
-        let pool = ConnectionPool::builder(&server.url("/")).maxsize(1).block(true).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("/")).maxsize(1).block(true).build().unwrap();
         let answered = pool.urlopen(Method::PUT, "/").data(make()).retries(retry).send();
         assert_eq!(outcome(&answered), expected, "{row}");
         let arrived = server.seen.requests();
@@ -398,7 +398,7 @@ fn bodies() {
 #[test]
 fn body_pos() {
     let server = line_server([busy(), ok("done")]);
-    let pool = ConnectionPool::builder(&server.url("/")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("/")).build().unwrap();
     let request = pool.urlopen(Method::PUT, "/").data(Body::seekable(Cursor::new("head and body"))).body_pos(9);
     request.retries(Retry::new(1).status_forcelist([503])).send().unwrap();
     assert!(server.seen.requests().iter().all(|request| body(request) == "body"));
@@ -453,7 +453,7 @@ fn waits_beyond_the_total() {
         // The first retry after a back-off comes at once.
         let requests = if row == "a back-off" { 2 } else { 1 };
         let server = line_server([first]);
-        let pool = ConnectionPool::builder(&server.url("/")).maxsize(1).block(true).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("/")).maxsize(1).block(true).build().unwrap();
         let started = Instant::now();
         let answered = pool.get("/").retries(retry).timeout(total).send();
         assert_eq!(outcome(&answered), expected, "{row}");
@@ -590,7 +590,7 @@ fn one_place_is_enough() {
     ];
     for (row, scripts, call, expected) in table {
         let server = Server::new(scripts);
-        let builder = ConnectionPool::builder(&server.url("/")).maxsize(1).block(true).pool_timeout(Duration::ZERO);
+        let builder = ConnectionPool::builder(server.url("/")).maxsize(1).block(true).pool_timeout(Duration::ZERO);
         let pool = builder.build().unwrap();
         assert_eq!(call(&pool), expected, "{row}");
         assert_eq!(pool.stats().in_use, 0, "{row}");
@@ -598,7 +598,7 @@ fn one_place_is_enough() {
     }
     // A dial that fails leaves its place, too.
     let server = Server::new(vec![answers(ok("done"))]);
-    let builder = ConnectionPool::builder(&server.url("/")).dialer(Refused::times(1)).maxsize(1).block(true);
+    let builder = ConnectionPool::builder(server.url("/")).dialer(Refused::times(1)).maxsize(1).block(true);
     let pool = builder.pool_timeout(Duration::ZERO).build().unwrap();
     assert_eq!(send(pool.get("/").retries(0)), "Connect", "C73 dial");
     assert_eq!(send(pool.get("/")), "200", "C73 dial");
@@ -646,8 +646,8 @@ fn what_errors_say() {
     let (_port, nobody) = refusing();
     let server = Server::new(vec![silent(), in_turn([reply(500, "", "sorry")])]);
     let listed = Retry::new(1).status_forcelist([500]);
-    let pool = ConnectionPool::builder(&server.url("/")).build().unwrap();
-    let alone = ConnectionPool::builder(&format!("http://{nobody}")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("/")).build().unwrap();
+    let alone = ConnectionPool::builder(format!("http://{nobody}")).build().unwrap();
     let table = [
         ("RT-20 read timeout", pool.get("/").timeout(Timeout::new().head(SOON)).retries(0), vec!["head", "timeout"]),
         ("RT-20 500", pool.get("/").retries(listed), vec!["500"]),

@@ -207,7 +207,7 @@ fn a_server_that_is_late() {
     ];
     for (id, of_pool, of_request, bound) in table {
         let server = Server::new(vec![late.clone(), answers(ok("fine"))]);
-        let builder = ConnectionPool::builder(&server.url("")).limit(1).retries(0);
+        let builder = ConnectionPool::builder(server.url("")).limit(1).retries(0);
         let pool = builder.timeout(of_pool.unwrap_or_default()).build().unwrap();
         let request = pool.get("/");
         let request = match of_request {
@@ -242,7 +242,7 @@ fn a_peer_that_never_accepts() {
         ("TO-13 total", Some(long), Some(Timeout::from(SHORT)), Bound::Total),
     ];
     for (id, of_pool, of_request, bound) in table {
-        let builder = ConnectionPool::builder(&format!("http://{}", swallowing.addr));
+        let builder = ConnectionPool::builder(format!("http://{}", swallowing.addr));
         let pool = builder.timeout(of_pool.unwrap_or_default()).build().unwrap();
         let request = pool.get("/");
         let request = match of_request {
@@ -262,7 +262,7 @@ fn one_value_for_many() {
     let server = Server::with(|_| answers(ok("fine")));
     let timeout = Timeout::from(GIVE_UP).connect(GIVE_UP).read(GIVE_UP);
     let pools: Vec<_> =
-        (0..2).map(|_| ConnectionPool::builder(&server.url("")).timeout(timeout).build().unwrap()).collect();
+        (0..2).map(|_| ConnectionPool::builder(server.url("")).timeout(timeout).build().unwrap()).collect();
     thread::scope(|scope| {
         for pool in &pools {
             for _ in 0..2 {

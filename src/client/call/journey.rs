@@ -80,7 +80,7 @@ enum FollowUp {
 
 impl<'a> Journey<'a> {
     fn new(terms: Terms<'a>, request: &'a mut Request) -> Self {
-        let left_out = LeftOut { replaced: terms.replaces_headers(request), ..LeftOut::default() };
+        let left_out = LeftOut { replaced: request.own_headers, ..LeftOut::default() };
         Journey {
             client: terms,
             request,

@@ -20,12 +20,14 @@ use crate::time::Until;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Closed`] if the client is closed.
+/// - [`ErrorKind::Closed`] if the client is closed.
+/// - [`ErrorKind::InvalidConfig`] if the client has a guard against forks, and belongs to another process.
 pub(in crate::client) fn begin<'a>(
     engine: &'a Arc<Engine>,
     policy: &'a Policy,
     request: &mut Request,
 ) -> Result<Terms<'a>> {
+    engine.check_process()?;
     let terms = Terms::begin(engine, policy, request.options());
     if terms.reach().is_closed() {
         return Err(Error::new(ErrorKind::Closed, Phase::Prepare));

@@ -31,7 +31,7 @@ pub(in crate::client) struct HopFields {
 pub(in crate::client) struct LeftOut {
     /// A redirect has led to another origin than the caller named.
     pub(in crate::client) crossed: bool,
-    /// The request's headers replace those of the client.
+    /// The request's headers replace the client's block.
     pub(in crate::client) replaced: bool,
     /// A redirect has removed the body. The client's fields about a body are left out, too.
     pub(in crate::client) bodiless: bool,
@@ -61,7 +61,7 @@ pub(super) fn write(
 ) -> SentHead {
     let client = terms.head();
     // Most clients have no default fields, and looking for them costs a hundred instructions.
-    let others = || (!client.headers.is_empty()).then(|| default_fields(request, terms, hop)).into_iter().flatten();
+    let others = || (!client.is_bare()).then(|| default_fields(request, terms, hop)).into_iter().flatten();
     let mut given = Given::default();
     request.headers.iter().chain(others()).for_each(|field| given.note(field.name()));
     // A field that is not to be added counts as set.
@@ -187,27 +187,28 @@ pub(in crate::client) fn default_fields<'a>(
     let LeftOut { crossed, replaced, bodiless, .. } = hop.left_out;
     // Digest credentials send nothing before a challenge. Even then the client's header must not take their place.
     let authorized = hop.authorization.is_some() || terms.own_auth().is_some();
-    let typed = gives_its_type(request, terms);
-    let headers = &terms.head().headers;
-    headers.iter().filter(move |field| {
+    let typed = gives_its_type(request, terms, replaced);
+    let fields = terms.head().fields(!replaced).filter(move |(headers, field)| {
         let other = authorized && field.name().eq_ignore_ascii_case("authorization");
         let gone = bodiless && redirect::is_of_the_body(field.name())
             || typed && field.name().eq_ignore_ascii_case("content-type");
         let behind = crossed && terms.stays_behind(headers, field.name());
-        !(replaced || other || gone || behind)
-    })
+        !(other || gone || behind)
+    });
+    fields.map(|(_, field)| field)
 }
 
 /// Returns whether the type of the body replaces the client's default. No server reads a form under another type, or
 /// without its boundary. A default that names the same type is kept, because it may say more.
-fn gives_its_type(request: &Request, terms: Terms<'_>) -> bool {
+fn gives_its_type(request: &Request, terms: Terms<'_>, replaced: bool) -> bool {
     let Some(own) = request.content_type.as_deref() else { return false };
-    let Some(default) = terms.head().headers.get_bytes("content-type") else { return false };
+    let mut defaults = terms.head().fields(!replaced).map(|(_, field)| field);
+    let Some(default) = defaults.find(|field| field.name().eq_ignore_ascii_case("content-type")) else { return false };
     if terms.skipped().any(|name| name.eq_ignore_ascii_case("content-type")) {
         return false;
     }
     let Some(own) = MediaType::parse(own.as_bytes()) else { return false };
-    let default = MediaType::parse(default);
+    let default = MediaType::parse(default.bytes());
     match own.kind() {
         "multipart" => true,
         // The caller asked only for a charset, so a default type is kept.

@@ -108,7 +108,7 @@ impl World {
             (board.method, board.body, board.whole) = (method.clone(), made.len, made.whole);
             board.number
         };
-        let request = self.pool.request(method.clone(), &format!("/{number}")).data(made.body).expect100(made.expect);
+        let request = self.pool.request(method.clone(), format!("/{number}")).data(made.body).expect100(made.expect);
         // Nobody could wait for a word that has not come.
         let result = request.timeout(Timeout::new().expect(Duration::ZERO)).send();
         let board = lock(&self.board);

@@ -13,7 +13,7 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 /// A server whose first connection answers with that, and then as long as it is used again.
 fn server(first: Vec<Step>) -> (Server, ConnectionPool) {
     let server = Server::new(vec![[first, answers(ok("same"))].concat(), answers(ok("new"))]);
-    let pool = ConnectionPool::builder(&server.url(""))
+    let pool = ConnectionPool::builder(server.url(""))
         .retries(hostpool::Retry::off())
         .timeout(GIVE_UP)
         .probe_after(Duration::ZERO)
@@ -103,7 +103,7 @@ fn release_is_bounded() {
         for bytes in [ok(&"x".repeat(size)), chunked.into_bytes()] {
             let server = Server::new(vec![answers(bytes)]);
             let limits = Limits::new().drain_bytes(1000);
-            let pool = ConnectionPool::builder(&server.url(""))
+            let pool = ConnectionPool::builder(server.url(""))
                 .retries(hostpool::Retry::off())
                 .limits(limits)
                 .timeout(GIVE_UP)
@@ -182,7 +182,7 @@ fn what_cannot_be_loaded() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc";
     for bytes in [ok("hello"), format!("{CHUNKED}5\r\nhello\r\n0\r\n\r\n").into_bytes(), cut.into()] {
         let server = Server::new(vec![answer(bytes)]);
-        let pool = ConnectionPool::builder(&server.url(""))
+        let pool = ConnectionPool::builder(server.url(""))
             .retries(hostpool::Retry::off())
             .limits(limits)
             .timeout(GIVE_UP)

@@ -15,7 +15,7 @@ use crate::support::{GIVE_UP, Server, Step, answer};
 /// A response of these bytes, behind which the connection stays open.
 fn fetch(bytes: impl AsRef<[u8]>) -> (Server, Response) {
     let server = Server::new(vec![[answer(bytes), vec![Step::UntilClosed]].concat()]);
-    let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap();
     let response = pool.get("/dir/page?q=1").send().unwrap();
     (server, response)
 }

@@ -14,7 +14,7 @@ const CUT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
 /// A response that breaks off.
 fn cut() -> (Server, Response) {
     let server = Server::new(vec![vec![Step::Request, Step::Send(CUT.into()), Step::HalfClose, Step::UntilClosed]]);
-    let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap();
     let response = pool.get("/").send().unwrap();
     (server, response)
 }
@@ -115,7 +115,7 @@ fn copy_to() {
 fn a_writer_that_fails_costs_no_connection() {
     for panics in [false, true] {
         let server = Server::with(|_| vec![Step::Forever(crate::support::answer(ok("hello")))]);
-        let pool = ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).limit(1).timeout(GIVE_UP).build().unwrap();
         for _ in 0..3 {
             let mut response = pool.get("/").send().unwrap();
             let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {

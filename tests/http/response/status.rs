@@ -61,7 +61,7 @@ fn the_body_of_an_error() {
             Step::Forever(vec![Step::Request, Step::Send(ok("same"))]),
         ];
         let server = Server::new(vec![script, answers(ok("new"))]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(GIVE_UP).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).timeout(GIVE_UP).build().unwrap();
         let response = pool.get("/").send().unwrap();
         if back {
             server.wait_for("sent");
@@ -80,7 +80,7 @@ fn the_body_of_an_error() {
 fn the_body_of_an_error_that_does_not_come() {
     let bytes = "HTTP/1.1 503 Busy\r\nContent-Length: 10\r\n\r\nabc";
     let server = Server::new(vec![vec![Step::Request, Step::Send(bytes.into()), Step::UntilClosed]]);
-    let pool = ConnectionPool::builder(&server.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
     let response = pool.get("/").timeout(Duration::from_millis(700)).send().unwrap();
     let error = response.error_for_status().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Status(StatusCode::SERVICE_UNAVAILABLE));

@@ -303,6 +303,7 @@ mod forks {
         a_lookup_after_a_fork runs looks_up: "RW-42: a lookup under a bound, after one in the parent.";
         what_the_parent_has runs leaves_the_parents: "RW-42: a child closes its copies, and the parent goes on.";
         a_dial_after_a_fork runs dials: "RW-42: before its first dial a child lets go of what it inherited.";
+        a_guard_against_forks runs is_refused: "RW-42: a guarded client sends nothing from a child.";
     }
 
     /// RW-42: a fork while another thread reads the store of root certificates; the child reads its own.
@@ -372,6 +373,24 @@ mod forks {
             in_a_fork("grandchild", || get(GIVE_UP));
         });
         get(GIVE_UP);
+    }
+
+    #[test]
+    #[ignore = "the child of another test"]
+    fn is_refused() {
+        if !is_child() {
+            return;
+        }
+        let server = Server::with(|_| answers(ok("fine")));
+        let session = Session::builder().fork_guard(true).limit(1).build().unwrap();
+        let get = || session.get(server.url("/")).send();
+        assert_eq!(get().unwrap().text().unwrap(), "fine");
+        in_a_fork("child", || {
+            let error = get().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::InvalidConfig(_)) && !error.maybe_processed(), "{error}");
+        });
+        assert_eq!(get().unwrap().text().unwrap(), "fine");
+        assert_eq!((session.connector().unwrap().stats().created, server.seen.requests().len()), (1, 2));
     }
 
     #[test]

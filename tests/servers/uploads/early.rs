@@ -211,7 +211,7 @@ fn neither_direction_moves() {
         (Bound::Total, Timeout::new().total(Duration::from_secs(1))),
     ] {
         let server = Server::new(vec![stalls.clone()]);
-        let pool = ConnectionPool::builder(&server.url("")).timeout(timeout).retries(Retry::off()).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("")).timeout(timeout).retries(Retry::off()).build().unwrap();
         let error = pool.post("/").data(vec![b'x'; 30 * MB]).send().unwrap_err();
         assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Send), "RW-01");
         let head = error.head().expect("the response's head");

@@ -16,11 +16,11 @@ fn the_login_of_a_pools_url() {
     let with = |userinfo: &str| server.url("/").replace("//", &format!("//{userinfo}@"));
     let manager = PoolManager::new();
     let pools = [
-        ("builder", ConnectionPool::builder(&with("u:p")).build().unwrap()),
-        ("encoded", ConnectionPool::builder(&with("%75:%70")).build().unwrap()),
-        ("function", hostpool::connection_from_url(&with("u:p")).unwrap()),
+        ("builder", ConnectionPool::builder(with("u:p")).build().unwrap()),
+        ("encoded", ConnectionPool::builder(with("%75:%70")).build().unwrap()),
+        ("function", hostpool::connection_from_url(with("u:p")).unwrap()),
         ("manager", manager.connection_from_url(with("u:p")).unwrap()),
-        ("context", manager.connection_from_context(PoolContext::new(&with("u:p")).unwrap()).unwrap()),
+        ("context", manager.connection_from_context(PoolContext::new(with("u:p")).unwrap()).unwrap()),
     ];
     let last = || server.seen.requests().pop().unwrap();
     for (row, pool) in pools {
@@ -40,7 +40,7 @@ fn the_login_of_a_pools_url() {
             assert_eq!(values(&last(), "Authorization"), [expected], "RW-63 {row}, {case}");
         }
         // A request to another host, through this pool's connections, is not this host's.
-        pool.get(&other.url("/")).assert_same_host(false).send().unwrap();
+        pool.get(other.url("/")).assert_same_host(false).send().unwrap();
         assert!(values(&last(), "Authorization").is_empty(), "RW-63 {row}: for another host");
         assert!(!format!("{pool:?}").contains("u:p"), "RW-63 {row}");
     }
@@ -48,7 +48,7 @@ fn the_login_of_a_pools_url() {
     assert!(values(&last(), "Authorization").is_empty(), "RW-63: of that one pool alone");
     manager.get(server.url("/")).send().unwrap();
     assert!(values(&last(), "Authorization").is_empty(), "RW-63: of that one pool alone");
-    let builder = ConnectionPool::builder(&with("u:p"));
+    let builder = ConnectionPool::builder(with("u:p"));
     let headers = hostpool::Headers::from_pairs([("Authorization", "x")]).unwrap();
     let error = builder.headers(headers).build().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::InvalidConfig(_)), "two of them: {error}");
@@ -59,7 +59,7 @@ fn the_login_of_a_pools_url() {
 fn the_login_of_a_pools_url_along_a_redirect() {
     let server =
         Server::new(vec![[crate::support::answer(head(302, "Location: /b\r\n")), answers(ok("there"))].concat()]);
-    let pool = ConnectionPool::builder(&server.url("/").replace("//", "//u:p@")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("/").replace("//", "//u:p@")).build().unwrap();
     pool.get("/a").send().unwrap();
     let requests = server.seen.requests();
     assert_eq!(requests.len(), 2);
@@ -230,7 +230,7 @@ mod schemes {
         let headers = || hostpool::Headers::from_pairs([("Authorization", "Bearer client")]).unwrap();
         let session = Session::builder().headers(headers()).build().unwrap();
         let manager = PoolManager::builder().headers(headers()).build().unwrap();
-        let pool = ConnectionPool::builder(&server.url("/")).headers(headers()).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("/")).headers(headers()).build().unwrap();
         let url = server.url("/");
         let own = [
             (Auth::from(DigestAuth::new("r", "r")), "- Digest r:r"),

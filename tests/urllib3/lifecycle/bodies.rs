@@ -10,7 +10,7 @@ use crate::support::{GIVE_UP, Server, Step, answer, answers, ok};
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
+    ConnectionPool::builder(server.url("")).limit(1).timeout(GIVE_UP).build().unwrap()
 }
 
 /// Rows LIFE-08, LIFE-12 and LIFE-14: a body that does not come, wherever it stops. The unit is back, and the next

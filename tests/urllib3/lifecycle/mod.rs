@@ -68,7 +68,7 @@ fn three_places(row: &str, pool: &ConnectionPool) {
 #[test]
 fn pools_of_hosts_that_do_not_listen() {
     let server = Server::new(vec![answers(ok("done"))]);
-    let builder = ConnectionPool::builder(&server.url("/")).dialer(Refused::times(1)).maxsize(3).block(true);
+    let builder = ConnectionPool::builder(server.url("/")).dialer(Refused::times(1)).maxsize(3).block(true);
     let pool = builder.pool_timeout(Duration::ZERO).build().unwrap();
     let refused = pool.get("/").preload_content(false).release_conn(false).retries(0).send();
     assert_eq!(outcome(&refused), "Connect", "LIFE-02");
@@ -137,7 +137,7 @@ fn pools_keep_what_can_be_kept() {
     for (row, maxsize, bytes, set, connections) in table {
         let script = if connections == 1 { answers(&bytes) } else { answer(&bytes) };
         let server = Server::new(vec![script]);
-        let pool = ConnectionPool::builder(&server.url("/")).maxsize(maxsize).block(true).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("/")).maxsize(maxsize).block(true).build().unwrap();
         for _ in 0..3 {
             let answered = set(pool.urlopen(Method::GET, "/")).send();
             assert_eq!(outcome(&answered), "200", "{row}");
@@ -153,7 +153,7 @@ fn pools_keep_what_can_be_kept() {
 #[test]
 fn pools_while_a_response_is_out() {
     let server = Server::new(vec![answers(ok("done"))]);
-    let pool = ConnectionPool::builder(&server.url("/")).maxsize(3).block(true).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("/")).maxsize(3).block(true).build().unwrap();
     // Of preloading and releasing; in use and idle while the response is there.
     let table = [
         ("LIFE-23", true, false, (0, 1)),
@@ -185,7 +185,7 @@ fn pools_between_two_tries() {
     ];
     for (row, first, expected, accepted) in table {
         let server = Server::new(vec![first, answers(ok("done"))]);
-        let pool = ConnectionPool::builder(&server.url("/")).maxsize(10).retries(listed()).build().unwrap();
+        let pool = ConnectionPool::builder(server.url("/")).maxsize(10).retries(listed()).build().unwrap();
         let response = pool.get("/").send();
         assert_eq!(outcome(&response), expected, "{row}");
         assert_eq!(server.seen.accepted(), accepted, "{row}");
@@ -198,7 +198,7 @@ fn pools_between_two_tries() {
 #[test]
 fn pools_behind_a_redirect_that_fails() {
     let server = line_server([redirect(303, "/there"), ok("done")]);
-    let builder = ConnectionPool::builder(&server.url("/")).maxsize(2).block(true).pool_timeout(Duration::ZERO);
+    let builder = ConnectionPool::builder(server.url("/")).maxsize(2).block(true).pool_timeout(Duration::ZERO);
     let pool = builder.build().unwrap();
     let unread = |retries: u32| pool.get("/").preload_content(false).release_conn(false).retries(retries).send();
     assert_eq!(outcome(&unread(0)), "TooManyRedirects", "LIFE-26");
@@ -287,7 +287,7 @@ mod sockets {
                 |builder, options| builder.socket_options(options);
             for set in [by_pool, |builder, options| builder.dialer(TcpDialer::new().socket_options(options))] {
                 let server = Server::new(vec![answers(ok("fine"))]);
-                let builder = ConnectionPool::builder(&server.url(""));
+                let builder = ConnectionPool::builder(server.url(""));
                 let builder = match options {
                     Some(options) => set(builder, options.to_vec()),
                     None => builder,
@@ -317,7 +317,7 @@ mod sockets {
 
     /// A pool that sets its source itself, and one whose dialer does.
     fn pools(addr: SocketAddr, source: SourceAddress) -> [ConnectionPool; 2] {
-        let builder = || ConnectionPool::builder(&format!("http://{addr}"));
+        let builder = || ConnectionPool::builder(format!("http://{addr}"));
         let tcp = TcpDialer::new().source_address(source);
         [builder().source_address(source), builder().dialer(tcp)].map(|builder| builder.build().unwrap())
     }

@@ -1,0 +1,211 @@
+//! Settings of the connections and of their pools.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ClientBuilder, ManyHosts, sealed};
+use crate::dial::Dialer;
+use crate::net::options::{SocketOption, SourceAddress};
+use crate::observe::{Listener, Observer};
+use crate::pools::PoolOptions;
+use crate::tls::TlsConfig;
+
+/// The most frequent checks of a reaper.
+const REAPER_FLOOR: Duration = Duration::from_millis(100);
+
+/// The error of a session that has both a connector and this setting.
+macro_rules! clash {
+    ($setting:literal) => {
+        concat!("the session has a connector and its own ", $setting, ": give ", $setting, " to the connector")
+    };
+}
+
+/// # Connections
+///
+/// These settings are for the client's own pools. A [`Session`](crate::Session) that is given a
+/// [`connector`](Self::connector) uses the connector's, and `build` fails if it has one of these, too.
+impl<C: sealed::Client> ClientBuilder<C> {
+    /// Sets how many idle connections are kept for each host: 10 by default, and any number for a
+    /// [`Session`](crate::Session). With [`block`](Self::block) the same number limits the open connections. Without it
+    /// any number may be open, and a connection that is released to a full pool is closed.
+    pub fn maxsize(self, connections: usize) -> Self {
+        self.connecting(clash!("maxsize"), |options| options.maxsize = Some(connections))
+    }
+
+    /// Sets whether `maxsize` also limits the open connections, so that callers wait for one to become free. Off by
+    /// default. [`limit`](Self::limit) sets both at once.
+    pub fn block(self, block: bool) -> Self {
+        self.connecting(clash!("block"), |options| options.block = block)
+    }
+
+    /// Sets how many connections to a host may be open. Callers wait for one to become free. The same number may be
+    /// idle. `None` bounds neither. Unbounded by default.
+    ///
+    /// ```
+    /// let session = hostpool::Session::builder().limit(8).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "limit_per_host")]
+    #[doc(alias = "pool_max_idle_per_host")]
+    pub fn limit(self, connections: impl Into<Option<usize>>) -> Self {
+        self.connecting(clash!("limit"), |options| options.limit = Some(connections.into()))
+    }
+
+    /// Sets how long a call waits for a connection at the limit before it fails with
+    /// [`ErrorKind::PoolTimeout`](crate::ErrorKind::PoolTimeout). With zero a call does not wait. By default only the
+    /// timeouts of the request bound the wait.
+    pub fn pool_timeout(self, limit: Duration) -> Self {
+        self.connecting(clash!("pool_timeout"), |options| options.pool_timeout = Some(limit))
+    }
+
+    /// Sets how many idle connections are kept in total, over all hosts: 100 by default for a
+    /// [`Session`](crate::Session), and any number for pools. If there are more, the connection that has been idle for
+    /// longest is closed. Connections in use do not count, and no caller waits.
+    ///
+    /// Whether it is set or not, a dial or a name lookup that finds no file descriptor left closes the connection that
+    /// has been idle for longest, and tries again.
+    ///
+    /// ```
+    /// use hostpool::PoolManager;
+    ///
+    /// let http = PoolManager::builder().num_pools(None).max_idle(200).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "max_idle_connections")]
+    pub fn max_idle(self, connections: impl Into<Option<usize>>) -> Self {
+        self.connecting(clash!("max_idle"), |options| options.max_idle = connections.into())
+    }
+
+    /// Sets how long an idle connection is kept: 60 seconds by default, 30 for a [`Session`](crate::Session). `None`
+    /// keeps it until it is found closed. The `Keep-Alive: timeout` of a server shortens the time for its connection.
+    /// Time during which the machine sleeps counts.
+    #[doc(alias = "keepalive_timeout")]
+    #[doc(alias = "pool_idle_timeout")]
+    pub fn idle_timeout(self, limit: impl Into<Option<Duration>>) -> Self {
+        self.connecting(clash!("idle_timeout"), |options| options.idle_timeout = limit.into())
+    }
+
+    /// Sets the age from which a connection is not used again, so that a change of the server's address is noticed.
+    /// Unbounded by default. Time during which the machine sleeps counts.
+    pub fn max_age(self, limit: impl Into<Option<Duration>>) -> Self {
+        self.connecting(clash!("max_age"), |options| options.max_age = limit.into())
+    }
+
+    /// Sets how long a connection may have been idle and still be used without being checked. Zero by default: each
+    /// connection is checked before it is used again, by one system call, also if another caller hands it over.
+    ///
+    /// A longer time saves that call. Then only the next request notices that the server has closed the connection, and
+    /// a `POST` is lost. Bytes that a server sends unasked are taken for the start of the next response.
+    pub fn probe_after(self, idle: Duration) -> Self {
+        self.connecting(clash!("probe_after"), |options| options.probe_after = idle)
+    }
+
+    /// Sets the TLS configuration. The default is [`TlsConfig::default`](crate::TlsConfig::default).
+    #[doc(alias = "ssl_context")]
+    pub fn tls(self, tls: TlsConfig) -> Self {
+        self.connecting(clash!("tls"), |options| options.tls = Some(tls))
+    }
+
+    /// Sets the local address of connections. Addresses of a server that are of the other family are not tried. If none
+    /// is left, or the local address cannot be used, requests fail with
+    /// [`ErrorKind::Connect`](crate::ErrorKind::Connect). By default the system chooses the address.
+    ///
+    /// A Unix socket has no such address. A [`dialer`](Self::dialer) opens sockets of its own, so `build` fails if both
+    /// are set. A [`TcpDialer`](crate::TcpDialer) has a setter for it.
+    ///
+    /// ```
+    /// use hostpool::PoolManager;
+    /// use std::net::Ipv4Addr;
+    ///
+    /// let pools = PoolManager::builder().source_address(Ipv4Addr::LOCALHOST).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "local_addr")]
+    #[doc(alias = "local_address")]
+    pub fn source_address(self, address: impl Into<SourceAddress>) -> Self {
+        self.connecting(clash!("source_address"), |options| options.source_address = Some(address.into()))
+    }
+
+    /// Sets the options of TCP sockets. The default is [`NoDelay(true)`](SocketOption::NoDelay) alone, and an empty list
+    /// leaves Nagle's algorithm on. `build` fails if a [`dialer`](Self::dialer) is set too.
+    ///
+    /// ```
+    /// use hostpool::{PoolManager, SocketOption};
+    ///
+    /// let options = [SocketOption::NoDelay(true), SocketOption::ReceiveBuffer(1 << 20)];
+    /// let pools = PoolManager::builder().socket_options(options).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn socket_options(self, options: impl IntoIterator<Item = SocketOption>) -> Self {
+        self.connecting(clash!("socket_options"), |all| all.socket_options = Some(options.into_iter().collect()))
+    }
+
+    /// Sets a dialer that opens connections in place of the crate's own.
+    #[doc(alias = "ConnectionCls")]
+    pub fn dialer(self, dialer: impl Dialer + 'static) -> Self {
+        self.connecting(clash!("dialer"), |options| options.dialer = Some(Arc::new(dialer)))
+    }
+
+    /// Sets a listener that receives the events of the connections and requests: see [`Listener`].
+    #[doc(alias = "trace_configs")]
+    pub fn listener(self, listener: impl Listener + 'static) -> Self {
+        self.connecting(clash!("listener"), |options| options.observer = Observer::new(listener))
+    }
+
+    /// Sets whether a call fails with [`ErrorKind::WouldDeadlock`](crate::ErrorKind::WouldDeadlock) if it would wait
+    /// without bound while its own thread holds all connections, by responses whose bodies are not read. Off by
+    /// default. Such a wait is always logged as a warning and reported to a [`Listener`].
+    ///
+    /// A response counts as held by the thread that sent its request. Leave this off if another thread reads it.
+    pub fn refuse_self_deadlock(self, refuse: bool) -> Self {
+        self.connecting(clash!("refuse_self_deadlock"), |options| options.refuse_self_deadlock = refuse)
+    }
+
+    /// Starts a thread that closes idle connections that have expired or that their servers have closed. It checks them
+    /// this often, but not more often than every 100 ms. By default no thread is started, and such connections are
+    /// closed when the pool is used.
+    ///
+    /// One thread serves everything that this builder builds. It runs while a connection is open, and ends with the
+    /// pool.
+    pub fn reaper(self, every: Duration) -> Self {
+        self.connecting(clash!("reaper"), |options| options.reap_every = Some(every.max(REAPER_FLOOR)))
+    }
+
+    /// Sets whether each request checks that this is the process that made the client. Off by default; on costs one
+    /// system call a request. A request in a child of `fork` then fails with
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) before it touches a connection of its parent.
+    ///
+    /// Make clients after the fork. This is for programs that cannot be sure, such as a library in a server that forks.
+    ///
+    /// ```
+    /// let session = hostpool::Session::builder().fork_guard(true).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn fork_guard(self, guard: bool) -> Self {
+        self.connecting(clash!("fork_guard"), |options| options.fork_guard = guard)
+    }
+
+    /// Changes a setting of the connections. A session that has a connector, too, fails with this text.
+    fn connecting(mut self, clash: &'static str, set: impl FnOnce(&mut PoolOptions)) -> Self {
+        self.options.clash.get_or_insert(clash);
+        set(&mut self.options);
+        self
+    }
+}
+
+/// # Many hosts
+impl<C: ManyHosts> ClientBuilder<C> {
+    /// Sets how many pools are kept: 10 by default, and any number for a [`Session`](crate::Session). There is one for
+    /// each host and way of connecting. If there are more, the least recently used pool is evicted: its idle
+    /// connections are closed now, and its connections in use when they are released. Until then these count towards
+    /// the limit of their host. `None` evicts no pool.
+    pub fn num_pools(self, pools: impl Into<Option<usize>>) -> Self {
+        self.connecting(clash!("num_pools"), |options| options.num_pools = pools.into())
+    }
+
+    /// Sets how many connections may be open in total. Unbounded by default. At the limit, the connection that has been
+    /// idle for longest is closed, so that a caller waits only if all connections are in use.
+    pub fn total_limit(self, connections: impl Into<Option<usize>>) -> Self {
+        self.connecting(clash!("total_limit"), |options| options.total_limit = connections.into())
+    }
+}

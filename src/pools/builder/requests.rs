@@ -1,0 +1,288 @@
+//! Settings of the requests, for those that have none of their own.
+
+use std::sync::Arc;
+
+use super::{ClientBuilder, ManyHosts, sealed};
+use crate::auth::{Auth, Netrc};
+use crate::client::{Head, Middleware, Request, check_names, check_skipped};
+use crate::error::Result;
+use crate::exchange::Common;
+use crate::headers::Headers;
+use crate::limits::Limits;
+use crate::response::Response;
+use crate::retry::Retry;
+use crate::strictness::Strictness;
+use crate::time::Timeout;
+
+/// # Requests
+///
+/// A request's own setting replaces that of its client.
+impl<C: sealed::Client> ClientBuilder<C> {
+    /// Adds headers for many requests. For a [`Session`](crate::Session) these are as those of
+    /// [`header`](Self::header). Pools do as urllib3 does: a request that has a header of its own is sent without all of
+    /// these.
+    ///
+    /// ```
+    /// use hostpool::{ConnectionPool, Headers};
+    ///
+    /// let mut headers = Headers::new();
+    /// headers.append("X-Client", "7")?;
+    /// let pool = ConnectionPool::builder("http://example.com").headers(headers).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "default_headers")]
+    pub fn headers(self, headers: Headers) -> Self {
+        self.try_set(|builder| {
+            let Head { headers: merged, block, .. } = &mut builder.policy.head;
+            let set = if C::REPLACES_HEADERS { block } else { merged };
+            Ok(set.extend(&headers)?)
+        })
+    }
+
+    /// Adds a header for every request. A request with a field of the same name keeps its own. Headers that identify
+    /// the caller are not sent to another origin after a redirect: see
+    /// [`allow_redirects`](crate::RequestBuilder::allow_redirects).
+    ///
+    /// ```
+    /// use hostpool::ConnectionPool;
+    ///
+    /// // Requests with headers of their own have this one, too.
+    /// let pool = ConnectionPool::builder("http://example.com").header("Authorization", "Bearer 7").build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.try_set(|builder| Ok(builder.policy.head.headers.append(name, value)?))
+    }
+
+    /// Adds to the headers that no request gets automatically: see
+    /// [`RequestBuilder::skip_auto_headers`](crate::RequestBuilder::skip_auto_headers).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder().skip_auto_headers(["User-Agent"]).build()?;
+    /// assert!(Session::builder().skip_auto_headers(["no name"]).build().is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn skip_auto_headers<N: AsRef<str>>(self, fields: impl IntoIterator<Item = N>) -> Self {
+        self.try_set(|builder| {
+            builder.policy.head.skip.extend(check_skipped(fields)?);
+            Ok(())
+        })
+    }
+
+    /// Sets credentials for every request that has none of its own: neither by [`auth`](crate::RequestBuilder::auth),
+    /// nor in its URL, nor as an `Authorization` header. They are sent to every host that a request names, but not to
+    /// the targets of redirects.
+    ///
+    /// A [`DigestAuth`](crate::DigestAuth) also decides how other logins of the client are used. A login in a URL
+    /// answers a Digest challenge and is never sent as Basic credentials. The same holds for a login of
+    /// [`netrc`](Self::netrc) if the `DigestAuth` has [no login](crate::DigestAuth::without_login).
+    ///
+    /// [`build`](Self::build) fails if the credentials cannot be encoded, or if the client also has an `Authorization`
+    /// header.
+    ///
+    /// ```
+    /// use hostpool::{BasicAuth, Session};
+    ///
+    /// let session = Session::builder().auth(BasicAuth::new("Aladdin", "open sesame")).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn auth(mut self, auth: impl Into<Auth>) -> Self {
+        self.policy.identity.auth = Some(auth.into());
+        self
+    }
+
+    /// Sets the logins and passwords for the hosts that requests name. They are used if neither the request nor the
+    /// client has a login. For a URL with a login and no password, only the entry with that login is used. A redirect
+    /// to another origin gets none. Without this setting no file is read.
+    ///
+    /// ```no_run
+    /// use hostpool::{Netrc, Session};
+    ///
+    /// let session = Session::builder().netrc(Netrc::from_env()?).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "trust_env")]
+    pub fn netrc(mut self, netrc: Netrc) -> Self {
+        self.policy.identity.netrc = Some(netrc);
+        self
+    }
+
+    /// Sets the timeouts of requests that have none of their own. By default, a [`Session`](crate::Session) allows 30
+    /// seconds for opening a connection, and 60 seconds of silence of a server. Pools have none.
+    pub fn timeout(mut self, timeout: impl Into<Timeout>) -> Self {
+        self.policy.timeout = timeout.into();
+        self
+    }
+
+    /// Sets how much a peer may send. The default is [`Limits::new`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.policy.common = Arc::new(Common::new(limits));
+        self
+    }
+
+    /// Sets how strictly responses are read. The default is [`Strictness::Tolerant`].
+    /// [`RequestBuilder::strictness`](crate::RequestBuilder::strictness) replaces it for one request.
+    ///
+    /// ```
+    /// use hostpool::{Session, Strictness};
+    ///
+    /// let session = Session::builder().strictness(Strictness::Strict).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn strictness(mut self, strictness: Strictness) -> Self {
+        self.policy.reading.strictness = strictness;
+        self
+    }
+
+    /// Sets whether the content codings of responses (such as gzip) are decoded. On by default. A
+    /// [`Session`](crate::Session) also asks for them by `Accept-Encoding`. If it is off, only `identity` is asked for,
+    /// and a body that is coded nevertheless is returned as it came. [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content) replaces it for one request.
+    #[doc(alias = "decode_content")]
+    pub fn auto_decompress(mut self, decode: bool) -> Self {
+        self.policy.reading.decode = decode;
+        self
+    }
+
+    /// Sets whether redirects are followed. On by default: see
+    /// [`RequestBuilder::allow_redirects`](crate::RequestBuilder::allow_redirects).
+    pub fn allow_redirects(mut self, follow: bool) -> Self {
+        self.policy.following.follow = follow;
+        self
+    }
+
+    /// Sets how many redirects are followed: see
+    /// [`RequestBuilder::max_redirects`](crate::RequestBuilder::max_redirects).
+    pub fn max_redirects(mut self, max: u32) -> Self {
+        self.policy.following.max = Some(max);
+        self
+    }
+
+    /// Sets whether a redirect from `https` to `http` is followed. Off by default.
+    pub fn allow_downgrade(mut self, allow: bool) -> Self {
+        self.policy.following.rules.downgrade = allow;
+        self
+    }
+
+    /// Adds to the headers that are not sent to another origin after a redirect.
+    pub fn sensitive_headers<N: AsRef<str>>(self, sensitive: impl IntoIterator<Item = N>) -> Self {
+        self.try_set(|builder| {
+            builder.policy.following.sensitive.extend(check_names(sensitive)?);
+            Ok(())
+        })
+    }
+
+    /// Sets whether a status from 400 on is an error, as from [`error_for_status`](Response::error_for_status). Off by
+    /// default.
+    pub fn raise_for_status(mut self, raise: bool) -> Self {
+        self.policy.raise = raise;
+        self
+    }
+
+    /// Sets whether the end of a TLS stream without `close_notify` is accepted as the end of a body that nothing else
+    /// delimits. Off by default: see
+    /// [`RequestBuilder::allow_unclean_close`](crate::RequestBuilder::allow_unclean_close).
+    ///
+    /// ```
+    /// let session = hostpool::Session::builder().allow_unclean_close(true).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn allow_unclean_close(mut self, allow: bool) -> Self {
+        self.policy.reading.unclean_close = allow;
+        self
+    }
+
+    /// Sets which failures are retried by requests without a `Retry` of their own. A number means that many retries.
+    ///
+    /// By default a [`Session`](crate::Session) retries nothing, except as [`retry_stale`](Self::retry_stale) describes.
+    /// Its redirects are not counted: they have [`max_redirects`](Self::max_redirects). Pools retry up to three times,
+    /// and count redirects, too.
+    ///
+    /// ```
+    /// use hostpool::{Retry, Session};
+    /// use std::time::Duration;
+    ///
+    /// let session = Session::builder()
+    ///     .retries(Retry::new(3).backoff_factor(Duration::from_millis(100)).status_forcelist([502, 503]))
+    ///     .build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn retries(mut self, retry: impl Into<Retry>) -> Self {
+        self.policy.retry = Some(retry.into());
+        self
+    }
+
+    /// Sets whether a request is sent once more if it fails because its idle connection had died. On by default: see
+    /// [`RequestBuilder::retry_stale`](crate::RequestBuilder::retry_stale).
+    pub fn retry_stale(mut self, retry: bool) -> Self {
+        self.policy.no_replay = !retry;
+        self
+    }
+
+    /// Adds middleware around every request, inside the middleware that was added before: see [`Middleware`].
+    #[doc(alias = "middlewares")]
+    pub fn middleware(mut self, middleware: impl Middleware + 'static) -> Self {
+        self.policy.hooks.middleware.push(Arc::new(middleware));
+        self
+    }
+
+    /// Adds a hook that sees, and may change, each request before it is sent, also after a redirect and with the answer
+    /// to a challenge. An error of the hook ends the call before a connection is opened. Changes stay on the request
+    /// for the rest of the call, redirects included, so `insert` a header and do not `append` it.
+    ///
+    /// ```
+    /// use hostpool::{Error, Session};
+    ///
+    /// let session = Session::builder()
+    ///     .on_request(|request| match request.url().origin().host() {
+    ///         "api.example" => Ok(()),
+    ///         _ => Err(Error::custom("this host is not on the list")),
+    ///     })
+    ///     .build()?;
+    /// assert!(session.get("http://169.254.169.254/").send().is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "request_class")]
+    pub fn on_request(mut self, hook: impl Fn(&mut Request) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.policy.hooks.on_request.push(Arc::new(hook));
+        self
+    }
+
+    /// Adds a hook that sees the last response of each call before the caller does. It may return another response or
+    /// an error in its place.
+    ///
+    /// ```
+    /// use hostpool::{Error, Session};
+    ///
+    /// let session = Session::builder()
+    ///     .on_response(|response| match response.headers().contains("X-Served-By") {
+    ///         true => Ok(response),
+    ///         false => Err(Error::custom("something on the way answered in its place")),
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "response_class")]
+    pub fn on_response(mut self, hook: impl Fn(Response) -> Result<Response> + Send + Sync + 'static) -> Self {
+        self.policy.hooks.on_response.push(Arc::new(hook));
+        self
+    }
+}
+
+/// # Many hosts
+impl<C: ManyHosts> ClientBuilder<C> {
+    /// Sets whether a redirect from a Unix socket to a host on the network is followed. Off by default: see
+    /// [`RequestBuilder::follow_off_socket`](crate::RequestBuilder::follow_off_socket).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder().follow_off_socket(true).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn follow_off_socket(mut self, follow: bool) -> Self {
+        self.policy.following.rules.off_socket = follow;
+        self
+    }
+}
