@@ -64,14 +64,14 @@ impl Middleware for Token {
         // A body that cannot be sent twice is sent once, with the token that is there.
         let again = request.try_clone();
         if let Some(token) = self.current() {
-            request.headers_mut().insert("Authorization", &format!("Bearer {token}"))?;
+            request.headers_mut().insert("Authorization", format!("Bearer {token}"))?;
         }
         let mut response = next.run(request)?;
         match again {
             Some(mut again) if response.status() == StatusCode::UNAUTHORIZED => {
                 response.release();
                 let token = self.renew(&again, next)?;
-                again.headers_mut().insert("Authorization", &format!("Bearer {token}"))?;
+                again.headers_mut().insert("Authorization", format!("Bearer {token}"))?;
                 next.run(again)
             }
             _ => Ok(response),

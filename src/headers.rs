@@ -9,9 +9,11 @@ use std::cmp::Ordering;
 use std::fmt;
 
 mod by_name;
+mod convert;
 mod edit;
 mod shown;
 
+pub use convert::{HeadersIter, IntoHeaderName, IntoHeaderValue, IntoHeaders};
 pub(crate) use shown::ShownHeaders;
 
 /// The fields of a request or response head, or of a trailer section.
@@ -159,24 +161,24 @@ impl Headers {
         self.bytes.get(span.start as usize..)?.get(..span.len as usize)
     }
 
-    /// Appends a field after all existing fields.
+    /// Appends a field after all existing fields. White space around the value is trimmed.
     ///
-    /// White space around the value is trimmed. Fails if the name is not a token, or if the value has a control
-    /// character or is not ASCII; [`append_bytes`](Self::append_bytes) takes bytes above 0x7F.
+    /// # Errors
+    ///
+    /// Fails if the name is not a token (RFC 9110, section 5.6.2), if the value has a control character, or if it is a
+    /// text with a character above U+00FF: see [`IntoHeaderValue`].
     #[doc(alias = "add")]
-    pub fn append(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
-        check_name(name)?;
-        if let Some(offset) = value.bytes().position(|byte| !byte.is_ascii()) {
-            return Err(InvalidHeader::new(name, Fault::ValueByte(offset)));
-        }
-        self.append_bytes(name, value.as_bytes())
+    pub fn append(&mut self, name: impl IntoHeaderName, value: impl IntoHeaderValue) -> Result<(), InvalidHeader> {
+        self.append_pair(&name, &value)
     }
 
-    /// Appends a field as [`append`](Self::append) does. The value may have bytes above 0x7F (`obs-text` of RFC 9110,
-    /// section 5.5).
-    pub fn append_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
-        check(name, value)?;
-        self.push(Header { name, value: trim(value), secret: false })
+    fn append_pair(&mut self, name: &impl IntoHeaderName, value: &impl IntoHeaderValue) -> Result<(), InvalidHeader> {
+        let name = convert::sealed::Name::name(name);
+        check_name(name)?;
+        let bytes = convert::sealed::Value::bytes(value);
+        let bytes = bytes.map_err(|offset| InvalidHeader::new(name, Fault::ValueByte(offset)))?;
+        check(name, &bytes)?;
+        self.push(Header { name, value: trim(&bytes), secret: convert::sealed::Value::is_secret(value) })
     }
 
     /// Appends a field that has been checked.
@@ -202,14 +204,15 @@ impl Headers {
     /// then nothing has changed.
     #[doc(alias = "set")]
     #[doc(alias = "__setitem__")]
-    pub fn insert(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
-        Headers::new().append(name, value)?;
-        self.remove(name);
-        self.append(name, value)
+    pub fn insert(&mut self, name: impl IntoHeaderName, value: impl IntoHeaderValue) -> Result<(), InvalidHeader> {
+        let mut checked = Headers::new();
+        checked.append_pair(&name, &value)?;
+        self.remove(convert::sealed::Name::name(&name));
+        self.append_all(checked)
     }
 
     /// Gives every field of that name this value. All fields keep their places, and their marks as sensitive. Fails as
-    /// [`append_bytes`](Self::append_bytes) does; then nothing has changed.
+    /// [`append`](Self::append) does; then nothing has changed.
     pub(crate) fn replace(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
         check(name, value)?;
         let mut replaced = Headers::new();
@@ -295,9 +298,14 @@ impl Headers {
     /// ```
     #[doc(alias = "items")]
     #[doc(alias = "iteritems")]
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Header<'_>> {
-        self.fields.iter().map(|field| Header {
-            // Names are tokens and therefore ASCII: `append_bytes` and the head parser check them.
+    pub fn iter(&self) -> HeadersIter<'_> {
+        HeadersIter::new(self)
+    }
+
+    #[inline]
+    fn at(&self, place: usize) -> Option<Header<'_>> {
+        self.fields.get(place).map(|field| Header {
+            // Names are tokens and therefore ASCII: `append` and the head parser check them.
             name: std::str::from_utf8(field.name.of(&self.bytes)).unwrap_or_default(),
             value: field.value.of(&self.bytes),
             secret: field.secret,
@@ -314,9 +322,10 @@ impl Headers {
         self.fields.is_empty()
     }
 
-    /// Appends every field of `other` after the existing fields. Fails if all of them exceed 4 GiB.
-    pub fn extend(&mut self, other: &Headers) -> Result<(), InvalidHeader> {
-        other.iter().try_for_each(|field| self.push(field))
+    /// Appends fields after all existing fields: other headers, an `http::HeaderMap`, or pairs. Fails as
+    /// [`append`](Self::append) does; then the fields before the faulty one were appended.
+    pub fn append_all(&mut self, fields: impl IntoHeaders) -> Result<(), InvalidHeader> {
+        convert::sealed::Fields::append_to(fields, self)
     }
 }
 
@@ -503,7 +512,7 @@ mod tests {
             ("X", "a\0b"),
             ("X", "a\x7Fb"),
             ("X", "a\x0Bb"),
-            ("X", "\u{e9}"),
+            ("X", "\u{65e5}"),
         ];
         for (name, value) in refused {
             let mut headers = Headers::new();
@@ -512,7 +521,7 @@ mod tests {
             assert!(value.len() < 3 || !error.contains(value), "{error}");
         }
         let mut headers = Headers::new();
-        headers.append_bytes("X", &[0xE9]).unwrap();
+        headers.append("X", [0xE9]).unwrap();
         assert_eq!(headers.get("x"), None);
         assert_eq!(headers.get_bytes("x"), Some(&[0xE9][..]));
         assert_eq!(headers.iter().next().unwrap().value(), "\u{e9}");

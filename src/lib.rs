@@ -117,6 +117,7 @@ mod url;
 mod workers;
 
 pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
+pub use body::urlencoded::IntoPairs;
 pub use body::{Body, Compress};
 pub use client::{Connector, IntoRequest, IntoUrl, Middleware, Next, Request, RequestBuilder};
 pub use close_reason::CloseReason;
@@ -125,7 +126,7 @@ pub use cookies::{
 };
 pub use dial::{DialContext, Dialer, Target, TcpDialer, TlsDialer, UnixDialer};
 pub use error::{Attempt, Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result, RetryCause, Violation};
-pub use headers::{Header, Headers, InvalidHeader};
+pub use headers::{Header, Headers, HeadersIter, IntoHeaderName, IntoHeaderValue, IntoHeaders, InvalidHeader};
 pub use http::{Method, StatusCode, Version};
 pub use limits::Limits;
 pub use make_headers::{MakeHeaders, make_headers};

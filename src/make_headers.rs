@@ -37,11 +37,6 @@ pub struct MakeHeaders {
 }
 
 impl MakeHeaders {
-    /// Does the same as [`make_headers`].
-    pub fn new() -> MakeHeaders {
-        MakeHeaders::default()
-    }
-
     /// Sets `Connection: keep-alive`, which is the default of HTTP/1.1.
     pub fn keep_alive(mut self, keep: bool) -> Self {
         self.keep_alive = keep;

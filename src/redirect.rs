@@ -200,7 +200,7 @@ mod tests {
     fn decided_for(host: &str, url: &str, method: &str, status: u16, locations: &[&[u8]], rules: Rules) -> Decision {
         let mut headers = Headers::new();
         for location in locations {
-            headers.append_bytes("Location", location).unwrap();
+            headers.append("Location", location).unwrap();
         }
         let status = StatusCode::from_u16(status).unwrap();
         let (url, method) = (Url::parse(url).unwrap(), method.parse().unwrap());

@@ -118,7 +118,7 @@ pub fn request_head(data: &[u8]) {
     let mut fields = fields;
     if length > 0 {
         // Right or, sometimes, wrong.
-        fields.append("content-length", &(body.len() + length - 1).to_string()).unwrap();
+        fields.append("content-length", (body.len() + length - 1).to_string()).unwrap();
     }
     let url = Url::parse(&url).ok();
     // A pool's are replaced as a whole.
@@ -135,7 +135,7 @@ fn headers(input: &mut Input<'_>, most: usize) -> Headers {
             _ => String::from_utf8_lossy(input.bytes(10)),
         };
         // What is refused here can be sent by nobody; `headers` is the target for that.
-        let _ = headers.append_bytes(&name, input.bytes(20));
+        let _ = headers.append(&name, input.bytes(20));
     }
     headers
 }

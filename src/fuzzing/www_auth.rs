@@ -85,7 +85,7 @@ fn is_answered(data: &[u8]) {
     let mut headers = Headers::new();
     let mut asked = Vec::new();
     for field in data.split(|&byte| byte == b'\n') {
-        if headers.append_bytes("WWW-Authenticate", field).is_ok() {
+        if headers.append("WWW-Authenticate", field).is_ok() {
             asked.extend(Items::new(field));
         }
     }

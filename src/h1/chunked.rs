@@ -265,7 +265,7 @@ impl Section {
             let colon = memchr::memchr(b':', line).ok_or(Violation::Trailer)?;
             let name = std::str::from_utf8(&line[..colon]).map_err(|_| Violation::Trailer)?;
             // The rules for sent fields hold for received ones too (RFC 9110, sections 5.1 and 5.5).
-            fields.append_bytes(name, &line[colon + 1..]).map_err(|_| Violation::Trailer)?;
+            fields.append(name, &line[colon + 1..]).map_err(|_| Violation::Trailer)?;
         }
         let dropped = std::mem::take(&mut self.mender.dropped);
         let doubtful = self.mender.mended || dropped.lines > 0;

@@ -1,9 +1,10 @@
 //! Changes that depend on the existing fields: defaults, joined values, and merges.
 
-use super::{Fault, Headers, InvalidHeader, Span, caseless};
+use super::convert::sealed::Name;
+use super::{Fault, Headers, IntoHeaderName, IntoHeaderValue, IntoHeaders, InvalidHeader, Span, caseless};
 
 impl Headers {
-    /// Makes fields of pairs, in their order. Fails as [`append`](Self::append) does.
+    /// Makes fields of pairs, in their order, or of any other [`IntoHeaders`]. Fails as [`append`](Self::append) does.
     ///
     /// ```
     /// use hostpool::Headers;
@@ -12,15 +13,9 @@ impl Headers {
     /// assert_eq!(headers.get("dnt"), Some("1"));
     /// # Ok::<(), hostpool::InvalidHeader>(())
     /// ```
-    pub fn from_pairs<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Headers, InvalidHeader>
-    where
-        K: AsRef<str>,
-        V: AsRef<str>,
-    {
+    pub fn from_pairs(pairs: impl IntoHeaders) -> Result<Headers, InvalidHeader> {
         let mut headers = Headers::new();
-        for (name, value) in pairs {
-            headers.append(name.as_ref(), value.as_ref())?;
-        }
+        headers.append_all(pairs)?;
         Ok(headers)
     }
 
@@ -38,11 +33,16 @@ impl Headers {
     /// # Ok::<(), hostpool::InvalidHeader>(())
     /// ```
     #[doc(alias = "add")]
-    pub fn append_combined(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
+    pub fn append_combined(
+        &mut self,
+        name: impl IntoHeaderName,
+        value: impl IntoHeaderValue,
+    ) -> Result<(), InvalidHeader> {
         let mut checked = Headers::new();
-        checked.append(name, value)?;
+        checked.append_pair(&name, &value)?;
+        let name = Name::name(&name);
         let Some(place) = self.fields.iter().rposition(|field| self.is_named(field, name)) else {
-            return self.extend(&checked);
+            return self.append_all(checked);
         };
         let added = checked.get_bytes(name).unwrap_or_default();
         let Span { start, len } = self.fields[place].value;
@@ -73,8 +73,12 @@ impl Headers {
     /// # Ok::<(), hostpool::InvalidHeader>(())
     /// ```
     #[doc(alias = "setdefault")]
-    pub fn set_default(&mut self, name: &str, value: &str) -> Result<bool, InvalidHeader> {
-        if self.contains(name) {
+    pub fn set_default(
+        &mut self,
+        name: impl IntoHeaderName,
+        value: impl IntoHeaderValue,
+    ) -> Result<bool, InvalidHeader> {
+        if self.contains(Name::name(&name)) {
             return Ok(false);
         }
         self.append(name, value).map(|()| true)
@@ -101,7 +105,7 @@ impl Headers {
                 updated.push(field)?;
             }
         }
-        updated.extend(other)?;
+        updated.append_all(other)?;
         *self = updated;
         Ok(())
     }
@@ -111,7 +115,7 @@ impl Headers {
     #[doc(alias = "__or__")]
     pub fn extended(&self, other: &Headers) -> Result<Headers, InvalidHeader> {
         let mut headers = self.clone();
-        headers.extend(other)?;
+        headers.append_all(other)?;
         Ok(headers)
     }
 }

@@ -215,7 +215,7 @@ impl Part {
         if let Some(content_type) = &content_type {
             fields.append("Content-Type", content_type)?;
         }
-        fields.extend(&headers)?;
+        fields.append_all(headers)?;
         for field in fields.iter() {
             for bytes in [field.name().as_bytes(), b": ", field.bytes(), b"\r\n"] {
                 head.extend_from_slice(bytes);

@@ -112,7 +112,7 @@ impl ConnectionPool {
     ///     .urlopen(Method::GET, "/")
     ///     .header("X-Request-Id", "7")
     ///     .retries(2)
-    ///     .redirect(false)
+    ///     .allow_redirects(false)
     ///     .timeout(Duration::from_secs(10))
     ///     .pool_timeout(Duration::from_secs(1))
     ///     .send()?;

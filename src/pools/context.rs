@@ -9,7 +9,7 @@ use crate::client::sealed::Sealed;
 use crate::client::{IntoUrl, Policy};
 use crate::dial::Dialer;
 use crate::error::{Error, Result};
-use crate::headers::Headers;
+use crate::headers::{Headers, IntoHeaders, InvalidHeader};
 use crate::net::options::{SocketOption, SourceAddress};
 use crate::pool::key::ConnectionConfig;
 use crate::retry::Retry;
@@ -47,7 +47,7 @@ pub struct PoolContext {
     socket_options: Option<Vec<SocketOption>>,
     timeout: Option<Timeout>,
     retry: Option<Retry>,
-    headers: Option<Headers>,
+    headers: Option<Result<Headers, InvalidHeader>>,
 }
 
 impl PoolContext {
@@ -105,9 +105,11 @@ impl PoolContext {
         PoolContext { retry: Some(retry.into()), ..self }
     }
 
-    /// Sets headers for every request that has no headers of its own.
-    pub fn headers(self, headers: Headers) -> PoolContext {
-        PoolContext { headers: Some(headers), ..self }
+    /// Sets headers for every request that has no headers of its own. The manager's
+    /// [`headers`](crate::ClientBuilder::headers) are not sent then. A header that cannot be sent is an error of
+    /// [`connection_from_context`](crate::PoolManager::connection_from_context).
+    pub fn headers(self, headers: impl IntoHeaders) -> PoolContext {
+        PoolContext { headers: Some(Headers::from_pairs(headers)), ..self }
     }
 
     /// Returns the origin, and the manager's connection settings and policy with those of this context in their place.
@@ -127,7 +129,7 @@ impl PoolContext {
         config.sockets.options = socket_options.map_or(config.sockets.options, Into::into);
         let mut policy = policy.clone();
         policy.timeout = timeout.unwrap_or(policy.timeout);
-        policy.head.block = headers.unwrap_or(policy.head.block);
+        policy.head.block = headers.unwrap_or(Ok(policy.head.block))?;
         policy.retry = retry.or(policy.retry);
         policy.identity.auth = auth;
         policy.check()?;
@@ -140,7 +142,7 @@ impl fmt::Debug for PoolContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PoolContext { origin, auth, tls: _, dialer, source_address, socket_options, timeout, retry, headers } =
             self;
-        let names = headers.iter().flat_map(Headers::iter).map(|field| field.name()).collect::<Vec<_>>();
+        let names = headers.iter().flatten().flat_map(Headers::iter).map(|field| field.name()).collect::<Vec<_>>();
         f.debug_struct("PoolContext")
             .field("origin", origin)
             .field("auth", auth)

@@ -261,7 +261,7 @@ fn retry_after_as_it_comes() {
     ];
     for (row, value, expected) in table {
         let mut headers = Headers::new();
-        headers.append_bytes("Retry-After", value.trim().as_bytes()).unwrap();
+        headers.append("Retry-After", value.trim().as_bytes()).unwrap();
         assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{row}");
     }
     assert_eq!(retry_after(&Headers::new(), now), None);

@@ -99,7 +99,7 @@ fn pairs_of_values() {
     }
     let server = server();
     let search = Search { q: "a b", page: None, tag: vec!["x", "&"] };
-    pool(&server).post("/").params_from(&search).form_from(&search).send().unwrap();
+    pool(&server).post("/").params(&search).form(&search).send().unwrap();
     let (head, body) = last(&server);
     assert!(head.starts_with("POST /?q=a+b&tag=x&tag=%26 HTTP/1.1\r\n"), "RQ-04: {head}");
     assert_eq!(
@@ -107,9 +107,7 @@ fn pairs_of_values() {
         (&b"q=a+b&tag=x&tag=%26"[..], vec!["application/x-www-form-urlencoded".to_owned()])
     );
     let nested = serde_json::json!({"a": {"b": 1}});
-    for request in
-        [hostpool::get(server.url("/")).params_from(&nested), hostpool::get(server.url("/")).form_from(&nested)]
-    {
+    for request in [hostpool::get(server.url("/")).params(&nested), hostpool::get(server.url("/")).form(&nested)] {
         assert!(matches!(request.send().unwrap_err().kind(), ErrorKind::InvalidRequest(_)));
     }
     assert_eq!(server.seen.requests().len(), 1);

@@ -189,7 +189,7 @@ fn what_is_asked_for() {
     let all = &*all;
     let identity = "identity";
     let on = Session::new();
-    let off = Session::builder().auto_decompress(false).build().unwrap();
+    let off = Session::builder().decode_content(false).build().unwrap();
     assert_eq!(asked(&on, |request| request), (all.into(), true));
     assert_eq!(asked(&off, |request| request), (identity.into(), false), "B134");
     assert_eq!(asked(&on, |request| request.decode_content(false)), (identity.into(), false));

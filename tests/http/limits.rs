@@ -160,7 +160,7 @@ fn a_drain_ends_in_time() {
         let server = Server::new(vec![vec![Step::Request, Step::Send(head.clone()), rest], answers(ok("next"))]);
         let limits = Limits::new().drain_time(time);
         let pool = ConnectionPool::builder(server.url("")).limits(limits).build().unwrap();
-        let request = pool.get("/").redirect(true);
+        let request = pool.get("/").allow_redirects(true);
         let response = without_hanging(move || request.send().unwrap());
         assert_eq!(response.text().unwrap(), "next", "RW-24 {time:?}");
         assert_eq!(pool.stats().closed(CloseReason::BodyAbandoned), 1, "RW-24 {time:?}");

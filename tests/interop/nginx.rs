@@ -141,7 +141,7 @@ fn files() {
         let missing = pool.get("/missing").send().unwrap();
         assert_eq!(missing.status(), StatusCode::NOT_FOUND, "{way}");
         assert!(missing.text().unwrap().contains("404"), "{way}");
-        let moved = pool.get("/old").redirect(false).send().unwrap();
+        let moved = pool.get("/old").allow_redirects(false).send().unwrap();
         assert_eq!(moved.status(), StatusCode::MOVED_PERMANENTLY, "{way}");
         assert!(moved.headers().get("location").unwrap().ends_with("/small"), "{way}");
         drop(moved);

@@ -227,7 +227,7 @@ fn values_marked_as_sensitive() {
     let of_session = Session::builder().headers(headers.clone()).build().unwrap();
     let of_manager = PoolManager::builder().headers(headers.clone()).build().unwrap();
     let mut made = Request::new(Method::GET, Url::parse(&here.url("/a")).unwrap());
-    made.headers_mut().extend(&headers).unwrap();
+    made.headers_mut().append_all(&headers).unwrap();
     let shown = format!("{made:?} {of_session:?} {headers:?}");
     assert!(!shown.contains("canary") && shown.contains("open"), "RW-34 {shown}");
     let (session, manager) = (Session::new(), PoolManager::new());
@@ -333,11 +333,11 @@ fn errors_are_short() {
     let reader = |text: String| Body::reader(io::Read::chain(&b"a"[..], Failing(text)));
     let host = format!("http://{name}.invalid/");
     let errors = vec![
-        ("a long name", session.get("http://h/").header(&format!("{name}\u{20ac}"), "v").send().unwrap_err()),
+        ("a long name", session.get("http://h/").header(format!("{name}\u{20ac}"), "v").send().unwrap_err()),
         ("a long name of a bad value", session.get("http://h/").header(&name, "\n").send().unwrap_err()),
         (
             "a long name that is reserved",
-            session.get("http://h/").header("Host", &format!("a/{name}")).send().unwrap_err(),
+            session.get("http://h/").header("Host", format!("a/{name}")).send().unwrap_err(),
         ),
         ("a long URL", session.get(format!("{host}{name}{name}")).send().unwrap_err()),
         ("a long host", session.get(&host).timeout(std::time::Duration::from_secs(5)).send().unwrap_err()),

@@ -321,7 +321,7 @@ fn not_followed() {
         ("B101 A1.25 request", session.get(server.url("/")).allow_redirects(false)),
         ("A1.25 session", unfollowed.get(server.url("/"))),
         ("A1.25 PoolManager", pools.get(server.url("/")).retries(Retry::off())),
-        ("A1.25 ConnectionPool", pool.get("/").redirect(false)),
+        ("A1.25 ConnectionPool", pool.get("/").allow_redirects(false)),
         ("SH-05", session.head(head.url("/"))),
     ];
     for (row, request) in table {

@@ -88,7 +88,7 @@ fn values() {
         "http://a\"C@h/",
         "<//u:C@h>",
     ] {
-        headers.append("Location", &location.replace('C', CANARY)).unwrap();
+        headers.append("Location", location.replace('C', CANARY)).unwrap();
     }
     shown("Location", &headers);
 }
@@ -116,9 +116,9 @@ fn responses_and_errors() {
     told("port", &session.get(format!("http://user:{CANARY}@h:{CANARY}/")).send().unwrap_err());
     told(
         "header",
-        &session.get("http://127.0.0.1:1/").header("Authorization", &format!("{CANARY}\n")).send().unwrap_err(),
+        &session.get("http://127.0.0.1:1/").header("Authorization", format!("{CANARY}\n")).send().unwrap_err(),
     );
-    told("X-Key", &session.get("http://127.0.0.1:1/").header("X-Key", &format!("{CANARY}\n")).send().unwrap_err());
+    told("X-Key", &session.get("http://127.0.0.1:1/").header("X-Key", format!("{CANARY}\n")).send().unwrap_err());
     told(
         "auth",
         &session.get("http://127.0.0.1:1/").auth(("user", format!("{CANARY}\n").as_str())).send().unwrap_err(),

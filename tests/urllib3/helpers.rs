@@ -34,7 +34,7 @@ fn headers_from_what_they_mean() {
         .user_agent("x/1")
         .accept_encoding(true);
     let table: &[Row<'_>] = &[
-        ("nothing", MakeHeaders::new(), &[]),
+        ("nothing", make_headers(), &[]),
         ("UTIL-01 true", make_headers().accept_encoding(true), &[("Accept-Encoding", &compiled_in)]),
         ("UTIL-01 false", make_headers().accept_encoding(true).accept_encoding(false), &[]),
         ("UTIL-01 text", make_headers().accept_encodings(["foo,bar"]), &[("Accept-Encoding", "foo,bar")]),

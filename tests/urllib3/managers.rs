@@ -112,7 +112,7 @@ fn hosts_that_are_none() {
     assert_eq!(http.num_pools(), 1, "what is refused leaves no pool");
 
     let server = Server::new(vec![answer(redirect(302, "gopher://h/"))]);
-    let left = http.get(server.url("/")).redirect(false).send().unwrap();
+    let left = http.get(server.url("/")).allow_redirects(false).send().unwrap();
     assert_eq!((left.status().as_u16(), left.headers().get("location")), (302, Some("gopher://h/")), "PM-22");
 }
 

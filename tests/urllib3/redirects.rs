@@ -24,24 +24,30 @@ type Followed = (&'static str, Option<Retry>, fn(RequestBuilder) -> RequestBuild
 fn followed_or_not() {
     let too_many = "TooManyRedirects";
     let table: Vec<Followed> = vec![
-        ("RED-01", None, |request| request.redirect(false), "303", 1),
+        ("RED-01", None, |request| request.allow_redirects(false), "303", 1),
         ("RED-01 default", None, |request| request, "200", 2),
         ("RED-01 1", Some(1.into()), |request| request, "200", 2),
         ("RED-01 Retry(1)", Some(Retry::new(1)), |request| request, "200", 2),
-        ("RED-01 1, not followed", Some(1.into()), |request| request.redirect(false), "303", 1),
+        ("RED-01 1, not followed", Some(1.into()), |request| request.allow_redirects(false), "303", 1),
         ("RED-04 0", Some(0.into()), |request| request, too_many, 1),
-        ("RED-04 0, true", Some(0.into()), |request| request.redirect(true), too_many, 1),
-        ("RED-04 0, false", Some(0.into()), |request| request.redirect(false), "303", 1),
+        ("RED-04 0, true", Some(0.into()), |request| request.allow_redirects(true), too_many, 1),
+        ("RED-04 0, false", Some(0.into()), |request| request.allow_redirects(false), "303", 1),
         ("RED-04 total", Some(Retry::new(0)), |request| request, too_many, 1),
         ("RED-04 redirect", Some(Retry::new(3).redirect(0)), |request| request, too_many, 1),
-        ("RED-04 redirect, true", Some(Retry::new(3).redirect(0)), |request| request.redirect(true), too_many, 1),
-        ("RED-04 redirect, false", Some(Retry::new(3).redirect(0)), |request| request.redirect(false), "303", 1),
+        (
+            "RED-04 redirect, true",
+            Some(Retry::new(3).redirect(0)),
+            |request| request.allow_redirects(true),
+            too_many,
+            1,
+        ),
+        ("RED-04 redirect, false", Some(Retry::new(3).redirect(0)), |request| request.allow_redirects(false), "303", 1),
         ("RED-06 0", None, |request| request.retries(0), too_many, 1),
-        ("RED-06 0, true", None, |request| request.retries(0).redirect(true), too_many, 1),
-        ("RED-06 0, false", None, |request| request.retries(0).redirect(false), "303", 1),
+        ("RED-06 0, true", None, |request| request.retries(0).allow_redirects(true), too_many, 1),
+        ("RED-06 0, false", None, |request| request.retries(0).allow_redirects(false), "303", 1),
         ("RED-06 off", None, |request| request.retries(Retry::off()), "303", 1),
-        ("RED-06 off, true", None, |request| request.retries(Retry::off()).redirect(true), "303", 1),
-        ("RED-06 off, false", None, |request| request.retries(Retry::off()).redirect(false), "303", 1),
+        ("RED-06 off, true", None, |request| request.retries(Retry::off()).allow_redirects(true), "303", 1),
+        ("RED-06 off, false", None, |request| request.retries(Retry::off()).allow_redirects(false), "303", 1),
         ("RED-09 more", Some(0.into()), |request| request.retries(1), "200", 2),
         ("RED-09 fewer", Some(1.into()), |request| request.retries(0), too_many, 1),
         ("RED-16", None, |request| request.retries(Retry::new(0).raise_on_redirect(false)), "303", 1),
@@ -107,7 +113,7 @@ fn where_it_leads() {
             }
         }
         let server = line_server([redirect(302, location)]);
-        let left = http.get(server.url("/")).redirect(false).send().unwrap();
+        let left = http.get(server.url("/")).allow_redirects(false).send().unwrap();
         assert_eq!((left.status().as_u16(), left.headers().get("location")), (302, Some(location)), "{row}");
     }
 }

@@ -260,7 +260,7 @@ fn manager_fields_and_one_more() {
 fn latin_1() {
     let server = Server::new(vec![answers(ok(""))]);
     let mut own = Headers::new();
-    own.append_bytes("User-Agent", b"Sch\xf6n").unwrap();
+    own.append("User-Agent", b"Sch\xf6n").unwrap();
     pool(&server).get("/").headers(&own).send().unwrap();
     let arrived = server.seen.requests.lock().unwrap()[0].1.clone();
     assert!(arrived.windows(18).any(|bytes| bytes == b"User-Agent: Sch\xf6n\r"), "REQ-16");

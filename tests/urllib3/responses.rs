@@ -15,7 +15,7 @@ fn pool(server: &Server) -> ConnectionPool {
 /// A response whose connection stays open.
 fn fetch(method: &str, bytes: impl AsRef<[u8]>) -> (Server, hostpool::Result<Response>) {
     let server = Server::new(vec![[answer(bytes), vec![Step::UntilClosed]].concat()]);
-    let response = pool(&server).request(method.parse().unwrap(), "/").redirect(false).send();
+    let response = pool(&server).request(method.parse().unwrap(), "/").allow_redirects(false).send();
     (server, response)
 }
 

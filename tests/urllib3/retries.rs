@@ -521,7 +521,7 @@ fn one_place_is_enough() {
     let table: Vec<Before> = vec![
         ("C73 redirect", vec![hop()], |pool| send(pool.get("/")), "200"),
         ("C73 redirect that is not the last", vec![hop()], |pool| send(pool.get("/").retries(0)), "TooManyRedirects"),
-        ("C73 redirect, not followed", vec![hop()], |pool| send(pool.get("/").redirect(false)), "302"),
+        ("C73 redirect, not followed", vec![hop()], |pool| send(pool.get("/").allow_redirects(false)), "302"),
         (
             "C73 status",
             vec![in_turn([busy(), ok("done")])],
@@ -594,7 +594,7 @@ fn one_place_is_enough() {
         let pool = builder.build().unwrap();
         assert_eq!(call(&pool), expected, "{row}");
         assert_eq!(pool.stats().in_use, 0, "{row}");
-        assert_eq!(send(pool.get("/").redirect(false)).len(), 3, "{row}: a status");
+        assert_eq!(send(pool.get("/").allow_redirects(false)).len(), 3, "{row}: a status");
     }
     // A dial that fails leaves its place, too.
     let server = Server::new(vec![answers(ok("done"))]);

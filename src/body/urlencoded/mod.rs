@@ -1,12 +1,12 @@
 //! Pairs as `application/x-www-form-urlencoded` (WHATWG URL Standard, section 5), for queries and forms.
 
+mod into_pairs;
 #[cfg(feature = "json")]
 mod serializer;
 
 use std::borrow::Cow;
 
-#[cfg(feature = "json")]
-pub(crate) use serializer::pairs;
+pub use into_pairs::IntoPairs;
 
 use super::text::encode as encode_text;
 use crate::error::Result;

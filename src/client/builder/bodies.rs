@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::RequestBuilder;
-use crate::body::{Body, Chunking, Compress, PIECE, Progress, urlencoded};
+use crate::body::urlencoded::{self, IntoPairs};
+use crate::body::{Body, Chunking, Compress, PIECE, Progress};
 use crate::error::Error;
 use crate::multipart::Form;
 
@@ -24,7 +25,6 @@ impl RequestBuilder {
     /// session.post("http://example.com/stream").data(Body::reader(std::io::stdin())).send()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[doc(alias = "body")]
     pub fn data(self, body: impl Into<Body>) -> Self {
         self.change(|request| {
             request.body = body.into();
@@ -33,43 +33,51 @@ impl RequestBuilder {
         })
     }
 
-    /// Sets the body to pairs, encoded as `application/x-www-form-urlencoded`. A `Content-Type` header of the request
-    /// is kept. A default `Content-Type` of the client is replaced if it is another media type.
-    pub fn form<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.change(|request| {
-            request.body = Body::form(urlencoded::encode(pairs));
-            request.content_type = Some("application/x-www-form-urlencoded".into());
-            Ok(())
-        })
+    /// Does the same as [`data`](Self::data).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().put("http://example.com/").body("text").build()?;
+    /// assert_eq!(request.body().as_bytes(), Some(&b"text"[..]));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn body(self, body: impl Into<Body>) -> Self {
+        self.data(body)
     }
 
-    /// Sets the body to the pairs of a value, as [`form`](Self::form) does. The value is a map, a struct, or a sequence
-    /// of pairs. [`params_from`](Self::params_from) says what each of its values becomes.
+    /// Sets the body to pairs, encoded as `application/x-www-form-urlencoded`. [`IntoPairs`] says what has pairs: an
+    /// array, a slice, a map, or a value that serde can serialize. A `Content-Type` header of the request is kept. A
+    /// default `Content-Type` of the client is replaced if it is another media type.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the value has no pairs, or if anything is
     /// nested deeper.
     ///
-    /// ```no_run
-    /// # use hostpool::Session;
+    /// ```
+    /// use hostpool::Session;
+    ///
     /// #[derive(serde::Serialize)]
     /// struct Login<'a> {
     ///     user: &'a str,
     ///     remember: bool,
     /// }
     ///
-    /// let login = Login { user: "me", remember: true };
-    /// Session::new().post("http://example.com/login").form_from(&login).send()?;
+    /// let (session, login) = (Session::new(), Login { user: "me", remember: true });
+    /// let request = session.post("http://example.com/login").form(&login).build()?;
+    /// assert_eq!(request.body().as_bytes(), Some(&b"user=me&remember=true"[..]));
+    /// let request = session.post("http://example.com/login").form([("user", "me")]).build()?;
+    /// assert_eq!(request.body().as_bytes(), Some(&b"user=me"[..]));
     /// # Ok::<(), hostpool::Error>(())
     /// ```
-    #[cfg(feature = "json")]
-    #[doc(alias = "data")]
-    pub fn form_from(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
-        match urlencoded::pairs(value) {
-            Ok(pairs) => self.form(pairs),
-            Err(error) => self.change(|_| Err(error)),
-        }
+    #[doc(alias = "urlencoded")]
+    pub fn form(self, pairs: impl IntoPairs) -> Self {
+        self.change(|request| {
+            request.body = Body::form(urlencoded::encode(pairs.pairs()?));
+            request.content_type = Some("application/x-www-form-urlencoded".into());
+            Ok(())
+        })
     }
 
     /// Sets the body to a form with files, encoded as `multipart/form-data`. A default `Content-Type` of the client is
@@ -249,6 +257,17 @@ impl RequestBuilder {
     /// ```
     pub fn on_upload_progress(self, told: impl FnMut(u64, Option<u64>) + Send + 'static) -> Self {
         self.set(|options| options.progress = Some(Progress::new(told)))
+    }
+
+    /// Does the same as [`on_upload_progress`](Self::on_upload_progress).
+    ///
+    /// ```no_run
+    /// # use hostpool::Session;
+    /// Session::new().put("http://example.com/").data("text").progress(|sent, _| eprintln!("{sent} bytes")).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn progress(self, told: impl FnMut(u64, Option<u64>) + Send + 'static) -> Self {
+        self.on_upload_progress(told)
     }
 
     /// Sets whether the server is asked before the body is sent (`Expect: 100-continue`; RFC 9110, section 10.1.1).

@@ -8,6 +8,7 @@ mod settings;
 mod urlopen;
 
 use std::fmt;
+use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,14 +19,14 @@ pub(crate) use into_request::sealed as executable;
 pub use into_url::IntoUrl;
 pub(crate) use into_url::sealed;
 
-use crate::body::urlencoded;
+use crate::body::urlencoded::{self, IntoPairs};
 use crate::client::call;
 use crate::client::engine::Engine;
 use crate::client::policy::Policy;
 use crate::client::request::{Request, Shown};
 use crate::client::terms::Terms;
-use crate::error::Result;
-use crate::headers::Headers;
+use crate::error::{Error, Result};
+use crate::headers::{IntoHeaderName, IntoHeaderValue, IntoHeaders};
 use crate::response::Response;
 use crate::time::Timeout;
 
@@ -60,30 +61,17 @@ impl RequestBuilder {
         RequestBuilder { engine: engine.clone(), policy: policy.clone(), request }
     }
 
-    /// Adds pairs to the query of the URL, after its existing pairs. They are percent-encoded.
-    #[doc(alias = "query")]
-    #[doc(alias = "fields")]
-    pub fn params<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.change(|request| {
-            let query = urlencoded::encode(pairs);
-            if !query.is_empty() {
-                request.url = request.url.with_query(&query)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Adds the pairs of a value to the query of the URL, in their order. The value is a map, a struct, or a sequence
-    /// of pairs. The value of a pair may be a text, a number, a boolean, or a variant without a value. `None` adds no
-    /// pair. A sequence adds one pair for each element, all with the same name.
+    /// Adds pairs to the query of the URL, after its existing pairs. They are percent-encoded. [`IntoPairs`] says what
+    /// has pairs: an array, a slice, a map, or a value that serde can serialize.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the value has no pairs, or if anything is
     /// nested deeper.
     ///
-    /// ```no_run
-    /// # use hostpool::Session;
+    /// ```
+    /// use hostpool::Session;
+    ///
     /// #[derive(serde::Serialize)]
     /// struct Search<'a> {
     ///     q: &'a str,
@@ -92,17 +80,32 @@ impl RequestBuilder {
     /// }
     ///
     /// let search = Search { q: "blue chair", page: None, tag: vec!["new", "wood"] };
-    /// // GET /items?q=blue+chair&tag=new&tag=wood
-    /// Session::new().get("http://example.com/items").params_from(&search).send()?;
+    /// let request = Session::new().get("http://example.com/").params(&search).params([("lang", "en")]).build()?;
+    /// assert_eq!(request.url().target(), "/?q=blue+chair&tag=new&tag=wood&lang=en");
     /// # Ok::<(), hostpool::Error>(())
     /// ```
-    #[cfg(feature = "json")]
-    #[doc(alias = "query")]
-    pub fn params_from(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
-        match urlencoded::pairs(value) {
-            Ok(pairs) => self.params(pairs),
-            Err(error) => self.change(|_| Err(error)),
-        }
+    #[doc(alias = "fields")]
+    pub fn params(self, pairs: impl IntoPairs) -> Self {
+        self.change(|request| {
+            let query = urlencoded::encode(pairs.pairs()?);
+            if !query.is_empty() {
+                request.url = request.url.with_query(&query)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Does the same as [`params`](Self::params).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/").query([("page", 2)]).build()?;
+    /// assert_eq!(request.url().target(), "/?page=2");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn query(self, pairs: impl IntoPairs) -> Self {
+        self.params(pairs)
     }
 
     /// Adds a text that is already encoded to the query of the URL, after its existing text. Only characters that are
@@ -125,24 +128,94 @@ impl RequestBuilder {
         })
     }
 
-    /// Adds a header after existing headers of the same name.
+    /// Adds a header after existing headers of the same name. The value is a text, bytes, a number, or an
+    /// `http::HeaderValue`: see [`IntoHeaderValue`].
     ///
-    /// A pool sends a request that has headers of its own without [the pool's](crate::PoolManagerBuilder::headers).
+    /// A pool sends a request that has headers of its own without those of the pool's
+    /// [`headers`](crate::ClientBuilder::headers).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) if [`Headers::append`] refuses the name or the
+    /// [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) if [`Headers::append`](crate::Headers::append) refuses the name or the
     /// value.
-    pub fn header(self, name: &str, value: &str) -> Self {
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/").header("X-Request-Id", 7).build()?;
+    /// assert_eq!(request.headers().get("x-request-id"), Some("7"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn header(self, name: impl IntoHeaderName, value: impl IntoHeaderValue) -> Self {
         self.change(|request| Ok(request.headers.append(name, value)?))
     }
 
-    /// Adds all these headers. They replace the headers of a pool as a whole, even if they are empty. A session sends
-    /// its own headers as well, except those whose names are among these.
-    pub fn headers(self, headers: &Headers) -> Self {
+    /// Adds all these headers: [`Headers`](crate::Headers), an `http::HeaderMap`, or pairs. They replace the
+    /// [`headers`](crate::ClientBuilder::headers) of a pool as a whole, even if they are empty. A session sends its own
+    /// headers as well, except those whose names are among these.
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/").headers([("Accept", "text/html")]).build()?;
+    /// assert_eq!(request.headers().get("accept"), Some("text/html"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn headers(self, headers: impl IntoHeaders) -> Self {
         self.change(|request| {
             request.own_headers = true;
-            Ok(request.headers.extend(headers)?)
+            Ok(request.headers.append_all(headers)?)
+        })
+    }
+
+    /// Sets the `User-Agent` header, in place of `hostpool/` and the version.
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/").user_agent("crawler/1.0").build()?;
+    /// assert_eq!(request.headers().get("user-agent"), Some("crawler/1.0"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn user_agent(self, user_agent: impl IntoHeaderValue) -> Self {
+        self.change(|request| Ok(request.headers.insert("User-Agent", user_agent)?))
+    }
+
+    /// Asks for a part of the body by its positions, from 0 (`Range`; RFC 9110, section 14.2). A server that grants it
+    /// answers 206 with a `Content-Range`; any other server sends the whole with 200.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a range without a byte.
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::new();
+    /// let request = session.get("http://example.com/large.bin").range(100..200).build()?;
+    /// assert_eq!(request.headers().get("range"), Some("bytes=100-199"));
+    /// let request = session.get("http://example.com/large.bin").range(100..).build()?;
+    /// assert_eq!(request.headers().get("range"), Some("bytes=100-"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn range(self, bytes: impl RangeBounds<u64>) -> Self {
+        let first = match bytes.start_bound() {
+            Bound::Included(&at) => Some(at),
+            Bound::Excluded(&at) => at.checked_add(1),
+            Bound::Unbounded => Some(0),
+        };
+        let last = match bytes.end_bound() {
+            Bound::Included(&at) => Some(Some(at)),
+            Bound::Excluded(&at) => at.checked_sub(1).map(Some),
+            Bound::Unbounded => Some(None),
+        };
+        self.change(|request| {
+            let value = match (first, last) {
+                (Some(first), Some(None)) => format!("bytes={first}-"),
+                (Some(first), Some(Some(last))) if first <= last => format!("bytes={first}-{last}"),
+                _ => return Err(Error::request("a range has at least one byte")),
+            };
+            Ok(request.headers.insert("Range", value)?)
         })
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::RequestBuilder;
+use crate::body::urlencoded::IntoPairs;
 use crate::client::options;
 use crate::error::Error;
 use crate::multipart::Form;
@@ -112,16 +113,6 @@ impl RequestBuilder {
         self.set(|options| options.any_host = !assert)
     }
 
-    /// Sets whether redirects are followed: another name of [`allow_redirects`](Self::allow_redirects).
-    ///
-    /// ```no_run
-    /// let response = hostpool::get("http://example.com/").redirect(false).send()?;
-    /// # Ok::<(), hostpool::Error>(())
-    /// ```
-    pub fn redirect(self, follow: bool) -> Self {
-        self.allow_redirects(follow)
-    }
-
     /// Sets the position in bytes at which the body begins in its seekable reader. Each try reads from there. Default:
     /// the position that the reader had when it became a body.
     ///
@@ -167,18 +158,18 @@ impl RequestBuilder {
     /// ```
     #[doc(alias = "request_encode_url")]
     #[doc(alias = "request_encode_body")]
-    pub fn fields<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+    pub fn fields(self, pairs: impl IntoPairs) -> Self {
         let in_query = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
         match &self.request {
             Ok(request) if !request.body.is_empty() => {
                 self.change(|_| Err(Error::request("fields make a body, and the request has one already")))
             }
-            Ok(request) if !in_query.contains(&request.method) => {
-                let form = pairs.into_iter().fold(Form::new(), |form, (name, value)| {
-                    form.text(name.as_ref().to_owned(), value.as_ref().to_owned())
-                });
-                self.multipart(form)
-            }
+            Ok(request) if !in_query.contains(&request.method) => match pairs.pairs() {
+                Ok(pairs) => {
+                    self.multipart(pairs.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value)))
+                }
+                Err(error) => self.change(|_| Err(error)),
+            },
             _ => self.params(pairs),
         }
     }

@@ -111,8 +111,8 @@ impl<'a> Download<'a> {
         let validator = self.remote.validator.as_deref().filter(|_| self.done > 0);
         let asked = validator.is_some();
         if let Some(validator) = validator {
-            request.headers.append("Range", &format!("bytes={}-", self.done))?;
-            request.headers.append_bytes("If-Range", validator)?;
+            request.headers.append("Range", format!("bytes={}-", self.done))?;
+            request.headers.append("If-Range", validator)?;
         }
         request.options_mut().retry = self.retry.clone();
         let response = send(self.client, &mut request)?;

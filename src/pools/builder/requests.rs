@@ -7,7 +7,7 @@ use crate::auth::{Auth, Netrc};
 use crate::client::{Head, Middleware, Request, check_names, check_skipped};
 use crate::error::Result;
 use crate::exchange::Common;
-use crate::headers::Headers;
+use crate::headers::{IntoHeaderName, IntoHeaderValue, IntoHeaders};
 use crate::limits::Limits;
 use crate::response::Response;
 use crate::retry::Retry;
@@ -23,19 +23,17 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// these.
     ///
     /// ```
-    /// use hostpool::{ConnectionPool, Headers};
+    /// use hostpool::ConnectionPool;
     ///
-    /// let mut headers = Headers::new();
-    /// headers.append("X-Client", "7")?;
-    /// let pool = ConnectionPool::builder("http://example.com").headers(headers).build()?;
+    /// let pool = ConnectionPool::builder("http://example.com").headers([("X-Client", "7")]).build()?;
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[doc(alias = "default_headers")]
-    pub fn headers(self, headers: Headers) -> Self {
+    pub fn headers(self, headers: impl IntoHeaders) -> Self {
         self.try_set(|builder| {
             let Head { headers: merged, block, .. } = &mut builder.policy.head;
             let set = if C::REPLACES_HEADERS { block } else { merged };
-            Ok(set.extend(&headers)?)
+            Ok(set.append_all(headers)?)
         })
     }
 
@@ -50,8 +48,18 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// let pool = ConnectionPool::builder("http://example.com").header("Authorization", "Bearer 7").build()?;
     /// # Ok::<(), hostpool::Error>(())
     /// ```
-    pub fn header(self, name: &str, value: &str) -> Self {
+    pub fn header(self, name: impl IntoHeaderName, value: impl IntoHeaderValue) -> Self {
         self.try_set(|builder| Ok(builder.policy.head.headers.append(name, value)?))
+    }
+
+    /// Sets the `User-Agent` header of every request that has none, in place of `hostpool/` and the version.
+    ///
+    /// ```
+    /// let session = hostpool::Session::builder().user_agent("crawler/1.0").build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn user_agent(self, user_agent: impl IntoHeaderValue) -> Self {
+        self.try_set(|builder| Ok(builder.policy.head.headers.insert("User-Agent", user_agent)?))
     }
 
     /// Adds to the headers that no request gets automatically: see
@@ -139,8 +147,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// Sets whether the content codings of responses (such as gzip) are decoded. On by default. A
     /// [`Session`](crate::Session) also asks for them by `Accept-Encoding`. If it is off, only `identity` is asked for,
     /// and a body that is coded nevertheless is returned as it came. [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content) replaces it for one request.
-    #[doc(alias = "decode_content")]
-    pub fn auto_decompress(mut self, decode: bool) -> Self {
+    #[doc(alias = "auto_decompress")]
+    pub fn decode_content(mut self, decode: bool) -> Self {
         self.policy.reading.decode = decode;
         self
     }

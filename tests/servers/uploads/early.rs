@@ -28,11 +28,11 @@ fn redirects_by_client_and_method() {
     check(&host, |path| body(session.post(url(path))).send(), ("308", Fate::Stops, Some("POST")), size);
     // A PoolManager and a ConnectionPool keep the method after a 302.
     check(&host, |path| body(manager.post(url(path))).send(), ("302", Fate::Stops, Some("POST")), size);
-    check(&host, |path| body(pool.post(path)).redirect(true).send(), ("302", Fate::Stops, Some("POST")), size);
+    check(&host, |path| body(pool.post(path)).allow_redirects(true).send(), ("302", Fate::Stops, Some("POST")), size);
     type Send<'a> = &'a dyn Fn(&str) -> Result<Response, Error>;
     let unfollowed: [(&str, Send<'_>); 4] = [
         ("a session", &|path| body(session.post(url(path))).allow_redirects(false).send()),
-        ("a manager", &|path| body(manager.post(url(path))).redirect(false).send()),
+        ("a manager", &|path| body(manager.post(url(path))).allow_redirects(false).send()),
         ("no retries for it", &|path| body(manager.post(url(path))).retries(Retry::off()).send()),
         ("none left", &|path| {
             body(manager.post(url(path))).retries(Retry::new(3).redirect(0).raise_on_redirect(false)).send()
