@@ -136,6 +136,7 @@ pub use pool::stats::PoolStats;
 pub use pools::{
     ConnectionPool, ConnectionPoolBuilder, PoolContext, PoolManager, PoolManagerBuilder, connection_from_url,
 };
+pub use redirect::{RedirectAction, RedirectHop};
 pub use response::{
     Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ShutdownHandle,
 };

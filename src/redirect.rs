@@ -3,10 +3,15 @@
 //! Nothing is sent here. The status and the Location of a response become the plan of the next request, or the reason
 //! not to follow.
 
+mod when;
+
 use http::{Method, StatusCode};
 
 use crate::headers::Headers;
 use crate::url::{InvalidUrl, Scheme, Url};
+
+pub(crate) use when::RedirectWhen;
+pub use when::{RedirectAction, RedirectHop};
 
 /// The redirects that change the method to GET.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,11 +126,9 @@ fn join(url: &Url, host: &[u8], location: &str) -> Result<Url, InvalidUrl> {
     if next.origin() == seen.origin() { next.at(url.shared_origin()) } else { Ok(next) }
 }
 
-impl Decision {
-    /// Returns whether the redirect is followed with the body of the request.
-    pub(crate) fn keeps_body(&self) -> bool {
-        matches!(self, Decision::Follow(plan) if !plan.to_get)
-    }
+/// Asks the caller's function about a redirect that the rules allow. Without a function the redirect is followed.
+pub(crate) fn ask(when: Option<&RedirectWhen>, hop: &RedirectHop<'_>) -> RedirectAction {
+    when.map_or(RedirectAction::Follow, |when| when.ask(hop))
 }
 
 fn becomes_get(method: &Method, status: StatusCode, rewrite: Rewrite) -> bool {

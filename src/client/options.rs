@@ -10,6 +10,7 @@ use crate::auth::Auth;
 use crate::body::{Chunking, Compress, Progress};
 use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
+use crate::redirect::RedirectWhen;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
@@ -27,6 +28,8 @@ pub(crate) struct Options {
     /// Whether redirects are followed.
     pub(crate) follow: Option<bool>,
     pub(crate) max_redirects: Option<u32>,
+    /// Decides about each redirect that the rules allow.
+    pub(crate) redirect_when: Option<RedirectWhen>,
     /// Whether a redirect from `https` to `http` is followed.
     pub(crate) downgrade: Option<bool>,
     /// Whether a redirect from a Unix socket to a host of the network is followed.

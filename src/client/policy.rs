@@ -66,6 +66,8 @@ pub(crate) struct Following {
     /// A redirect counts as a retry, and `Retry` limits their number.
     pub(crate) counted: bool,
     pub(crate) rules: redirect::Rules,
+    /// Decides about each redirect that the rules allow.
+    pub(crate) when: Option<redirect::RedirectWhen>,
     /// Names of fields that a redirect to another origin removes, in addition to credentials.
     pub(crate) sensitive: Vec<Box<str>>,
 }

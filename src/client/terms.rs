@@ -15,7 +15,7 @@ use crate::cookies::CookieStore;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::exchange::Common;
 use crate::headers::Headers;
-use crate::redirect::{self, Rules};
+use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::Reading;
 use crate::retry::Retry;
 use crate::time::{Timeout, Until};
@@ -129,6 +129,11 @@ impl<'a> Terms<'a> {
             off_socket: own.off_socket.unwrap_or(rules.off_socket),
             rewrite: rules.rewrite,
         }
+    }
+
+    /// Returns the caller's function that decides about redirects.
+    pub(super) fn redirect_when(self) -> Option<&'a RedirectWhen> {
+        self.own.and_then(|own| own.redirect_when.as_ref()).or(self.policy.following.when.as_ref())
     }
 
     /// Returns whether a redirect to another origin removes the field. It does if the field identifies the caller, if

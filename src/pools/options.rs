@@ -305,6 +305,23 @@ macro_rules! pool_setters {
             self
         }
 
+        /// Sets a function that decides about each redirect that all other rules allow: see
+        /// [`RequestBuilder::redirect_when`](crate::RequestBuilder::redirect_when).
+        ///
+        /// ```
+        /// use hostpool::{PoolManager, RedirectAction};
+        ///
+        /// let http = PoolManager::builder().redirect_when(|_| RedirectAction::Stop).build()?;
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        pub fn redirect_when(
+            mut self,
+            decide: impl Fn(&crate::RedirectHop<'_>) -> crate::RedirectAction + Send + Sync + 'static,
+        ) -> Self {
+            self.policy.following.when = Some(crate::redirect::RedirectWhen::new(decide));
+            self
+        }
+
         /// Adds a hook that sees, and may change, each request before it is sent, also after a redirect and for a
         /// retry: see [`SessionBuilder::on_request`](crate::SessionBuilder::on_request).
         pub fn on_request(

@@ -14,6 +14,7 @@ use crate::headers::Headers;
 use crate::limits::Limits;
 use crate::observe::{Listener, Observer};
 use crate::pools::PoolManager;
+use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen};
 use crate::response::Response;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
@@ -295,6 +296,30 @@ impl SessionBuilder {
     /// [`RequestBuilder::max_redirects`](crate::RequestBuilder::max_redirects).
     pub fn max_redirects(mut self, max: u32) -> Self {
         self.policy.following.max = Some(max);
+        self
+    }
+
+    /// Sets a function that decides about each redirect that all other rules allow: see
+    /// [`RequestBuilder::redirect_when`](crate::RequestBuilder::redirect_when).
+    ///
+    /// ```
+    /// use hostpool::{RedirectAction, Session};
+    ///
+    /// // Refuses every host that is not on the list.
+    /// let session = Session::builder()
+    ///     .redirect_when(|hop| match hop.to().origin().host() {
+    ///         "api.example" | "files.example" => RedirectAction::Follow,
+    ///         _ => RedirectAction::Refuse,
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "redirect_policy")]
+    pub fn redirect_when(
+        mut self,
+        decide: impl Fn(&RedirectHop<'_>) -> RedirectAction + Send + Sync + 'static,
+    ) -> Self {
+        self.policy.following.when = Some(RedirectWhen::new(decide));
         self
     }
 

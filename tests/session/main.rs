@@ -7,6 +7,7 @@ mod auth;
 mod cookies;
 mod lifetime;
 mod middleware;
+mod redirect_when;
 mod redirects;
 mod secrets;
 mod settings;

@@ -9,6 +9,7 @@ use crate::auth::{Auth, BasicAuth};
 use crate::client::middleware::Middleware;
 use crate::client::options::{self, Options};
 use crate::error::{Error, Result};
+use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen};
 use crate::strictness::Strictness;
 
 impl RequestBuilder {
@@ -58,6 +59,39 @@ impl RequestBuilder {
     /// ```
     pub fn max_redirects(self, max: u32) -> Self {
         self.set(|options| options.max_redirects = Some(max))
+    }
+
+    /// Sets a function that decides about each redirect: follow it, return its response, or refuse it. It is asked once
+    /// for each redirect, after all other rules: a redirect that [`max_redirects`](Self::max_redirects),
+    /// [`Retry`](crate::Retry) or a rule for https, Unix sockets or other schemes refuses is refused without a question.
+    /// Without a function all of the others are followed. The function of a request replaces that of its client.
+    ///
+    /// The credentials of the request stay with their origin, whatever the function answers: see
+    /// [`allow_redirects`](Self::allow_redirects).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect) after [`RedirectAction::Refuse`], with the
+    /// [head](crate::Error::head) of the redirect and the [history](crate::Error::history) before it.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 302 Found\r\nLocation: http://other.example/\r\nContent-Length: 0\r\n\r\n");
+    /// use hostpool::RedirectAction;
+    ///
+    /// // Sends a redirect to another host.
+    /// let request = hostpool::get(&url).redirect_when(|hop| match hop.is_cross_origin() {
+    ///     true => RedirectAction::Stop,
+    ///     false => RedirectAction::Follow,
+    /// });
+    /// let response = request.send()?;
+    /// assert_eq!(response.status(), 302);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "redirect_policy")]
+    #[doc(alias = "Policy")]
+    pub fn redirect_when(self, decide: impl Fn(&RedirectHop<'_>) -> RedirectAction + Send + Sync + 'static) -> Self {
+        self.set(|options| options.redirect_when = Some(RedirectWhen::new(decide)))
     }
 
     /// Sets whether a redirect from `https` to `http` is followed. Default: no; such a redirect is then

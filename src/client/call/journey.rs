@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use super::credentials::Credentials;
 use super::fields;
 use super::tries::NextTry;
-use crate::client::hop::{self, Hop, HopFields, LeftOut, Reply};
+use crate::client::hop::{self, Hop, HopFields, LeftOut, Reply, Resends};
 use crate::client::middleware::OnResponse;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
@@ -14,7 +14,7 @@ use crate::dial::Route;
 use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result, Violation};
 use crate::h1::Head;
 use crate::observe::Redirecting;
-use crate::redirect::{self, Decision, Plan, Redirected, Rules};
+use crate::redirect::{self, Decision, Plan, RedirectAction, RedirectHop, Redirected, Rules};
 use crate::response::Response;
 use crate::retry::{self, Retry};
 
@@ -149,7 +149,8 @@ impl<'a> Journey<'a> {
     #[inline]
     fn send_hop(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
         // Only a body can be stopped by an early redirect.
-        let resends = if self.request.body.is_empty() { None } else { self.resends() };
+        let rules = if self.request.body.is_empty() { None } else { self.resends() };
+        let resends = rules.map(|rules| Resends { rules, history: &self.history });
         let own = self.request.options.clone();
         let terms = self.client.of(own.as_deref());
         let hop = Hop::new(terms, self.request, fields, route, resends)?;
@@ -230,13 +231,14 @@ impl<'a> Journey<'a> {
             return FollowUp::Repeat;
         }
         match redirect::is_redirect(head.status) && self.terms().follows() {
-            true => self.decide_redirect(head),
+            true => self.decide_redirect(head, reply.asked),
             false => self.decide_status(head),
         }
     }
 
-    /// Decides about a reply with the status of a redirect.
-    fn decide_redirect(&mut self, head: &Head) -> FollowUp {
+    /// Decides about a reply with the status of a redirect. `asked` is the answer of the caller's function, if it was
+    /// asked before.
+    fn decide_redirect(&mut self, head: &Head, asked: Option<RedirectAction>) -> FollowUp {
         if self.retry().is_some_and(Retry::returns_redirects) {
             return FollowUp::None;
         }
@@ -249,8 +251,23 @@ impl<'a> Journey<'a> {
             Decision::Leaves => FollowUp::Refuse(ErrorKind::HostChanged),
             Decision::Refuse(why) => FollowUp::Refuse(ErrorKind::InvalidRedirect(why)),
             Decision::Follow(_) if !self.may_follow_more() => FollowUp::Refuse(ErrorKind::TooManyRedirects),
-            Decision::Follow(plan) if terms.counts_redirects() => self.count_redirect(head, plan),
-            Decision::Follow(plan) => FollowUp::Redirect(plan, None),
+            Decision::Follow(plan) if terms.counts_redirects() => match self.count_redirect(head, plan) {
+                FollowUp::Redirect(plan, later) => self.ask(head, plan, later, asked),
+                other => other,
+            },
+            Decision::Follow(plan) => self.ask(head, plan, None, asked),
+        }
+    }
+
+    /// Asks the caller's function about a redirect that all rules and limits allow.
+    fn ask(&mut self, head: &Head, plan: Plan, later: Option<NextTry>, asked: Option<RedirectAction>) -> FollowUp {
+        let Request { method, url: from, .. } = &*self.request;
+        let (to, to_get, history) = (&plan.url, plan.to_get, &self.history[..]);
+        let hop = RedirectHop { status: head.status, from, to, method, to_get, history };
+        match asked.unwrap_or_else(|| redirect::ask(self.terms().redirect_when(), &hop)) {
+            RedirectAction::Follow => FollowUp::Redirect(plan, later),
+            RedirectAction::Stop => self.decide_status(head),
+            RedirectAction::Refuse => FollowUp::Refuse(ErrorKind::InvalidRedirect("redirect_when refused it")),
         }
     }
 
