@@ -95,7 +95,7 @@ pub enum ErrorKind {
     /// There were more redirects than are followed.
     TooManyRedirects,
     /// A redirect is not followed, because it leads to an invalid URL, to another scheme than `http` and `https`, or
-    /// from `https` to `http`.
+    /// from `https` to `http`, or because [`redirect_when`](crate::RequestBuilder::redirect_when) refuses it.
     #[doc(alias = "InvalidUrlRedirectClientError")]
     #[doc(alias = "NonHttpUrlRedirectClientError")]
     InvalidRedirect(&'static str),

@@ -162,7 +162,7 @@ fn inherit_fragment(next: Url, url: &Url) -> Url {
     }
 }
 
-/// Fields that identify the caller. They are never sent to another origin, in any copy.
+/// Fields that identify the caller. They are sent to no other origin, in any copy, unless the caller trusts it.
 const CREDENTIALS: [&str; 6] =
     ["authorization", "cookie", "cookie2", "proxy-authorization", "www-authenticate", "proxy-authenticate"];
 
@@ -172,9 +172,14 @@ const OF_THE_ORIGIN: [&str; 3] = ["host", "origin", "referer"];
 /// Fields that describe a body or how it is sent, besides those that begin with `Content-` (RFC 9110, section 15.4).
 const OF_THE_BODY: [&str; 5] = ["digest", "repr-digest", "last-modified", "transfer-encoding", "expect"];
 
-/// Returns whether fields with this name are not sent to another origin.
-pub(crate) fn stays_behind(name: &str) -> bool {
-    CREDENTIALS.iter().chain(&OF_THE_ORIGIN).any(|other| name.eq_ignore_ascii_case(other))
+/// Returns whether fields with this name identify the caller.
+pub(crate) fn is_credential(name: &str) -> bool {
+    CREDENTIALS.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// Returns whether fields with this name are about one host or one page.
+pub(crate) fn is_of_the_origin(name: &str) -> bool {
+    OF_THE_ORIGIN.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
 /// Returns whether fields with this name describe a body.

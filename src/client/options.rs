@@ -14,6 +14,7 @@ use crate::redirect::RedirectWhen;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
+use crate::url::{Origin, Url};
 
 /// Holds the settings of one request. They replace those of its client, or add to them.
 #[derive(Clone, Default)]
@@ -30,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) max_redirects: Option<u32>,
     /// Decides about each redirect that the rules allow.
     pub(crate) redirect_when: Option<RedirectWhen>,
+    /// The origins that credentials may follow a redirect to.
+    pub(crate) trusted: Option<Trusted>,
     /// Whether a redirect from `https` to `http` is followed.
     pub(crate) downgrade: Option<bool>,
     /// Whether a redirect from a Unix socket to a host of the network is followed.
@@ -65,6 +68,23 @@ pub(crate) struct Options {
     pub(crate) compress: Compress,
     pub(crate) chunking: Chunking,
     pub(crate) progress: Option<Progress>,
+}
+
+/// The origins that credentials may follow a redirect to.
+pub(crate) type Trusted = Arc<[Arc<Origin>]>;
+
+/// Returns the origin of a URL that is nothing but an origin.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the URL has more: the rest would look like a
+/// condition, and be ignored.
+pub(crate) fn only_origin(url: &Url) -> Result<Arc<Origin>> {
+    let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    match is_bare && url.userinfo().is_none() {
+        true => Ok(url.shared_origin().clone()),
+        false => Err(Error::config("an origin is a scheme, a host and a port, and nothing after them")),
+    }
 }
 
 /// Returns the names if all are valid names of fields.

@@ -68,6 +68,8 @@ pub(crate) struct Following {
     pub(crate) rules: redirect::Rules,
     /// Decides about each redirect that the rules allow.
     pub(crate) when: Option<redirect::RedirectWhen>,
+    /// The origins that credentials may follow a redirect to.
+    pub(crate) trusted: Option<options::Trusted>,
     /// Names of fields that a redirect to another origin removes, in addition to credentials.
     pub(crate) sensitive: Vec<Box<str>>,
 }

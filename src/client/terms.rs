@@ -136,16 +136,23 @@ impl<'a> Terms<'a> {
         self.own.and_then(|own| own.redirect_when.as_ref()).or(self.policy.following.when.as_ref())
     }
 
-    /// Returns whether a redirect to another origin removes the field. It does if the field identifies the caller, if
-    /// it is about the origin, if it is marked as sensitive in `headers`, or if the request or the client names it as
-    /// sensitive.
-    pub(super) fn stays_behind(self, headers: &Headers, name: &str) -> bool {
+    /// Returns whether credentials may follow a redirect to this origin, because the caller names it for that.
+    pub(super) fn trusts(self, origin: &Arc<Origin>) -> bool {
+        let trusted = self.own.and_then(|own| own.trusted.as_ref()).or(self.policy.following.trusted.as_ref());
+        trusted.is_some_and(|trusted| trusted.contains(origin))
+    }
+
+    /// Returns whether a redirect to another origin removes the field. It does if the field is about the origin. Unless
+    /// the other origin is trusted, it also does if the field identifies the caller, if it is marked as sensitive in
+    /// `headers`, or if the request or the client names it as sensitive.
+    pub(super) fn stays_behind(self, headers: &Headers, name: &str, trusted: bool) -> bool {
         let own = self.own.map_or(&[][..], |own| &own.sensitive);
         let is_named = |names: &[Box<str>]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
-        redirect::stays_behind(name)
+        let is_secret = redirect::is_credential(name)
             || is_named(own)
             || is_named(&self.policy.following.sensitive)
-            || headers.is_marked(name)
+            || headers.is_marked(name);
+        redirect::is_of_the_origin(name) || !trusted && is_secret
     }
 }
 
@@ -171,10 +178,10 @@ impl<'a> Terms<'a> {
         self.own_auth().or(self.policy.identity.auth.as_ref())
     }
 
-    /// Returns the credentials for this origin. The login of a `ConnectionPool` is for the host of the pool, even if
-    /// the pool sends requests for other hosts.
+    /// Returns the credentials for this origin. The login of a `ConnectionPool` is for the host of the pool and for
+    /// trusted origins, even if the pool sends requests for other hosts.
     pub(super) fn auth_at(self, origin: &Arc<Origin>) -> Option<&'a Auth> {
-        let is_abroad = || self.home().is_some_and(|home| home != origin);
+        let is_abroad = || self.home().is_some_and(|home| home != origin && !self.trusts(origin));
         self.own_auth().or_else(|| self.policy.identity.auth.as_ref().filter(|_| !is_abroad()))
     }
 

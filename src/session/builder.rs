@@ -6,7 +6,7 @@ use http::Version;
 
 use super::{MAX_IDLE, Session, connector, policy};
 use crate::auth::{Auth, Netrc};
-use crate::client::{IntoUrl, Middleware, Policy, Request, check_names, check_skipped, sealed::Sealed};
+use crate::client::{IntoUrl, Middleware, Policy, Request, check_names, check_skipped, sealed::Sealed, trusted};
 use crate::cookies::{Cookie, CookieJar, CookieStore};
 use crate::error::{Error, Result};
 use crate::exchange::Common;
@@ -321,6 +321,28 @@ impl SessionBuilder {
     ) -> Self {
         self.policy.following.when = Some(RedirectWhen::new(decide));
         self
+    }
+
+    /// Sets the origins that the credentials of requests and of the session may follow a redirect to. None by default:
+    /// see [`RequestBuilder::trust_origins`](crate::RequestBuilder::trust_origins), which replaces it for one request.
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder()
+    ///     .auth(("Aladdin", "open sesame"))
+    ///     .trust_origins(["https://api.example", "https://files.example:8443"])
+    ///     .build()?;
+    /// assert!(Session::builder().trust_origins(["https://api.example/v1"]).build().is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "redirect_auth_headers")]
+    #[doc(alias = "location_trusted")]
+    pub fn trust_origins<U: IntoUrl>(self, origins: impl IntoIterator<Item = U>) -> Self {
+        self.try_set(|builder| {
+            builder.policy.following.trusted = Some(trusted(origins)?);
+            Ok(())
+        })
     }
 
     /// Sets whether a redirect from `https` to `http` is followed. Off by default.

@@ -11,6 +11,7 @@ mod redirect_when;
 mod redirects;
 mod secrets;
 mod settings;
+mod trust;
 
 use support::{Server, Step};
 

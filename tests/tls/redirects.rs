@@ -80,3 +80,45 @@ fn from_http_to_https() {
     let request = String::from_utf8(request).unwrap();
     assert!(has_no_secrets(&request), "A1.4 B113: {request}");
 }
+
+/// The common case of a trusted origin: the server of one host redirects to https.
+#[test]
+fn trusted_from_http_to_https() {
+    let authority = Authority::new();
+    let server = TlsServer::new(authority.server(), |peer| {
+        peer.request()?;
+        peer.send(ok("encrypted"))
+    });
+    let plain = Server::new(vec![answer(redirect(&server.url()))]);
+    let session = session(&authority).trust_origins([server.url()]).build().unwrap();
+    with_secrets(session.get(plain.url("/"))).timeout(GIVE_UP).send().unwrap();
+    let (_, request) = server.seen.requests().remove(0);
+    let request = String::from_utf8(request).unwrap();
+    for field in ["Authorization: Bearer x", "Proxy-Authorization: y", "Cookie: c=1"] {
+        assert!(request.contains(field), "{request}");
+    }
+}
+
+/// An https origin does not stand for the http origin of its host; and trust alone follows no downgrade.
+#[test]
+fn trusted_from_https_to_http() {
+    let plain = Server::with(|_| answer(ok("plain")));
+    let other_scheme = plain.url("").replace("http:", "https:");
+    for (row, trusted, allowed, sent) in [
+        ("https is not http", other_scheme, true, Some(false)),
+        ("http by name", plain.url(""), true, Some(true)),
+        ("http by name, downgrades refused", plain.url(""), false, None),
+    ] {
+        let (location, before) = (redirect(&plain.url("/")), plain.seen.requests().len());
+        let authority = Authority::new();
+        let server = TlsServer::new(authority.server(), move |peer| {
+            peer.request()?;
+            peer.send(&location)
+        });
+        let session = session(&authority).trust_origins([trusted]).allow_downgrade(allowed).build().unwrap();
+        let result = with_secrets(session.get(server.url())).timeout(GIVE_UP).send();
+        assert_eq!(result.is_ok(), sent.is_some(), "{row}");
+        let requests = plain.seen.requests().split_off(before);
+        assert_eq!(requests.first().map(|request| !has_no_secrets(request)), sent, "{row}");
+    }
+}

@@ -1,11 +1,19 @@
 //! The types that can be given as the URL of a request.
 
+use crate::client::options::{Trusted, only_origin};
+use crate::error::Result;
 use crate::url::{InvalidUrl, Origins, Url};
 
 /// A value that can be the URL of a request: a text, a [`Url`], or a `url::Url`.
 pub trait IntoUrl: sealed::Sealed {}
 
 impl<T: sealed::Sealed> IntoUrl for T {}
+
+/// Returns the origins that a caller names as trusted.
+pub(crate) fn trusted<U: IntoUrl>(origins: impl IntoIterator<Item = U>) -> Result<Trusted> {
+    let known = Origins::default();
+    origins.into_iter().map(|origin| only_origin(&sealed::Sealed::into_url(origin, &known, None)?)).collect()
+}
 
 pub(crate) mod sealed {
     use super::{InvalidUrl, Origins, Url};

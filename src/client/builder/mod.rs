@@ -16,7 +16,7 @@ pub(crate) use connector::sealed as has_pools;
 pub use into_request::IntoRequest;
 pub(crate) use into_request::sealed as executable;
 pub use into_url::IntoUrl;
-pub(crate) use into_url::sealed;
+pub(crate) use into_url::{sealed, trusted};
 
 use crate::body::urlencoded;
 use crate::client::call;

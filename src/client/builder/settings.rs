@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Version;
 
 use super::RequestBuilder;
+use super::into_url::{IntoUrl, trusted};
 use crate::auth::{Auth, BasicAuth};
 use crate::client::middleware::Middleware;
 use crate::client::options::{self, Options};
@@ -24,7 +25,8 @@ impl RequestBuilder {
     ///
     /// A redirect to another origin (scheme, host or port) removes `Authorization`, `Cookie`, `Proxy-Authorization`,
     /// `Host`, `Origin` and `Referer`, the [cookies](Self::cookie) and the credentials of the request, and all
-    /// [sensitive headers](Self::sensitive_headers). They do not come back on a later hop.
+    /// [sensitive headers](Self::sensitive_headers). They do not come back on a later hop. They stay for origins that are
+    /// [trusted](Self::trust_origins).
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -92,6 +94,41 @@ impl RequestBuilder {
     #[doc(alias = "Policy")]
     pub fn redirect_when(self, decide: impl Fn(&RedirectHop<'_>) -> RedirectAction + Send + Sync + 'static) -> Self {
         self.set(|options| options.redirect_when = Some(RedirectWhen::new(decide)))
+    }
+
+    /// Sets the origins that the credentials of this request may follow a redirect to: `Authorization`, `Cookie` and
+    /// `Proxy-Authorization`, all [sensitive headers](Self::sensitive_headers), the [cookies](Self::cookie), and the
+    /// login of the request, of its URL, of its client and of a [netrc](crate::SessionBuilder::netrc). An origin is a
+    /// scheme, a host and a port, written as a URL without a path. The list replaces that of the client. Default: none,
+    /// so that all of this stays at its origin: see [`allow_redirects`](Self::allow_redirects).
+    ///
+    /// Each part of an origin counts: `https://example.com` does not trust `http://example.com`. To trust an `http`
+    /// origin does not make the client follow a redirect from `https` to it: that takes
+    /// [`allow_downgrade`](Self::allow_downgrade), too. The credentials are lost for the rest of the call as soon as a
+    /// redirect leads to an origin that is neither on the list nor that of the request, even if a later redirect leads
+    /// back: that origin could have sent the call wherever it wants. A login in a `Location` goes to no other origin.
+    /// `Host`, `Origin` and `Referer` never follow.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::InvalidUrl`](crate::ErrorKind::InvalidUrl) if an origin is not a URL.
+    /// - [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if an origin has more than scheme, host and port.
+    ///
+    /// ```no_run
+    /// # use hostpool::Session;
+    /// // The server redirects to https.
+    /// let request = Session::new().get("http://api.example/").bearer_auth("mF_9.B5f-4.1JqM");
+    /// let response = request.trust_origins(["https://api.example"]).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "redirect_auth_headers")]
+    #[doc(alias = "location_trusted")]
+    #[doc(alias = "unrestricted_auth")]
+    pub fn trust_origins<U: IntoUrl>(self, origins: impl IntoIterator<Item = U>) -> Self {
+        self.try_set(|options| {
+            options.trusted = Some(trusted(origins)?);
+            Ok(())
+        })
     }
 
     /// Sets whether a redirect from `https` to `http` is followed. Default: no; such a redirect is then

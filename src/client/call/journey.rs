@@ -1,6 +1,8 @@
 //! Sends the requests of one call, one after another under one deadline. Redirects, challenges and retries ask for
 //! further requests.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 
 use super::credentials::Credentials;
@@ -17,6 +19,7 @@ use crate::observe::Redirecting;
 use crate::redirect::{self, Decision, Plan, RedirectAction, RedirectHop, Redirected, Rules};
 use crate::response::Response;
 use crate::retry::{self, Retry};
+use crate::url::Origin;
 
 /// Sends the request, and the further requests that its responses ask for.
 pub(super) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> {
@@ -56,6 +59,8 @@ struct Journey<'a> {
     client: Terms<'a>,
     request: &'a mut Request,
     credentials: Credentials,
+    /// The origin that the caller named, once a redirect has led to another.
+    home: Option<Arc<Origin>>,
     history: Vec<ResponseHead>,
     /// Whether a server may have acted on a request of this call.
     began: bool,
@@ -85,6 +90,7 @@ impl<'a> Journey<'a> {
             client: terms,
             request,
             credentials: Credentials::default(),
+            home: None,
             history: Vec::new(),
             began: false,
             left_out,
@@ -394,8 +400,8 @@ impl<'a> Journey<'a> {
     /// Turns the request into the one that the redirect asks for.
     fn redirect(&mut self, plan: Plan) -> Result<()> {
         let Plan { url, to_get, cross_origin } = plan;
-        self.credentials.leave();
-        self.request.url = url;
+        self.credentials.leave(&self.request.url, &url);
+        let from = std::mem::replace(&mut self.request.url, url);
         // A Location names a resource, so the target `*` ends with a redirect.
         if self.request.options().is_some_and(|own| own.server_wide) {
             self.request.options_mut().server_wide = false;
@@ -409,7 +415,8 @@ impl<'a> Journey<'a> {
         if cross_origin {
             let own = self.request.options.clone();
             let terms = self.client.of(own.as_deref());
-            fields::leave_origin(terms, self.request, &mut self.credentials, &mut self.left_out);
+            let home = self.home.get_or_insert_with(|| from.shared_origin().clone());
+            fields::leave_origin(terms, self.request, &mut self.credentials, &mut self.left_out, home);
         }
         Ok(())
     }
