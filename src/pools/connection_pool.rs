@@ -1,6 +1,7 @@
 //! The pool of connections to one host.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ use crate::url::{InvalidUrl, Origin, Url};
 /// Redirects within the host are followed as in urllib3: a `POST` that gets a 301 or 302 is sent again as a `POST`. A
 /// [`Session`](crate::Session) sends a `GET`.
 ///
-/// An `http+unix` URL names a Unix socket as the server: `http+unix://%2Frun%2Fdocker.sock`.
+/// An `http+unix` URL names a Unix socket as the server: `http+unix://%2Frun%2Fdocker.sock`. [`unix`](Self::unix) takes
+/// its path.
 #[doc(alias = "HTTPConnectionPool")]
 #[doc(alias = "HTTPSConnectionPool")]
 ///
@@ -78,14 +80,23 @@ impl ConnectionPool {
     /// ```
     #[doc(alias = "connection_from_url")]
     pub fn builder(url: &str) -> ConnectionPoolBuilder {
-        let url = Url::parse(url).map_err(Error::from);
-        let mut policy = at_home(policy());
-        policy.identity.auth = url.as_ref().ok().and_then(login_of);
-        ConnectionPoolBuilder {
-            origin: url.map(|url| url.shared_origin().clone()),
-            options: PoolOptions::new(Some(10), Duration::from_secs(60)),
-            policy,
-        }
+        ConnectionPoolBuilder::new(Url::parse(url).map_err(Error::from))
+    }
+
+    /// Returns a builder for a pool of connections to the server at a Unix socket. `build` fails if the path is not
+    /// valid: see [`Url::unix`].
+    ///
+    /// ```no_run
+    /// use hostpool::ConnectionPool;
+    ///
+    /// let docker = ConnectionPool::unix("/run/docker.sock").maxsize(4).build()?;
+    /// let containers = docker.get("/v1.47/containers/json").send()?.text()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "UnixConnector")]
+    #[doc(alias = "unix_socket")]
+    pub fn unix(path: impl AsRef<Path>) -> ConnectionPoolBuilder {
+        ConnectionPoolBuilder::new(Url::unix(path, "").map_err(Error::from))
     }
 
     /// Begins a request to this host. `target` is a path with its query, or a whole URL. `send` refuses a URL of
@@ -313,6 +324,16 @@ pub struct ConnectionPoolBuilder {
 }
 
 impl ConnectionPoolBuilder {
+    fn new(url: Result<Url>) -> ConnectionPoolBuilder {
+        let mut policy = at_home(policy());
+        policy.identity.auth = url.as_ref().ok().and_then(login_of);
+        ConnectionPoolBuilder {
+            origin: url.map(|url| url.shared_origin().clone()),
+            options: PoolOptions::new(Some(10), Duration::from_secs(60)),
+            policy,
+        }
+    }
+
     pool_setters!();
 
     /// Builds the pool. Fails if the URL is not valid, or if settings contradict each other.
