@@ -16,6 +16,7 @@ mod media;
 mod output;
 mod parts;
 mod shutdown;
+mod source;
 mod status;
 mod text;
 mod whole;

@@ -250,6 +250,7 @@ impl RequestBuilder {
     /// The request asks for no content coding. A body that is coded all the same is saved as it was received.
     ///
     /// The result is the whole file or an error. After an error the file at `path` is as it was before.
+    /// [`download_with`](Self::download_with) tells how far the download is.
     ///
     /// # Errors
     ///
@@ -272,7 +273,29 @@ impl RequestBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn download(self, path: impl AsRef<Path>) -> Result<u64> {
-        self.begin(|terms, request| call::download(terms, request, path.as_ref()))
+        self.download_with(path, |_, _| ())
+    }
+
+    /// Does the same, calling `progress` after each write with the bytes that the file has so far and, where it is
+    /// known, with how many it will have. A download that goes on after an interruption counts on. One that begins
+    /// again, because the file on the server has changed or its version is not known, counts from the start.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("hello.txt");
+    /// let request = hostpool::get(&url).retries(5);
+    /// request.download_with(&path, |done, total| match total {
+    ///     Some(total) => println!("{done} of {total} bytes"),
+    ///     None => println!("{done} bytes"),
+    /// })?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "on_download_progress")]
+    #[doc(alias = "progress")]
+    pub fn download_with(self, path: impl AsRef<Path>, mut progress: impl FnMut(u64, Option<u64>)) -> Result<u64> {
+        self.begin(|terms, request| call::download(terms, request, path.as_ref(), &mut progress))
     }
 
     /// Begins the call, and has `send` do the rest.
