@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) redirect_when: Option<RedirectWhen>,
     /// The origins that credentials may follow a redirect to.
     pub(crate) trusted: Option<Trusted>,
+    /// Whether requests are sent to `https` URLs only.
+    pub(crate) https_only: Option<bool>,
     /// Whether a redirect from `https` to `http` is followed.
     pub(crate) downgrade: Option<bool>,
     /// Whether a redirect from a Unix socket to a host of the network is followed.

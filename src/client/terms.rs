@@ -119,12 +119,31 @@ impl<'a> Terms<'a> {
         self.policy.following.counted
     }
 
+    /// Returns whether requests are sent to `https` URLs only.
+    fn https_only(self) -> bool {
+        self.own.and_then(|own| own.https_only).unwrap_or(self.policy.following.https_only)
+    }
+
+    /// Refuses a URL that is not `https`, if the request or its client asks for that.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] for such a URL.
+    #[inline]
+    pub(super) fn check_scheme(self, url: &Url) -> Result<()> {
+        match url.origin().kind() == Scheme::Https || !self.https_only() {
+            true => Ok(()),
+            false => Err(Error::request("https_only is set, and the URL is not https")),
+        }
+    }
+
     /// Returns the rules by which a redirect is followed.
     pub(super) fn rules(self) -> Rules {
         let rules = self.policy.following.rules;
+        let rules = Rules { downgrade: rules.downgrade && !self.https_only(), ..rules };
         let Some(own) = self.own else { return rules };
         Rules {
-            downgrade: own.downgrade.unwrap_or(rules.downgrade),
+            downgrade: own.downgrade.unwrap_or(rules.downgrade) && !self.https_only(),
             same_origin: rules.same_origin && !own.any_host,
             off_socket: own.off_socket.unwrap_or(rules.off_socket),
             rewrite: rules.rewrite,

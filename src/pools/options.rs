@@ -305,6 +305,21 @@ macro_rules! pool_setters {
             self
         }
 
+        /// Sets whether all requests, also those that redirects lead to, may only be for `https` URLs. Off by default:
+        /// see [`RequestBuilder::https_only`](crate::RequestBuilder::https_only).
+        ///
+        /// ```
+        /// use hostpool::PoolManager;
+        ///
+        /// let http = PoolManager::builder().https_only(true).build()?;
+        /// assert!(http.get("http://example.com/").send().is_err());
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        pub fn https_only(mut self, only: bool) -> Self {
+            self.policy.following.https_only = only;
+            self
+        }
+
         /// Sets a function that decides about each redirect that all other rules allow: see
         /// [`RequestBuilder::redirect_when`](crate::RequestBuilder::redirect_when).
         ///

@@ -351,6 +351,21 @@ impl SessionBuilder {
         self
     }
 
+    /// Sets whether all requests, also those that redirects lead to, may only be for `https` URLs. Off by default: see
+    /// [`RequestBuilder::https_only`](crate::RequestBuilder::https_only).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder().https_only(true).build()?;
+    /// assert!(session.get("http://example.com/").send().is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn https_only(mut self, only: bool) -> Self {
+        self.policy.following.https_only = only;
+        self
+    }
+
     /// Sets whether a redirect from a Unix socket to a host on the network is followed. Off by default: see
     /// [`RequestBuilder::follow_off_socket`](crate::RequestBuilder::follow_off_socket).
     ///

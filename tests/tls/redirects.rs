@@ -1,7 +1,7 @@
 //! Redirects from https and to it.
 
 use super::*;
-use hostpool::{CookieJar, RequestBuilder, SessionBuilder};
+use hostpool::{CookieJar, PoolManager, RequestBuilder, SessionBuilder};
 
 fn redirect(location: &str) -> String {
     format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nSet-Cookie: s=1; Secure\r\nContent-Length: 0\r\n\r\n")
@@ -121,4 +121,48 @@ fn trusted_from_https_to_http() {
         let requests = plain.seen.requests().split_off(before);
         assert_eq!(requests.first().map(|request| !has_no_secrets(request)), sent, "{row}");
     }
+}
+
+/// Nothing goes anywhere but to https: neither the first request, nor one after a redirect, nor one of a hook.
+#[test]
+fn https_only() {
+    let plain = Server::with(|_| answer(ok("plain")));
+    let refused = ErrorKind::InvalidRequest("https_only is set, and the URL is not https");
+    let authority = Authority::new();
+    let location = redirect(&plain.url("/"));
+    let server = TlsServer::new(authority.server(), move |peer| {
+        loop {
+            let request = peer.request()?;
+            peer.send(if path(&request) == "/old" { location.clone().into_bytes() } else { ok("encrypted") })?;
+        }
+    });
+    let strict = || session(&authority).https_only(true).allow_downgrade(true);
+    let only = strict().build().unwrap();
+    let pools = PoolManager::builder().tls(authority.trusted()).https_only(true).build().unwrap();
+    let pool = ConnectionPool::builder(&plain.url("")).https_only(true).build().unwrap();
+    let open = session(&authority).build().unwrap();
+    let table = [
+        ("session", only.get(plain.url("/"))),
+        ("request", open.get(plain.url("/")).https_only(true)),
+        ("manager", pools.get(plain.url("/"))),
+        ("pool", pool.get("/")),
+        ("socket", only.get("http+unix://%2Fno%2Fsocket/")),
+    ];
+    for (row, request) in table {
+        let error = request.timeout(GIVE_UP).send().unwrap_err();
+        assert_eq!((error.kind(), error.maybe_processed()), (&refused, false), "{row}");
+    }
+    assert_eq!(only.get(server.url()).send().unwrap().text().unwrap(), "encrypted");
+    let error = only.get(server.url() + "/old").send().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::InvalidRedirect("it leads from https to http"));
+    assert_eq!(plain.seen.accepted(), 0);
+    assert!(only.get(plain.url("/")).https_only(false).send().is_ok(), "the request's own word");
+
+    let to = plain.url("/");
+    let hooked = strict().on_request(move |request| {
+        *request = hostpool::Request::new(hostpool::Method::GET, hostpool::Url::parse(&to).unwrap());
+        Ok(())
+    });
+    assert_eq!(hooked.build().unwrap().get(server.url()).send().unwrap_err().kind(), &refused);
+    assert_eq!(plain.seen.accepted(), 1);
 }

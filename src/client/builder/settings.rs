@@ -138,6 +138,26 @@ impl RequestBuilder {
         self.set(|options| options.downgrade = Some(allow))
     }
 
+    /// Sets whether this request, and each request that a redirect leads to, may only be for an `https` URL. Default: the
+    /// client's setting, which is no unless it was changed. Unix sockets are refused as well.
+    /// [`allow_downgrade`](Self::allow_downgrade) has no effect then.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest), before a connection is opened, if the URL is
+    ///   not `https`. Hooks and middleware that change the URL come first.
+    /// - [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect) if a redirect leads from `https` to `http`.
+    ///
+    /// ```
+    /// use hostpool::ErrorKind;
+    ///
+    /// let error = hostpool::get("http://example.com/").https_only(true).send().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::InvalidRequest("https_only is set, and the URL is not https"));
+    /// ```
+    pub fn https_only(self, only: bool) -> Self {
+        self.set(|options| options.https_only = Some(only))
+    }
+
     /// Sets whether a redirect from a Unix socket to a host of the network is followed. Default: no; such a redirect is
     /// then [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect), because somebody else may listen there.
     ///

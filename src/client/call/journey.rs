@@ -146,6 +146,7 @@ impl<'a> Journey<'a> {
         }
         let terms = self.client.of(self.request.options());
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
+        terms.check_scheme(&self.request.url)?;
         let route = Route::to(terms.pool_origin(&self.request.url)?);
         let fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
         Ok((route, fields))
