@@ -23,6 +23,13 @@ pub(crate) enum Rewrite {
     AlsoAfterPost,
 }
 
+impl Rewrite {
+    /// Returns the rule for a client that keeps the method of a POST after 301 and 302, or does not.
+    pub(crate) fn keeping(keep: bool) -> Rewrite {
+        if keep { Rewrite::SeeOther } else { Rewrite::AlsoAfterPost }
+    }
+}
+
 /// The redirects that a client follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rules {

@@ -10,7 +10,7 @@ use crate::auth::Auth;
 use crate::body::{Chunking, Compress, Progress};
 use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
-use crate::redirect::RedirectWhen;
+use crate::redirect::{RedirectWhen, Rewrite};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) redirect_when: Option<RedirectWhen>,
     /// The origins that credentials may follow a redirect to.
     pub(crate) trusted: Option<Trusted>,
+    /// The redirects that change the method to GET.
+    pub(crate) rewrite: Option<Rewrite>,
     /// Whether requests are sent to `https` URLs only.
     pub(crate) https_only: Option<bool>,
     /// Whether a redirect from `https` to `http` is followed.

@@ -146,7 +146,7 @@ impl<'a> Terms<'a> {
             downgrade: own.downgrade.unwrap_or(rules.downgrade) && !self.https_only(),
             same_origin: rules.same_origin && !own.any_host,
             off_socket: own.off_socket.unwrap_or(rules.off_socket),
-            rewrite: rules.rewrite,
+            rewrite: own.rewrite.unwrap_or(rules.rewrite),
         }
     }
 
@@ -297,6 +297,7 @@ impl<'a> Terms<'a> {
 mod tests {
     use super::*;
     use crate::auth::BasicAuth;
+    use crate::redirect::Rewrite;
     use crate::strictness::Strictness;
 
     type Setting = (&'static str, fn(&mut Policy), fn(&mut Options), fn(Terms<'_>) -> String, [&'static str; 3]);
@@ -305,7 +306,7 @@ mod tests {
     #[test]
     fn own_otherwise_the_clients() {
         let second = Duration::from_secs(1);
-        let table: [Setting; 12] = [
+        let table: [Setting; 14] = [
             (
                 "timeout",
                 |client| client.timeout = Timeout::from(Duration::from_secs(1)),
@@ -361,6 +362,20 @@ mod tests {
                 |own| (own.downgrade, own.any_host) = (Some(false), true),
                 |terms| format!("{:?}", (terms.rules().downgrade, terms.rules().same_origin)),
                 ["(false, false)", "(true, true)", "(false, false)"],
+            ),
+            (
+                "keep_method",
+                |client| client.following.rules.rewrite = Rewrite::AlsoAfterPost,
+                |own| own.rewrite = Some(Rewrite::SeeOther),
+                |terms| format!("{:?}", terms.rules().rewrite),
+                ["SeeOther", "AlsoAfterPost", "SeeOther"],
+            ),
+            (
+                "https_only",
+                |client| client.following.https_only = true,
+                |own| own.https_only = Some(false),
+                |terms| terms.check_scheme(&Url::parse("http://h/").unwrap()).is_ok().to_string(),
+                ["true", "false", "true"],
             ),
             (
                 "auth",

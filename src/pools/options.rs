@@ -305,6 +305,22 @@ macro_rules! pool_setters {
             self
         }
 
+        /// Sets whether a `POST` stays a `POST` after a 301 or 302. On by default, as in urllib3: see
+        /// [`RequestBuilder::keep_method`](crate::RequestBuilder::keep_method).
+        ///
+        /// ```
+        /// use hostpool::PoolManager;
+        ///
+        /// let http = PoolManager::builder().keep_method(false).build()?;
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        #[doc(alias = "post301")]
+        #[doc(alias = "post302")]
+        pub fn keep_method(mut self, keep: bool) -> Self {
+            self.policy.following.rules.rewrite = crate::redirect::Rewrite::keeping(keep);
+            self
+        }
+
         /// Sets whether all requests, also those that redirects lead to, may only be for `https` URLs. Off by default:
         /// see [`RequestBuilder::https_only`](crate::RequestBuilder::https_only).
         ///

@@ -14,7 +14,7 @@ use crate::headers::Headers;
 use crate::limits::Limits;
 use crate::observe::{Listener, Observer};
 use crate::pools::PoolManager;
-use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen};
+use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 use crate::response::Response;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
@@ -348,6 +348,22 @@ impl SessionBuilder {
     /// Sets whether a redirect from `https` to `http` is followed. Off by default.
     pub fn allow_downgrade(mut self, allow: bool) -> Self {
         self.policy.following.rules.downgrade = allow;
+        self
+    }
+
+    /// Sets whether a `POST` stays a `POST` after a 301 or 302. Off by default, so that it becomes a `GET`: see
+    /// [`RequestBuilder::keep_method`](crate::RequestBuilder::keep_method).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder().keep_method(true).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "post301")]
+    #[doc(alias = "post302")]
+    pub fn keep_method(mut self, keep: bool) -> Self {
+        self.policy.following.rules.rewrite = Rewrite::keeping(keep);
         self
     }
 

@@ -10,7 +10,7 @@ use crate::auth::{Auth, BasicAuth};
 use crate::client::middleware::Middleware;
 use crate::client::options::{self, Options};
 use crate::error::{Error, Result};
-use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen};
+use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 use crate::strictness::Strictness;
 
 impl RequestBuilder {
@@ -20,8 +20,8 @@ impl RequestBuilder {
     ///
     /// 301, 302, 303, 307 and 308 are followed (RFC 9110, section 15.4). After a 303 the request becomes a `GET`
     /// without a body. After a 301 or 302 a `POST` becomes a `GET` in a session and in the free functions, as in
-    /// browsers and in aiohttp. The pools send it again as a `POST`, as urllib3 does. In all other cases method and
-    /// body stay the same. A redirect with an empty `Location` is not followed: it is the response.
+    /// browsers and in aiohttp. The pools send it again as a `POST`, as urllib3 does; [`keep_method`](Self::keep_method)
+    /// decides otherwise. In all other cases method and body stay the same. A redirect with an empty `Location` is not followed: it is the response.
     ///
     /// A redirect to another origin (scheme, host or port) removes `Authorization`, `Cookie`, `Proxy-Authorization`,
     /// `Host`, `Origin` and `Referer`, the [cookies](Self::cookie) and the credentials of the request, and all
@@ -136,6 +136,29 @@ impl RequestBuilder {
     /// rest of the call.
     pub fn allow_downgrade(self, allow: bool) -> Self {
         self.set(|options| options.downgrade = Some(allow))
+    }
+
+    /// Sets whether a `POST` stays a `POST`, with its body, after a 301 or 302. Default: no in a session and in the free
+    /// functions, which send a `GET` as browsers do, and yes in the pools, as in urllib3. RFC 9110, sections 15.4.2 and
+    /// 15.4.3, allows both.
+    ///
+    /// After a 303 the request becomes a `GET` in any case, and after a 307 or 308 no method changes. Other methods than
+    /// `POST` stay the same after a 301 or 302.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n");
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().post(&url).data("text").keep_method(true).max_redirects(1);
+    /// assert_eq!(request.send().unwrap_err().head().unwrap().method(), "POST");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "post301")]
+    #[doc(alias = "post302")]
+    #[doc(alias = "strict_redirects")]
+    pub fn keep_method(self, keep: bool) -> Self {
+        self.set(|options| options.rewrite = Some(Rewrite::keeping(keep)))
     }
 
     /// Sets whether this request, and each request that a redirect leads to, may only be for an `https` URL. Default: the
