@@ -116,7 +116,7 @@ mod tls;
 mod url;
 mod workers;
 
-pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
+pub use auth::{AnyAuth, Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
 pub use body::{Body, Compress};
 pub use client::{Connector, IntoRequest, IntoUrl, Middleware, Next, Request, RequestBuilder};
 pub use close_reason::CloseReason;

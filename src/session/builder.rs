@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Version;
 
 use super::{MAX_IDLE, Session, connector, policy};
-use crate::auth::{Auth, Netrc};
+use crate::auth::{AnyAuth, Auth, Netrc};
 use crate::client::{IntoUrl, Middleware, Policy, Request, check_names, check_skipped, sealed::Sealed, trusted};
 use crate::cookies::{Cookie, CookieJar, CookieStore};
 use crate::error::{Error, Result};
@@ -231,6 +231,21 @@ impl SessionBuilder {
     pub fn auth(mut self, auth: impl Into<Auth>) -> Self {
         self.policy.identity.auth = Some(auth.into());
         self
+    }
+
+    /// Sets a login and a password that are sent as each server asks for them: by Digest where it is offered, otherwise
+    /// as Basic credentials, but not over plain `http`. See [`AnyAuth`] and [`auth`](Self::auth).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// # #[cfg(feature = "digest-auth")]
+    /// let session = Session::builder().any_auth("Aladdin", "open sesame").build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "anyauth")]
+    pub fn any_auth(self, login: &str, password: &str) -> Self {
+        self.auth(AnyAuth::new(login, password))
     }
 
     /// Sets the logins and passwords for the hosts that requests name. They are used if neither the request nor the

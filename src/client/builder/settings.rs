@@ -6,7 +6,7 @@ use http::Version;
 
 use super::RequestBuilder;
 use super::into_url::{IntoUrl, trusted};
-use crate::auth::{Auth, BasicAuth};
+use crate::auth::{AnyAuth, Auth, BasicAuth};
 use crate::client::middleware::Middleware;
 use crate::client::options::{self, Options};
 use crate::error::{Error, Result};
@@ -304,6 +304,18 @@ impl RequestBuilder {
     /// ```
     pub fn basic_auth(self, login: &str, password: &str) -> Self {
         self.auth(BasicAuth::new(login, password))
+    }
+
+    /// Sets a login and a password for this request, which are sent as the server asks for them: by Digest where it is
+    /// offered, otherwise as Basic credentials, but not over plain `http`. See [`AnyAuth`] and [`auth`](Self::auth).
+    ///
+    /// ```no_run
+    /// let response = hostpool::get("https://api.example/").any_auth("Aladdin", "open sesame").send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "anyauth")]
+    pub fn any_auth(self, login: &str, password: &str) -> Self {
+        self.auth(AnyAuth::new(login, password))
     }
 
     /// Sets a token for this request, which is sent as [`Auth::bearer`] does: see [`auth`](Self::auth).
