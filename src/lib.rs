@@ -48,7 +48,7 @@
 //! | `gzip` | yes | the content codings gzip and deflate |
 //! | `brotli`, `zstd` | no | the content codings br and zstd, of responses |
 //! | `charset` | yes | [`Response::text`] in every charset of the web |
-//! | `json` | yes | `RequestBuilder::json`, `Response::json`, a `CookieJar` in a file |
+//! | `json` | yes | `RequestBuilder::json`, `Response::json`, a `CookieJar` as JSON |
 //! | `cookies` | yes | the public suffix list, without which cookies are for single hosts only |
 //! | `digest-auth` | yes | the hashes of [`DigestAuth`] |
 //! | `log`, `tracing` | `log` | lines for the crates of these names, and none without a logger: see [`observe`] |
