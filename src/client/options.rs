@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Timeout>,
     /// The most bytes of a response body that are collected in memory.
     pub(crate) max_body: Option<u64>,
+    /// The most bytes of a response body that are received, before they are decoded.
+    pub(crate) max_wire_body: Option<u64>,
     /// Whether a coded body is decoded.
     pub(crate) decode_content: Option<bool>,
     /// The request target is `*`: the request is for the server, not for the path of its URL.

@@ -15,6 +15,7 @@ use crate::cookies::CookieStore;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::exchange::Common;
 use crate::headers::Headers;
+use crate::limits::Limits;
 use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::Reading;
 use crate::retry::Retry;
@@ -227,8 +228,8 @@ impl<'a> Terms<'a> {
 impl<'a> Terms<'a> {
     /// Returns how the body of the response is read.
     pub(super) fn reading(self) -> Reading {
-        let max_body = self.policy.common.limits.max_body;
-        let reading = Reading { max_body, ..self.policy.reading };
+        let Limits { max_body, max_wire_body, .. } = self.policy.common.limits;
+        let reading = Reading { max_body, max_wire_body, ..self.policy.reading };
         let Some(own) = self.own else { return reading };
         Reading {
             strictness: own.strictness.unwrap_or(reading.strictness),
@@ -237,6 +238,7 @@ impl<'a> Terms<'a> {
             early_end: own.early_end,
             until_close: !own.no_body_until_close,
             max_body: own.max_body.unwrap_or(max_body),
+            max_wire_body: own.max_wire_body.unwrap_or(max_wire_body),
         }
     }
 

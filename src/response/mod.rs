@@ -119,6 +119,7 @@ impl Response {
             reader.allow_unclean_close();
         }
         reader.know_ending(ending);
+        reader.limit_to(parts.reading.max_wire_body);
         let inner = Inner { parts, remote, reused, reader, kept: None, pump: None };
         let mut response = Response { inner: Box::new(inner) };
         if response.inner.reader.is_done() {

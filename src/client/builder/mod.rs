@@ -155,6 +155,25 @@ impl RequestBuilder {
         })
     }
 
+    /// Sets how many bytes of the response's body are received, before they are decoded, however the body is read.
+    /// Default: the client's [`Limits::max_wire_body`](crate::Limits::max_wire_body), which is no limit unless it was
+    /// changed.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{ErrorKind, Limit};
+    ///
+    /// let mut response = hostpool::get(&url).max_wire_body(4).send()?;
+    /// let error = response.copy_to(&mut std::io::sink()).unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::LimitExceeded(Limit::WireBody));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "max_filesize")]
+    pub fn max_wire_body(self, bytes: u64) -> Self {
+        self.set(|options| options.max_wire_body = Some(bytes))
+    }
+
     /// Sets whether content codings of the response, such as gzip, are decoded. Default: the client's setting, which is
     /// yes unless it was changed. Without decoding, the body is returned as it was received.
     ///
