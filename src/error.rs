@@ -95,7 +95,7 @@ pub enum ErrorKind {
     /// There were more redirects than are followed.
     TooManyRedirects,
     /// A redirect is not followed, because it leads to an invalid URL, to another scheme than `http` and `https`, or
-    /// from `https` to `http`.
+    /// from `https` to `http`, or because [`redirect_when`](crate::RequestBuilder::redirect_when) refuses it.
     #[doc(alias = "InvalidUrlRedirectClientError")]
     #[doc(alias = "NonHttpUrlRedirectClientError")]
     InvalidRedirect(&'static str),
@@ -258,6 +258,9 @@ pub enum Limit {
     ChunkFraming,
     /// Bytes of a body that is read as a whole.
     Body,
+    /// Bytes of a body as they come, before they are decoded: see
+    /// [`Limits::max_wire_body`](crate::Limits::max_wire_body).
+    WireBody,
     /// Content codings of one body: five.
     Codings,
     /// Bytes of a response that arrived while the body of the request was being sent, and kept it from being sent: see
@@ -275,6 +278,7 @@ impl Limit {
             Limit::Trailers => "trailers",
             Limit::ChunkFraming => "bytes of chunk framing",
             Limit::Body => "bytes of a body read as a whole",
+            Limit::WireBody => "bytes of a body as it comes (max_wire_body allows more)",
             Limit::Codings => "content codings",
             Limit::EarlyResponse => {
                 "bytes of a response before the request's body had left (Limits::early_response allows more)"

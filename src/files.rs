@@ -112,7 +112,6 @@ impl Partial {
     }
 
     /// Waits until the content is on the disk.
-    #[cfg(feature = "json")]
     pub(crate) fn sync(&self) -> io::Result<()> {
         match self.draft.0 {
             Some(_) => self.file.sync_all().map_err(|error| about(error, &self.target)),

@@ -48,7 +48,7 @@
 //! | `gzip` | yes | the content codings gzip and deflate |
 //! | `brotli`, `zstd` | no | the content codings br and zstd, of responses |
 //! | `charset` | yes | [`Response::text`] in every charset of the web |
-//! | `json` | yes | `RequestBuilder::json`, `Response::json`, a `CookieJar` in a file |
+//! | `json` | yes | `RequestBuilder::json`, `Response::json`, a `CookieJar` as JSON |
 //! | `cookies` | yes | the public suffix list, without which cookies are for single hosts only |
 //! | `digest-auth` | yes | the hashes of [`DigestAuth`] |
 //! | `log`, `tracing` | `log` | lines for the crates of these names, and none without a logger: see [`observe`] |
@@ -116,7 +116,7 @@ mod tls;
 mod url;
 mod workers;
 
-pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
+pub use auth::{AnyAuth, Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
 pub use body::urlencoded::IntoPairs;
 pub use body::{Body, Compress};
 pub use client::{Connector, IntoRequest, IntoUrl, Middleware, Next, Request, RequestBuilder};
@@ -138,6 +138,7 @@ pub use pools::{
     Client, ClientBuilder, ConnectionPool, ConnectionPoolBuilder, ManyHosts, PoolContext, PoolManager,
     PoolManagerBuilder, connection_from_url,
 };
+pub use redirect::{RedirectAction, RedirectHop};
 pub use response::{
     Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ShutdownHandle,
 };

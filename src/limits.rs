@@ -25,6 +25,7 @@ const KIB: usize = 1024;
 /// | [`chunk_line_bytes`](Self::chunk_line_bytes) | 4 KiB | the size of one chunk and its extensions |
 /// | [`chunk_framing_bytes`](Self::chunk_framing_bytes) | 16 KiB | all of that in a body, beyond what its data pays for |
 /// | [`max_body`](Self::max_body) | 100 MiB | a body that is read as a whole |
+/// | [`max_wire_body`](Self::max_wire_body) | none | a body as it comes, however it is read |
 /// | [`early_response`](Self::early_response) | 1 MiB | what is taken in of a response while the request's body leaves |
 /// | [`drain_bytes`](Self::drain_bytes) | 64 KiB | what is taken off the connection of a response that is not read |
 /// | [`drain_time`](Self::drain_time) | 100 ms | how long that may wait, where the client itself throws it away |
@@ -50,6 +51,7 @@ pub struct Limits {
     pub(crate) chunk_line_bytes: usize,
     pub(crate) chunk_framing_bytes: u64,
     pub(crate) max_body: u64,
+    pub(crate) max_wire_body: u64,
     pub(crate) early_response: usize,
     pub(crate) drain_bytes: u64,
     pub(crate) drain_time: Duration,
@@ -70,6 +72,7 @@ impl Limits {
             chunk_line_bytes: 4 * KIB,
             chunk_framing_bytes: 16 * KIB as u64,
             max_body: 100 * (KIB * KIB) as u64,
+            max_wire_body: u64::MAX,
             early_response: KIB * KIB,
             drain_bytes: 64 * KIB as u64,
             drain_time: Duration::from_millis(100),
@@ -137,6 +140,24 @@ impl Limits {
     /// [`Read`](std::io::Read) has no limit. Exceeding it is [`Limit::Body`](crate::Limit::Body).
     pub const fn max_body(self, bytes: u64) -> Self {
         Limits { max_body: bytes, ..self }
+    }
+
+    /// Sets how many bytes of a body are received, before they are decoded and without chunk framing. Unlike
+    /// [`max_body`](Self::max_body) it holds for every way of reading: through [`Read`](std::io::Read), by lines, into a
+    /// file. There is no limit by default.
+    ///
+    /// Exceeding it is [`Limit::WireBody`](crate::Limit::WireBody). With a larger `Content-Length` the first read fails.
+    /// Otherwise the bytes up to the limit are returned before the error.
+    ///
+    /// ```
+    /// use hostpool::{Limits, Session};
+    ///
+    /// let session = Session::builder().limits(Limits::new().max_wire_body(10 << 20)).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "max_filesize")]
+    pub const fn max_wire_body(self, bytes: u64) -> Self {
+        Limits { max_wire_body: bytes, ..self }
     }
 
     /// Sets how many bytes of a response's body, including chunk framing, are received while the request's body is

@@ -3,10 +3,15 @@
 //! Nothing is sent here. The status and the Location of a response become the plan of the next request, or the reason
 //! not to follow.
 
+mod when;
+
 use http::{Method, StatusCode};
 
 use crate::headers::Headers;
 use crate::url::{InvalidUrl, Scheme, Url};
+
+pub(crate) use when::RedirectWhen;
+pub use when::{RedirectAction, RedirectHop};
 
 /// The redirects that change the method to GET.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +21,13 @@ pub(crate) enum Rewrite {
     SeeOther,
     /// Also 301 and 302 after a POST, as in browsers (RFC 9110, sections 15.4.2 and 15.4.3).
     AlsoAfterPost,
+}
+
+impl Rewrite {
+    /// Returns the rule for a client that keeps the method of a POST after 301 and 302, or does not.
+    pub(crate) fn keeping(keep: bool) -> Rewrite {
+        if keep { Rewrite::SeeOther } else { Rewrite::AlsoAfterPost }
+    }
 }
 
 /// The redirects that a client follows.
@@ -121,11 +133,9 @@ fn join(url: &Url, host: &[u8], location: &str) -> Result<Url, InvalidUrl> {
     if next.origin() == seen.origin() { next.at(url.shared_origin()) } else { Ok(next) }
 }
 
-impl Decision {
-    /// Returns whether the redirect is followed with the body of the request.
-    pub(crate) fn keeps_body(&self) -> bool {
-        matches!(self, Decision::Follow(plan) if !plan.to_get)
-    }
+/// Asks the caller's function about a redirect that the rules allow. Without a function the redirect is followed.
+pub(crate) fn ask(when: Option<&RedirectWhen>, hop: &RedirectHop<'_>) -> RedirectAction {
+    when.map_or(RedirectAction::Follow, |when| when.ask(hop))
 }
 
 fn becomes_get(method: &Method, status: StatusCode, rewrite: Rewrite) -> bool {
@@ -159,7 +169,7 @@ fn inherit_fragment(next: Url, url: &Url) -> Url {
     }
 }
 
-/// Fields that identify the caller. They are never sent to another origin, in any copy.
+/// Fields that identify the caller. They are sent to no other origin, in any copy, unless the caller trusts it.
 const CREDENTIALS: [&str; 6] =
     ["authorization", "cookie", "cookie2", "proxy-authorization", "www-authenticate", "proxy-authenticate"];
 
@@ -169,9 +179,14 @@ const OF_THE_ORIGIN: [&str; 3] = ["host", "origin", "referer"];
 /// Fields that describe a body or how it is sent, besides those that begin with `Content-` (RFC 9110, section 15.4).
 const OF_THE_BODY: [&str; 5] = ["digest", "repr-digest", "last-modified", "transfer-encoding", "expect"];
 
-/// Returns whether fields with this name are not sent to another origin.
-pub(crate) fn stays_behind(name: &str) -> bool {
-    CREDENTIALS.iter().chain(&OF_THE_ORIGIN).any(|other| name.eq_ignore_ascii_case(other))
+/// Returns whether fields with this name identify the caller.
+pub(crate) fn is_credential(name: &str) -> bool {
+    CREDENTIALS.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// Returns whether fields with this name are about one host or one page.
+pub(crate) fn is_of_the_origin(name: &str) -> bool {
+    OF_THE_ORIGIN.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
 /// Returns whether fields with this name describe a body.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
+use super::challenge::{Item, Items};
 use crate::error::{Error, Result};
 
 /// A login and a password, which are sent in Base64 (RFC 7617): over plain `http` everyone on the way can read them.
@@ -27,6 +28,29 @@ pub struct BasicAuth {
     login: Box<str>,
     password: Box<str>,
     encoding: AuthEncoding,
+}
+
+/// Returns the encoding in which these fields ask for Basic credentials (RFC 7617, section 2.1), or `None` if they do
+/// not ask for them. Some servers leave out the realm.
+pub(super) fn offered<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<AuthEncoding> {
+    let (mut found, mut is_basic) = (None, false);
+    for item in fields.flat_map(Items::new) {
+        match item {
+            Item::Scheme(scheme) => {
+                is_basic = scheme.eq_ignore_ascii_case(b"basic");
+                if is_basic {
+                    found.get_or_insert(AuthEncoding::Latin1);
+                }
+            }
+            Item::Param(name, value) if is_basic => {
+                if name.eq_ignore_ascii_case(b"charset") && value.eq_ignore_ascii_case(b"utf-8") {
+                    found = Some(AuthEncoding::Utf8);
+                }
+            }
+            Item::Param(..) | Item::Token68(_) | Item::Broken => {}
+        }
+    }
+    found
 }
 
 /// The encoding of the characters of a login and a password.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows requests or clients. The client decides which credentials go where.
 
+mod any;
 mod basic;
 pub(crate) mod challenge;
 mod digest;
@@ -9,6 +10,7 @@ mod netrc;
 
 use std::fmt;
 
+pub use any::AnyAuth;
 pub(crate) use basic::Userinfo;
 pub use basic::{AuthEncoding, BasicAuth};
 pub use digest::DigestAuth;
@@ -19,7 +21,7 @@ use crate::error::{Error, Result};
 
 /// Credentials of any kind, as [`RequestBuilder::auth`](crate::RequestBuilder::auth) and
 /// [`SessionBuilder::auth`](crate::SessionBuilder::auth) take them: a [`BasicAuth`], a login with its password, a
-/// [`DigestAuth`], or a [bearer token](Self::bearer).
+/// [`DigestAuth`], an [`AnyAuth`], or a [bearer token](Self::bearer).
 ///
 /// ```
 /// use hostpool::{Auth, BasicAuth, Session};

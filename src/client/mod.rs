@@ -16,7 +16,7 @@ mod request;
 mod terms;
 
 pub use builder::{Connector, IntoRequest, IntoUrl, RequestBuilder};
-pub(crate) use builder::{executable, has_pools, sealed};
+pub(crate) use builder::{executable, has_pools, sealed, trusted};
 pub(crate) use engine::{Engine, EngineConfig};
 pub use middleware::{Middleware, Next};
 pub(crate) use options::{check_names, check_skipped};

@@ -10,9 +10,11 @@ use crate::auth::Auth;
 use crate::body::{Chunking, Compress, Progress};
 use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
+use crate::redirect::{RedirectWhen, Rewrite};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
+use crate::url::{Origin, Url};
 
 /// Holds the settings of one request. They replace those of its client, or add to them.
 #[derive(Clone, Default)]
@@ -20,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Timeout>,
     /// The most bytes of a response body that are collected in memory.
     pub(crate) max_body: Option<u64>,
+    /// The most bytes of a response body that are received, before they are decoded.
+    pub(crate) max_wire_body: Option<u64>,
     /// Whether a coded body is decoded.
     pub(crate) decode_content: Option<bool>,
     /// The request target is `*`: the request is for the server, not for the path of its URL.
@@ -27,6 +31,14 @@ pub(crate) struct Options {
     /// Whether redirects are followed.
     pub(crate) follow: Option<bool>,
     pub(crate) max_redirects: Option<u32>,
+    /// Decides about each redirect that the rules allow.
+    pub(crate) redirect_when: Option<RedirectWhen>,
+    /// The origins that credentials may follow a redirect to.
+    pub(crate) trusted: Option<Trusted>,
+    /// The redirects that change the method to GET.
+    pub(crate) rewrite: Option<Rewrite>,
+    /// Whether requests are sent to `https` URLs only.
+    pub(crate) https_only: Option<bool>,
     /// Whether a redirect from `https` to `http` is followed.
     pub(crate) downgrade: Option<bool>,
     /// Whether a redirect from a Unix socket to a host of the network is followed.
@@ -62,6 +74,23 @@ pub(crate) struct Options {
     pub(crate) compress: Compress,
     pub(crate) chunking: Chunking,
     pub(crate) progress: Option<Progress>,
+}
+
+/// The origins that credentials may follow a redirect to.
+pub(crate) type Trusted = Arc<[Arc<Origin>]>;
+
+/// Returns the origin of a URL that is nothing but an origin.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the URL has more: the rest would look like a
+/// condition, and be ignored.
+pub(crate) fn only_origin(url: &Url) -> Result<Arc<Origin>> {
+    let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    match is_bare && url.userinfo().is_none() {
+        true => Ok(url.shared_origin().clone()),
+        false => Err(Error::config("an origin is a scheme, a host and a port, and nothing after them")),
+    }
 }
 
 /// Returns the names if all are valid names of fields.

@@ -66,6 +66,12 @@ pub(crate) struct Following {
     /// A redirect counts as a retry, and `Retry` limits their number.
     pub(crate) counted: bool,
     pub(crate) rules: redirect::Rules,
+    /// Decides about each redirect that the rules allow.
+    pub(crate) when: Option<redirect::RedirectWhen>,
+    /// Requests are sent to `https` URLs only, the first of a call and those after redirects.
+    pub(crate) https_only: bool,
+    /// The origins that credentials may follow a redirect to.
+    pub(crate) trusted: Option<options::Trusted>,
     /// Names of fields that a redirect to another origin removes, in addition to credentials.
     pub(crate) sensitive: Vec<Box<str>>,
 }

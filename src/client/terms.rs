@@ -14,7 +14,8 @@ use crate::cookies::CookieStore;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::exchange::Common;
 use crate::headers::Headers;
-use crate::redirect::{self, Rules};
+use crate::limits::Limits;
+use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::Reading;
 use crate::retry::Retry;
 use crate::time::{Timeout, Until};
@@ -118,28 +119,59 @@ impl<'a> Terms<'a> {
         self.policy.following.counted
     }
 
-    /// Returns the rules by which a redirect is followed.
-    pub(super) fn rules(self) -> Rules {
-        let rules = self.policy.following.rules;
-        let Some(own) = self.own else { return rules };
-        Rules {
-            downgrade: own.downgrade.unwrap_or(rules.downgrade),
-            same_origin: rules.same_origin && !own.any_host,
-            off_socket: own.off_socket.unwrap_or(rules.off_socket),
-            rewrite: rules.rewrite,
+    /// Returns whether requests are sent to `https` URLs only.
+    fn https_only(self) -> bool {
+        self.own.and_then(|own| own.https_only).unwrap_or(self.policy.following.https_only)
+    }
+
+    /// Refuses a URL that is not `https`, if the request or its client asks for that.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] for such a URL.
+    #[inline]
+    pub(super) fn check_scheme(self, url: &Url) -> Result<()> {
+        match url.origin().kind() == Scheme::Https || !self.https_only() {
+            true => Ok(()),
+            false => Err(Error::request("https_only is set, and the URL is not https")),
         }
     }
 
-    /// Returns whether a redirect to another origin removes the field. It does if the field identifies the caller, if
-    /// it is about the origin, if it is marked as sensitive in `headers`, or if the request or the client names it as
-    /// sensitive.
-    pub(super) fn stays_behind(self, headers: &Headers, name: &str) -> bool {
+    /// Returns the rules by which a redirect is followed.
+    pub(super) fn rules(self) -> Rules {
+        let rules = self.policy.following.rules;
+        let rules = Rules { downgrade: rules.downgrade && !self.https_only(), ..rules };
+        let Some(own) = self.own else { return rules };
+        Rules {
+            downgrade: own.downgrade.unwrap_or(rules.downgrade) && !self.https_only(),
+            same_origin: rules.same_origin && !own.any_host,
+            off_socket: own.off_socket.unwrap_or(rules.off_socket),
+            rewrite: own.rewrite.unwrap_or(rules.rewrite),
+        }
+    }
+
+    /// Returns the caller's function that decides about redirects.
+    pub(super) fn redirect_when(self) -> Option<&'a RedirectWhen> {
+        self.own.and_then(|own| own.redirect_when.as_ref()).or(self.policy.following.when.as_ref())
+    }
+
+    /// Returns whether credentials may follow a redirect to this origin, because the caller names it for that.
+    pub(super) fn trusts(self, origin: &Arc<Origin>) -> bool {
+        let trusted = self.own.and_then(|own| own.trusted.as_ref()).or(self.policy.following.trusted.as_ref());
+        trusted.is_some_and(|trusted| trusted.contains(origin))
+    }
+
+    /// Returns whether a redirect to another origin removes the field. It does if the field is about the origin. Unless
+    /// the other origin is trusted, it also does if the field identifies the caller, if it is marked as sensitive in
+    /// `headers`, or if the request or the client names it as sensitive.
+    pub(super) fn stays_behind(self, headers: &Headers, name: &str, trusted: bool) -> bool {
         let own = self.own.map_or(&[][..], |own| &own.sensitive);
         let is_named = |names: &[Box<str>]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
-        redirect::stays_behind(name)
+        let is_secret = redirect::is_credential(name)
             || is_named(own)
             || is_named(&self.policy.following.sensitive)
-            || headers.is_marked(name)
+            || headers.is_marked(name);
+        redirect::is_of_the_origin(name) || !trusted && is_secret
     }
 }
 
@@ -160,10 +192,10 @@ impl<'a> Terms<'a> {
         self.own_auth().or(self.policy.identity.auth.as_ref())
     }
 
-    /// Returns the credentials for this origin. The login of a `ConnectionPool` is for the host of the pool, even if
-    /// the pool sends requests for other hosts.
+    /// Returns the credentials for this origin. The login of a `ConnectionPool` is for the host of the pool and for
+    /// trusted origins, even if the pool sends requests for other hosts.
     pub(super) fn auth_at(self, origin: &Arc<Origin>) -> Option<&'a Auth> {
-        let is_abroad = || self.home().is_some_and(|home| home != origin);
+        let is_abroad = || self.home().is_some_and(|home| home != origin && !self.trusts(origin));
         self.own_auth().or_else(|| self.policy.identity.auth.as_ref().filter(|_| !is_abroad()))
     }
 
@@ -190,8 +222,8 @@ impl<'a> Terms<'a> {
 impl<'a> Terms<'a> {
     /// Returns how the body of the response is read.
     pub(super) fn reading(self) -> Reading {
-        let max_body = self.policy.common.limits.max_body;
-        let reading = Reading { max_body, ..self.policy.reading };
+        let Limits { max_body, max_wire_body, .. } = self.policy.common.limits;
+        let reading = Reading { max_body, max_wire_body, ..self.policy.reading };
         let Some(own) = self.own else { return reading };
         Reading {
             strictness: own.strictness.unwrap_or(reading.strictness),
@@ -200,6 +232,7 @@ impl<'a> Terms<'a> {
             early_end: own.early_end,
             until_close: !own.no_body_until_close,
             max_body: own.max_body.unwrap_or(max_body),
+            max_wire_body: own.max_wire_body.unwrap_or(max_wire_body),
         }
     }
 
@@ -260,6 +293,7 @@ impl<'a> Terms<'a> {
 mod tests {
     use super::*;
     use crate::auth::BasicAuth;
+    use crate::redirect::Rewrite;
     use crate::strictness::Strictness;
 
     type Setting = (&'static str, fn(&mut Policy), fn(&mut Options), fn(Terms<'_>) -> String, [&'static str; 3]);
@@ -268,7 +302,7 @@ mod tests {
     #[test]
     fn own_otherwise_the_clients() {
         let second = Duration::from_secs(1);
-        let table: [Setting; 12] = [
+        let table: [Setting; 14] = [
             (
                 "timeout",
                 |client| client.timeout = Timeout::from(Duration::from_secs(1)),
@@ -324,6 +358,20 @@ mod tests {
                 |own| (own.downgrade, own.any_host) = (Some(false), true),
                 |terms| format!("{:?}", (terms.rules().downgrade, terms.rules().same_origin)),
                 ["(false, false)", "(true, true)", "(false, false)"],
+            ),
+            (
+                "keep_method",
+                |client| client.following.rules.rewrite = Rewrite::AlsoAfterPost,
+                |own| own.rewrite = Some(Rewrite::SeeOther),
+                |terms| format!("{:?}", terms.rules().rewrite),
+                ["SeeOther", "AlsoAfterPost", "SeeOther"],
+            ),
+            (
+                "https_only",
+                |client| client.following.https_only = true,
+                |own| own.https_only = Some(false),
+                |terms| terms.check_scheme(&Url::parse("http://h/").unwrap()).is_ok().to_string(),
+                ["true", "false", "true"],
             ),
             (
                 "auth",

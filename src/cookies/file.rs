@@ -1,16 +1,14 @@
-//! The cookies of a jar as JSON, and in a file.
+//! The cookies of a jar as JSON, and in a file of JSON.
 
-use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Map, Value, json};
 
 use super::cookie::{Cookie, SameSite};
+use super::disk;
 use super::jar::{CookieJar, now};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::files::{self, Partial};
 
 impl CookieJar {
     /// Returns all cookies that have not expired as JSON, with their values in clear text. Session cookies, which would
@@ -73,14 +71,7 @@ impl CookieJar {
     ///
     /// [`ErrorKind::Output`], with the path in the source, if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let save = || -> io::Result<()> {
-            let mut partial = Partial::create(path.as_ref(), Some(0o600))?;
-            partial.write_all(self.to_json().as_bytes())?;
-            // Otherwise the new name may reach the disk before the bytes do.
-            partial.sync()?;
-            partial.complete()
-        };
-        save().map_err(|error| Error::new(ErrorKind::Output, Phase::Prepare).with_source(error))
+        disk::write(path.as_ref(), self.to_json().as_bytes())
     }
 
     /// Adds the cookies that [`save`](Self::save) wrote to this jar.
@@ -89,10 +80,10 @@ impl CookieJar {
     ///
     /// [`ErrorKind::InvalidConfig`] if the file cannot be read, and the errors of [`load_json`](Self::load_json).
     pub fn load(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|error| {
-            Error::config("the file of cookies cannot be read").with_source(files::about(error, path))
-        })?;
+        let bytes = disk::read(path.as_ref())?;
+        let text = String::from_utf8(bytes);
+        let text =
+            text.map_err(|error| Error::new(ErrorKind::Decode, Phase::Prepare).with_source(error.utf8_error()))?;
         self.load_json(&text)
     }
 }

@@ -71,7 +71,6 @@ impl Store {
     }
 
     /// Takes a cookie that a jar once held.
-    #[cfg_attr(not(feature = "json"), expect(dead_code, reason = "for a jar in a file"))]
     pub(super) fn restore(&mut self, mut cookie: Cookie, now: i64, caps: &Caps) -> Result<(), &'static str> {
         if cookie.domain.is_none() {
             return self.share(&cookie.name, &cookie.value);

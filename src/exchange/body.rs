@@ -8,7 +8,7 @@ use super::failure::{io_error, is_end, is_unclean_close};
 use super::outcome::Ending;
 use super::pattern::{Layout, NOTHING_ASIDE, Pattern};
 use super::wire::Wire;
-use crate::error::{Bound, Error, ErrorKind, Phase, Result};
+use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Result};
 use crate::h1::{Chunked, Fault, Framing, Limits, Trailers};
 use crate::headers::Headers;
 use crate::net::abort::AbortCell;
@@ -18,6 +18,9 @@ use crate::time::Until;
 
 /// The longest buffer that one read fills from one chunk only. A read into a longer buffer may join several chunks.
 pub(crate) const ONE_CHUNK: usize = READ_AHEAD - 1;
+
+/// The error of a body that is longer than the caller allows.
+const TOO_LONG: ErrorKind = ErrorKind::LimitExceeded(Limit::WireBody);
 
 /// The source of a body, and the bounds on reading: the deadline of the request, and the timeout of each wait.
 pub(crate) struct Io<'a> {
@@ -40,6 +43,8 @@ impl<'a> Io<'a> {
 pub(crate) struct BodyReader {
     state: State,
     received: u64,
+    /// The most bytes that are received.
+    most: u64,
     /// The Content-Length, if it frames the body; 0 for a response that cannot have a body.
     expected: Option<u64>,
     /// The last bytes went from the transport straight into the caller's buffer. Bytes after them may wait in the
@@ -80,6 +85,7 @@ impl BodyReader {
         BodyReader {
             state,
             received: 0,
+            most: u64::MAX,
             expected,
             direct: false,
             surplus: false,
@@ -100,6 +106,14 @@ impl BodyReader {
     /// Accepts the end of a TLS stream without close_notify as the end of a body that nothing else delimits.
     pub(crate) fn allow_unclean_close(&mut self) {
         self.unclean_close = true;
+    }
+
+    /// Limits the bytes that are received. A body that announces more fails at the first read.
+    pub(crate) fn limit_to(&mut self, most: u64) {
+        self.most = most;
+        if self.expected.is_some_and(|expected| expected > most) {
+            self.state = State::Failed(TOO_LONG);
+        }
     }
 
     /// Sets how the connection ended, if sending has seen that.
@@ -178,6 +192,29 @@ impl BodyReader {
 
     /// Reads into `buf`, which is not empty. Returns 0 at the end of the body.
     pub(crate) fn read(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
+        let room = self.most - self.received;
+        match buf.len() as u64 > room {
+            true => self.read_up_to(io, buf, room),
+            false => self.read_some(io, buf),
+        }
+    }
+
+    /// Reads into `buf`, for which the limit leaves only this room. Without room only the end of the body is no error.
+    #[cold]
+    fn read_up_to(&mut self, io: &mut Io<'_>, buf: &mut [u8], room: u64) -> Result<usize> {
+        if let Some(buf) = buf.get_mut(..room as usize).filter(|buf| !buf.is_empty()) {
+            return self.read_some(io, buf);
+        }
+        match self.read_some(io, &mut [0])? {
+            0 => Ok(0),
+            _ => {
+                self.state = State::Failed(TOO_LONG);
+                Err(Error::new(TOO_LONG, Phase::Body))
+            }
+        }
+    }
+
+    fn read_some(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let result = match &mut self.state {
             State::Done => return Ok(0),
             State::Failed(kind) => return Err(Error::new(kind.clone(), Phase::Body)),

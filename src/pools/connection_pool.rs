@@ -1,6 +1,7 @@
 //! The pool of connections to one host.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ use crate::url::{InvalidUrl, Origin, Origins, Url};
 /// Redirects within the host are followed as in urllib3: a `POST` that gets a 301 or 302 is sent again as a `POST`. A
 /// [`Session`](crate::Session) sends a `GET`.
 ///
-/// An `http+unix` URL names a Unix socket as the server: `http+unix://%2Frun%2Fdocker.sock`.
+/// An `http+unix` URL names a Unix socket as the server: `http+unix://%2Frun%2Fdocker.sock`. [`unix`](Self::unix) takes
+/// its path.
 #[doc(alias = "HTTPConnectionPool")]
 #[doc(alias = "HTTPSConnectionPool")]
 ///
@@ -79,7 +81,26 @@ impl ConnectionPool {
     /// ```
     #[doc(alias = "connection_from_url")]
     pub fn builder(url: impl IntoUrl) -> ConnectionPoolBuilder {
-        let url = Sealed::into_url(url, &Origins::default(), None);
+        ConnectionPool::builder_for(Sealed::into_url(url, &Origins::default(), None))
+    }
+
+    /// Returns a builder for a pool of connections to the server at a Unix socket. `build` fails if the path is not
+    /// valid: see [`Url::unix`].
+    ///
+    /// ```no_run
+    /// use hostpool::ConnectionPool;
+    ///
+    /// let docker = ConnectionPool::unix("/run/docker.sock").maxsize(4).build()?;
+    /// let containers = docker.get("/v1.47/containers/json").send()?.text()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "UnixConnector")]
+    #[doc(alias = "unix_socket")]
+    pub fn unix(path: impl AsRef<Path>) -> ConnectionPoolBuilder {
+        ConnectionPool::builder_for(Url::unix(path, ""))
+    }
+
+    fn builder_for(url: Result<Url, InvalidUrl>) -> ConnectionPoolBuilder {
         let mut policy = at_home(policy());
         policy.identity.auth = url.as_ref().ok().and_then(login_of);
         let options = PoolOptions::new(Some(10), Duration::from_secs(60));

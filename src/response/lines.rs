@@ -5,6 +5,7 @@ use std::io::BufReader;
 
 use super::Response;
 use super::charset::{Charset, Decoder};
+use super::source::Source;
 use crate::error::{Error, ErrorKind, Limit, Result};
 
 /// The default limit on the text of one line.
@@ -36,10 +37,10 @@ impl Response {
     }
 }
 
-/// The lines of a body: see [`Response::lines`].
+/// The lines of a body: see [`Response::lines`] and [`Response::into_lines`].
 #[must_use = "an iterator does nothing until it is asked"]
 pub struct Lines<'a> {
-    response: &'a mut Response,
+    response: Source<'a>,
     max_len: usize,
     /// The decoder. `None` until the first bytes have shown the charset.
     decoder: Option<Decoder>,
@@ -57,7 +58,7 @@ pub struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(response: &'a mut Response) -> Self {
+    pub(super) fn new(response: Source<'a>) -> Self {
         Lines {
             response,
             max_len: MAX_LEN,
@@ -84,6 +85,11 @@ impl<'a> Lines<'a> {
     pub fn max_len(mut self, len: usize) -> Self {
         self.max_len = len;
         self
+    }
+
+    /// Returns the response, for its head.
+    pub fn response(&self) -> &Response {
+        &self.response
     }
 
     fn read_line(&mut self) -> Result<Option<String>> {
@@ -172,6 +178,9 @@ impl std::iter::FusedIterator for Lines<'_> {}
 
 impl fmt::Debug for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines").field("response", self.response).field("max_len", &self.max_len).finish_non_exhaustive()
+        f.debug_struct("Lines")
+            .field("response", &self.response)
+            .field("max_len", &self.max_len)
+            .finish_non_exhaustive()
     }
 }

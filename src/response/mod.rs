@@ -16,6 +16,7 @@ mod media;
 mod output;
 mod parts;
 mod shutdown;
+mod source;
 mod status;
 mod text;
 mod whole;
@@ -118,6 +119,7 @@ impl Response {
             reader.allow_unclean_close();
         }
         reader.know_ending(ending);
+        reader.limit_to(parts.reading.max_wire_body);
         let inner = Inner { parts, remote, reused, reader, kept: None, pump: None };
         let mut response = Response { inner: Box::new(inner) };
         if response.inner.reader.is_done() {

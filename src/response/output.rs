@@ -6,6 +6,7 @@ use std::path::Path;
 use http::{Method, StatusCode};
 
 use super::Response;
+use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::ONE_CHUNK;
 use crate::files::Partial;
@@ -33,7 +34,28 @@ impl Response {
     #[doc(alias = "iter_chunked")]
     #[doc(alias = "iter_content")]
     pub fn chunks(&mut self, size: usize) -> Chunks<'_> {
-        Chunks { response: self, size, by_wire: false, ended: false }
+        Chunks { response: Source::Lent(self), size, by_wire: false, ended: false }
+    }
+
+    /// Returns the same pieces, by an iterator that owns the response: a function can return it.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{Chunks, Result};
+    ///
+    /// fn pieces(url: &str) -> Result<Chunks<'static>> {
+    ///     Ok(hostpool::get(url).send()?.into_chunks(2))
+    /// }
+    ///
+    /// let pieces = pieces(&url)?.collect::<Result<Vec<_>>>()?;
+    /// assert_eq!(pieces, [&b"he"[..], b"ll", b"o"]);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "iter_content")]
+    #[doc(alias = "stream")]
+    pub fn into_chunks(self, size: usize) -> Chunks<'static> {
+        Chunks { response: Source::Own(self), size, by_wire: false, ended: false }
     }
 
     /// Returns the body in pieces that end at the ends of the chunks that it was sent in (RFC 9112, section 7.1), or
@@ -58,7 +80,7 @@ impl Response {
     #[doc(alias = "read_chunked")]
     #[doc(alias = "iter_chunks")]
     pub fn wire_chunks(&mut self, most: usize) -> Chunks<'_> {
-        Chunks { response: self, size: most, by_wire: true, ended: false }
+        Chunks { response: Source::Lent(self), size: most, by_wire: true, ended: false }
     }
 
     /// Writes the rest of the body to `writer` and returns the number of bytes. There is no limit on it, and at most 64
@@ -203,11 +225,12 @@ impl Response {
     }
 }
 
-/// An iterator over the pieces of a body: see [`Response::chunks`] and [`Response::wire_chunks`].
+/// An iterator over the pieces of a body: see [`Response::chunks`], [`Response::into_chunks`] and
+/// [`Response::wire_chunks`].
 #[derive(Debug)]
 #[must_use = "an iterator does nothing until it is asked"]
 pub struct Chunks<'a> {
-    response: &'a mut Response,
+    response: Source<'a>,
     size: usize,
     /// A piece also ends at the end of the chunk that it was sent in.
     by_wire: bool,
@@ -215,6 +238,11 @@ pub struct Chunks<'a> {
 }
 
 impl Chunks<'_> {
+    /// Returns the response, for its head.
+    pub fn response(&self) -> &Response {
+        &self.response
+    }
+
     fn read(&mut self) -> Result<Vec<u8>> {
         if self.size == 0 {
             return Err(self.response.about_body(ErrorKind::InvalidRequest("the size of a body's pieces is 0")));

@@ -77,6 +77,8 @@ pub(crate) struct Reading {
     pub(crate) until_close: bool,
     /// The largest body that is read into memory as a whole.
     pub(crate) max_body: u64,
+    /// The most bytes of a body that are received, before they are decoded.
+    pub(crate) max_wire_body: u64,
 }
 
 impl Default for Reading {
@@ -88,6 +90,7 @@ impl Default for Reading {
             early_end: false,
             until_close: true,
             max_body: u64::MAX,
+            max_wire_body: u64::MAX,
         }
     }
 }

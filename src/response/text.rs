@@ -1,6 +1,7 @@
 //! Reading a body as text.
 
 use super::charset::{Charset, detect};
+use super::source::Source;
 use super::{Lines, Response};
 use crate::error::{ErrorKind, Result};
 
@@ -113,6 +114,26 @@ impl Response {
     #[doc(alias = "iter_lines")]
     #[doc(alias = "readline")]
     pub fn lines(&mut self) -> Lines<'_> {
-        Lines::new(self)
+        Lines::new(Source::Lent(self))
+    }
+
+    /// Returns the same lines, by an iterator that owns the response: a function can return it.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\none\r\n\ntwo");
+    /// use hostpool::{Lines, Result};
+    ///
+    /// fn words(url: &str) -> Result<impl Iterator<Item = Result<String>> + Send + 'static> {
+    ///     let lines: Lines<'static> = hostpool::get(url).send()?.into_lines();
+    ///     Ok(lines.filter(|line| line.as_ref().map_or(true, |line| !line.is_empty())))
+    /// }
+    ///
+    /// assert_eq!(words(&url)?.collect::<Result<Vec<_>>>()?, ["one", "two"]);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "iter_lines")]
+    pub fn into_lines(self) -> Lines<'static> {
+        Lines::new(Source::Own(self))
     }
 }

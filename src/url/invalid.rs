@@ -22,8 +22,16 @@ pub enum InvalidUrl {
     Authority,
     /// The port is not a number from 1 to 65535.
     Port,
-    /// The socket path of an `http+unix` URL is empty, not UTF-8, has a NUL, or is not percent-encoded.
+    /// The socket path of an `http+unix` URL is empty or not percent-encoded.
     SocketPath,
+    /// The socket path has a NUL byte.
+    SocketPathNul,
+    /// The socket path is not UTF-8.
+    SocketPathUtf8,
+    /// The socket path given to [`Url::unix`](crate::Url::unix) is longer than the address of a socket may be.
+    SocketPathTooLong,
+    /// The target given to [`Url::unix`](crate::Url::unix) begins neither with `/` nor with `?`.
+    Target,
     /// A control character other than a tab or a line end precedes or follows the URL.
     ControlCharacter,
     /// The URL is longer than 64 KiB.
@@ -54,8 +62,14 @@ impl fmt::Display for InvalidUrl {
             InvalidUrl::Authority => "white space, a backslash or a second @ stands in front of the path",
             InvalidUrl::Port => "the port is not a number from 1 to 65535",
             InvalidUrl::SocketPath => {
-                "the path of the socket is empty, not UTF-8, has a NUL, or is not percent-encoded"
+                "the path of the socket is empty or not percent-encoded, as in http+unix://%2Frun%2Fapp.sock/status"
             }
+            InvalidUrl::SocketPathNul => "the path of the socket has a NUL byte",
+            InvalidUrl::SocketPathUtf8 => "the path of the socket is not UTF-8",
+            InvalidUrl::SocketPathTooLong => {
+                "the path of the socket is longer than the address of a socket may be: 107 bytes on Linux, 103 elsewhere"
+            }
+            InvalidUrl::Target => "the target does not begin with a slash, as in /status?all=1",
             InvalidUrl::ControlCharacter => "a control character stands before or after the URL",
             InvalidUrl::TooLong => "longer than 64 KiB",
         })

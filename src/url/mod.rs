@@ -9,6 +9,7 @@ mod join;
 mod origin;
 mod origins;
 mod parts;
+mod unix;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -41,6 +42,7 @@ const MAX_LEN: usize = 64 * 1024;
 /// `Authorization` header of its own.
 ///
 /// The path of a Unix socket is written percent-encoded in place of the host: `http+unix://%2Frun%2Fapp.sock/status`.
+/// [`Url::unix`] makes such a URL from a path.
 #[derive(Clone)]
 pub struct Url {
     /// Shared by all clones, so that a clone allocates nothing.
@@ -446,7 +448,7 @@ mod tests {
             ("http://[::g]/", Host),
             ("http://a<b/", Host),
             ("http+unix:///run/a.sock", SocketPath),
-            ("http+unix://a%00b/", SocketPath),
+            ("http+unix://a%00b/", SocketPathNul),
             ("http+unix://a:b/", SocketPath),
             ("http+unix://user:canary@a/", SocketPath),
             ("http+unix://[/", SocketPath),

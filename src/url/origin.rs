@@ -90,11 +90,20 @@ impl Origin {
     fn unix(authority: &str) -> Result<Origin, InvalidUrl> {
         // Other parsers of URLs would read other bytes as a user name, a port or an address.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%-._~!$&'()*+,;=".contains(&byte);
-        let path = percent_encoding::percent_decode_str(authority).decode_utf8().map_err(|_| InvalidUrl::SocketPath)?;
-        if path.is_empty() || path.contains('\0') || !authority.bytes().all(is_plain) {
+        if !authority.bytes().all(is_plain) {
             return Err(InvalidUrl::SocketPath);
         }
-        Ok(Origin::new(Scheme::HttpUnix, &path, None, 0, None))
+        let path = percent_encoding::percent_decode_str(authority).decode_utf8();
+        Origin::at_socket(&path.map_err(|_| InvalidUrl::SocketPathUtf8)?)
+    }
+
+    /// Returns the origin of a server at a Unix socket.
+    pub(super) fn at_socket(path: &str) -> Result<Origin, InvalidUrl> {
+        match path {
+            "" => Err(InvalidUrl::SocketPath),
+            _ if path.contains('\0') => Err(InvalidUrl::SocketPathNul),
+            _ => Ok(Origin::new(Scheme::HttpUnix, path, None, 0, None)),
+        }
     }
 
     fn new(scheme: Scheme, host: &str, address: Option<IpAddr>, port: u16, shown_port: Option<u16>) -> Origin {

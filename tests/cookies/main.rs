@@ -7,6 +7,7 @@ mod editing;
 #[cfg(feature = "json")]
 mod files;
 mod limits;
+mod netscape;
 mod rules;
 
 use hostpool::{CookieJar, CookieRequest, CookieStore, Url};

@@ -333,3 +333,30 @@ fn no_content_is_not_the_whole() {
     let result = Session::new().get(server.url("/")).retries(3).download(&path);
     assert_eq!(std::fs::read(&path).unwrap(), b"before", "{result:?}");
 }
+
+/// The progress counts the file, and not the answers: it goes on after an interruption, and starts again with the file.
+#[test]
+fn progress() {
+    type Told = &'static [(u64, Option<u64>)];
+    let table: [(&str, Vec<Vec<Step>>, Told); 5] = [
+        ("at once", vec![whole(TAG, "0123456789")], &[(10, Some(10))]),
+        ("the rest", vec![cut(TAG, "01234"), part("5-9/10", TAG, "56789")], &[(5, Some(10)), (10, Some(10))]),
+        (
+            "a part without the length of the whole",
+            vec![cut(TAG, "01234"), part("5-7/*", TAG, "567"), part("8-9/*", TAG, "89")],
+            &[(5, Some(10)), (8, Some(10)), (10, Some(10))],
+        ),
+        ("from the start", vec![cut("", "01234"), whole("", "again")], &[(5, Some(10)), (5, Some(5))]),
+        ("a length that nobody knows", vec![cut_chunks("01234"), whole("", "again")], &[(5, None), (5, Some(5))]),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    for (row, scripts, expected) in table {
+        let server = Server::new(scripts);
+        let mut told = Vec::new();
+        let request = Session::new().get(server.url("/")).retries(5);
+        let length = request.download_with(&path, |done, total| told.push((done, total))).unwrap();
+        assert_eq!(fs::read(&path).unwrap().len() as u64, length, "{row}");
+        assert_eq!(told, expected, "{row}");
+    }
+}

@@ -24,9 +24,66 @@ fn fetch(limits: Limits, response: &str) -> Result<Vec<u8>, (ErrorKind, Phase)> 
     result.map_err(|error| (error.kind().clone(), error.phase()))
 }
 
+/// The limit on the bytes of the wire holds for each way of reading. What it allows is returned first, unless the head
+/// announces more. Coded bytes count, and not what they expand to.
+#[test]
+fn bytes_of_the_wire() {
+    let too_long = ErrorKind::LimitExceeded(Limit::WireBody);
+    let length = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789".to_owned();
+    let chunks =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n012345\r\n4\r\n6789\r\n0\r\n\r\n".to_owned();
+    for (row, response, before) in [("length", &length, ""), ("chunks", &chunks, "0123456")] {
+        let server = Server::with({
+            let response = response.clone();
+            move |_| answers(&response)
+        });
+        let client = |most| Session::builder().limits(Limits::new().max_wire_body(most)).build().unwrap();
+        for buffer in [1, 4, 100_000] {
+            let mut response = client(7).get(server.url("/")).timeout(GIVE_UP).send().unwrap();
+            let (mut read, mut buf) = (Vec::new(), vec![0; buffer]);
+            let error = loop {
+                match response.read(&mut buf) {
+                    Ok(0) => panic!("{row} {buffer}: it ended"),
+                    Ok(len) => read.extend_from_slice(&buf[..len]),
+                    Err(error) => break error,
+                }
+            };
+            let error = error.get_ref().unwrap().downcast_ref::<hostpool::Error>().unwrap();
+            assert_eq!((error.kind(), &*read), (&too_long, before.as_bytes()), "{row} {buffer}");
+        }
+        let (strict, open) = (client(9), client(u64::MAX));
+        let get = |session: &Session| session.get(server.url("/")).timeout(GIVE_UP);
+        let copied = get(&strict).send().unwrap().copy_to(&mut std::io::sink());
+        assert_eq!(copied.unwrap_err().kind(), &too_long, "{row}");
+        assert_eq!(get(&strict).max_wire_body(10).send().unwrap().text().unwrap(), "0123456789", "{row}");
+        assert_eq!(get(&open).max_wire_body(9).send().unwrap().bytes().unwrap_err().kind(), &too_long, "{row}");
+        assert_eq!(get(&open).max_wire_body(9).send().unwrap().lines().last().unwrap().unwrap_err().kind(), &too_long);
+        assert_eq!(strict.connector().unwrap().stats().in_use, 0, "{row}");
+        // A response that is not read is not refused.
+        drop(get(&strict).send().unwrap());
+    }
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn coded_bytes_of_the_wire() {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&[b'x'; 100_000]).unwrap();
+    let coded = encoder.finish().unwrap();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", coded.len());
+    let len = coded.len() as u64;
+    let response = [head.as_bytes(), &coded].concat();
+    let server = Server::with(move |_| answers(&response));
+    let get = |most| Session::new().get(server.url("/")).max_wire_body(most).send().unwrap();
+    assert_eq!(get(len).bytes().unwrap().len(), 100_000);
+    assert_eq!(get(len - 1).bytes().unwrap_err().kind(), &ErrorKind::LimitExceeded(Limit::WireBody));
+}
+
 #[test]
 fn each_is_held_to_the_byte() {
     let limits = Limits::new;
+    let wire: fn(usize) -> Limits = |n| Limits::new().max_wire_body(n as u64);
     let head = "HTTP/1.1 200 OK\r\nA: 1\r\nBcd: 23\r\nContent-Length: 3\r\n\r\n";
     let text = format!("{head}abc");
     let row = |set, least, response: &str, limit, phase| Row { set, least, response: response.into(), limit, phase };
@@ -50,6 +107,9 @@ fn each_is_held_to_the_byte() {
         row(|n| Limits::new().chunk_framing_bytes(n as u64), 156, &wordy, Limit::ChunkFraming, Phase::Body),
         row(|n| Limits::new().max_body(n as u64), 3, &text, Limit::Body, Phase::Body),
         row(|n| Limits::new().max_body(n as u64), 3, &chunked("3\r\nabc\r\n0\r\n\r\n"), Limit::Body, Phase::Body),
+        row(wire, 3, &text, Limit::WireBody, Phase::Body),
+        row(wire, 3, &chunked("2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"), Limit::WireBody, Phase::Body),
+        row(wire, 3, "HTTP/1.1 200 OK\r\n\r\nabc", Limit::WireBody, Phase::Body),
     ];
     for (at, Row { set, least, response, limit, phase }) in table.into_iter().enumerate() {
         assert!(fetch(set(least), &response).is_ok(), "row {at}: {:?}", fetch(set(least), &response));

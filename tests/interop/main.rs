@@ -1,9 +1,10 @@
-//! Real servers: nginx, and httpbin under gunicorn.
+//! Real servers: nginx, and httpbin under gunicorn; and other programs that read our files.
 #![cfg(unix)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cookies;
 #[cfg(all(feature = "json", feature = "gzip", feature = "digest-auth"))]
 mod httpbin;
 mod nginx;

@@ -8,9 +8,11 @@ mod builders;
 mod cookies;
 mod lifetime;
 mod middleware;
+mod redirect_when;
 mod redirects;
 mod secrets;
 mod settings;
+mod trust;
 
 use support::{Server, Step};
 

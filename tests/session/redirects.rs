@@ -63,6 +63,27 @@ fn within_one_origin() {
             request: |request| request.data("text").chunked(true).encoding("utf-8").on_upload_progress(|_, _| ()),
             ..to_get
         },
+        Hop {
+            row: "kept 301",
+            status: 301,
+            request: |request| request.form([("a", "b")]).keep_method(true),
+            line: "POST /next HTTP/1.1",
+            body: "a=b",
+            ..post
+        },
+        Hop {
+            row: "kept 302",
+            request: |request| request.form([("a", "b")]).keep_method(true),
+            line: "POST /next HTTP/1.1",
+            body: "a=b",
+            ..post
+        },
+        Hop {
+            row: "kept, but 303",
+            status: 303,
+            request: |request| request.form([("a", "b")]).keep_method(true),
+            ..to_get
+        },
         Hop { row: "B95 PUT", status: 303, method: "PUT", ..to_get },
         Hop { row: "B95 GET with a body", status: 303, method: "GET", ..to_get },
         Hop {
@@ -124,6 +145,29 @@ fn within_one_origin() {
         }
         for name in hop.lacks {
             assert!(values(next, name).is_empty(), "{row}: {name}");
+        }
+    }
+}
+
+/// A client's own word on the method after a 301 or 302, and the request's.
+#[test]
+fn whether_a_post_stays_one() {
+    type Post = fn(&str) -> RequestBuilder;
+    let table: [(&str, Post, &str, &str); 6] = [
+        ("session", |url| Session::builder().keep_method(true).build().unwrap().post(url), "POST", "text"),
+        ("session, off", |url| Session::builder().keep_method(false).build().unwrap().post(url), "GET", ""),
+        ("pools", |url| PoolManager::builder().keep_method(true).build().unwrap().post(url), "POST", "text"),
+        ("pools, off", |url| PoolManager::builder().keep_method(false).build().unwrap().post(url), "GET", ""),
+        ("request of a session", |url| Session::new().post(url).keep_method(true), "POST", "text"),
+        ("request of a pool", |url| PoolManager::new().post(url).keep_method(false), "GET", ""),
+    ];
+    for (row, post, method, body) in table {
+        for status in [301, 302] {
+            let server = line_server([redirect(status, "/next"), ok("there")]);
+            post(&server.url("/")).data("text").send().unwrap();
+            let next = server.seen.requests().remove(1);
+            let expected = format!("{method} /next HTTP/1.1");
+            assert_eq!((request_line(&next), body_of(&next)), (&*expected, body), "{row} {status}");
         }
     }
 }

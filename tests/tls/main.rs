@@ -6,6 +6,8 @@ mod support;
 #[path = "../support/tls.rs"]
 mod tls;
 
+#[cfg(feature = "digest-auth")]
+mod logins;
 mod reaping;
 mod records;
 mod redirects;

@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::basic::{self, AuthEncoding, BasicAuth};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
 use crate::sync::Mutex;
-use crate::url::{Origin, Url};
+use crate::url::{Origin, Scheme, Url};
 
 pub(crate) use answer::Asked;
 use answer::{Login, Session};
@@ -57,6 +58,28 @@ struct Inner {
     places: Mutex<HashMap<Arc<Origin>, Place>>,
     /// Credentials for logins of URLs and of netrc, the most recently used first.
     others: Mutex<VecDeque<DigestAuth>>,
+    basic: Fallback,
+}
+
+/// Says where a challenge for Basic credentials is answered, if there is none for Digest that can be answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Fallback {
+    #[default]
+    Never,
+    /// Not over plain `http`.
+    InPrivate,
+    Everywhere,
+}
+
+impl Fallback {
+    fn allows(self, origin: &Origin) -> bool {
+        match self {
+            Fallback::Never => false,
+            // Nobody on the network sees what goes through a socket of this machine.
+            Fallback::InPrivate => matches!(origin.kind(), Scheme::Https | Scheme::HttpUnix),
+            Fallback::Everywhere => true,
+        }
+    }
 }
 
 /// The facts that are known about one origin.
@@ -66,6 +89,8 @@ struct Place {
     session: Option<Arc<Session>>,
     /// The nonces that were used last, and how often. A nonce that comes back is counted on.
     nonces: VecDeque<(Box<[u8]>, u32)>,
+    /// The encoding of the Basic credentials that the server accepted last. `None` if there is a session.
+    basic: Option<AuthEncoding>,
 }
 
 /// Fills a slice with unpredictable bytes.
@@ -83,7 +108,7 @@ impl DigestAuth {
 
     /// Takes a login and its password, both hashed in UTF-8.
     pub fn new(login: &str, password: &str) -> DigestAuth {
-        DigestAuth::with(Some(login), password)
+        DigestAuth::with(Some(login), password, Fallback::Never)
     }
 
     /// Returns credentials without a login: those of the URL or of [netrc](crate::SessionBuilder::netrc) answer the
@@ -98,12 +123,12 @@ impl DigestAuth {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn without_login() -> DigestAuth {
-        DigestAuth::with(None, "")
+        DigestAuth::with(None, "", Fallback::Never)
     }
 
-    fn with(login: Option<&str>, password: &str) -> DigestAuth {
+    pub(super) fn with(login: Option<&str>, password: &str, basic: Fallback) -> DigestAuth {
         let (places, others) = (Mutex::default(), Mutex::default());
-        DigestAuth(Arc::new(Inner { login: login.map(Into::into), password: password.into(), places, others }))
+        DigestAuth(Arc::new(Inner { login: login.map(Into::into), password: password.into(), places, others, basic }))
     }
 
     /// Returns the login; empty for credentials [without](Self::without_login).
@@ -129,10 +154,22 @@ impl DigestAuth {
         let mut others = self.0.others.lock();
         let known = others.iter().position(|known| known.is_same(login, password));
         let found = known.and_then(|place| others.remove(place));
-        let other = found.unwrap_or_else(|| DigestAuth::new(login, password));
+        let other = found.unwrap_or_else(|| DigestAuth::with(Some(login), password, self.0.basic));
         others.push_front(other.clone());
         others.truncate(Self::OTHERS);
         other
+    }
+
+    /// Returns the value of the Authorization field with Basic credentials, if Basic can carry the login and the password.
+    fn basic_value(&self, encoding: AuthEncoding) -> Option<Vec<u8>> {
+        let basic = BasicAuth::new(self.login(), &self.0.password).encoding(encoding);
+        basic.encode().ok().map(String::into_bytes)
+    }
+
+    /// Returns the encoding for Basic credentials: the one that the server offers, or UTF-8 if that has a character
+    /// which the other has not. `None` if Basic cannot carry the login and the password.
+    fn basic_encoding(&self, offered: AuthEncoding) -> Option<AuthEncoding> {
+        [offered, AuthEncoding::Utf8].into_iter().find(|&encoding| self.basic_value(encoding).is_some())
     }
 
     /// Refuses credentials that can never be sent.
@@ -157,10 +194,7 @@ impl DigestAuth {
     /// Counts one more use of this nonce, and returns the count. Returns `None` if the nonce cannot be used again.
     fn count(&self, origin: &Arc<Origin>, nonce: &[u8]) -> Option<u32> {
         let mut places = self.0.places.lock();
-        if places.len() >= Self::PLACES && !places.contains_key(origin) {
-            places.clear();
-        }
-        let nonces = &mut places.entry(origin.clone()).or_default().nonces;
+        let nonces = &mut place(&mut places, origin).nonces;
         if let Some((_, count)) = nonces.iter_mut().find(|(known, _)| **known == *nonce) {
             *count = count.checked_add(1)?;
             return Some(*count);
@@ -175,8 +209,21 @@ impl DigestAuth {
     fn keep(&self, origin: &Arc<Origin>, session: Arc<Session>) {
         // The origin is missing if the table was full and was cleared. Then the server asks once more.
         if let Some(place) = self.0.places.lock().get_mut(origin) {
-            place.session = Some(session);
+            (place.session, place.basic) = (Some(session), None);
         }
+    }
+
+    /// Returns the encoding of the Basic credentials that the next request to this origin sends without a challenge.
+    fn basic(&self, origin: &Arc<Origin>) -> Option<AuthEncoding> {
+        match self.0.basic {
+            Fallback::Never => None,
+            _ => self.0.places.lock().get(origin)?.basic,
+        }
+    }
+
+    /// Notes that the server accepted Basic credentials in this encoding, or that it refused them.
+    fn note_basic(&self, origin: &Arc<Origin>, accepted: Option<AuthEncoding>) {
+        place(&mut self.0.places.lock(), origin).basic = accepted;
     }
 
     /// Forgets a nonce that the server refused.
@@ -187,6 +234,14 @@ impl DigestAuth {
             place.session = None;
         }
     }
+}
+
+/// Returns what is known about an origin, to change it.
+fn place<'a>(places: &'a mut HashMap<Arc<Origin>, Place>, origin: &Arc<Origin>) -> &'a mut Place {
+    if places.len() >= DigestAuth::PLACES && !places.contains_key(origin) {
+        places.clear();
+    }
+    places.entry(origin.clone()).or_default()
 }
 
 /// Returns whether a target is in the protection space that a `domain` lists (RFC 7616, section 3.3). No list means the
@@ -208,39 +263,54 @@ fn covers(domain: &[u8], origin: &Origin, target: &[u8]) -> bool {
         })
 }
 
+/// A challenge that can be answered.
+#[derive(Debug)]
+enum Answerable {
+    Digest(Challenge),
+    Basic(AuthEncoding),
+}
+
 /// The challenges and answers of one call with these credentials. It belongs to one origin.
 #[derive(Debug)]
 pub(crate) struct Dialogue {
     auth: DigestAuth,
     origin: Arc<Origin>,
     /// The challenge that the next request answers.
-    asked: Option<Challenge>,
+    asked: Option<Answerable>,
     /// The session of the last request, and whether that request answered a challenge.
     said: Option<(Arc<Session>, bool)>,
+    /// The encoding of the Basic credentials of the last request.
+    said_basic: Option<AuthEncoding>,
     /// How many challenges were answered for this URL.
     answers: u32,
 }
 
 impl Dialogue {
     pub(crate) fn new(auth: &DigestAuth, origin: &Arc<Origin>) -> Dialogue {
-        Dialogue { auth: auth.clone(), origin: origin.clone(), asked: None, said: None, answers: 0 }
+        let (auth, origin) = (auth.clone(), origin.clone());
+        Dialogue { auth, origin, asked: None, said: None, said_basic: None, answers: 0 }
     }
 
     /// Returns whether it belongs to this login at this origin. Logins are compared by value: other logins may have
     /// pushed this one out of the table, and the answers of a call are counted all the same.
     pub(crate) fn is_of(&self, auth: &DigestAuth, origin: &Arc<Origin>) -> bool {
         let [ours, theirs] = [&self.auth.0, &auth.0];
-        ours.login == theirs.login && ours.password == theirs.password && self.origin == *origin
+        let is_same = ours.login == theirs.login && ours.password == theirs.password;
+        is_same && ours.basic == theirs.basic && self.origin == *origin
     }
 
     /// Returns the value of the Authorization field of the next request, if it has one.
     pub(crate) fn say(&mut self, asked: &Asked<'_>, random: Random<'_>) -> Result<Option<Vec<u8>>> {
         self.auth.check()?;
-        self.said = None;
+        (self.said, self.said_basic) = (None, None);
         let answers = self.asked.is_some();
         let session = match self.asked.take() {
-            Some(challenge) => Some(Arc::new(begin(challenge, random)?)),
-            None => self.auth.session(&self.origin, asked.target),
+            Some(Answerable::Digest(challenge)) => Some(Arc::new(begin(challenge, random)?)),
+            Some(Answerable::Basic(encoding)) => return Ok(self.say_basic(encoding)),
+            None => match self.auth.basic(&self.origin) {
+                Some(encoding) => return Ok(self.say_basic(encoding)),
+                None => self.auth.session(&self.origin, asked.target),
+            },
         };
         let has_bytes = asked.body.is_some();
         let Some(session) = session.filter(|session| session.challenge.qops.choose(has_bytes).is_some()) else {
@@ -261,11 +331,21 @@ impl Dialogue {
         Ok(value)
     }
 
+    /// Returns the value of the Authorization field with Basic credentials.
+    fn say_basic(&mut self, encoding: AuthEncoding) -> Option<Vec<u8>> {
+        let value = self.auth.basic_value(encoding)?;
+        self.said_basic = Some(encoding);
+        Some(value)
+    }
+
     /// Takes the server's response to the last request. Returns whether to send the request again with an answer.
     ///
     /// Each URL gets one answer, and one more if the server only wants a fresh nonce.
     pub(crate) fn hear(&mut self, status: StatusCode, headers: &Headers, has_bytes: bool) -> bool {
-        let said = self.said.take();
+        let (said, said_basic) = (self.said.take(), self.said_basic.take());
+        if said_basic.is_some() {
+            self.auth.note_basic(&self.origin, said_basic.filter(|_| status != StatusCode::UNAUTHORIZED));
+        }
         if status != StatusCode::UNAUTHORIZED {
             if let Some((session, answered)) = said {
                 self.accepted(session, answered, headers);
@@ -275,13 +355,27 @@ impl Dialogue {
         if let Some((session, _)) = said {
             self.auth.forget(&self.origin, &session.nonce);
         }
-        let Some(challenge) = challenge::strongest(headers.values("www-authenticate"), has_bytes) else { return false };
+        let Some(challenge) = challenge::strongest(headers.values("www-authenticate"), has_bytes) else {
+            return said_basic.is_none() && self.hear_basic(headers);
+        };
         if self.answers > u32::from(challenge.stale) {
             return false;
         }
         self.answers += 1;
-        self.asked = Some(challenge);
+        self.asked = Some(Answerable::Digest(challenge));
         true
+    }
+
+    /// Takes a 401 without a challenge for Digest. Returns whether to send the request again with Basic credentials.
+    fn hear_basic(&mut self, headers: &Headers) -> bool {
+        if self.answers > 0 || !self.auth.0.basic.allows(&self.origin) {
+            return false;
+        }
+        let offered = basic::offered(headers.values("www-authenticate"));
+        let encoding = offered.and_then(|offered| self.auth.basic_encoding(offered));
+        self.answers += u32::from(encoding.is_some());
+        self.asked = encoding.map(Answerable::Basic);
+        self.asked.is_some()
     }
 
     fn accepted(&self, session: Arc<Session>, answered: bool, headers: &Headers) {

@@ -2,12 +2,20 @@
 
 use std::sync::Arc;
 
+use crate::client::options::{Trusted, only_origin};
+use crate::error::Result;
 use crate::url::{InvalidUrl, Origin, Origins, Url};
 
 /// A value that can be the URL of a request: a text, a [`Url`], or a `url::Url`.
 pub trait IntoUrl: sealed::Sealed {}
 
 impl<T: sealed::Sealed> IntoUrl for T {}
+
+/// Returns the origins that a caller names as trusted.
+pub(crate) fn trusted<U: IntoUrl>(origins: impl IntoIterator<Item = U>) -> Result<Trusted> {
+    let known = Origins::default();
+    origins.into_iter().map(|origin| only_origin(&sealed::Sealed::into_url(origin, &known, None)?)).collect()
+}
 
 pub(crate) mod sealed {
     use std::borrow::Cow;

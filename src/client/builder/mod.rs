@@ -17,7 +17,7 @@ pub(crate) use connector::sealed as has_pools;
 pub use into_request::IntoRequest;
 pub(crate) use into_request::sealed as executable;
 pub use into_url::IntoUrl;
-pub(crate) use into_url::sealed;
+pub(crate) use into_url::{sealed, trusted};
 
 use crate::body::urlencoded::{self, IntoPairs};
 use crate::client::call;
@@ -228,6 +228,25 @@ impl RequestBuilder {
         })
     }
 
+    /// Sets how many bytes of the response's body are received, before they are decoded, however the body is read.
+    /// Default: the client's [`Limits::max_wire_body`](crate::Limits::max_wire_body), which is no limit unless it was
+    /// changed.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{ErrorKind, Limit};
+    ///
+    /// let mut response = hostpool::get(&url).max_wire_body(4).send()?;
+    /// let error = response.copy_to(&mut std::io::sink()).unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::LimitExceeded(Limit::WireBody));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "max_filesize")]
+    pub fn max_wire_body(self, bytes: u64) -> Self {
+        self.set(|options| options.max_wire_body = Some(bytes))
+    }
+
     /// Sets whether content codings of the response, such as gzip, are decoded. Default: the client's setting, which is
     /// yes unless it was changed. Without decoding, the body is returned as it was received.
     ///
@@ -323,6 +342,7 @@ impl RequestBuilder {
     /// The request asks for no content coding. A body that is coded all the same is saved as it was received.
     ///
     /// The result is the whole file or an error. After an error the file at `path` is as it was before.
+    /// [`download_with`](Self::download_with) tells how far the download is.
     ///
     /// # Errors
     ///
@@ -345,7 +365,29 @@ impl RequestBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn download(self, path: impl AsRef<Path>) -> Result<u64> {
-        self.begin(|terms, request| call::download(terms, request, path.as_ref()))
+        self.download_with(path, |_, _| ())
+    }
+
+    /// Does the same, calling `progress` after each write with the bytes that the file has so far and, where it is
+    /// known, with how many it will have. A download that goes on after an interruption counts on. One that begins
+    /// again, because the file on the server has changed or its version is not known, counts from the start.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("hello.txt");
+    /// let request = hostpool::get(&url).retries(5);
+    /// request.download_with(&path, |done, total| match total {
+    ///     Some(total) => println!("{done} of {total} bytes"),
+    ///     None => println!("{done} bytes"),
+    /// })?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "on_download_progress")]
+    #[doc(alias = "progress")]
+    pub fn download_with(self, path: impl AsRef<Path>, mut progress: impl FnMut(u64, Option<u64>)) -> Result<u64> {
+        self.begin(|terms, request| call::download(terms, request, path.as_ref(), &mut progress))
     }
 
     /// Begins the call, and has `send` do the rest.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use http::Version;
 
 use super::RequestBuilder;
-use crate::auth::{Auth, BasicAuth};
+use super::into_url::{IntoUrl, trusted};
+use crate::auth::{AnyAuth, Auth, BasicAuth};
 use crate::client::middleware::Middleware;
 use crate::client::options::{self, Options};
 use crate::error::{Error, Result};
+use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 use crate::strictness::Strictness;
 
 impl RequestBuilder {
@@ -18,12 +20,13 @@ impl RequestBuilder {
     ///
     /// 301, 302, 303, 307 and 308 are followed (RFC 9110, section 15.4). After a 303 the request becomes a `GET`
     /// without a body. After a 301 or 302 a `POST` becomes a `GET` in a session and in the free functions, as in
-    /// browsers and in aiohttp. The pools send it again as a `POST`, as urllib3 does. In all other cases method and
-    /// body stay the same. A redirect with an empty `Location` is not followed: it is the response.
+    /// browsers and in aiohttp. The pools send it again as a `POST`, as urllib3 does; [`keep_method`](Self::keep_method)
+    /// decides otherwise. In all other cases method and body stay the same. A redirect with an empty `Location` is not followed: it is the response.
     ///
     /// A redirect to another origin (scheme, host or port) removes `Authorization`, `Cookie`, `Proxy-Authorization`,
     /// `Host`, `Origin` and `Referer`, the [cookies](Self::cookie) and the credentials of the request, and all
-    /// [sensitive headers](Self::sensitive_headers). They do not come back on a later hop.
+    /// [sensitive headers](Self::sensitive_headers). They do not come back on a later hop. They stay for origins that are
+    /// [trusted](Self::trust_origins).
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -60,11 +63,122 @@ impl RequestBuilder {
         self.set(|options| options.max_redirects = Some(max))
     }
 
+    /// Sets a function that decides about each redirect: follow it, return its response, or refuse it. It is asked once
+    /// for each redirect, after all other rules: a redirect that [`max_redirects`](Self::max_redirects),
+    /// [`Retry`](crate::Retry) or a rule for https, Unix sockets or other schemes refuses is refused without a question.
+    /// Without a function all of the others are followed. The function of a request replaces that of its client.
+    ///
+    /// The credentials of the request stay with their origin, whatever the function answers: see
+    /// [`allow_redirects`](Self::allow_redirects).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect) after [`RedirectAction::Refuse`], with the
+    /// [head](crate::Error::head) of the redirect and the [history](crate::Error::history) before it.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 302 Found\r\nLocation: http://other.example/\r\nContent-Length: 0\r\n\r\n");
+    /// use hostpool::RedirectAction;
+    ///
+    /// // Sends a redirect to another host.
+    /// let request = hostpool::get(&url).redirect_when(|hop| match hop.is_cross_origin() {
+    ///     true => RedirectAction::Stop,
+    ///     false => RedirectAction::Follow,
+    /// });
+    /// let response = request.send()?;
+    /// assert_eq!(response.status(), 302);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "redirect_policy")]
+    #[doc(alias = "Policy")]
+    pub fn redirect_when(self, decide: impl Fn(&RedirectHop<'_>) -> RedirectAction + Send + Sync + 'static) -> Self {
+        self.set(|options| options.redirect_when = Some(RedirectWhen::new(decide)))
+    }
+
+    /// Sets the origins that the credentials of this request may follow a redirect to: `Authorization`, `Cookie` and
+    /// `Proxy-Authorization`, all [sensitive headers](Self::sensitive_headers), the [cookies](Self::cookie), and the
+    /// login of the request, of its URL, of its client and of a [netrc](crate::SessionBuilder::netrc). An origin is a
+    /// scheme, a host and a port, written as a URL without a path. The list replaces that of the client. Default: none,
+    /// so that all of this stays at its origin: see [`allow_redirects`](Self::allow_redirects).
+    ///
+    /// Each part of an origin counts: `https://example.com` does not trust `http://example.com`. To trust an `http`
+    /// origin does not make the client follow a redirect from `https` to it: that takes
+    /// [`allow_downgrade`](Self::allow_downgrade), too. The credentials are lost for the rest of the call as soon as a
+    /// redirect leads to an origin that is neither on the list nor that of the request, even if a later redirect leads
+    /// back: that origin could have sent the call wherever it wants. A login in a `Location` goes to no other origin.
+    /// `Host`, `Origin` and `Referer` never follow.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::InvalidUrl`](crate::ErrorKind::InvalidUrl) if an origin is not a URL.
+    /// - [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if an origin has more than scheme, host and port.
+    ///
+    /// ```no_run
+    /// # use hostpool::Session;
+    /// // The server redirects to https.
+    /// let request = Session::new().get("http://api.example/").bearer_auth("mF_9.B5f-4.1JqM");
+    /// let response = request.trust_origins(["https://api.example"]).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "redirect_auth_headers")]
+    #[doc(alias = "location_trusted")]
+    #[doc(alias = "unrestricted_auth")]
+    pub fn trust_origins<U: IntoUrl>(self, origins: impl IntoIterator<Item = U>) -> Self {
+        self.try_set(|options| {
+            options.trusted = Some(trusted(origins)?);
+            Ok(())
+        })
+    }
+
     /// Sets whether a redirect from `https` to `http` is followed. Default: no; such a redirect is then
     /// [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect), because anybody on the way could read the
     /// rest of the call.
     pub fn allow_downgrade(self, allow: bool) -> Self {
         self.set(|options| options.downgrade = Some(allow))
+    }
+
+    /// Sets whether a `POST` stays a `POST`, with its body, after a 301 or 302. Default: no in a session and in the free
+    /// functions, which send a `GET` as browsers do, and yes in the pools, as in urllib3. RFC 9110, sections 15.4.2 and
+    /// 15.4.3, allows both.
+    ///
+    /// After a 303 the request becomes a `GET` in any case, and after a 307 or 308 no method changes. Other methods than
+    /// `POST` stay the same after a 301 or 302.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n");
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().post(&url).data("text").keep_method(true).max_redirects(1);
+    /// assert_eq!(request.send().unwrap_err().head().unwrap().method(), "POST");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "post301")]
+    #[doc(alias = "post302")]
+    #[doc(alias = "strict_redirects")]
+    pub fn keep_method(self, keep: bool) -> Self {
+        self.set(|options| options.rewrite = Some(Rewrite::keeping(keep)))
+    }
+
+    /// Sets whether this request, and each request that a redirect leads to, may only be for an `https` URL. Default: the
+    /// client's setting, which is no unless it was changed. Unix sockets are refused as well.
+    /// [`allow_downgrade`](Self::allow_downgrade) has no effect then.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest), before a connection is opened, if the URL is
+    ///   not `https`. Hooks and middleware that change the URL come first.
+    /// - [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect) if a redirect leads from `https` to `http`.
+    ///
+    /// ```
+    /// use hostpool::ErrorKind;
+    ///
+    /// let error = hostpool::get("http://example.com/").https_only(true).send().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::InvalidRequest("https_only is set, and the URL is not https"));
+    /// ```
+    pub fn https_only(self, only: bool) -> Self {
+        self.set(|options| options.https_only = Some(only))
     }
 
     /// Sets whether a redirect from a Unix socket to a host of the network is followed. Default: no; such a redirect is
@@ -190,6 +304,18 @@ impl RequestBuilder {
     /// ```
     pub fn basic_auth(self, login: &str, password: &str) -> Self {
         self.auth(BasicAuth::new(login, password))
+    }
+
+    /// Sets a login and a password for this request, which are sent as the server asks for them: by Digest where it is
+    /// offered, otherwise as Basic credentials, but not over plain `http`. See [`AnyAuth`] and [`auth`](Self::auth).
+    ///
+    /// ```no_run
+    /// let response = hostpool::get("https://api.example/").any_auth("Aladdin", "open sesame").send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "anyauth")]
+    pub fn any_auth(self, login: &str, password: &str) -> Self {
+        self.auth(AnyAuth::new(login, password))
     }
 
     /// Sets a token for this request, which is sent as [`Auth::bearer`] does: see [`auth`](Self::auth).

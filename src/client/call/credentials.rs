@@ -2,7 +2,7 @@
 //!
 //! Credentials in the URL come first, then the request's, then the client's, then those of a netrc file. Credentials of
 //! a URL are sent only to its origin. All others are sent only to the origin that the caller named, and not to another
-//! that a redirect leads to.
+//! that a redirect leads to. Origins that the caller trusts get both, but not the credentials of a Location.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::dial::Route;
 use crate::error::{Error, Result};
 use crate::h1::Head;
 use crate::random;
-use crate::url::Origin;
+use crate::url::{Origin, Url};
 
 const AUTHORIZATION: &str = "authorization";
 
@@ -22,6 +22,8 @@ const AUTHORIZATION: &str = "authorization";
 pub(super) struct Credentials {
     /// The login of the last URL that had one. It is also sent with later URLs of the same origin.
     inherited: Option<Login>,
+    /// The last URL with a login was a Location, and not the caller's.
+    of_location: bool,
     /// The origin that the caller named. Set by the first request that has credentials to choose from.
     home: Option<Arc<Origin>>,
     /// The exchange of digest challenges and answers with one origin.
@@ -50,7 +52,8 @@ impl std::fmt::Debug for Secret {
 
 impl Credentials {
     /// Returns the value of the Authorization field that the call adds, if it adds one. This field replaces a field of
-    /// the client. `crossed` says that a redirect has led to another origin.
+    /// the client. `crossed` says that a redirect has led to an origin that the
+    /// caller neither named nor trusts.
     ///
     /// # Errors
     ///
@@ -67,7 +70,7 @@ impl Credentials {
         }
         let origin = request.url.shared_origin();
         let home = self.home.get_or_insert_with(|| origin.clone());
-        let at_home = !crossed && home == origin;
+        let at_home = !crossed && (home == origin || terms.trusts(origin));
         // The path of a Unix socket is not a host, so no netrc entry is for it.
         let netrc = terms.netrc().filter(|_| at_home && origin.port().is_some());
         if let Some(userinfo) = userinfo {
@@ -128,13 +131,18 @@ impl Credentials {
         }
     }
 
-    /// Forgets the login of a URL, because it is only for the origin of that URL.
-    pub(super) fn forget_inherited(&mut self) {
-        self.inherited = None;
+    /// Forgets the login of a URL, because it is only for the origin of that URL. A login of the caller's own URL goes
+    /// to an origin that the caller trusts, too.
+    pub(super) fn leave_origin(&mut self, trusted: bool) {
+        if !trusted || self.of_location {
+            self.inherited = None;
+        }
     }
 
     /// Ends the exchange of challenges for this URL, because a redirect leads to another URL.
-    pub(super) fn leave(&mut self) {
+    pub(super) fn leave(&mut self, from: &Url, to: &Url) {
+        // A relative Location has the login of the URL before it.
+        self.of_location |= to.userinfo().is_some() && to.userinfo() != from.userinfo();
         if let Some(dialogue) = &mut self.dialogue {
             dialogue.leave();
         }
@@ -189,7 +197,6 @@ fn login_of_url(userinfo: &str, origin: &Origin, netrc: Option<&Netrc>, digest: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::url::Url;
     use http::Method;
 
     #[test]

@@ -16,9 +16,17 @@ use crate::response::Response;
 use crate::retry::{self, Retry};
 
 /// Sends a GET, saves the body as a file, and returns its length in bytes.
-pub(in crate::client) fn download(terms: Terms<'_>, request: &mut Request, path: &Path) -> Result<u64> {
-    Download::new(terms, request)?.run(path)
+pub(in crate::client) fn download(
+    terms: Terms<'_>,
+    request: &mut Request,
+    path: &Path,
+    progress: Progress<'_>,
+) -> Result<u64> {
+    Download::new(terms, request)?.run(path, progress)
 }
+
+/// Takes the number of bytes in the file, and how many there will be, if that is known.
+type Progress<'a> = &'a mut dyn FnMut(u64, Option<u64>);
 
 /// Holds the state of one download, which may take several calls.
 struct Download<'a> {
@@ -49,10 +57,10 @@ impl<'a> Download<'a> {
         Ok(Download { client: terms, request, retry, began: false, done: 0, remote: RemoteFile::default() })
     }
 
-    fn run(mut self, path: &Path) -> Result<u64> {
+    fn run(mut self, path: &Path, progress: Progress<'_>) -> Result<u64> {
         let mut file = Partial::create(path, None)
             .map_err(|error| self.output(error).with_phase(Phase::Prepare).with_maybe_processed(false))?;
-        while let Err(error) = self.fetch(&mut file) {
+        while let Err(error) = self.fetch(&mut file, progress) {
             self.again_after(error).map_err(|error| self.explain(error))?;
         }
         file.complete().map_err(|error| self.output(error))?;
@@ -60,7 +68,7 @@ impl<'a> Download<'a> {
     }
 
     /// Receives the whole file, or the part that is missing.
-    fn fetch(&mut self, file: &mut Partial) -> Result<()> {
+    fn fetch(&mut self, file: &mut Partial, progress: Progress<'_>) -> Result<()> {
         let (mut response, mut answer) = self.ask()?;
         if answer == Answer::AskForWhole {
             response.throw_away();
@@ -89,7 +97,16 @@ impl<'a> Download<'a> {
         let whole = self.remote.length.filter(|_| response.content_length().is_none());
         let end = part.map(|part| part.end).or(whole);
         let (before, done) = (self.done, &mut self.done);
-        let copied = response.copy_to_with(file, |now, _| *done = before + now);
+        let length = self.remote.length;
+        let copied = response.copy_to_with(file, |now, left| {
+            *done = before + now;
+            // A part may be shorter than the rest. In a whole, `length` may count coded bytes that are decoded.
+            let total = match part {
+                Some(part) => part.whole.or(length),
+                None => left.or(whole),
+            };
+            progress(*done, total);
+        });
         if end.is_some_and(|end| self.done > end || copied.is_ok() && self.done < end) {
             // The head and the body contradict each other, so nothing in the head is trusted.
             self.remote = RemoteFile::default();

@@ -1,5 +1,7 @@
 //! The fields that a call adds to each of its requests, and those that it removes when a redirect leads elsewhere.
 
+use std::sync::Arc;
+
 use super::credentials::Credentials;
 use crate::body::Body;
 use crate::client::hop::{HopFields, LeftOut, default_fields};
@@ -11,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::h1::Head;
 use crate::headers::is_value_byte;
 use crate::redirect;
+use crate::url::Origin;
 
 /// Returns the fields that the next request is sent with in addition to its own.
 pub(super) fn hop_fields(
@@ -78,26 +81,37 @@ pub(super) fn is_keyed(terms: Terms<'_>, request: &Request, left_out: LeftOut) -
     ["idempotency-key", "x-idempotency-key"].iter().any(|name| sends(terms, request, left_out, name))
 }
 
-/// Removes from the call all that is for the origin which a redirect leads away from. Nothing of it comes back, even if
-/// a later redirect leads to that origin again. This is the one place that decides what is removed:
+/// Removes from the call all that is for the origins which a redirect leads away from. Nothing of it comes back, even
+/// if a later redirect leads to such an origin again. This is the one place that decides what is removed:
 ///
 /// - fields of the request, by [`Terms::stays_behind`];
-/// - fields of the client, by the same rule, from now on: `crossed` tells [`default_fields`] so;
+/// - fields of the client, by the same rule, from now on: `left_out` tells [`default_fields`] so;
 /// - cookies of the request, and cookies of the store that are for one site, by `crossed`;
-/// - credentials of a URL; those of the request and of the client are for the origin that the caller named, by
+/// - credentials of a URL; those of the request and of the client are for the origins that the caller named, by
 ///   `crossed`.
+///
+/// Credentials stay with the call as long as each of its requests goes to `home`, which the caller named, or to an
+/// origin that the caller trusts. From the first request to any other origin on, they are gone.
+///
+/// `request` has the URL that the redirect leads to.
 pub(super) fn leave_origin(
     terms: Terms<'_>,
     request: &mut Request,
     credentials: &mut Credentials,
     left_out: &mut LeftOut,
+    home: &Arc<Origin>,
 ) {
-    left_out.crossed = true;
-    request.headers.remove_where(|headers, name| terms.stays_behind(headers, name));
+    let origin = request.url.shared_origin();
+    let trusted = !left_out.crossed && (origin == home || terms.trusts(origin));
+    (left_out.moved, left_out.crossed) = (true, !trusted);
+    request.headers.remove_where(|headers, name| terms.stays_behind(headers, name, trusted));
+    credentials.leave_origin(trusted);
+    if trusted {
+        return;
+    }
     if request.options().is_some_and(|own| !own.cookies.is_empty()) {
         request.options_mut().cookies.clear();
     }
-    credentials.forget_inherited();
 }
 
 /// Removes the body, and all that describes it, from a request that a redirect makes a GET.
@@ -150,7 +164,8 @@ mod tests {
         request.options_mut().cookies.push(("a".into(), "1".into()));
         let own = request.options.clone();
         let (mut credentials, mut left_out) = (Credentials::default(), LeftOut::default());
-        leave_origin(Terms::for_test(&policy, own.as_deref()), &mut request, &mut credentials, &mut left_out);
+        let home = Url::parse("http://home/").unwrap().shared_origin().clone();
+        leave_origin(Terms::for_test(&policy, own.as_deref()), &mut request, &mut credentials, &mut left_out, &home);
         assert_eq!(request.headers.iter().map(|field| field.name()).collect::<Vec<_>>(), ["X-A"]);
         assert!(request.options().unwrap().cookies.is_empty() && left_out.crossed);
     }

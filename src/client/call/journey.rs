@@ -1,12 +1,14 @@
 //! Sends the requests of one call, one after another under one deadline. Redirects, challenges and retries ask for
 //! further requests.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 
 use super::credentials::Credentials;
 use super::fields;
 use super::tries::NextTry;
-use crate::client::hop::{self, Hop, HopFields, LeftOut, Reply};
+use crate::client::hop::{self, Hop, HopFields, LeftOut, Reply, Resends};
 use crate::client::middleware::OnResponse;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
@@ -14,9 +16,10 @@ use crate::dial::Route;
 use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result, Violation};
 use crate::h1::Head;
 use crate::observe::Redirecting;
-use crate::redirect::{self, Decision, Plan, Redirected, Rules};
+use crate::redirect::{self, Decision, Plan, RedirectAction, RedirectHop, Redirected, Rules};
 use crate::response::Response;
 use crate::retry::{self, Retry};
+use crate::url::Origin;
 
 /// Sends the request, and the further requests that its responses ask for.
 pub(super) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> {
@@ -56,6 +59,8 @@ struct Journey<'a> {
     client: Terms<'a>,
     request: &'a mut Request,
     credentials: Credentials,
+    /// The origin that the caller named, once a redirect has led to another.
+    home: Option<Arc<Origin>>,
     history: Vec<ResponseHead>,
     /// Whether a server may have acted on a request of this call.
     began: bool,
@@ -85,6 +90,7 @@ impl<'a> Journey<'a> {
             client: terms,
             request,
             credentials: Credentials::default(),
+            home: None,
             history: Vec::new(),
             began: false,
             left_out,
@@ -140,6 +146,7 @@ impl<'a> Journey<'a> {
         }
         let terms = self.client.of(self.request.options());
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
+        terms.check_scheme(&self.request.url)?;
         let route = Route::to(terms.pool_origin(&self.request.url)?);
         let fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
         Ok((route, fields))
@@ -149,7 +156,8 @@ impl<'a> Journey<'a> {
     #[inline]
     fn send_hop(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
         // Only a body can be stopped by an early redirect.
-        let resends = if self.request.body.is_empty() { None } else { self.resends() };
+        let rules = if self.request.body.is_empty() { None } else { self.resends() };
+        let resends = rules.map(|rules| Resends { rules, history: &self.history });
         let own = self.request.options.clone();
         let terms = self.client.of(own.as_deref());
         let hop = Hop::new(terms, self.request, fields, route, resends)?;
@@ -230,13 +238,14 @@ impl<'a> Journey<'a> {
             return FollowUp::Repeat;
         }
         match redirect::is_redirect(head.status) && self.terms().follows() {
-            true => self.decide_redirect(head),
+            true => self.decide_redirect(head, reply.asked),
             false => self.decide_status(head),
         }
     }
 
-    /// Decides about a reply with the status of a redirect.
-    fn decide_redirect(&mut self, head: &Head) -> FollowUp {
+    /// Decides about a reply with the status of a redirect. `asked` is the answer of the caller's function, if it was
+    /// asked before.
+    fn decide_redirect(&mut self, head: &Head, asked: Option<RedirectAction>) -> FollowUp {
         if self.retry().is_some_and(Retry::returns_redirects) {
             return FollowUp::None;
         }
@@ -249,8 +258,23 @@ impl<'a> Journey<'a> {
             Decision::Leaves => FollowUp::Refuse(ErrorKind::HostChanged),
             Decision::Refuse(why) => FollowUp::Refuse(ErrorKind::InvalidRedirect(why)),
             Decision::Follow(_) if !self.may_follow_more() => FollowUp::Refuse(ErrorKind::TooManyRedirects),
-            Decision::Follow(plan) if terms.counts_redirects() => self.count_redirect(head, plan),
-            Decision::Follow(plan) => FollowUp::Redirect(plan, None),
+            Decision::Follow(plan) if terms.counts_redirects() => match self.count_redirect(head, plan) {
+                FollowUp::Redirect(plan, later) => self.ask(head, plan, later, asked),
+                other => other,
+            },
+            Decision::Follow(plan) => self.ask(head, plan, None, asked),
+        }
+    }
+
+    /// Asks the caller's function about a redirect that all rules and limits allow.
+    fn ask(&mut self, head: &Head, plan: Plan, later: Option<NextTry>, asked: Option<RedirectAction>) -> FollowUp {
+        let Request { method, url: from, .. } = &*self.request;
+        let (to, to_get, history) = (&plan.url, plan.to_get, &self.history[..]);
+        let hop = RedirectHop { status: head.status, from, to, method, to_get, history };
+        match asked.unwrap_or_else(|| redirect::ask(self.terms().redirect_when(), &hop)) {
+            RedirectAction::Follow => FollowUp::Redirect(plan, later),
+            RedirectAction::Stop => self.decide_status(head),
+            RedirectAction::Refuse => FollowUp::Refuse(ErrorKind::InvalidRedirect("redirect_when refused it")),
         }
     }
 
@@ -377,8 +401,8 @@ impl<'a> Journey<'a> {
     /// Turns the request into the one that the redirect asks for.
     fn redirect(&mut self, plan: Plan) -> Result<()> {
         let Plan { url, to_get, cross_origin } = plan;
-        self.credentials.leave();
-        self.request.url = url;
+        self.credentials.leave(&self.request.url, &url);
+        let from = std::mem::replace(&mut self.request.url, url);
         // A Location names a resource, so the target `*` ends with a redirect.
         if self.request.options().is_some_and(|own| own.server_wide) {
             self.request.options_mut().server_wide = false;
@@ -392,7 +416,8 @@ impl<'a> Journey<'a> {
         if cross_origin {
             let own = self.request.options.clone();
             let terms = self.client.of(own.as_deref());
-            fields::leave_origin(terms, self.request, &mut self.credentials, &mut self.left_out);
+            let home = self.home.get_or_insert_with(|| from.shared_origin().clone());
+            fields::leave_origin(terms, self.request, &mut self.credentials, &mut self.left_out, home);
         }
         Ok(())
     }

@@ -30,6 +30,8 @@ pub(in crate::client) struct HopFields {
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::client) struct LeftOut {
     /// A redirect has led to another origin than the caller named.
+    pub(in crate::client) moved: bool,
+    /// A redirect has led to an origin that the caller neither named nor trusts.
     pub(in crate::client) crossed: bool,
     /// The request's headers replace the client's block.
     pub(in crate::client) replaced: bool,
@@ -184,7 +186,7 @@ pub(in crate::client) fn default_fields<'a>(
     terms: Terms<'a>,
     hop: &HopFields,
 ) -> impl Iterator<Item = Header<'a>> + use<'a> {
-    let LeftOut { crossed, replaced, bodiless, .. } = hop.left_out;
+    let LeftOut { moved, crossed, replaced, bodiless, .. } = hop.left_out;
     // Digest credentials send nothing before a challenge. Even then the client's header must not take their place.
     let authorized = hop.authorization.is_some() || terms.own_auth().is_some();
     let typed = gives_its_type(request, terms, replaced);
@@ -192,7 +194,7 @@ pub(in crate::client) fn default_fields<'a>(
         let other = authorized && field.name().eq_ignore_ascii_case("authorization");
         let gone = bodiless && redirect::is_of_the_body(field.name())
             || typed && field.name().eq_ignore_ascii_case("content-type");
-        let behind = crossed && terms.stays_behind(headers, field.name());
+        let behind = moved && terms.stays_behind(headers, field.name(), !crossed);
         !(other || gone || behind)
     });
     fields.map(|(_, field)| field)

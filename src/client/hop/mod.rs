@@ -14,10 +14,13 @@ use prepare::prepare;
 use replay::{FailedExchange, FailureEnd};
 use reply::is_idle_notice;
 
+use std::cell::Cell;
+
 use super::request::Request;
 use super::terms::Terms;
 use crate::close_reason::CloseReason;
 use crate::dial::Route;
+use crate::error::ResponseHead;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result, Violation};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
 use crate::h1::Head;
@@ -25,7 +28,7 @@ use crate::observe;
 use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
-use crate::redirect::{self, Redirected, Rules};
+use crate::redirect::{self, Decision, RedirectAction, RedirectHop, Redirected, Rules};
 
 /// One request to one server. It is sent over one connection, or over a second one if the first was closed while it was
 /// idle.
@@ -34,8 +37,18 @@ pub(super) struct Hop<'a> {
     request: &'a mut Request,
     fields: &'a HopFields,
     key: PoolKey,
-    /// The rules by which a redirect is followed. `None` if none is followed, or if there is no body to send again.
-    resends: Option<Rules>,
+    /// The redirects that are followed. `None` if none is followed, or if there is no body to send again.
+    resends: Option<Resends<'a>>,
+    /// The answer of the caller's function about a redirect that came while the body left.
+    asked: Cell<Option<RedirectAction>>,
+}
+
+/// The redirects that a call follows next.
+#[derive(Clone, Copy)]
+pub(in crate::client) struct Resends<'a> {
+    pub(in crate::client) rules: Rules,
+    /// The responses of the redirects that the call has followed.
+    pub(in crate::client) history: &'a [ResponseHead],
 }
 
 /// An exchange that gave no response.
@@ -56,7 +69,7 @@ impl<'a> Hop<'a> {
         request: &'a mut Request,
         fields: &'a HopFields,
         route: &Route,
-        resends: Option<Rules>,
+        resends: Option<Resends<'a>>,
     ) -> Result<Self> {
         prepare(request, terms)?;
         // A bound of zero always fails here. Otherwise the request would pass or fail by chance over a reused
@@ -65,7 +78,7 @@ impl<'a> Hop<'a> {
             return Err(Error::new(ErrorKind::Timeout(bound), Phase::Prepare));
         }
         let key = terms.engine.key(route, terms.reach());
-        Ok(Hop { terms, request, fields, key, resends })
+        Ok(Hop { terms, request, fields, key, resends, asked: Cell::new(None) })
     }
 
     /// Sends the request, and returns the reply.
@@ -87,7 +100,8 @@ impl<'a> Hop<'a> {
                     // If the body cannot be rewound, the 408 is the response.
                     if !again || self.restart().is_err() {
                         self.report(&lease, &received);
-                        return Ok(Reply::new(self.terms, self.request, sent, received, lease, buffers));
+                        let reply = Reply::new(self.terms, self.request, sent, received, lease, buffers);
+                        return Ok(Reply { asked: self.asked.take(), ..reply });
                     }
                     has_left = true;
                     None
@@ -212,10 +226,21 @@ impl<'a> Hop<'a> {
         let mut exchange =
             Exchange::new(&connection.wire, buffers, limits, reading.strictness, bounds, lease.is_reused());
         let resends = |head: &Head| {
-            let Some(rules) = self.resends else { return false };
-            let host = head::host(request, terms, fields);
-            let redirected = Redirected { method: &request.method, url: &request.url, host };
-            redirect::decide(redirected, head.status, &head.headers, rules).keeps_body()
+            self.resends.is_some_and(|next| {
+                let host = head::host(request, terms, fields);
+                let redirected = Redirected { method: &request.method, url: &request.url, host };
+                match redirect::decide(redirected, head.status, &head.headers, next.rules) {
+                    Decision::Follow(plan) if !plan.to_get => {
+                        let (from, method, history) = (&request.url, &request.method, next.history);
+                        let hop =
+                            RedirectHop { status: head.status, from, to: &plan.url, method, to_get: false, history };
+                        let action = redirect::ask(terms.redirect_when(), &hop);
+                        self.asked.set(Some(action));
+                        action == RedirectAction::Follow
+                    }
+                    _ => false,
+                }
+            })
         };
         let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close: reading.unclean_close };
         let result = exchange.run(&request.method, body.outgoing(), &rules);

@@ -11,6 +11,7 @@ use crate::client::terms::Terms;
 use crate::exchange::{Buffers, Received, Upload};
 use crate::h1::Framing;
 use crate::pool::PoolLease;
+use crate::redirect::RedirectAction;
 use crate::response::{About, Held, Parts, Response, Reuse};
 use crate::time::Stamp;
 
@@ -19,6 +20,8 @@ pub(in crate::client) struct Reply {
     pub(in crate::client) response: Response,
     /// The request asked for a 100.
     pub(in crate::client) expected: bool,
+    /// The answer of the caller's function about this redirect, if it was asked while the body left.
+    pub(in crate::client) asked: Option<RedirectAction>,
 }
 
 impl Reply {
@@ -56,7 +59,7 @@ impl Reply {
             common: Arc::clone(terms.common()),
         };
         let response = Response::new(parts, if unread { Framing::Empty } else { framing }, ending);
-        Reply { response, expected: sent.expects }
+        Reply { response, expected: sent.expects, asked: None }
     }
 }
 

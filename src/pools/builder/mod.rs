@@ -4,6 +4,7 @@
 //! of their own.
 
 mod connections;
+mod redirects;
 mod requests;
 
 use std::fmt;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{ClientBuilder, ManyHosts, sealed};
-use crate::auth::{Auth, Netrc};
-use crate::client::{Head, Middleware, Request, check_names, check_skipped};
+use super::{ClientBuilder, sealed};
+use crate::auth::{AnyAuth, Auth, Netrc};
+use crate::client::{Head, Middleware, Request, check_skipped};
 use crate::error::Result;
 use crate::exchange::Common;
 use crate::headers::{IntoHeaderName, IntoHeaderValue, IntoHeaders};
@@ -101,6 +101,21 @@ impl<C: sealed::Client> ClientBuilder<C> {
         self
     }
 
+    /// Sets a login and a password that are sent as each server asks for them: by Digest where it is offered, otherwise
+    /// as Basic credentials, but not over plain `http`. See [`AnyAuth`] and [`auth`](Self::auth).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// # #[cfg(feature = "digest-auth")]
+    /// let session = Session::builder().any_auth("Aladdin", "open sesame").build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "anyauth")]
+    pub fn any_auth(self, login: &str, password: &str) -> Self {
+        self.auth(AnyAuth::new(login, password))
+    }
+
     /// Sets the logins and passwords for the hosts that requests name. They are used if neither the request nor the
     /// client has a login. For a URL with a login and no password, only the entry with that login is used. A redirect
     /// to another origin gets none. Without this setting no file is read.
@@ -151,34 +166,6 @@ impl<C: sealed::Client> ClientBuilder<C> {
     pub fn decode_content(mut self, decode: bool) -> Self {
         self.policy.reading.decode = decode;
         self
-    }
-
-    /// Sets whether redirects are followed. On by default: see
-    /// [`RequestBuilder::allow_redirects`](crate::RequestBuilder::allow_redirects).
-    pub fn allow_redirects(mut self, follow: bool) -> Self {
-        self.policy.following.follow = follow;
-        self
-    }
-
-    /// Sets how many redirects are followed: see
-    /// [`RequestBuilder::max_redirects`](crate::RequestBuilder::max_redirects).
-    pub fn max_redirects(mut self, max: u32) -> Self {
-        self.policy.following.max = Some(max);
-        self
-    }
-
-    /// Sets whether a redirect from `https` to `http` is followed. Off by default.
-    pub fn allow_downgrade(mut self, allow: bool) -> Self {
-        self.policy.following.rules.downgrade = allow;
-        self
-    }
-
-    /// Adds to the headers that are not sent to another origin after a redirect.
-    pub fn sensitive_headers<N: AsRef<str>>(self, sensitive: impl IntoIterator<Item = N>) -> Self {
-        self.try_set(|builder| {
-            builder.policy.following.sensitive.extend(check_names(sensitive)?);
-            Ok(())
-        })
     }
 
     /// Sets whether a status from 400 on is an error, as from [`error_for_status`](Response::error_for_status). Off by
@@ -274,23 +261,6 @@ impl<C: sealed::Client> ClientBuilder<C> {
     #[doc(alias = "response_class")]
     pub fn on_response(mut self, hook: impl Fn(Response) -> Result<Response> + Send + Sync + 'static) -> Self {
         self.policy.hooks.on_response.push(Arc::new(hook));
-        self
-    }
-}
-
-/// # Many hosts
-impl<C: ManyHosts> ClientBuilder<C> {
-    /// Sets whether a redirect from a Unix socket to a host on the network is followed. Off by default: see
-    /// [`RequestBuilder::follow_off_socket`](crate::RequestBuilder::follow_off_socket).
-    ///
-    /// ```
-    /// use hostpool::Session;
-    ///
-    /// let session = Session::builder().follow_off_socket(true).build()?;
-    /// # Ok::<(), hostpool::Error>(())
-    /// ```
-    pub fn follow_off_socket(mut self, follow: bool) -> Self {
-        self.policy.following.rules.off_socket = follow;
         self
     }
 }

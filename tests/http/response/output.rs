@@ -4,10 +4,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use hostpool::{ConnectionPool, ErrorKind, Response};
+use hostpool::{ConnectionPool, ErrorKind, Limit, PoolManager, Response, StatusCode};
 
 use super::fetch;
-use crate::support::{GIVE_UP, Server, Step, ok};
+use crate::support::{GIVE_UP, Server, Step, answers, ok};
 
 const CUT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
 
@@ -216,4 +216,29 @@ fn a_link_is_followed() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&target).unwrap(), "hello");
     assert_eq!(names(folder.path()), ["link", "target"]);
+}
+
+/// Iterators that own their response leave the function that made them, and give the connection back when the body has
+/// ended.
+#[test]
+fn iterators_that_own_the_response() {
+    let server = Server::with(|_| answers(ok("one\ntwo\nthree")));
+    let pools = PoolManager::new();
+    let lines = |pools: &PoolManager| pools.get(server.url("/")).send().unwrap().into_lines();
+    let chunks = |pools: &PoolManager| pools.get(server.url("/")).send().unwrap().into_chunks(4);
+    let (mut of_lines, mut of_chunks) = (lines(&pools).max_len(4), chunks(&pools));
+    assert_eq!((of_lines.response().status(), of_chunks.response().status()), (StatusCode::OK, StatusCode::OK));
+    let read = std::thread::spawn(move || {
+        let found: Vec<_> = of_lines.by_ref().map(|line| line.map_err(|error| error.kind().clone())).collect();
+        let pieces: Vec<_> = of_chunks.by_ref().map(Result::unwrap).collect();
+        assert!(of_lines.next().is_none() && of_chunks.next().is_none());
+        (found, pieces)
+    });
+    let (found, pieces) = read.join().unwrap();
+    assert_eq!(found, [Ok("one".into()), Ok("two".into()), Err(ErrorKind::LimitExceeded(Limit::LineBytes))]);
+    assert_eq!(pieces, [&b"one\n"[..], b"two\n", b"thre", b"e"]);
+    assert_eq!(lines(&pools).map(Result::unwrap).collect::<Vec<_>>(), ["one", "two", "three"]);
+    assert_eq!(pools.stats().in_use, 0);
+    drop(lines(&pools));
+    assert_eq!(pools.stats().in_use, 0);
 }

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use hostpool::{ConnectionPool, ErrorKind, Method, PoolManager, RequestBuilder, Retry, Session};
+use hostpool::{ConnectionPool, ErrorKind, InvalidUrl, Method, PoolManager, RequestBuilder, Retry, Session, Url};
 
 use super::{clients, head, line, values};
 use crate::support::{Server, answers, ok, read_request};
@@ -14,13 +14,17 @@ use crate::support::{Server, answers, ok, read_request};
 struct Socket {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Socket {
     fn new(status: u16, location: &str) -> Socket {
+        Socket::at("server.sock", status, location)
+    }
+
+    fn at(name: &str, status: u16, location: &str) -> Socket {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("server.sock");
+        let path = folder.path().join(name);
         let listener = UnixListener::bind(&path).unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (seen, redirect) = (requests.clone(), head(status, &format!("Location: {location}\r\n")));
@@ -41,7 +45,7 @@ impl Socket {
             }
         });
         let url = format!("http+unix://{}", path.to_str().unwrap().replace('/', "%2F"));
-        Socket { url, requests, _folder: folder }
+        Socket { url, requests, folder }
     }
 
     fn take(&self) -> Vec<String> {
@@ -122,4 +126,20 @@ fn away_from_the_socket() {
         }
         network.seen.accepted.store(0, std::sync::atomic::Ordering::SeqCst);
     }
+}
+
+/// A socket is named by its path, whatever bytes the path has.
+#[test]
+fn by_path() {
+    for name in ["server.sock", "a b%2F?#:@\u{e9}.sock"] {
+        let socket = Socket::at(name, 307, "/new");
+        let path = socket.folder.path().join(name);
+        let pool = ConnectionPool::unix(&path).build().unwrap();
+        assert_eq!(pool.get("/old?a=b").send().unwrap().text().unwrap(), "there", "{name}");
+        let url = Url::unix(&path, "/old?a=b").unwrap();
+        assert_eq!(Session::new().get(url).send().unwrap().text().unwrap(), "there", "{name}");
+        assert!(socket.take().iter().all(|request| line(request) == "GET /old?a=b HTTP/1.1"), "{name}");
+    }
+    let error = ConnectionPool::unix("/a\0b").build().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::InvalidUrl(InvalidUrl::SocketPathNul));
 }

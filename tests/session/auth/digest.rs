@@ -15,14 +15,14 @@ use crate::support::{Server, answers, ok, read_request};
 use crate::{body, line_server, redirect, request_line, values};
 
 /// A server that makes up its answers as it sees the requests.
-struct Desk {
+pub(super) struct Desk {
     addr: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
     ending: Arc<AtomicBool>,
 }
 
 impl Desk {
-    fn new(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Desk {
+    pub(super) fn new(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Desk {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let (requests, ending) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
@@ -62,11 +62,11 @@ impl Desk {
         })
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 
-    fn requests(&self) -> Vec<String> {
+    pub(super) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
@@ -87,7 +87,7 @@ impl Drop for Desk {
     }
 }
 
-fn ask(challenge: &str) -> Vec<u8> {
+pub(super) fn ask(challenge: &str) -> Vec<u8> {
     let head = format!("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\nContent-Length: 2\r\n\r\nno");
     head.into_bytes()
 }
@@ -109,10 +109,10 @@ fn hashed(algorithm: &str, text: &str) -> String {
     }
 }
 
-const LOGIN: (&str, &str) = ("Mufasa", "Circle of Life");
+pub(super) const LOGIN: (&str, &str) = ("Mufasa", "Circle of Life");
 
 /// Whether a request was made by one who knows the password (RFC 7616, section 3.4.1).
-fn is_known(request: &str) -> bool {
+pub(super) fn is_known(request: &str) -> bool {
     let Some(fields) = fields(request) else { return false };
     let field = |name: &str| fields.get(name).map_or("", String::as_str);
     let algorithm = fields.get("algorithm").map_or("MD5", String::as_str);
