@@ -141,7 +141,7 @@ pub use pools::{
 pub use response::{
     Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ShutdownHandle,
 };
-pub use retry::{Jitter, Retry, RetryBudget, RetryCount};
+pub use retry::{Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
 pub use time::Timeout;
