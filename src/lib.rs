@@ -139,7 +139,8 @@ pub use pools::{
     PoolManagerBuilder, connection_from_url,
 };
 pub use response::{
-    Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ShutdownHandle,
+    Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ResponseBuilder,
+    ShutdownHandle,
 };
 pub use retry::{Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};

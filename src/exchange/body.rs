@@ -8,6 +8,7 @@ use super::failure::{io_error, is_end, is_unclean_close};
 use super::outcome::Ending;
 use super::pattern::{Layout, NOTHING_ASIDE, Pattern};
 use super::wire::Wire;
+use crate::body::Input;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::h1::{Chunked, Fault, Framing, Limits, Trailers};
 use crate::headers::Headers;
@@ -65,6 +66,32 @@ enum State {
     UntilClose,
     Done,
     Failed(ErrorKind),
+    /// The bytes come from the caller, not from a connection.
+    Own(Box<Input>),
+    /// Nothing is wrong with the framing, but every read fails, because the body cannot be decoded.
+    Refused(Box<(State, ErrorKind)>),
+}
+
+impl State {
+    fn is_own(&self) -> bool {
+        matches!(self, State::Own(_))
+    }
+}
+
+/// Returns the error of a read of a response for that of the caller's reader. An error of this crate inside it is taken
+/// out, because the reader may read another response.
+fn of_own(error: Error, received: u64) -> Error {
+    let kind = match *error.kind() {
+        ErrorKind::BodyLength { declared, read } if read < declared => {
+            ErrorKind::IncompleteBody { received, expected: Some(declared) }
+        }
+        ErrorKind::BodyRead => {
+            let inner = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+            inner.and_then(Error::from_io).map_or(ErrorKind::Io, |inner| inner.kind().clone())
+        }
+        _ => return error.with_phase(Phase::Body),
+    };
+    error.with_kind(kind).with_phase(Phase::Body)
 }
 
 impl BodyReader {
@@ -77,6 +104,19 @@ impl BodyReader {
             // An upgrade has no body: the caller takes the connection over.
             Framing::Upgrade => (State::Done, None),
         };
+        BodyReader::begin(state, expected)
+    }
+
+    /// Makes the reader of a body that comes from the caller. The length is that of the input, whatever a
+    /// Content-Length says.
+    pub(crate) fn own(input: Input) -> BodyReader {
+        match input.length() {
+            Some(0) => BodyReader::begin(State::Done, Some(0)),
+            length => BodyReader::begin(State::Own(Box::new(input)), length),
+        }
+    }
+
+    fn begin(state: State, expected: Option<u64>) -> BodyReader {
         BodyReader {
             state,
             received: 0,
@@ -114,13 +154,58 @@ impl BodyReader {
     pub(crate) fn failure(&self) -> Option<&ErrorKind> {
         match &self.state {
             State::Failed(kind) => Some(kind),
+            State::Refused(refused) => Some(&refused.1),
             _ => None,
+        }
+    }
+
+    /// Returns whether the body comes from the caller and has not been read to its end.
+    pub(crate) fn is_own(&self) -> bool {
+        self.state.is_own() || matches!(&self.state, State::Refused(refused) if refused.0.is_own())
+    }
+
+    /// Lets every read fail with `kind` until [`accept`](Self::accept) is called.
+    pub(crate) fn refuse(&mut self, kind: ErrorKind) {
+        let state = std::mem::replace(&mut self.state, State::Done);
+        self.state = State::Refused(Box::new((state, kind)));
+    }
+
+    /// Takes a refusal back.
+    pub(crate) fn accept(&mut self) {
+        if let State::Refused(refused) = &mut self.state {
+            self.state = std::mem::replace(&mut refused.0, State::Done);
         }
     }
 
     /// Lets every read from now on fail with `kind`: the caller could not wait any longer.
     pub(crate) fn fail(&mut self, kind: ErrorKind) {
         self.state = State::Failed(kind);
+    }
+
+    /// Takes the rest of a body that comes from the caller and lies in memory.
+    pub(crate) fn take_own(&mut self) -> Option<Vec<u8>> {
+        let State::Own(input) = &mut self.state else { return None };
+        let bytes = input.take_memory()?;
+        self.received += bytes.len() as u64;
+        self.state = State::Done;
+        Some(bytes)
+    }
+
+    /// Reads bytes that come from the caller into `buf`, which is not empty. Returns 0 at the end of the body, and for
+    /// any other body that has not failed.
+    pub(crate) fn read_own(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let result = match &mut self.state {
+            State::Own(input) => input.pull(buf).map_err(|error| of_own(error, self.received)),
+            State::Failed(kind) => return Err(Error::new(kind.clone(), Phase::Body)),
+            State::Refused(refused) => return Err(Error::new(refused.1.clone(), Phase::Body)),
+            _ => return Ok(0),
+        };
+        match &result {
+            Ok(0) => self.state = State::Done,
+            Ok(len) => self.received += *len as u64,
+            Err(error) => self.state = State::Failed(error.kind().clone()),
+        }
+        result
     }
 
     /// Takes the rest of a body with a Content-Length, if all of it has arrived.
@@ -180,7 +265,7 @@ impl BodyReader {
     pub(crate) fn read(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let result = match &mut self.state {
             State::Done => return Ok(0),
-            State::Failed(kind) => return Err(Error::new(kind.clone(), Phase::Body)),
+            State::Failed(_) | State::Refused(_) | State::Own(_) => return self.read_own(buf),
             State::Length(_) => self.read_length(io, buf),
             State::Chunked(_) => self.read_chunked(io, buf),
             State::UntilClose => self.read_until_close(io, buf),

@@ -19,9 +19,44 @@ impl Response {
         }
         match Codings::of(self.inner.parts.head.headers.values("content-encoding")) {
             Ok(codings) => self.inner.pump = codings.map(|codings| self.inner.parts.common.pumps.take(codings)),
-            Err(Refused::TooMany) => self.inner.reader.fail(ErrorKind::LimitExceeded(Limit::Codings)),
-            Err(Refused::Unknown(_)) => self.inner.reader.fail(ErrorKind::Decode),
+            Err(Refused::TooMany) => self.inner.reader.refuse(ErrorKind::LimitExceeded(Limit::Codings)),
+            Err(Refused::Unknown(_)) => self.inner.reader.refuse(ErrorKind::Decode),
         }
+    }
+
+    /// Sets whether the body is decoded by its Content-Encoding, in place of the setting of the request. Call it before
+    /// the first read, for example in [`on_response`](crate::SessionBuilder::on_response). A hook can see the headers
+    /// that decide, such as an archive's Content-Type.
+    ///
+    /// A body in a coding that is not known, or in too many, can be read as it came after `decode_content(false)`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] if a part of the body was read already, or if the response was closed.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\ncoded");
+    /// let mut response = hostpool::get(url).send()?;
+    /// response.decode_content(false)?;
+    /// assert_eq!(response.bytes()?, b"coded");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "decode")]
+    #[doc(alias = "auto_decompress")]
+    pub fn decode_content(&mut self, decode: bool) -> Result<&mut Response> {
+        if self.inner.kept.is_some() || self.inner.reader.received() > 0 {
+            let why = "a part of the body was read already, so its decoding cannot change";
+            return Err(self.about_body(ErrorKind::InvalidRequest(why)));
+        }
+        if let Some(pump) = self.inner.pump.take() {
+            self.inner.parts.common.pumps.put(pump);
+        }
+        self.inner.reader.accept();
+        if decode && !self.inner.reader.is_done() && self.inner.reader.failure().is_none() {
+            self.begin_decoding();
+        }
+        Ok(self)
     }
 
     /// Adds the name of the unknown coding to the error of a body that was refused for it.

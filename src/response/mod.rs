@@ -12,6 +12,7 @@ mod json;
 mod kept;
 mod lines;
 mod links;
+mod made;
 mod media;
 mod output;
 mod parts;
@@ -25,7 +26,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::{Method, StatusCode, Version};
+use http::{Extensions, Method, StatusCode, Version};
 
 use crate::close_reason::CloseReason;
 use crate::coding::Pump;
@@ -43,6 +44,7 @@ pub use connection::ConnectionInfo;
 pub use disposition::ContentDisposition;
 pub use lines::Lines;
 pub use links::Link;
+pub use made::ResponseBuilder;
 pub use media::MediaType;
 pub use output::Chunks;
 pub(crate) use parts::{About, Held, Parts, Reading, Reuse};
@@ -101,6 +103,8 @@ struct Inner {
     kept: Option<Box<Kept>>,
     /// Decodes the body. `None` if the body is not coded, has ended, or has failed.
     pump: Option<Box<Pump>>,
+    /// Values of the caller's own.
+    extensions: Extensions,
 }
 
 impl Response {
@@ -118,7 +122,7 @@ impl Response {
             reader.allow_unclean_close();
         }
         reader.know_ending(ending);
-        let inner = Inner { parts, remote, reused, reader, kept: None, pump: None };
+        let inner = Inner { parts, remote, reused, reader, kept: None, pump: None, extensions: Extensions::new() };
         let mut response = Response { inner: Box::new(inner) };
         if response.inner.reader.is_done() {
             response.finish();
@@ -349,6 +353,11 @@ impl Response {
     }
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
+        if self.inner.pump.is_none()
+            && let Some(body) = self.inner.reader.take_own()
+        {
+            return Ok(body);
+        }
         let expected = self.inner.reader.remaining().unwrap_or(0);
         // The length of a coded body does not bound the decoded length in either direction.
         if expected > self.inner.parts.reading.max_body && self.inner.pump.is_none() {
@@ -425,10 +434,7 @@ impl Response {
             return Ok(0);
         }
         let Some(Held { lease, buffers, .. }) = &mut self.inner.parts.held else {
-            return match self.inner.reader.failure() {
-                None => Ok(0),
-                Some(kind) => Err(Error::new(kind.clone(), Phase::Body)),
-            };
+            return self.inner.reader.read_own(buf);
         };
         let connection = lease.conn();
         let mut io = Io {
@@ -478,6 +484,16 @@ impl Response {
         }
     }
 
+    /// Gives the connection and the decoder of an unread body back, without waiting.
+    #[inline]
+    fn let_go(&mut self) {
+        self.drain(Duration::ZERO);
+        self.abandon(CloseReason::BodyAbandoned);
+        if let Some(pump) = self.inner.pump.take() {
+            self.inner.parts.common.pumps.put(pump);
+        }
+    }
+
     fn error(&mut self, error: Error) -> Error {
         self.abandon(CloseReason::Failed);
         error
@@ -522,11 +538,7 @@ impl Read for Response {
 
 impl Drop for Response {
     fn drop(&mut self) {
-        self.drain(Duration::ZERO);
-        self.abandon(CloseReason::BodyAbandoned);
-        if let Some(pump) = self.inner.pump.take() {
-            self.inner.parts.common.pumps.put(pump);
-        }
+        self.let_go();
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) struct Parts {
 }
 
 /// The request that the response answers, and what the call did before.
+#[derive(Clone)]
 pub(crate) struct About {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -36,6 +37,15 @@ pub(crate) struct About {
     pub(crate) history: Vec<ResponseHead>,
     /// The state of `Retry`, if a request was retried.
     pub(crate) retries: Option<Box<Retry>>,
+    /// The method and the URL are known. They are not if the caller has made the response and named no URL.
+    pub(crate) is_placed: bool,
+}
+
+impl About {
+    /// Returns the answer to a request that was sent whole, with nothing before it.
+    pub(crate) fn new(method: Method, url: Url) -> About {
+        About { method, url, request_body_complete: true, history: Vec::new(), retries: None, is_placed: true }
+    }
 }
 
 /// The connection of a response whose body is unread.

@@ -23,7 +23,7 @@ impl Response {
     #[doc(alias = "content")]
     #[doc(alias = "data")]
     pub fn bytes(mut self) -> Result<Vec<u8>> {
-        self.take_body()
+        self.move_body()
     }
 
     /// Reads the body as a whole and keeps it. From then on `load`, `Read`, [`bytes`](Self::bytes),
@@ -79,8 +79,30 @@ impl Response {
         }
     }
 
-    /// Returns the whole body without keeping it.
-    pub(super) fn take_body(&mut self) -> Result<Vec<u8>> {
+    /// Reads the body as a whole, as [`bytes`](Self::bytes) does, and keeps the head. Takes the body of a response that
+    /// was [loaded](Self::load), without a copy.
+    ///
+    /// Later reads fail with [`ErrorKind::Closed`], so that an empty body is not taken for the server's.
+    /// [`set_body`](Self::set_body) sets another one. Fails as `bytes` does.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nETag: \"7\"\r\nContent-Length: 5\r\n\r\nhello");
+    /// let mut response = hostpool::get(url).send()?;
+    /// let body = response.take_body()?;
+    /// assert_eq!((body.as_slice(), response.headers().get("etag")), (&b"hello"[..], Some("\"7\"")));
+    /// assert!(response.take_body().unwrap_err().is_closed());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "into_parts")]
+    pub fn take_body(&mut self) -> Result<Vec<u8>> {
+        let body = self.move_body()?;
+        self.inner.kept = Some(Box::new(Kept::Nothing(ErrorKind::Closed)));
+        Ok(body)
+    }
+
+    /// Returns the whole body without keeping it, for a response that is read no more.
+    pub(super) fn move_body(&mut self) -> Result<Vec<u8>> {
         match self.inner.kept.as_deref_mut() {
             None => self.read_all(),
             Some(Kept::Body { bytes, .. }) => Ok(std::mem::take(bytes)),

@@ -7,6 +7,7 @@ mod auth;
 mod builders;
 mod cookies;
 mod lifetime;
+mod made;
 mod middleware;
 mod redirects;
 mod secrets;

@@ -34,11 +34,14 @@ pub(super) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> 
 #[cold]
 fn finish(mut response: Response, hooks: &[OnResponse], raises: bool) -> Result<Response> {
     for hook in hooks {
-        let (origin, history) = (response.url().shared_origin().clone(), response.history().to_vec());
-        response = hook(response).map_err(|error| {
-            let error = error.with_maybe_processed(true).with_origin(&origin);
-            if error.history().is_empty() { error.with_history(history) } else { error }
-        })?;
+        let about = response.about().clone();
+        response = match hook(response) {
+            Ok(response) => response.in_place_of(about),
+            Err(error) => {
+                let error = error.with_maybe_processed(true).with_origin(about.url.shared_origin());
+                return Err(if error.history().is_empty() { error.with_history(about.history) } else { error });
+            }
+        };
     }
     if raises { response.error_for_status() } else { Ok(response) }
 }

@@ -48,11 +48,13 @@ pub(in crate::client) fn send(terms: Terms<'_>, request: &mut Request) -> Result
     if list.is_empty() {
         return journey::send(terms, request);
     }
+    let raises = terms.of(request.options()).raises();
     let client = |mut request: Request, until: Until<'_>| journey::send(terms.with_until(until), &mut request);
     // The middleware owns the request. The caller of this function has no use for it any more.
     let hollow = Request::new(Method::GET, request.url.clone());
     let response = middleware::run(&client, list, std::mem::replace(request, hollow), terms.until);
     // Middleware may panic as it is dropped. The response is not on its way out yet, so it is not lost.
     drop(own);
-    response
+    // The response may be one that the middleware has made.
+    if raises { response?.error_for_status() } else { response }
 }

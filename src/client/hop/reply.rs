@@ -43,11 +43,8 @@ impl Reply {
         let parts = Parts {
             head,
             about: About {
-                method: request.method.clone(),
-                url: request.url.clone().without_fragment(),
                 request_body_complete: upload == Upload::Whole,
-                history: Vec::new(),
-                retries: None,
+                ..About::new(request.method.clone(), request.url.clone().without_fragment())
             },
             held: Some(Held { lease, buffers, reuse }),
             reading,
