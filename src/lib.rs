@@ -63,7 +63,7 @@
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
 // pools          ConnectionPool, PoolManager, PoolContext
-// client         builder > call > hop > terms > policy > options/middleware/request > engine > reach
+// client         builder > call > hop > terms > policy > settings/options/middleware/request > engine > reach
 // response       Response: body reader, decoding, charset, JSON, files
 // pool           registry > key > gate > reaper > core > pooled > types > stats
 // dial           Dialer, Route: opens a Transport to a Target along a route

@@ -9,6 +9,7 @@ mod cookies;
 mod lifetime;
 mod made;
 mod middleware;
+mod moving;
 mod redirects;
 mod secrets;
 mod settings;

@@ -4,7 +4,7 @@
 use http::{Method, StatusCode};
 
 use super::credentials::Credentials;
-use super::fields;
+use super::fields::{self, Before};
 use super::tries::NextTry;
 use crate::client::hop::{self, Hop, HopFields, LeftOut, Reply};
 use crate::client::middleware::OnResponse;
@@ -19,13 +19,14 @@ use crate::response::Response;
 use crate::retry::{self, Retry};
 
 /// Sends the request, and the further requests that its responses ask for.
-pub(super) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> {
-    let mut journey = Journey::new(terms, request);
+/// `crossed` says that middleware has moved the request to another origin than the caller named.
+pub(super) fn send(terms: Terms<'_>, request: &mut Request, crossed: bool) -> Result<Response> {
+    let mut journey = Journey::new(terms, request, crossed);
     let response = journey.run()?;
     let raises = journey.terms().raises();
     // The caller's code is dropped before the response is on its way out: if a drop panics after that, the response and
     // its connection are lost. Hooks and middleware may wait for the end of the upload's progress.
-    drop((std::mem::take(&mut request.body), request.options.take()));
+    drop((std::mem::take(&mut request.body), request.options.take(), std::mem::take(&mut request.extensions)));
     let hooks = &terms.hooks().on_response;
     if raises || !hooks.is_empty() { finish(response, hooks, raises) } else { Ok(response) }
 }
@@ -82,8 +83,8 @@ enum FollowUp {
 }
 
 impl<'a> Journey<'a> {
-    fn new(terms: Terms<'a>, request: &'a mut Request) -> Self {
-        let left_out = LeftOut { replaced: request.own_headers, ..LeftOut::default() };
+    fn new(terms: Terms<'a>, request: &'a mut Request, crossed: bool) -> Self {
+        let left_out = LeftOut { replaced: request.own_headers, crossed, ..LeftOut::default() };
         Journey {
             client: terms,
             request,
@@ -137,15 +138,29 @@ impl<'a> Journey<'a> {
             return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
         }
         terms.pool_origin(&self.request.url)?;
-        for hook in &self.client.hooks().on_request {
-            hook(self.request)?;
-            self.client = self.client.with_until(self.request.bounded(self.client.until));
+        if !self.client.hooks().on_request.is_empty() {
+            self.run_hooks()?;
         }
         let terms = self.client.of(self.request.options());
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
         let route = Route::to(terms.pool_origin(&self.request.url)?);
         let fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
         Ok((route, fields))
+    }
+
+    /// Lets the hooks change the request. If they move it to another origin, what was for the old one stays behind.
+    #[cold]
+    fn run_hooks(&mut self) -> Result<()> {
+        let before = Before::note(self.request);
+        for hook in &self.client.hooks().on_request {
+            hook(self.request)?;
+            self.client = self.client.with_until(self.request.bounded(self.client.until));
+        }
+        let own = self.request.options.clone();
+        if before.leave_if_moved(self.client.of(own.as_deref()), self.request) {
+            fields::cross(&mut self.credentials, &mut self.left_out);
+        }
+        Ok(())
     }
 
     /// Sends the request, and stores the cookies of its reply.
