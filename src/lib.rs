@@ -74,7 +74,7 @@
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
 // observe        Listener, events, the lines of the log
 // close_reason error time workers    what every layer above needs to fail, to wait and to say why
-// sync contain process random date limits strictness headers url files    the ground
+// sync contain process random date limits strictness values headers url files    the ground
 
 mod auth;
 mod body;
@@ -114,6 +114,7 @@ mod sync;
 mod time;
 mod tls;
 mod url;
+mod values;
 mod workers;
 
 pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};

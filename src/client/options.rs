@@ -13,6 +13,7 @@ use crate::headers::is_token_byte;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
+use crate::values::Values;
 
 /// Holds the settings of one request. They replace those of its client, or add to them.
 #[derive(Clone, Default)]
@@ -63,6 +64,8 @@ pub(crate) struct Options {
     pub(crate) compress: Compress,
     pub(crate) chunking: Chunking,
     pub(crate) progress: Option<Progress>,
+    /// Values of the caller's own, for middleware and hooks.
+    pub(crate) extensions: Values,
 }
 
 /// Whether the credentials of a request are for the origin that its URL names now.

@@ -14,6 +14,7 @@ use crate::h1::RequestTarget;
 use crate::headers::{Headers, ShownHeaders};
 use crate::time::Until;
 use crate::url::Url;
+use crate::values::Values;
 
 /// Holds a request that has not been sent yet.
 ///
@@ -51,8 +52,6 @@ pub struct Request {
     pub(crate) release: bool,
     /// The caller has set headers, even if the set is empty.
     pub(crate) own_headers: bool,
-    /// Values of the caller's own. Without any, they take no memory.
-    pub(crate) extensions: Extensions,
 }
 
 impl Request {
@@ -70,7 +69,6 @@ impl Request {
             preload: false,
             release: false,
             own_headers: false,
-            extensions: Extensions::new(),
         }
     }
 
@@ -83,7 +81,6 @@ impl Request {
             body: self.body.try_clone()?,
             content_type: self.content_type.clone(),
             options: self.options.clone(),
-            extensions: self.extensions.clone(),
             ..*self
         })
     }
@@ -186,12 +183,12 @@ impl Request {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+        self.options().map_or(Values::none(), |own| own.extensions.get())
     }
 
     /// Returns the values of the caller's own, to change them: see [`extensions`](Self::extensions).
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.extensions
+        self.options_mut().extensions.get_mut()
     }
 
     /// Returns the end of the call, or the end of the request's own timeout if that is earlier. The own timeout counts

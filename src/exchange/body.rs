@@ -40,6 +40,8 @@ impl<'a> Io<'a> {
 #[derive(Debug)]
 pub(crate) struct BodyReader {
     state: State,
+    /// The source of a body that comes from the caller.
+    own: Option<Box<Input>>,
     received: u64,
     /// The Content-Length, if it frames the body; 0 for a response that cannot have a body.
     expected: Option<u64>,
@@ -67,15 +69,7 @@ enum State {
     Done,
     Failed(ErrorKind),
     /// The bytes come from the caller, not from a connection.
-    Own(Box<Input>),
-    /// Nothing is wrong with the framing, but every read fails, because the body cannot be decoded.
-    Refused(Box<(State, ErrorKind)>),
-}
-
-impl State {
-    fn is_own(&self) -> bool {
-        matches!(self, State::Own(_))
-    }
+    Own,
 }
 
 /// Returns the error of a read of a response for that of the caller's reader. An error of this crate inside it is taken
@@ -104,21 +98,9 @@ impl BodyReader {
             // An upgrade has no body: the caller takes the connection over.
             Framing::Upgrade => (State::Done, None),
         };
-        BodyReader::begin(state, expected)
-    }
-
-    /// Makes the reader of a body that comes from the caller. The length is that of the input, whatever a
-    /// Content-Length says.
-    pub(crate) fn own(input: Input) -> BodyReader {
-        match input.length() {
-            Some(0) => BodyReader::begin(State::Done, Some(0)),
-            length => BodyReader::begin(State::Own(Box::new(input)), length),
-        }
-    }
-
-    fn begin(state: State, expected: Option<u64>) -> BodyReader {
         BodyReader {
             state,
+            own: None,
             received: 0,
             expected,
             direct: false,
@@ -129,6 +111,16 @@ impl BodyReader {
             ending: Ending::Unknown,
             trailers: None,
             pattern: Pattern::default(),
+        }
+    }
+
+    /// Makes the reader of a body that comes from the caller. The length is that of the input, whatever a
+    /// Content-Length says.
+    pub(crate) fn own(input: Input) -> BodyReader {
+        let nothing = BodyReader::new(Framing::Empty, Strictness::default());
+        match input.length() {
+            Some(0) => nothing,
+            length => BodyReader { state: State::Own, expected: length, own: Some(Box::new(input)), ..nothing },
         }
     }
 
@@ -154,58 +146,51 @@ impl BodyReader {
     pub(crate) fn failure(&self) -> Option<&ErrorKind> {
         match &self.state {
             State::Failed(kind) => Some(kind),
-            State::Refused(refused) => Some(&refused.1),
             _ => None,
         }
     }
 
     /// Returns whether the body comes from the caller and has not been read to its end.
     pub(crate) fn is_own(&self) -> bool {
-        self.state.is_own() || matches!(&self.state, State::Refused(refused) if refused.0.is_own())
-    }
-
-    /// Lets every read fail with `kind` until [`accept`](Self::accept) is called.
-    pub(crate) fn refuse(&mut self, kind: ErrorKind) {
-        let state = std::mem::replace(&mut self.state, State::Done);
-        self.state = State::Refused(Box::new((state, kind)));
-    }
-
-    /// Takes a refusal back.
-    pub(crate) fn accept(&mut self) {
-        if let State::Refused(refused) = &mut self.state {
-            self.state = std::mem::replace(&mut refused.0, State::Done);
-        }
+        matches!(self.state, State::Own)
     }
 
     /// Lets every read from now on fail with `kind`: the caller could not wait any longer.
     pub(crate) fn fail(&mut self, kind: ErrorKind) {
         self.state = State::Failed(kind);
+        self.own = None;
     }
 
     /// Takes the rest of a body that comes from the caller and lies in memory.
     pub(crate) fn take_own(&mut self) -> Option<Vec<u8>> {
-        let State::Own(input) = &mut self.state else { return None };
-        let bytes = input.take_memory()?;
+        let bytes = self.own.as_mut()?.take_memory()?;
         self.received += bytes.len() as u64;
-        self.state = State::Done;
+        self.end_own(State::Done);
         Some(bytes)
     }
 
     /// Reads bytes that come from the caller into `buf`, which is not empty. Returns 0 at the end of the body, and for
     /// any other body that has not failed.
+    #[cold]
     pub(crate) fn read_own(&mut self, buf: &mut [u8]) -> Result<usize> {
-        let result = match &mut self.state {
-            State::Own(input) => input.pull(buf).map_err(|error| of_own(error, self.received)),
-            State::Failed(kind) => return Err(Error::new(kind.clone(), Phase::Body)),
-            State::Refused(refused) => return Err(Error::new(refused.1.clone(), Phase::Body)),
-            _ => return Ok(0),
+        let (State::Own, Some(input)) = (&self.state, &mut self.own) else {
+            return match &self.state {
+                State::Failed(kind) => Err(Error::new(kind.clone(), Phase::Body)),
+                _ => Ok(0),
+            };
         };
+        let result = input.pull(buf).map_err(|error| of_own(error, self.received));
         match &result {
-            Ok(0) => self.state = State::Done,
+            Ok(0) => self.end_own(State::Done),
             Ok(len) => self.received += *len as u64,
-            Err(error) => self.state = State::Failed(error.kind().clone()),
+            Err(error) => self.end_own(State::Failed(error.kind().clone())),
         }
         result
+    }
+
+    /// Ends the reading of a body that comes from the caller, and drops the caller's reader.
+    fn end_own(&mut self, state: State) {
+        (self.state, self.own) = (state, None);
     }
 
     /// Takes the rest of a body with a Content-Length, if all of it has arrived.
@@ -265,7 +250,7 @@ impl BodyReader {
     pub(crate) fn read(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let result = match &mut self.state {
             State::Done => return Ok(0),
-            State::Failed(_) | State::Refused(_) | State::Own(_) => return self.read_own(buf),
+            State::Failed(_) | State::Own => return self.read_own(buf),
             State::Length(_) => self.read_length(io, buf),
             State::Chunked(_) => self.read_chunked(io, buf),
             State::UntilClose => self.read_until_close(io, buf),

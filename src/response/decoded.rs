@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::Response;
+use super::kept::Kept;
 use crate::coding::{Codings, Corrupt, Ending, Need, Pump, Refused, Step};
 use crate::error::{Error, ErrorKind, Limit, Phase, Result};
 use crate::h1::TransferCoding;
@@ -19,9 +20,22 @@ impl Response {
         }
         match Codings::of(self.inner.parts.head.headers.values("content-encoding")) {
             Ok(codings) => self.inner.pump = codings.map(|codings| self.inner.parts.common.pumps.take(codings)),
-            Err(Refused::TooMany) => self.inner.reader.refuse(ErrorKind::LimitExceeded(Limit::Codings)),
-            Err(Refused::Unknown(_)) => self.inner.reader.refuse(ErrorKind::Decode),
+            Err(Refused::TooMany) => self.refuse(ErrorKind::LimitExceeded(Limit::Codings)),
+            Err(Refused::Unknown(_)) => self.refuse(ErrorKind::Decode),
         }
+    }
+
+    fn refuse(&mut self, kind: ErrorKind) {
+        self.inner.kept = Some(Box::new(Kept::Refused(kind)));
+    }
+
+    /// Ends the reading of a body that cannot be decoded, at its first read. The connection is closed.
+    #[cold]
+    pub(super) fn refused(&mut self, kind: ErrorKind) -> Error {
+        self.inner.reader.fail(kind.clone());
+        self.inner.kept = Some(Box::new(Kept::Nothing(kind.clone())));
+        let error = self.name_coding(Error::new(kind, Phase::Body));
+        self.error(error)
     }
 
     /// Sets whether the body is decoded by its Content-Encoding, in place of the setting of the request. Call it before
@@ -32,7 +46,7 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRequest`] if a part of the body was read already, or if the response was closed.
+    /// [`ErrorKind::InvalidRequest`] if the body was read already, even if that failed, or if the response was closed.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -45,15 +59,18 @@ impl Response {
     #[doc(alias = "decode")]
     #[doc(alias = "auto_decompress")]
     pub fn decode_content(&mut self, decode: bool) -> Result<&mut Response> {
-        if self.inner.kept.is_some() || self.inner.reader.received() > 0 {
-            let why = "a part of the body was read already, so its decoding cannot change";
+        let is_unread = matches!(self.inner.kept.as_deref(), None | Some(Kept::Refused(_)))
+            && self.inner.reader.received() == 0
+            && self.inner.reader.failure().is_none();
+        if !is_unread {
+            let why = "the body was read already, so its decoding cannot change";
             return Err(self.about_body(ErrorKind::InvalidRequest(why)));
         }
         if let Some(pump) = self.inner.pump.take() {
             self.inner.parts.common.pumps.put(pump);
         }
-        self.inner.reader.accept();
-        if decode && !self.inner.reader.is_done() && self.inner.reader.failure().is_none() {
+        self.inner.kept = None;
+        if decode && !self.inner.reader.is_done() {
             self.begin_decoding();
         }
         Ok(self)

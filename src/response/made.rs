@@ -287,7 +287,8 @@ impl Response {
         let common = COMMON.clone();
         let reading = Reading { max_body: common.limits.max_body, ..Reading::default() };
         let parts = Parts { head, about, held: None, reading, read: None, deadline: Deadline::NEVER, common };
-        let inner = Inner { parts, remote: None, reused: false, reader, kept: None, pump: None, extensions };
+        let inner =
+            Inner { parts, remote: None, reused: false, reader, kept: None, pump: None, extensions: extensions.into() };
         Ok(Response { inner: Box::new(inner) })
     }
 
@@ -366,12 +367,12 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn extensions(&self) -> &Extensions {
-        &self.inner.extensions
+        self.inner.extensions.get()
     }
 
     /// Returns the values of the caller's own, to change them: see [`extensions`](Self::extensions).
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.inner.extensions
+        self.inner.extensions.get_mut()
     }
 
     /// Returns the header fields, to change what the caller sees. The body is received and decoded as the server's own

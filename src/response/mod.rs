@@ -26,7 +26,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::{Extensions, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 
 use crate::close_reason::CloseReason;
 use crate::coding::Pump;
@@ -38,6 +38,7 @@ use crate::net::transport::{Probe, Transport};
 use crate::observe;
 use crate::pool::PoolLease;
 use crate::url::Url;
+use crate::values::Values;
 
 pub use compat::ResponseBody;
 pub use connection::ConnectionInfo;
@@ -104,7 +105,7 @@ struct Inner {
     /// Decodes the body. `None` if the body is not coded, has ended, or has failed.
     pump: Option<Box<Pump>>,
     /// Values of the caller's own.
-    extensions: Extensions,
+    extensions: Values,
 }
 
 impl Response {
@@ -122,7 +123,7 @@ impl Response {
             reader.allow_unclean_close();
         }
         reader.know_ending(ending);
-        let inner = Inner { parts, remote, reused, reader, kept: None, pump: None, extensions: Extensions::new() };
+        let inner = Inner { parts, remote, reused, reader, kept: None, pump: None, extensions: Values::NONE };
         let mut response = Response { inner: Box::new(inner) };
         if response.inner.reader.is_done() {
             response.finish();
@@ -434,7 +435,7 @@ impl Response {
             return Ok(0);
         }
         let Some(Held { lease, buffers, .. }) = &mut self.inner.parts.held else {
-            return self.inner.reader.read_own(buf);
+            return if self.inner.reader.is_done() { Ok(0) } else { self.inner.reader.read_own(buf) };
         };
         let connection = lease.conn();
         let mut io = Io {
@@ -498,7 +499,7 @@ impl Response {
         self.abandon(CloseReason::Failed);
         error
             .with_maybe_processed(true)
-            .with_history(self.inner.parts.about.history.clone())
+            .with_history(self.inner.parts.about.history().to_vec())
             .with_origin(self.inner.parts.about.url.shared_origin())
     }
 

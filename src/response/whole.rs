@@ -45,8 +45,8 @@ impl Response {
     #[doc(alias = "data")]
     #[doc(alias = "preload_content")]
     pub fn load(&mut self) -> Result<&[u8]> {
-        if self.inner.kept.is_none() {
-            let result = self.read_all();
+        if matches!(self.inner.kept.as_deref(), None | Some(Kept::Refused(_))) {
+            let result = self.move_body();
             let (kept, failed) = match result {
                 Ok(bytes) => (Kept::Body { bytes, read: 0 }, None),
                 Err(error) => (Kept::Nothing(error.kind().clone()), Some(error)),
@@ -55,7 +55,7 @@ impl Response {
             failed.map_or(Ok(()), Err)?;
         }
         match self.inner.kept.as_deref() {
-            Some(Kept::Nothing(kind)) => Err(self.about_body(kind.clone())),
+            Some(Kept::Nothing(kind) | Kept::Refused(kind)) => Err(self.about_body(kind.clone())),
             Some(Kept::Body { bytes, .. }) => Ok(bytes),
             None => Ok(&[]),
         }
@@ -75,7 +75,7 @@ impl Response {
     pub fn data(&self) -> Option<&[u8]> {
         match self.inner.kept.as_deref() {
             Some(Kept::Body { bytes, .. }) => Some(bytes),
-            Some(Kept::Nothing(_)) | None => None,
+            Some(Kept::Nothing(_) | Kept::Refused(_)) | None => None,
         }
     }
 
@@ -106,6 +106,10 @@ impl Response {
         match self.inner.kept.as_deref_mut() {
             None => self.read_all(),
             Some(Kept::Body { bytes, .. }) => Ok(std::mem::take(bytes)),
+            Some(Kept::Refused(kind)) => {
+                let kind = kind.clone();
+                Err(self.refused(kind))
+            }
             Some(Kept::Nothing(kind)) => {
                 let kind = kind.clone();
                 Err(self.about_body(kind))
@@ -124,6 +128,10 @@ impl Response {
                 *read += len;
                 Ok(len)
             }
+            Some(Kept::Refused(kind)) => {
+                let kind = kind.clone();
+                Err(self.refused(kind))
+            }
             Some(Kept::Nothing(kind)) => {
                 let kind = kind.clone();
                 Err(self.about_body(kind))
@@ -140,7 +148,7 @@ impl Response {
     pub(super) fn left(&self) -> Option<u64> {
         match self.inner.kept.as_deref() {
             Some(Kept::Body { bytes, read }) => Some((bytes.len() - read) as u64),
-            Some(Kept::Nothing(_)) => None,
+            Some(Kept::Nothing(_) | Kept::Refused(_)) => None,
             // The length of the coded body is not that of the decoded one.
             None if self.inner.pump.is_some() => None,
             None => self.inner.reader.remaining(),
@@ -163,7 +171,7 @@ impl Response {
     pub(super) fn about_body(&self, kind: ErrorKind) -> Error {
         let error = Error::new(kind, Phase::Body)
             .with_maybe_processed(true)
-            .with_history(self.inner.parts.about.history.clone());
+            .with_history(self.inner.parts.about.history().to_vec());
         error.with_origin(self.inner.parts.about.url.shared_origin())
     }
 }

@@ -305,6 +305,10 @@ fn decoding_is_chosen_late() {
     let mut rest = String::new();
     response.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "ext", "the refusal changes nothing");
+    let mut response = get(&unknown);
+    assert!(response.read(&mut [0]).is_err());
+    assert!(response.decode_content(false).is_err(), "the connection is closed");
+    assert_eq!(response.bytes().unwrap_err().kind(), &ErrorKind::Decode);
 }
 
 #[test]

@@ -78,11 +78,14 @@ fn of_http<B: Into<Body>>(request: http::Request<B>, url: impl FnOnce(&Uri) -> R
     if !matches!(head.version, Version::HTTP_10 | Version::HTTP_11) {
         return Err(Error::request("only HTTP/1.0 and HTTP/1.1 are spoken here"));
     }
-    Ok(Request {
+    let mut made = Request {
         headers: Headers::from(&head.headers),
         body: body.into(),
         version: head.version,
-        extensions: head.extensions,
         ..Request::new(head.method, url(&head.uri)?)
-    })
+    };
+    if !head.extensions.is_empty() {
+        *made.extensions_mut() = head.extensions;
+    }
+    Ok(made)
 }

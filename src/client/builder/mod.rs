@@ -231,7 +231,7 @@ impl RequestBuilder {
     /// ```
     pub fn extension<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
         self.change(|request| {
-            request.extensions.insert(value);
+            request.extensions_mut().insert(value);
             Ok(())
         })
     }
@@ -239,7 +239,7 @@ impl RequestBuilder {
     /// Adds all these values, as [`extension`](Self::extension) adds one.
     pub fn extensions(self, values: http::Extensions) -> Self {
         self.change(|request| {
-            request.extensions.extend(values);
+            request.extensions_mut().extend(values);
             Ok(())
         })
     }

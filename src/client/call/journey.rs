@@ -26,7 +26,7 @@ pub(super) fn send(terms: Terms<'_>, request: &mut Request, crossed: bool) -> Re
     let raises = journey.terms().raises();
     // The caller's code is dropped before the response is on its way out: if a drop panics after that, the response and
     // its connection are lost. Hooks and middleware may wait for the end of the upload's progress.
-    drop((std::mem::take(&mut request.body), request.options.take(), std::mem::take(&mut request.extensions)));
+    drop((std::mem::take(&mut request.body), request.options.take()));
     let hooks = &terms.hooks().on_response;
     if raises || !hooks.is_empty() { finish(response, hooks, raises) } else { Ok(response) }
 }
@@ -40,7 +40,11 @@ fn finish(mut response: Response, hooks: &[OnResponse], raises: bool) -> Result<
             Ok(response) => response.in_place_of(about),
             Err(error) => {
                 let error = error.with_maybe_processed(true).with_origin(about.url.shared_origin());
-                return Err(if error.history().is_empty() { error.with_history(about.history) } else { error });
+                return Err(if error.history().is_empty() {
+                    error.with_history(about.history().to_vec())
+                } else {
+                    error
+                });
             }
         };
     }

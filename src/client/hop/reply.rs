@@ -43,8 +43,11 @@ impl Reply {
         let parts = Parts {
             head,
             about: About {
+                method: request.method.clone(),
+                url: request.url.clone().without_fragment(),
                 request_body_complete: upload == Upload::Whole,
-                ..About::new(request.method.clone(), request.url.clone().without_fragment())
+                past: None,
+                is_placed: true,
             },
             held: Some(Held { lease, buffers, reuse }),
             reading,
