@@ -575,6 +575,13 @@ impl Error {
     }
 }
 
+impl From<std::convert::Infallible> for Error {
+    /// Serves conversions that cannot fail where others can.
+    fn from(never: std::convert::Infallible) -> Error {
+        match never {}
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -236,12 +236,17 @@ impl Headers {
 
     /// Removes every field whose name is for `goes`, which sees all fields.
     pub(crate) fn remove_where(&mut self, goes: impl Fn(&Headers, &str) -> bool) {
-        if !self.iter().any(|field| goes(self, field.name)) {
+        self.remove_fields(|headers, field| goes(headers, field.name));
+    }
+
+    /// Removes every field that is for `goes`, which sees all fields.
+    pub(crate) fn remove_fields(&mut self, goes: impl Fn(&Headers, &Header<'_>) -> bool) {
+        if !self.iter().any(|field| goes(self, &field)) {
             return;
         }
         // The buffer is built again, so that a removed credential does not stay in it.
         let old = std::mem::take(self);
-        for field in old.iter().filter(|field| !goes(&old, field.name)) {
+        for field in old.iter().filter(|field| !goes(&old, field)) {
             // There is room for fields that were here before.
             let _ = self.push(field);
         }

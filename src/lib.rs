@@ -63,7 +63,7 @@
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
 // pools          ConnectionPool, PoolManager, PoolContext
-// client         builder > call > hop > terms > policy > options/middleware/request > engine > reach
+// client         builder > call > hop > terms > policy > settings/options/middleware/request > engine > reach
 // response       Response: body reader, decoding, charset, JSON, files
 // pool           registry > key > gate > reaper > core > pooled > types > stats
 // dial           Dialer, Route: opens a Transport to a Target along a route
@@ -74,7 +74,7 @@
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
 // observe        Listener, events, the lines of the log
 // close_reason error time workers    what every layer above needs to fail, to wait and to say why
-// sync contain process random date limits strictness headers url files    the ground
+// sync contain process random date limits strictness values headers url files    the ground
 
 mod auth;
 mod body;
@@ -114,6 +114,7 @@ mod sync;
 mod time;
 mod tls;
 mod url;
+mod values;
 mod workers;
 
 pub use auth::{AnyAuth, Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
@@ -140,9 +141,10 @@ pub use pools::{
 };
 pub use redirect::{RedirectAction, RedirectHop};
 pub use response::{
-    Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ShutdownHandle,
+    Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ResponseBuilder,
+    ShutdownHandle,
 };
-pub use retry::{Jitter, Retry, RetryBudget, RetryCount};
+pub use retry::{Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
 pub use time::Timeout;

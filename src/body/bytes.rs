@@ -11,6 +11,22 @@ pub(super) enum Bytes {
     Owned(Arc<Vec<u8>>),
 }
 
+impl Bytes {
+    /// Returns the bytes, without a copy if no other body shares them.
+    pub(super) fn into_vec(self) -> Vec<u8> {
+        match self {
+            Bytes::Shared(bytes) => bytes.to_vec(),
+            Bytes::Owned(bytes) => Arc::try_unwrap(bytes).unwrap_or_else(|shared| shared.to_vec()),
+        }
+    }
+}
+
+impl Default for Bytes {
+    fn default() -> Bytes {
+        Bytes::Shared(Arc::from([]))
+    }
+}
+
 impl Deref for Bytes {
     type Target = [u8];
 

@@ -231,6 +231,18 @@ fn measure(reader: &mut Box<dyn ReadSeek>) -> io::Result<(u64, u64)> {
     Ok((here, end.saturating_sub(here)))
 }
 
+impl Input {
+    /// Takes the rest of the bytes, if they are in memory. The input has none afterwards.
+    pub(crate) fn take_memory(&mut self) -> Option<Vec<u8>> {
+        let Reader::Memory { bytes, at } = &mut self.reader else { return None };
+        let (bytes, at) = (std::mem::take(bytes), std::mem::take(at));
+        (self.length, self.read) = (Some(0), 0);
+        let mut bytes = bytes.into_vec();
+        bytes.drain(..at.min(bytes.len()));
+        Some(bytes)
+    }
+}
+
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.reader {

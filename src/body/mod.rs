@@ -10,6 +10,7 @@ mod input;
 mod noted;
 mod outgoing;
 mod progress;
+mod read;
 mod source;
 mod text;
 pub(crate) mod urlencoded;
@@ -228,7 +229,7 @@ impl Body {
     /// Returns the body as a part of another body. Fails for a reader that was read and cannot start again.
     pub(crate) fn into_input(self) -> Result<Input> {
         match self.kind {
-            Kind::Empty => Ok(Input::new(Reader::memory(Bytes::Shared(Arc::from([]))), None)),
+            Kind::Empty => Ok(Input::new(Reader::memory(Bytes::default()), None)),
             Kind::Bytes(bytes) => Ok(Input::new(Reader::memory(bytes), None)),
             Kind::Source(source) => {
                 let mut input = source.into_input();

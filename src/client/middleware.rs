@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::request::Request;
 use crate::error::Result;
-use crate::response::Response;
+use crate::response::{About, Response};
 use crate::time::Until;
 
 /// Runs the caller's code around the sending of a request. A middleware sees the request first and the response last.
-/// It may change both, answer by itself, or send the request more than once.
+/// It may change both, answer by itself with a response of [`Response::builder`], or send the request more than once.
+///
+/// If it moves the request to another origin, credentials stay behind: see [`Request::url_mut`].
 ///
 /// One run of a middleware covers a whole call, including redirects, under one deadline.
 /// [`SessionBuilder::on_request`](crate::SessionBuilder::on_request) sees each request that is sent, including those
@@ -82,7 +84,11 @@ impl Next<'_> {
     /// waits for that connection.
     pub fn run(&self, request: Request) -> Result<Response> {
         match self.rest {
-            [first, rest @ ..] => first.handle(request, Next { rest, ..*self }),
+            [first, rest @ ..] => {
+                let (method, url) = (request.method.clone(), request.url.clone());
+                let response = first.handle(request, Next { rest, ..*self })?;
+                Ok(response.in_place_of(About::new(method, url.without_fragment())))
+            }
             [] => {
                 let until = request.bounded(self.until);
                 let result = (self.client)(request, until);

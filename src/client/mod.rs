@@ -1,7 +1,7 @@
 //! Builds and sends requests. One engine sends them for `Session` and for the pools.
 //!
-//! Each module uses only those after it: `builder`, `call`, `hop`, `terms`, `policy`, `options`, `middleware`,
-//! `request`, `engine`, `reach`. There is one exception: a `Request` holds its `Options`, which hold middleware, which
+//! Each module uses only those after it: `builder`, `call`, `hop`, `terms`, `policy`, `settings`, `options`,
+//! `middleware`, `request`, `engine`, `reach`. There is one exception: a `Request` holds its `Options`, which hold middleware, which
 //! takes a `Request`.
 
 mod builder;
@@ -13,6 +13,7 @@ mod options;
 mod policy;
 mod reach;
 mod request;
+mod settings;
 mod terms;
 
 pub use builder::{Connector, IntoRequest, IntoUrl, RequestBuilder};

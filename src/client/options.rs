@@ -15,6 +15,7 @@ use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
 use crate::url::{Origin, Url};
+use crate::values::Values;
 
 /// Holds the settings of one request. They replace those of its client, or add to them.
 #[derive(Clone, Default)]
@@ -44,6 +45,7 @@ pub(crate) struct Options {
     /// Whether a redirect from a Unix socket to a host of the network is followed.
     pub(crate) off_socket: Option<bool>,
     pub(crate) auth: Option<Auth>,
+    pub(crate) auth_standing: Standing,
     /// Pairs for the Cookie field, in addition to the cookies of the store.
     pub(crate) cookies: Vec<(Box<str>, Box<str>)>,
     /// Names of fields that the client does not add by itself.
@@ -74,6 +76,27 @@ pub(crate) struct Options {
     pub(crate) compress: Compress,
     pub(crate) chunking: Chunking,
     pub(crate) progress: Option<Progress>,
+    /// Values of the caller's own, for middleware and hooks.
+    pub(crate) extensions: Values,
+}
+
+/// Whether the credentials of a request are for the origin that its URL names now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// They were set after the last look at the origin, so they are for the origin of the next request.
+    #[default]
+    Fresh,
+    /// They were there before the caller's code ran that may change the origin.
+    Settled,
+    /// They are for an origin that the call has left. Only their scheme still counts.
+    Left,
+}
+
+impl Options {
+    /// Returns the credentials, unless they are for another origin.
+    pub(crate) fn own_auth(&self) -> Option<&Auth> {
+        self.auth.as_ref().filter(|_| self.auth_standing != Standing::Left)
+    }
 }
 
 /// The origins that credentials may follow a redirect to.

@@ -4,16 +4,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use http::{Method, Version};
+use http::{Extensions, Method, Version};
 
 use super::options::Options;
-use crate::body::{Body, Compress};
+use crate::body::Body;
 use crate::dial::Route;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::h1::RequestTarget;
 use crate::headers::{Headers, ShownHeaders};
-use crate::time::{Timeout, Until};
+use crate::time::Until;
 use crate::url::Url;
+use crate::values::Values;
 
 /// Holds a request that has not been sent yet.
 ///
@@ -98,9 +99,43 @@ impl Request {
         &self.method
     }
 
+    /// Returns the method, to change it.
+    pub fn method_mut(&mut self) -> &mut Method {
+        &mut self.method
+    }
+
     /// Returns the URL.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// Returns the URL, to change it, for example to sign its query.
+    ///
+    /// If middleware or a hook moves the request to another origin, everything stays behind that
+    /// [a redirect](crate::RequestBuilder::allow_redirects) to another origin leaves behind: credentials of the request
+    /// and of the client, cookies of the request, and sensitive headers. What the middleware or the hook itself sets
+    /// anew goes along. A `ConnectionPool` refuses such a request with
+    /// [`ErrorKind::HostChanged`].
+    ///
+    /// ```
+    /// use hostpool::{Session, Url};
+    ///
+    /// # fn sign(target: &str) -> usize { target.len() }
+    /// let session = Session::builder()
+    ///     .on_request(|request| {
+    ///         // The hook runs before each request of a call, so it signs what is not signed yet.
+    ///         let url = request.url();
+    ///         if !url.query().is_some_and(|query| query.contains("sig=")) {
+    ///             let separator = if url.query().is_some() { '&' } else { '?' };
+    ///             *request.url_mut() = Url::parse(&format!("{url}{separator}sig={}", sign(&url.target())))?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn url_mut(&mut self) -> &mut Url {
+        &mut self.url
     }
 
     /// Returns the headers of the request. A client adds others when it sends the request.
@@ -123,34 +158,37 @@ impl Request {
         &mut self.body
     }
 
-    /// Returns the timeouts that replace the client's: see [`RequestBuilder::timeout`](crate::RequestBuilder::timeout).
-    /// If middleware or a hook sets them, the bound on the whole call counts from that moment. It cannot move the end
-    /// of the call further away.
-    pub fn timeout_mut(&mut self) -> &mut Option<Timeout> {
-        &mut self.options_mut().timeout
+    /// Returns the values of the caller's own on this request, for its middleware and hooks. They are not sent. Those of
+    /// an `http::Request` are kept. The response has [values of its own](crate::Response::extensions).
+    ///
+    /// ```
+    /// use hostpool::{Next, Request, Response, Result, Session};
+    ///
+    /// #[derive(Clone)]
+    /// struct Tenant(&'static str);
+    ///
+    /// let session = Session::builder()
+    ///     .middleware(|mut request: Request, next: Next<'_>| {
+    ///         if let Some(Tenant(name)) = request.extensions().get().cloned() {
+    ///             request.headers_mut().insert("X-Tenant", name)?;
+    ///         }
+    ///         next.run(request)
+    ///     })
+    /// #   .middleware(|request: Request, _: Next<'_>| {
+    /// #       Response::builder().header("X-Seen", request.headers().get("X-Tenant").unwrap_or("none")).build()
+    /// #   })
+    ///     .build()?;
+    /// let response = session.get("http://example.com/").extension(Tenant("seven")).send()?;
+    /// # assert_eq!(response.headers().get("X-Seen"), Some("seven"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn extensions(&self) -> &Extensions {
+        self.options().map_or(Values::none(), |own| own.extensions.get())
     }
 
-    /// Returns whether the server is asked before the body is sent: see
-    /// [`RequestBuilder::expect100`](crate::RequestBuilder::expect100).
-    pub fn expect100_mut(&mut self) -> &mut bool {
-        &mut self.expect
-    }
-
-    /// Returns how the body is compressed: see [`RequestBuilder::compress`](crate::RequestBuilder::compress).
-    pub fn compress_mut(&mut self) -> &mut Compress {
-        &mut self.options_mut().compress
-    }
-
-    /// Returns the limit on the response's body that replaces the client's: see
-    /// [`RequestBuilder::max_body`](crate::RequestBuilder::max_body).
-    pub fn max_body_mut(&mut self) -> &mut Option<u64> {
-        &mut self.options_mut().max_body
-    }
-
-    /// Returns whether the response's body is decoded, or `None` for the client's setting: see
-    /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content).
-    pub fn decode_content_mut(&mut self) -> &mut Option<bool> {
-        &mut self.options_mut().decode_content
+    /// Returns the values of the caller's own, to change them: see [`extensions`](Self::extensions).
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        self.options_mut().extensions.get_mut()
     }
 
     /// Returns the end of the call, or the end of the request's own timeout if that is earlier. The own timeout counts
@@ -186,10 +224,11 @@ impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shown(request, of_client) = *self;
         let own = request.options().map_or(&[][..], |options| &options.sensitive);
+        let of_retry = request.retries().map_or(&[][..], |retry| retry.sensitive());
         f.debug_struct("Request")
             .field("method", &request.method)
             .field("url", &request.url)
-            .field("headers", &ShownHeaders(&request.headers, [own, of_client]))
+            .field("headers", &ShownHeaders(&request.headers, [own, of_retry, of_client]))
             .field("body", &request.body)
             .finish_non_exhaustive()
     }

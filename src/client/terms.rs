@@ -169,6 +169,7 @@ impl<'a> Terms<'a> {
         let is_named = |names: &[Box<str>]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
         let is_secret = redirect::is_credential(name)
             || is_named(own)
+            || self.own.and_then(|own| own.retry.as_ref()).is_some_and(|retry| is_named(retry.sensitive()))
             || is_named(&self.policy.following.sensitive)
             || headers.is_marked(name);
         redirect::is_of_the_origin(name) || !trusted && is_secret
@@ -189,19 +190,20 @@ impl<'a> Terms<'a> {
 
     /// Returns the credentials, whatever the origin.
     pub(super) fn auth(self) -> Option<&'a Auth> {
-        self.own_auth().or(self.policy.identity.auth.as_ref())
+        self.own.and_then(|own| own.auth.as_ref()).or(self.policy.identity.auth.as_ref())
     }
 
-    /// Returns the credentials for this origin. The login of a `ConnectionPool` is for the host of the pool and for
-    /// trusted origins, even if the pool sends requests for other hosts.
+    /// Returns the credentials for this origin. Those of the request are left out if they stay at an origin that the
+    /// call has left. The login of a `ConnectionPool` is for the host of the pool and for trusted origins, even if the
+    /// pool sends requests for other hosts.
     pub(super) fn auth_at(self, origin: &Arc<Origin>) -> Option<&'a Auth> {
         let is_abroad = || self.home().is_some_and(|home| home != origin && !self.trusts(origin));
         self.own_auth().or_else(|| self.policy.identity.auth.as_ref().filter(|_| !is_abroad()))
     }
 
-    /// Returns the request's own credentials.
+    /// Returns the request's own credentials, unless they stay at an origin that the call has left.
     pub(super) fn own_auth(self) -> Option<&'a Auth> {
-        self.own.and_then(|own| own.auth.as_ref())
+        self.own.and_then(Options::own_auth)
     }
 
     pub(super) fn netrc(self) -> Option<&'a Netrc> {

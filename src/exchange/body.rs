@@ -8,6 +8,7 @@ use super::failure::{io_error, is_end, is_unclean_close};
 use super::outcome::Ending;
 use super::pattern::{Layout, NOTHING_ASIDE, Pattern};
 use super::wire::Wire;
+use crate::body::Input;
 use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Result};
 use crate::h1::{Chunked, Fault, Framing, Limits, Trailers};
 use crate::headers::Headers;
@@ -42,6 +43,8 @@ impl<'a> Io<'a> {
 #[derive(Debug)]
 pub(crate) struct BodyReader {
     state: State,
+    /// The source of a body that comes from the caller.
+    own: Option<Box<Input>>,
     received: u64,
     /// The most bytes that are received.
     most: u64,
@@ -70,6 +73,24 @@ enum State {
     UntilClose,
     Done,
     Failed(ErrorKind),
+    /// The bytes come from the caller, not from a connection.
+    Own,
+}
+
+/// Returns the error of a read of a response for that of the caller's reader. An error of this crate inside it is taken
+/// out, because the reader may read another response.
+fn of_own(error: Error, received: u64) -> Error {
+    let kind = match *error.kind() {
+        ErrorKind::BodyLength { declared, read } if read < declared => {
+            ErrorKind::IncompleteBody { received, expected: Some(declared) }
+        }
+        ErrorKind::BodyRead => {
+            let inner = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+            inner.and_then(Error::from_io).map_or(ErrorKind::Io, |inner| inner.kind().clone())
+        }
+        _ => return error.with_phase(Phase::Body),
+    };
+    error.with_kind(kind).with_phase(Phase::Body)
 }
 
 impl BodyReader {
@@ -84,6 +105,7 @@ impl BodyReader {
         };
         BodyReader {
             state,
+            own: None,
             received: 0,
             most: u64::MAX,
             expected,
@@ -95,6 +117,16 @@ impl BodyReader {
             ending: Ending::Unknown,
             trailers: None,
             pattern: Pattern::default(),
+        }
+    }
+
+    /// Makes the reader of a body that comes from the caller. The length is that of the input, whatever a
+    /// Content-Length says.
+    pub(crate) fn own(input: Input) -> BodyReader {
+        let nothing = BodyReader::new(Framing::Empty, Strictness::default());
+        match input.length() {
+            Some(0) => nothing,
+            length => BodyReader { state: State::Own, expected: length, own: Some(Box::new(input)), ..nothing },
         }
     }
 
@@ -132,9 +164,47 @@ impl BodyReader {
         }
     }
 
+    /// Returns whether the body comes from the caller and has not been read to its end.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.state, State::Own)
+    }
+
     /// Lets every read from now on fail with `kind`: the caller could not wait any longer.
     pub(crate) fn fail(&mut self, kind: ErrorKind) {
         self.state = State::Failed(kind);
+        self.own = None;
+    }
+
+    /// Takes the rest of a body that comes from the caller and lies in memory.
+    pub(crate) fn take_own(&mut self) -> Option<Vec<u8>> {
+        let bytes = self.own.as_mut()?.take_memory()?;
+        self.received += bytes.len() as u64;
+        self.end_own(State::Done);
+        Some(bytes)
+    }
+
+    /// Reads bytes that come from the caller into `buf`, which is not empty. Returns 0 at the end of the body, and for
+    /// any other body that has not failed.
+    #[cold]
+    pub(crate) fn read_own(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let (State::Own, Some(input)) = (&self.state, &mut self.own) else {
+            return match &self.state {
+                State::Failed(kind) => Err(Error::new(kind.clone(), Phase::Body)),
+                _ => Ok(0),
+            };
+        };
+        let result = input.pull(buf).map_err(|error| of_own(error, self.received));
+        match &result {
+            Ok(0) => self.end_own(State::Done),
+            Ok(len) => self.received += *len as u64,
+            Err(error) => self.end_own(State::Failed(error.kind().clone())),
+        }
+        result
+    }
+
+    /// Ends the reading of a body that comes from the caller, and drops the caller's reader.
+    fn end_own(&mut self, state: State) {
+        (self.state, self.own) = (state, None);
     }
 
     /// Takes the rest of a body with a Content-Length, if all of it has arrived.
@@ -217,7 +287,7 @@ impl BodyReader {
     fn read_some(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let result = match &mut self.state {
             State::Done => return Ok(0),
-            State::Failed(kind) => return Err(Error::new(kind.clone(), Phase::Body)),
+            State::Failed(_) | State::Own => return self.read_own(buf),
             State::Length(_) => self.read_length(io, buf),
             State::Chunked(_) => self.read_chunked(io, buf),
             State::UntilClose => self.read_until_close(io, buf),

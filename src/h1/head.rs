@@ -145,18 +145,52 @@ pub(crate) fn begins_status_line(line: &[u8], strictness: Strictness) -> bool {
 pub(crate) struct Head {
     pub(crate) version: Version,
     pub(crate) status: StatusCode,
-    /// The position of the reason phrase in the bytes of `headers`.
-    pub(crate) reason: Span,
+    pub(crate) reason: Reason,
     pub(crate) headers: Headers,
     pub(crate) facts: Facts,
     /// The lines that were dropped.
     pub(crate) dropped: Option<Box<Dropped>>,
 }
 
+/// Where the reason phrase of a head is.
+#[derive(Debug)]
+pub(crate) enum Reason {
+    /// In the bytes of the fields, as they arrived.
+    Received(Span),
+    /// Apart from the fields, because the caller made the head or may change its fields.
+    Own(Box<str>),
+}
+
 impl Head {
+    /// Makes a head that no server has sent. Its fields state facts, but they do not frame a body, so a malformed field
+    /// about framing is no fault.
+    pub(crate) fn made(version: Version, status: StatusCode, reason: Box<str>, headers: Headers) -> Head {
+        let mut facts = Facts::default();
+        for field in headers.iter() {
+            let _ = facts.note(field.name().as_bytes(), field.bytes(), Strictness::Tolerant);
+        }
+        Head { version, status, reason: Reason::Own(reason), headers, facts, dropped: None }
+    }
+
     /// Returns the reason phrase; empty if there is none or it is not UTF-8.
     pub(crate) fn reason(&self) -> &str {
-        self.headers.span(self.reason).and_then(|reason| std::str::from_utf8(reason).ok()).unwrap_or_default()
+        match &self.reason {
+            Reason::Own(reason) => reason,
+            Reason::Received(span) => {
+                self.headers.span(*span).and_then(|reason| std::str::from_utf8(reason).ok()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Returns the fields, to change them. What they said about the framing of the message stays true.
+    pub(crate) fn headers_mut(&mut self) -> &mut Headers {
+        if let Reason::Received(_) = self.reason {
+            // A change of the fields moves their bytes.
+            self.reason = Reason::Own(self.reason().into());
+        }
+        // A cookie may be added.
+        self.facts.set_cookie = true;
+        &mut self.headers
     }
 
     /// Returns this head as errors and the history of a response have it: with the request that it answers, and without
@@ -445,6 +479,7 @@ fn read(head: &[u8], limits: &Limits, strictness: Strictness) -> Result<Option<(
         Some(reason) if !reason.is_empty() => span(head, reason.as_bytes()),
         _ => reason(head),
     };
+    let reason = Reason::Received(reason);
     let len = head.len();
     let headers = Headers::from_parts(head.to_vec(), fields);
     Ok(Some((Head { version, status, reason, headers, facts, dropped: None }, len)))

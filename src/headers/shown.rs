@@ -5,9 +5,9 @@ use std::fmt;
 use super::Headers;
 
 /// Headers without the values of sensitive fields.
-pub(crate) struct ShownHeaders<'a>(pub(crate) &'a Headers, pub(crate) [&'a [Box<str>]; 2]);
+pub(crate) struct ShownHeaders<'a, const N: usize>(pub(crate) &'a Headers, pub(crate) [&'a [Box<str>]; N]);
 
-impl fmt::Debug for ShownHeaders<'_> {
+impl<const N: usize> fmt::Debug for ShownHeaders<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ShownHeaders(headers, sensitive) = self;
         let mut list = f.debug_list();

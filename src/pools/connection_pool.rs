@@ -175,6 +175,23 @@ impl ConnectionPool {
         &self.origin
     }
 
+    /// Returns the host in lower case. An IPv6 address stands in brackets. For a Unix socket it is the path.
+    ///
+    /// ```
+    /// # use hostpool::ConnectionPool;
+    /// let pool = ConnectionPool::builder("https://Example.com").build()?;
+    /// assert_eq!((pool.host(), pool.port()), ("example.com", Some(443)));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn host(&self) -> &str {
+        self.origin.host()
+    }
+
+    /// Returns the port, also if it is the default of the scheme. Returns `None` for a Unix socket.
+    pub fn port(&self) -> Option<u16> {
+        self.origin.port()
+    }
+
     /// Returns `http`, `https` or `http+unix`.
     ///
     /// ```

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 use super::Response;
+use crate::body::Body;
 use crate::error::{ErrorKind, Limit, Result};
 use crate::headers::Headers;
 
@@ -28,6 +29,17 @@ impl Read for ResponseBody {
     }
 }
 
+impl From<ResponseBody> for Body {
+    /// Passes the body on, as the body of another request or of a response: it is read as it is sent. Its length is
+    /// known if the rest of it is delimited by a Content-Length and not decoded.
+    fn from(body: ResponseBody) -> Body {
+        match body.0.left() {
+            Some(length) => Body::sized(body, length),
+            None => Body::reader(body),
+        }
+    }
+}
+
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody").field("url", self.0.url()).finish_non_exhaustive()
@@ -35,7 +47,8 @@ impl fmt::Debug for ResponseBody {
 }
 
 impl Response {
-    /// Converts this response to one of the `http` crate. Its body is read in the same way.
+    /// Converts this response to one of the `http` crate. Its body is read in the same way. The extensions are kept, and
+    /// the [`Url`](crate::Url) is added to them.
     ///
     /// The spelling of header names and the reason phrase are lost. Fails with [`ErrorKind::LimitExceeded`] if there
     /// are more than 32,768 header fields, the most that an `http::HeaderMap` holds.
@@ -52,7 +65,10 @@ impl Response {
         let headers = http::HeaderMap::try_from(self.headers())
             .map_err(|error| self.about_body(ErrorKind::LimitExceeded(Limit::HeadFields)).with_source(error))?;
         let (status, version) = (self.status(), self.version());
+        let mut extensions = self.extensions().clone();
+        extensions.insert(self.url().clone());
         let mut response = http::Response::new(ResponseBody(self));
+        *response.extensions_mut() = extensions;
         *response.status_mut() = status;
         *response.version_mut() = version;
         *response.headers_mut() = headers;

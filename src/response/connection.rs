@@ -117,6 +117,15 @@ impl Response {
             self.abandon(CloseReason::BodyAbandoned);
             self.end_reading(ErrorKind::Closed);
         }
+        self.drop_own();
+    }
+
+    /// Drops the rest of a body that comes from the caller.
+    fn drop_own(&mut self) {
+        if self.inner.reader.is_own() {
+            self.inner.reader.fail(ErrorKind::Closed);
+            self.end_reading(ErrorKind::Closed);
+        }
     }
 
     /// Reads and discards the rest of the body, so that the connection returns to its pool.
@@ -154,5 +163,6 @@ impl Response {
             self.abandon(CloseReason::BodyAbandoned);
             self.end_reading(ErrorKind::Closed);
         }
+        self.drop_own();
     }
 }

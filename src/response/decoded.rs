@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::Response;
+use super::kept::Kept;
 use crate::coding::{Codings, Corrupt, Ending, Need, Pump, Refused, Step};
 use crate::error::{Error, ErrorKind, Limit, Phase, Result};
 use crate::h1::TransferCoding;
@@ -19,9 +20,60 @@ impl Response {
         }
         match Codings::of(self.inner.parts.head.headers.values("content-encoding")) {
             Ok(codings) => self.inner.pump = codings.map(|codings| self.inner.parts.common.pumps.take(codings)),
-            Err(Refused::TooMany) => self.inner.reader.fail(ErrorKind::LimitExceeded(Limit::Codings)),
-            Err(Refused::Unknown(_)) => self.inner.reader.fail(ErrorKind::Decode),
+            Err(Refused::TooMany) => self.refuse(ErrorKind::LimitExceeded(Limit::Codings)),
+            Err(Refused::Unknown(_)) => self.refuse(ErrorKind::Decode),
         }
+    }
+
+    fn refuse(&mut self, kind: ErrorKind) {
+        self.inner.kept = Some(Box::new(Kept::Refused(kind)));
+    }
+
+    /// Ends the reading of a body that cannot be decoded, at its first read. The connection is closed.
+    #[cold]
+    pub(super) fn refused(&mut self, kind: ErrorKind) -> Error {
+        self.inner.reader.fail(kind.clone());
+        self.inner.kept = Some(Box::new(Kept::Nothing(kind.clone())));
+        let error = self.name_coding(Error::new(kind, Phase::Body));
+        self.error(error)
+    }
+
+    /// Sets whether the body is decoded by its Content-Encoding, in place of the setting of the request. Call it before
+    /// the first read, for example in [`on_response`](crate::SessionBuilder::on_response). A hook can see the headers
+    /// that decide, such as an archive's Content-Type.
+    ///
+    /// A body in a coding that is not known, or in too many, can be read as it came after `decode_content(false)`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] if the body was read already, even if that failed, or if the response was closed.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\ncoded");
+    /// let mut response = hostpool::get(url).send()?;
+    /// response.decode_content(false)?;
+    /// assert_eq!(response.bytes()?, b"coded");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "decode")]
+    #[doc(alias = "auto_decompress")]
+    pub fn decode_content(&mut self, decode: bool) -> Result<&mut Response> {
+        let is_unread = matches!(self.inner.kept.as_deref(), None | Some(Kept::Refused(_)))
+            && self.inner.reader.received() == 0
+            && self.inner.reader.failure().is_none();
+        if !is_unread {
+            let why = "the body was read already, so its decoding cannot change";
+            return Err(self.about_body(ErrorKind::InvalidRequest(why)));
+        }
+        if let Some(pump) = self.inner.pump.take() {
+            self.inner.parts.common.pumps.put(pump);
+        }
+        self.inner.kept = None;
+        if decode && !self.inner.reader.is_done() {
+            self.begin_decoding();
+        }
+        Ok(self)
     }
 
     /// Adds the name of the unknown coding to the error of a body that was refused for it.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Response;
+use super::parts::Past;
 use crate::error::ResponseHead;
 use crate::h1::Head;
 use crate::redirect;
@@ -11,7 +12,9 @@ use crate::retry::Retry;
 impl Response {
     /// Adds the redirects and the retries of the call to the response.
     pub(crate) fn after(mut self, history: Vec<ResponseHead>, retries: Option<Box<Retry>>) -> Response {
-        (self.inner.parts.about.history, self.inner.parts.about.retries) = (history, retries);
+        if !history.is_empty() || retries.is_some() {
+            self.inner.parts.about.past = Some(Box::new(Past { history, retries }));
+        }
         self
     }
 
@@ -30,7 +33,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn retries(&self) -> Option<&Retry> {
-        self.inner.parts.about.retries.as_deref()
+        self.inner.parts.about.past.as_ref()?.retries.as_deref()
     }
 
     /// Returns the redirects that were followed before this response, the first one first, without their bodies.
@@ -46,7 +49,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn history(&self) -> &[ResponseHead] {
-        &self.inner.parts.about.history
+        self.inner.parts.about.history()
     }
 
     /// Returns the target of a redirect, as its first `Location` spells it. Returns `None` if the status is not 301,

@@ -95,7 +95,7 @@ impl Response {
     /// Returns the body converted to UTF-8, without a byte order mark, or `null` if it is blank. A body that claims to
     /// be UTF-8 is not checked.
     fn json_text(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = self.take_body()?;
+        let mut bytes = self.move_body()?;
         let (charset, mark) = match json_charset(&bytes) {
             Some(found) => found,
             // Without the feature `charset` the other charsets cannot be decoded, but most JSON that names one is

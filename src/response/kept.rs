@@ -7,6 +7,8 @@ use crate::error::ErrorKind;
 pub(super) enum Kept {
     /// The body, and how much of it `Read` has given out.
     Body { bytes: Vec<u8>, read: usize },
+    /// The reason why the body cannot be decoded. Nothing of it has been read, so it can still be read as it came.
+    Refused(ErrorKind),
     /// The reason why the rest of the body cannot be read. Without it, later reads would report the end of the body.
     Nothing(ErrorKind),
 }

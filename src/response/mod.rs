@@ -12,6 +12,7 @@ mod json;
 mod kept;
 mod lines;
 mod links;
+mod made;
 mod media;
 mod output;
 mod parts;
@@ -38,12 +39,14 @@ use crate::net::transport::{Probe, Transport};
 use crate::observe;
 use crate::pool::PoolLease;
 use crate::url::Url;
+use crate::values::Values;
 
 pub use compat::ResponseBody;
 pub use connection::ConnectionInfo;
 pub use disposition::ContentDisposition;
 pub use lines::Lines;
 pub use links::Link;
+pub use made::ResponseBuilder;
 pub use media::MediaType;
 pub use output::Chunks;
 pub(crate) use parts::{About, Held, Parts, Reading, Reuse};
@@ -102,6 +105,8 @@ struct Inner {
     kept: Option<Box<Kept>>,
     /// Decodes the body. `None` if the body is not coded, has ended, or has failed.
     pump: Option<Box<Pump>>,
+    /// Values of the caller's own.
+    extensions: Values,
 }
 
 impl Response {
@@ -120,7 +125,7 @@ impl Response {
         }
         reader.know_ending(ending);
         reader.limit_to(parts.reading.max_wire_body);
-        let inner = Inner { parts, remote, reused, reader, kept: None, pump: None };
+        let inner = Inner { parts, remote, reused, reader, kept: None, pump: None, extensions: Values::NONE };
         let mut response = Response { inner: Box::new(inner) };
         if response.inner.reader.is_done() {
             response.finish();
@@ -351,6 +356,11 @@ impl Response {
     }
 
     fn read_all(&mut self) -> Result<Vec<u8>> {
+        if self.inner.pump.is_none()
+            && let Some(body) = self.inner.reader.take_own()
+        {
+            return Ok(body);
+        }
         let expected = self.inner.reader.remaining().unwrap_or(0);
         // The length of a coded body does not bound the decoded length in either direction.
         if expected > self.inner.parts.reading.max_body && self.inner.pump.is_none() {
@@ -427,10 +437,7 @@ impl Response {
             return Ok(0);
         }
         let Some(Held { lease, buffers, .. }) = &mut self.inner.parts.held else {
-            return match self.inner.reader.failure() {
-                None => Ok(0),
-                Some(kind) => Err(Error::new(kind.clone(), Phase::Body)),
-            };
+            return if self.inner.reader.is_done() { Ok(0) } else { self.inner.reader.read_own(buf) };
         };
         let connection = lease.conn();
         let mut io = Io {
@@ -480,11 +487,21 @@ impl Response {
         }
     }
 
+    /// Gives the connection and the decoder of an unread body back, without waiting.
+    #[inline]
+    fn let_go(&mut self) {
+        self.drain(Duration::ZERO);
+        self.abandon(CloseReason::BodyAbandoned);
+        if let Some(pump) = self.inner.pump.take() {
+            self.inner.parts.common.pumps.put(pump);
+        }
+    }
+
     fn error(&mut self, error: Error) -> Error {
         self.abandon(CloseReason::Failed);
         error
             .with_maybe_processed(true)
-            .with_history(self.inner.parts.about.history.clone())
+            .with_history(self.inner.parts.about.history().to_vec())
             .with_origin(self.inner.parts.about.url.shared_origin())
     }
 
@@ -524,11 +541,7 @@ impl Read for Response {
 
 impl Drop for Response {
     fn drop(&mut self) {
-        self.drain(Duration::ZERO);
-        self.abandon(CloseReason::BodyAbandoned);
-        if let Some(pump) = self.inner.pump.take() {
-            self.inner.parts.common.pumps.put(pump);
-        }
+        self.let_go();
     }
 }
 

@@ -29,13 +29,35 @@ pub(crate) struct Parts {
 }
 
 /// The request that the response answers, and what the call did before.
+#[derive(Clone)]
 pub(crate) struct About {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) request_body_complete: bool,
+    /// What the call did before. Most calls did nothing, so it is boxed.
+    pub(crate) past: Option<Box<Past>>,
+    /// The method and the URL are known. They are not if the caller has made the response and named no URL.
+    pub(crate) is_placed: bool,
+}
+
+/// The requests of a call before its last one.
+#[derive(Clone)]
+pub(crate) struct Past {
+    /// The redirects.
     pub(crate) history: Vec<ResponseHead>,
     /// The state of `Retry`, if a request was retried.
     pub(crate) retries: Option<Box<Retry>>,
+}
+
+impl About {
+    pub(crate) fn history(&self) -> &[ResponseHead] {
+        self.past.as_ref().map_or(&[], |past| &past.history)
+    }
+
+    /// Returns the answer to a request that was sent whole, with nothing before it.
+    pub(crate) fn new(method: Method, url: Url) -> About {
+        About { method, url, request_body_complete: true, past: None, is_placed: true }
+    }
 }
 
 /// The connection of a response whose body is unread.

@@ -45,7 +45,7 @@ impl Response {
     #[doc(alias = "text")]
     pub fn text_with(mut self, label: &str) -> Result<String> {
         let charset = Charset::of_label(label).map_err(|kind| self.about_body(kind))?;
-        let mut bytes = self.take_body()?;
+        let mut bytes = self.move_body()?;
         // A byte order mark of the same charset is not part of the text.
         if let Some((_, len)) = Charset::of_mark(&bytes).filter(|(marked, _)| *marked == charset) {
             bytes.drain(..len);
@@ -75,7 +75,7 @@ impl Response {
 
     /// Returns the text in the charset of the mark or of the Content-Type, or else in the one that `unsaid` returns.
     fn text_of(mut self, unsaid: impl FnOnce(&[u8]) -> Result<Charset, ErrorKind>) -> Result<String> {
-        let mut bytes = self.take_body()?;
+        let mut bytes = self.move_body()?;
         let charset = match Charset::of_mark(&bytes) {
             Some((charset, len)) => {
                 bytes.drain(..len);

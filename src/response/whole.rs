@@ -23,7 +23,7 @@ impl Response {
     #[doc(alias = "content")]
     #[doc(alias = "data")]
     pub fn bytes(mut self) -> Result<Vec<u8>> {
-        self.take_body()
+        self.move_body()
     }
 
     /// Reads the body as a whole and keeps it. From then on `load`, `Read`, [`bytes`](Self::bytes),
@@ -45,8 +45,8 @@ impl Response {
     #[doc(alias = "data")]
     #[doc(alias = "preload_content")]
     pub fn load(&mut self) -> Result<&[u8]> {
-        if self.inner.kept.is_none() {
-            let result = self.read_all();
+        if matches!(self.inner.kept.as_deref(), None | Some(Kept::Refused(_))) {
+            let result = self.move_body();
             let (kept, failed) = match result {
                 Ok(bytes) => (Kept::Body { bytes, read: 0 }, None),
                 Err(error) => (Kept::Nothing(error.kind().clone()), Some(error)),
@@ -55,7 +55,7 @@ impl Response {
             failed.map_or(Ok(()), Err)?;
         }
         match self.inner.kept.as_deref() {
-            Some(Kept::Nothing(kind)) => Err(self.about_body(kind.clone())),
+            Some(Kept::Nothing(kind) | Kept::Refused(kind)) => Err(self.about_body(kind.clone())),
             Some(Kept::Body { bytes, .. }) => Ok(bytes),
             None => Ok(&[]),
         }
@@ -75,15 +75,41 @@ impl Response {
     pub fn data(&self) -> Option<&[u8]> {
         match self.inner.kept.as_deref() {
             Some(Kept::Body { bytes, .. }) => Some(bytes),
-            Some(Kept::Nothing(_)) | None => None,
+            Some(Kept::Nothing(_) | Kept::Refused(_)) | None => None,
         }
     }
 
-    /// Returns the whole body without keeping it.
-    pub(super) fn take_body(&mut self) -> Result<Vec<u8>> {
+    /// Reads the body as a whole, as [`bytes`](Self::bytes) does, and keeps the head. Takes the body of a response that
+    /// was [loaded](Self::load), without a copy.
+    ///
+    /// Later reads fail with [`ErrorKind::Closed`], so that an empty body is not taken for the server's.
+    /// [`set_body`](Self::set_body) sets another one. Fails as `bytes` does.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nETag: \"7\"\r\nContent-Length: 5\r\n\r\nhello");
+    /// let mut response = hostpool::get(url).send()?;
+    /// let body = response.take_body()?;
+    /// assert_eq!((body.as_slice(), response.headers().get("etag")), (&b"hello"[..], Some("\"7\"")));
+    /// assert!(response.take_body().unwrap_err().is_closed());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "into_parts")]
+    pub fn take_body(&mut self) -> Result<Vec<u8>> {
+        let body = self.move_body()?;
+        self.inner.kept = Some(Box::new(Kept::Nothing(ErrorKind::Closed)));
+        Ok(body)
+    }
+
+    /// Returns the whole body without keeping it, for a response that is read no more.
+    pub(super) fn move_body(&mut self) -> Result<Vec<u8>> {
         match self.inner.kept.as_deref_mut() {
             None => self.read_all(),
             Some(Kept::Body { bytes, .. }) => Ok(std::mem::take(bytes)),
+            Some(Kept::Refused(kind)) => {
+                let kind = kind.clone();
+                Err(self.refused(kind))
+            }
             Some(Kept::Nothing(kind)) => {
                 let kind = kind.clone();
                 Err(self.about_body(kind))
@@ -102,6 +128,10 @@ impl Response {
                 *read += len;
                 Ok(len)
             }
+            Some(Kept::Refused(kind)) => {
+                let kind = kind.clone();
+                Err(self.refused(kind))
+            }
             Some(Kept::Nothing(kind)) => {
                 let kind = kind.clone();
                 Err(self.about_body(kind))
@@ -118,7 +148,7 @@ impl Response {
     pub(super) fn left(&self) -> Option<u64> {
         match self.inner.kept.as_deref() {
             Some(Kept::Body { bytes, read }) => Some((bytes.len() - read) as u64),
-            Some(Kept::Nothing(_)) => None,
+            Some(Kept::Nothing(_) | Kept::Refused(_)) => None,
             // The length of the coded body is not that of the decoded one.
             None if self.inner.pump.is_some() => None,
             None => self.inner.reader.remaining(),
@@ -141,7 +171,7 @@ impl Response {
     pub(super) fn about_body(&self, kind: ErrorKind) -> Error {
         let error = Error::new(kind, Phase::Body)
             .with_maybe_processed(true)
-            .with_history(self.inner.parts.about.history.clone());
+            .with_history(self.inner.parts.about.history().to_vec());
         error.with_origin(self.inner.parts.about.url.shared_origin())
     }
 }

@@ -1,10 +1,12 @@
 //! Decides how often a request is sent again, after what, and how soon. The client does it.
 //!
-//! Nothing is sent here and no clock is read: events, the time and chance are arguments.
+//! Nothing is sent here and no clock is read: events and the time are arguments. Chance is one, too, but for
+//! [`Retry::next_wait`].
 
 mod after;
 mod backoff;
 mod budget;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +22,7 @@ use crate::url::Url;
 pub(crate) use after::retry_after;
 pub use backoff::Jitter;
 pub use budget::RetryBudget;
+pub use settings::{RetryCounts, RetrySettings};
 
 /// Statuses that are tried again if a `Retry-After` says when (RFC 9110, section 10.2.3).
 const RETRY_AFTER: [u16; 3] = [413, 429, 503];
@@ -393,8 +396,17 @@ impl Retry {
         !self.statuses.is_empty()
     }
 
-    /// Returns whether a request with this method may be sent again after bytes of it had left.
-    pub(crate) fn allows(&self, method: &Method) -> bool {
+    /// Returns whether a request with this method may be sent again after bytes of it had left: see
+    /// [`allowed_methods`](Self::allowed_methods).
+    ///
+    /// ```
+    /// use hostpool::{Method, Retry};
+    ///
+    /// assert!(Retry::new(3).allows(&Method::PUT));
+    /// assert!(!Retry::new(3).allows(&Method::POST));
+    /// assert!(Retry::new(3).any_method().allows(&Method::POST));
+    /// ```
+    pub fn allows(&self, method: &Method) -> bool {
         match &self.methods {
             Methods::Any => true,
             Methods::Idempotent => is_idempotent(method),
@@ -488,21 +500,21 @@ impl Retry {
         self.total.is_left() && self.redirect.is_left()
     }
 
-    pub(crate) fn raises_redirects(&self) -> bool {
-        self.raise_on_redirect
-    }
-
     /// Returns whether a response with this status is an error when it is not tried again.
     pub(crate) fn raises_status(&self, status: StatusCode) -> bool {
         self.raise_on_status && self.status_is_listed(status)
     }
 
-    pub(crate) fn sensitive(&self) -> &Arc<[Box<str>]> {
-        &self.sensitive
+    pub(crate) fn raises_redirects(&self) -> bool {
+        self.raise_on_redirect
     }
 
     pub(crate) fn shared_budget(&self) -> Option<&RetryBudget> {
         self.budget.as_ref()
+    }
+
+    pub(crate) fn sensitive(&self) -> &Arc<[Box<str>]> {
+        &self.sensitive
     }
 }
 

@@ -23,7 +23,7 @@ fn status(code: u16) -> RetryCause {
 }
 
 fn redirect() -> RetryCause {
-    RetryCause::Redirect { status: StatusCode::FOUND, location: url("/next") }
+    RetryCause::redirect(StatusCode::FOUND, url("/next"), "next")
 }
 
 fn url(target: &str) -> Url {

@@ -11,7 +11,8 @@ use crate::url::Url;
 /// A value that `execute` sends: a [`Request`], or an `http::Request` whose body is anything that a [`Body`] is made
 /// from.
 ///
-/// Method, URI, version, headers and body of an `http::Request` are used; its extensions are not. The client adds
+/// Method, URI, version, headers and body of an `http::Request` are used, and its extensions are those of the
+/// [`Request`](Request::extensions). The client adds
 /// fields as it does to any other request, such as a `User-Agent` if there is none.
 ///
 /// ```
@@ -77,10 +78,14 @@ fn of_http<B: Into<Body>>(request: http::Request<B>, url: impl FnOnce(&Uri) -> R
     if !matches!(head.version, Version::HTTP_10 | Version::HTTP_11) {
         return Err(Error::request("only HTTP/1.0 and HTTP/1.1 are spoken here"));
     }
-    Ok(Request {
+    let mut made = Request {
         headers: Headers::from(&head.headers),
         body: body.into(),
         version: head.version,
         ..Request::new(head.method, url(&head.uri)?)
-    })
+    };
+    if !head.extensions.is_empty() {
+        *made.extensions_mut() = head.extensions;
+    }
+    Ok(made)
 }

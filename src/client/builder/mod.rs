@@ -219,6 +219,31 @@ impl RequestBuilder {
         })
     }
 
+    /// Adds a value of any type of the caller's own for the middleware and the hooks of this request. It is not sent. A
+    /// value of the same type is replaced. See [`Request::extensions`].
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/").extension("a label").build()?;
+    /// assert_eq!(request.extensions().get(), Some(&"a label"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn extension<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
+        self.change(|request| {
+            request.extensions_mut().insert(value);
+            Ok(())
+        })
+    }
+
+    /// Adds all these values, as [`extension`](Self::extension) adds one.
+    pub fn extensions(self, values: http::Extensions) -> Self {
+        self.change(|request| {
+            request.extensions_mut().extend(values);
+            Ok(())
+        })
+    }
+
     /// Sets how many bytes of the response's body `bytes`, `text` and `json` read at most. Default: the client's
     /// [`Limits::max_body`](crate::Limits::max_body).
     pub fn max_body(self, bytes: u64) -> Self {

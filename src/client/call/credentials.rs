@@ -2,7 +2,8 @@
 //!
 //! Credentials in the URL come first, then the request's, then the client's, then those of a netrc file. Credentials of
 //! a URL are sent only to its origin. All others are sent only to the origin that the caller named, and not to another
-//! that a redirect leads to. Origins that the caller trusts get both, but not the credentials of a Location.
+//! that a redirect, a middleware or a hook leads to. Origins that the caller trusts get both after a redirect, but not the
+//! credentials of a Location. Credentials that a middleware or a hook sets after a move are for the new origin.
 
 use std::sync::Arc;
 
@@ -79,10 +80,12 @@ impl Credentials {
         if let Some(login) = self.inherited.clone() {
             return self.login_value(&login, request);
         }
-        if !at_home || request.headers.contains(AUTHORIZATION) {
+        // A hook that has moved the request may have set credentials for the new origin.
+        let sent = if at_home { terms.auth_at(origin) } else { terms.own_auth() };
+        if !at_home && sent.is_none() || request.headers.contains(AUTHORIZATION) {
             return Ok(None);
         }
-        match terms.auth_at(origin).map(Auth::kind) {
+        match sent.map(Auth::kind) {
             Some(Kind::Basic(basic)) => Ok(Some(basic.encode()?.into_bytes())),
             Some(Kind::Bearer(token)) => Ok(Some(auth::bearer(token)?.into_bytes())),
             Some(Kind::Digest(digest)) if digest.has_login() => self.digest_value(digest, request),

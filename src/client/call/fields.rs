@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::credentials::Credentials;
 use crate::body::Body;
 use crate::client::hop::{HopFields, LeftOut, default_fields};
-use crate::client::options::Options;
+use crate::client::options::{Options, Standing};
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::cookies::CookieRequest;
 use crate::error::{Error, Result};
 use crate::h1::Head;
-use crate::headers::is_value_byte;
+use crate::headers::{Header, Headers, is_value_byte};
 use crate::redirect;
 use crate::url::Origin;
 
@@ -81,14 +81,49 @@ pub(super) fn is_keyed(terms: Terms<'_>, request: &Request, left_out: LeftOut) -
     ["idempotency-key", "x-idempotency-key"].iter().any(|name| sends(terms, request, left_out, name))
 }
 
+/// What a request has for its origin, noted before the caller's code runs, which may move the request elsewhere.
+pub(super) struct Before {
+    origin: Arc<Origin>,
+    headers: Headers,
+    cookies: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Before {
+    pub(super) fn note(request: &mut Request) -> Before {
+        if request.options().is_some_and(|own| own.auth.is_some() && own.auth_standing == Standing::Fresh) {
+            request.options_mut().auth_standing = Standing::Settled;
+        }
+        Before {
+            origin: request.url.shared_origin().clone(),
+            headers: request.headers.clone(),
+            cookies: request.options().map_or_else(Vec::new, |own| own.cookies.clone()),
+        }
+    }
+
+    /// Returns whether the caller's code has moved the request to another origin. Removes from such a request all that
+    /// was for the old origin. What the caller's code has set anew stays: it is for the new origin.
+    pub(super) fn leave_if_moved(&self, terms: Terms<'_>, request: &mut Request) -> bool {
+        let has_moved = *request.url.shared_origin() != self.origin;
+        if has_moved {
+            // The caller's code moves a request by more than a redirect may, so no origin is trusted.
+            leave_behind(terms, request, Some(self), false);
+        }
+        has_moved
+    }
+
+    fn had(&self, field: &Header<'_>) -> bool {
+        let same =
+            |other: &Header<'_>| other.name().eq_ignore_ascii_case(field.name()) && other.bytes() == field.bytes();
+        self.headers.iter().any(|other| same(&other))
+    }
+}
+
 /// Removes from the call all that is for the origins which a redirect leads away from. Nothing of it comes back, even
-/// if a later redirect leads to such an origin again. This is the one place that decides what is removed:
+/// if a later redirect leads to such an origin again. `left_out` tells the rest of the client:
 ///
-/// - fields of the request, by [`Terms::stays_behind`];
-/// - fields of the client, by the same rule, from now on: `left_out` tells [`default_fields`] so;
-/// - cookies of the request, and cookies of the store that are for one site, by `crossed`;
-/// - credentials of a URL; those of the request and of the client are for the origins that the caller named, by
-///   `crossed`.
+/// - [`default_fields`] leaves out fields of the client by the same rule as those of the request;
+/// - the store gives no cookies that are for one site;
+/// - credentials of the client are for the origins that the caller named.
 ///
 /// Credentials stay with the call as long as each of its requests goes to `home`, which the caller named, or to an
 /// origin that the caller trusts. From the first request to any other origin on, they are gone.
@@ -103,14 +138,36 @@ pub(super) fn leave_origin(
 ) {
     let origin = request.url.shared_origin();
     let trusted = !left_out.crossed && (origin == home || terms.trusts(origin));
+    leave_behind(terms, request, None, trusted);
+    cross(credentials, left_out, trusted);
+}
+
+/// Notes that the call has come to another origin than the caller named, and whether the caller trusts it.
+pub(super) fn cross(credentials: &mut Credentials, left_out: &mut LeftOut, trusted: bool) {
     (left_out.moved, left_out.crossed) = (true, !trusted);
-    request.headers.remove_where(|headers, name| terms.stays_behind(headers, name, trusted));
+    // Credentials of a URL are for its origin.
     credentials.leave_origin(trusted);
+}
+
+/// Removes from a request what stays behind at another origin: fields by [`Terms::stays_behind`], and, unless the origin
+/// is trusted, cookies and credentials. This is the one place that decides it. With `before`, only what was there before
+/// is removed.
+fn leave_behind(terms: Terms<'_>, request: &mut Request, before: Option<&Before>, trusted: bool) {
+    let was_there = |field: &Header<'_>| before.is_none_or(|before| before.had(field));
+    request
+        .headers
+        .remove_fields(|headers, field| terms.stays_behind(headers, field.name(), trusted) && was_there(field));
     if trusted {
         return;
     }
-    if request.options().is_some_and(|own| !own.cookies.is_empty()) {
-        request.options_mut().cookies.clear();
+    let Some(own) = request.options() else { return };
+    let leaves_auth = own.own_auth().is_some() && (before.is_none() || own.auth_standing == Standing::Settled);
+    if !own.cookies.is_empty() || leaves_auth {
+        let own = request.options_mut();
+        own.cookies.retain(|pair| before.is_some_and(|before| !before.cookies.contains(pair)));
+        if leaves_auth {
+            own.auth_standing = Standing::Left;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 
 use super::credentials::Credentials;
-use super::fields;
+use super::fields::{self, Before};
 use super::tries::NextTry;
 use crate::client::hop::{self, Hop, HopFields, LeftOut, Reply, Resends};
 use crate::client::middleware::OnResponse;
@@ -22,8 +22,9 @@ use crate::retry::{self, Retry};
 use crate::url::Origin;
 
 /// Sends the request, and the further requests that its responses ask for.
-pub(super) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> {
-    let mut journey = Journey::new(terms, request);
+/// `crossed` says that middleware has moved the request to another origin than the caller named.
+pub(super) fn send(terms: Terms<'_>, request: &mut Request, crossed: bool) -> Result<Response> {
+    let mut journey = Journey::new(terms, request, crossed);
     let response = journey.run()?;
     let raises = journey.terms().raises();
     // The caller's code is dropped before the response is on its way out: if a drop panics after that, the response and
@@ -37,11 +38,18 @@ pub(super) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> 
 #[cold]
 fn finish(mut response: Response, hooks: &[OnResponse], raises: bool) -> Result<Response> {
     for hook in hooks {
-        let (origin, history) = (response.url().shared_origin().clone(), response.history().to_vec());
-        response = hook(response).map_err(|error| {
-            let error = error.with_maybe_processed(true).with_origin(&origin);
-            if error.history().is_empty() { error.with_history(history) } else { error }
-        })?;
+        let about = response.about().clone();
+        response = match hook(response) {
+            Ok(response) => response.in_place_of(about),
+            Err(error) => {
+                let error = error.with_maybe_processed(true).with_origin(about.url.shared_origin());
+                return Err(if error.history().is_empty() {
+                    error.with_history(about.history().to_vec())
+                } else {
+                    error
+                });
+            }
+        };
     }
     if raises { response.error_for_status() } else { Ok(response) }
 }
@@ -84,8 +92,8 @@ enum FollowUp {
 }
 
 impl<'a> Journey<'a> {
-    fn new(terms: Terms<'a>, request: &'a mut Request) -> Self {
-        let left_out = LeftOut { replaced: request.own_headers, ..LeftOut::default() };
+    fn new(terms: Terms<'a>, request: &'a mut Request, crossed: bool) -> Self {
+        let left_out = LeftOut { replaced: request.own_headers, crossed, ..LeftOut::default() };
         Journey {
             client: terms,
             request,
@@ -140,9 +148,8 @@ impl<'a> Journey<'a> {
             return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
         }
         terms.pool_origin(&self.request.url)?;
-        for hook in &self.client.hooks().on_request {
-            hook(self.request)?;
-            self.client = self.client.with_until(self.request.bounded(self.client.until));
+        if !self.client.hooks().on_request.is_empty() {
+            self.run_hooks()?;
         }
         let terms = self.client.of(self.request.options());
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
@@ -150,6 +157,21 @@ impl<'a> Journey<'a> {
         let route = Route::to(terms.pool_origin(&self.request.url)?);
         let fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
         Ok((route, fields))
+    }
+
+    /// Lets the hooks change the request. If they move it to another origin, what was for the old one stays behind.
+    #[cold]
+    fn run_hooks(&mut self) -> Result<()> {
+        let before = Before::note(self.request);
+        for hook in &self.client.hooks().on_request {
+            hook(self.request)?;
+            self.client = self.client.with_until(self.request.bounded(self.client.until));
+        }
+        let own = self.request.options.clone();
+        if before.leave_if_moved(self.client.of(own.as_deref()), self.request) {
+            fields::cross(&mut self.credentials, &mut self.left_out, false);
+        }
+        Ok(())
     }
 
     /// Sends the request, and stores the cookies of its reply.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::fields::Before;
 use super::journey;
 use crate::client::engine::Engine;
 use crate::client::middleware;
@@ -46,13 +47,21 @@ pub(in crate::client) fn send(terms: Terms<'_>, request: &mut Request) -> Result
     let own = request.options().and_then(|own| own.middleware.clone());
     let list = own.as_deref().unwrap_or(terms.middleware());
     if list.is_empty() {
-        return journey::send(terms, request);
+        return journey::send(terms, request, false);
     }
-    let client = |mut request: Request, until: Until<'_>| journey::send(terms.with_until(until), &mut request);
+    let raises = terms.of(request.options()).raises();
+    let before = Before::note(request);
+    let client = |mut request: Request, until: Until<'_>| {
+        let own = request.options.clone();
+        let crossed = before.leave_if_moved(terms.of(own.as_deref()), &mut request);
+        drop(own);
+        journey::send(terms.with_until(until), &mut request, crossed)
+    };
     // The middleware owns the request. The caller of this function has no use for it any more.
     let hollow = Request::new(Method::GET, request.url.clone());
     let response = middleware::run(&client, list, std::mem::replace(request, hollow), terms.until);
     // Middleware may panic as it is dropped. The response is not on its way out yet, so it is not lost.
     drop(own);
-    response
+    // The response may be one that the middleware has made.
+    if raises { response?.error_for_status() } else { response }
 }

@@ -8,8 +8,7 @@ use crate::client::request::Request;
 use crate::error::{Attempt, Error, RetryCause};
 use crate::h1::Head;
 use crate::observe::{Observer, Retrying};
-use crate::random;
-use crate::redirect::Plan;
+use crate::redirect::{self, Plan};
 use crate::retry::{Retry, retry_after};
 use crate::time::Until;
 use crate::url::Url;
@@ -23,9 +22,8 @@ pub(super) struct NextTry {
 impl NextTry {
     /// Counts a failure, and returns the try after it.
     pub(super) fn after_error(retry: &Retry, method: &Method, url: &Url, error: &Error) -> NextTry {
-        let (kind, phase, maybe_processed) = (error.kind().clone(), error.phase(), error.maybe_processed());
-        let retry = retry.increment(method, url, RetryCause::Error { kind, phase, maybe_processed });
-        NextTry { wait: wait_before(&retry), retry }
+        let retry = retry.increment(method, url, RetryCause::from(error));
+        NextTry { wait: retry.next_wait(), retry }
     }
 
     /// Counts a response, and returns the try after it, or `None` if its status is not tried again.
@@ -35,13 +33,14 @@ impl NextTry {
             return None;
         }
         let retry = retry.increment(method, url, RetryCause::Status(head.status));
-        let wait = retry.clamp(asked).filter(|wait| !wait.is_zero()).unwrap_or_else(|| wait_before(&retry));
+        let wait = retry.clamp(asked).filter(|wait| !wait.is_zero()).unwrap_or_else(|| retry.next_wait());
         Some(NextTry { retry, wait })
     }
 
     /// Counts a redirect, for clients whose `Retry` limits redirects, and returns the try after it.
     pub(super) fn after_redirect(retry: &Retry, method: &Method, url: &Url, head: &Head, plan: &Plan) -> NextTry {
-        let cause = RetryCause::Redirect { status: head.status, location: plan.url.clone() };
+        let text = redirect::locations(&head.headers).next().map(redirect::text).unwrap_or_default();
+        let cause = RetryCause::redirect(head.status, plan.url.clone(), &text);
         let retry = retry.increment(method, url, cause);
         let wait = retry.clamp(retry_after(&head.headers, SystemTime::now())).unwrap_or_default();
         NextTry { retry, wait }
@@ -71,12 +70,4 @@ impl NextTry {
 fn may_wait(until: Until<'_>, wait: Duration) -> bool {
     let now = Instant::now();
     wait.is_zero() || now.checked_add(wait).is_some() && until.remaining(now).is_none_or(|left| wait < left)
-}
-
-/// Returns the back-off before the next try.
-fn wait_before(retry: &Retry) -> Duration {
-    let mut chance = [0; 8];
-    // Without randomness all clients wait equally long, but the retry still happens.
-    let _ = random::fill(&mut chance);
-    retry.backoff(u64::from_ne_bytes(chance))
 }

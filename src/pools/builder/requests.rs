@@ -224,7 +224,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
 
     /// Adds a hook that sees, and may change, each request before it is sent, also after a redirect and with the answer
     /// to a challenge. An error of the hook ends the call before a connection is opened. Changes stay on the request
-    /// for the rest of the call, redirects included, so `insert` a header and do not `append` it.
+    /// for the rest of the call, redirects included, so `insert` a header and do not `append` it. If the hook moves the
+    /// request to another origin, credentials stay behind: see [`Request::url_mut`].
     ///
     /// ```
     /// use hostpool::{Error, Session};
@@ -244,8 +245,9 @@ impl<C: sealed::Client> ClientBuilder<C> {
         self
     }
 
-    /// Adds a hook that sees the last response of each call before the caller does. It may return another response or
-    /// an error in its place.
+    /// Adds a hook that sees the last response of each call before the caller does. It may return another response (see
+    /// [`Response::builder`]) or an error in its place. Another response has the URL and the history of the one that it
+    /// replaces, unless it names a URL.
     ///
     /// ```
     /// use hostpool::{Error, Session};

@@ -1,0 +1,289 @@
+//! The settings of a [`Request`], for middleware and hooks that read or change them.
+//!
+//! A setting that is `None` leaves the client's.
+
+use std::time::Duration;
+
+use http::Version;
+
+use super::options::{self, Options, Standing};
+use super::request::Request;
+use crate::auth::Auth;
+use crate::body::Compress;
+use crate::error::Result;
+use crate::retry::Retry;
+use crate::strictness::Strictness;
+use crate::time::Timeout;
+
+/// The bounds and the body.
+impl Request {
+    /// Returns the timeouts that replace the client's: see [`RequestBuilder::timeout`](crate::RequestBuilder::timeout).
+    ///
+    /// ```
+    /// use hostpool::{Session, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// let request = Session::new().get("http://example.com/").timeout(Duration::from_secs(3)).build()?;
+    /// assert_eq!(request.timeout(), Some(&Timeout::from(Duration::from_secs(3))));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn timeout(&self) -> Option<&Timeout> {
+        self.options()?.timeout.as_ref()
+    }
+
+    /// Returns the timeouts that replace the client's, to change them. If middleware or a hook sets them, the bound on
+    /// the whole call counts from that moment. It cannot move the end of the call further away.
+    pub fn timeout_mut(&mut self) -> &mut Option<Timeout> {
+        &mut self.options_mut().timeout
+    }
+
+    /// Returns the longest wait for a connection of the pool: see
+    /// [`RequestBuilder::pool_timeout`](crate::RequestBuilder::pool_timeout).
+    pub fn pool_timeout(&self) -> Option<Duration> {
+        self.options()?.pool_timeout
+    }
+
+    /// Returns the longest wait for a connection of the pool, to change it.
+    pub fn pool_timeout_mut(&mut self) -> &mut Option<Duration> {
+        &mut self.options_mut().pool_timeout
+    }
+
+    /// Returns the HTTP version: see [`RequestBuilder::version`](crate::RequestBuilder::version).
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Returns whether the server is asked before the body is sent: see
+    /// [`RequestBuilder::expect100`](crate::RequestBuilder::expect100).
+    pub fn expect100(&self) -> bool {
+        self.expect
+    }
+
+    /// Returns whether the server is asked before the body is sent, to change it.
+    pub fn expect100_mut(&mut self) -> &mut bool {
+        &mut self.expect
+    }
+
+    /// Returns how the body is compressed: see [`RequestBuilder::compress`](crate::RequestBuilder::compress).
+    pub fn compress(&self) -> Compress {
+        self.options().map_or_else(Compress::default, |own| own.compress)
+    }
+
+    /// Returns how the body is compressed, to change it.
+    pub fn compress_mut(&mut self) -> &mut Compress {
+        &mut self.options_mut().compress
+    }
+
+    /// Returns the limit on the response's body that replaces the client's: see
+    /// [`RequestBuilder::max_body`](crate::RequestBuilder::max_body).
+    pub fn max_body(&self) -> Option<u64> {
+        self.options()?.max_body
+    }
+
+    /// Returns the limit on the response's body, to change it.
+    pub fn max_body_mut(&mut self) -> &mut Option<u64> {
+        &mut self.options_mut().max_body
+    }
+
+    /// Returns whether the response's body is decoded: see
+    /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content).
+    #[doc(alias = "auto_decompress")]
+    pub fn decode_content(&self) -> Option<bool> {
+        self.options()?.decode_content
+    }
+
+    /// Returns whether the response's body is decoded, to change it.
+    pub fn decode_content_mut(&mut self) -> &mut Option<bool> {
+        &mut self.options_mut().decode_content
+    }
+
+    /// Returns how strictly the response is read: see
+    /// [`RequestBuilder::strictness`](crate::RequestBuilder::strictness).
+    pub fn strictness(&self) -> Option<Strictness> {
+        self.options()?.strictness
+    }
+
+    /// Returns how strictly the response is read, to change it.
+    pub fn strictness_mut(&mut self) -> &mut Option<Strictness> {
+        &mut self.options_mut().strictness
+    }
+
+    /// Returns whether the body of the response is read before the response is returned: see
+    /// [`RequestBuilder::preload_content`](crate::RequestBuilder::preload_content).
+    pub fn preload_content(&self) -> bool {
+        self.preload
+    }
+
+    /// Returns whether the body of the response is read before the response is returned, to change it.
+    pub fn preload_content_mut(&mut self) -> &mut bool {
+        &mut self.preload
+    }
+}
+
+/// What follows a response.
+impl Request {
+    /// Returns the failures after which the request is sent again: see
+    /// [`RequestBuilder::retries`](crate::RequestBuilder::retries). During a call this is the policy at its start;
+    /// [`Response::retries`](crate::Response::retries) shows what is left of it.
+    ///
+    /// ```
+    /// use hostpool::{Next, Request, Response, Result, Retry};
+    ///
+    /// /// Gives requests that may be sent again two more tries, unless they have a policy of their own.
+    /// fn patient(mut request: Request, next: Next<'_>) -> Result<Response> {
+    ///     let retry = Retry::new(2).status_forcelist([503]);
+    ///     if request.retries().is_none() && retry.allows(request.method()) {
+    ///         *request.retries_mut() = Some(retry);
+    ///     }
+    ///     next.run(request)
+    /// }
+    /// ```
+    pub fn retries(&self) -> Option<&Retry> {
+        self.options()?.retry.as_ref()
+    }
+
+    /// Returns the failures after which the request is sent again, to change them. A change after the first failure of
+    /// a call has no effect on that call.
+    pub fn retries_mut(&mut self) -> &mut Option<Retry> {
+        &mut self.options_mut().retry
+    }
+
+    /// Returns whether a request is silently sent again if its idle connection turns out to be closed: see
+    /// [`RequestBuilder::retry_stale`](crate::RequestBuilder::retry_stale).
+    pub fn retry_stale(&self) -> Option<bool> {
+        self.options()?.replay
+    }
+
+    /// Returns whether a request is silently sent again, to change it.
+    pub fn retry_stale_mut(&mut self) -> &mut Option<bool> {
+        &mut self.options_mut().replay
+    }
+
+    /// Returns whether redirects are followed: see
+    /// [`RequestBuilder::allow_redirects`](crate::RequestBuilder::allow_redirects).
+    pub fn allow_redirects(&self) -> Option<bool> {
+        self.options()?.follow
+    }
+
+    /// Returns whether redirects are followed, to change it.
+    pub fn allow_redirects_mut(&mut self) -> &mut Option<bool> {
+        &mut self.options_mut().follow
+    }
+
+    /// Returns how many redirects are followed: see
+    /// [`RequestBuilder::max_redirects`](crate::RequestBuilder::max_redirects).
+    pub fn max_redirects(&self) -> Option<u32> {
+        self.options()?.max_redirects
+    }
+
+    /// Returns how many redirects are followed, to change it.
+    pub fn max_redirects_mut(&mut self) -> &mut Option<u32> {
+        &mut self.options_mut().max_redirects
+    }
+
+    /// Returns whether a redirect from `https` to `http` is followed: see
+    /// [`RequestBuilder::allow_downgrade`](crate::RequestBuilder::allow_downgrade).
+    pub fn allow_downgrade(&self) -> Option<bool> {
+        self.options()?.downgrade
+    }
+
+    /// Returns whether a redirect from `https` to `http` is followed, to change it.
+    pub fn allow_downgrade_mut(&mut self) -> &mut Option<bool> {
+        &mut self.options_mut().downgrade
+    }
+
+    /// Returns whether a status from 400 on is an error: see
+    /// [`RequestBuilder::raise_for_status`](crate::RequestBuilder::raise_for_status).
+    pub fn raise_for_status(&self) -> Option<bool> {
+        self.options()?.raise
+    }
+
+    /// Returns whether a status from 400 on is an error, to change it. A middleware that switches it off sees the
+    /// response. The response that the outermost middleware returns is judged by the caller's setting again.
+    pub fn raise_for_status_mut(&mut self) -> &mut Option<bool> {
+        &mut self.options_mut().raise
+    }
+}
+
+/// Credentials and cookies.
+impl Request {
+    /// Returns the request's own credentials: see [`RequestBuilder::auth`](crate::RequestBuilder::auth). Returns `None`
+    /// if they stay at an origin that the call has left.
+    pub fn auth(&self) -> Option<&Auth> {
+        self.options().and_then(Options::own_auth)
+    }
+
+    /// Sets the request's own credentials. They are for the origin of the next request that is sent, and replace the
+    /// client's.
+    ///
+    /// ```
+    /// use hostpool::{Auth, Next, Request, Response, Result};
+    ///
+    /// /// Sends some requests to a mirror, with its own token.
+    /// fn mirrored(mut request: Request, next: Next<'_>) -> Result<Response> {
+    ///     if request.url().path().starts_with("/files/") {
+    ///         *request.url_mut() = request.url().join("http://mirror.example/files/")?;
+    ///         request.set_auth(Auth::bearer("token-of-the-mirror"));
+    ///     }
+    ///     next.run(request)
+    /// }
+    /// ```
+    pub fn set_auth(&mut self, auth: impl Into<Auth>) {
+        let own = self.options_mut();
+        (own.auth, own.auth_standing) = (Some(auth.into()), Standing::Fresh);
+    }
+
+    /// Removes the request's own credentials, for example to send an `Authorization` header in their place. The client's
+    /// are sent again.
+    pub fn remove_auth(&mut self) {
+        if self.auth().is_some() {
+            self.options_mut().auth = None;
+        }
+    }
+
+    /// Returns the pairs that the request adds to its Cookie field: see
+    /// [`RequestBuilder::cookies`](crate::RequestBuilder::cookies). The cookies of the session are not among them.
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/").cookie("id", "7").build()?;
+    /// assert_eq!(request.cookies().collect::<Vec<_>>(), [("id", "7")]);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.options().map_or(&[][..], |own| &own.cookies);
+        pairs.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Replaces the pairs of that name in the Cookie field of the request by one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RequestBuilder::cookie`](crate::RequestBuilder::cookie).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let mut request = Session::new().get("http://example.com/").cookie("id", "7").build()?;
+    /// request.set_cookie("id", "8")?;
+    /// assert_eq!(request.cookies().collect::<Vec<_>>(), [("id", "8")]);
+    /// assert!(request.remove_cookie("id"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn set_cookie(&mut self, name: &str, value: &str) -> Result<()> {
+        let pair = options::cookie(name, value)?;
+        self.remove_cookie(name);
+        self.options_mut().cookies.push(pair);
+        Ok(())
+    }
+
+    /// Removes the pairs of that name from the Cookie field of the request. Returns whether there were any.
+    pub fn remove_cookie(&mut self, name: &str) -> bool {
+        if !self.cookies().any(|(other, _)| other == name) {
+            return false;
+        }
+        self.options_mut().cookies.retain(|(other, _)| **other != *name);
+        true
+    }
+}
