@@ -74,7 +74,7 @@
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
 // observe        Listener, events, the lines of the log
 // close_reason error time workers    what every layer above needs to fail, to wait and to say why
-// sync contain process random date limits strictness headers url files    the ground
+// sync shared contain process random date limits strictness headers url files    the ground
 
 mod auth;
 mod body;
@@ -109,6 +109,7 @@ mod redirect;
 mod response;
 mod retry;
 mod session;
+mod shared;
 mod strictness;
 mod sync;
 mod time;
@@ -119,7 +120,9 @@ mod workers;
 pub use auth::{Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
 pub use body::urlencoded::IntoPairs;
 pub use body::{Body, Compress};
-pub use client::{Connector, IntoRequest, IntoUrl, Middleware, Next, Request, RequestBuilder};
+pub use client::{
+    Connector, IntoRequest, IntoUrl, Middleware, MiddlewareFn, Next, Request, RequestBuilder, middleware_fn,
+};
 pub use close_reason::CloseReason;
 pub use cookies::{
     Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,

@@ -43,16 +43,15 @@ pub(in crate::client) fn begin<'a>(
 
 /// Sends the request through its middleware and then to the server.
 pub(in crate::client) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> {
-    let own = request.options().and_then(|own| own.middleware.clone());
-    let list = own.as_deref().unwrap_or(terms.middleware());
+    let list = terms.of(request.options()).middleware();
     if list.is_empty() {
         return journey::send(terms, request);
     }
     let client = |mut request: Request, until: Until<'_>| journey::send(terms.with_until(until), &mut request);
     // The middleware owns the request. The caller of this function has no use for it any more.
     let hollow = Request::new(Method::GET, request.url.clone());
-    let response = middleware::run(&client, list, std::mem::replace(request, hollow), terms.until);
+    let response = middleware::run(&client, &list, std::mem::replace(request, hollow), terms.until);
     // Middleware may panic as it is dropped. The response is not on its way out yet, so it is not lost.
-    drop(own);
+    drop(list);
     response
 }
