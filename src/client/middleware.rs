@@ -121,7 +121,7 @@ forward!(&M, Box<M>, Arc<M>);
 
 /// Shares a middleware. An `Arc<dyn Middleware>` is not wrapped again.
 pub(crate) fn shared<M: Middleware + 'static>(middleware: M) -> Arc<dyn Middleware> {
-    shared::already(&middleware).unwrap_or_else(|| Arc::new(middleware))
+    shared::already::<Arc<dyn Middleware>>(&middleware).unwrap_or_else(|| Arc::new(middleware))
 }
 
 /// Sends a request to the rest of the call after a [`Middleware`]: the next middleware, or the client itself.

@@ -8,6 +8,7 @@ pub(crate) mod descriptors;
 pub(crate) mod options;
 pub(crate) mod probe;
 pub(crate) mod resolve;
+pub(crate) mod sockets;
 pub(crate) mod stream;
 pub(crate) mod transport;
 pub(crate) mod wait;

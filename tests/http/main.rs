@@ -21,6 +21,7 @@ mod response;
 mod responses;
 mod retrying;
 mod sending;
+mod transports;
 
 fn headers(fields: &[(&str, &str)]) -> hostpool::Headers {
     hostpool::Headers::from_pairs(fields.iter().copied()).unwrap()
