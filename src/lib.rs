@@ -133,6 +133,7 @@ pub use headers::{Header, Headers, HeadersIter, IntoHeaderName, IntoHeaderValue,
 pub use http::{Method, StatusCode, Version};
 pub use limits::Limits;
 pub use make_headers::{MakeHeaders, make_headers};
+pub use net::io_transport::IoTransport;
 pub use net::options::{SocketOption, SourceAddress};
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use observe::Listener;

@@ -5,6 +5,7 @@
 pub(crate) mod abort;
 pub(crate) mod connect;
 pub(crate) mod descriptors;
+pub(crate) mod io_transport;
 pub(crate) mod options;
 pub(crate) mod probe;
 pub(crate) mod resolve;

@@ -21,6 +21,7 @@ mod response;
 mod responses;
 mod retrying;
 mod sending;
+mod streams;
 mod transports;
 
 fn headers(fields: &[(&str, &str)]) -> hostpool::Headers {
