@@ -23,6 +23,9 @@ pub(crate) use route::{Route, Via};
 
 /// Opens the connections of a pool, for example over another network, to a peer in memory, or with another TLS library.
 ///
+/// A closure becomes a dialer by [`dialer_fn`]. It returns a [`TcpStream`](std::net::TcpStream) or a `UnixStream` of std
+/// as it is, any reader and writer in an [`IoTransport`](crate::IoTransport), or a [`Transport`] of its own.
+///
 /// A transport for an `https` target must be encrypted, and its [`TransportInfo`](crate::TransportInfo) must say so.
 /// [`TlsDialer`] does this over another dialer.
 ///

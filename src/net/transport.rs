@@ -14,7 +14,9 @@ use crate::time::{Deadline, Until};
 /// A connected, reliable byte stream: a TCP or Unix socket, TLS over a socket, or your own implementation.
 ///
 /// All methods take `&self`. At most one thread receives and at most one thread sends, and both may do so at the same
-/// time. A [`Dialer`](crate::Dialer) returns your own transport; its documentation has an example.
+/// time. A [`Dialer`](crate::Dialer) returns your own transport; its documentation has an example. It is implemented for
+/// [`TcpStream`](std::net::TcpStream) and `UnixStream` of std, and by [`IoTransport`](crate::IoTransport) for any reader
+/// and writer.
 pub trait Transport: Send + Sync {
     /// Receives at least one byte into `buf`, or returns 0 at the orderly end of the stream.
     ///

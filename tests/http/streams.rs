@@ -2,9 +2,9 @@
 
 use std::io::{self, IoSlice, Read, Write, pipe};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -266,6 +266,38 @@ fn threads_end() {
     let ((_release, released), (tell, told)) = (channel(), channel());
     drop(IoTransport::new(Blocked(released, tell), io::sink()));
     assert_eq!(told.try_recv(), Ok("dropped"));
+}
+
+impl Write for Blocked {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let _ = self.0.recv();
+        Ok(buf.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A blocked write may still succeed after the call that gave up, so its request is not sent again by itself.
+#[test]
+fn a_request_whose_write_is_blocked() {
+    let dials = Arc::new(AtomicUsize::new(0));
+    let count = dials.clone();
+    let (tell, _told) = channel();
+    let tell = Mutex::new(tell);
+    let dialer = dialer_fn(move |_, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let ((release, released), tell) = (channel(), tell.lock().unwrap().clone());
+        let (input, theirs) = pipe().unwrap();
+        let transport = IoTransport::new(input, Blocked(released, tell));
+        Ok(Box::new(transport.on_end(move || drop((release, theirs)))))
+    });
+    let pool = ConnectionPool::builder("http://anywhere").dialer(dialer).build().unwrap();
+    let bound = Timeout::new().write(Duration::from_millis(20));
+    let error = pool.post("/").data("hello").timeout(bound).retries(2).send().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Timeout(Bound::Write), "{error}");
+    assert!(error.maybe_processed());
+    assert_eq!(dials.load(Ordering::SeqCst), 1);
 }
 
 /// Does what its function says at each read or write.
