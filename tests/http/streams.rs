@@ -166,7 +166,10 @@ fn deadlines_of_a_writer() {
     let mut accepted = 0;
     let full = loop {
         match transport.send(&[IoSlice::new(&piece[..10]), IoSlice::new(&piece)], &soon()) {
-            Ok(len) => accepted += len,
+            Ok(len) => {
+                assert!(len > 0);
+                accepted += len;
+            }
             Err(error) => break error.kind(),
         }
     };

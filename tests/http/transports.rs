@@ -91,7 +91,7 @@ fn use_store(store: impl CookieStore) {
 /// Each method reaches the value that a pointer leads to, also those that have a default.
 #[test]
 fn pointers_pass_every_method_on() {
-    let (transports, dialers, stores): ([Arc<Notes>; 3], [Arc<Notes>; 3], [Arc<Notes>; 3]) = Default::default();
+    let [transports, dialers, stores]: [[Arc<Notes>; 3]; 3] = Default::default();
     // `Box<Arc<dyn _>>` has both pointers at once.
     use_transport(&*transports[0]);
     use_transport(transports[1].clone() as Arc<dyn Transport>);
