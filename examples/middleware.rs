@@ -15,7 +15,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let session = Session::builder()
         .base_url(&url)
         .middleware(log)
-        .middleware(Token::default())
+        .with_middleware(Token::default())
         .on_request(only_loopback)
         .build()?;
 

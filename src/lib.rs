@@ -74,7 +74,7 @@
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
 // observe        Listener, events, the lines of the log
 // close_reason error time workers    what every layer above needs to fail, to wait and to say why
-// sync contain process random date limits strictness values headers url files    the ground
+// sync shared contain process random date limits strictness values headers url files    the ground
 
 mod auth;
 mod body;
@@ -109,6 +109,7 @@ mod redirect;
 mod response;
 mod retry;
 mod session;
+mod shared;
 mod strictness;
 mod sync;
 mod time;
@@ -120,17 +121,20 @@ mod workers;
 pub use auth::{AnyAuth, Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
 pub use body::urlencoded::IntoPairs;
 pub use body::{Body, Compress};
-pub use client::{Connector, IntoRequest, IntoUrl, Middleware, Next, Request, RequestBuilder};
+pub use client::{
+    Connector, IntoRequest, IntoUrl, Middleware, MiddlewareFn, Next, Request, RequestBuilder, middleware_fn,
+};
 pub use close_reason::CloseReason;
 pub use cookies::{
     Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,
 };
-pub use dial::{DialContext, Dialer, Target, TcpDialer, TlsDialer, UnixDialer};
+pub use dial::{DialContext, Dialer, DialerFn, Target, TcpDialer, TlsDialer, UnixDialer, dialer_fn};
 pub use error::{Attempt, Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result, RetryCause, Violation};
 pub use headers::{Header, Headers, HeadersIter, IntoHeaderName, IntoHeaderValue, IntoHeaders, InvalidHeader};
 pub use http::{Method, StatusCode, Version};
 pub use limits::Limits;
 pub use make_headers::{MakeHeaders, make_headers};
+pub use net::io_transport::IoTransport;
 pub use net::options::{SocketOption, SourceAddress};
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use observe::Listener;

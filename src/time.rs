@@ -299,6 +299,11 @@ impl Deadline {
         Deadline { at: limit.and_then(|limit| now.checked_add(limit)), bound }
     }
 
+    /// Returns the deadline at this time.
+    pub(crate) fn by(at: Instant, bound: Bound) -> Deadline {
+        Deadline { at: Some(at), bound }
+    }
+
     /// Returns `self` or `limit` from now, whichever is earlier. Reads the clock only if there is a limit.
     pub(crate) fn or_within(self, limit: Option<Duration>, bound: Bound) -> Deadline {
         match limit {
@@ -352,7 +357,6 @@ impl From<Deadline> for Until<'_> {
 
 impl<'t> Until<'t> {
     /// A wait without a deadline.
-    #[cfg(any(test, fuzzing))]
     pub(crate) const NEVER: Until<'static> = Until { deadline: Deadline::NEVER, token: PhantomData };
 
     /// Returns the deadline, for values that outlive the call.

@@ -60,6 +60,28 @@ fn violations_have_their_rows() {
     assert!(count >= 13, "{count}");
 }
 
+/// Pointers pass on every method of the traits that a caller implements, also those with a default.
+#[test]
+fn pointers_forward_every_method() {
+    let files = ["net/transport", "dial/mod", "cookies/cookie_store", "observe/listener", "client/middleware"];
+    let traits = ["Transport", "Dialer", "CookieStore", "Listener", "Middleware"];
+    let mut methods = 0;
+    for (file, name) in files.into_iter().zip(traits) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file).with_extension("rs");
+        let text = code(&fs::read_to_string(path).unwrap());
+        let of_trait = text.split(&format!("pub trait {name}: Send + Sync {{")).nth(1).unwrap();
+        for method in named_after(of_trait.split("\n}").next().unwrap(), "fn ") {
+            assert!(text.contains(&format!("(**self).{method}(")), "{name}::{method} is not passed on");
+            methods += 1;
+        }
+        for pointer in ["&", "Box<", "Arc<"] {
+            let list = text.split("\nforward!(").nth(1).and_then(|rest| rest.split(");").next()).unwrap();
+            assert!(list.contains(pointer), "{name} is not implemented for {pointer}");
+        }
+    }
+    assert_eq!(methods, 7 + 1 + 2 + 11 + 1);
+}
+
 /// Returns the map of the modules: the lines of the first block of `docs/design.md`.
 fn map(design: &str) -> Vec<&str> {
     design.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap().lines().collect()

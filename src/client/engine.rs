@@ -129,7 +129,7 @@ impl Engine {
 
     /// Dials. While the process lacks file descriptors, it closes the oldest idle connection and dials again.
     fn dial(&self, cell: &Arc<AbortCell>, key: &PoolKey, until: Until<'_>, timeout: &Timeout) -> Result<Wire> {
-        let context = DialContext::new(until, timeout, cell);
+        let context = DialContext::begin(until, timeout, cell);
         loop {
             match Engine::dial_once(&context, cell, key) {
                 // An idle connection is worth less than this call. Its phases go on under the same bounds.
@@ -146,7 +146,7 @@ impl Engine {
     fn dial_once(context: &DialContext<'_>, cell: &Arc<AbortCell>, key: &PoolKey) -> Result<Wire> {
         let (config, target) = (key.config(), Target::new(key.route()));
         let wire = match &config.dialer {
-            None => dial::direct(&target, &config.tls, &config.sockets, context)?,
+            None => dial::direct(&target, &config.tls, &config.sockets, context, cell)?,
             Some(dialer) => {
                 let wire = Wire::of(dialer.dial(&target, context)?, cell);
                 if target.is_encrypted() && !wire.info().encrypted {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::request::Request;
 use crate::error::Result;
 use crate::response::{About, Response};
+use crate::shared;
 use crate::time::Until;
 
 /// Runs the caller's code around the sending of a request. A middleware sees the request first and the response last.
@@ -14,23 +15,39 @@ use crate::time::Until;
 ///
 /// If it moves the request to another origin, credentials stay behind: see [`Request::url_mut`].
 ///
+/// A function or a closure needs no type of its own: see [`RequestBuilder::middleware`](crate::RequestBuilder::middleware),
+/// which infers the types of its arguments, and [`middleware_fn`], which makes a `Middleware` of it. A type that
+/// implements this trait is given to [`with_middleware`](crate::RequestBuilder::with_middleware). So is an
+/// `Arc<dyn Middleware>` or a `Box<dyn Middleware>`, which a program can choose at run time.
+///
 /// One run of a middleware covers a whole call, including redirects, under one deadline.
 /// [`SessionBuilder::on_request`](crate::SessionBuilder::on_request) sees each request that is sent, including those
-/// after redirects. The first middleware of a list is the outermost. If a middleware drops a response instead of
-/// returning it, the connection is given back.
-///
-/// Any `Fn(Request, Next) -> Result<Response>` is a middleware. A panic goes on to the caller, and the slot of the
-/// connection comes back.
+/// after redirects. The middleware that was added first is the outermost, and the client's is outside the request's. If
+/// a middleware drops a response instead of returning it, the connection is given back. A panic goes on to the caller,
+/// and the slot of the connection comes back.
 ///
 /// ```
-/// use hostpool::{Next, Request, Result, Response, Session};
+/// use hostpool::{Middleware, Next, Request, Response, Result, Session, middleware_fn};
 ///
-/// fn tagged(mut request: Request, next: Next<'_>) -> Result<Response> {
-///     request.headers_mut().insert("X-Tag", "1")?;
-///     next.run(request)
+/// /// Adds a key to each request.
+/// struct Key(&'static str);
+///
+/// impl Middleware for Key {
+///     fn handle(&self, mut request: Request, next: Next<'_>) -> Result<Response> {
+///         request.headers_mut().insert("X-Key", self.0)?;
+///         next.run(request)
+///     }
 /// }
 ///
-/// let session = Session::builder().middleware(tagged).build()?;
+/// // A list whose elements are of different types.
+/// let mut all: Vec<Box<dyn Middleware>> = vec![Box::new(Key("secret"))];
+/// if cfg!(debug_assertions) {
+///     all.push(Box::new(middleware_fn(|request, next| {
+///         eprintln!("{} {}", request.method(), request.url());
+///         next.run(request)
+///     })));
+/// }
+/// let session = all.into_iter().fold(Session::builder(), |builder, one| builder.with_middleware(one)).build()?;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
 #[doc(alias = "ClientHandlerType")]
@@ -40,13 +57,73 @@ pub trait Middleware: Send + Sync {
     fn handle(&self, request: Request, next: Next<'_>) -> Result<Response>;
 }
 
-impl<F> Middleware for F
+/// Makes a [`Middleware`] of a function or a closure. The types of a closure's arguments are inferred.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+/// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+/// use hostpool::{Middleware, middleware_fn};
+///
+/// fn tagged(tag: &'static str) -> impl Middleware {
+///     middleware_fn(move |mut request, next| {
+///         request.headers_mut().insert("X-Tag", tag)?;
+///         next.run(request)
+///     })
+/// }
+///
+/// assert_eq!(hostpool::get(&url).with_middleware(tagged("1")).send()?.text()?, "hello");
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+pub fn middleware_fn<F>(function: F) -> MiddlewareFn<F>
+where
+    F: Fn(Request, Next<'_>) -> Result<Response> + Send + Sync,
+{
+    MiddlewareFn(function)
+}
+
+/// A function as a [`Middleware`]: the value of [`middleware_fn`].
+#[derive(Clone, Copy)]
+pub struct MiddlewareFn<F>(F);
+
+// Closures do not implement `Middleware` by themselves: `Box<F>` and `&F` are closures where `F` is, so a second
+// implementation for every `Box` and `&` would overlap with it.
+impl<F> Middleware for MiddlewareFn<F>
 where
     F: Fn(Request, Next<'_>) -> Result<Response> + Send + Sync,
 {
     fn handle(&self, request: Request, next: Next<'_>) -> Result<Response> {
-        self(request, next)
+        self.0(request, next)
     }
+}
+
+impl<F> fmt::Debug for MiddlewareFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MiddlewareFn")
+    }
+}
+
+impl fmt::Debug for dyn Middleware + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dyn Middleware")
+    }
+}
+
+/// Passes each call on to the middleware that the pointer leads to.
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<M: Middleware + ?Sized> Middleware for $pointer {
+            fn handle(&self, request: Request, next: Next<'_>) -> Result<Response> {
+                (**self).handle(request, next)
+            }
+        }
+    )*};
+}
+
+forward!(&M, Box<M>, Arc<M>);
+
+/// Shares a middleware. An `Arc<dyn Middleware>` is not wrapped again.
+pub(crate) fn shared<M: Middleware + 'static>(middleware: M) -> Arc<dyn Middleware> {
+    shared::already::<Arc<dyn Middleware>>(&middleware).unwrap_or_else(|| Arc::new(middleware))
 }
 
 /// Sends a request to the rest of the call after a [`Middleware`]: the next middleware, or the client itself.

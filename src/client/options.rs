@@ -70,7 +70,10 @@ pub(crate) struct Options {
     pub(crate) pool_timeout: Option<Duration>,
     /// A `ConnectionPool` accepts URLs of other hosts, and sends them to its own host.
     pub(crate) any_host: bool,
-    pub(crate) middleware: Option<Arc<[Arc<dyn Middleware>]>>,
+    /// Middleware around this request, in addition to the client's.
+    pub(crate) middleware: Vec<Arc<dyn Middleware>>,
+    /// The client's middleware does not run.
+    pub(crate) without_middleware: bool,
     /// The charset that a text or a form is sent in.
     pub(crate) encoding: Option<Box<str>>,
     pub(crate) compress: Compress,

@@ -92,8 +92,15 @@ impl<'a> Terms<'a> {
         self.own.and_then(|own| own.raise).unwrap_or(self.policy.raise)
     }
 
-    pub(super) fn middleware(self) -> &'a [Arc<dyn Middleware>] {
-        self.own.and_then(|own| own.middleware.as_deref()).unwrap_or(&self.policy.hooks.middleware)
+    /// Returns the middleware around the call, outermost first: the client's, unless the request leaves it out, and
+    /// then the request's own.
+    pub(super) fn middleware(self) -> Vec<Arc<dyn Middleware>> {
+        let clients = &self.policy.hooks.middleware;
+        match self.own {
+            None => clients.clone(),
+            Some(own) if own.without_middleware => own.middleware.clone(),
+            Some(own) => clients.iter().chain(&own.middleware).cloned().collect(),
+        }
     }
 
     pub(super) fn hooks(self) -> &'a Hooks {

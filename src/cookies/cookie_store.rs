@@ -1,7 +1,9 @@
 //! The trait that a session keeps its cookies by, and the store without cookies.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::shared;
 use crate::url::Url;
 
 /// Keeps the cookies of a session: a [`CookieJar`](crate::CookieJar), [`NoCookies`], or a type of the caller's own.
@@ -24,7 +26,7 @@ use crate::url::Url;
 /// }
 /// ```
 #[doc(alias = "AbstractCookieJar")]
-pub trait CookieStore: Send + Sync + fmt::Debug {
+pub trait CookieStore: Send + Sync {
     /// Takes the values of the Set-Cookie fields of a response to a request for `url`, in order.
     #[doc(alias = "update_cookies")]
     fn store(&self, url: &Url, set_cookie: &mut dyn Iterator<Item = &[u8]>);
@@ -33,6 +35,34 @@ pub trait CookieStore: Send + Sync + fmt::Debug {
     /// header may have, the request is not sent.
     #[doc(alias = "filter_cookies")]
     fn cookie_header(&self, request: &CookieRequest<'_>) -> Option<Vec<u8>>;
+}
+
+impl fmt::Debug for dyn CookieStore + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dyn CookieStore")
+    }
+}
+
+/// Passes each call on to the store that the pointer leads to.
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<S: CookieStore + ?Sized> CookieStore for $pointer {
+            fn store(&self, url: &Url, set_cookie: &mut dyn Iterator<Item = &[u8]>) {
+                (**self).store(url, set_cookie);
+            }
+
+            fn cookie_header(&self, request: &CookieRequest<'_>) -> Option<Vec<u8>> {
+                (**self).cookie_header(request)
+            }
+        }
+    )*};
+}
+
+forward!(&S, Box<S>, Arc<S>);
+
+/// Shares a store. An `Arc<dyn CookieStore>` is not wrapped again.
+pub(crate) fn shared_store<S: CookieStore + 'static>(store: S) -> Arc<dyn CookieStore> {
+    shared::already::<Arc<dyn CookieStore>>(&store).unwrap_or_else(|| Arc::new(store))
 }
 
 /// The request that a [`CookieStore`] gives cookies for.

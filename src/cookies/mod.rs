@@ -24,5 +24,6 @@ mod store_tests;
 mod vectors;
 
 pub use cookie::{Cookie, CookieBuilder, SameSite};
+pub(crate) use cookie_store::shared_store;
 pub use cookie_store::{CookieRequest, CookieStore, NoCookies};
 pub use jar::{CookieJar, CookieJarBuilder};

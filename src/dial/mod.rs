@@ -3,6 +3,8 @@
 mod route;
 
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
@@ -12,6 +14,7 @@ use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
 use crate::net::stream::Stream;
 use crate::net::transport::{Transport, Wait};
 use crate::net::{connect, resolve};
+use crate::shared;
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
 use crate::url::{Origin, Scheme, Url};
@@ -19,6 +22,9 @@ use crate::url::{Origin, Scheme, Url};
 pub(crate) use route::{Route, Via};
 
 /// Opens the connections of a pool, for example over another network, to a peer in memory, or with another TLS library.
+///
+/// A closure becomes a dialer by [`dialer_fn`]. It returns a [`TcpStream`](std::net::TcpStream) or a `UnixStream` of std
+/// as it is, any reader and writer in an [`IoTransport`](crate::IoTransport), or a [`Transport`] of its own.
 ///
 /// A transport for an `https` target must be encrypted, and its [`TransportInfo`](crate::TransportInfo) must say so.
 /// [`TlsDialer`] does this over another dialer.
@@ -62,9 +68,73 @@ pub(crate) use route::{Route, Via};
 #[doc(alias = "BaseConnector")]
 #[doc(alias = "ConnectionCls")]
 #[doc(alias = "_create_connection")]
-pub trait Dialer: Send + Sync + fmt::Debug {
+pub trait Dialer: Send + Sync {
     /// Opens a connection before the deadline of the context.
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>>;
+}
+
+impl fmt::Debug for dyn Dialer + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dyn Dialer")
+    }
+}
+
+/// Passes each call on to the dialer that the pointer leads to.
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<D: Dialer + ?Sized> Dialer for $pointer {
+            fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
+                (**self).dial(target, context)
+            }
+        }
+    )*};
+}
+
+forward!(&D, Box<D>, Arc<D>);
+
+/// Shares a dialer. An `Arc<dyn Dialer>` is not wrapped again, so that it stays the same dialer wherever it is given.
+pub(crate) fn shared_dialer<D: Dialer + 'static>(dialer: D) -> Arc<dyn Dialer> {
+    shared::already::<Arc<dyn Dialer>>(&dialer).unwrap_or_else(|| Arc::new(dialer))
+}
+
+/// Makes a [`Dialer`] of a function or a closure. The types of a closure's arguments are inferred.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+/// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+/// use hostpool::{ConnectionPool, Dialer, Target, TcpDialer, Url, dialer_fn};
+///
+/// // Whatever the URL says, connect to this server.
+/// let server = Url::parse(&url)?;
+/// let dialer = dialer_fn(move |_, context| TcpDialer::new().dial(&Target::from(&server), context));
+/// let pool = ConnectionPool::builder("http://example.com").dialer(dialer).build()?;
+/// assert_eq!(pool.get("/").send()?.text()?, "hello");
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+pub fn dialer_fn<F>(function: F) -> DialerFn<F>
+where
+    F: Fn(&Target<'_>, &DialContext<'_>) -> Result<Box<dyn Transport>> + Send + Sync,
+{
+    DialerFn(function)
+}
+
+/// A function as a [`Dialer`]: the value of [`dialer_fn`].
+#[derive(Clone, Copy)]
+pub struct DialerFn<F>(F);
+
+impl<F> Dialer for DialerFn<F>
+where
+    F: Fn(&Target<'_>, &DialContext<'_>) -> Result<Box<dyn Transport>> + Send + Sync,
+{
+    fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
+        self.0(target, context)
+    }
+}
+
+impl<F> fmt::Debug for DialerFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DialerFn")
+    }
 }
 
 /// The server that a connection is opened for, and the way to it.
@@ -121,14 +191,37 @@ pub struct DialContext<'a> {
     until: Until<'a>,
     resolve: Option<Duration>,
     tls: Option<Duration>,
-    cell: &'a AbortCell,
+    cell: Option<&'a AbortCell>,
+}
+
+impl DialContext<'static> {
+    /// Returns the context of a dial that begins now, for tests of your own dialer and for dials outside of a request.
+    /// The bounds `total`, `connect`, `resolve` and `tls` apply. Within a request the client makes the context.
+    ///
+    /// ```
+    /// use hostpool::{DialContext, Dialer, Target, TcpDialer, Timeout, Transport, Url, Wait};
+    /// use std::io::IoSlice;
+    /// use std::time::Duration;
+    ///
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+    /// let context = DialContext::new(Timeout::new().connect(Duration::from_secs(5)));
+    /// let transport = TcpDialer::new().dial(&Target::from(&url), &context)?;
+    /// assert_eq!(transport.send(&[IoSlice::new(b"hello")], &Wait::new())?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(timeout: impl Into<Timeout>) -> DialContext<'static> {
+        let timeout = timeout.into();
+        let until = Until::from(timeout.deadline()).or_within(timeout.connect, Bound::Connect);
+        DialContext { until, resolve: timeout.resolve, tls: timeout.tls, cell: None }
+    }
 }
 
 impl<'a> DialContext<'a> {
     /// Returns the context of a dial that begins now, for a call that ends at `until`.
-    pub(crate) fn new(until: Until<'a>, timeout: &Timeout, cell: &'a AbortCell) -> Self {
+    pub(crate) fn begin(until: Until<'a>, timeout: &Timeout, cell: &'a AbortCell) -> Self {
         let until = until.or_within(timeout.connect, Bound::Connect);
-        DialContext { until, resolve: timeout.resolve, tls: timeout.tls, cell }
+        DialContext { until, resolve: timeout.resolve, tls: timeout.tls, cell: Some(cell) }
     }
 
     /// Returns the time by which the dial must end, or `None` if there is no bound.
@@ -143,12 +236,41 @@ impl<'a> DialContext<'a> {
 
     /// Returns the bounds for operations of a [`Transport`] that belong to the dial.
     pub fn wait(&self) -> Wait<'a> {
-        Wait::new(self.until, self.cell)
+        Wait { until: self.until, abort: self.cell, ..Wait::new() }
     }
 
     /// Returns the error for a deadline that has passed.
     pub fn timed_out(&self, phase: Phase) -> Error {
         Error::new(ErrorKind::Timeout(self.until.bound()), phase)
+    }
+
+    /// Returns the error of a dial that could not connect: [`ErrorKind::Timeout`] if the deadline has passed,
+    /// [`ErrorKind::Closed`] if the client was closed meanwhile, otherwise [`ErrorKind::Connect`] with `error` as its
+    /// source. A [`Retry`](crate::Retry) tries again after such an error, because nothing was sent.
+    ///
+    /// ```
+    /// use hostpool::{ConnectionPool, Error, ErrorKind, Timeout, dialer_fn};
+    /// use std::net::{SocketAddr, TcpStream};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// // A port where nobody listens.
+    /// let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    /// let dialer = dialer_fn(move |_, context| {
+    ///     let left = context.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+    ///     let stream = match left {
+    ///         Some(left) if left.is_zero() => Err(std::io::ErrorKind::TimedOut.into()),
+    ///         Some(left) => TcpStream::connect_timeout(&nobody, left),
+    ///         None => TcpStream::connect(nobody),
+    ///     };
+    ///     Ok(Box::new(stream.map_err(|error| context.failed(error))?))
+    /// });
+    /// let pool = ConnectionPool::builder("http://anywhere").dialer(dialer).build()?;
+    /// let error = pool.get("/").timeout(Duration::from_secs(5)).retries(0).send().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::Connect);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn failed(&self, error: io::Error) -> Error {
+        self.wait().failure(error, ErrorKind::Connect, Phase::Connect)
     }
 
     /// Returns the context of the name lookup, which begins now. [`Timeout::resolve`] bounds it too.
@@ -304,6 +426,7 @@ pub(crate) fn direct(
     tls: &TlsConfig,
     sockets: &SocketConfig,
     context: &DialContext<'_>,
+    cell: &AbortCell,
 ) -> Result<Wire> {
     if target.is_encrypted() {
         tls.check()?;
@@ -314,7 +437,7 @@ pub(crate) fn direct(
     };
     match target.is_encrypted() {
         false => Ok(Wire::Stream(stream)),
-        true => Ok(Wire::of(tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait())?, context.cell)),
+        true => Ok(Wire::of(tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait())?, cell)),
     }
 }
 
@@ -341,7 +464,7 @@ mod tests {
         ];
         let cell = AbortCell::new();
         for (timeout, expected) in table {
-            let context = DialContext::new(timeout.deadline().into(), &timeout, &cell);
+            let context = DialContext::begin(timeout.deadline().into(), &timeout, &cell);
             for (context, bound) in [context, context.for_resolve(), context.for_tls()].into_iter().zip(expected) {
                 assert_eq!(context.deadline().is_some(), bound.is_some(), "{timeout}");
                 assert_eq!(context.wait().deadline(), context.deadline(), "{timeout}");

@@ -35,7 +35,7 @@ pub(crate) struct Io<'a> {
 
 impl<'a> Io<'a> {
     fn wait(&self) -> Wait<'a> {
-        Wait::new(self.until.or_within(self.read, Bound::Read), self.cell)
+        Wait::of(self.until.or_within(self.read, Bound::Read), self.cell)
     }
 }
 

@@ -51,13 +51,13 @@ impl<'a> Bounds<'a> {
     /// Returns the wait of a write. It also ends when a response begins to arrive.
     pub(super) fn write(&self) -> Wait<'a> {
         let until = self.until.or_within(self.timeout.write, Bound::Write);
-        Wait { watch_input: true, ..Wait::new(until, self.cell) }
+        Wait { watch_input: true, ..Wait::of(until, self.cell) }
     }
 
     /// Returns the wait of a write after an early response. The first byte that moves in either direction ends it.
     pub(super) fn write_on(&self, watch_input: bool) -> Wait<'a> {
         let until = self.until.or_within(self.timeout.write, Bound::Write);
         let until = until.or_within(Some(self.timeout.read.unwrap_or(STALL)), Bound::Read);
-        Wait { watch_input, poll_first: true, ..Wait::new(until, self.cell) }
+        Wait { watch_input, poll_first: true, ..Wait::of(until, self.cell) }
     }
 }

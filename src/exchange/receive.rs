@@ -123,7 +123,7 @@ impl<'a> Exchange<'a> {
     /// Receives once into the buffers.
     fn fill(&mut self, until: Until<'a>) -> Result<(), Error> {
         self.bounds.check(Phase::Head)?;
-        let wait = Wait::new(until, self.bounds.cell);
+        let wait = Wait::of(until, self.bounds.cell);
         match self.buffers.fill(self.wire, &wait) {
             Ok(1..) if wait.is_cancelled() => {
                 Err(io_error(io::ErrorKind::ConnectionAborted.into(), self.wire, &wait, Phase::Head))
@@ -168,7 +168,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn receive_early(&mut self) -> Result<usize, Error> {
         self.bounds.check(Phase::Send)?;
         let Some(early) = &mut self.early else { return Ok(0) };
-        let wait = Wait::new(self.bounds.read_until(), self.bounds.cell);
+        let wait = Wait::of(self.bounds.read_until(), self.bounds.cell);
         let room = self.limits.early_response.saturating_sub(self.buffers.filled().len());
         let len = match self.buffers.fill_at_most(room, self.wire, &wait) {
             Ok(_) if wait.is_cancelled() => {

@@ -258,7 +258,7 @@ pub fn tls_stream(data: &[u8]) {
     let tls = TlsConfig::builder().root_der(IDENTITY.root.clone()).build().unwrap();
     let url = Url::parse("https://localhost/").unwrap();
     let cell = AbortCell::new();
-    let context = DialContext::new(Until::NEVER, &Timeout::new(), &cell);
+    let context = DialContext::begin(Until::NEVER, &Timeout::new(), &cell);
     net.begin();
     let dialed = TlsDialer::new(net.clone(), tls).dial(&Target::from(&url), &context);
     match dialed {

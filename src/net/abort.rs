@@ -64,6 +64,13 @@ impl AbortCell {
         AbortCell { state: Mutex::new(state), connection: AtomicU64::new(0) }
     }
 
+    /// Returns a cell whose use is aborted.
+    pub(crate) fn aborted() -> Self {
+        let cell = AbortCell::new();
+        cell.state.lock().aborted = true;
+        cell
+    }
+
     /// Notes that a dial begins in process `home`, and forgets the sockets of an earlier dial.
     pub(crate) fn begin_dial(&self, home: Home) {
         let mut state = self.state.lock();
@@ -90,6 +97,15 @@ impl AbortCell {
         state.is_wrapped = true;
         drop(state);
         drop(interrupted);
+    }
+
+    /// Sets the stream that an abort shuts down, unless there is one that is open. A transport that is not on top of the
+    /// connection, or not yet, calls it.
+    pub(crate) fn register_if_free(&self, socket: Weak<dyn Interrupt>) {
+        let is_open = |socket: &Weak<dyn Interrupt>| socket.strong_count() > 0;
+        if !self.state.lock().socket.as_ref().is_some_and(is_open) {
+            self.register(socket);
+        }
     }
 
     /// Sets a socket of the system as the stream that an abort shuts down, and as the socket that `look` looks at.

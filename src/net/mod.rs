@@ -5,9 +5,11 @@
 pub(crate) mod abort;
 pub(crate) mod connect;
 pub(crate) mod descriptors;
+pub(crate) mod io_transport;
 pub(crate) mod options;
 pub(crate) mod probe;
 pub(crate) mod resolve;
+pub(crate) mod sockets;
 pub(crate) mod stream;
 pub(crate) mod transport;
 pub(crate) mod wait;

@@ -139,7 +139,7 @@ mod tests {
         cell: &AbortCell,
     ) -> Result<()> {
         let url = Url::parse("http://name.invalid/").unwrap();
-        let wait = Wait::new(timeout.deadline().or_within(timeout.resolve, Bound::Resolve).into(), cell);
+        let wait = Wait::of(timeout.deadline().or_within(timeout.resolve, Bound::Resolve).into(), cell);
         let found = addresses_by(lookup, || workers.clone(), url.origin(), &wait);
         let found = found.map_err(|error| wait.failure(error, ErrorKind::Resolve, Phase::Resolve))?;
         assert_eq!(found, [FOUND]);
@@ -210,7 +210,7 @@ mod tests {
                 let url = Url::parse(text).unwrap();
                 let lookup = |_: &str, _| unreachable!("it is an address");
                 let found =
-                    addresses_by(lookup, || workers.clone(), url.origin(), &Wait::new(deadline.into(), &cell)).unwrap();
+                    addresses_by(lookup, || workers.clone(), url.origin(), &Wait::of(deadline.into(), &cell)).unwrap();
                 assert_eq!(found, [expected.parse().unwrap()]);
             }
         }
@@ -223,7 +223,7 @@ mod tests {
         let (cell, workers) = (AbortCell::new(), workers());
         let found = |text: &str, lookup: Lookup| {
             let url = Url::parse(text).unwrap();
-            addresses_by(lookup, || workers.clone(), url.origin(), &Wait::new(Until::NEVER, &cell))
+            addresses_by(lookup, || workers.clone(), url.origin(), &Wait::of(Until::NEVER, &cell))
         };
         for text in
             ["http://a.localhost:8/", "http://A.b.LocalHost:8/", "http://localhost.:8/", "http://a.localhost.:8/"]

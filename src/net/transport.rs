@@ -3,18 +3,21 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use super::abort::AbortCell;
 pub use super::probe::Probe;
-use crate::error::{Error, ErrorKind, Phase};
-use crate::time::Until;
+use crate::error::{Bound, Error, ErrorKind, Phase};
+use crate::time::{Deadline, Until};
 
 /// A connected, reliable byte stream: a TCP or Unix socket, TLS over a socket, or your own implementation.
 ///
 /// All methods take `&self`. At most one thread receives and at most one thread sends, and both may do so at the same
-/// time. A [`Dialer`](crate::Dialer) returns your own transport; its documentation has an example.
-pub trait Transport: Send + Sync + fmt::Debug {
+/// time. A [`Dialer`](crate::Dialer) returns your own transport; its documentation has an example. It is implemented for
+/// [`TcpStream`](std::net::TcpStream) and `UnixStream` of std, and by [`IoTransport`](crate::IoTransport) for any reader
+/// and writer.
+pub trait Transport: Send + Sync {
     /// Receives at least one byte into `buf`, or returns 0 at the orderly end of the stream.
     ///
     /// # Errors
@@ -68,6 +71,49 @@ pub trait Transport: Send + Sync + fmt::Debug {
     }
 }
 
+impl fmt::Debug for dyn Transport + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dyn Transport")
+    }
+}
+
+/// Passes each call on to the transport that the pointer leads to, also those that have a default.
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<T: Transport + ?Sized> Transport for $pointer {
+            fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+                (**self).recv(buf, wait)
+            }
+
+            fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+                (**self).send(bufs, wait)
+            }
+
+            fn flush(&self, wait: &Wait<'_>) -> io::Result<bool> {
+                (**self).flush(wait)
+            }
+
+            fn probe(&self) -> Probe {
+                (**self).probe()
+            }
+
+            fn has_buffered(&self) -> bool {
+                (**self).has_buffered()
+            }
+
+            fn abort(&self) {
+                (**self).abort();
+            }
+
+            fn info(&self) -> TransportInfo {
+                (**self).info()
+            }
+        }
+    )*};
+}
+
+forward!(&T, Box<T>, Arc<T>);
+
 /// The facts that a [`Transport`] knows about its peer.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -76,6 +122,31 @@ pub struct TransportInfo {
     pub remote: Option<SocketAddr>,
     /// Whether the bytes are encrypted between here and the peer.
     pub encrypted: bool,
+}
+
+impl TransportInfo {
+    /// Returns the facts about a peer without an address, whose stream is not encrypted.
+    ///
+    /// ```
+    /// use hostpool::TransportInfo;
+    ///
+    /// let info = TransportInfo::new().remote(([192, 0, 2, 1], 443).into()).encrypted(true);
+    /// assert!(info.encrypted);
+    /// assert_eq!(info.remote.unwrap().port(), 443);
+    /// ```
+    pub const fn new() -> TransportInfo {
+        TransportInfo { remote: None, encrypted: false }
+    }
+
+    /// Sets the address of the peer.
+    pub const fn remote(self, address: SocketAddr) -> TransportInfo {
+        TransportInfo { remote: Some(address), ..self }
+    }
+
+    /// Sets whether the bytes are encrypted between here and the peer.
+    pub const fn encrypted(self, encrypted: bool) -> TransportInfo {
+        TransportInfo { encrypted, ..self }
+    }
 }
 
 /// The limits of one operation of a [`Transport`]: how long it may block, and what ends it early.
@@ -89,8 +160,59 @@ pub struct Wait<'a> {
     pub(crate) poll_first: bool,
 }
 
+/// Limits for tests of your own transport, and for operations outside of a request. Within a request the client makes
+/// them.
+impl Wait<'static> {
+    /// Returns limits that never end an operation.
+    pub fn new() -> Wait<'static> {
+        Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false }
+    }
+
+    /// Returns limits that end an operation at this time.
+    ///
+    /// ```
+    /// use hostpool::{Transport, Wait};
+    /// use std::io::ErrorKind;
+    /// use std::net::{TcpListener, TcpStream};
+    /// use std::time::Instant;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::connect(listener.local_addr()?)?;
+    /// let error = stream.recv(&mut [0; 16], &Wait::until(Instant::now())).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TimedOut);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn until(at: Instant) -> Wait<'static> {
+        Wait { until: Deadline::by(at, Bound::Total).into(), ..Wait::new() }
+    }
+
+    /// Returns limits of an operation that is cancelled already.
+    ///
+    /// ```
+    /// use hostpool::Wait;
+    ///
+    /// assert!(Wait::cancelled().is_cancelled() && !Wait::new().is_cancelled());
+    /// ```
+    pub fn cancelled() -> Wait<'static> {
+        static CANCELLED: LazyLock<AbortCell> = LazyLock::new(AbortCell::aborted);
+        Wait { abort: Some(&CANCELLED), ..Wait::new() }
+    }
+
+    /// Sets whether a `send` that finds no room returns 0 when input arrives. Default: no.
+    pub fn watch_input(self, watch: bool) -> Wait<'static> {
+        Wait { watch_input: watch, ..self }
+    }
+}
+
+impl Default for Wait<'static> {
+    fn default() -> Self {
+        Wait::new()
+    }
+}
+
 impl<'a> Wait<'a> {
-    pub(crate) fn new(until: Until<'a>, abort: &'a AbortCell) -> Self {
+    /// Returns the limits of an operation of the call that ends at `until`, and that `abort` ends early.
+    pub(crate) fn of(until: Until<'a>, abort: &'a AbortCell) -> Self {
         Wait { until, abort: Some(abort), watch_input: false, poll_first: false }
     }
 

@@ -76,6 +76,43 @@ pub(crate) fn recv_scattered(socket: impl AsFd, bufs: &mut [IoSliceMut<'_>], wai
     }
 }
 
+/// Receives as `recv` does from a socket whose timeouts and mode are not known. Looks for a cancelled wait at each guard,
+/// because no abort may reach the socket.
+pub(crate) fn recv_unguarded(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+    let socket = socket.as_fd();
+    loop {
+        while ready_within(socket, PollFlags::IN, wait, Some(GUARD))?.is_none() {}
+        match sys_recv(socket, &mut *buf, RECV_NOW) {
+            Ok((len, _)) => return Ok(len),
+            Err(error) => passing(error)?,
+        }
+    }
+}
+
+/// Sends as `send` does to a socket whose timeouts and mode are not known. Looks for a cancelled wait at each guard.
+pub(crate) fn send_unguarded(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+    let socket = socket.as_fd();
+    loop {
+        let events = loop {
+            if let Some(events) = ready_within(socket, interest(wait), wait, Some(GUARD))? {
+                break events;
+            }
+        };
+        match send_some(socket, bufs, SEND_NOW) {
+            Ok(len) => return Ok(len),
+            Err(error) => passing(error)?,
+        }
+        if wait.watch_input && events.contains(PollFlags::IN) {
+            return Ok(0);
+        }
+    }
+}
+
+/// Returns the events that a send waits for.
+fn interest(wait: &Wait<'_>) -> PollFlags {
+    if wait.watch_input { PollFlags::OUT | PollFlags::IN } else { PollFlags::OUT }
+}
+
 #[inline]
 fn recv_by(
     socket: BorrowedFd<'_>,
@@ -107,9 +144,8 @@ pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> 
             Err(error) => passing(error)?,
         }
     }
-    let interest = if wait.watch_input { PollFlags::OUT | PollFlags::IN } else { PollFlags::OUT };
     loop {
-        let events = ready(socket, interest, wait)?;
+        let events = ready(socket, interest(wait), wait)?;
         match send_some(socket, bufs, SEND_NOW) {
             Ok(len) => return Ok(len),
             Err(error) => passing(error)?,

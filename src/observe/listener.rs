@@ -1,5 +1,6 @@
 //! The trait of listeners.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::events::{
@@ -119,49 +120,61 @@ pub trait Listener: Send + Sync {
     }
 }
 
-/// Lets a listener be shared with the program.
-impl<L: Listener + ?Sized> Listener for Arc<L> {
-    fn waiting(&self, event: &Waiting<'_>) {
-        (**self).waiting(event);
-    }
-
-    fn waited(&self, event: &Waited<'_>) {
-        (**self).waited(event);
-    }
-
-    fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
-        (**self).waits_for_itself(event);
-    }
-
-    fn dialing(&self, event: &Dialing<'_>) {
-        (**self).dialing(event);
-    }
-
-    fn dialed(&self, event: &Dialed<'_>) {
-        (**self).dialed(event);
-    }
-
-    fn acquired(&self, event: &Acquired<'_>) {
-        (**self).acquired(event);
-    }
-
-    fn released(&self, event: &Released<'_>) {
-        (**self).released(event);
-    }
-
-    fn closed(&self, event: &Closed<'_>) {
-        (**self).closed(event);
-    }
-
-    fn answered(&self, event: &Answered<'_>) {
-        (**self).answered(event);
-    }
-
-    fn retrying(&self, event: &Retrying<'_>) {
-        (**self).retrying(event);
-    }
-
-    fn redirecting(&self, event: &Redirecting<'_>) {
-        (**self).redirecting(event);
+impl fmt::Debug for dyn Listener + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dyn Listener")
     }
 }
+
+/// Passes each call on to the listener that the pointer leads to. So a listener can be shared with the program.
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<L: Listener + ?Sized> Listener for $pointer {
+            fn waiting(&self, event: &Waiting<'_>) {
+                (**self).waiting(event);
+            }
+
+            fn waited(&self, event: &Waited<'_>) {
+                (**self).waited(event);
+            }
+
+            fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
+                (**self).waits_for_itself(event);
+            }
+
+            fn dialing(&self, event: &Dialing<'_>) {
+                (**self).dialing(event);
+            }
+
+            fn dialed(&self, event: &Dialed<'_>) {
+                (**self).dialed(event);
+            }
+
+            fn acquired(&self, event: &Acquired<'_>) {
+                (**self).acquired(event);
+            }
+
+            fn released(&self, event: &Released<'_>) {
+                (**self).released(event);
+            }
+
+            fn closed(&self, event: &Closed<'_>) {
+                (**self).closed(event);
+            }
+
+            fn answered(&self, event: &Answered<'_>) {
+                (**self).answered(event);
+            }
+
+            fn retrying(&self, event: &Retrying<'_>) {
+                (**self).retrying(event);
+            }
+
+            fn redirecting(&self, event: &Redirecting<'_>) {
+                (**self).redirecting(event);
+            }
+        }
+    )*};
+}
+
+forward!(&L, Box<L>, Arc<L>);

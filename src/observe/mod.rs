@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::close_reason::CloseReason;
 use crate::error::{Error, ErrorKind};
+use crate::shared;
 use crate::time::Stamp;
 use crate::url::Origin;
 
@@ -37,7 +38,7 @@ pub(crate) struct Observer(Option<Arc<dyn Listener>>);
 
 impl Observer {
     pub(crate) fn new(listener: impl Listener + 'static) -> Observer {
-        Observer(Some(Arc::new(listener)))
+        Observer(Some(shared::already::<Arc<dyn Listener>>(&listener).unwrap_or_else(|| Arc::new(listener))))
     }
 
     #[inline]

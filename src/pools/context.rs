@@ -7,7 +7,7 @@ use super::connection_pool::login_of;
 use crate::auth::Auth;
 use crate::client::sealed::Sealed;
 use crate::client::{IntoUrl, Policy};
-use crate::dial::Dialer;
+use crate::dial::{Dialer, shared_dialer};
 use crate::error::{Error, Result};
 use crate::headers::{Headers, IntoHeaders, InvalidHeader};
 use crate::net::options::{SocketOption, SourceAddress};
@@ -77,10 +77,10 @@ impl PoolContext {
         PoolContext { tls: Some(tls), ..self }
     }
 
-    /// Sets the dialer that opens connections. Setting the same dialer on two contexts makes two pools. Clones of one
-    /// context share a pool.
+    /// Sets the dialer that opens connections. Two contexts with clones of one `Arc<dyn Dialer>` share a pool, and so do
+    /// clones of one context. Any other two dialers make two pools.
     pub fn dialer(self, dialer: impl Dialer + 'static) -> PoolContext {
-        PoolContext { dialer: Some(Arc::new(dialer)), ..self }
+        PoolContext { dialer: Some(shared_dialer(dialer)), ..self }
     }
 
     /// Sets the local address of connections: see

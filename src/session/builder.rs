@@ -7,7 +7,7 @@ use http::Version;
 use super::Session;
 use crate::client::IntoUrl;
 use crate::client::sealed::Sealed;
-use crate::cookies::{Cookie, CookieJar, CookieStore};
+use crate::cookies::{Cookie, CookieJar, CookieStore, shared_store};
 use crate::error::{Error, Result};
 use crate::pools::{ClientBuilder, ManyHosts, PoolManager, sealed};
 use crate::url::{Origins, Url};
@@ -125,7 +125,7 @@ impl ClientBuilder<Session> {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn cookie_store(mut self, store: impl CookieStore + 'static) -> Self {
-        self.policy.identity.cookies = Some(Arc::new(store));
+        self.policy.identity.cookies = Some(shared_store(store));
         self.own.jar = None;
         self
     }

@@ -21,6 +21,8 @@ mod response;
 mod responses;
 mod retrying;
 mod sending;
+mod streams;
+mod transports;
 
 fn headers(fields: &[(&str, &str)]) -> hostpool::Headers {
     hostpool::Headers::from_pairs(fields.iter().copied()).unwrap()

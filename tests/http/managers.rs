@@ -356,7 +356,7 @@ fn a_pool_of_one_host_sends_nothing_for_another() {
     let elsewhere = |_: hostpool::Request, next: hostpool::Next<'_>| {
         next.run(hostpool::Request::new(Method::GET, hostpool::Url::parse("http://other.example/").unwrap()))
     };
-    let result = pool.get("/").middleware([elsewhere]).send();
+    let result = pool.get("/").middleware(elsewhere).send();
     assert!(result.is_err(), "{:?}", server.seen.requests());
 }
 
@@ -369,7 +369,7 @@ fn a_middleware_that_adds_a_header_keeps_the_pools() {
         request.headers_mut().append("X-Tag", "1")?;
         next.run(request)
     };
-    http.get(server.url("/")).middleware([tag]).send().unwrap();
+    http.get(server.url("/")).middleware(tag).send().unwrap();
     let requests = server.seen.requests();
     assert_eq!(header(&requests[0], "authorization"), Some("token"), "{requests:?}");
 }

@@ -56,7 +56,7 @@ fn a_cache() {
     for (coding, body) in bodies {
         let head = format!("Content-Encoding: {coding}\r\nETag: \"7\"\r\nContent-Length: {}", body.len());
         let server = line_server([[format!("HTTP/1.1 200 Fine\r\n{head}\r\n\r\n").as_bytes(), &body].concat()]);
-        let session = Session::builder().middleware(Cache::default()).build().unwrap();
+        let session = Session::builder().with_middleware(Cache::default()).build().unwrap();
         for (round, cached) in [false, true, true].into_iter().enumerate() {
             let response = session.get(server.url("/a#part")).send().unwrap();
             assert_eq!(response.extensions().get::<FromCache>().is_some(), cached, "{coding} {round}");

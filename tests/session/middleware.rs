@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hostpool::{
     Bound, ConnectionPool, Error, ErrorKind, Method, Middleware, Next, PoolManager, Request, RequestBuilder, Response,
-    Result, Session, Timeout, Url,
+    Result, Session, Timeout, Url, middleware_fn,
 };
 
 use crate::support::{GIVE_UP, Server, Step, answers, header, ok};
@@ -32,7 +32,7 @@ fn order() {
     let log = Arc::<Mutex<Vec<String>>>::default();
     let named = |name| Named(name, log.clone());
     let server = line_server([redirect(302, "/next"), ok("there")]);
-    let builder = Session::builder().middleware(named("a")).middleware(named("b"));
+    let builder = Session::builder().with_middleware(named("a")).with_middleware(named("b"));
     let of_request = log.clone();
     let session = builder
         .on_request(move |request| {
@@ -42,11 +42,17 @@ fn order() {
         .build()
         .unwrap();
     let get = || session.get(server.url("/"));
-    let table: [(&str, hostpool::RequestBuilder, &[&str]); 4] = [
+    let without = || get().with_middleware(named("x")).without_middleware();
+    let table: [(&str, hostpool::RequestBuilder, &[&str]); 5] = [
         // Middleware is around all hops, a hook before each.
         ("B256 B257", get(), &["a-in", "b-in", "/", "/next", "b-out", "a-out"]),
-        ("B259", get().middleware([named("c")]), &["c-in", "/", "c-out"]),
-        ("B259 empty", get().middleware(Vec::<Named>::new()), &["/"]),
+        ("B259", without().with_middleware(named("c")), &["c-in", "/", "c-out"]),
+        ("B259 empty", without(), &["/"]),
+        (
+            "in addition to the session's",
+            get().with_middleware(named("c")).with_middleware(named("d")),
+            &["a-in", "b-in", "c-in", "d-in", "/", "d-out", "c-out", "b-out", "a-out"],
+        ),
         ("of the session again", get(), &["a-in", "b-in", "/", "b-out", "a-out"]),
     ];
     for (row, request, expected) in table {
@@ -54,6 +60,40 @@ fn order() {
         assert_eq!(request.send().unwrap().text().unwrap(), "there", "{row}");
         assert_eq!(*log.lock().unwrap(), expected, "{row}");
     }
+}
+
+/// Middleware of different types: a closure without written types, a function, a type, and pointers to a choice of them.
+#[test]
+fn of_different_types() {
+    fn tagged(request: Request, next: Next<'_>) -> Result<Response> {
+        added(request, next, "function")
+    }
+    fn added(mut request: Request, next: Next<'_>, by: &str) -> Result<Response> {
+        request.headers_mut().append("X-By", by)?;
+        next.run(request)
+    }
+    let log = Arc::<Mutex<Vec<String>>>::default();
+    let boxed: Box<dyn Middleware> = Box::new(middleware_fn(|request, next| added(request, next, "box")));
+    let shared: Arc<dyn Middleware> = Arc::new(middleware_fn(|request, next| added(request, next, "arc")));
+    let server = line_server([ok("there")]);
+    let session = Session::builder()
+        .middleware(|request, next| added(request, next, "closure"))
+        .middleware(tagged)
+        .with_middleware(Named("a", log.clone()))
+        .with_middleware(Arc::new(Named("shared", log.clone())))
+        .with_middleware(shared.clone())
+        .build()
+        .unwrap();
+    let prefix = "of the request ".to_owned();
+    let request = session
+        .get(server.url("/"))
+        .middleware(move |request, next| added(request, next, &format!("{prefix}closure")))
+        .with_middleware(boxed)
+        .with_middleware(shared);
+    assert_eq!(request.send().unwrap().text().unwrap(), "there");
+    let expected = ["closure", "function", "arc", "of the request closure", "box", "arc"];
+    assert_eq!(values(&server.seen.requests()[0], "X-By"), expected);
+    assert_eq!(*log.lock().unwrap(), ["a-in", "shared-in", "shared-out", "a-out"]);
 }
 
 /// BA-08: the free functions take the caller's own code by each request.
@@ -68,7 +108,7 @@ fn of_a_free_function() {
         seen.lock().unwrap().push(response.status().to_string());
         Ok(response)
     };
-    let response = hostpool::get(server.url("/")).middleware([replaced]).send().unwrap();
+    let response = hostpool::get(server.url("/")).middleware(replaced).send().unwrap();
     assert_eq!(response.text().unwrap(), "there", "BA-08");
     assert_eq!(*log.lock().unwrap(), ["200 OK"], "BA-08");
     assert_eq!(values(&server.seen.requests()[0], "X-Added"), ["1"], "BA-08");
@@ -344,10 +384,10 @@ fn code_of_a_request_that_panics_as_it_is_dropped() {
         }),
         ("middleware", |request| {
             let fragile = Fragile;
-            request.middleware([move |request: Request, next: Next<'_>| {
+            request.middleware(move |request, next| {
                 let _held = &fragile;
                 next.run(request)
-            }])
+            })
         }),
     ];
     for preload in [false, true] {

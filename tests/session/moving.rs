@@ -233,7 +233,7 @@ fn the_pool_of_one_host() {
         *request.url_mut() = to.clone();
         next.run(request)
     };
-    let error = pool.get("/").middleware([moved]).send().unwrap_err();
+    let error = pool.get("/").middleware(moved).send().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::HostChanged);
     assert!(!error.maybe_processed());
     assert_eq!((home.seen.accepted(), other.seen.accepted()), (0, 0));

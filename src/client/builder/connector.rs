@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::client::engine::Engine;
 
-/// A client whose connections can send the requests of others: a [`PoolManager`](crate::PoolManager). See
+/// A client whose connections can send the requests of others: see
 /// [`RequestBuilder::connector`](crate::RequestBuilder::connector).
+///
+/// It is implemented for [`PoolManager`](crate::PoolManager), and cannot be implemented for other types.
 pub trait Connector: sealed::Pools {}
 
 impl<T: sealed::Pools> Connector for T {}

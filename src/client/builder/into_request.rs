@@ -8,8 +8,14 @@ use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::url::Url;
 
-/// A value that `execute` sends: a [`Request`], or an `http::Request` whose body is anything that a [`Body`] is made
-/// from.
+/// A value that `execute` sends.
+///
+/// It is implemented for these types, and cannot be implemented for others:
+///
+/// | type | meaning |
+/// |---|---|
+/// | [`Request`] | a request of this crate, with its settings |
+/// | [`http::Request<B>`](http::Request), where `B: Into<Body>` | a request of the crate `http`, with any body that a [`Body`] is made from |
 ///
 /// Method, URI, version, headers and body of an `http::Request` are used, and its extensions are those of the
 /// [`Request`](Request::extensions). The client adds

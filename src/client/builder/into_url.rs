@@ -6,7 +6,33 @@ use crate::client::options::{Trusted, only_origin};
 use crate::error::Result;
 use crate::url::{InvalidUrl, Origin, Origins, Url};
 
-/// A value that can be the URL of a request: a text, a [`Url`], or a `url::Url`.
+/// A value that can be the URL of a request.
+///
+/// It is implemented for these types, and cannot be implemented for others:
+///
+/// | type | meaning |
+/// |---|---|
+/// | `&str`, `&&str`, `String`, `&String`, `Cow<str>`, `&Cow<str>` | the text of a URL; relative to the base URL if the client has one |
+/// | [`Url`], `&Url` | a parsed URL, used as it is |
+/// | [`url::Url`], `&url::Url` | a URL of the crate `url` |
+/// | [`http::Uri`], `&http::Uri` | a URI of the crate `http`; without a scheme it is relative to the base URL, as a text is |
+///
+/// A `Path` of a Unix socket is none: its URL begins with `http+unix://`, followed by the percent-encoded path.
+///
+/// ```
+/// use hostpool::{Session, Url};
+///
+/// let session = Session::builder().base_url("http://example.com/v1/").build()?;
+/// let asked = |url: &str, request: hostpool::RequestBuilder| {
+///     assert_eq!(request.build().unwrap().url(), &Url::parse(url).unwrap());
+/// };
+/// asked("http://example.com/v1/users", session.get("users"));
+/// asked("http://other.example/", session.get(Url::parse("http://other.example/")?));
+/// asked("http://other.example/", session.get(url::Url::parse("http://other.example/")?));
+/// asked("http://other.example/a", session.get(http::Uri::from_static("http://other.example/a")));
+/// asked("http://example.com/users", session.get(&http::Uri::from_static("/users")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait IntoUrl: sealed::Sealed {}
 
 impl<T: sealed::Sealed> IntoUrl for T {}
@@ -71,6 +97,27 @@ pub(crate) mod sealed {
     }
 
     by_text!(&str, &&str, String, &String, Cow<'_, str>, &Cow<'_, str>, url::Url, &url::Url);
+
+    macro_rules! by_its_text {
+        ($($type:ty),*) => {$(
+            #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+            impl Sealed for $type {
+                fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl> {
+                    self.to_string().into_url(known, base)
+                }
+
+                fn into_target(self, origin: &Arc<Origin>) -> Result<Url, InvalidUrl> {
+                    self.to_string().into_target(origin)
+                }
+
+                fn into_guess(self, origin: &Arc<Origin>) -> Result<Url, InvalidUrl> {
+                    self.to_string().into_guess(origin)
+                }
+            }
+        )*};
+    }
+
+    by_its_text!(http::Uri, &http::Uri);
 
     #[allow(private_interfaces, reason = "the trait cannot be named outside")]
     impl Sealed for Url {

@@ -1,16 +1,16 @@
 //! Setters of a [`RequestBuilder`] for all but its URL, headers and body.
 
-use std::sync::Arc;
-
 use http::Version;
 
 use super::RequestBuilder;
 use super::into_url::{IntoUrl, trusted};
 use crate::auth::{AnyAuth, Auth, BasicAuth};
-use crate::client::middleware::Middleware;
+use crate::client::middleware::{Middleware, Next, middleware_fn, shared};
 use crate::client::options::{self, Options};
+use crate::client::request::Request;
 use crate::error::{Error, Result};
 use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
+use crate::response::Response;
 use crate::strictness::Strictness;
 
 impl RequestBuilder {
@@ -481,22 +481,69 @@ impl RequestBuilder {
         self.set(|options| options.replay = Some(retry))
     }
 
-    /// Sets the middleware of this request, in place of the client's. An empty list runs none.
+    /// Adds a function or a closure around this request: see [`Middleware`]. It runs inside the client's middleware, and
+    /// inside the middleware that was added to this request before. [`without_middleware`](Self::without_middleware)
+    /// leaves the client's out.
     ///
-    /// ```no_run
-    /// use hostpool::{Middleware, Next, Request, Session};
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::Session;
     ///
-    /// let session = Session::new();
-    /// let log = |request: Request, next: Next<'_>| {
-    ///     eprintln!("{} {}", request.method(), request.url());
-    ///     next.run(request)
-    /// };
-    /// session.get("http://example.com/").middleware([log]).send()?;
+    /// let request = Session::new().get(&url).middleware(|request, next| {
+    ///     let asked = format!("{} {}", request.method(), request.url());
+    ///     let response = next.run(request)?;
+    ///     eprintln!("{asked}: {}", response.status());
+    ///     Ok(response)
+    /// });
+    /// assert_eq!(request.send()?.text()?, "hello");
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[doc(alias = "middlewares")]
-    pub fn middleware<M: Middleware + 'static>(self, list: impl IntoIterator<Item = M>) -> Self {
-        self.set(|options| options.middleware = Some(list.into_iter().map(|one| Arc::new(one) as _).collect()))
+    pub fn middleware<F>(self, function: F) -> Self
+    where
+        F: Fn(Request, Next<'_>) -> Result<Response> + Send + Sync + 'static,
+    {
+        self.with_middleware(middleware_fn(function))
+    }
+
+    /// Adds a value of any type that implements [`Middleware`] around this request, as [`middleware`](Self::middleware)
+    /// adds a function. An `Arc<dyn Middleware>` or a `Box<dyn Middleware>` is such a value.
+    ///
+    /// ```
+    /// use hostpool::{Middleware, Session, middleware_fn};
+    /// use std::sync::Arc;
+    ///
+    /// let shared: Arc<dyn Middleware> = Arc::new(middleware_fn(|request, next| next.run(request)));
+    /// let session = Session::new();
+    /// let first = session.get("http://example.com/1").with_middleware(shared.clone());
+    /// let second = session.get("http://example.com/2").with_middleware(shared);
+    /// ```
+    pub fn with_middleware(self, middleware: impl Middleware + 'static) -> Self {
+        self.set(|options| options.middleware.push(shared(middleware)))
+    }
+
+    /// Leaves out the client's middleware, and the middleware that was added to this request before. Middleware that is
+    /// added after this runs. A middleware that sends a request by its own client uses this, so that it does not run
+    /// again for that request.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{Error, Session};
+    ///
+    /// let session = Session::builder().middleware(|_, _| Err(Error::custom("offline"))).build()?;
+    /// assert!(session.get(&url).send().is_err());
+    /// // What aiohttp writes as `middlewares=()`.
+    /// assert_eq!(session.get(&url).without_middleware().send()?.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "middlewares")]
+    pub fn without_middleware(self) -> Self {
+        self.set(|options| {
+            options.middleware.clear();
+            options.without_middleware = true;
+        })
     }
 
     /// Changes the request's own settings.

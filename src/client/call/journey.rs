@@ -93,7 +93,7 @@ enum FollowUp {
 
 impl<'a> Journey<'a> {
     fn new(terms: Terms<'a>, request: &'a mut Request, crossed: bool) -> Self {
-        let left_out = LeftOut { replaced: request.own_headers, crossed, ..LeftOut::default() };
+        let left_out = LeftOut { replaced: request.own_headers, moved: crossed, crossed, ..LeftOut::default() };
         Journey {
             client: terms,
             request,

@@ -44,8 +44,7 @@ pub(in crate::client) fn begin<'a>(
 
 /// Sends the request through its middleware and then to the server.
 pub(in crate::client) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> {
-    let own = request.options().and_then(|own| own.middleware.clone());
-    let list = own.as_deref().unwrap_or(terms.middleware());
+    let list = terms.of(request.options()).middleware();
     if list.is_empty() {
         return journey::send(terms, request, false);
     }
@@ -59,9 +58,9 @@ pub(in crate::client) fn send(terms: Terms<'_>, request: &mut Request) -> Result
     };
     // The middleware owns the request. The caller of this function has no use for it any more.
     let hollow = Request::new(Method::GET, request.url.clone());
-    let response = middleware::run(&client, list, std::mem::replace(request, hollow), terms.until);
+    let response = middleware::run(&client, &list, std::mem::replace(request, hollow), terms.until);
     // Middleware may panic as it is dropped. The response is not on its way out yet, so it is not lost.
-    drop(own);
+    drop(list);
     // The response may be one that the middleware has made.
     if raises { response?.error_for_status() } else { response }
 }

@@ -1,10 +1,9 @@
 //! Settings of the connections and of their pools.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ClientBuilder, ManyHosts, sealed};
-use crate::dial::Dialer;
+use crate::dial::{Dialer, shared_dialer};
 use crate::net::options::{SocketOption, SourceAddress};
 use crate::observe::{Listener, Observer};
 use crate::pools::PoolOptions;
@@ -143,7 +142,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// Sets a dialer that opens connections in place of the crate's own.
     #[doc(alias = "ConnectionCls")]
     pub fn dialer(self, dialer: impl Dialer + 'static) -> Self {
-        self.connecting(clash!("dialer"), |options| options.dialer = Some(Arc::new(dialer)))
+        self.connecting(clash!("dialer"), |options| options.dialer = Some(shared_dialer(dialer)))
     }
 
     /// Sets a listener that receives the events of the connections and requests: see [`Listener`].

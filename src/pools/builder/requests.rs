@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ClientBuilder, sealed};
 use crate::auth::{AnyAuth, Auth, Netrc};
-use crate::client::{Head, Middleware, Request, check_skipped};
+use crate::client::{Head, Middleware, Next, Request, check_skipped, middleware_fn, shared_middleware};
 use crate::error::Result;
 use crate::exchange::Common;
 use crate::headers::{IntoHeaderName, IntoHeaderValue, IntoHeaders};
@@ -215,10 +215,33 @@ impl<C: sealed::Client> ClientBuilder<C> {
         self
     }
 
-    /// Adds middleware around every request, inside the middleware that was added before: see [`Middleware`].
+    /// Adds a function or a closure around every request, inside the middleware that was added before: see
+    /// [`Middleware`].
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder()
+    ///     .middleware(|mut request, next| {
+    ///         request.headers_mut().insert("X-Tag", "1")?;
+    ///         next.run(request)
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "middlewares")]
-    pub fn middleware(mut self, middleware: impl Middleware + 'static) -> Self {
-        self.policy.hooks.middleware.push(Arc::new(middleware));
+    pub fn middleware<F>(self, function: F) -> Self
+    where
+        F: Fn(Request, Next<'_>) -> Result<Response> + Send + Sync + 'static,
+    {
+        self.with_middleware(middleware_fn(function))
+    }
+
+    /// Adds a value of any type that implements [`Middleware`] around every request, as [`middleware`](Self::middleware)
+    /// adds a function. An `Arc<dyn Middleware>` or a `Box<dyn Middleware>` is such a value.
+    #[doc(alias = "middlewares")]
+    pub fn with_middleware(mut self, middleware: impl Middleware + 'static) -> Self {
+        self.policy.hooks.middleware.push(shared_middleware(middleware));
         self
     }
 
