@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hostpool::{ConnectionPool, ErrorKind, Phase, PoolManager, Response, Session, Timeout};
 
-use crate::support::{GIVE_UP, Server, answers, eventually, ok, without_hanging};
+use crate::support::{GIVE_UP, Server, Step, answers, eventually, ok, without_hanging};
 
 /// A body that does not arrive together with its head.
 const BODY: usize = 300_000;
@@ -90,6 +90,33 @@ fn who_reads_is_the_holder() {
         assert!(matches!(pool.get("/").send().unwrap_err().kind(), ErrorKind::WouldDeadlock { .. }), "{way}");
         response.bytes().unwrap();
     }
+}
+
+/// A thread that waits for the rest of a body, to discard it, holds the connection too.
+#[test]
+fn who_discards_the_rest_is_the_holder() {
+    let body = ok(&"x".repeat(1000));
+    let (start, rest) = body.split_at(body.len() - 500);
+    let script = vec![Step::Request, Step::Send(start.to_vec()), Step::Hold, Step::Send(rest.to_vec())];
+    let server = Server::new(vec![[script, answers(ok("fine"))].concat()]);
+    let pool = ConnectionPool::builder(&server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
+    let mut response = pool.get("/").send().unwrap();
+    let held_here = || match pool.get("/").timeout(Timeout::new().pool(Duration::ZERO)).send().unwrap_err().kind() {
+        ErrorKind::PoolTimeout { in_use: 1, held_here, .. } => *held_here,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(held_here(), 1);
+    thread::scope(|scope| {
+        scope.spawn(move || response.release());
+        eventually("a read", || held_here() == 0);
+        scope.spawn(|| {
+            eventually("a wait", || pool.stats().waiting == 1);
+            server.gate.open();
+        });
+        let next = pool.get("/").send().unwrap();
+        assert!(next.is_reused());
+        assert_eq!(next.text().unwrap(), "fine");
+    });
 }
 
 /// A wait with a bound says how many connections its own thread holds.
