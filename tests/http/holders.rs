@@ -23,7 +23,7 @@ fn long() -> Server {
 fn a_producer_and_four_readers() {
     const RESPONSES: usize = 1000;
     let server = Server::with(|_| answers(ok("fine")));
-    let pool = ConnectionPool::builder(&server.url("")).limit(2).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(2).build().unwrap();
     let (give, take) = mpsc::channel::<Response>();
     let take = Arc::new(Mutex::new(take));
     let readers: Vec<_> = (0..4)
@@ -57,7 +57,7 @@ fn who_reads_is_the_holder() {
         ("lines", |response| response.lines().next().unwrap().unwrap().len()),
     ];
     let server = Server::with(|_| answers(ok(&"123456789\n".repeat(BODY / 10))));
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
     for (way, begin) in ways {
         let mut response = pool.get("/").send().unwrap();
         let id = response.connection().unwrap().id;
@@ -99,7 +99,7 @@ fn who_discards_the_rest_is_the_holder() {
     let (start, rest) = body.split_at(body.len() - 500);
     let script = vec![Step::Request, Step::Send(start.to_vec()), Step::Hold, Step::Send(rest.to_vec())];
     let server = Server::new(vec![[script, answers(ok("fine"))].concat()]);
-    let pool = ConnectionPool::builder(&server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).limit(1).refuse_self_deadlock(true).build().unwrap();
     let mut response = pool.get("/").send().unwrap();
     let held_here = || match pool.get("/").timeout(Timeout::new().pool(Duration::ZERO)).send().unwrap_err().kind() {
         ErrorKind::PoolTimeout { in_use: 1, held_here, .. } => *held_here,
@@ -159,7 +159,7 @@ fn by_default_nobody_waits_for_itself_for_ever() {
     let (server, other) = (Arc::new(long()), long());
     let url = server.url("/");
     let limited = || PoolManager::builder().limit(1);
-    let pool = ConnectionPool::builder(&server.url("")).maxsize(1).block(true).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("")).maxsize(1).block(true).build().unwrap();
     let pools = limited().build().unwrap();
     let total = PoolManager::builder().total_limit(1).build().unwrap();
     let session = Session::builder().connector(limited().build().unwrap()).build().unwrap();
