@@ -151,13 +151,19 @@ pub enum ErrorKind {
     PoolTimeout {
         /// The time that this call waited.
         waited: Duration,
-        /// The connections of the endpoint that were in use or being opened.
+        /// The connections that were in use or being opened: those of the endpoint, or of the whole pool if the call
+        /// waited for the total limit.
         in_use: usize,
+        /// How many of them this thread holds, by responses that are not read to their end. They cannot come free while
+        /// it waits.
+        held_here: usize,
         /// The other callers that waited for the same endpoint.
         queued: usize,
     },
-    /// The call would have waited without bound for connections that its own thread holds: see
-    /// [`refuse_self_deadlock`](crate::ConnectionPoolBuilder::refuse_self_deadlock).
+    /// The call waited without a bound for connections that its own thread holds all of, by responses that are not
+    /// read to their end. By default a call fails so after 5 seconds: see
+    /// [`refuse_self_deadlock`](crate::ConnectionPoolBuilder::refuse_self_deadlock). Read such a response to its end
+    /// or drop it before the next call, or raise the limit.
     WouldDeadlock {
         /// The number of one of these connections, as in [`ConnectionInfo`](crate::ConnectionInfo).
         held: u64,
@@ -620,11 +626,19 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Disconnected => write!(f, "the peer closed the connection without a response"),
             ErrorKind::Io => write!(f, "the connection failed"),
             ErrorKind::Timeout(bound) => write!(f, "the {} timeout passed", bound.describe()),
-            ErrorKind::PoolTimeout { waited, in_use, queued } => {
+            ErrorKind::PoolTimeout { waited, in_use, held_here: 0, queued } => {
                 write!(f, "no connection came free in {waited:?} ({in_use} in use, {queued} more waiting)")
             }
+            ErrorKind::PoolTimeout { waited, in_use, held_here, queued } => {
+                write!(f, "no connection came free in {waited:?} ({in_use} in use, ")?;
+                write!(f, "{held_here} of them held by this thread, {queued} more waiting)")
+            }
             ErrorKind::WouldDeadlock { held } => {
-                write!(f, "the call would wait for connections that its own thread has, as connection {held}")
+                write!(
+                    f,
+                    "the call would wait for connections that its own thread holds, such as connection {held}: "
+                )?;
+                write!(f, "read or drop its responses first")
             }
             ErrorKind::Closed => write!(f, "the pool, session or response is closed"),
         }
@@ -707,7 +721,7 @@ mod tests {
             ErrorKind::Disconnected,
             ErrorKind::Io,
             ErrorKind::Timeout(Bound::Total),
-            ErrorKind::PoolTimeout { waited: std::time::Duration::from_secs(1), in_use: 1, queued: 0 },
+            ErrorKind::PoolTimeout { waited: std::time::Duration::from_secs(1), in_use: 1, held_here: 0, queued: 0 },
             ErrorKind::Closed,
         ];
         let origin = crate::Url::parse("http://user:canary@h:81/").unwrap().shared_origin().clone();

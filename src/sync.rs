@@ -1,4 +1,4 @@
-//! The locks of the pool, chosen once for the whole crate.
+//! The locks of the pool, and the numbers of threads, chosen once for the whole crate.
 //!
 //! Outside model checking they are parking_lot's: without poisoning, and with a condition variable that moves a woken
 //! thread onto the mutex instead of waking it twice. Under `--cfg hostpool_loom` and `--cfg hostpool_shuttle` the same
@@ -15,6 +15,36 @@ pub(crate) use self::modelled::{Condvar, Mutex, MutexGuard};
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
 pub(crate) use parking_lot::RwLock;
 
+/// Returns the number of the calling thread, from 1.
+#[cfg(not(all(test, any(hostpool_loom, hostpool_shuttle))))]
+#[inline]
+pub(crate) fn thread_number() -> u64 {
+    use std::cell::Cell;
+    use std::thread::LocalKey;
+
+    thread_local! {
+        static NUMBER: Cell<u64> = const { Cell::new(0) };
+    }
+
+    #[cold]
+    fn new(number: &'static LocalKey<Cell<u64>>) -> u64 {
+        number.set(next_number());
+        number.get()
+    }
+
+    match NUMBER.get() {
+        0 => new(&NUMBER),
+        number => number,
+    }
+}
+
+fn next_number() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Waits for a notification or until the deadline. Returns true if the deadline passed.
 #[cfg(not(all(test, any(hostpool_loom, hostpool_shuttle))))]
 pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, deadline: std::time::Instant) -> bool {
@@ -22,7 +52,7 @@ pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, de
 }
 
 #[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
-pub(crate) use self::modelled::wait_until;
+pub(crate) use self::modelled::{thread_number, wait_until};
 
 /// Defines locks with parking_lot's interface over those of std or of a checker.
 macro_rules! wrapped {
@@ -123,6 +153,20 @@ mod modelled {
     wrapped!(loom::sync);
     #[cfg(all(hostpool_shuttle, not(hostpool_loom)))]
     wrapped!(shuttle::sync);
+
+    #[cfg(hostpool_loom)]
+    use loom::thread_local;
+    #[cfg(all(hostpool_shuttle, not(hostpool_loom)))]
+    use shuttle::thread_local;
+
+    thread_local! {
+        static NUMBER: u64 = super::next_number();
+    }
+
+    /// Returns the number of the modelled thread. All of them run on one thread of the system.
+    pub(crate) fn thread_number() -> u64 {
+        NUMBER.with(|number| *number)
+    }
 
     pub(crate) fn wait_until<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, _deadline: Instant) -> bool {
         condvar.wait(guard);

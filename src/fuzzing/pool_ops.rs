@@ -30,7 +30,7 @@ fn op(input: &mut Input<'_>) -> Op {
     let op = input.byte();
     let who = usize::from(input.byte());
     match op % 32 {
-        0..=6 => Op::Checkout((who % 6) as u8),
+        0..=6 => Op::Checkout((who % 18) as u8),
         7..=12 => Op::Opened(who),
         13 if who >= 0x80 => Op::NotDialed(who),
         13 => Op::DialFailed(who),
@@ -41,6 +41,7 @@ fn op(input: &mut Input<'_>) -> Op {
         22 => Op::ReplaceDead(who),
         23..=25 => Op::Turn(who),
         26 => Op::Cancel(who),
+        27 if who >= 0x80 => Op::Touch(who),
         27 => Op::Interrupt(who),
         28 | 29 => Op::Settle(who),
         30 if who == 0xFF => Op::Close,

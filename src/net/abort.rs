@@ -34,6 +34,8 @@ pub(crate) struct AbortCell {
     state: Mutex<State>,
     /// The number of the connection; 0 before it has one.
     connection: AtomicU64,
+    /// The number of the thread that took the connection or read from it last; 0 before it has one.
+    holder: AtomicU64,
 }
 
 struct State {
@@ -61,7 +63,7 @@ impl AbortCell {
     pub(crate) fn new() -> Self {
         let home = Home::default();
         let state = State { generation: 0, aborted: false, socket: None, base: Base::Unknown, is_wrapped: false, home };
-        AbortCell { state: Mutex::new(state), connection: AtomicU64::new(0) }
+        AbortCell { state: Mutex::new(state), connection: AtomicU64::new(0), holder: AtomicU64::new(0) }
     }
 
     /// Returns a cell whose use is aborted.
@@ -150,6 +152,26 @@ impl AbortCell {
     /// Returns the number of the connection; 0 before it has one.
     pub(crate) fn connection(&self) -> u64 {
         self.connection.load(Ordering::Relaxed)
+    }
+
+    /// Notes that this thread uses the connection. Called for each read of a response, so it writes only if the thread
+    /// is another one than before.
+    #[inline]
+    pub(crate) fn touch(&self, thread: u64) {
+        if self.holder() != thread {
+            self.set_holder(thread);
+        }
+    }
+
+    /// Returns the number of the thread that used the connection last; 0 before there is one.
+    #[inline]
+    pub(crate) fn holder(&self) -> u64 {
+        self.holder.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn set_holder(&self, thread: u64) {
+        self.holder.store(thread, Ordering::Relaxed);
     }
 
     /// Ends the current use, so that its handles do nothing from now on. Returns false if the use was aborted: its

@@ -37,7 +37,7 @@ pub struct WaitsForItself<'a> {
     /// The number of a connection that the thread has or is opening.
     pub held: u64,
     /// Whether the thread has all of the connections that the call waits for. A response counts for the thread that
-    /// sent its request, even if another thread reads it.
+    /// sent its request, until another thread reads from it.
     pub certain: bool,
 }
 

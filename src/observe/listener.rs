@@ -68,8 +68,8 @@ pub trait Listener: Send + Sync {
     }
 
     /// A call is about to wait without bound for a connection while its own thread has one of those it waits for, in a
-    /// response whose body is not read. Unless another thread gives a connection back, or ends that response, the call
-    /// waits for ever.
+    /// response that is not read to its end. If it has all of them, and no other thread reads from one or gives one
+    /// back, the call fails as [`refuse_self_deadlock`](crate::ConnectionPoolBuilder::refuse_self_deadlock) says.
     fn waits_for_itself(&self, event: &WaitsForItself<'_>) {
         let _ = event;
     }

@@ -4,46 +4,26 @@
 //! lock is released. A [`Lease`] or a [`Permit`] owns each unit that is given out, and gives it back when it is
 //! dropped, whatever happened in between.
 
-use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::thread::LocalKey;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
-use super::core::{Checkout, Core, Grant, Idle, PinId, Settle, Ticket, Turn, UnitId, Victim};
+use super::core::{Checkout, Core, Grant, Holding, Idle, PinId, Pressure, Settle, Ticket, Turn, UnitId, Victim};
 use super::pooled::{Pooled, Watch, verdict};
 use super::reaper::Reaper;
 use super::spare::Spare;
 use super::stats::PoolStats;
-use super::types::{CoreTypes, Ending, Key, Settings, Wake};
+use super::types::{CoreTypes, Ending, Key, OWN_WAIT, Settings, Touched, Wake};
 use crate::close_reason::CloseReason;
 use crate::contain::{contain, drop_contained};
 use crate::error::Bound;
 use crate::net::abort::AbortCell;
 use crate::observe::is_telling;
 use crate::process::Home;
-use crate::sync::{Condvar, Mutex, wait_until};
+use crate::sync::{Condvar, Mutex, thread_number, wait_until};
 use crate::time::{Deadline, Stamp, Until};
-
-/// Returns the number of the calling thread, from 1.
-fn this_thread() -> u64 {
-    thread_local! {
-        static NUMBER: Cell<u64> = const { Cell::new(0) };
-    }
-    match NUMBER.get() {
-        0 => new_number(&NUMBER),
-        number => number,
-    }
-}
-
-#[cold]
-fn new_number(number: &'static LocalKey<Cell<u64>>) -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    number.set(NEXT.fetch_add(1, Ordering::Relaxed));
-    number.get()
-}
 
 /// The types of a core inside a gate.
 pub(super) struct GateTypes<K, C>(PhantomData<(K, C)>);
@@ -58,6 +38,18 @@ impl<K: Key, C> CoreTypes for GateTypes<K, C> {
 impl Wake for Arc<Condvar> {
     fn wake(&self) {
         self.notify_one();
+    }
+}
+
+impl Touched for Arc<AbortCell> {
+    #[inline]
+    fn holder(&self) -> u64 {
+        AbortCell::holder(self)
+    }
+
+    #[inline]
+    fn set_holder(&self, thread: u64) {
+        AbortCell::set_holder(self, thread);
     }
 }
 
@@ -88,9 +80,10 @@ pub(crate) enum Refused {
         bound: Bound,
         waited: Duration,
         in_use: usize,
+        held_here: usize,
         queued: usize,
     },
-    /// The caller's own thread has every connection that the call would wait for. `held` is the number of one of them.
+    /// The caller's own thread holds every connection that the call waits for. `held` is the number of one of them.
     WouldDeadlock {
         held: u64,
     },
@@ -128,7 +121,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     /// Returns a connection or a permit for `key`. Waits in the queue for it until the deadline.
     pub(crate) fn checkout(self: &Arc<Self>, key: &K, until: Until<'_>) -> Result<Checked<K, C>, Refused> {
         let now = Stamp::now();
-        let idle = self.core.lock().reuse(key, now, this_thread());
+        let idle = self.core.lock().reuse(key, now, thread_number());
         match idle {
             Some(idle) if self.is_trusted(idle.since, idle.suspect, now) => Ok(self.lease(idle).0.begin()),
             Some(idle) => Ok(self.probe(self.hold(Grant::Conn(idle)), now)),
@@ -150,12 +143,12 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         let until = if is_telling() { until.with_deadline(at_once) } else { until };
         let spare = Spare::default();
         let (abort, waker) = (|| spare.abort(), || spare.waker().clone());
-        let thread = this_thread();
+        let thread = thread_number();
         let (checkout, victims, own) = self.locked(|core| {
             let (checkout, victims) = core.checkout(key, now, thread, abort, waker);
             let own = match &checkout {
                 // A wait with a deadline ends by itself.
-                Checkout::Queued(ticket) if until.at().is_none() => core.held_by(*ticket, thread),
+                Checkout::Queued(ticket) if until.at().is_none() => core.held_by(*ticket, thread, Duration::ZERO),
                 _ => None,
             };
             (checkout, victims, own)
@@ -180,31 +173,21 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         parker: &Condvar,
         until: Until<'_>,
         started: Instant,
-        own: Option<(Arc<AbortCell>, bool)>,
+        own: Option<Holding<Arc<AbortCell>>>,
     ) -> Result<Held<K, C>, Refused> {
         if let Some(watch) = &self.watch {
             watch.waiting(key);
+            if let Some(Holding { one: Some(cell), alone_for, .. }) = &own {
+                watch.waits_for_itself(key, cell.connection(), alone_for.is_some());
+            }
         }
-        let deadlock = own.and_then(|(own, certain)| self.deadlock(key, own.connection(), certain));
         // The grant has its owner before foreign code runs.
-        let waited = self.wait(key, ticket, parker, until, started, deadlock.is_some());
+        let waited = self.wait(key, ticket, parker, until, started, own);
         let held = waited.map(|grant| self.hold(grant));
         if let Some(watch) = &self.watch {
             watch.waited(key, started.elapsed(), held.is_ok());
         }
-        match (held, deadlock) {
-            (Err(Refused::TimedOut { .. }), Some(held)) => Err(Refused::WouldDeadlock { held }),
-            (held, _) => held,
-        }
-    }
-
-    /// Warns that the caller is about to wait without bound for a connection of its own thread. Returns the number of
-    /// that connection if the wait is refused.
-    fn deadlock(&self, key: &K, held: u64, certain: bool) -> Option<u64> {
-        if let Some(watch) = &self.watch {
-            watch.waits_for_itself(key, held, certain);
-        }
-        (certain && self.settings.refuse_self_deadlock).then_some(held)
+        held
     }
 
     fn wait(
@@ -214,12 +197,13 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         parker: &Condvar,
         until: Until<'_>,
         started: Instant,
-        refused: bool,
+        own: Option<Holding<Arc<AbortCell>>>,
     ) -> Result<Grant<C>, Refused> {
-        let thread = this_thread();
+        let thread = thread_number();
+        let (mut refused, mut ask_at) = self.own_wait(own, started);
         let mut core = self.core.lock();
         // A refused wait ends at once, unless its turn has come already.
-        let mut timed_out = refused;
+        let mut timed_out = refused.is_some();
         loop {
             // If the turn comes while the wait times out, `cancel` returns the grant.
             let (now, idle_now) = (Instant::now(), Stamp::now());
@@ -235,16 +219,39 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                 Turn::Closed => return Err(Refused::Closed),
                 Turn::Cancelled => {
                     // A refused wait is not a timeout, and is not counted as one.
-                    core.count_wait(key, waited, !refused && !is_telling());
-                    let (in_use, queued) = core.pressure(key);
-                    return Err(Refused::TimedOut { bound: until.bound(), waited, in_use, queued });
+                    core.count_wait(key, waited, refused.is_none() && !is_telling());
+                    if let Some(held) = refused {
+                        return Err(Refused::WouldDeadlock { held });
+                    }
+                    let Pressure { in_use, held_here, queued } = core.pressure(key, thread);
+                    return Err(Refused::TimedOut { bound: until.bound(), waited, in_use, held_here, queued });
                 }
             }
-            match until.at() {
-                Some(at) => timed_out = wait_until(parker, &mut core, at),
-                None => parker.wait(&mut core),
+            match (until.at(), ask_at) {
+                (Some(at), _) => timed_out = wait_until(parker, &mut core, at),
+                (None, None) => parker.wait(&mut core),
+                (None, Some(at)) => {
+                    if wait_until(parker, &mut core, at) {
+                        let now = Instant::now();
+                        let own = core.held_by(ticket, thread, now.saturating_duration_since(started));
+                        (refused, ask_at) = self.own_wait(own, now);
+                        timed_out = refused.is_some();
+                    }
+                }
             }
         }
+    }
+
+    /// Decides about a wait without a bound, by what the caller's own thread holds. Returns the number of a connection
+    /// of the thread if the wait is refused, and the time to ask again.
+    fn own_wait(&self, own: Option<Holding<Arc<AbortCell>>>, now: Instant) -> (Option<u64>, Option<Instant>) {
+        let (Some(Holding { one, alone_for, any: true }), Some(limit)) = (own, self.settings.own_wait) else {
+            return (None, None);
+        };
+        let refused = one.filter(|_| alone_for.is_some_and(|time| time >= limit)).map(|cell| cell.connection());
+        // Another thread wakes this one when it releases a connection for it, and not when it touches one.
+        let every = if limit.is_zero() { OWN_WAIT } else { limit };
+        (refused, now.checked_add(every))
     }
 
     fn hold(self: &Arc<Self>, grant: Grant<C>) -> Held<K, C> {

@@ -28,6 +28,8 @@ use super::pooled::Pooled;
 use super::types::Settings;
 use crate::close_reason::CloseReason;
 use crate::error::Bound;
+use crate::net::abort::AbortCell;
+use crate::sync::thread_number;
 use crate::time::{Stamp, Until};
 
 type Key = (u8, u8);
@@ -111,7 +113,10 @@ impl World {
     fn new(open_limit: usize, total_limit: usize) -> World {
         let limit = |limit| (limit > 0).then_some(limit);
         let (open_limit, total_limit) = (limit(open_limit), limit(total_limit));
-        let settings = Settings { open_limit, total_limit, ..Settings::default() };
+        World::with(Settings { open_limit, total_limit, ..Settings::default() })
+    }
+
+    fn with(settings: Settings) -> World {
         let sockets = Arc::new(Sockets { open: AtomicUsize::new(0), settings });
         // Every connection is probed, so that no decision hangs on the clock.
         World { gate: Gate::new(settings, Duration::ZERO, None), sockets, until: Until::NEVER }
@@ -120,6 +125,11 @@ impl World {
     /// Waits have a bound, which passes just as they end.
     fn hurried(self) -> World {
         World { until: Until::NEVER.or_within(Some(Duration::from_secs(3600)), Bound::Pool), ..self }
+    }
+
+    /// A thread waits this long for itself.
+    fn patient(self, own_wait: Duration) -> World {
+        World::with(Settings { own_wait: Some(own_wait), ..self.sockets.settings })
     }
 
     fn permit(&self, key: Key) -> Permit<Key, Socket> {
@@ -131,6 +141,13 @@ impl World {
 
     fn lease(&self, key: Key) -> Lease<Key, Socket> {
         self.permit(key).opened(Socket::open(&self.sockets, key.0))
+    }
+
+    /// A lease, and the cell by which a read notes its thread.
+    fn response(&self, key: Key) -> (Lease<Key, Socket>, Arc<AbortCell>) {
+        let mut permit = self.permit(key);
+        let cell = permit.begin_dial();
+        (permit.opened(Socket::open(&self.sockets, key.0)), cell)
     }
 
     /// Waits in line, uses what comes, and leaves.
@@ -451,6 +468,69 @@ fn a_connection_is_renewed_while_others_queue() {
         world.lease(X1).give_back(None);
         let visitors = [world.visitor(X1, Renew), world.visitor(X1, Renew)];
         visitors.into_iter().for_each(served);
+        world.end();
+    });
+}
+
+/// The caller's own thread took the only connection, and another reads from it. The wait ends with the turn, and the
+/// limit on the wait passes at the same time.
+#[test]
+fn a_response_that_another_thread_reads() {
+    check(|| {
+        let world = World::new(1, 0).patient(Duration::from_nanos(1));
+        let (lease, cell) = world.response(X1);
+        let reader = thread::spawn(move || {
+            cell.touch(thread_number());
+            lease.give_back(None);
+        });
+        let waiter = world.visitor(X1, GiveBack);
+        assert_eq!(world.visit(X1, GiveBack), Ok(()));
+        served(waiter);
+        reader.join().expect("no thread panics");
+        world.end();
+    });
+}
+
+/// A wait for the caller's own thread is refused at once, while another thread begins to read and gives back. It is not
+/// refused once the other thread has read.
+#[test]
+fn a_refused_wait_and_a_response_that_another_thread_reads() {
+    check(|| {
+        let world = World::new(1, 0).patient(Duration::ZERO);
+        let (lease, cell) = world.response(X1);
+        let touched = Arc::new(AtomicBool::new(false));
+        let reader = {
+            let touched = Arc::clone(&touched);
+            thread::spawn(move || {
+                cell.touch(thread_number());
+                touched.store(true, Ordering::SeqCst);
+                lease.give_back(None);
+            })
+        };
+        let waiter = world.visitor(X1, GiveBack);
+        let was_touched = touched.load(Ordering::SeqCst);
+        match world.visit(X1, GiveBack) {
+            Ok(()) => {}
+            Err(Refused::WouldDeadlock { .. }) => assert!(!was_touched, "the reader had the connection"),
+            other => panic!("{other:?}"),
+        }
+        served(waiter);
+        reader.join().expect("no thread panics");
+        world.end();
+    });
+}
+
+/// A thread that holds the only connection is refused, wherever it stands in the queue. A waiter of another thread is
+/// not, and is served when the connection comes back.
+#[test]
+fn a_refused_wait_and_one_that_is_not() {
+    check(|| {
+        let world = World::new(0, 1).patient(Duration::ZERO);
+        let lease = world.lease(X1);
+        let waiter = world.visitor(Y1, GiveBack);
+        assert!(matches!(world.visit(X1, GiveBack), Err(Refused::WouldDeadlock { .. })));
+        lease.give_back(None);
+        served(waiter);
         world.end();
     });
 }

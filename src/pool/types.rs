@@ -10,8 +10,8 @@ pub(crate) trait CoreTypes {
     /// Requests with equal keys may share connections.
     type Key: Key;
     type Conn;
-    /// Interrupts the connection of a unit while a caller uses it, from another thread.
-    type Abort: Clone;
+    /// Interrupts the connection of a unit while a caller uses it, from another thread. Also knows which thread that is.
+    type Abort: Clone + Touched;
     type Waker: Wake;
 }
 
@@ -37,6 +37,19 @@ pub(crate) trait Wake {
     fn wake(&self);
 }
 
+/// Knows the thread that holds a connection: the one that took it, or the one that has read from it since.
+///
+/// A response may go to another thread. A read notes the new thread here, without the pool's lock.
+pub(crate) trait Touched {
+    /// Returns the number of the holder, or 0 if there is none yet.
+    fn holder(&self) -> u64;
+
+    fn set_holder(&self, thread: u64);
+}
+
+/// How long a call waits for its own thread, if nothing else is set.
+pub(crate) const OWN_WAIT: Duration = Duration::from_secs(5);
+
 /// How the use of a unit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -57,8 +70,9 @@ pub(crate) struct Settings {
     pub(crate) total_limit: Option<usize>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
-    /// Whether a call fails instead of waiting for connections that all belong to its own thread.
-    pub(crate) refuse_self_deadlock: bool,
+    /// How long a call without a bound waits for connections that its own thread holds all of, before it fails. `None`
+    /// if it never fails.
+    pub(crate) own_wait: Option<Duration>,
     /// How often the reaper looks at idle connections. Without a value there is no reaper.
     pub(crate) reap_every: Option<Duration>,
     /// The most idle connections of all endpoints.

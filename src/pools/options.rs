@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
 use crate::observe::Observer;
 use crate::pool::key::ConnectionConfig;
-use crate::pool::types::Settings;
+use crate::pool::types::{OWN_WAIT, Settings};
 use crate::tls::TlsConfig;
 
 /// The settings of a pool before they are checked.
@@ -33,7 +33,8 @@ pub(crate) struct PoolOptions {
     pub(crate) source_address: Option<SourceAddress>,
     pub(crate) socket_options: Option<Vec<SocketOption>>,
     pub(crate) observer: Observer,
-    pub(crate) refuse_self_deadlock: bool,
+    /// How long a call without a bound waits for its own thread.
+    pub(crate) own_wait: Option<Duration>,
     pub(crate) reap_every: Option<Duration>,
     /// Whether each request checks that this process made the client.
     pub(crate) fork_guard: bool,
@@ -60,7 +61,7 @@ impl PoolOptions {
             source_address: None,
             socket_options: None,
             observer: Observer::default(),
-            refuse_self_deadlock: false,
+            own_wait: Some(OWN_WAIT),
             reap_every: None,
             fork_guard: false,
             clash: None,
@@ -106,7 +107,7 @@ impl PoolOptions {
             total_limit: self.total_limit,
             idle_timeout: self.idle_timeout,
             max_age: self.max_age,
-            refuse_self_deadlock: self.refuse_self_deadlock,
+            own_wait: self.own_wait,
             reap_every: self.reap_every,
             max_idle: self.max_idle,
         };

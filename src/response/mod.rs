@@ -38,6 +38,7 @@ use crate::headers::Headers;
 use crate::net::transport::{Probe, Transport};
 use crate::observe;
 use crate::pool::PoolLease;
+use crate::sync::thread_number;
 use crate::url::Url;
 use crate::values::Values;
 
@@ -410,6 +411,7 @@ impl Response {
 
     /// Reads into `buf`. A failure closes the connection.
     fn read_some(&mut self, buf: &mut [u8]) -> Result<usize> {
+        self.touch();
         if self.inner.pump.is_some() {
             return self.read_decoded(buf);
         }
@@ -421,6 +423,14 @@ impl Response {
             let error = self.name_coding(error);
             self.error(error)
         })
+    }
+
+    /// Notes that the connection is held by the thread that reads from it now.
+    #[inline]
+    fn touch(&self) {
+        if let Some(held) = &self.inner.parts.held {
+            held.lease.conn().cell.touch(thread_number());
+        }
     }
 
     #[cold]
@@ -517,6 +527,7 @@ impl Response {
         }
         let ends = self.inner.parts.deadline.or_within(Some(drain_time.max(AT_ONCE)), Bound::Total);
         self.inner.parts.deadline = self.inner.parts.deadline.or_within(Some(drain_time), Bound::Total);
+        self.touch();
         let mut scratch = [0; 4 * 1024];
         let start = self.inner.reader.received();
         while self.inner.parts.held.is_some() && self.inner.reader.received() - start <= limit {

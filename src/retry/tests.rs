@@ -99,7 +99,12 @@ fn kinds_by_how_far_the_request_had_come() {
         (ErrorKind::IncompleteBody { received: 1, expected: Some(2) }, Phase::Body, true, Some(Kind::Read)),
         (ErrorKind::Timeout(Bound::Total), Phase::Connect, false, None),
         (ErrorKind::Timeout(Bound::Pool), Phase::Pool, false, None),
-        (ErrorKind::PoolTimeout { waited: Duration::ZERO, in_use: 1, queued: 0 }, Phase::Pool, false, None),
+        (
+            ErrorKind::PoolTimeout { waited: Duration::ZERO, in_use: 1, held_here: 0, queued: 0 },
+            Phase::Pool,
+            false,
+            None,
+        ),
         (ErrorKind::WouldDeadlock { held: 1 }, Phase::Pool, false, None),
         (ErrorKind::Closed, Phase::Pool, false, None),
         (ErrorKind::Closed, Phase::Head, true, None),

@@ -8,6 +8,7 @@ mod bodies;
 mod coding;
 mod deadlines;
 mod downloads;
+mod holders;
 mod http_crate;
 mod limits;
 mod managers;

@@ -265,8 +265,8 @@ impl<'a> Hop<'a> {
 fn refusal(refused: Refused) -> Error {
     let kind = match refused {
         Refused::Closed => ErrorKind::Closed,
-        Refused::TimedOut { bound: Bound::Pool, waited, in_use, queued } => {
-            ErrorKind::PoolTimeout { waited, in_use, queued }
+        Refused::TimedOut { bound: Bound::Pool, waited, in_use, held_here, queued } => {
+            ErrorKind::PoolTimeout { waited, in_use, held_here, queued }
         }
         Refused::WouldDeadlock { held } => ErrorKind::WouldDeadlock { held },
         Refused::TimedOut { bound, .. } => ErrorKind::Timeout(bound),

@@ -4,7 +4,7 @@ use super::outcome::{Idle, Settle, UnitId, Victim, Victims};
 use super::state::{Core, State, Unit};
 use crate::close_reason::CloseReason;
 use crate::pool::arena::Id;
-use crate::pool::types::CoreTypes;
+use crate::pool::types::{CoreTypes, Touched};
 use crate::time::Stamp;
 
 /// An idle connection as it was seen. It is unequal to the same connection after another use.
@@ -37,7 +37,7 @@ impl<P: CoreTypes> Core<P> {
     pub(super) fn lease(&mut self, id: Id, conn: P::Conn, now: Stamp, thread: u64) -> Idle<P::Conn> {
         let unit = &mut self.units[id];
         unit.state = State::Leased;
-        unit.holder = thread;
+        unit.abort.set_holder(thread);
         let since = unit.since.unwrap_or(now);
         let suspect = self.endpoints[unit.endpoint].suspect_until.is_some_and(|until| since <= until);
         Idle { unit: UnitId(id), conn, since, suspect }

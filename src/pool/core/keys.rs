@@ -93,13 +93,6 @@ impl<P: CoreTypes> Core<P> {
         PoolStats { open, idle, in_use: open - idle - dialing, dialing, waiting, ..entry.counts.stats() }
     }
 
-    /// Returns how many units of the key's endpoint are not idle, and how many callers wait for it.
-    pub(crate) fn pressure(&self, key: &P::Key) -> (usize, usize) {
-        let Some(&endpoint) = self.hosts.get(&key.endpoint()) else { return (0, 0) };
-        let endpoint = &self.endpoints[endpoint];
-        (endpoint.open - endpoint.idle, endpoint.queue.len())
-    }
-
     pub(crate) fn pin(&mut self, key: &P::Key) -> PinId {
         let id = self.find_or_add_entry(key);
         let entry = &mut self.entries[id];

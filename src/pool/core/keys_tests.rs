@@ -197,15 +197,18 @@ fn whose_connections_one_waits_for() {
         w get x1 => wait
         w waits-for a => a
         w waits-for b => b
-        w waits-for c
+        w waits-for c => elsewhere
         w waits-for z
+        pressure x1 a => 2 1 1
+        pressure x1 c => 2 0 1
         a puts => kept
+        w waits-for a => does not wait
         w turn => conn 1
         v get x1 => wait
         v waits-for a
         v waits-for w => a
         b drops
-        v waits-for w
+        v waits-for w => does not wait
         v turn => dial";
     // The abort of a unit is that of whoever opened it.
     script(limits(2, 9), text);
@@ -213,26 +216,104 @@ fn whose_connections_one_waits_for() {
         a get x1 => dial
         b get x1 => wait
         c get x1 => wait
-        b waits-for a => a and nobody else
-        c waits-for a => a and nobody else
+        b waits-for a => a alone 0
+        c waits-for a => a alone 0
         a opens 1
-        b waits-for a => a and nobody else
+        clock 3
+        b waits-for a => a alone 3
         a puts => kept
         b turn => conn 1
         c waits-for a
-        c waits-for b => a and nobody else
+        c waits-for b => a alone 0
         b renews => dial
-        c waits-for b => a and nobody else";
+        clock 9
+        c waits-for b => a alone 6";
     script(limits(1, 9), text);
-    // Held back by the total it waits for anything.
+}
+
+/// An endpoint below its own limit waits for the total limit, and so for any connection.
+#[test]
+fn whose_connections_one_waits_for_at_the_total_limit() {
     let text = "
         a get x1 => dial
         b get x1 => dial
         w get y1 => wait
         w waits-for a => a
+        pressure y1 a => 2 1 1
+        pressure z1 b => 2 1 0
         b fails
-        w turn => dial";
+        w turn => dial
+        v get z1 => wait
+        touch w a => 1
+        v waits-for a => a alone 0";
     script(limits(9, 2), text);
+    // A connection that is not in use any more, and whose slot has another caller, keeps its endpoint full until it is
+    // closed. Then its endpoint waits for the total limit.
+    let text = "
+        a get x1 => dial
+        a opens 1
+        b get x2 => dial
+        b opens 2
+        b puts => kept
+        a get y1 => dial
+        c get z1 => dial -2
+        w get x1 => wait
+        w waits-for c => elsewhere
+        touch a c => 2
+        w waits-for c => a
+        settle 2
+        w waits-for c => a alone 0";
+    script(limits(2, 3), text);
+}
+
+/// The holder is the thread that read last. From the first read by another thread on, the time begins anew.
+#[test]
+fn a_read_by_another_thread_makes_it_the_holder() {
+    let text = "
+        a get x1 => dial
+        a opens 1
+        w get x1 => wait
+        w waits-for a => a alone 0
+        clock 4
+        w waits-for a => a alone 4
+        pressure x1 a => 1 1 1
+        touch a r => 1
+        w waits-for a
+        pressure x1 a => 1 0 1
+        pressure x1 r => 1 1 1
+        clock 9
+        touch a a => 1
+        w waits-for a => a alone 0
+        clock 14
+        w waits-for a => a alone 5
+        a puts => kept
+        w turn => conn 1
+        pressure x1 w => 1 1 0
+        v get x1 => wait
+        v waits-for a
+        v waits-for w => a alone 0";
+    script(limits(1, 9), text);
+}
+
+/// Nobody holds a connection that was granted and whose caller has not woken yet, nor one that is being closed.
+#[test]
+fn connections_on_their_way_are_held_by_nobody() {
+    let text = "
+        a get x1 => dial
+        a opens 1
+        b get x1 => wait
+        w get x1 => wait
+        a puts => kept
+        w waits-for a
+        w waits-for b
+        b turn => conn 1
+        w waits-for b => a alone 0
+        retire
+        b puts => Retired -1
+        w waits-for b
+        settle 1
+        w turn => dial";
+    script(limits(1, 9), text);
 }
 
 #[test]

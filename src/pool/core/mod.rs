@@ -15,12 +15,13 @@
 //! - if only the total limit holds a waiter back, no endpoint has an idle connection.
 
 use super::arena::{Id, Link};
-use super::types::{CoreTypes, Ending, Wake};
+use super::types::{CoreTypes, Ending, Touched, Wake};
 use crate::close_reason::CloseReason;
 use crate::time::Stamp;
 
 #[cfg(any(test, fuzzing))]
 mod audit;
+mod holders;
 mod idle;
 mod keys;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use holders::{Holding, Pressure};
 #[cfg(test)]
 pub(crate) use idle::SeenIdle;
 pub(crate) use keys::PinId;
@@ -314,7 +316,7 @@ impl<P: CoreTypes> Core<P> {
     pub(crate) fn renew(&mut self, unit: UnitId, since: Stamp, reason: CloseReason) {
         self.count_closed(unit.0, reason);
         self.suspect(unit.0, since);
-        self.set_dialing(unit.0, self.units[unit.0].holder);
+        self.set_dialing(unit.0, self.units[unit.0].abort.holder());
     }
 
     /// Replaces a connection that was found dead at checkout and is closed. Another idle connection takes its place if
@@ -337,7 +339,7 @@ impl<P: CoreTypes> Core<P> {
         self.suspect(unit.0, since);
         self.count_reuse(entry);
         let conn = self.take_idle(next);
-        let grant = Grant::Conn(self.lease(next, conn, now, self.units[unit.0].holder));
+        let grant = Grant::Conn(self.lease(next, conn, now, self.units[unit.0].abort.holder()));
         (grant, self.settle(Settle::Release(unit)))
     }
 
@@ -350,23 +352,6 @@ impl<P: CoreTypes> Core<P> {
     pub(crate) fn aborts(&self) -> Vec<P::Abort> {
         let out = |unit: &&Unit<P>| matches!(unit.state, State::Dialing | State::Leased | State::Granted);
         self.units.iter().map(|(_, unit)| unit).filter(out).map(|unit| unit.abort.clone()).collect()
-    }
-
-    /// Searches the units that have to come back before this ticket's turn comes. Returns one that `thread` took, and
-    /// whether `thread` took all of them.
-    pub(crate) fn held_by(&self, ticket: Ticket, thread: u64) -> Option<(P::Abort, bool)> {
-        let waiter = self.waiter(ticket).filter(|waiter| waiter.turn == WaiterTurn::Waiting)?;
-        let endpoint = self.entries[waiter.entry].endpoint;
-        // An endpoint below its own limit waits for the total limit, and so for any unit.
-        let any = self.has_own_room(endpoint);
-        let (mut held, mut all) = (None, true);
-        for (_, unit) in self.units.iter().filter(|(_, unit)| any || unit.endpoint == endpoint) {
-            match unit.holder == thread && matches!(unit.state, State::Leased | State::Dialing) {
-                true => held = held.or(Some(unit)),
-                false => all = false,
-            }
-        }
-        held.map(|unit| (unit.abort.clone(), all))
     }
 
     pub(crate) fn abort_of(&self, unit: UnitId) -> P::Abort {
@@ -469,7 +454,6 @@ impl<P: CoreTypes> Core<P> {
             serial: 0,
             conn: None,
             abort,
-            holder: thread,
             state: State::Closing,
             born: None,
             since: None,
@@ -485,7 +469,7 @@ impl<P: CoreTypes> Core<P> {
     fn set_dialing(&mut self, id: Id, thread: u64) {
         let unit = &mut self.units[id];
         unit.state = State::Dialing;
-        unit.holder = thread;
+        unit.abort.set_holder(thread);
         unit.serial = self.next_serial;
         unit.since = None;
         self.next_serial += 1;
@@ -496,9 +480,8 @@ impl<P: CoreTypes> Core<P> {
         self.entries[entry].refs += 1;
         let serial = self.next_serial;
         self.next_serial += 1;
-        let turn = WaiterTurn::Waiting;
-        let link = Link::UNLINKED;
-        let waiter = self.waiters.insert(Waiter { ticket: serial, entry, waker, abort, turn, link });
+        let (turn, alone_since, link) = (WaiterTurn::Waiting, None, Link::UNLINKED);
+        let waiter = self.waiters.insert(Waiter { ticket: serial, entry, waker, abort, turn, alone_since, link });
         self.endpoints[endpoint].queue.push(&mut self.waiters, waiter);
         self.update_held(endpoint);
         Ticket { serial, waiter }

@@ -3,14 +3,14 @@
 //! Connections are numbers, callers are letters, and a key such as `x1` is key 1 of endpoint x. The core is audited
 //! after every line.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Checkout, Core, Grant, Idle, PinId, SeenIdle, Settle, Ticket, Turn, UnitId, Victim};
+use super::{Checkout, Core, Grant, Holding, Idle, PinId, Pressure, SeenIdle, Settle, Ticket, Turn, UnitId, Victim};
 use crate::close_reason::CloseReason;
-use crate::pool::types::{CoreTypes, Ending, Settings, Wake};
+use crate::pool::types::{CoreTypes, Ending, Settings, Touched, Wake};
 use crate::time::Stamp;
 
 pub(super) struct Numbers;
@@ -18,9 +18,22 @@ pub(super) struct Numbers;
 impl CoreTypes for Numbers {
     type Key = (u8, u8);
     type Conn = u32;
-    /// Whose unit it is.
-    type Abort = char;
+    type Abort = Opener;
     type Waker = Bell;
+}
+
+/// Who opened a unit, and whose it is now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Opener(pub(super) char, Rc<Cell<u64>>);
+
+impl Touched for Opener {
+    fn holder(&self) -> u64 {
+        self.1.get()
+    }
+
+    fn set_holder(&self, thread: u64) {
+        self.1.set(thread);
+    }
 }
 
 /// Notes down whom it wakes.
@@ -45,7 +58,7 @@ pub(super) struct Script {
     hands: HashMap<char, Hand>,
     pins: Vec<PinId>,
     /// What was idle when somebody looked, by who opened it.
-    seen: Vec<(SeenIdle, char)>,
+    seen: Vec<(SeenIdle, Opener)>,
     closing: Vec<Victim<u32>>,
     rung: Rc<RefCell<Vec<char>>>,
 }
@@ -107,12 +120,23 @@ impl Script {
             }
             ["look"] => {
                 self.seen = self.core.seen_idle();
-                self.seen.iter().map(|(_, opener)| *opener).collect()
+                self.seen.iter().map(|(_, opener)| opener.0).collect()
             }
             ["gone", opener] => {
-                let seen = self.seen.iter().find(|(_, who)| *who == letter(opener)).expect("it was seen").0;
+                let seen = self.seen.iter().find(|(_, who)| who.0 == letter(opener)).expect("it was seen").0;
                 let victim = self.core.evict_if_unused(seen, CloseReason::PeerClosed);
                 self.closing(victim)
+            }
+            // What a caller meets that gives up: how many are in use, how many of them are its own, and how many wait.
+            ["pressure", name, who] => {
+                let Pressure { in_use, held_here, queued } = self.core.pressure(&key(name), u64::from(letter(who)));
+                format!("{in_use} {held_here} {queued}")
+            }
+            // One unit of whoever opened it is read from by another thread.
+            ["touch", opener, who] => {
+                let touched: Vec<_> = self.core.aborts().into_iter().filter(|one| one.0 == letter(opener)).collect();
+                touched.iter().for_each(|one| one.set_holder(u64::from(letter(who))));
+                touched.len().to_string()
             }
             ["pin", name] => {
                 self.pins.push(self.core.pin(&key(name)));
@@ -140,7 +164,7 @@ impl Script {
         let rung = &self.rung;
         let by = u64::from(who);
         let waker = || Bell(who, Rc::clone(rung));
-        let (checkout, victims) = self.core.reuse_or_checkout(&key, self.now, by, || who, waker);
+        let (checkout, victims) = self.core.reuse_or_checkout(&key, self.now, by, || Opener(who, Rc::default()), waker);
         let got = match checkout {
             Checkout::Granted(grant) => self.take(who, grant),
             Checkout::Closed => "closed".to_string(),
@@ -159,12 +183,18 @@ impl Script {
                 let turn = self.core.turn(ticket, self.now, u64::from(who));
                 self.turned(who, ticket, turn)
             }
-            // What `thread` holds of what this one waits for.
+            // What another thread holds of the connections that this caller waits for. `alone 5` if it has held all of
+            // them for 5 seconds, and `elsewhere` if it holds none of them but another connection.
             (Hand::Ticket(ticket), "waits-for") => {
                 self.hands.insert(who, Hand::Ticket(ticket));
-                match self.core.held_by(ticket, u64::from(letter(words[0]))) {
-                    None => String::new(),
-                    Some((abort, all)) => format!("{abort}{}", if all { " and nobody else" } else { "" }),
+                let waited = self.now.saturating_since(Stamp::at(Duration::ZERO));
+                match self.core.held_by(ticket, u64::from(letter(words[0])), waited) {
+                    None => "does not wait".to_string(),
+                    Some(Holding { one: Some(one), alone_for: Some(time), .. }) => {
+                        format!("{} alone {}", one.0, time.as_secs())
+                    }
+                    Some(Holding { one: Some(one), .. }) => one.0.to_string(),
+                    Some(Holding { any, .. }) => if any { "elsewhere" } else { "" }.to_string(),
                 }
             }
             (Hand::Ticket(ticket), "cancels") => {
@@ -271,7 +301,7 @@ pub(crate) const NO_LIMITS: Settings = Settings {
     total_limit: None,
     idle_timeout: None,
     max_age: None,
-    refuse_self_deadlock: false,
+    own_wait: None,
     reap_every: None,
     max_idle: None,
 };

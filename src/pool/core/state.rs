@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
+use std::time::Duration;
 
 use crate::close_reason::CloseReason;
 use crate::pool::arena::{Arena, Id, Link, Linked, List};
@@ -76,8 +77,6 @@ pub(super) struct Unit<P: CoreTypes> {
     pub(super) serial: u64,
     pub(super) conn: Option<P::Conn>,
     pub(super) abort: P::Abort,
-    /// The thread that took the unit last.
-    pub(super) holder: u64,
     pub(super) state: State,
     pub(super) born: Option<Stamp>,
     pub(super) since: Option<Stamp>,
@@ -102,6 +101,9 @@ pub(super) struct Waiter<P: CoreTypes> {
     /// The abort handle for the unit that this waiter may be granted.
     pub(super) abort: P::Abort,
     pub(super) turn: WaiterTurn,
+    /// How long the caller had waited when its own thread first held all units that it waits for. `None` if another
+    /// thread holds one.
+    pub(super) alone_since: Option<Duration>,
     pub(super) link: Link,
 }
 

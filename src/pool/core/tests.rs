@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::script::{Bell, NO_LIMITS, Numbers, limits, script};
+use super::script::{Bell, NO_LIMITS, Numbers, Opener, limits, script};
 use super::{Checkout, Core, Grant, Turn};
 use crate::close_reason::CloseReason;
 use crate::pool::types::{Ending, Settings};
@@ -436,8 +436,7 @@ fn an_interrupted_wait_is_over_for_its_thread_too() {
     script.core.interrupt(oldest);
     script.core.interrupt(oldest);
     script.core.audit();
-    assert_eq!(script.core.pressure(&(b'x', b'1')), (1, 1));
-    assert_eq!(script.core.pressure(&(b'y', b'1')), (0, 0));
+    script.run("pressure x1 c => 1 0 1\npressure x1 a => 1 1 1");
     script.run("woken => b\nb turn => cancelled\na fails\nwoken => c\nc turn => dial");
     assert!(matches!(script.core.turn(oldest, script.now, 0), Turn::Cancelled), "the ticket of one who left");
 }
@@ -599,7 +598,7 @@ fn aborts_reach_whatever_a_caller_has_or_is_about_to_have() {
         f get z1 => dial
         f opens 6
         f puts => kept";
-    let mut aborts = script(limits(2, 9), text).core.aborts();
+    let mut aborts: Vec<_> = script(limits(2, 9), text).core.aborts().iter().map(|opener| opener.0).collect();
     aborts.sort_unstable();
     // Connection 2, opened by b, is granted to c; what idles is not interrupted.
     assert_eq!(aborts, ['a', 'b', 'd']);
@@ -613,8 +612,9 @@ fn endpoints_that_are_empty_are_forgotten() {
     for number in 0..10_000u32 {
         let key = ((number % 251) as u8, (number % 7) as u8);
         let rung = Rc::default();
-        let get =
-            |core: &mut Core<Numbers>| core.reuse_or_checkout(&key, now, 0, || 'a', || Bell('a', Rc::clone(&rung))).0;
+        let get = |core: &mut Core<Numbers>| {
+            core.reuse_or_checkout(&key, now, 0, Opener::default, || Bell('a', Rc::clone(&rung))).0
+        };
         let Checkout::Granted(Grant::Permit { unit }) = get(&mut core) else { panic!("the pool is empty") };
         let Checkout::Queued(ticket) = get(&mut core) else { panic!("the pool is full") };
         assert!(matches!(core.cancel(ticket, now, 0), Turn::Cancelled));

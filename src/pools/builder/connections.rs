@@ -151,13 +151,38 @@ impl<C: sealed::Client> ClientBuilder<C> {
         self.connecting(clash!("listener"), |options| options.observer = Observer::new(listener))
     }
 
-    /// Sets whether a call fails with [`ErrorKind::WouldDeadlock`](crate::ErrorKind::WouldDeadlock) if it would wait
-    /// without bound while its own thread holds all connections, by responses whose bodies are not read. Off by
-    /// default. Such a wait is always logged as a warning and reported to a [`Listener`].
+    /// Sets whether a call fails at once with [`ErrorKind::WouldDeadlock`](crate::ErrorKind::WouldDeadlock) if it would
+    /// wait without a bound for connections that its own thread holds, by responses that are not read to their end.
+    /// With `false` it never fails so. By default it fails after 5 seconds in which no other thread has read from one
+    /// of these connections or released one.
     ///
-    /// A response counts as held by the thread that sent its request. Leave this off if another thread reads it.
+    /// The calling thread has to hold all connections that the call waits for: those of the host, or of the whole pool
+    /// at the total limit. A connection is held by the thread that sent the request, and later by the thread that reads
+    /// from the response. So a thread can send requests and give the responses to other threads. Set `false` if these
+    /// begin to read more than 5 seconds later, and do not set `true` there.
+    ///
+    /// A call with a [`pool_timeout`](Self::pool_timeout) or a total timeout waits until that ends. A wait without a
+    /// bound for connections of the caller's own thread is always logged as a warning and reported to a [`Listener`].
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{ErrorKind, PoolManager};
+    ///
+    /// let pools = PoolManager::builder().limit(1).refuse_self_deadlock(true).build()?;
+    /// let unread = pools.get(&url).send()?;
+    /// let error = pools.get(&url).send().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::WouldDeadlock { .. }));
+    ///
+    /// assert_eq!(unread.text()?, "hello");
+    /// assert_eq!(pools.get(&url).send()?.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "deadlock")]
     pub fn refuse_self_deadlock(self, refuse: bool) -> Self {
-        self.connecting(clash!("refuse_self_deadlock"), |options| options.refuse_self_deadlock = refuse)
+        self.connecting(clash!("refuse_self_deadlock"), |options| {
+            options.own_wait = refuse.then_some(Duration::ZERO);
+        })
     }
 
     /// Starts a thread that closes idle connections that have expired or that their servers have closed. It checks them

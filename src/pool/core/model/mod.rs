@@ -19,7 +19,7 @@ mod tests {
     fn op() -> impl Strategy<Value = Op> {
         let who = || 0..64usize;
         prop_oneof![
-            14 => (0..6u8).prop_map(Op::Checkout),
+            14 => (0..18u8).prop_map(Op::Checkout),
             12 => who().prop_map(Op::Opened),
             2 => who().prop_map(Op::DialFailed),
             1 => who().prop_map(Op::NotDialed),
@@ -31,6 +31,7 @@ mod tests {
             8 => who().prop_map(Op::Turn),
             2 => who().prop_map(Op::Cancel),
             1 => who().prop_map(Op::Interrupt),
+            3 => who().prop_map(Op::Touch),
             8 => who().prop_map(Op::Settle),
             3 => (1..4u64).prop_map(Op::Clock),
             1 => Just(Op::Retire),

@@ -33,6 +33,8 @@ pub(super) struct Place {
     pub(super) key: Key,
     pub(super) at: At,
     pub(super) conn: Option<u32>,
+    /// The thread that took it or touched it last.
+    pub(super) holder: u64,
     pub(super) epoch: u32,
     pub(super) born: u64,
     pub(super) since: u64,
@@ -52,6 +54,9 @@ pub(super) enum Fate {
 pub(super) struct Waiter {
     pub(super) number: u32,
     pub(super) key: Key,
+    pub(super) thread: u64,
+    /// Since when its thread holds all that it waits for.
+    pub(super) alone: Option<u64>,
     pub(super) fate: Fate,
 }
 
@@ -162,25 +167,26 @@ impl Model {
         self.waiters.iter_mut().find(|it| it.number == number).expect("somebody who waits").fate = fate;
     }
 
-    pub(super) fn dial(&mut self, number: u32) -> Given {
+    pub(super) fn dial(&mut self, number: u32, thread: u64) -> Given {
         let epoch = self.epoch;
         let place = self.place(number);
-        (place.at, place.epoch) = (At::Dialing, epoch);
+        (place.at, place.epoch, place.holder) = (At::Dialing, epoch, thread);
         Given::Dial { place: number }
     }
 
-    pub(super) fn open(&mut self, key: Key) -> u32 {
+    pub(super) fn open(&mut self, key: Key, holder: u64) -> u32 {
         let number = self.numbers;
         self.numbers += 1;
         let (at, epoch) = (At::Dialing, self.epoch);
-        let place = Place { number, key, at, conn: None, epoch, born: 0, since: 0, until: None, passed_on: false };
+        let (conn, until) = (None, None);
+        let place = Place { number, key, at, conn, holder, epoch, born: 0, since: 0, until, passed_on: false };
         self.places.push(place);
         number
     }
 
-    pub(super) fn lease(&mut self, number: u32) -> Given {
+    pub(super) fn lease(&mut self, number: u32, thread: u64) -> Given {
         let place = self.place(number);
-        place.at = At::Leased;
+        (place.at, place.holder) = (At::Leased, thread);
         let (conn, since, endpoint) = (place.conn.take().expect("a connection"), place.since, place.key.0);
         let suspect = self.suspect[endpoint as usize].is_some_and(|until| since <= until);
         Given::Conn { place: number, conn, since, suspect }
@@ -223,7 +229,7 @@ impl Model {
         gone
     }
 
-    pub(super) fn checkout(&mut self, key: Key, now: u64) -> (Given, Vec<Gone>) {
+    pub(super) fn checkout(&mut self, key: Key, now: u64, thread: u64) -> (Given, Vec<Gone>) {
         if self.closed {
             return (Given::Closed, Vec::new());
         }
@@ -232,37 +238,37 @@ impl Model {
             if let Some(newest) = newest.filter(|&newest| self.is_expired(newest, now)) {
                 let reason = self.expiry_reason(newest, now);
                 let gone = self.close_idle(newest, How::Kept, reason);
-                return (self.dial(newest), vec![gone]);
+                return (self.dial(newest, thread), vec![gone]);
             }
             if let Some(newest) = newest {
                 self.note(key, |did| did.reused += 1);
                 self.idle.retain(|&idle| idle != newest);
-                return (self.lease(newest), self.close_expired(now));
+                return (self.lease(newest, thread), self.close_expired(now));
             }
             if self.room_at(key.0) && self.room_in_all() {
-                return (Given::Dial { place: self.open(key) }, self.close_expired(now));
+                return (Given::Dial { place: self.open(key, thread) }, self.close_expired(now));
             }
-            if let Some(made) = self.make_room(key) {
+            if let Some(made) = self.make_room(key, thread) {
                 return made;
             }
         }
         let waiter = self.numbers;
         self.numbers += 1;
-        self.waiters.push(Waiter { number: waiter, key, fate: Fate::Waiting });
+        self.waiters.push(Waiter { number: waiter, key, thread, alone: None, fate: Fate::Waiting });
         (Given::Wait { waiter }, Vec::new())
     }
 
-    pub(super) fn make_room(&mut self, key: Key) -> Option<(Given, Vec<Gone>)> {
+    pub(super) fn make_room(&mut self, key: Key, thread: u64) -> Option<(Given, Vec<Gone>)> {
         let own_only = !self.room_at(key.0);
         let victim = self.idle.iter().copied().find(|&idle| !own_only || self.key_of(idle).0 == key.0)?;
         if self.key_of(victim).0 == key.0 {
             let gone = self.close_idle(victim, How::Kept, CloseReason::EvictedForLimit);
             self.place(victim).key = key;
-            return Some((self.dial(victim), vec![gone]));
+            return Some((self.dial(victim, thread), vec![gone]));
         }
         let gone = self.close_idle(victim, How::Release, CloseReason::EvictedForLimit);
         self.place(victim).passed_on = true;
-        Some((Given::Dial { place: self.open(key) }, vec![gone]))
+        Some((Given::Dial { place: self.open(key, thread) }, vec![gone]))
     }
 
     pub(super) fn turn(&mut self, number: u32) -> Given {
@@ -271,13 +277,34 @@ impl Model {
         if fate == Fate::Waiting {
             return Given::Wait { waiter: number };
         }
-        self.waiters.remove(at);
+        let thread = self.waiters.remove(at).thread;
         match fate {
-            Fate::Granted(place) if self.place(place).conn.is_some() => self.lease(place),
-            Fate::Granted(place) => self.dial(place),
+            Fate::Granted(place) if self.place(place).conn.is_some() => self.lease(place, thread),
+            Fate::Granted(place) => self.dial(place, thread),
             Fate::Closed => Given::Closed,
             _ => Given::Cancelled,
         }
+    }
+
+    /// What the thread of a waiter holds of the places that it waits for: how many, how many others hold, how long it
+    /// has held all, and whether it holds a place at all. `None` if the wait is over.
+    pub(super) fn holding(&mut self, number: u32, now: u64) -> Option<(usize, usize, Option<u64>, bool)> {
+        let waiter = self.waiters.iter().find(|it| it.number == number && it.fate == Fate::Waiting)?.clone();
+        let is_own = |place: &&Place| place.holder == waiter.thread && matches!(place.at, At::Leased | At::Dialing);
+        let awaited = self.awaited(waiter.key.0);
+        let own = awaited.iter().copied().filter(is_own).count();
+        let others = awaited.len() - own;
+        let alone = (own > 0 && others == 0).then_some(waiter.alone.unwrap_or(now));
+        let any = self.places.iter().any(|place| is_own(&place));
+        let noted = self.waiters.iter_mut().find(|it| it.number == number).expect("it was found before");
+        noted.alone = alone;
+        Some((own, others, alone.map(|since| now - since), any))
+    }
+
+    /// The places that somebody waits for who wants this endpoint.
+    pub(super) fn awaited(&self, endpoint: u8) -> Vec<&Place> {
+        let for_any = self.room_at(endpoint);
+        self.places.iter().filter(|place| for_any || place.key.0 == endpoint).collect()
     }
 
     pub(super) fn interrupt(&mut self, number: u32) {
@@ -390,7 +417,7 @@ impl Model {
             None => self.places.retain(|place| place.number != number),
         }
         while let Some(next) = self.first_held().filter(|_| self.room_in_all()) {
-            let place = self.open(next.key);
+            let place = self.open(next.key, 0);
             self.place(place).at = At::Granted;
             self.end_wait(next.number, Fate::Granted(place));
         }
@@ -402,7 +429,8 @@ impl Model {
         self.note_closing(number, reason);
         let suspect = &mut self.suspect[self.key_of(number).0 as usize];
         *suspect = (*suspect).max(Some(since));
-        self.dial(number)
+        let thread = self.place(number).holder;
+        self.dial(number, thread)
     }
 
     pub(super) fn replace_dead(
@@ -421,7 +449,8 @@ impl Model {
                 self.renew(number, since, reason);
                 self.note(key, |did| did.reused += 1);
                 self.idle.retain(|&idle| idle != newest);
-                (self.lease(newest), self.settle(How::Release, number))
+                let thread = self.place(number).holder;
+                (self.lease(newest, thread), self.settle(How::Release, number))
             }
         }
     }

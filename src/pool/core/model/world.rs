@@ -1,20 +1,23 @@
 //! Core and model side by side: each step is taken on both, and then all that can be seen must agree.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::super::{Checkout, Core, Grant, Idle, PinId, Settle, Ticket, Turn, UnitId, Victim};
-use super::naive::{Given, Gone, How, KEYS, Key, Model, Rules, index};
+use super::super::{Checkout, Core, Grant, Idle, PinId, Pressure, Settle, Ticket, Turn, UnitId, Victim};
+use super::naive::{At, Fate, Given, Gone, How, KEYS, Key, Model, Place, Rules, index};
 use crate::close_reason::CloseReason;
 use crate::pool::stats::PoolStats;
-use crate::pool::types::{CoreTypes, Ending, Settings, Wake};
+use crate::pool::types::{CoreTypes, Ending, Settings, Touched, Wake};
 use crate::time::Stamp;
 
 /// One step; a number tells which of those who can take it does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Op {
+    /// Key and thread: one of six, and of three.
     Checkout(u8),
+    /// Another thread reads from a connection in use.
+    Touch(usize),
     Opened(usize),
     DialFailed(usize),
     NotDialed(usize),
@@ -50,8 +53,21 @@ struct Numbers;
 impl CoreTypes for Numbers {
     type Key = Key;
     type Conn = u32;
-    type Abort = ();
+    type Abort = Holder;
     type Waker = Bell;
+}
+
+#[derive(Clone, Debug, Default)]
+struct Holder(Rc<Cell<u64>>);
+
+impl Touched for Holder {
+    fn holder(&self) -> u64 {
+        self.0.get()
+    }
+
+    fn set_holder(&self, thread: u64) {
+        self.0.set(thread);
+    }
 }
 
 /// Notes down whom it wakes: the waiter's number, which the model gives and the core cannot know.
@@ -86,7 +102,7 @@ pub(crate) struct World {
     /// Which unit is which place.
     units: Vec<(u32, UnitId)>,
     hands: Vec<Hand>,
-    tickets: Vec<(u32, Ticket)>,
+    tickets: Vec<(u32, Ticket, u64)>,
     pins: Vec<(Key, PinId)>,
     closing: Vec<Closing>,
     /// Open sockets: connection and endpoint.
@@ -126,7 +142,11 @@ impl World {
 
     pub(crate) fn step(&mut self, op: Op) {
         match op {
-            Op::Checkout(number) => self.checkout((number / 2, number % 2)),
+            Op::Checkout(number) => {
+                let (number, thread) = (number % 6, 1 + u64::from(number / 6));
+                self.checkout((number / 2, number % 2), thread);
+            }
+            Op::Touch(who) => self.with_conn(who, |world, hand| world.touch(hand, 1 + who as u64 % 3)),
             Op::Opened(who) => self.with_dial(who, World::opened),
             Op::DialFailed(who) => self.with_dial(who, |world, hand| world.discard(hand, Ending::DialFailed)),
             Op::NotDialed(who) => self.with_dial(who, |world, hand| world.discard(hand, Ending::Unused)),
@@ -222,22 +242,23 @@ impl World {
         }
     }
 
-    fn with_ticket(&mut self, who: usize, act: impl FnOnce(&mut World, u32, Ticket)) {
+    fn with_ticket(&mut self, who: usize, act: impl FnOnce(&mut World, u32, Ticket, u64)) {
         if !self.tickets.is_empty() {
-            let (waiter, ticket) = self.tickets.remove(who % self.tickets.len());
-            act(self, waiter, ticket);
+            let (waiter, ticket, thread) = self.tickets.remove(who % self.tickets.len());
+            act(self, waiter, ticket, thread);
         }
     }
 
-    fn checkout(&mut self, key: Key) {
-        let (expected, gone) = self.model.checkout(key, self.now);
+    fn checkout(&mut self, key: Key, thread: u64) {
+        let (expected, gone) = self.model.checkout(key, self.now, thread);
         let waiter = if let Given::Wait { waiter } = expected { waiter } else { u32::MAX };
         let (now, rung) = (self.at(self.now), &self.rung);
-        let (real, victims) = self.core.reuse_or_checkout(&key, now, 1, || (), || Bell(waiter, Rc::clone(rung)));
+        let (abort, waker) = (Holder::default, || Bell(waiter, Rc::clone(rung)));
+        let (real, victims) = self.core.reuse_or_checkout(&key, now, thread, abort, waker);
         match (real, expected) {
             (Checkout::Granted(grant), expected) => self.take(grant, expected),
             (Checkout::Closed, Given::Closed) => {}
-            (Checkout::Queued(ticket), Given::Wait { waiter }) => self.tickets.push((waiter, ticket)),
+            (Checkout::Queued(ticket), Given::Wait { waiter }) => self.tickets.push((waiter, ticket, thread)),
             (real, expected) => panic!("{real:?} instead of {expected:?}"),
         }
         let before = if let Given::Dial { place } = expected { Some(place) } else { None };
@@ -317,26 +338,33 @@ impl World {
         self.close_all(next.into_iter().collect(), gone.into_iter().collect(), None);
     }
 
-    fn turn(&mut self, waiter: u32, ticket: Ticket) {
-        let (real, expected) = (self.core.turn(ticket, self.at(self.now), 1), self.model.turn(waiter));
-        self.turned(waiter, ticket, real, expected);
+    /// The thread notes itself in the abort of the unit, as a read does, and not in the core.
+    fn touch(&mut self, hand: Hand, thread: u64) {
+        self.core.abort_of(hand.unit).set_holder(thread);
+        self.model.place(hand.place).holder = thread;
+        self.hands.push(hand);
     }
 
-    fn cancel(&mut self, waiter: u32, ticket: Ticket) {
+    fn turn(&mut self, waiter: u32, ticket: Ticket, thread: u64) {
+        let (real, expected) = (self.core.turn(ticket, self.at(self.now), thread), self.model.turn(waiter));
+        self.turned((waiter, ticket, thread), real, expected);
+    }
+
+    fn cancel(&mut self, waiter: u32, ticket: Ticket, thread: u64) {
         self.model.interrupt(waiter);
-        let (real, expected) = (self.core.cancel(ticket, self.at(self.now), 1), self.model.turn(waiter));
-        self.turned(waiter, ticket, real, expected);
+        let (real, expected) = (self.core.cancel(ticket, self.at(self.now), thread), self.model.turn(waiter));
+        self.turned((waiter, ticket, thread), real, expected);
     }
 
-    fn interrupt(&mut self, waiter: u32, ticket: Ticket) {
+    fn interrupt(&mut self, waiter: u32, ticket: Ticket, thread: u64) {
         self.model.interrupt(waiter);
         self.core.interrupt(ticket);
-        self.tickets.push((waiter, ticket));
+        self.tickets.push((waiter, ticket, thread));
     }
 
-    fn turned(&mut self, waiter: u32, ticket: Ticket, real: Turn<u32>, expected: Given) {
+    fn turned(&mut self, waiter: (u32, Ticket, u64), real: Turn<u32>, expected: Given) {
         match (real, expected) {
-            (Turn::Waiting, Given::Wait { .. }) => self.tickets.push((waiter, ticket)),
+            (Turn::Waiting, Given::Wait { .. }) => self.tickets.push(waiter),
             (Turn::Granted(grant), expected) => self.take(grant, expected),
             (Turn::Closed, Given::Closed) | (Turn::Cancelled, Given::Cancelled) => {}
             (real, expected) => panic!("{real:?} instead of {expected:?}"),
@@ -387,12 +415,36 @@ impl World {
             let did = PoolStats { reused: *read, ..did };
             assert_eq!(self.core.stats_of(&key), model.stats(did, |other| other == key), "{key:?}");
         }
-        let Rules { open, total, max_idle, .. } = model.rules;
+        self.compare_holders();
+        let Rules { open, total, max_idle, .. } = self.model.rules;
         assert!(max_idle.is_none_or(|most| self.core.stats().idle <= most), "idle connections in all");
         assert!(total.is_none_or(|limit| self.sockets.len() <= limit), "sockets in all");
         for endpoint in 0..3 {
             let sockets = self.sockets.iter().filter(|socket| socket.1 == endpoint).count();
             assert!(open.is_none_or(|limit| sockets <= limit), "sockets of endpoint {endpoint}");
+        }
+    }
+
+    /// Each waiter asks what its own thread holds of the connections that it waits for.
+    fn compare_holders(&mut self) {
+        for &(waiter, ticket, thread) in &self.tickets {
+            let expected = self.model.holding(waiter, self.now);
+            let real = self.core.held_by(ticket, thread, Duration::from_secs(self.now));
+            let seen = real.as_ref().map(|it| (it.one.is_some(), it.alone_for.map(|time| time.as_secs()), it.any));
+            assert_eq!(seen, expected.map(|(own, _, alone, any)| (own > 0, alone, any)), "waiter {waiter}");
+            let one = real.and_then(|holding| holding.one);
+            assert!(one.is_none_or(|one| one.holder() == thread), "waiter {waiter} has another's connection");
+        }
+        for key in KEYS {
+            let awaited = self.model.awaited(key.0);
+            let in_use = awaited.iter().filter(|place| place.at != At::Idle).count();
+            for thread in 1..=3 {
+                let own = |place: &&&Place| place.holder == thread && matches!(place.at, At::Leased | At::Dialing);
+                let held_here = awaited.iter().filter(own).count();
+                let waiters = self.model.waiters.iter();
+                let queued = waiters.filter(|it| it.fate == Fate::Waiting && it.key.0 == key.0).count();
+                assert_eq!(self.core.pressure(&key, thread), Pressure { in_use, held_here, queued }, "{key:?}");
+            }
         }
     }
 
