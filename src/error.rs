@@ -313,6 +313,8 @@ pub enum Bound {
     Head,
     /// On the gap between received bytes.
     Read,
+    /// On the speed of a body: see [`Timeout::min_rate`](crate::Timeout::min_rate).
+    Rate,
 }
 
 impl Bound {
@@ -326,6 +328,7 @@ impl Bound {
             Bound::Write => "write",
             Bound::Head => "head",
             Bound::Read => "read",
+            Bound::Rate => "min_rate",
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Timeouts, the deadlines that they become, and the clock for idle connections.
 
+mod rate;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use crate::error::Bound;
+
+pub(crate) use rate::{Meter, Rate};
 
 /// The time that a request and its phases may take: a small immutable value.
 ///
@@ -25,6 +29,8 @@ use crate::error::Bound;
 /// | [`write`](Self::write) | each write | some bytes of it are accepted | `total` |
 /// | [`head`](Self::head) | the end of sending | the end of the final response's head | `total` |
 /// | [`read`](Self::read) | each wait for bytes of a head or body | some arrive | `total`; `head`, in a head |
+///
+/// | [`min_rate`](Self::min_rate) | the first wait in which a body moves | enough bytes have moved, again and again | `total` |
 ///
 /// All bounds but `total` begin anew for each request that is sent: for a retry, after a redirect, and when a
 /// connection that had died in the pool is replaced. `connect`, `resolve` and `tls` do not apply to a connection that
@@ -58,6 +64,7 @@ pub struct Timeout {
     pub(crate) head: Option<Duration>,
     pub(crate) read: Option<Duration>,
     pub(crate) expect: Option<Duration>,
+    pub(crate) rate: Option<Rate>,
 }
 
 impl Timeout {
@@ -73,6 +80,7 @@ impl Timeout {
             head: None,
             read: None,
             expect: None,
+            rate: None,
         }
     }
 
@@ -84,10 +92,11 @@ impl Timeout {
     /// Returns the bound that is zero, if there is one. `pool` does not count, because with zero a call takes a free
     /// connection and does not wait. `expect` does not count, because its end is not a failure.
     pub(crate) fn passed(&self) -> Option<Bound> {
-        let Timeout { total, pool: _, connect, resolve, tls, write, head, read, expect: _ } = self;
+        let Timeout { total, pool: _, connect, resolve, tls, write, head, read, expect: _, rate } = self;
+        let rate = &rate.filter(|rate| rate.bytes > 0).map(|rate| rate.per);
         let is_zero = |limit: &Option<Duration>| limit.is_some_and(|limit| limit.is_zero());
         // Asked for each request: without a bound of zero it takes a comparison for each bound.
-        if ![total, connect, resolve, tls, write, head, read].into_iter().any(is_zero) {
+        if ![total, connect, resolve, tls, write, head, read, rate].into_iter().any(is_zero) {
             return None;
         }
         let all = [
@@ -98,6 +107,7 @@ impl Timeout {
             (write, Bound::Write),
             (head, Bound::Head),
             (read, Bound::Read),
+            (rate, Bound::Rate),
         ];
         all.into_iter().find(|(limit, _)| is_zero(limit)).map(|(_, bound)| bound)
     }
@@ -172,12 +182,40 @@ impl Timeout {
     pub const fn expect(self, limit: Duration) -> Self {
         Timeout { expect: Some(limit), ..self }
     }
+
+    /// Sets the lowest speed of a body, of the request as of the response: while the client waits for the server, at
+    /// least `bytes` have to move in each `per`. A slower body fails with [`Bound::Rate`](crate::Bound::Rate). No lower
+    /// limit by default, and none with 0 bytes.
+    ///
+    /// Only waits for the server count, and not the time that the caller takes between two reads or to produce the next
+    /// piece of the request's body. The wait for the head of the response does not count; [`head`](Self::head) bounds
+    /// it. The time begins anew as soon as enough bytes have moved, so that a fast start does not make up for a stall.
+    ///
+    /// Bytes of the request's body count when the system accepts them. A system takes up to some megabytes before the
+    /// server has read them, and then nothing for a while if the server reads slowly. So give uploads a `per` of at
+    /// least half a minute. Over `https` each progress of an upload counts as enough.
+    ///
+    /// ```
+    /// use hostpool::{Session, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// // As curl's --speed-limit 1000 --speed-time 30.
+    /// let timeout = Timeout::new().connect(Duration::from_secs(10)).min_rate(1000, Duration::from_secs(30));
+    /// assert_eq!(timeout.to_string(), "Timeout(connect=10s, min_rate=1000B/30s)");
+    /// let session = Session::builder().timeout(timeout).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "low_speed_limit")]
+    #[doc(alias = "low_speed_time")]
+    pub const fn min_rate(self, bytes: u64, per: Duration) -> Self {
+        Timeout { rate: Some(Rate { bytes, per }), ..self }
+    }
 }
 
 impl fmt::Display for Timeout {
-    /// Shows the bounds that are set, in the order of the phases, and `total` last.
+    /// Shows the bounds that are set, in the order of the phases, then `total`, and `min_rate` last.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Timeout { total, pool, connect, resolve, tls, write, head, read, expect } = self;
+        let Timeout { total, pool, connect, resolve, tls, write, head, read, expect, rate } = self;
         let all = [
             ("pool", pool),
             ("connect", connect),
@@ -196,6 +234,9 @@ impl fmt::Display for Timeout {
                 write!(f, "{separator}{name}={limit:?}")?;
                 separator = ", ";
             }
+        }
+        if let Some(Rate { bytes, per }) = rate {
+            write!(f, "{separator}min_rate={bytes}B/{per:?}")?;
         }
         f.write_str(")")
     }
@@ -445,6 +486,9 @@ mod tests {
             (new.head(zero), Some(Bound::Head)),
             (new.read(zero).total(long), Some(Bound::Read)),
             (new.read(zero).total(zero), Some(Bound::Total)),
+            (new.min_rate(1, zero), Some(Bound::Rate)),
+            (new.min_rate(0, zero), None),
+            (new.min_rate(1, long), None),
         ];
         for (timeout, expected) in table {
             assert_eq!(timeout.passed(), expected, "{timeout}");

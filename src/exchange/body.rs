@@ -1,7 +1,7 @@
 //! Reading a response's body by its framing.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::buffers::{Buffers, READ_AHEAD};
 use super::failure::{io_error, is_end, is_unclean_close};
@@ -15,7 +15,7 @@ use crate::headers::Headers;
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, Wait};
 use crate::strictness::Strictness;
-use crate::time::Until;
+use crate::time::{Meter, Rate, Until};
 
 /// The longest buffer that one read fills from one chunk only. A read into a longer buffer may join several chunks.
 pub(crate) const ONE_CHUNK: usize = READ_AHEAD - 1;
@@ -34,8 +34,14 @@ pub(crate) struct Io<'a> {
 }
 
 impl<'a> Io<'a> {
-    fn wait(&self) -> Wait<'a> {
-        Wait::of(self.until.or_within(self.read, Bound::Read), self.cell)
+    /// Begins a wait for bytes. Fails if the body is too slow.
+    fn wait(&self, meter: &mut Option<Box<Meter>>) -> Result<Wait<'a>> {
+        let mut until = self.until.or_within(self.read, Bound::Read);
+        if let Some(meter) = meter {
+            let slow = || Error::new(ErrorKind::Timeout(Bound::Rate), Phase::Body);
+            until = meter.begin(Instant::now(), until).ok_or_else(slow)?;
+        }
+        Ok(Wait::of(until, self.cell))
     }
 }
 
@@ -64,6 +70,8 @@ pub(crate) struct BodyReader {
     ending: Ending,
     trailers: Option<Box<Trailers>>,
     pattern: Pattern,
+    /// Measures the speed, if a lowest one is set.
+    meter: Option<Box<Meter>>,
 }
 
 #[derive(Debug)]
@@ -117,6 +125,7 @@ impl BodyReader {
             ending: Ending::Unknown,
             trailers: None,
             pattern: Pattern::default(),
+            meter: None,
         }
     }
 
@@ -145,6 +154,18 @@ impl BodyReader {
         self.most = most;
         if self.expected.is_some_and(|expected| expected > most) {
             self.state = State::Failed(TOO_LONG);
+        }
+    }
+
+    /// Sets the lowest speed.
+    pub(crate) fn demand(&mut self, rate: Option<Rate>) {
+        self.meter = Meter::new(rate).map(Box::new);
+    }
+
+    /// Ends a wait for bytes.
+    fn waited(&mut self, received: &io::Result<usize>) {
+        if let Some(meter) = &mut self.meter {
+            meter.end(Instant::now(), *received.as_ref().unwrap_or(&0) as u64);
         }
     }
 
@@ -360,8 +381,9 @@ impl BodyReader {
     /// Receives chunks with their framing aside, as far as they are of the expected sizes.
     fn read_by_layout(&mut self, io: &Io<'_>, buf: &mut [u8], layout: &Layout) -> Result<usize> {
         let mut aside = NOTHING_ASIDE;
-        let wait = io.wait();
+        let wait = io.wait(&mut self.meter)?;
         let received = layout.receive(io.wire, buf, &mut aside, &wait);
+        self.waited(&received);
         let received = self.arrived(received, io, &wait)?;
         self.direct = received == buf.len();
         let (mut data, mut left) = (0, received);
@@ -439,8 +461,9 @@ impl BodyReader {
 
     /// Receives straight into `buf`. The read-ahead is empty.
     fn receive(&mut self, io: &Io<'_>, buf: &mut [u8]) -> Result<usize> {
-        let wait = io.wait();
+        let wait = io.wait(&mut self.meter)?;
         let received = io.wire.recv(buf, &wait);
+        self.waited(&received);
         self.arrived(received, io, &wait)
     }
 
@@ -460,8 +483,10 @@ impl BodyReader {
             self.state = State::Done;
             return Ok(0);
         }
-        let wait = io.wait();
-        match io.wire.recv(buf, &wait) {
+        let wait = io.wait(&mut self.meter)?;
+        let received = io.wire.recv(buf, &wait);
+        self.waited(&received);
+        match received {
             Ok(0) if wait.is_cancelled() => Err(self.broken(io::ErrorKind::ConnectionAborted.into(), io, &wait)),
             // The end of a TLS stream is authentic: close_notify cannot be forged, and a reset does not look like it.
             Ok(0) if self.ending == Ending::Cut && !io.wire.info().encrypted => {
@@ -503,8 +528,10 @@ impl BodyReader {
     }
 
     fn fill(&mut self, io: &mut Io<'_>) -> Result<()> {
-        let wait = io.wait();
-        match io.buffers.fill(io.wire, &wait) {
+        let wait = io.wait(&mut self.meter)?;
+        let received = io.buffers.fill(io.wire, &wait);
+        self.waited(&received);
+        match received {
             Ok(0) => self.ended(io, &wait).map(drop),
             Ok(_) => Ok(()),
             Err(error) => Err(self.broken(error, io, &wait)),

@@ -189,6 +189,10 @@ impl<'a> Exchange<'a> {
             early.input = Input::Full;
         }
         self.trace.received += len;
+        if let Some(meter) = &mut self.meter {
+            // A server that answers at length before it reads on is not slow.
+            meter.add(len as u64);
+        }
         Ok(len)
     }
 

@@ -1,13 +1,14 @@
 //! Sending the head and the body of a request, with looks for an early response.
 
 use std::io::IoSlice;
+use std::time::Instant;
 
 use super::early::LOOK;
 use super::failure::io_error;
 use super::state::Exchange;
 use super::wire::Wire;
 use crate::body::{Outgoing, PIECE};
-use crate::error::{Error, Phase};
+use crate::error::{Bound, Error, ErrorKind, Phase};
 use crate::h1::Head;
 use crate::net::transport::{Transport, Wait};
 
@@ -55,12 +56,16 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends what the transport holds back. Returns whether nothing is left. Each call has the full write timeout.
-    fn flush(&self) -> Result<bool, Error> {
+    fn flush(&mut self) -> Result<bool, Error> {
         if matches!(self.wire, Wire::Stream(_)) {
             return Ok(true);
         }
-        let wait = self.write();
-        self.wire.flush(&wait).map_err(|error| io_error(error, self.wire, &wait, Phase::Send))
+        let wait = self.write(true)?;
+        let flushed = self.wire.flush(&wait);
+        if let (Some(meter), Ok(_)) = (&mut self.meter, &flushed) {
+            meter.end_unmeasured(Instant::now());
+        }
+        flushed.map_err(|error| io_error(error, self.wire, &wait, Phase::Send))
     }
 
     /// Sends once, from the rest of the head and a piece of the body. Returns the number of bytes sent.
@@ -68,29 +73,39 @@ impl<'a> Exchange<'a> {
         // The body's reader may be slow. So the write timeout begins after it, and the deadline is checked again.
         let piece = body.piece()?;
         self.bounds.check(Phase::Send)?;
-        let head = &self.buffers.out[self.head_sent..];
-        let both = [IoSlice::new(head), IoSlice::new(piece)];
-        let bufs = match (head.is_empty(), piece.is_empty()) {
-            (true, true) => return Ok(0),
-            (true, false) => &both[1..],
-            (false, true) => &both[..1],
-            (false, false) => &both[..],
+        let (head_left, has_piece) = (self.buffers.out.len() - self.head_sent, !piece.is_empty());
+        if head_left == 0 && !has_piece {
+            return Ok(0);
+        }
+        let wait = self.write(has_piece)?;
+        let both = [IoSlice::new(&self.buffers.out[self.head_sent..]), IoSlice::new(piece)];
+        let bufs = match (head_left > 0, has_piece) {
+            (false, _) => &both[1..],
+            (true, false) => &both[..1],
+            (true, true) => &both[..],
         };
-        let wait = self.write();
         let sent = self.wire.send(bufs, &wait).map_err(|error| io_error(error, self.wire, &wait, Phase::Send))?;
-        let of_head = sent.min(head.len());
+        let of_head = sent.min(head_left);
+        if let Some(meter) = self.meter.as_mut().filter(|_| has_piece) {
+            meter.end(Instant::now(), (sent - of_head) as u64);
+        }
         self.head_sent += of_head;
         body.advance(sent - of_head);
         self.trace.accepted += sent;
         Ok(sent)
     }
 
-    /// Returns the wait of the next write.
-    fn write(&self) -> Wait<'a> {
-        match &self.early {
+    /// Returns the wait of the next write. Fails if the body is too slow; `moves_body` says that it is a part of it.
+    fn write(&mut self, moves_body: bool) -> Result<Wait<'a>, Error> {
+        let mut wait = match &self.early {
             None => self.bounds.write(),
             Some(early) => self.bounds.write_on(early.takes_in()),
+        };
+        if let Some(meter) = self.meter.as_mut().filter(|_| moves_body) {
+            let slow = || Error::new(ErrorKind::Timeout(Bound::Rate), Phase::Send);
+            wait.until = meter.begin(Instant::now(), wait.until).ok_or_else(slow)?;
         }
+        Ok(wait)
     }
 
     /// Looks for the final head. After that head, receives what has arrived of the response instead.

@@ -7,6 +7,7 @@ use super::outcome::Trace;
 use super::wire::Wire;
 use crate::h1::{Dropped, Head, Limits, Scanner};
 use crate::strictness::Strictness;
+use crate::time::Meter;
 
 /// Sends one request and receives the head of its response.
 pub(crate) struct Exchange<'a> {
@@ -36,6 +37,8 @@ pub(crate) struct Exchange<'a> {
     pub(super) early: Option<Early>,
     /// The head of the response that an error is about.
     pub(super) answer: Option<Box<Head>>,
+    /// Measures the speed of the request's body, if a lowest one is set.
+    pub(super) meter: Option<Meter>,
 }
 
 impl<'a> Exchange<'a> {
@@ -66,6 +69,7 @@ impl<'a> Exchange<'a> {
             trace: Trace::default(),
             early: None,
             answer: None,
+            meter: Meter::new(bounds.timeout.rate),
         }
     }
 

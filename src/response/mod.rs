@@ -126,6 +126,7 @@ impl Response {
         }
         reader.know_ending(ending);
         reader.limit_to(parts.reading.max_wire_body);
+        reader.demand(parts.rate);
         let inner = Inner { parts, remote, reused, reader, kept: None, pump: None, extensions: Values::NONE };
         let mut response = Response { inner: Box::new(inner) };
         if response.inner.reader.is_done() {

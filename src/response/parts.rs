@@ -11,7 +11,7 @@ use crate::h1::Head;
 use crate::pool::PoolLease;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
-use crate::time::{Deadline, Stamp};
+use crate::time::{Deadline, Rate, Stamp};
 use crate::url::Url;
 
 /// A response as it arrives: its head, and all that is needed to read its body.
@@ -23,6 +23,8 @@ pub(crate) struct Parts {
     pub(crate) reading: Reading,
     /// The bound on each wait for further bytes.
     pub(crate) read: Option<Duration>,
+    /// The lowest speed of the body.
+    pub(crate) rate: Option<Rate>,
     /// The deadline of the call.
     pub(crate) deadline: Deadline,
     pub(crate) common: Arc<Common>,

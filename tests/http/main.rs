@@ -15,6 +15,7 @@ mod managers;
 mod multipart;
 mod observing;
 mod pooling;
+mod rates;
 mod reaping;
 mod replay;
 mod requests;

@@ -55,6 +55,7 @@ impl Reply {
             held: Some(Held { lease, buffers, reuse }),
             reading,
             read: terms.timeout().read,
+            rate: terms.timeout().rate,
             deadline: terms.until.deadline(),
             common: Arc::clone(terms.common()),
         };
