@@ -167,7 +167,7 @@ fn renewed_for_another_origin() {
     for change in [with_auth, with_header] {
         for (way, session) in both_ways(|| Session::builder().auth(("session", "secret")), change) {
             let request =
-                session.get(home.url("/")).header("X-To", &other.url("/")).cookie("old", "1").cookie("id", "1");
+                session.get(home.url("/")).header("X-To", other.url("/")).cookie("old", "1").cookie("id", "1");
             request.header("Referer", "http://home/").bearer_auth("own").send().unwrap();
             let sent = other.seen.requests().pop().unwrap();
             assert_eq!(values(&sent, "Authorization"), ["Bearer of-mirror"], "{way}");
@@ -192,7 +192,7 @@ fn back_again() {
         Ok(())
     };
     for (way, session) in both_ways(|| Session::builder().auth(("session", "secret")), change) {
-        let request = session.get(home.url("/")).header("X-To", &other.url("/")).auth(("own", "secret"));
+        let request = session.get(home.url("/")).header("X-To", other.url("/")).auth(("own", "secret"));
         assert_eq!(request.cookie("id", "1").send().unwrap().text().unwrap(), "home", "{way}");
         assert_eq!(values(&other.seen.requests()[0], "Authorization"), ["Basic bWlycm9yOnNlY3JldA=="], "{way}");
         let sent = home.seen.requests().pop().unwrap();
@@ -227,7 +227,7 @@ fn each_run_is_judged_by_itself() {
 #[test]
 fn the_pool_of_one_host() {
     let (home, other) = (Server::with(|_| answers(ok("home"))), Server::with(|_| answers(ok("other"))));
-    let pool = ConnectionPool::builder(&home.url("")).build().unwrap();
+    let pool = ConnectionPool::builder(home.url("")).build().unwrap();
     let to = Url::parse(&other.url("/")).unwrap();
     let moved = move |mut request: Request, next: Next<'_>| {
         *request.url_mut() = to.clone();

@@ -53,8 +53,8 @@ impl std::fmt::Debug for Secret {
 
 impl Credentials {
     /// Returns the value of the Authorization field that the call adds, if it adds one. This field replaces a field of
-    /// the client. `crossed` says that a redirect has led to an origin that the
-    /// caller neither named nor trusts.
+    /// the client. `crossed` says that a redirect, a middleware or a hook has led to an origin that the caller neither
+    /// named nor trusts.
     ///
     /// # Errors
     ///

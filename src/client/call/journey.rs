@@ -93,6 +93,7 @@ enum FollowUp {
 
 impl<'a> Journey<'a> {
     fn new(terms: Terms<'a>, request: &'a mut Request, crossed: bool) -> Self {
+        // Middleware that moves a request leads to an origin that is not trusted.
         let left_out = LeftOut { replaced: request.own_headers, moved: crossed, crossed, ..LeftOut::default() };
         Journey {
             client: terms,

@@ -29,9 +29,9 @@ pub(in crate::client) struct HopFields {
 /// The reasons to leave fields out of a request. They come from earlier requests of its call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::client) struct LeftOut {
-    /// A redirect has led to another origin than the caller named.
+    /// A redirect, a middleware or a hook has led to another origin than the caller named.
     pub(in crate::client) moved: bool,
-    /// A redirect has led to an origin that the caller neither named nor trusts.
+    /// That origin, or one after it, is not trusted either.
     pub(in crate::client) crossed: bool,
     /// The request's headers replace the client's block.
     pub(in crate::client) replaced: bool,
