@@ -10,7 +10,7 @@ use crate::support::{GIVE_UP, Server, Step};
 const SHORT: Duration = Duration::from_millis(50);
 
 fn pool(server: &Server, timeout: Timeout) -> ConnectionPool {
-    ConnectionPool::builder(&server.url("")).timeout(timeout).retries(0).build().unwrap()
+    ConnectionPool::builder(server.url("")).timeout(timeout).retries(0).build().unwrap()
 }
 
 /// Bodies of each framing that stall, and one that drips: what had come is returned first.
