@@ -435,16 +435,16 @@ impl World {
             let one = real.and_then(|holding| holding.one);
             assert!(one.is_none_or(|one| one.holder() == thread), "waiter {waiter} has another's connection");
         }
-        for key in KEYS {
+        for (key, turn) in KEYS.into_iter().zip(self.now..) {
+            // One thread a key and step is enough: there are many steps.
+            let thread = 1 + turn % 3;
             let awaited = self.model.awaited(key.0);
             let in_use = awaited.iter().filter(|place| place.at != At::Idle).count();
-            for thread in 1..=3 {
-                let own = |place: &&&Place| place.holder == thread && matches!(place.at, At::Leased | At::Dialing);
-                let held_here = awaited.iter().filter(own).count();
-                let waiters = self.model.waiters.iter();
-                let queued = waiters.filter(|it| it.fate == Fate::Waiting && it.key.0 == key.0).count();
-                assert_eq!(self.core.pressure(&key, thread), Pressure { in_use, held_here, queued }, "{key:?}");
-            }
+            let own = |place: &&&Place| place.holder == thread && matches!(place.at, At::Leased | At::Dialing);
+            let held_here = awaited.iter().filter(own).count();
+            let waiters = self.model.waiters.iter();
+            let queued = waiters.filter(|it| it.fate == Fate::Waiting && it.key.0 == key.0).count();
+            assert_eq!(self.core.pressure(&key, thread), Pressure { in_use, held_here, queued }, "{key:?}");
         }
     }
 
