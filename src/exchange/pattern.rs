@@ -186,7 +186,7 @@ mod tests {
     /// left over. The connection stays open or ends after these bytes.
     fn read(bytes: &[u8], pieces: &[usize], room: usize, open: bool) -> (Vec<u8>, Result<Probe, ErrorKind>) {
         let (ours, mut peer) = UnixStream::pair().unwrap();
-        let wire = Wire::Stream(Stream::new(Arc::new(Socket(ours.into())), None));
+        let wire = Wire::Stream(Stream::new(Arc::new(Socket::new(ours.into())), None));
         let (common, limits, cell) = (Common::default(), Limits::default(), AbortCell::new());
         let mut buffers = common.buffers.take();
         let mut reader = BodyReader::new(Framing::Chunked, Strictness::Tolerant);

@@ -65,8 +65,13 @@ pub(crate) fn tcp(addresses: &[SocketAddr], sockets: &SocketConfig, wait: &Wait<
 
 fn tcp_one(address: &SocketAddr, sockets: &SocketConfig, wait: &Wait<'_>, now: Instant) -> io::Result<Stream> {
     let domain = Domain::for_address(*address);
-    let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    sockets.apply(&socket, domain)?;
+    let mut socket = Socket::new(socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?);
+    if sockets.only_sends_at_once() {
+        socket.send_at_once()?;
+        sockets.bind(&socket.0)?;
+    } else {
+        sockets.apply(&socket.0, domain)?;
+    }
     let socket = guarded(socket, wait)?;
     connect(&socket, address, wait, Interrupted::GoesOn)?;
     // The caller's options may route a socket in another way than those of other clients on this thread.
@@ -108,20 +113,20 @@ fn is_itself(socket: &Socket, address: &SocketAddr, sockets: &SocketConfig, now:
 #[cfg(unix)]
 pub(crate) fn unix(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
     let address = rustix::net::SocketAddrUnix::new(path)?;
-    let socket = guarded(socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?, wait)?;
+    let socket = guarded(Socket::new(socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?), wait)?;
     connect(&socket, &address, wait, Interrupted::BeginsAgain)?;
     Ok(Stream::new(socket, None))
 }
 
 /// Sets the guard and registers the socket for aborts, before the first blocking call.
-fn guarded(socket: socket2::Socket, wait: &Wait<'_>) -> io::Result<Arc<Socket>> {
+fn guarded(socket: Socket, wait: &Wait<'_>) -> io::Result<Arc<Socket>> {
     if cfg!(unix) {
-        socket.set_read_timeout(Some(GUARD))?;
-        socket.set_write_timeout(Some(GUARD))?;
+        socket.0.set_read_timeout(Some(GUARD))?;
+        socket.0.set_write_timeout(Some(GUARD))?;
     } else {
-        socket.set_nonblocking(true)?;
+        socket.0.set_nonblocking(true)?;
     }
-    let socket = Arc::new(Socket(socket));
+    let socket = Arc::new(socket);
     if let Some(cell) = wait.abort {
         socket.register(cell);
     }
@@ -216,7 +221,7 @@ mod tests {
         let address = free();
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&address.into()).unwrap();
-        let socket = guarded(socket, &wait).unwrap();
+        let socket = guarded(Socket::new(socket), &wait).unwrap();
         connect(&socket, &address, &wait, Interrupted::GoesOn).unwrap();
         let now = Instant::now();
         assert!(may_be_itself(&address, now) && is_itself(&socket, &address, &SocketConfig::new(), now));
@@ -232,7 +237,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false };
         let connected = || {
-            let socket = guarded(socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap(), &wait).unwrap();
+            let socket = Socket::new(socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
+            let socket = guarded(socket, &wait).unwrap();
             connect(&socket, &listener.local_addr().unwrap(), &wait, Interrupted::GoesOn).unwrap();
             socket
         };

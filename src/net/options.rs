@@ -10,7 +10,8 @@ use socket2::{Domain, Socket, TcpKeepalive};
 
 /// An option of TCP sockets, set before they connect.
 ///
-/// By default sockets have [`NoDelay(true)`](Self::NoDelay) only. A list of options replaces the default: it should
+/// By default sockets have [`NoDelay(true)`](Self::NoDelay) only. On Linux it is then set before the second write, which
+/// is the first that Nagle's algorithm could delay. A list of options replaces the default: it should
 /// contain `NoDelay(true)` unless Nagle's algorithm is wanted. Options are set in the order of the list. An option that
 /// the system refuses fails the connection with [`ErrorKind::Connect`](crate::ErrorKind::Connect); the source names the
 /// option.
@@ -237,11 +238,21 @@ impl SocketConfig {
         self.source.is_none_or(|source| source.0.is_ipv4() == address.is_ipv4())
     }
 
+    /// Returns whether `NoDelay(true)` is the only option.
+    pub(crate) fn only_sends_at_once(&self) -> bool {
+        *self.options == [SocketOption::NoDelay(true)]
+    }
+
     /// Sets the options, and binds the socket to its source.
     pub(crate) fn apply(&self, socket: &Socket, domain: Domain) -> io::Result<()> {
         for option in &*self.options {
             option.set(socket, domain).map_err(|error| of(error, format_args!("the socket option {option:?}")))?;
         }
+        self.bind(socket)
+    }
+
+    /// Binds the socket to its source.
+    pub(crate) fn bind(&self, socket: &Socket) -> io::Result<()> {
         if let Some(source) = self.source {
             let bound = socket.bind(&source.0.into());
             bound.map_err(|error| of(error, format_args!("the source address {source}")))?;
