@@ -255,7 +255,7 @@ impl From<Duration> for Timeout {
 /// hours ago would look as fresh as before. Deadlines use `Instant`, because an event cannot arrive while the machine
 /// sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Stamp(Duration);
+pub(crate) struct Stamp(u64);
 
 impl Stamp {
     /// Reads the clock. On Linux this needs no system call.
@@ -270,24 +270,28 @@ impl Stamp {
     /// Returns the time after `time`, or `None` if the clock cannot count so far.
     #[inline]
     pub(crate) fn checked_add(self, time: Duration) -> Option<Stamp> {
+        let time = time.as_secs().checked_mul(NANOS)?.checked_add(time.subsec_nanos().into())?;
         self.0.checked_add(time).map(Stamp)
     }
 
     /// Returns the time since `earlier`, or zero if that is later.
     #[inline]
     pub(crate) fn saturating_since(self, earlier: Stamp) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
     #[cfg(any(test, fuzzing))]
     pub(crate) const fn at(time: Duration) -> Stamp {
-        Stamp(time)
+        Stamp(time.as_nanos() as u64)
     }
 }
 
+const NANOS: u64 = 1_000_000_000;
+
+/// Reads the clock, in nanoseconds. They count 584 years.
 #[cfg(unix)]
 #[inline]
-fn clock() -> Duration {
+fn clock() -> u64 {
     use rustix::time::{ClockId, clock_gettime};
 
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia", target_os = "openbsd"))]
@@ -296,32 +300,33 @@ fn clock() -> Duration {
     #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia", target_os = "openbsd")))]
     const CLOCK: ClockId = ClockId::Monotonic;
     let now = clock_gettime(CLOCK);
-    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
+    // Neither part is negative: the system counts from its start.
+    (now.tv_sec as u64).wrapping_mul(NANOS).wrapping_add(now.tv_nsec as u64)
 }
 
 /// Reads the clock of `Instant`. On Windows it is the performance counter, which counts sleep.
 #[cfg(not(unix))]
-fn clock() -> Duration {
+fn clock() -> u64 {
     use std::sync::LazyLock;
 
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    START.elapsed()
+    START.elapsed().as_nanos() as u64
 }
 
 #[cfg(test)]
 thread_local! {
-    static SLEPT: std::cell::Cell<Duration> = const { std::cell::Cell::new(Duration::ZERO) };
+    static SLEPT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]
-fn slept() -> Duration {
+fn slept() -> u64 {
     SLEPT.get()
 }
 
 /// Sets the idle clock of the calling thread forward, as if the machine had slept for this time.
 #[cfg(test)]
 pub(crate) fn sleep_machine(time: Duration) {
-    SLEPT.set(SLEPT.get() + time);
+    SLEPT.set(SLEPT.get() + time.as_nanos() as u64);
 }
 
 /// A point in time at which a wait ends, and the bound it comes from.

@@ -163,18 +163,31 @@ impl<const LIST: usize> List<LIST> {
     }
 
     pub(crate) fn push<T: Linked>(&mut self, arena: &mut Arena<T>, id: Id) {
-        *arena[id].link(LIST) = Link { newer: Id::NIL, older: self.newest };
-        match self.newest.get() {
-            Some(next) => arena[next].link(LIST).newer = id,
+        *arena[id].link(LIST) = self.join(arena, id);
+    }
+
+    /// Makes `id` the newest member. Returns its link, which the caller stores.
+    #[inline]
+    pub(crate) fn join<T: Linked>(&mut self, arena: &mut Arena<T>, id: Id) -> Link {
+        let older = std::mem::replace(&mut self.newest, id);
+        match older.get() {
+            Some(older) => arena[older].link(LIST).newer = id,
             None => self.oldest = id,
         }
-        self.newest = id;
         self.len += 1;
+        Link { newer: Id::NIL, older }
     }
 
     /// Removes `id`, which is in this list.
     pub(crate) fn unlink<T: Linked>(&mut self, arena: &mut Arena<T>, id: Id) {
-        let Link { newer, older } = std::mem::replace(arena[id].link(LIST), Link::UNLINKED);
+        let link = std::mem::replace(arena[id].link(LIST), Link::UNLINKED);
+        self.leave(arena, link);
+    }
+
+    /// Removes the member that had this link.
+    #[inline]
+    pub(crate) fn leave<T: Linked>(&mut self, arena: &mut Arena<T>, link: Link) {
+        let Link { newer, older } = link;
         match newer.get() {
             Some(newer) => arena[newer].link(LIST).older = older,
             None => self.newest = older,

@@ -123,8 +123,13 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         let now = Stamp::now();
         let idle = self.core.lock().reuse(key, now, thread_number());
         match idle {
-            Some(idle) if self.is_trusted(idle.since, idle.suspect, now) => Ok(self.lease(idle).0.begin()),
-            Some(idle) => Ok(self.probe(self.hold(Grant::Conn(idle)), now)),
+            Some(idle) => {
+                let (lease, suspect) = self.lease(idle);
+                match self.look(&lease, suspect, now) {
+                    Ok(()) => Ok(lease.begin()),
+                    Err(reason) => Ok(self.probe(self.replace(lease, reason, now), now)),
+                }
+            }
             None => self.open_or_wait(key, until, now),
         }
     }
@@ -281,17 +286,32 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                 Held::Permit(permit) => return Checked::Permit(permit),
                 Held::Lease(lease, suspect) => (lease, suspect),
             };
-            if self.is_trusted(lease.since.unwrap_or(now), suspect, now) {
-                return lease.begin();
-            }
-            let Err(reason) = lease.conn.probe() else { return lease.begin() };
-            let since = lease.since.unwrap_or(now);
-            let mut unit = lease.close(reason);
-            let Some(id) = unit.id.take() else { return Checked::Permit(Permit { unit }) };
-            let (grant, victim) = self.locked(|core| core.replace_dead(id, since, reason, now));
-            held = self.hold(grant);
-            self.close_victims(victim);
+            held = match self.look(&lease, suspect, now) {
+                Ok(()) => return lease.begin(),
+                Err(reason) => self.replace(lease, reason, now),
+            };
         }
+    }
+
+    /// Looks at a connection that was idle, unless it is trusted.
+    #[inline]
+    fn look(&self, lease: &Lease<K, C>, suspect: bool, now: Stamp) -> Result<(), CloseReason> {
+        match self.is_trusted(lease.since.unwrap_or(now), suspect, now) {
+            true => Ok(()),
+            false => lease.conn.probe(),
+        }
+    }
+
+    /// Closes a dead connection. Returns what takes its place.
+    #[cold]
+    fn replace(self: &Arc<Self>, lease: Lease<K, C>, reason: CloseReason, now: Stamp) -> Held<K, C> {
+        let since = lease.since.unwrap_or(now);
+        let mut unit = lease.close(reason);
+        let Some(id) = unit.id.take() else { return Held::Permit(Permit { unit }) };
+        let (grant, victim) = self.locked(|core| core.replace_dead(id, since, reason, now));
+        let held = self.hold(grant);
+        self.close_victims(victim);
+        held
     }
 
     /// Closes connections and settles their units. If one close panics, the others follow all the same.

@@ -1,9 +1,9 @@
 //! Idle connections. Within a key the newest is used first; over all keys the oldest is closed first.
 
 use super::outcome::{Idle, Settle, UnitId, Victim, Victims};
-use super::state::{Core, State, Unit};
+use super::state::{Core, Endpoint, KeyEntry, State, Unit, link};
 use crate::close_reason::CloseReason;
-use crate::pool::arena::Id;
+use crate::pool::arena::{Arena, Id, Link, List};
 use crate::pool::types::{CoreTypes, Touched};
 use crate::time::Stamp;
 
@@ -21,41 +21,36 @@ impl<P: CoreTypes> Core<P> {
     #[inline]
     pub(crate) fn reuse(&mut self, key: &P::Key, now: Stamp, thread: u64) -> Option<Idle<P::Conn>> {
         // A closed pool has no idle connection, nor has an endpoint with waiters.
-        let entry = *self.keys.get(key)?;
-        let newest = self.entries[entry].idle.newest()?;
+        let entry = &mut self.entries[*self.keys.get(key)?];
+        let newest = entry.idle.newest()?;
         let is_over = |id: Id| self.units[id].expires.is_some_and(|at| at <= now);
         // The connection that has been idle for longest once `newest` is taken.
         let oldest = self.idle.oldest_except(&self.units, newest);
         if is_over(newest) || oldest.is_some_and(is_over) {
             return None;
         }
-        self.count_reuse(entry);
-        let conn = self.take_idle(newest);
-        Some(self.lease(newest, conn, now, thread))
+        self.stats.reused += 1;
+        entry.counts.reused += 1;
+        let endpoint = &mut self.endpoints[entry.endpoint];
+        let conn = unlist(&mut self.units, &mut self.idle, entry, endpoint, newest);
+        Some(leased(&mut self.units[newest], endpoint, newest, conn, now, thread))
     }
 
     pub(super) fn lease(&mut self, id: Id, conn: P::Conn, now: Stamp, thread: u64) -> Idle<P::Conn> {
         let unit = &mut self.units[id];
-        unit.state = State::Leased;
-        unit.abort.set_holder(thread);
-        let since = unit.since.unwrap_or(now);
-        let suspect = self.endpoints[unit.endpoint].suspect_until.is_some_and(|until| since <= until);
-        Idle { unit: UnitId(id), conn, since, suspect }
+        leased(unit, &self.endpoints[unit.endpoint], id, conn, now, thread)
     }
 
     pub(super) fn list_idle(&mut self, id: Id, endpoint: Id, entry: Id) {
-        self.idle.push(&mut self.units, id);
         self.endpoints[endpoint].idle += 1;
-        self.entries[entry].idle.push(&mut self.units, id);
+        let of_key = &mut self.entries[entry].idle;
+        self.units[id].links = [self.idle.join(&mut self.units, id), of_key.join(&mut self.units, id)];
     }
 
-    #[inline]
     pub(super) fn take_idle(&mut self, id: Id) -> P::Conn {
         let Unit { endpoint, entry, .. } = self.units[id];
-        self.idle.unlink(&mut self.units, id);
-        self.endpoints[endpoint].idle -= 1;
-        self.entries[entry].idle.unlink(&mut self.units, id);
-        self.units[id].conn.take().expect("an idle unit holds its connection: checkin puts both in place")
+        let (entry, endpoint) = (&mut self.entries[entry], &mut self.endpoints[endpoint]);
+        unlist(&mut self.units, &mut self.idle, entry, endpoint, id)
     }
 
     /// Returns the connection of this endpoint that has been idle for longest, over all its keys.
@@ -134,6 +129,41 @@ impl<P: CoreTypes> Core<P> {
         let limit = self.settings.max_age?;
         born?.checked_add(limit)
     }
+}
+
+/// Takes a connection out of the idle lists.
+#[inline]
+fn unlist<P: CoreTypes>(
+    units: &mut Arena<Unit<P>>,
+    all: &mut List<{ link::ALL }>,
+    entry: &mut KeyEntry<P>,
+    endpoint: &mut Endpoint<P>,
+    id: Id,
+) -> P::Conn {
+    let unit = &mut units[id];
+    let links = std::mem::replace(&mut unit.links, [Link::UNLINKED; 2]);
+    let conn = unit.conn.take().expect("an idle unit holds its connection: checkin puts both in place");
+    all.leave(units, links[link::ALL]);
+    entry.idle.leave(units, links[link::KEY]);
+    endpoint.idle -= 1;
+    conn
+}
+
+/// Notes that a thread uses the connection of a unit.
+#[inline]
+fn leased<P: CoreTypes>(
+    unit: &mut Unit<P>,
+    endpoint: &Endpoint<P>,
+    id: Id,
+    conn: P::Conn,
+    now: Stamp,
+    thread: u64,
+) -> Idle<P::Conn> {
+    unit.state = State::Leased;
+    unit.abort.set_holder(thread);
+    let since = unit.since.unwrap_or(now);
+    let suspect = endpoint.suspect_until.is_some_and(|until| since <= until);
+    Idle { unit: UnitId(id), conn, since, suspect }
 }
 
 fn earlier(one: Option<Stamp>, other: Option<Stamp>) -> Option<Stamp> {

@@ -33,11 +33,11 @@ pub(crate) struct Core<P: CoreTypes> {
     pub(super) shown: Shown,
 }
 
-mod link {
-    pub(super) const ALL: usize = 0;
-    pub(super) const KEY: usize = 1;
-    pub(super) const QUEUE: usize = 0;
-    pub(super) const KEYS: usize = 0;
+pub(super) mod link {
+    pub(in crate::pool::core) const ALL: usize = 0;
+    pub(in crate::pool::core) const KEY: usize = 1;
+    pub(in crate::pool::core) const QUEUE: usize = 0;
+    pub(in crate::pool::core) const KEYS: usize = 0;
 }
 
 /// A key with its idle connections and its counts.
