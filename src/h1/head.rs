@@ -467,14 +467,19 @@ fn read(head: &[u8], limits: &Limits, strictness: Strictness) -> Result<Option<(
     let status = StatusCode::from_u16(code).map_err(|_| Violation::StatusCode)?;
     let version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
 
-    let mut fields = Vec::with_capacity(response.headers.len());
-    for header in response.headers.iter() {
+    let mut refused = Ok(());
+    let fields = response.headers.iter().map(|header| {
         let field = Field { name: span(head, header.name.as_bytes()), value: span(head, header.value), secret: false };
         // httparse has checked that the line before this one ends in LF.
         facts.bare_lf |= head.get((field.name.start as usize).wrapping_sub(2)) != Some(&b'\r');
-        facts.note(header.name.as_bytes(), header.value, strictness)?;
-        fields.push(field);
-    }
+        if refused.is_ok() {
+            refused = facts.note(header.name.as_bytes(), header.value, strictness);
+        }
+        field
+    });
+    // The number of fields is known, so that the list does not look for room at each.
+    let fields: Vec<Field> = fields.collect();
+    refused?;
     let reason = match response.reason {
         Some(reason) if !reason.is_empty() => span(head, reason.as_bytes()),
         _ => reason(head),
