@@ -93,14 +93,13 @@ impl<'a> Terms<'a> {
     }
 
     /// Returns the middleware around the call, outermost first: the client's, unless the request leaves it out, and
-    /// then the request's own.
-    pub(super) fn middleware(self) -> Vec<Arc<dyn Middleware>> {
-        let clients = &self.policy.hooks.middleware;
-        match self.own {
-            None => clients.clone(),
-            Some(own) if own.without_middleware => own.middleware.clone(),
-            Some(own) => clients.iter().chain(&own.middleware).cloned().collect(),
-        }
+    /// then the request's own. `None` if there is no middleware.
+    pub(super) fn middleware(self) -> Option<Vec<Arc<dyn Middleware>>> {
+        let of_client = self.own.is_none_or(|own| !own.without_middleware);
+        let clients: &[_] = if of_client { &self.policy.hooks.middleware } else { &[] };
+        let own: &[_] = self.own.map_or(&[], |own| &own.middleware);
+        let is_empty = clients.is_empty() && own.is_empty();
+        (!is_empty).then(|| clients.iter().chain(own).cloned().collect())
     }
 
     pub(super) fn hooks(self) -> &'a Hooks {

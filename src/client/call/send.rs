@@ -44,10 +44,9 @@ pub(in crate::client) fn begin<'a>(
 
 /// Sends the request through its middleware and then to the server.
 pub(in crate::client) fn send(terms: Terms<'_>, request: &mut Request) -> Result<Response> {
-    let list = terms.of(request.options()).middleware();
-    if list.is_empty() {
+    let Some(list) = terms.of(request.options()).middleware() else {
         return journey::send(terms, request, false);
-    }
+    };
     let raises = terms.of(request.options()).raises();
     let before = Before::note(request);
     let client = |mut request: Request, until: Until<'_>| {
