@@ -93,10 +93,10 @@ impl Timeout {
     /// connection and does not wait. `expect` does not count, because its end is not a failure.
     pub(crate) fn passed(&self) -> Option<Bound> {
         let Timeout { total, pool: _, connect, resolve, tls, write, head, read, expect: _, rate } = self;
-        let rate = &rate.filter(|rate| rate.bytes > 0).map(|rate| rate.per);
         let is_zero = |limit: &Option<Duration>| limit.is_some_and(|limit| limit.is_zero());
         // Asked for each request: without a bound of zero it takes a comparison for each bound.
-        if ![total, connect, resolve, tls, write, head, read, rate].into_iter().any(is_zero) {
+        let no_rate = rate.is_some_and(|rate| rate.bytes > 0 && rate.per.is_zero());
+        if !(no_rate || [total, connect, resolve, tls, write, head, read].into_iter().any(is_zero)) {
             return None;
         }
         let all = [
@@ -107,9 +107,8 @@ impl Timeout {
             (write, Bound::Write),
             (head, Bound::Head),
             (read, Bound::Read),
-            (rate, Bound::Rate),
         ];
-        all.into_iter().find(|(limit, _)| is_zero(limit)).map(|(_, bound)| bound)
+        all.into_iter().find(|(limit, _)| is_zero(limit)).map(|(_, bound)| bound).or(Some(Bound::Rate))
     }
 
     /// Bounds the whole request, the body of the response included. Unbounded by default.

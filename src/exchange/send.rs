@@ -56,11 +56,15 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends what the transport holds back. Returns whether nothing is left. Each call has the full write timeout.
+    #[inline(always)]
     fn flush(&mut self) -> Result<bool, Error> {
-        if matches!(self.wire, Wire::Stream(_)) {
-            return Ok(true);
-        }
-        let wait = self.write(true)?;
+        if matches!(self.wire, Wire::Stream(_)) { Ok(true) } else { self.flush_foreign() }
+    }
+
+    #[inline(never)]
+    fn flush_foreign(&mut self) -> Result<bool, Error> {
+        let mut wait = self.write();
+        self.measure(&mut wait)?;
         let flushed = self.wire.flush(&wait);
         if let (Some(meter), Ok(_)) = (&mut self.meter, &flushed) {
             meter.end_unmeasured(Instant::now());
@@ -77,7 +81,10 @@ impl<'a> Exchange<'a> {
         if head_left == 0 && !has_piece {
             return Ok(0);
         }
-        let wait = self.write(has_piece)?;
+        let mut wait = self.write();
+        if has_piece {
+            self.measure(&mut wait)?;
+        }
         let both = [IoSlice::new(&self.buffers.out[self.head_sent..]), IoSlice::new(piece)];
         let bufs = match (head_left > 0, has_piece) {
             (false, _) => &both[1..],
@@ -95,17 +102,21 @@ impl<'a> Exchange<'a> {
         Ok(sent)
     }
 
-    /// Returns the wait of the next write. Fails if the body is too slow; `moves_body` says that it is a part of it.
-    fn write(&mut self, moves_body: bool) -> Result<Wait<'a>, Error> {
-        let mut wait = match &self.early {
+    /// Returns the wait of the next write.
+    fn write(&self) -> Wait<'a> {
+        match &self.early {
             None => self.bounds.write(),
             Some(early) => self.bounds.write_on(early.takes_in()),
-        };
-        if let Some(meter) = self.meter.as_mut().filter(|_| moves_body) {
+        }
+    }
+
+    /// Begins to measure a wait in which a part of the body moves. Fails if the body is too slow.
+    fn measure(&mut self, wait: &mut Wait<'a>) -> Result<(), Error> {
+        if let Some(meter) = &mut self.meter {
             let slow = || Error::new(ErrorKind::Timeout(Bound::Rate), Phase::Send);
             wait.until = meter.begin(Instant::now(), wait.until).ok_or_else(slow)?;
         }
-        Ok(wait)
+        Ok(())
     }
 
     /// Looks for the final head. After that head, receives what has arrived of the response instead.
