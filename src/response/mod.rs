@@ -37,7 +37,6 @@ use crate::h1::{Framing, TransferCoding};
 use crate::headers::Headers;
 use crate::net::transport::{Probe, Transport};
 use crate::observe;
-use crate::pool::PoolLease;
 use crate::sync::thread_number;
 use crate::url::Url;
 use crate::values::Values;
@@ -113,22 +112,37 @@ struct Inner {
 impl Response {
     /// Makes a response whose body is delimited by `framing`. Returns the connection to its pool at once if there is no
     /// body.
-    pub(crate) fn new(parts: Parts, framing: Framing, ending: Ending) -> Response {
-        let lease = parts.held.as_ref().map(|held| &held.lease);
-        let remote = lease.and_then(|lease| lease.conn().wire.info().remote);
-        let reused = lease.is_some_and(PoolLease::is_reused);
-        let mut reader = BodyReader::new(framing, parts.reading.strictness);
-        if parts.reading.early_end {
+    #[inline]
+    pub(crate) fn new(
+        held: Held,
+        reading: Reading,
+        framing: Framing,
+        ending: Ending,
+        parts: impl FnOnce(Held) -> Parts,
+    ) -> Response {
+        // The memory is there before the state, which is then made in place: it has 700 bytes.
+        let space = Box::new_uninit();
+        let (remote, reused) = (held.lease.conn().wire.info().remote, held.lease.is_reused());
+        let inner = Inner {
+            parts: parts(held),
+            remote,
+            reused,
+            reader: BodyReader::new(framing, reading.strictness),
+            kept: None,
+            pump: None,
+            extensions: Values::NONE,
+        };
+        let mut response = Response { inner: Box::write(space, inner) };
+        let Inner { parts, reader, .. } = &mut *response.inner;
+        if reading.early_end {
             reader.allow_early_end();
         }
-        if parts.reading.unclean_close {
+        if reading.unclean_close {
             reader.allow_unclean_close();
         }
         reader.know_ending(ending);
-        reader.limit_to(parts.reading.max_wire_body);
+        reader.limit_to(reading.max_wire_body);
         reader.demand(parts.rate);
-        let inner = Inner { parts, remote, reused, reader, kept: None, pump: None, extensions: Values::NONE };
-        let mut response = Response { inner: Box::new(inner) };
         if response.inner.reader.is_done() {
             response.finish();
         } else if response.inner.parts.reading.decode && response.inner.parts.head.facts.content_encoding {

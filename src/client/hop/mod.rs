@@ -64,6 +64,7 @@ impl<'a> Hop<'a> {
     ///
     /// - [`ErrorKind::InvalidHeader`] and [`ErrorKind::InvalidRequest`] for a request that cannot be sent.
     /// - [`ErrorKind::Timeout`] for a bound of zero.
+    #[inline(always)]
     pub(super) fn new(
         terms: Terms<'a>,
         request: &'a mut Request,

@@ -43,23 +43,19 @@ impl Reply {
             tolerated: tolerated && !ends,
             keep_until: facts.keep_alive_timeout.and_then(keep_until),
         };
-        let parts = Parts {
+        let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
+        let request_body_complete = upload == Upload::Whole;
+        let framing = if unread { Framing::Empty } else { framing };
+        let response = Response::new(Held { lease, buffers, reuse }, reading, framing, ending, |held| Parts {
             head,
-            about: About {
-                method: request.method.clone(),
-                url: request.url.clone().without_fragment(),
-                request_body_complete: upload == Upload::Whole,
-                past: None,
-                is_placed: true,
-            },
-            held: Some(Held { lease, buffers, reuse }),
+            about: About { method, url, request_body_complete, past: None, is_placed: true },
+            held: Some(held),
             reading,
             read: terms.timeout().read,
             rate: terms.timeout().rate,
             deadline: terms.until.deadline(),
             common: Arc::clone(terms.common()),
-        };
-        let response = Response::new(parts, if unread { Framing::Empty } else { framing }, ending);
+        });
         Reply { response, expected: sent.expects, asked: None }
     }
 }
