@@ -51,12 +51,6 @@ pub(in crate::client) struct Resends<'a> {
     pub(in crate::client) history: &'a [ResponseHead],
 }
 
-/// An exchange that gave no response.
-struct Failed {
-    error: Error,
-    trace: Trace,
-}
-
 impl<'a> Hop<'a> {
     /// Checks the request, and finds the pool that sends it.
     ///
@@ -94,8 +88,9 @@ impl<'a> Hop<'a> {
             let mut buffers = pool.take();
             let target = self.request.target_on(self.key.route());
             let sent = head::write(&mut buffers.out, target, self.request, self.terms, self.fields);
-            let failed = match self.exchange(&lease, &mut buffers, sent) {
-                Ok((received, trace)) => {
+            let (result, trace) = self.exchange(&lease, &mut buffers, sent);
+            let failed = match result {
+                Ok(received) => {
                     let end = if is_idle_notice(&received) { FailureEnd::IdleNotice } else { FailureEnd::Other };
                     let again = self.may_replay(&lease, sent, trace, end);
                     // If the body cannot be rewound, the 408 is the response.
@@ -107,7 +102,7 @@ impl<'a> Hop<'a> {
                     has_left = true;
                     None
                 }
-                Err(Failed { error, trace }) => {
+                Err(error) => {
                     // A server that still waits for the body after its 100-continue does not act on the request, unless
                     // it has sent something.
                     has_left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
@@ -212,12 +207,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Sends the request over the connection, and receives the head of the response.
-    fn exchange(
-        &mut self,
-        lease: &PoolLease,
-        buffers: &mut Buffers,
-        sent: SentHead,
-    ) -> Result<(Received, Trace), Failed> {
+    fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: SentHead) -> (Result<Received>, Trace) {
         let (connection, terms, fields) = (lease.conn(), self.terms, self.fields);
         // The body is taken out of the request, because it is sent while the request is borrowed.
         let mut body = std::mem::take(&mut self.request.body);
@@ -244,21 +234,17 @@ impl<'a> Hop<'a> {
             })
         };
         let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close: reading.unclean_close };
-        let result = exchange.run(&request.method, body.outgoing(), &rules);
+        let mut result = exchange.run(&request.method, body.outgoing(), &rules);
         let trace = exchange.trace();
-        let result = result.map(|received| (received, trace)).map_err(|error| {
-            let about = |head: Box<Head>| {
-                let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
-                head.answer_to(method, url, false)
-            };
-            let error = match exchange.take_answer() {
-                None => error,
-                Some(head) => error.with_head(about(head)),
-            };
-            Failed { error, trace }
-        });
+        // A response stays where it is.
+        if result.is_err()
+            && let Some(head) = exchange.take_answer()
+        {
+            let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
+            result = result.map_err(|error| error.with_head(head.answer_to(method, url, false)));
+        }
         self.request.body = body;
-        result
+        (result, trace)
     }
 }
 
