@@ -376,7 +376,11 @@ fn the_text_of_an_empty_pool() {
     let held = pool.get("/").send().unwrap();
     let error = pool.get("/").send().unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("no connection came free in ") && text.contains("(1 in use, 0 more waiting)"), "{text}");
+    assert!(
+        text.starts_with("no connection came free in ")
+            && text.contains("(1 in use, 1 of them held by this thread, 0 more waiting)"),
+        "{text}"
+    );
     assert!(text.ends_with(&format!("(waiting for the pool, {})", pool.origin())), "{text}");
     drop(held);
 }
