@@ -217,5 +217,7 @@ fn links_of_the_readme() {
         let is_packaged = !root.join("docs").exists();
         assert!(root.join(file).exists() || is_packaged, "README links to {file}");
     }
-    assert!(files.len() > 10, "{files:?}");
+    assert!(files.len() > 5, "{files:?}");
+    // Readers of a package and of its documentation have no sources at hand.
+    assert!(files.iter().all(|file| !file.starts_with("src/")), "{files:?}");
 }
