@@ -31,7 +31,7 @@ impl CookieJar {
     /// as curl does; Python reads such a line if `load` is called with `ignore_expires=True` and `ignore_discard=True`.
     ///
     /// The format has no place for SameSite, which is lost, nor for [shared](Self::insert_shared) cookies and for
-    /// cookies with a tab in their name, value or path, which are left out. [`to_json`](Self::to_json) keeps all of
+    /// cookies with a tab in their name, value or path, which are left out. `to_json` keeps all of
     /// them.
     ///
     /// ```
