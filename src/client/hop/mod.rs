@@ -41,6 +41,8 @@ pub(super) struct Hop<'a> {
     resends: Option<Resends<'a>>,
     /// The answer of the caller's function about a redirect that came while the body left.
     asked: Cell<Option<RedirectAction>>,
+    /// How far the last exchange came.
+    trace: Trace,
 }
 
 /// The redirects that a call follows next.
@@ -73,7 +75,7 @@ impl<'a> Hop<'a> {
             return Err(Error::new(ErrorKind::Timeout(bound), Phase::Prepare));
         }
         let key = terms.engine.key(route, terms.reach());
-        Ok(Hop { terms, request, fields, key, resends, asked: Cell::new(None) })
+        Ok(Hop { terms, request, fields, key, resends, asked: Cell::new(None), trace: Trace::default() })
     }
 
     /// Sends the request, and returns the reply.
@@ -88,16 +90,19 @@ impl<'a> Hop<'a> {
             let mut buffers = pool.take();
             let target = self.request.target_on(self.key.route());
             let sent = head::write(&mut buffers.out, target, self.request, self.terms, self.fields);
-            let (result, trace) = self.exchange(&lease, &mut buffers, sent);
+            let result = self.exchange(&lease, &mut buffers, sent);
+            let trace = self.trace;
             let failed = match result {
-                Ok(received) => {
-                    let end = if is_idle_notice(&received) { FailureEnd::IdleNotice } else { FailureEnd::Other };
+                Ok(ref received) => {
+                    let end = if is_idle_notice(received) { FailureEnd::IdleNotice } else { FailureEnd::Other };
                     let again = self.may_replay(&lease, sent, trace, end);
                     // If the body cannot be rewound, the 408 is the response.
                     if !again || self.restart().is_err() {
-                        self.report(&lease, &received);
-                        let reply = Reply::new(self.terms, self.request, sent, received, lease, buffers);
-                        return Ok(Reply { asked: self.asked.take(), ..reply });
+                        self.report(&lease, received);
+                        return result.map(|received| {
+                            let reply = Reply::new(self.terms, self.request, sent, received, lease, buffers);
+                            Reply { asked: self.asked.take(), ..reply }
+                        });
                     }
                     has_left = true;
                     None
@@ -207,7 +212,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Sends the request over the connection, and receives the head of the response.
-    fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: SentHead) -> (Result<Received>, Trace) {
+    fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: SentHead) -> Result<Received> {
         let (connection, terms, fields) = (lease.conn(), self.terms, self.fields);
         // The body is taken out of the request, because it is sent while the request is borrowed.
         let mut body = std::mem::take(&mut self.request.body);
@@ -235,7 +240,7 @@ impl<'a> Hop<'a> {
         };
         let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close: reading.unclean_close };
         let mut result = exchange.run(&request.method, body.outgoing(), &rules);
-        let trace = exchange.trace();
+        self.trace = exchange.trace();
         // A response stays where it is.
         if result.is_err()
             && let Some(head) = exchange.take_answer()
@@ -244,7 +249,7 @@ impl<'a> Hop<'a> {
             result = result.map_err(|error| error.with_head(head.answer_to(method, url, false)));
         }
         self.request.body = body;
-        (result, trace)
+        result
     }
 }
 
