@@ -17,6 +17,20 @@ stop() {
 }
 trap stop EXIT
 
+# Ten thousand connections are as many descriptors, at either end.
+ulimit -Sn "$(ulimit -Hn)"
+affordable() { # workload
+    [[ $1 != *-10000 ]] || [ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge 10100 ] || {
+        echo "$1 takes more open files than the $(ulimit -n) that are allowed: left out" >&2
+        return 1
+    }
+}
+
+# A workload has one yardstick; the other takes no part.
+takes_part() { # client yardstick
+    [[ $1 != floor* || $1 == "$2" ]]
+}
+
 cargo_build() {
     cargo build --quiet --release --locked --manifest-path "$benches/$1/Cargo.toml" "${@:2}"
 }
@@ -63,12 +77,15 @@ start_server() {
 allowed=$(taskset -cp $$ | sed 's/.*: //')
 mapfile -t cores < <(tr , '\n' <<<"$allowed" | while IFS=- read -r from to; do seq "$from" "${to:-$from}"; done)
 
-# Puts the server where a workload wants it and leaves in `place` where the client goes.
+# Puts the server on its core and leaves in `place` where the client goes. Fails where there is no second core.
 arrange() {
     local on
     case $1 in
-    Same) on=${cores[0]} place=${cores[0]} ;;
-    Apart) on=${cores[0]} place=${cores[1]:-${cores[0]}} ;;
+    same) on=${cores[0]} place=${cores[0]} ;;
+    apart)
+        [ ${#cores[@]} -gt 1 ] || { echo "there is one core: nothing is measured on a core each" >&2; return 1; }
+        on=${cores[0]} place=${cores[1]}
+        ;;
     *) on=$allowed place=$allowed ;;
     esac
     # A thread that ends meanwhile cannot be moved, and need not be.

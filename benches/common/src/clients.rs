@@ -24,6 +24,10 @@ pub struct Setup {
 pub trait Client: Sized + Sync {
     const NAME: &'static str;
 
+    /// Whether a connection serves one request after another. A client whose connections do not takes part only where
+    /// another connection is nothing beside the rest: where each request needs one, and in large bodies.
+    const KEEPS_CONNECTIONS: bool = true;
+
     /// What one thread uses.
     type Handle<'a>: Handle + Send
     where
@@ -60,6 +64,11 @@ pub trait Handle {
 
     /// POSTs a body from a reader, chunked where no length is given; the answer's body.
     fn upload(&mut self, url: &str, source: Source, length: Option<u64>) -> Vec<u8>;
+
+    /// Opens so many connections to a host and leaves all of them idle. A client that shares no pool has an excuse.
+    fn open(&mut self, _url: &str, _connections: usize) {
+        unimplemented!("a client without a shared pool has an excuse");
+    }
 
     /// GETs a JSON text and parses it.
     fn json(&mut self, url: &str) -> serde_json::Value {

@@ -13,7 +13,7 @@ mod workload;
 pub use clients::{Client, Fields, Handle, Setup, Source};
 pub use measure::fields;
 pub use run::main;
-pub use workload::{Via, Work, Workload};
+pub use workload::{Cores, Via, Work, Workload};
 
 /// How many bytes a download is read in.
 pub const PIECE: usize = 64 * 1024;

@@ -24,13 +24,13 @@ const BOUND: Duration = Duration::from_secs(60);
 /// Enough for each client's calls, and little enough for a thousand threads.
 const STACK: usize = 256 * 1024;
 
-/// The whole of a client's program: `WORKLOAD [--requests N] [--mib N]`, or `--list` for names and the
-/// cores they run on.
+/// The whole of a client's program: `WORKLOAD [--requests N] [--mib N]`, or `--list` for names, the
+/// cores they run on and the client that is their yardstick.
 pub fn main<C: Client>() {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_default();
     if name == "--list" {
-        let line = |workload: &Workload| println!("{} {:?}", workload.name, workload.cores());
+        let line = |workload: &Workload| println!("{} {:?} {}", workload.name, workload.cores(), workload.yardstick());
         workload::all().iter().for_each(line);
         return;
     }
@@ -98,6 +98,7 @@ impl<C: Client> Run<C> {
         let (scheme, port) = match self.workload.via {
             Via::Unix => return C::unix_url(self.server.get("unix"), &path),
             Via::Plain => ("http", "plain"),
+            Via::High => ("http", "high"),
             Via::Tls => ("https", "tls"),
             Via::Unresumed => ("https", "unresumed"),
         };
@@ -112,13 +113,16 @@ impl<C: Client> Run<C> {
         let start = self.server.stats();
         match self.workload {
             Workload { work: Work::Idle, .. } => self.measure_idle(start),
-            Workload { threads: 1, .. } => self.measure_one(start),
-            _ => self.measure_threads(start),
+            Workload { spawned: true, .. } => self.measure_threads(start),
+            _ => self.measure_one(start),
         }
     }
 
     fn measure_one(&self, start: Stats) -> String {
         let mut worker = Worker::new(self.client.handle());
+        if self.workload.idle > 0 {
+            worker.handle.open(&self.urls[0], self.workload.idle);
+        }
         self.warm_up(&mut worker);
         let before = self.server.stats();
         restart_peak();
@@ -222,7 +226,7 @@ impl<C: Client> Run<C> {
 
     /// Whether connections were opened, and sessions resumed, as often as the workload says.
     fn check(&self, start: Stats, before: Stats, after: Stats) {
-        let Workload { work, via, threads, hosts, limit, requests, .. } = self.workload;
+        let Workload { work, via, threads, hosts, idle, limit, requests, .. } = self.workload;
         let (total, measured) = (after.accepts - start.accepts, after.accepts - before.accepts);
         let (full, resumed) = (after.full - before.full, after.resumed - before.resumed);
         if work == Work::Close {
@@ -234,7 +238,14 @@ impl<C: Client> Run<C> {
             }
             return;
         }
-        let allowed = limit.unwrap_or(threads).max(hosts) as u64;
+        if !C::KEEPS_CONNECTIONS {
+            assert_eq!(measured, requests, "connections, one for each request");
+            return;
+        }
+        if idle > 0 {
+            assert_eq!(total, idle as u64, "connections, all of which were opened at the start");
+        }
+        let allowed = limit.unwrap_or(threads).max(hosts).max(idle) as u64;
         assert!(total <= allowed, "{total} connections were opened, {allowed} are enough: they are not reused");
         if threads == 1 {
             assert_eq!(measured, 0, "connections opened after the first requests");

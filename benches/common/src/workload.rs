@@ -9,6 +9,8 @@ const LARGE: u64 = 256 * MIB;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     Plain,
+    /// On a port above 32,768, from which systems choose the ports of their own sockets.
+    High,
     Unix,
     Tls,
     /// TLS whose server resumes no session.
@@ -45,7 +47,7 @@ pub enum Work {
 /// that wakes another core costs three times what one on the same core does: such runs cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cores {
-    /// Both on one: they take turns anyway.
+    /// Both on one, or one each: they take turns, and either is a case of its own.
     Same,
     /// One each: a download is received while it is sent, or the socket's buffers would overflow into queues.
     Apart,
@@ -61,9 +63,13 @@ pub struct Workload {
     pub requests: u64,
     pub threads: usize,
     pub hosts: usize,
+    /// So many connections to the one host lie idle when the first request takes one of them; zero where it opens its own.
+    pub idle: usize,
     pub limit: Option<usize>,
     /// All timeouts and a deadline are set.
     pub bounded: bool,
+    /// The threads are started for it, even a single one, and each request's time is taken.
+    pub spawned: bool,
 }
 
 impl Workload {
@@ -73,6 +79,12 @@ impl Workload {
             _ if self.threads > 1 => Cores::Any,
             _ => Cores::Same,
         }
+    }
+
+    /// The client that the others are compared with: the loop through one shared pool where a pool is what matters.
+    pub fn yardstick(&self) -> &'static str {
+        let shares = self.spawned || self.idle > 0 || self.work == Work::Idle;
+        if shares { "floorpool" } else { "floor" }
     }
 
     pub fn is_encrypted(&self) -> bool {
@@ -89,7 +101,7 @@ const HOLD: Work = Work::Get("/hold");
 
 /// Every workload, in the order of the tables. The numbers of requests take a fraction of a second each.
 pub fn all() -> Vec<Workload> {
-    use Via::{Plain, Tls, Unix, Unresumed};
+    use Via::{High, Plain, Tls, Unix, Unresumed};
     let one = |name, via, work, requests| Workload {
         name,
         via,
@@ -97,13 +109,21 @@ pub fn all() -> Vec<Workload> {
         requests,
         threads: 1,
         hosts: 1,
+        idle: 0,
         limit: None,
         bounded: false,
+        spawned: false,
     };
-    let threads = |name, threads| Workload { threads, ..one(name, Plain, SMALL, 25_600) };
-    let limited = |name, work, requests| Workload { threads: 64, limit: Some(8), ..one(name, Plain, work, requests) };
+    let threads = |name, threads| Workload { threads, spawned: true, ..one(name, Plain, SMALL, 25_600) };
+    let limited = |name, work, threads, limit, requests| Workload {
+        threads,
+        limit: Some(limit),
+        spawned: true,
+        ..one(name, Plain, work, requests)
+    };
     let hosts = |name, hosts| Workload { hosts, ..one(name, Plain, SMALL, 10_000) };
     let idle = |name, via| Workload { threads: 1_000, ..one(name, via, Work::Idle, 1_000) };
+    let kept = |name, idle| Workload { idle, ..one(name, Plain, SMALL, 10_000) };
     let down = |chunked| Work::Download { bytes: LARGE, chunked };
     let up = |chunked| Work::Upload { bytes: LARGE, chunked };
     vec![
@@ -111,15 +131,18 @@ pub fn all() -> Vec<Workload> {
         Workload { bounded: true, ..one("W1t", Plain, SMALL, 20_000) },
         one("W1u", Unix, SMALL, 20_000),
         one("W1b", Plain, Work::Whole, 20_000),
+        threads("W2-1", 1),
         threads("W2-2", 2),
+        threads("W2-4", 4),
         threads("W2-16", 16),
         threads("W2-64", 64),
         threads("W2-256", 256),
-        limited("W2L", SMALL, 25_600),
-        limited("W2L-hold", HOLD, 6_400),
-        Workload { threads: 2, limit: Some(1), ..one("W2L-1", Plain, SMALL, 10_000) },
+        limited("W2L", SMALL, 64, 8, 25_600),
+        limited("W2L-hold", HOLD, 64, 8, 6_400),
+        limited("W2L-1", SMALL, 2, 1, 10_000),
         one("W3", Plain, Work::Close, 3_000),
         Workload { bounded: true, ..one("W3t", Plain, Work::Close, 3_000) },
+        one("W3p", High, Work::Close, 3_000),
         one("W4", Tls, SMALL, 20_000),
         one("W5r", Tls, Work::Close, 400),
         one("W5n", Unresumed, Work::Close, 300),
@@ -140,5 +163,10 @@ pub fn all() -> Vec<Workload> {
         hosts("W14-1000", 1_000),
         hosts("W14-5000", 5_000),
         hosts("W14-10000", 10_000),
+        kept("W15-1", 1),
+        kept("W15-10", 10),
+        kept("W15-100", 100),
+        kept("W15-1000", 1_000),
+        kept("W15-10000", 10_000),
     ]
 }

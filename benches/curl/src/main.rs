@@ -54,7 +54,7 @@ impl Client for Curl {
         match workload {
             Workload { limit: Some(_), .. } => Some("has no limit that waits"),
             Workload { threads: 200.., .. } | Workload { hosts: 1001.., .. } => Some("the crate's select() ends at 1,024 descriptors"),
-            Workload { work: Work::Idle, .. } => Some("a handle a connection: no shared client to measure"),
+            Workload { work: Work::Idle, .. } | Workload { idle: 1.., .. } => Some("a handle a connection: no shared client to measure"),
             _ => None,
         }
     }

@@ -25,6 +25,20 @@ pub trait Connections {
     fn end(&mut self, host: &str, stream: Stream);
 }
 
+struct Url<'a> {
+    scheme: &'a str,
+    host: &'a str,
+    path: &'a str,
+}
+
+impl Url<'_> {
+    fn parse(url: &str) -> Url<'_> {
+        let (scheme, rest) = url.split_once("://").expect("a URL");
+        let (host, path) = rest.split_at(rest.find('/').expect("a path"));
+        Url { scheme, host, path }
+    }
+}
+
 /// A thread's client: its connections and its buffers.
 pub struct Floor<C> {
     connections: C,
@@ -38,8 +52,7 @@ impl<C: Connections> Floor<C> {
 
     /// Sends a request, gives the exchange with its head read to `take`, and gives the connection back.
     fn with<T>(&mut self, url: &str, work: impl FnOnce(&mut Exchange, &mut Stream, &str, &str) -> T) -> T {
-        let (scheme, rest) = url.split_once("://").expect("a URL");
-        let (host, path) = rest.split_at(rest.find('/').expect("a path"));
+        let Url { scheme, host, path } = Url::parse(url);
         let mut stream = self.connections.take(scheme, host);
         let result = work(&mut self.exchange, &mut stream, host, path);
         if self.exchange.keeps() {
@@ -88,6 +101,20 @@ impl<C: Connections> bench_common::Handle for Floor<C> {
             });
             Fields { count, value, body: exchange.body(stream, body) }
         })
+    }
+
+    fn open(&mut self, url: &str, connections: usize) {
+        let Url { scheme, host, path } = Url::parse(url);
+        let exchange = &mut self.exchange;
+        let mut use_one = || {
+            let mut stream = self.connections.take(scheme, host);
+            exchange.send(&mut stream, host, path);
+            exchange.head(&mut stream, |_| ());
+            exchange.body(&mut stream, &mut [0; 1024]);
+            stream
+        };
+        let open: Vec<_> = (0..connections).map(|_| use_one()).collect();
+        open.into_iter().for_each(|stream| self.connections.put(host, stream));
     }
 
     fn download(&mut self, url: &str, piece: &mut [u8]) -> u64 {

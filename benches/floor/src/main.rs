@@ -27,6 +27,7 @@ impl Client for Own {
         match workload {
             Workload { limit: Some(_), .. } => Some("shares nothing that could have a limit"),
             Workload { work: Work::Idle, .. } => Some("a thread's buffers are no part of a connection: see floorpool"),
+            Workload { idle: 1.., .. } => Some("keeps one connection a host: see floorpool"),
             _ => None,
         }
     }

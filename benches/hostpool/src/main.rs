@@ -78,6 +78,12 @@ impl bench_common::Handle for Handle<'_> {
         Fields { count, value, body: read(response, body) }
     }
 
+    fn open(&mut self, url: &str, connections: usize) {
+        // A connection is in use until its body was read.
+        let open: Vec<_> = (0..connections).map(|_| self.send(url)).collect();
+        open.into_iter().for_each(|response| drop(response.bytes().expect("the body arrives")));
+    }
+
     fn download(&mut self, url: &str, piece: &mut [u8]) -> u64 {
         let mut response = self.send(url);
         let mut total = 0;

@@ -3,7 +3,7 @@
 //! It is a process of its own, so that its work is in no client's counts. `bench-server DIR` writes the certificate of
 //! its authority and its Unix socket into `DIR`, prints one line that says where it listens, and ends when its standard
 //! input does. Ports are below 10,000: above, a client may ask whether it was connected to itself, which is one more
-//! system call. It listens on all of 127.0.0.0/8, since each of its addresses is a host of its own; any other peer is
+//! system call. One port more is above 32,768, so that this call is measured, too. It listens on all of 127.0.0.0/8, since each of its addresses is a host of its own; any other peer is
 //! turned away.
 
 mod answers;
@@ -40,6 +40,7 @@ fn main() {
     let shared = Arc::new(Shared::new(Answers::new()));
     let mut ports = 7_800..10_000;
     let plain = listen(&shared, &mut ports, None);
+    let high = listen(&shared, &mut (32_769..60_000), None);
     let tls = listen(&shared, &mut ports, Some(authority.server(true)));
     let unresumed = listen(&shared, &mut ports, Some(authority.server(false)));
     let control = control(&shared, &mut ports);
@@ -47,7 +48,7 @@ fn main() {
     listen_unix(&shared, &unix);
 
     let (root, unix) = (root.display(), unix.display());
-    println!("plain={plain} tls={tls} unresumed={unresumed} control={control} unix={unix} root={root}");
+    println!("plain={plain} high={high} tls={tls} unresumed={unresumed} control={control} unix={unix} root={root}");
     // Whoever started this holds the other end: no server is left behind.
     let _ = io::stdin().read_to_end(&mut Vec::new());
 }

@@ -83,6 +83,12 @@ impl bench_common::Handle for Handle {
         Fields { count: response.headers().len(), value, body: read(response, body) }
     }
 
+    fn open(&mut self, url: &str, connections: usize) {
+        // A connection is in use until its body was read.
+        let open: Vec<_> = (0..connections).map(|_| self.send(url)).collect();
+        open.into_iter().for_each(|response| drop(response.into_body().read_to_vec().expect("the body arrives")));
+    }
+
     fn download(&mut self, url: &str, piece: &mut [u8]) -> u64 {
         let mut reader = self.send(url).into_body().into_reader();
         let mut total = 0;
