@@ -53,8 +53,12 @@ impl Client for Curl {
     fn excuse(workload: &Workload) -> Option<&'static str> {
         match workload {
             Workload { limit: Some(_), .. } => Some("has no limit that waits"),
-            Workload { threads: 200.., .. } | Workload { hosts: 1001.., .. } => Some("the crate's select() ends at 1,024 descriptors"),
-            Workload { work: Work::Idle, .. } | Workload { idle: 1.., .. } => Some("a handle a connection: no shared client to measure"),
+            Workload { threads: 200.., .. } | Workload { hosts: 1001.., .. } => {
+                Some("the crate's select() ends at 1,024 descriptors")
+            }
+            Workload { work: Work::Idle, .. } | Workload { idle: 1.., .. } => {
+                Some("a handle a connection: no shared client to measure")
+            }
             _ => None,
         }
     }

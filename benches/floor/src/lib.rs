@@ -32,6 +32,8 @@ struct Url<'a> {
 }
 
 impl Url<'_> {
+    /// Inlined: a call costs 90 instructions, and the yardstick is the least there can be.
+    #[inline(always)]
     fn parse(url: &str) -> Url<'_> {
         let (scheme, rest) = url.split_once("://").expect("a URL");
         let (host, path) = rest.split_at(rest.find('/').expect("a path"));

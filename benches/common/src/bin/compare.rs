@@ -2,6 +2,7 @@
 //!
 //! A line is a client, a row, and the columns of [`COLUMNS`], separated by tabs; `-` where there is none. A count that
 //! rose by more than [`TOLERANCE`] makes it fail; with `--update` the file is changed instead, in the rows that came.
+//! Rows whose names differ in a number at the end alone are sizes of one workload: how they grow is printed below.
 
 use std::process::ExitCode;
 use std::{env, fs, io};
@@ -42,15 +43,19 @@ fn main() -> ExitCode {
 
     println!("{:<10} {:<18} {}", "client", "row", COLUMNS.map(|column| format!("{column:>14}")).join(""));
     let mut rose = false;
+    let mut came = Vec::new();
     for line in io::stdin().lines() {
         let Some(row) = parse(&line.expect("text")) else { continue };
         let before = known.iter().position(|old| old.name == row.name);
         rose |= print(&row, before.map(|index| &known[index]));
+        let index = before.unwrap_or(known.len());
+        came.push(index);
         match before {
             Some(index) => known[index] = row,
             None => known.push(row),
         }
     }
+    print_sizes(came.into_iter().map(|index| &known[index]).collect());
     if update {
         fs::write(file, written(&known)).expect("the file can be written");
     } else if rose {
@@ -76,6 +81,31 @@ fn print(row: &Row, before: Option<&Row>) -> bool {
         }
     }
     rose
+}
+
+/// The workload of a row and its size.
+fn sized(row: &Row) -> Option<(&str, u64)> {
+    let (workload, size) = row.name.rsplit_once('_')?;
+    Some((workload, size.parse().ok()?))
+}
+
+/// Prints the instructions and allocations of each size of a workload, and how far they are from the smallest size's.
+fn print_sizes(mut rows: Vec<&Row>) {
+    rows.retain(|row| sized(row).is_some());
+    rows.sort_by_key(|row| sized(row));
+    for sizes in rows.chunk_by(|one, next| sized(one).map(|of| of.0) == sized(next).map(|of| of.0)) {
+        let [first, _, ..] = sizes else { continue };
+        let (client, workload) = sized(first).and_then(|of| of.0.split_once('\t')).unwrap_or_default();
+        println!("\n{client:<10} {workload:<18} {:>14}{:>14}{:>14}", "instructions", "", "allocations");
+        for row in sizes {
+            let [instructions, allocations] = [0, 2].map(|index| row.counts.get(index).copied().flatten());
+            let step = instructions.zip(first.counts.first().copied().flatten()).map(|(now, one)| now / one - 1.0);
+            let step = step.map_or("-".into(), |step| format!("{:+.1} %", step * 100.0));
+            let cell = |count: Option<f64>| count.map_or("-".into(), |count| format!("{count}"));
+            let size = sized(row).map_or(0, |of| of.1);
+            println!("{:<10} {size:>18} {:>14}{step:>14}{:>14}", "", cell(instructions), cell(allocations));
+        }
+    }
 }
 
 fn written(rows: &[Row]) -> String {
