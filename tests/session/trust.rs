@@ -187,6 +187,7 @@ fn logins_of_a_location() {
 
 /// Digest credentials answer the challenge of a trusted origin, and of no other.
 #[test]
+#[cfg(feature = "digest-auth")]
 fn digest() {
     for trusted in [true, false] {
         let ask = b"HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n\
