@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hostpool::{DigestAuth, ErrorKind, RequestBuilder, Session, SessionBuilder};
+#[cfg(feature = "digest-auth")]
+use hostpool::DigestAuth;
+use hostpool::{ErrorKind, RequestBuilder, Session, SessionBuilder};
 
 use crate::support::{Server, answers, ok};
 use crate::{in_turn, line_server, redirect, values};
