@@ -41,6 +41,8 @@ impl Client for Attohttpc {
     fn excuse(workload: &Workload) -> Option<&'static str> {
         match workload {
             Workload { via: Via::Tls, work: Work::Close, .. } => Some("resumes no session"),
+            // It sends its last flight and its request apart, and leaves Nagle's algorithm on.
+            Workload { via: Via::Unresumed, .. } => Some("waits 40 ms each for a delayed acknowledgement"),
             Workload { work: Work::Close | Work::Download { .. } | Work::Upload { .. }, .. } => None,
             _ => Some("keeps no connection"),
         }

@@ -65,9 +65,9 @@ pub trait Handle {
     /// POSTs a body from a reader, chunked where no length is given; the answer's body.
     fn upload(&mut self, url: &str, source: Source, length: Option<u64>) -> Vec<u8>;
 
-    /// Opens so many connections to a host and leaves all of them idle. A client that shares no pool has an excuse.
+    /// Opens so many connections to a host and leaves all of them idle. A client that cannot has an excuse.
     fn open(&mut self, _url: &str, _connections: usize) {
-        unimplemented!("a client without a shared pool has an excuse");
+        unreachable!("a client that cannot has an excuse");
     }
 
     /// GETs a JSON text and parses it.

@@ -127,10 +127,10 @@ pub fn all() -> Vec<Workload> {
     let down = |chunked| Work::Download { bytes: LARGE, chunked };
     let up = |chunked| Work::Upload { bytes: LARGE, chunked };
     vec![
-        one("W1", Plain, SMALL, 20_000),
-        Workload { bounded: true, ..one("W1t", Plain, SMALL, 20_000) },
-        one("W1u", Unix, SMALL, 20_000),
-        one("W1b", Plain, Work::Whole, 20_000),
+        one("W1", Plain, SMALL, 10_000),
+        Workload { bounded: true, ..one("W1t", Plain, SMALL, 10_000) },
+        one("W1u", Unix, SMALL, 10_000),
+        one("W1b", Plain, Work::Whole, 10_000),
         threads("W2-1", 1),
         threads("W2-2", 2),
         threads("W2-4", 4),
@@ -143,7 +143,7 @@ pub fn all() -> Vec<Workload> {
         one("W3", Plain, Work::Close, 3_000),
         Workload { bounded: true, ..one("W3t", Plain, Work::Close, 3_000) },
         one("W3p", High, Work::Close, 3_000),
-        one("W4", Tls, SMALL, 20_000),
+        one("W4", Tls, SMALL, 10_000),
         one("W5r", Tls, Work::Close, 400),
         one("W5n", Unresumed, Work::Close, 300),
         one("W6b", Plain, down(false), 1),

@@ -42,7 +42,11 @@ impl Client for Reqwest {
     }
 
     fn excuse(workload: &Workload) -> Option<&'static str> {
-        workload.limit.map(|_| "has no limit that waits")
+        match workload {
+            Workload { limit: Some(_), .. } => Some("has no limit that waits"),
+            Workload { idle: 1.., .. } => Some("gives a connection back before its body is read: one opens, not many"),
+            _ => None,
+        }
     }
 }
 
@@ -78,12 +82,6 @@ impl bench_common::Handle for Handle {
         let response = self.send(url);
         let value = response.headers()[name].to_str().expect("text").to_owned();
         Fields { count: response.headers().len(), value, body: read(response, body) }
-    }
-
-    fn open(&mut self, url: &str, connections: usize) {
-        // A connection is in use until its body was read.
-        let open: Vec<_> = (0..connections).map(|_| self.send(url)).collect();
-        open.into_iter().for_each(|response| drop(response.bytes().expect("the body arrives")));
     }
 
     fn download(&mut self, url: &str, piece: &mut [u8]) -> u64 {
