@@ -120,7 +120,7 @@ impl Request {
     }
 }
 
-/// What follows a response.
+/// Settings about redirects, retries and errors.
 impl Request {
     /// Returns the failures after which the request is sent again: see
     /// [`RequestBuilder::retries`](crate::RequestBuilder::retries). During a call this is the policy at its start;
@@ -260,7 +260,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// Those of [`RequestBuilder::cookie`](crate::RequestBuilder::cookie).
+    /// The same as [`RequestBuilder::cookie`](crate::RequestBuilder::cookie).
     ///
     /// ```
     /// use hostpool::Session;

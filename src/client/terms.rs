@@ -9,14 +9,14 @@ use super::middleware::{Hooks, Middleware};
 use super::options::Options;
 use super::policy::{Head, Policy};
 use super::reach::Reach;
+use super::request::Request;
 use crate::auth::{Auth, Netrc};
 use crate::cookies::CookieStore;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::exchange::Common;
 use crate::headers::Headers;
-use crate::limits::Limits;
 use crate::redirect::{self, RedirectWhen, Rules};
-use crate::response::Reading;
+use crate::response::{Arrival, Reading};
 use crate::retry::Retry;
 use crate::time::{Timeout, Until};
 use crate::url::{Origin, Scheme, Url};
@@ -188,6 +188,11 @@ impl<'a> Terms<'a> {
         &self.policy.head
     }
 
+    /// Returns whether the client has a default field of this name for the request.
+    pub(super) fn has_default(self, request: &Request, name: &str) -> bool {
+        self.policy.head.fields(!request.own_headers).any(|(_, field)| field.name().eq_ignore_ascii_case(name))
+    }
+
     /// Returns the names of fields that the client does not add by itself.
     pub(super) fn skipped(self) -> impl Iterator<Item = &'a str> {
         let own = self.own.map_or(&[][..], |own| &own.skip);
@@ -230,8 +235,8 @@ impl<'a> Terms<'a> {
 impl<'a> Terms<'a> {
     /// Returns how the body of the response is read.
     pub(super) fn reading(self) -> Reading {
-        let Limits { max_body, max_wire_body, .. } = self.policy.common.limits;
-        let reading = Reading { max_body, max_wire_body, ..self.policy.reading };
+        let max_body = self.policy.common.limits.max_body;
+        let reading = Reading { max_body, ..self.policy.reading };
         let Some(own) = self.own else { return reading };
         Reading {
             strictness: own.strictness.unwrap_or(reading.strictness),
@@ -240,8 +245,14 @@ impl<'a> Terms<'a> {
             early_end: own.early_end,
             until_close: !own.no_body_until_close,
             max_body: own.max_body.unwrap_or(max_body),
-            max_wire_body: own.max_wire_body.unwrap_or(max_wire_body),
         }
+    }
+
+    /// Returns the bounds on the body of the response as it arrives.
+    pub(super) fn arrival(self) -> Arrival {
+        let of_client = self.policy.common.limits.max_wire_body;
+        let most = self.own.and_then(|own| own.max_wire_body).unwrap_or(of_client);
+        Arrival { most, rate: self.timeout().rate }
     }
 
     pub(super) fn common(self) -> &'a Arc<Common> {

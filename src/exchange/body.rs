@@ -283,7 +283,7 @@ impl BodyReader {
 
     /// Reads into `buf`, which is not empty. Returns 0 at the end of the body.
     pub(crate) fn read(&mut self, io: &mut Io<'_>, buf: &mut [u8]) -> Result<usize> {
-        let room = self.most - self.received;
+        let room = self.most.saturating_sub(self.received);
         match buf.len() as u64 > room {
             true => self.read_up_to(io, buf, room),
             false => self.read_some(io, buf),

@@ -278,6 +278,7 @@ impl<'a> Extend<Header<'a>> for Headers {
     /// If all of them exceed 4 GiB, as a `Vec` panics that exceeds its capacity.
     /// [`append_all`](Headers::append_all) returns an error instead.
     fn extend<I: IntoIterator<Item = Header<'a>>>(&mut self, fields: I) {
+        // Fields of other lists are valid, so only their size can be refused: 4 GiB of headers are a bug of the caller.
         self.append_all(fields).expect("headers of more than 4 GiB");
     }
 }
@@ -360,7 +361,7 @@ mod tests {
         ];
         assert_eq!(values, expected);
         assert!(!format!("{headers:?}").contains("canary"));
-        // What went in as text comes out as text.
+        // A text is read back as it was given.
         assert_eq!(headers.iter().nth(2).unwrap().value(), "t\u{e9}xt");
         for (text, offset) in [("日", 0), ("a\u{e9}日", 3), ("\u{100}", 0)] {
             let error = Headers::new().append("A", text).unwrap_err();

@@ -79,14 +79,14 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// ```
 pub struct IoTransport {
     shared: Arc<Shared>,
-    /// What the threads do, until they are started.
+    /// The work of the threads that are not started yet.
     threads: Mutex<Vec<Work>>,
     info: TransportInfo,
 }
 
 type Work = Box<dyn FnOnce(&Shared) + Send>;
 
-/// What the callers and the threads share.
+/// The state that callers and threads share.
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
@@ -360,7 +360,7 @@ impl End {
     }
 }
 
-/// What the caller's reader or writer returned.
+/// The result of one call of the caller's reader or writer.
 enum Step {
     Bytes(usize),
     /// It would block, or its own timeout passed.

@@ -131,7 +131,8 @@ impl PoolContext {
         policy.timeout = timeout.unwrap_or(policy.timeout);
         policy.head.block = headers.unwrap_or(Ok(policy.head.block))?;
         policy.retry = retry.or(policy.retry);
-        policy.identity.auth = auth;
+        // A login in the URL is for this pool alone, and comes before that of the manager.
+        policy.identity.auth = auth.or(policy.identity.auth);
         policy.check()?;
         Ok((origin, Arc::new(config), policy))
     }

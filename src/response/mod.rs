@@ -49,7 +49,7 @@ pub use links::Link;
 pub use made::ResponseBuilder;
 pub use media::MediaType;
 pub use output::Chunks;
-pub(crate) use parts::{About, Held, Parts, Reading, Reuse};
+pub(crate) use parts::{About, Arrival, Held, Parts, Reading, Reuse};
 pub use shutdown::ShutdownHandle;
 
 use kept::Kept;
@@ -116,6 +116,7 @@ impl Response {
     pub(crate) fn new(
         held: Held,
         reading: Reading,
+        arrival: Arrival,
         framing: Framing,
         ending: Ending,
         parts: impl FnOnce(Held) -> Parts,
@@ -133,7 +134,7 @@ impl Response {
             extensions: Values::NONE,
         };
         let mut response = Response { inner: Box::write(space, inner) };
-        let Inner { parts, reader, .. } = &mut *response.inner;
+        let reader = &mut response.inner.reader;
         if reading.early_end {
             reader.allow_early_end();
         }
@@ -141,8 +142,8 @@ impl Response {
             reader.allow_unclean_close();
         }
         reader.know_ending(ending);
-        reader.limit_to(reading.max_wire_body);
-        reader.demand(parts.rate);
+        reader.limit_to(arrival.most);
+        reader.demand(arrival.rate);
         if response.inner.reader.is_done() {
             response.finish();
         } else if response.inner.parts.reading.decode && response.inner.parts.head.facts.content_encoding {

@@ -23,8 +23,6 @@ pub(crate) struct Parts {
     pub(crate) reading: Reading,
     /// The bound on each wait for further bytes.
     pub(crate) read: Option<Duration>,
-    /// The lowest speed of the body.
-    pub(crate) rate: Option<Rate>,
     /// The deadline of the call.
     pub(crate) deadline: Deadline,
     pub(crate) common: Arc<Common>,
@@ -101,8 +99,15 @@ pub(crate) struct Reading {
     pub(crate) until_close: bool,
     /// The largest body that is read into memory as a whole.
     pub(crate) max_body: u64,
-    /// The most bytes of a body that are received, before they are decoded.
-    pub(crate) max_wire_body: u64,
+}
+
+/// The bounds on a body as it arrives, before it is decoded. Its reader keeps them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// The most bytes.
+    pub(crate) most: u64,
+    /// The lowest speed.
+    pub(crate) rate: Option<Rate>,
 }
 
 impl Default for Reading {
@@ -114,7 +119,6 @@ impl Default for Reading {
             early_end: false,
             until_close: true,
             max_body: u64::MAX,
-            max_wire_body: u64::MAX,
         }
     }
 }

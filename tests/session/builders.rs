@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hostpool::{
-    ConnectionPool, ErrorKind, Headers, PoolContext, PoolManager, Session, SessionBuilder, SocketOption, TcpDialer,
-    TlsConfig, Url,
+    ConnectionPool, ErrorKind, Headers, Netrc, PoolContext, PoolManager, Session, SessionBuilder, SocketOption,
+    TcpDialer, TlsConfig, Url,
 };
 
 use crate::support::{Server, answers, ok};
@@ -137,4 +137,35 @@ fn clones() {
     }
     let pool = ConnectionPool::builder("http://[");
     assert!(matches!(pool.clone().build().unwrap_err().kind(), ErrorKind::InvalidUrl(_)));
+}
+
+/// The credentials of a manager are those of the pools that it gives out, unless the URL of the pool has a login.
+#[test]
+fn credentials_of_a_manager() {
+    let server = Server::with(|_| answers(ok("there")));
+    let manager = PoolManager::builder().auth(("u", "p")).build().unwrap();
+    let own = server.url("/").replace("http://", "http://me:own@");
+    let pools = [(server.url("/"), "Basic dTpw"), (own, "Basic bWU6b3du")];
+    for (url, expected) in pools {
+        manager.connection_from_url(&url).unwrap().get("/").send().unwrap();
+        assert_eq!(values(&server.seen.requests().pop().unwrap(), "Authorization"), [expected], "{url}");
+    }
+}
+
+/// A login of a netrc file does not replace an Authorization of the client, however it was set.
+#[test]
+fn netrc_and_a_header_of_the_client() {
+    let server = Server::with(|_| answers(ok("there")));
+    let netrc = || Netrc::parse("default login u password p").unwrap();
+    let by_block = PoolManager::builder().headers([("Authorization", "x")]).netrc(netrc()).build().unwrap();
+    let by_header = PoolManager::builder().header("Authorization", "x").netrc(netrc()).build().unwrap();
+    let sent = |request: hostpool::RequestBuilder| {
+        request.send().unwrap();
+        values(&server.seen.requests().pop().unwrap(), "Authorization").join(",")
+    };
+    let url = server.url("/");
+    assert_eq!((sent(by_block.get(&url)), sent(by_header.get(&url))), ("x".into(), "x".into()));
+    // A request with a header of its own is sent without the block.
+    let own = |pools: &PoolManager| pools.get(&url).header("X-Own", "1");
+    assert_eq!((sent(own(&by_block)), sent(own(&by_header))), ("Basic dTpw".into(), "x".into()));
 }

@@ -61,7 +61,7 @@ struct Inner {
     basic: Fallback,
 }
 
-/// Says where a challenge for Basic credentials is answered, if there is none for Digest that can be answered.
+/// Says where a challenge for Basic credentials is answered. A challenge for Digest that can be answered comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Fallback {
     #[default]
@@ -75,7 +75,7 @@ impl Fallback {
     fn allows(self, origin: &Origin) -> bool {
         match self {
             Fallback::Never => false,
-            // Nobody on the network sees what goes through a socket of this machine.
+            // The bytes of a Unix socket do not leave this machine.
             Fallback::InPrivate => matches!(origin.kind(), Scheme::Https | Scheme::HttpUnix),
             Fallback::Everywhere => true,
         }

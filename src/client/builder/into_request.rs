@@ -15,11 +15,11 @@ use crate::url::Url;
 /// | type | meaning |
 /// |---|---|
 /// | [`Request`] | a request of this crate, with its settings |
-/// | [`http::Request<B>`](http::Request), where `B: Into<Body>` | a request of the crate `http`, with any body that a [`Body`] is made from |
+/// | [`http::Request<B>`](http::Request), where `B: Into<Body>` | a request of the crate `http` |
 ///
 /// Method, URI, version, headers and body of an `http::Request` are used, and its extensions are those of the
-/// [`Request`](Request::extensions). The client adds
-/// fields as it does to any other request, such as a `User-Agent` if there is none.
+/// [`Request`](Request::extensions). The client adds fields as it does to any other request, such as a `User-Agent` if
+/// there is none.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }

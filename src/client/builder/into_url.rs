@@ -17,7 +17,7 @@ use crate::url::{InvalidUrl, Origin, Origins, Url};
 /// | [`url::Url`], `&url::Url` | a URL of the crate `url` |
 /// | [`http::Uri`], `&http::Uri` | a URI of the crate `http`; without a scheme it is relative to the base URL, as a text is |
 ///
-/// A `Path` of a Unix socket is none: its URL begins with `http+unix://`, followed by the percent-encoded path.
+/// [`Url::unix`] makes the URL of a Unix socket from its path.
 ///
 /// ```
 /// use hostpool::{Session, Url};

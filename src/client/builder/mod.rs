@@ -136,8 +136,8 @@ impl RequestBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) if [`Headers::append`](crate::Headers::append) refuses the name or the
-    /// value.
+    /// [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) if
+    /// [`Headers::append`](crate::Headers::append) refuses the name or the value.
     ///
     /// ```
     /// use hostpool::Session;

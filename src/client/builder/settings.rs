@@ -21,7 +21,8 @@ impl RequestBuilder {
     /// 301, 302, 303, 307 and 308 are followed (RFC 9110, section 15.4). After a 303 the request becomes a `GET`
     /// without a body. After a 301 or 302 a `POST` becomes a `GET` in a session and in the free functions, as in
     /// browsers and in aiohttp. The pools send it again as a `POST`, as urllib3 does; [`keep_method`](Self::keep_method)
-    /// decides otherwise. In all other cases method and body stay the same. A redirect with an empty `Location` is not followed: it is the response.
+    /// decides otherwise. In all other cases method and body stay the same. A redirect with an empty `Location` is not
+    /// followed: it is the response.
     ///
     /// A redirect to another origin (scheme, host or port) removes `Authorization`, `Cookie`, `Proxy-Authorization`,
     /// `Host`, `Origin` and `Referer`, the [cookies](Self::cookie) and the credentials of the request, and all

@@ -93,7 +93,7 @@ impl Credentials {
                 Some(found) => self.digest_value(&digest.of(found.login(), found.password()), request),
                 None => Ok(None),
             },
-            None if terms.head().headers.contains(AUTHORIZATION) => Ok(None),
+            None if terms.has_default(request, AUTHORIZATION) => Ok(None),
             None => {
                 let found = netrc.and_then(|netrc| netrc.lookup(origin.host(), None));
                 found.map(|basic| Ok(basic.encode()?.into_bytes())).transpose()

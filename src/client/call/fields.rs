@@ -81,7 +81,7 @@ pub(super) fn is_keyed(terms: Terms<'_>, request: &Request, left_out: LeftOut) -
     ["idempotency-key", "x-idempotency-key"].iter().any(|name| sends(terms, request, left_out, name))
 }
 
-/// What a request has for its origin, noted before the caller's code runs, which may move the request elsewhere.
+/// The fields and cookies of a request before the caller's code runs. That code may move the request to another origin.
 pub(super) struct Before {
     origin: Arc<Origin>,
     headers: Headers,

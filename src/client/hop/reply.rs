@@ -46,16 +46,16 @@ impl Reply {
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
         let request_body_complete = upload == Upload::Whole;
         let framing = if unread { Framing::Empty } else { framing };
-        let response = Response::new(Held { lease, buffers, reuse }, reading, framing, ending, |held| Parts {
-            head,
-            about: About { method, url, request_body_complete, past: None, is_placed: true },
-            held: Some(held),
-            reading,
-            read: terms.timeout().read,
-            rate: terms.timeout().rate,
-            deadline: terms.until.deadline(),
-            common: Arc::clone(terms.common()),
-        });
+        let response =
+            Response::new(Held { lease, buffers, reuse }, reading, terms.arrival(), framing, ending, |held| Parts {
+                head,
+                about: About { method, url, request_body_complete, past: None, is_placed: true },
+                held: Some(held),
+                reading,
+                read: terms.timeout().read,
+                deadline: terms.until.deadline(),
+                common: Arc::clone(terms.common()),
+            });
         Reply { response, expected: sent.expects, asked: None }
     }
 }

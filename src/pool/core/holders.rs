@@ -10,7 +10,7 @@ use super::outcome::Ticket;
 use super::state::{Core, State, Unit, WaiterTurn};
 use crate::pool::types::{CoreTypes, Key, Touched};
 
-/// What a thread holds of the connections that have to come back before its turn comes.
+/// The connections of a thread among those that have to come back before its turn comes.
 #[derive(Debug)]
 pub(crate) struct Holding<A> {
     /// The abort handle of one of them.

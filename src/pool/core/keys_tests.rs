@@ -295,7 +295,7 @@ fn a_read_by_another_thread_makes_it_the_holder() {
     script(limits(1, 9), text);
 }
 
-/// Nobody holds a connection that was granted and whose caller has not woken yet, nor one that is being closed.
+/// A connection has no holder after it is granted and before its caller wakes, and while it is closed.
 #[test]
 fn connections_on_their_way_are_held_by_nobody() {
     let text = "

@@ -161,7 +161,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
 
     /// Sets whether the content codings of responses (such as gzip) are decoded. On by default. A
     /// [`Session`](crate::Session) also asks for them by `Accept-Encoding`. If it is off, only `identity` is asked for,
-    /// and a body that is coded nevertheless is returned as it came. [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content) replaces it for one request.
+    /// and a body that is coded nevertheless is returned as it came.
+    /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content) replaces it for one request.
     #[doc(alias = "auto_decompress")]
     pub fn decode_content(mut self, decode: bool) -> Self {
         self.policy.reading.decode = decode;

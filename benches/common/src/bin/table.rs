@@ -24,7 +24,7 @@ fn main() {
     tables.iter().for_each(Table::print);
 }
 
-/// What was measured of one workload, with client and server on the same cores throughout.
+/// The measurements of one workload, all with client and server on the same cores.
 struct Table {
     workload: String,
     cores: String,
