@@ -75,15 +75,13 @@ impl Engine {
     }
 
     /// Returns the key of the route's pool. A route without a pool gets a new one.
-    #[inline]
     pub(crate) fn key(&self, route: &Route, reach: &Reach) -> PoolKey {
         let config = reach.connection.as_ref().unwrap_or(&self.connection);
-        self.registry.known(route, config).unwrap_or_else(|| self.pool(route, config).0)
+        self.pool(route, config).0
     }
 
     /// Returns the key of the route's pool, and the flag that is set when this pool is closed. A new pool may retire
     /// the least recently used one, whose idle connections are closed here.
-    #[cold]
     pub(crate) fn pool(&self, route: &Route, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<AtomicBool>) {
         let Found { key, closed, retired } = self.registry.pool(route, config, &self.gate);
         if let Some(retired) = retired {
