@@ -6,7 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use crate::error::Bound;
+use crate::error::{Bound, Error, Phase};
 
 pub(crate) use rate::{Meter, Rate};
 
@@ -333,20 +333,22 @@ pub(crate) fn sleep_machine(time: Duration) {
 pub(crate) struct Deadline {
     at: Option<Instant>,
     bound: Bound,
+    /// The value of the bound, which its error names.
+    limit: Option<Duration>,
 }
 
 impl Deadline {
-    pub(crate) const NEVER: Deadline = Deadline { at: None, bound: Bound::Total };
+    pub(crate) const NEVER: Deadline = Deadline { at: None, bound: Bound::Total, limit: None };
 
     /// Returns the deadline `limit` after `now`. It never comes if there is no limit, or if the clock cannot count so
     /// far.
     pub(crate) fn after(now: Instant, limit: Option<Duration>, bound: Bound) -> Deadline {
-        Deadline { at: limit.and_then(|limit| now.checked_add(limit)), bound }
+        Deadline { at: limit.and_then(|limit| now.checked_add(limit)), bound, limit }
     }
 
     /// Returns the deadline at this time.
     pub(crate) fn by(at: Instant, bound: Bound) -> Deadline {
-        Deadline { at: Some(at), bound }
+        Deadline { at: Some(at), bound, limit: None }
     }
 
     /// Returns `self` or `limit` from now, whichever is earlier. Reads the clock only if there is a limit.
@@ -371,6 +373,12 @@ impl Deadline {
 
     pub(crate) fn bound(&self) -> Bound {
         self.bound
+    }
+
+    /// Returns the error for a deadline that has passed.
+    #[cold]
+    pub(crate) fn timed_out(&self, phase: Phase) -> Error {
+        Error::timeout(self.bound, self.limit, phase)
     }
 
     /// Returns the time that is left, or `None` if the deadline never comes.
@@ -427,6 +435,12 @@ impl<'t> Until<'t> {
     /// Returns the bound that the deadline comes from.
     pub(crate) fn bound(&self) -> Bound {
         self.deadline.bound()
+    }
+
+    /// Returns the error for a deadline that has passed.
+    #[cold]
+    pub(crate) fn timed_out(&self, phase: Phase) -> Error {
+        self.deadline.timed_out(phase)
     }
 
     /// Returns the time that is left, or `None` if there is no deadline.
