@@ -164,6 +164,7 @@ impl Error {
     }
 
     /// Adds the method and the URL of the request, unless they are known already.
+    #[cold]
     pub(crate) fn with_request(mut self, method: &Method, url: &Url) -> Error {
         self.0.request.get_or_insert_with(|| Box::new((method.clone(), url.clone().without_fragment())));
         self

@@ -80,7 +80,7 @@ enum State {
     Chunked(Chunked),
     UntilClose,
     Done,
-    Failed(Reason),
+    Failed(Box<Reason>),
     /// The bytes come from the caller, not from a connection.
     Own,
 }
@@ -153,7 +153,7 @@ impl BodyReader {
     pub(crate) fn limit_to(&mut self, most: u64) {
         self.most = most;
         if self.expected.is_some_and(|expected| expected > most) {
-            self.state = State::Failed(TOO_LONG);
+            self.state = State::Failed(Box::new(TOO_LONG));
         }
     }
 
@@ -192,7 +192,7 @@ impl BodyReader {
 
     /// Lets every read from now on fail with `kind`: the caller could not wait any longer.
     pub(crate) fn fail(&mut self, reason: impl Into<Reason>) {
-        self.state = State::Failed(reason.into());
+        self.state = State::Failed(Box::new(reason.into()));
         self.own = None;
     }
 
@@ -210,7 +210,7 @@ impl BodyReader {
     pub(crate) fn read_own(&mut self, buf: &mut [u8]) -> Result<usize> {
         let (State::Own, Some(input)) = (&self.state, &mut self.own) else {
             return match &self.state {
-                State::Failed(reason) => Err(Error::new(reason.clone(), Phase::Body)),
+                State::Failed(reason) => Err(Error::new(Reason::clone(reason), Phase::Body)),
                 _ => Ok(0),
             };
         };
@@ -218,7 +218,7 @@ impl BodyReader {
         match &result {
             Ok(0) => self.end_own(State::Done),
             Ok(len) => self.received += *len as u64,
-            Err(error) => self.end_own(State::Failed(error.reason().clone())),
+            Err(error) => self.end_own(State::Failed(Box::new(error.reason().clone()))),
         }
         result
     }
@@ -299,7 +299,7 @@ impl BodyReader {
         match self.read_some(io, &mut [0])? {
             0 => Ok(0),
             _ => {
-                self.state = State::Failed(TOO_LONG);
+                self.state = State::Failed(Box::new(TOO_LONG));
                 Err(Error::new(TOO_LONG, Phase::Body))
             }
         }
@@ -315,7 +315,7 @@ impl BodyReader {
         };
         match &result {
             Ok(len) => self.received += *len as u64,
-            Err(error) => self.state = State::Failed(error.reason().clone()),
+            Err(error) => self.state = State::Failed(Box::new(error.reason().clone())),
         }
         result
     }
@@ -448,7 +448,7 @@ impl BodyReader {
         if data == 0 {
             return Err(Error::new(ErrorKind::from(fault), Phase::Body));
         }
-        self.state = State::Failed(ErrorKind::from(fault).into());
+        self.state = State::Failed(Box::new(ErrorKind::from(fault).into()));
         Ok(data)
     }
 

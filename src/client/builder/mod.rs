@@ -419,9 +419,15 @@ impl RequestBuilder {
     fn begin<T>(self, send: impl FnOnce(Terms<'_>, &mut Request) -> Result<T>) -> Result<T> {
         let RequestBuilder { engine, policy, request } = self;
         let mut request = request?;
-        let result = call::begin(&engine, &policy, &mut request).and_then(|terms| send(terms, &mut request));
+        let terms = match call::begin(&engine, &policy, &mut request) {
+            Ok(terms) => terms,
+            Err(error) => return Err(error.with_request(&request.method, &request.url)),
+        };
         // An error of a request that was sent names that one, which may be another after middleware and redirects.
-        result.map_err(|error| error.with_request(&request.method, &request.url))
+        match send(terms, &mut request) {
+            Ok(sent) => Ok(sent),
+            Err(error) => Err(error.with_request(&request.method, &request.url)),
+        }
     }
 
     /// Changes the request, unless there was an error before.
