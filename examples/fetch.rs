@@ -33,7 +33,14 @@ fn main() -> ExitCode {
     let mut failed = false;
     for url in &options.urls {
         if let Err(error) = fetch(&session, url, &options) {
-            eprintln!("fetch: {url}: {error}");
+            // The error names the request, and its sources say why it failed.
+            eprint!("fetch: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprint!(": {error}");
+                cause = error.source();
+            }
+            eprintln!();
             failed = true;
         }
     }

@@ -1,5 +1,7 @@
 //! The reasons for which connections are closed. The pool counts by them, and listeners are told them.
 
+use std::fmt;
+
 /// Why a connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -58,4 +60,40 @@ impl CloseReason {
             OutOfDescriptors,
         ]
     };
+}
+
+impl fmt::Display for CloseReason {
+    /// Shows a few words, for statistics and logs.
+    ///
+    /// ```
+    /// assert_eq!(hostpool::CloseReason::PeerClosed.to_string(), "closed by the peer");
+    /// ```
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            CloseReason::IdleTimeout => "idle for too long",
+            CloseReason::MaxAge => "open for too long",
+            CloseReason::PeerClosed => "closed by the peer",
+            CloseReason::UnexpectedBytes => "unexpected bytes",
+            CloseReason::NotReusable => "not reusable",
+            CloseReason::Tolerated => "the response broke a rule",
+            CloseReason::BodyAbandoned => "the body was not read",
+            CloseReason::Failed => "the exchange failed",
+            CloseReason::PoolFull => "the pool is full",
+            CloseReason::EvictedForLimit => "evicted for a limit",
+            CloseReason::PoolClosed => "the pool was closed",
+            CloseReason::Retired => "retired",
+            CloseReason::OutOfDescriptors => "out of descriptors",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reads_unlike_the_others() {
+        let shown: std::collections::HashSet<_> = CloseReason::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(shown.len(), CloseReason::ALL.len());
+    }
 }

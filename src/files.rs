@@ -21,6 +21,11 @@ pub(crate) fn about(error: io::Error, path: &Path) -> io::Error {
     io::Error::new(error.kind(), FileError { path: path.into(), error })
 }
 
+/// Returns the path and the system's error of an error of [`about`]. Any other error is returned as it is.
+pub(crate) fn apart(error: io::Error) -> Result<(Box<Path>, io::Error), io::Error> {
+    error.downcast::<FileError>().map(|FileError { path, error }| (path.into(), error))
+}
+
 #[derive(Debug)]
 struct FileError {
     path: PathBuf,
@@ -436,5 +441,8 @@ mod tests {
         let cause = error.get_ref().and_then(|error| error.source()).unwrap().to_string();
         assert_eq!(cause, "permission denied");
         assert_eq!(about(io::ErrorKind::NotFound.into(), Path::new("")).to_string(), ".");
+        let (path, error) = apart(error).unwrap();
+        assert_eq!((&*path, error.kind()), (Path::new("/var/data"), io::ErrorKind::PermissionDenied));
+        assert_eq!(apart(io::Error::other("why")).unwrap_err().to_string(), "why");
     }
 }

@@ -382,13 +382,13 @@ impl TryFrom<&Headers> for http::HeaderMap {
 /// A header name or value that cannot be sent.
 ///
 /// It names the field and the offset of the first bad byte, never the value, because values are often secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InvalidHeader {
     name: Box<str>,
     fault: Fault,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Fault {
     EmptyName,
     NameByte(usize),

@@ -6,7 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use crate::error::Bound;
+use crate::error::{Bound, Error, Phase};
 
 pub(crate) use rate::{Meter, Rate};
 
@@ -332,21 +332,54 @@ pub(crate) fn sleep_machine(time: Duration) {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     at: Option<Instant>,
-    bound: Bound,
+    why: Why,
+}
+
+/// The bound that a deadline comes from, and its value, which the error names. They are packed into one word, because
+/// every wait copies its deadline.
+///
+/// From the lowest bit on: 8 bits of the bound, 30 of nanoseconds, 26 of seconds. No call lasts for the two years that
+/// this holds.
+#[derive(Clone, Copy, Debug)]
+struct Why(u64);
+
+impl Why {
+    /// The seconds of a value that is not known.
+    const UNKNOWN: u64 = (1 << 26) - 1;
+
+    #[inline]
+    const fn new(bound: Bound, limit: Option<Duration>) -> Why {
+        let value = match limit {
+            Some(limit) => limit.as_secs() << 38 | (limit.subsec_nanos() as u64) << 8,
+            None => Why::UNKNOWN << 38,
+        };
+        Why(value | bound as u64)
+    }
+
+    fn bound(self) -> Bound {
+        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Total, Write};
+        let all = [Pool, Connect, Resolve, Tls, Write, Head, Read, Rate];
+        all.into_iter().find(|bound| *bound as u8 == self.0 as u8).unwrap_or(Total)
+    }
+
+    fn limit(self) -> Option<Duration> {
+        let (seconds, nanoseconds) = (self.0 >> 38, (self.0 >> 8) as u32 & ((1 << 30) - 1));
+        (seconds != Why::UNKNOWN).then(|| Duration::new(seconds, nanoseconds))
+    }
 }
 
 impl Deadline {
-    pub(crate) const NEVER: Deadline = Deadline { at: None, bound: Bound::Total };
+    pub(crate) const NEVER: Deadline = Deadline { at: None, why: Why::new(Bound::Total, None) };
 
     /// Returns the deadline `limit` after `now`. It never comes if there is no limit, or if the clock cannot count so
     /// far.
     pub(crate) fn after(now: Instant, limit: Option<Duration>, bound: Bound) -> Deadline {
-        Deadline { at: limit.and_then(|limit| now.checked_add(limit)), bound }
+        Deadline { at: limit.and_then(|limit| now.checked_add(limit)), why: Why::new(bound, limit) }
     }
 
     /// Returns the deadline at this time.
     pub(crate) fn by(at: Instant, bound: Bound) -> Deadline {
-        Deadline { at: Some(at), bound }
+        Deadline { at: Some(at), why: Why::new(bound, None) }
     }
 
     /// Returns `self` or `limit` from now, whichever is earlier. Reads the clock only if there is a limit.
@@ -370,7 +403,13 @@ impl Deadline {
     }
 
     pub(crate) fn bound(&self) -> Bound {
-        self.bound
+        self.why.bound()
+    }
+
+    /// Returns the error for a deadline that has passed.
+    #[cold]
+    pub(crate) fn timed_out(&self, phase: Phase) -> Error {
+        Error::timeout(self.why.bound(), self.why.limit(), phase)
     }
 
     /// Returns the time that is left, or `None` if the deadline never comes.
@@ -429,6 +468,12 @@ impl<'t> Until<'t> {
         self.deadline.bound()
     }
 
+    /// Returns the error for a deadline that has passed.
+    #[cold]
+    pub(crate) fn timed_out(&self, phase: Phase) -> Error {
+        self.deadline.timed_out(phase)
+    }
+
     /// Returns the time that is left, or `None` if there is no deadline.
     pub(crate) fn remaining(&self, now: Instant) -> Option<Duration> {
         self.deadline.remaining(now)
@@ -442,6 +487,21 @@ impl<'t> Until<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A deadline keeps its bound and the value of it, to the nanosecond.
+    #[test]
+    fn why_a_deadline_passes() {
+        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Total, Write};
+        let long = Duration::from_secs((1 << 26) - 1);
+        let limits = [Duration::ZERO, Duration::from_nanos(999_999_999), long - Duration::from_nanos(1)];
+        for bound in [Total, Pool, Connect, Resolve, Tls, Write, Head, Read, Rate] {
+            for limit in limits.map(Some) {
+                assert_eq!((Why::new(bound, limit).bound(), Why::new(bound, limit).limit()), (bound, limit));
+            }
+            assert_eq!((Why::new(bound, None).bound(), Why::new(bound, None).limit()), (bound, None));
+            assert_eq!(Why::new(bound, Some(Duration::MAX)).bound(), bound);
+        }
+    }
 
     /// Only what is set is shown, in one order.
     #[test]

@@ -4,7 +4,7 @@ use super::Body;
 use super::coding::Coding;
 use crate::error::Result;
 #[cfg(not(feature = "gzip"))]
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, Phase};
 
 /// Whether the body of a request is compressed: see [`RequestBuilder::compress`](crate::RequestBuilder::compress).
 ///
@@ -42,6 +42,6 @@ impl Body {
     #[cfg(not(feature = "gzip"))]
     pub(crate) fn compress(self, _: Coding) -> Result<Body> {
         let why = "compressing a body needs the feature gzip";
-        Err(Error::new(ErrorKind::Unsupported(why), Phase::Prepare))
+        Err(Error::unsupported(why, Phase::Prepare))
     }
 }

@@ -102,7 +102,7 @@ impl Engine {
         // A wait that the clock cannot represent ends the call at once.
         let ends = until.or_within(Some(wait), Bound::Total).at();
         let woken = ends.is_none_or(|ends| self.gate.park_while(ends, || !reach.is_closed_pool()).is_err());
-        if woken { Err(Error::new(ErrorKind::Closed, Phase::Pool)) } else { Ok(()) }
+        if woken { Err(Error::new(reach.closed(), Phase::Pool)) } else { Ok(()) }
     }
 
     /// Opens the connection that the permit allows. If that fails, the slot of the permit goes to the next waiter.
@@ -155,7 +155,8 @@ impl Engine {
             }
         };
         if context.wait().is_cancelled() {
-            return Err(Error::new(ErrorKind::Closed, Phase::Connect));
+            let why = ErrorKind::Closed.because("the pool was closed during the call");
+            return Err(Error::new(why, Phase::Connect));
         }
         Ok(wire)
     }

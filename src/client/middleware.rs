@@ -145,12 +145,9 @@ pub(super) fn run(
     request: Request,
     until: Until<'_>,
 ) -> Result<Response> {
-    let (acted, origin) = (&AtomicBool::new(false), request.url.shared_origin().clone());
+    let acted = &AtomicBool::new(false);
     let result = Next { client, rest, until, acted }.run(request);
-    result.map_err(|error| {
-        let error = error.with_origin(&origin);
-        if acted.load(Ordering::Relaxed) { error.with_maybe_processed(true) } else { error }
-    })
+    result.map_err(|error| if acted.load(Ordering::Relaxed) { error.with_maybe_processed(true) } else { error })
 }
 
 impl Next<'_> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::error::{ErrorKind, Reason};
 use crate::pool::key::ConnectionConfig;
 use crate::url::Origin;
 
@@ -24,6 +25,16 @@ impl Reach {
     /// Returns whether the pool of the client was closed.
     pub(crate) fn is_closed_pool(&self) -> bool {
         self.pool_closed.as_ref().is_some_and(|closed| closed.load(Ordering::Relaxed))
+    }
+
+    /// Returns the reason of a call that the client does not begin or go on with: it says what was closed.
+    #[cold]
+    pub(crate) fn closed(&self) -> Reason {
+        ErrorKind::Closed.because(match (self.session_detached.load(Ordering::Relaxed), &self.home) {
+            (true, _) => "the session is closed",
+            (false, Some(_)) => "the pool is closed",
+            (false, None) => "the pool manager is closed",
+        })
     }
 
     /// Returns whether the client begins no further call.

@@ -284,7 +284,10 @@ impl<'a> Terms<'a> {
         let any_host = self.own.is_some_and(|own| own.any_host) && !in_clear;
         match any_host || origin == home {
             true => Ok(home),
-            false => Err(Error::new(ErrorKind::HostChanged, Phase::Prepare).with_origin(home)),
+            false => {
+                let why = ErrorKind::HostChanged.because(format!("the pool is for {home}"));
+                Err(Error::new(why, Phase::Prepare).with_origin(home))
+            }
         }
     }
 

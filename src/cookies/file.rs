@@ -47,7 +47,6 @@ impl CookieJar {
     ///
     /// [`ErrorKind::Decode`] if the text is not JSON of this form; then nothing is added.
     pub fn load_json(&self, text: &str) -> Result<()> {
-        let wrong = || Error::new(ErrorKind::Decode, Phase::Prepare);
         // The parser's messages name lines, columns and what was expected, but no values.
         let value: Value = serde_json::from_str(text).map_err(|error| wrong().with_source(error))?;
         let cookies = value.get("cookies").and_then(Value::as_array).ok_or_else(wrong)?;
@@ -69,7 +68,7 @@ impl CookieJar {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Output`], with the path in the source, if the file cannot be written.
+    /// [`ErrorKind::Output`], with the path, if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         disk::write(path.as_ref(), self.to_json().as_bytes())
     }
@@ -80,12 +79,17 @@ impl CookieJar {
     ///
     /// [`ErrorKind::InvalidConfig`] if the file cannot be read, and the errors of [`load_json`](Self::load_json).
     pub fn load(&self, path: impl AsRef<Path>) -> Result<()> {
-        let bytes = disk::read(path.as_ref())?;
+        let path = path.as_ref();
+        let bytes = disk::read(path)?;
         let text = String::from_utf8(bytes);
-        let text =
-            text.map_err(|error| Error::new(ErrorKind::Decode, Phase::Prepare).with_source(error.utf8_error()))?;
-        self.load_json(&text)
+        let text = text.map_err(|error| wrong().with_source(error.utf8_error()));
+        text.and_then(|text| self.load_json(&text)).map_err(|error| error.with_file(path))
     }
+}
+
+/// Returns the error for a text that is not JSON of this form.
+fn wrong() -> Error {
+    Error::new(ErrorKind::Decode.because("these are not the cookies of a jar"), Phase::Prepare)
 }
 
 fn to_value(cookie: &Cookie) -> Value {

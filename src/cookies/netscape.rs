@@ -88,8 +88,8 @@ impl CookieJar {
             }
         }
         if cookies.is_empty() && bad > 0 {
-            let wrong = Error::new(ErrorKind::Decode, Phase::Prepare);
-            return Err(wrong.with_source("no line is a cookie in the Netscape format"));
+            let wrong = ErrorKind::Decode.because("no line is a cookie in the Netscape format");
+            return Err(Error::new(wrong, Phase::Prepare));
         }
         let now = now();
         cookies.retain(|cookie| !cookie.is_expired(now));
@@ -132,7 +132,8 @@ impl CookieJar {
     /// [`ErrorKind::InvalidConfig`], with the path in the source, if the file cannot be read, and the errors of
     /// [`add_netscape`](Self::add_netscape).
     pub fn load_netscape(&self, path: impl AsRef<Path>) -> Result<usize> {
-        self.add_netscape(disk::read(path.as_ref())?)
+        let path = path.as_ref();
+        self.add_netscape(disk::read(path)?).map_err(|error| error.with_file(path))
     }
 }
 

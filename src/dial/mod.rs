@@ -241,7 +241,7 @@ impl<'a> DialContext<'a> {
 
     /// Returns the error for a deadline that has passed.
     pub fn timed_out(&self, phase: Phase) -> Error {
-        Error::new(ErrorKind::Timeout(self.until.bound()), phase)
+        self.until.timed_out(phase)
     }
 
     /// Returns the error of a dial that could not connect: [`ErrorKind::Timeout`] if the deadline has passed,
@@ -377,7 +377,7 @@ impl UnixDialer {
 
     #[cfg(not(unix))]
     fn open(&self, _: &Target<'_>, _: &DialContext<'_>) -> Result<Stream> {
-        Err(Error::new(ErrorKind::Unsupported("this system has no Unix sockets"), Phase::Connect))
+        Err(Error::unsupported("this system has no Unix sockets", Phase::Connect))
     }
 }
 

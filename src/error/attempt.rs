@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
-use super::{Error, ErrorKind, Phase};
+use super::Error;
+use super::kind::ErrorKind;
+use super::phase::Phase;
 use crate::url::Url;
 
 /// A try of a call that another try followed: see [`Retry::history`](crate::Retry::history).
@@ -61,8 +63,8 @@ pub enum RetryCause {
 }
 
 impl RetryCause {
-    /// Returns the cause for a failed try: the kind and the phase of its error, and whether the server may have acted on
-    /// the request. For an [`Error`] there is a conversion.
+    /// Returns the cause for a failed try: the kind and the phase of its error, and whether the server may have acted
+    /// on the request. For an [`Error`] there is a conversion.
     ///
     /// ```
     /// use hostpool::{ErrorKind, Method, Phase, Retry, RetryCause, RetryCount, Url};

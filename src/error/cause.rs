@@ -82,7 +82,7 @@ fn is_short(source: &(dyn StdError + 'static)) -> bool {
 }
 
 /// Returns at most `bytes` bytes of a text. They end in `...` if the text is longer.
-pub(super) fn shortened(text: fmt::Arguments<'_>, bytes: usize) -> String {
+pub(crate) fn shortened(text: fmt::Arguments<'_>, bytes: usize) -> String {
     let mut sink = Sink::new(bytes);
     if sink.write_fmt(text).is_err() {
         let end = sink.text.floor_char_boundary_at(bytes.saturating_sub(3));

@@ -7,6 +7,9 @@ use http::{Method, StatusCode, Version};
 use crate::headers::Headers;
 use crate::url::Url;
 
+/// The bytes of a body that `Debug` shows.
+const SHOWN: usize = 256;
+
 /// The head of a response and the start of its body, returned by [`Error::head`](crate::Error::head) and in histories.
 #[derive(Clone)]
 pub struct ResponseHead {
@@ -74,8 +77,15 @@ impl ResponseHead {
     }
 }
 
+impl ResponseHead {
+    /// Returns the start of the body, for `Debug`.
+    pub(super) fn body_start(&self) -> impl fmt::Debug {
+        String::from_utf8_lossy(&self.body[..self.body.len().min(SHOWN)]).into_owned()
+    }
+}
+
 impl fmt::Debug for ResponseHead {
-    /// Hides the body: it may hold secrets, and errors are logged.
+    /// Shows at most 256 bytes of the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseHead")
             .field("status", &self.status)
@@ -83,6 +93,7 @@ impl fmt::Debug for ResponseHead {
             .field("method", &self.method)
             .field("url", &self.url)
             .field("headers", &self.headers)
+            .field("body", &self.body_start())
             .finish_non_exhaustive()
     }
 }

@@ -1,43 +1,81 @@
 //! The text of errors. It is short, whatever the error is about.
 
-use std::error::Error as _;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
+use super::head::ResponseHead;
+use super::kind::ErrorKind;
+use super::phase::Phase;
 use super::{Error, Inner, cause};
+use crate::url::Url;
 
-/// The number of causes that `Display` shows, and the bytes of each.
-const CAUSES: usize = 4;
-const CAUSE: usize = 256;
+/// The bytes of the text of a reason, and of the path of a file.
+const TEXT: usize = 256;
 
-/// The bytes of an origin that an error shows. A name has at most 253, but the path of a socket has no such bound.
-const ORIGIN: usize = 320;
+/// The bytes of a URL or an origin that an error shows. A name has at most 253, but a path has no such bound.
+const ADDRESS: usize = 400;
+
+/// The bytes of a method that an error shows. The caller may send any token.
+const METHOD: usize = 32;
 
 /// The bytes of an error's `Debug`. There is room for the indentation by an outer value.
 const DEBUG: usize = 3000;
 
 impl fmt::Display for Error {
-    /// Shows the kind, the phase, the origin and the causes, on one line.
+    /// Shows what failed, the phase, the method and the URL without its query, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}", self.0.kind, self.0.phase.describe())?;
-        if let Some(origin) = &self.0.origin {
-            // The length of a host is not bounded.
-            write!(f, ", {}", cause::shortened(format_args!("{origin}"), ORIGIN))?;
-        }
-        f.write_str(")")?;
-        let mut cause = self.source();
-        for _ in 0..CAUSES {
-            let Some(error) = cause else { break };
-            // This text comes from the peer or a library. Keep it on one line, and short.
-            let text = cause::shortened(format_args!("{error}"), CAUSE);
-            write!(f, ": {}", cause::shortened(format_args!("{}", text.escape_debug()), CAUSE))?;
-            cause = error.source();
-        }
-        Ok(())
+        self.0.write_what(f)?;
+        let phase = (self.0.phase != Phase::Prepare).then(|| self.0.phase.to_string());
+        let facts: Vec<String> = phase.into_iter().chain(self.0.about()).collect();
+        if facts.is_empty() { Ok(()) } else { write!(f, " ({})", facts.join(", ")) }
     }
 }
 
+impl Inner {
+    /// Writes the reason and the file. Their words may come from the peer or the caller.
+    fn write_what(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.reason.kind, &self.source) {
+            (ErrorKind::Custom, Some(cause)) => f.write_str(&one_line(format_args!("{cause}"), TEXT))?,
+            _ => f.write_str(&one_line(format_args!("{}", self.reason), TEXT))?,
+        }
+        let Some(file) = &self.file else { return Ok(()) };
+        write!(f, ": {}", one_line(format_args!("{}", file.display()), TEXT))
+    }
+
+    /// Returns the method and the URL, or the origin.
+    fn about(&self) -> Option<String> {
+        match (&self.request, &self.origin) {
+            (Some(request), _) => {
+                let (method, url) = &**request;
+                Some(format!("{} {}", cause::shortened(format_args!("{method}"), METHOD), address(url)))
+            }
+            // The length of a host is not bounded.
+            (None, Some(origin)) => Some(cause::shortened(format_args!("{origin}"), ADDRESS)),
+            (None, None) => None,
+        }
+    }
+}
+
+/// Returns a URL without credentials, query and fragment.
+fn address(url: &Url) -> String {
+    one_line(format_args!("{}{}", url.origin(), url.path()), ADDRESS)
+}
+
+/// Returns the start of a text with its control characters escaped.
+fn one_line(text: fmt::Arguments<'_>, bytes: usize) -> String {
+    let text = cause::shortened(text, bytes);
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\'' | '\\' => line.push(c),
+            // Writing to a string does not fail.
+            c => drop(write!(line, "{}", c.escape_debug())),
+        }
+    }
+    cause::shortened(format_args!("{line}"), bytes)
+}
+
 impl fmt::Debug for Error {
-    /// Shows all but the response and the history, in at most 3,000 bytes, whatever the source is.
+    /// Shows all but the history, in at most 3,000 bytes, whatever the source is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = Shown(&self.0);
         f.write_str(&match f.alternate() {
@@ -51,14 +89,36 @@ struct Shown<'a>(&'a Inner);
 
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, phase, origin, maybe_processed, source, .. } = self.0;
-        let origin = origin.as_ref().map(|origin| cause::shortened(format_args!("{origin}"), ORIGIN));
-        f.debug_struct("Error")
-            .field("kind", kind)
-            .field("phase", phase)
-            .field("origin", &origin)
-            .field("maybe_processed", maybe_processed)
-            .field("source", source)
-            .finish()
+        let Inner { reason, phase, maybe_processed, source, head, .. } = self.0;
+        let mut shown = f.debug_struct("Error");
+        shown.field("kind", &reason.kind);
+        if let Some(why) = &reason.why {
+            shown.field("why", &one_line(format_args!("{why}"), TEXT));
+        }
+        if let Some(limit) = &reason.limit {
+            shown.field("limit", limit);
+        }
+        if let Some(file) = &self.0.file {
+            shown.field("file", &one_line(format_args!("{}", file.display()), TEXT));
+        }
+        shown.field("phase", phase).field("request", &self.0.about()).field("maybe_processed", maybe_processed);
+        shown.field("source", source);
+        if let Some(head) = head {
+            shown.field("head", &ShownHead(head));
+        }
+        shown.finish()
+    }
+}
+
+/// The head of a response inside an error, without its fields, whose length the peer decides.
+struct ShownHead<'a>(&'a ResponseHead);
+
+impl fmt::Debug for ShownHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = self.0;
+        f.debug_struct("ResponseHead")
+            .field("status", &head.status)
+            .field("body", &head.body_start())
+            .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use super::outcome::Ending;
 use super::pattern::{Layout, NOTHING_ASIDE, Pattern};
 use super::wire::Wire;
 use crate::body::Input;
-use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Result};
+use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Reason, Result};
 use crate::h1::{Chunked, Fault, Framing, Limits, Trailers};
 use crate::headers::Headers;
 use crate::net::abort::AbortCell;
@@ -21,7 +21,7 @@ use crate::time::{Meter, Rate, Until};
 pub(crate) const ONE_CHUNK: usize = READ_AHEAD - 1;
 
 /// The error of a body that is longer than the caller allows.
-const TOO_LONG: ErrorKind = ErrorKind::LimitExceeded(Limit::WireBody);
+const TOO_LONG: Reason = Reason::new(ErrorKind::LimitExceeded(Limit::WireBody));
 
 /// The source of a body, and the bounds on reading: the deadline of the request, and the timeout of each wait.
 pub(crate) struct Io<'a> {
@@ -80,7 +80,7 @@ enum State {
     Chunked(Chunked),
     UntilClose,
     Done,
-    Failed(ErrorKind),
+    Failed(Box<Reason>),
     /// The bytes come from the caller, not from a connection.
     Own,
 }
@@ -88,17 +88,17 @@ enum State {
 /// Returns the error of a read of a response for that of the caller's reader. An error of this crate inside it is taken
 /// out, because the reader may read another response.
 fn of_own(error: Error, received: u64) -> Error {
-    let kind = match *error.kind() {
+    let reason = match *error.kind() {
         ErrorKind::BodyLength { declared, read } if read < declared => {
-            ErrorKind::IncompleteBody { received, expected: Some(declared) }
+            ErrorKind::IncompleteBody { received, expected: Some(declared) }.into()
         }
         ErrorKind::BodyRead => {
             let inner = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
-            inner.and_then(Error::from_io).map_or(ErrorKind::Io, |inner| inner.kind().clone())
+            inner.and_then(Error::from_io).map_or(ErrorKind::Io.into(), |inner| inner.reason().clone())
         }
         _ => return error.with_phase(Phase::Body),
     };
-    error.with_kind(kind).with_phase(Phase::Body)
+    error.with_kind(reason).with_phase(Phase::Body)
 }
 
 impl BodyReader {
@@ -153,7 +153,7 @@ impl BodyReader {
     pub(crate) fn limit_to(&mut self, most: u64) {
         self.most = most;
         if self.expected.is_some_and(|expected| expected > most) {
-            self.state = State::Failed(TOO_LONG);
+            self.state = State::Failed(Box::new(TOO_LONG));
         }
     }
 
@@ -178,9 +178,9 @@ impl BodyReader {
         matches!(self.state, State::Done)
     }
 
-    pub(crate) fn failure(&self) -> Option<&ErrorKind> {
+    pub(crate) fn failure(&self) -> Option<&Reason> {
         match &self.state {
-            State::Failed(kind) => Some(kind),
+            State::Failed(reason) => Some(reason),
             _ => None,
         }
     }
@@ -191,8 +191,8 @@ impl BodyReader {
     }
 
     /// Lets every read from now on fail with `kind`: the caller could not wait any longer.
-    pub(crate) fn fail(&mut self, kind: ErrorKind) {
-        self.state = State::Failed(kind);
+    pub(crate) fn fail(&mut self, reason: impl Into<Reason>) {
+        self.state = State::Failed(Box::new(reason.into()));
         self.own = None;
     }
 
@@ -210,7 +210,7 @@ impl BodyReader {
     pub(crate) fn read_own(&mut self, buf: &mut [u8]) -> Result<usize> {
         let (State::Own, Some(input)) = (&self.state, &mut self.own) else {
             return match &self.state {
-                State::Failed(kind) => Err(Error::new(kind.clone(), Phase::Body)),
+                State::Failed(reason) => Err(Error::new(Reason::clone(reason), Phase::Body)),
                 _ => Ok(0),
             };
         };
@@ -218,7 +218,7 @@ impl BodyReader {
         match &result {
             Ok(0) => self.end_own(State::Done),
             Ok(len) => self.received += *len as u64,
-            Err(error) => self.end_own(State::Failed(error.kind().clone())),
+            Err(error) => self.end_own(State::Failed(Box::new(error.reason().clone()))),
         }
         result
     }
@@ -299,7 +299,7 @@ impl BodyReader {
         match self.read_some(io, &mut [0])? {
             0 => Ok(0),
             _ => {
-                self.state = State::Failed(TOO_LONG);
+                self.state = State::Failed(Box::new(TOO_LONG));
                 Err(Error::new(TOO_LONG, Phase::Body))
             }
         }
@@ -315,7 +315,7 @@ impl BodyReader {
         };
         match &result {
             Ok(len) => self.received += *len as u64,
-            Err(error) => self.state = State::Failed(error.kind().clone()),
+            Err(error) => self.state = State::Failed(Box::new(error.reason().clone())),
         }
         result
     }
@@ -349,7 +349,7 @@ impl BodyReader {
             }
             let taken = chunked
                 .advance(io.buffers.filled(), io.limits)
-                .map_err(|fault| Error::new(fault.into(), Phase::Body))?;
+                .map_err(|fault| Error::new(ErrorKind::from(fault), Phase::Body))?;
             self.pattern.note(taken, chunked.data_left());
             io.buffers.consume(taken);
             if chunked.is_done() {
@@ -446,9 +446,9 @@ impl BodyReader {
     /// Returns the data before a fault first, so that the result does not depend on how the bytes were split.
     fn broken_off(&mut self, data: usize, fault: Fault) -> Result<usize> {
         if data == 0 {
-            return Err(Error::new(fault.into(), Phase::Body));
+            return Err(Error::new(ErrorKind::from(fault), Phase::Body));
         }
-        self.state = State::Failed(fault.into());
+        self.state = State::Failed(Box::new(ErrorKind::from(fault).into()));
         Ok(data)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Bound, Error, ErrorKind, Phase};
+use crate::error::{Bound, Error, Phase};
 use crate::net::abort::AbortCell;
 use crate::net::transport::Wait;
 use crate::time::{Timeout, Until};
@@ -33,7 +33,7 @@ impl<'a> Bounds<'a> {
     /// so the deadline is checked between waits.
     pub(super) fn check(&self, phase: Phase) -> Result<(), Error> {
         match self.until.is_past() {
-            true => Err(Error::new(ErrorKind::Timeout(self.until.bound()), phase)),
+            true => Err(self.until.timed_out(phase)),
             false => Ok(()),
         }
     }

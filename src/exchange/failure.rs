@@ -3,22 +3,31 @@
 use std::io;
 
 use super::wire::Wire;
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, ErrorKind, Phase, Reason};
 use crate::net::transport::{Transport, Wait};
 
 /// Returns the error of a failed send or receive.
 pub(super) fn io_error(error: io::Error, wire: &Wire, wait: &Wait<'_>, phase: Phase) -> Error {
-    let kind = if wait.is_cancelled() {
-        ErrorKind::Closed
+    let failed = if wait.is_cancelled() {
+        Error::new(closed(phase), phase)
     } else {
         match error.kind() {
-            io::ErrorKind::TimedOut if wait.until.is_past() => ErrorKind::Timeout(wait.until.bound()),
-            io::ErrorKind::InvalidData if wire.info().encrypted => ErrorKind::Tls,
-            _ if is_end(&error) && phase < Phase::Body => ErrorKind::Disconnected,
-            _ => ErrorKind::Io,
+            io::ErrorKind::TimedOut if wait.until.is_past() => wait.until.timed_out(phase),
+            io::ErrorKind::InvalidData if wire.info().encrypted => Error::new(ErrorKind::Tls, phase),
+            _ if is_end(&error) && phase < Phase::Body => Error::new(ErrorKind::Disconnected, phase),
+            _ => Error::new(ErrorKind::Io, phase),
         }
     };
-    Error::new(kind, phase).with_source(error)
+    failed.with_source(error)
+}
+
+/// Returns the reason of an exchange that this program has ended. Before the body, only its pool can end it; in the
+/// body, only the response.
+fn closed(phase: Phase) -> Reason {
+    match phase {
+        Phase::Body => Reason::closed_response(),
+        _ => ErrorKind::Closed.because("the pool was closed during the call"),
+    }
 }
 
 /// Returns whether the peer, or a device between, has ended the connection.

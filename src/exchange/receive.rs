@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::early::{Input, LOOK};
 use super::failure::{io_error, is_end, is_unclean_close};
 use super::state::Exchange;
-use crate::error::{Error, Limit, Phase, Violation};
+use crate::error::{Error, ErrorKind, Limit, Phase, Violation};
 use crate::h1::{self, Fault, Head};
 use crate::net::transport::{Probe, Transport, Wait};
 use crate::time::Until;
@@ -117,7 +117,14 @@ impl<'a> Exchange<'a> {
     fn refuse_head(&mut self, fault: Fault) -> Error {
         let is_first = self.reused && self.interim.0 == 0;
         self.trace.stale = is_first && !h1::begins_status_line(self.buffers.filled(), self.strictness);
-        refused(fault)
+        // The alert of a server that speaks TLS, or its own first message.
+        let is_tls = matches!(self.buffers.filled(), [0x15 | 0x16, 0x03, ..]) && !self.wire.info().encrypted;
+        match fault {
+            Fault::Violation(Violation::StatusLine) if is_tls => {
+                refused(fault).because("it looks like TLS; is the URL https rather than http?")
+            }
+            _ => refused(fault),
+        }
     }
 
     /// Receives once into the buffers.
@@ -203,5 +210,5 @@ impl<'a> Exchange<'a> {
 }
 
 fn refused(fault: Fault) -> Error {
-    Error::new(fault.into(), Phase::Head)
+    Error::new(ErrorKind::from(fault), Phase::Head)
 }

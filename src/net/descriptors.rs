@@ -1,6 +1,5 @@
 //! Finds failures for lack of file descriptors, which closing an idle connection cures.
 
-use std::error::Error as _;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,12 +31,12 @@ pub(crate) fn are_lacking(error: &io::Error) -> bool {
 
 /// Returns whether an error or one of its sources says that no descriptor is left.
 pub(crate) fn are_lacking_for(error: &crate::error::Error) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
+    let mut cause = error.cause().map(|cause| cause as &(dyn std::error::Error + 'static));
+    while let Some(error) = cause {
         if error.downcast_ref::<io::Error>().is_some_and(are_lacking) {
             return true;
         }
-        source = error.source();
+        cause = error.source();
     }
     false
 }
@@ -108,6 +107,10 @@ mod tests {
         for (error, expected) in table {
             let text = error.to_string();
             assert_eq!(are_lacking(&error), expected, "{text}");
+            if let Some(code) = error.raw_os_error() {
+                let custom = Error::custom(io::Error::from_raw_os_error(code));
+                assert_eq!(are_lacking_for(&custom), expected, "an error of a dialer of the caller's: {text}");
+            }
             let outer = Error::new(ErrorKind::Connect, Phase::Connect).with_source(error);
             assert_eq!(are_lacking_for(&outer), expected, "{text}");
             let custom = Error::custom(outer);

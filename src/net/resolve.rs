@@ -341,7 +341,7 @@ mod tests {
             ] {
                 let error = by(|_, _| unreachable!("it is not begun"), &workers, timeout).unwrap_err();
                 assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Resolve));
-                assert!(error.to_string().contains("busy"), "{error}");
+                assert!(std::error::Error::source(&error).unwrap().to_string().contains("busy"), "{error}");
                 assert_eq!((workers.threads(), workers.queued()), (THREADS, 0));
             }
             let ninth = scope.spawn(|| by(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG)));

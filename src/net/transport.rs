@@ -233,13 +233,13 @@ impl<'a> Wait<'a> {
 
     /// Returns the error of a dial's failed operation: `Closed` or `Timeout` if this wait has ended, otherwise `kind`.
     pub(crate) fn failure(&self, error: io::Error, kind: ErrorKind, phase: Phase) -> Error {
-        let kind = if self.is_cancelled() {
-            ErrorKind::Closed
+        let failed = if self.is_cancelled() {
+            Error::new(ErrorKind::Closed.because("the pool was closed during the call"), phase)
         } else if error.kind() == io::ErrorKind::TimedOut && self.until.is_past() {
-            ErrorKind::Timeout(self.until.bound())
+            self.until.timed_out(phase)
         } else {
-            kind
+            Error::new(kind, phase)
         };
-        Error::new(kind, phase).with_source(error)
+        failed.with_source(error)
     }
 }

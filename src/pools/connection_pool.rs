@@ -13,12 +13,12 @@ use crate::auth::Auth;
 use crate::client::executable::Executable;
 use crate::client::sealed::Sealed;
 use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
-use crate::error::Result;
+use crate::error::{Error, Phase, Reason, Result};
 use crate::pool::PoolPin;
 use crate::pool::key::PoolKey;
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
-use crate::url::{InvalidUrl, Origin, Origins, Url};
+use crate::url::{Origin, Origins, Url};
 
 /// A bounded pool of connections to one host, for any number of threads.
 ///
@@ -67,8 +67,9 @@ struct Part {
 }
 
 impl ConnectionPool {
-    /// Returns a builder for a pool of the host of `url`. Only the scheme, host, port and login of the URL are used.
-    /// `build` fails if the URL is not valid.
+    /// Returns a builder for a pool of the host of `url`, which has a scheme, a host, a port if it is not the default
+    /// one, and perhaps a login. `build` fails if the URL is not valid, or if it has a path or a query, because these
+    /// belong to each request.
     ///
     /// A user name and password in the URL are sent as Basic credentials with the requests that have none of their own.
     ///
@@ -81,7 +82,11 @@ impl ConnectionPool {
     /// ```
     #[doc(alias = "connection_from_url")]
     pub fn builder(url: impl IntoUrl) -> ConnectionPoolBuilder {
-        ConnectionPool::builder_for(Sealed::into_url(url, &Origins::default(), None))
+        let url = Sealed::into_url(url, &Origins::default(), None).and_then(|url| match url.sent_target() {
+            "" | "/" => Ok(url),
+            _ => Err(Error::config("a pool is for a whole host: the path belongs to each request")),
+        });
+        ConnectionPool::builder_for(url)
     }
 
     /// Returns a builder for a pool of connections to the server at a Unix socket. `build` fails if the path is not
@@ -97,14 +102,16 @@ impl ConnectionPool {
     #[doc(alias = "UnixConnector")]
     #[doc(alias = "unix_socket")]
     pub fn unix(path: impl AsRef<Path>) -> ConnectionPoolBuilder {
-        ConnectionPool::builder_for(Url::unix(path, ""))
+        ConnectionPool::builder_for(Url::unix(path, "").map_err(Error::from))
     }
 
-    fn builder_for(url: Result<Url, InvalidUrl>) -> ConnectionPoolBuilder {
+    /// Returns a builder for a pool of the host of `url`, whatever its path is.
+    pub(super) fn builder_for(url: Result<Url>) -> ConnectionPoolBuilder {
         let mut policy = at_home(policy());
         policy.identity.auth = url.as_ref().ok().and_then(login_of);
         let options = PoolOptions::new(Some(10), Duration::from_secs(60));
-        ClientBuilder::new(options, policy, url.map(|url| url.shared_origin().clone()))
+        let origin = url.map(|url| url.shared_origin().clone()).map_err(|error| error.reason().clone());
+        ClientBuilder::new(options, policy, Home(origin))
     }
 
     /// Begins a request to this host. `target` is a path with its query, or a whole URL. `send` refuses a URL of
@@ -167,7 +174,7 @@ impl ConnectionPool {
     }
 
     fn url(&self, target: impl IntoUrl) -> Result<Url> {
-        Ok(Sealed::into_target(target, &self.origin)?)
+        Sealed::into_target(target, &self.origin)
     }
 
     /// Returns the scheme, host and port of this pool.
@@ -332,13 +339,17 @@ impl fmt::Debug for ConnectionPool {
 /// Builds a [`ConnectionPool`]: see [`ClientBuilder`].
 pub type ConnectionPoolBuilder = ClientBuilder<ConnectionPool>;
 
+/// The origin of a pool, or why its URL has none.
+#[derive(Clone, Debug)]
+pub struct Home(Result<Arc<Origin>, Reason>);
+
 impl sealed::Client for ConnectionPool {
-    type Own = Result<Arc<Origin>, InvalidUrl>;
+    type Own = Home;
     const REPLACES_HEADERS: bool = true;
 
     fn build(builder: ConnectionPoolBuilder) -> Result<ConnectionPool> {
         let ClientBuilder { own, options, mut policy, .. } = builder;
-        let origin = own?;
+        let origin = own.0.map_err(|reason| Error::new(reason, Phase::Prepare))?;
         policy.reach.home = Some(origin.clone());
         Ok(ConnectionPool { engine: options.build()?, policy: Arc::new(policy), origin, part: None })
     }

@@ -13,7 +13,7 @@ use crate::client::has_pools::Pools;
 use crate::client::sealed::Sealed;
 use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Reach, Request, RequestBuilder};
 use crate::dial::Route;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
 use crate::url::{InvalidUrl, Origin, Url};
@@ -71,7 +71,7 @@ impl PoolManager {
     /// The body of the response is received as the caller reads it. [`urlopen`](Self::urlopen) receives it before it
     /// returns.
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
-        let request = Sealed::into_url(url, &self.engine.origins, None).map_err(Error::from);
+        let request = Sealed::into_url(url, &self.engine.origins, None);
         RequestBuilder::new(&self.engine, &self.policy, request.map(|url| Request::new(method, url)))
     }
 
@@ -102,7 +102,7 @@ impl PoolManager {
     /// Sends a request that was built before, by this crate or by the `http` crate. Fails as [`RequestBuilder::send`]
     /// does.
     pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
-        let url = |text| Ok(Sealed::into_url(text, &self.engine.origins, None)?);
+        let url = |text| Sealed::into_url(text, &self.engine.origins, None);
         RequestBuilder::new(&self.engine, &self.policy, Executable::into_request(request, url)).send()
     }
 
@@ -155,7 +155,7 @@ impl PoolManager {
     /// Returns a pool with settings of its own: see [`PoolContext`].
     pub fn connection_from_context(&self, context: PoolContext) -> Result<ConnectionPool> {
         if self.is_closed() {
-            return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
+            return Err(Error::new(self.policy.reach.closed(), Phase::Prepare));
         }
         let (origin, config, policy) = context.merge(&self.engine.connection, &self.policy)?;
         let (key, closed) = self.engine.pool(&Route::to(&origin), &config);

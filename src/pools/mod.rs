@@ -13,9 +13,11 @@ pub use context::PoolContext;
 pub use manager::{PoolManager, PoolManagerBuilder};
 pub(crate) use options::{PoolOptions, verbs};
 
+use crate::client::sealed::Sealed;
 use crate::client::{Following, IntoUrl, Policy};
 use crate::error::Result;
 use crate::retry::Retry;
+use crate::url::Origins;
 
 /// Builds a pool for the host of `url`, with the defaults. [`ConnectionPool::builder`] has the options.
 ///
@@ -25,7 +27,7 @@ use crate::retry::Retry;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
 pub fn connection_from_url(url: impl IntoUrl) -> Result<ConnectionPool> {
-    ConnectionPool::builder(url).build()
+    ConnectionPool::builder_for(Sealed::into_url(url, &Origins::default(), None)).build()
 }
 
 /// Returns the default policy of the requests of all pools.

@@ -2,7 +2,7 @@
 //!
 //! UTF-8, UTF-16 and UTF-32 are decoded here. The feature `charset` has the tables for all others.
 
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Reason};
 
 /// A character encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,26 +29,26 @@ impl Charset {
     /// The charsets that the standard replaces by a single U+FFFD (`iso-2022-kr`, `hz-gb-2312`) are treated as unknown.
     /// Otherwise their text, which is often ASCII, would be lost.
     #[cfg(feature = "charset")]
-    pub(super) fn of_label(label: &str) -> Result<Charset, ErrorKind> {
+    pub(super) fn of_label(label: &str) -> Result<Charset, Reason> {
         let known = |label: &str| encoding_rs::Encoding::for_label_no_replacement(label.as_bytes());
         let encoding = known(label).or_else(|| {
             let plain = plain(label);
             let hyphens = label.replace('_', "-");
             known(&hyphens).or_else(|| known(&plain)).or_else(|| known(alias(&plain)?))
         });
-        let encoding = encoding.ok_or(ErrorKind::InvalidRequest("there is no charset of that name"))?;
+        let encoding = encoding.ok_or(ErrorKind::InvalidRequest.because("there is no charset of that name"))?;
         Ok(Charset::of_encoding(encoding))
     }
 
     /// Returns the charset with this label. Other charsets than UTF-8 and UTF-16 need the feature `charset`.
     #[cfg(not(feature = "charset"))]
-    pub(super) fn of_label(label: &str) -> Result<Charset, ErrorKind> {
+    pub(super) fn of_label(label: &str) -> Result<Charset, Reason> {
         let plain = plain(label);
         match alias(&plain).map(self::plain).as_deref().unwrap_or(&plain) {
             "utf8" | "unicode11utf8" | "usascii" | "ascii" => Ok(Charset::Utf8),
             "utf16" | "utf16le" => Ok(Charset::Utf16(Order::Little)),
             "utf16be" => Ok(Charset::Utf16(Order::Big)),
-            _ => Err(ErrorKind::Unsupported("charsets other than UTF-8 and UTF-16 need the feature charset")),
+            _ => Err(ErrorKind::Unsupported.because("charsets other than UTF-8 and UTF-16 need the feature charset")),
         }
     }
 
@@ -338,7 +338,7 @@ mod tests {
             ["klingon", "iso-2022-kr", "ISO_2022_KR", "hz-gb-2312", "iso-2022-cn", "csiso2022kr", "replacement", ""]
         {
             let unknown = Charset::of_label(label).unwrap_err();
-            assert_eq!(matches!(unknown, ErrorKind::InvalidRequest(_)), tables, "RW-54 {label} {unknown:?}");
+            assert_eq!(matches!(unknown.kind, ErrorKind::InvalidRequest), tables, "RW-54 {label} {unknown:?}");
         }
     }
 

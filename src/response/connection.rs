@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Response;
 use crate::close_reason::CloseReason;
-use crate::error::ErrorKind;
+use crate::error::Reason;
 use crate::net::transport::Transport;
 
 /// The connection that a response is read from, returned by [`Response::connection`].
@@ -101,7 +101,8 @@ impl Response {
     /// Closes the connection if the body has not been read to its end. Otherwise the connection is already back in its
     /// pool, and stays there.
     ///
-    /// Later reads fail with [`ErrorKind::Closed`], unless the body was [loaded](Self::load) before. The head stays.
+    /// Later reads fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed), unless the body was [loaded](Self::load)
+    /// before. The head stays.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -115,7 +116,7 @@ impl Response {
     pub fn close(&mut self) {
         if self.inner.parts.held.is_some() {
             self.abandon(CloseReason::BodyAbandoned);
-            self.end_reading(ErrorKind::Closed);
+            self.end_reading(Reason::closed_response());
         }
         self.drop_own();
     }
@@ -123,8 +124,8 @@ impl Response {
     /// Drops the rest of a body that comes from the caller.
     fn drop_own(&mut self) {
         if self.inner.reader.is_own() {
-            self.inner.reader.fail(ErrorKind::Closed);
-            self.end_reading(ErrorKind::Closed);
+            self.inner.reader.fail(Reason::closed_response());
+            self.end_reading(Reason::closed_response());
         }
     }
 
@@ -134,8 +135,8 @@ impl Response {
     /// same timeouts. The connection is closed if more than [`Limits::drain_bytes`](crate::Limits::drain_bytes) are
     /// left, 64 KiB by default, if it could not be used again, or if it fails. There is no error.
     ///
-    /// Later reads fail with [`ErrorKind::Closed`], unless the body was [loaded](Self::load) or read to its end before.
-    /// The head and the trailers stay.
+    /// Later reads fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed), unless the body was [loaded](Self::load)
+    /// or read to its end before. The head and the trailers stay.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -161,7 +162,7 @@ impl Response {
         if self.inner.parts.held.is_some() {
             self.drain(drain_time);
             self.abandon(CloseReason::BodyAbandoned);
-            self.end_reading(ErrorKind::Closed);
+            self.end_reading(Reason::closed_response());
         }
         self.drop_own();
     }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::Response;
 use super::kept::Kept;
 use crate::coding::{Codings, Corrupt, Ending, Need, Pump, Refused, Step};
-use crate::error::{Error, ErrorKind, Limit, Phase, Result};
+use crate::error::{Error, ErrorKind, Limit, Phase, Reason, Result};
 use crate::h1::TransferCoding;
 use crate::observe;
 use crate::strictness::Strictness;
@@ -26,15 +26,15 @@ impl Response {
     }
 
     fn refuse(&mut self, kind: ErrorKind) {
-        self.inner.kept = Some(Box::new(Kept::Refused(kind)));
+        self.inner.kept = Some(Box::new(Kept::Refused(kind.into())));
     }
 
     /// Ends the reading of a body that cannot be decoded, at its first read. The connection is closed.
     #[cold]
-    pub(super) fn refused(&mut self, kind: ErrorKind) -> Error {
-        self.inner.reader.fail(kind.clone());
-        self.inner.kept = Some(Box::new(Kept::Nothing(kind.clone())));
-        let error = self.name_coding(Error::new(kind, Phase::Body));
+    pub(super) fn refused(&mut self, reason: Reason) -> Error {
+        let error = self.name_coding(Error::new(reason, Phase::Body));
+        self.inner.reader.fail(error.reason().clone());
+        self.inner.kept = Some(Box::new(Kept::Nothing(error.reason().clone())));
         self.error(error)
     }
 
@@ -64,7 +64,7 @@ impl Response {
             && self.inner.reader.failure().is_none();
         if !is_unread {
             let why = "the body was read already, so its decoding cannot change";
-            return Err(self.about_body(ErrorKind::InvalidRequest(why)));
+            return Err(self.about_body(ErrorKind::InvalidRequest.because(why)));
         }
         if let Some(pump) = self.inner.pump.take() {
             self.inner.parts.common.pumps.put(pump);
@@ -85,7 +85,7 @@ impl Response {
         match Codings::of(self.inner.parts.head.headers.values("content-encoding")) {
             Err(Refused::Unknown(name)) => {
                 let name = name.get(..64).unwrap_or(&name).escape_ascii();
-                error.with_source(format!("the content coding {name} is not known"))
+                error.because(format!("the content coding {name} is not known"))
             }
             _ => error,
         }
@@ -150,8 +150,9 @@ impl Response {
                     return Ok((produced, next));
                 }
                 Err(Corrupt(why)) => {
-                    self.inner.reader.fail(ErrorKind::Decode);
-                    return Err(self.error(Error::new(ErrorKind::Decode, Phase::Body).with_source(why)));
+                    let reason = ErrorKind::Decode.because(why);
+                    self.inner.reader.fail(reason.clone());
+                    return Err(self.error(Error::new(reason, Phase::Body)));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::Response;
 use super::charset::{Charset, Order};
+use super::status::KEPT;
 use crate::error::{Error, ErrorKind, Result};
 
 impl Response {
@@ -12,8 +13,12 @@ impl Response {
     ///
     /// Half a surrogate pair (`"cut \ud83d"`) is read as U+FFFD. JavaScript and Python write it when they cut a text.
     ///
-    /// Fails as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the body is not JSON of that type. The
-    /// source says whether the bytes are not text, the text is not JSON, or the JSON is of another type.
+    /// # Errors
+    ///
+    /// Those of [`bytes`](Self::bytes), and [`ErrorKind::Decode`] if the body is not JSON of that type. The error says
+    /// whether the body is not text, not JSON, or JSON of another type. Its source is the `serde_json::Error`, which
+    /// says what is wrong where. The text of the source may quote the body. The [`head`](Error::head) of the error has
+    /// the status, the header fields and the start of the body, converted to UTF-8.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -24,23 +29,25 @@ impl Response {
     /// ```
     #[cfg(feature = "json")]
     pub fn json<T: serde::de::DeserializeOwned>(mut self) -> Result<T> {
-        let mut text = self.json_text()?;
-        let parsed = match serde_json::from_slice(&text) {
-            Err(error) if error.is_syntax() && surrogates::repair(&mut text) => serde_json::from_slice(&text),
+        let text = self.json_text()?;
+        let parsed = match serde_json::from_slice(or_null(&text)) {
+            Err(error) if error.is_syntax() => {
+                let mut repaired = text.clone();
+                if surrogates::repair(&mut repaired) { serde_json::from_slice(&repaired) } else { Err(error) }
+            }
             parsed => parsed,
         };
         parsed.map_err(|error| {
             if let Err(broken) = std::str::from_utf8(&text) {
-                return self.broken_text(Some(broken.valid_up_to()));
+                return self.broken_text(Some(broken.valid_up_to()), &text);
             }
-            // The text of serde's error quotes the body, which may hold secrets.
+            // The text of serde's error quotes the body, which may hold secrets. It stays in the source.
             let what = match error.classify() {
-                serde_json::error::Category::Data => "the JSON is not of the type asked for",
+                serde_json::error::Category::Data => "the JSON is not of the requested type",
                 serde_json::error::Category::Eof => "the JSON ends too early",
-                _ => "the text is not JSON",
+                _ => "it is not JSON",
             };
-            let source = format!("{what}, line {} column {}", error.line(), error.column());
-            self.about_body(ErrorKind::Decode).with_source(source)
+            self.not_json(what.to_owned(), &text).with_source(bounded(error))
         })
     }
 
@@ -65,15 +72,17 @@ impl Response {
         if media_type.as_ref().is_some_and(super::MediaType::is_json) {
             return self.json();
         }
-        let found = media_type.map_or("no media type".to_owned(), |found| found.to_string());
-        Err(self.into_error(ErrorKind::ContentType).with_source(format!("JSON was asked for, and this is {found}")))
+        let found = media_type.map_or("of no media type".to_owned(), |found| found.to_string());
+        Err(self.into_error(ErrorKind::ContentType.because(format!("JSON was requested, and the body is {found}"))))
     }
 
     /// Reads the body as JSON with a parser of your own. The parser is given the text as it came, or `null` for a blank
     /// body.
     ///
-    /// Fails as [`bytes`](Self::bytes) does, and with [`ErrorKind::Decode`] if the bytes are not valid in their charset
-    /// or the parser fails. The error of the parser is the source, and its text is part of the error's text.
+    /// # Errors
+    ///
+    /// Those of [`bytes`](Self::bytes), and [`ErrorKind::Decode`] if the bytes are not valid in their charset or the
+    /// parser fails. The error of the parser is the source. The [`head`](Error::head) is as for [`json`](Self::json).
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -88,12 +97,15 @@ impl Response {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let text = self.json_text()?;
-        let text = String::from_utf8(text).map_err(|error| self.broken_text(Some(error.utf8_error().valid_up_to())))?;
-        parse(&text).map_err(|error| self.about_body(ErrorKind::Decode).with_own_source(error))
+        match std::str::from_utf8(or_null(&text)) {
+            Ok(json) => parse(json).map_err(|error| {
+                self.not_json("the parser of the JSON failed".to_owned(), &text).with_own_source(error)
+            }),
+            Err(broken) => Err(self.broken_text(Some(broken.valid_up_to()), &text)),
+        }
     }
 
-    /// Returns the body converted to UTF-8, without a byte order mark, or `null` if it is blank. A body that claims to
-    /// be UTF-8 is not checked.
+    /// Returns the body converted to UTF-8, without a byte order mark. A body that claims to be UTF-8 is not checked.
     fn json_text(&mut self) -> Result<Vec<u8>> {
         let mut bytes = self.move_body()?;
         let (charset, mark) = match json_charset(&bytes) {
@@ -106,19 +118,54 @@ impl Response {
         if charset != Charset::Utf8 {
             let (text, sound) = charset.decode(bytes);
             if !sound {
-                return Err(self.broken_text(None));
+                return Err(self.broken_text(None, text.as_bytes()));
             }
             bytes = text.into_bytes();
         }
-        Ok(if bytes.trim_ascii().is_empty() { b"null".into() } else { bytes })
+        Ok(bytes)
     }
 
     /// Returns the error for bytes that are not text, with the place of the first one if it is known.
-    fn broken_text(&self, at: Option<usize>) -> Error {
-        self.about_body(ErrorKind::Decode).with_source(match at {
-            Some(at) => format!("the body is not UTF-8, byte {at}"),
-            None => "the body is not text in its charset".to_owned(),
-        })
+    fn broken_text(&self, at: Option<usize>, text: &[u8]) -> Error {
+        let what = match at {
+            Some(at) => format!("it is not UTF-8 at byte {at}"),
+            None => "it is not text in its charset".to_owned(),
+        };
+        self.not_json(what, text)
+    }
+
+    /// Returns the error for a body that is not what was requested. The status and the media type are named where they
+    /// may be the reason: the page of an error is seldom JSON.
+    fn not_json(&self, mut what: String, text: &[u8]) -> Error {
+        let media_type = self.content_type();
+        if !self.status().is_success() || !media_type.as_ref().is_some_and(super::MediaType::is_json) {
+            what += &format!(", with status {}", self.status().as_u16());
+            match media_type {
+                Some(found) => what += &format!(" and media type {}", found.essence()),
+                None => what += " and no media type",
+            }
+        }
+        let start = text[..text.len().min(KEPT)].to_vec();
+        self.about_body(ErrorKind::Decode.because(what)).with_head(self.to_head(start))
+    }
+}
+
+/// Returns the text, or `null` for a blank one.
+fn or_null(text: &[u8]) -> &[u8] {
+    if text.trim_ascii().is_empty() { b"null" } else { text }
+}
+
+/// Returns an error of serde with a text of bounded length: it may quote a string of the body. The place of the error
+/// stays.
+#[cfg(feature = "json")]
+fn bounded(error: serde_json::Error) -> serde_json::Error {
+    const TEXT: usize = 300;
+    match crate::error::shortened(format_args!("{error}"), TEXT) {
+        text if text.ends_with("...") => {
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            serde::de::Error::custom(text + &place)
+        }
+        _ => error,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The result of reading a body as a whole.
 
-use crate::error::ErrorKind;
+use crate::error::Reason;
 
 /// The result that later reads are answered from.
 #[derive(Debug)]
@@ -8,7 +8,7 @@ pub(super) enum Kept {
     /// The body, and how much of it `Read` has given out.
     Body { bytes: Vec<u8>, read: usize },
     /// The reason why the body cannot be decoded. Nothing of it has been read, so it can still be read as it came.
-    Refused(ErrorKind),
+    Refused(Reason),
     /// The reason why the rest of the body cannot be read. Without it, later reads would report the end of the body.
-    Nothing(ErrorKind),
+    Nothing(Reason),
 }

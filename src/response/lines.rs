@@ -141,7 +141,7 @@ impl<'a> Lines<'a> {
                 let (charset, mark) = match Charset::of_mark(filled) {
                     Some(marked) => marked,
                     None => {
-                        let named = self.response.named_charset().map_err(|kind| self.response.about_body(kind))?;
+                        let named = self.response.named_charset().map_err(|reason| self.response.about_body(reason))?;
                         (named.unwrap_or(Charset::Utf8), 0)
                     }
                 };

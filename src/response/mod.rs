@@ -451,9 +451,9 @@ impl Response {
 
     #[cold]
     fn late(&mut self) -> Error {
-        let late = ErrorKind::Timeout(self.inner.parts.deadline.bound());
-        self.inner.reader.fail(late.clone());
-        self.error(Error::new(late, Phase::Body))
+        let late = self.inner.parts.deadline.timed_out(Phase::Body);
+        self.inner.reader.fail(late.reason().clone());
+        self.error(late)
     }
 
     /// Reads into `buf`, and returns the connection to its pool when the body ends: before the last byte of a known
@@ -528,7 +528,7 @@ impl Response {
         error
             .with_maybe_processed(true)
             .with_history(self.inner.parts.about.history().to_vec())
-            .with_origin(self.inner.parts.about.url.shared_origin())
+            .with_request(&self.inner.parts.about.method, &self.inner.parts.about.url)
     }
 
     /// Takes the rest of the body off the connection if it comes within `drain_time` and is not longer than

@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 
 use super::Response;
 use super::source::Source;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Reason, Result};
 use crate::exchange::ONE_CHUNK;
 use crate::files::Partial;
 
@@ -206,13 +206,13 @@ impl Response {
 
     /// Returns the reason why this response never has content (RFC 9110, sections 9.3.2, 15.3.5, 15.3.6 and 15.4.5).
     /// Saving it would empty the file that was there.
-    pub(crate) fn lacks_content(&self) -> Option<ErrorKind> {
+    pub(crate) fn lacks_content(&self) -> Option<Reason> {
         match self.status() {
             status @ (StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) => {
-                Some(ErrorKind::Status(status))
+                Some(ErrorKind::Status(status).into())
             }
             _ if self.inner.parts.about.method == Method::HEAD => {
-                Some(ErrorKind::InvalidRequest("the response to a HEAD has no content"))
+                Some(ErrorKind::InvalidRequest.because("the response to a HEAD has no content"))
             }
             _ => None,
         }
@@ -245,10 +245,12 @@ impl Chunks<'_> {
 
     fn read(&mut self) -> Result<Vec<u8>> {
         if self.size == 0 {
-            return Err(self.response.about_body(ErrorKind::InvalidRequest("the size of a body's pieces is 0")));
+            return Err(self
+                .response
+                .about_body(ErrorKind::InvalidRequest.because("the size of a body's pieces is 0")));
         }
         if self.by_wire && !self.response.is_chunked() {
-            return Err(self.response.about_body(ErrorKind::InvalidRequest("the body was not sent in chunks")));
+            return Err(self.response.about_body(ErrorKind::InvalidRequest.because("the body was not sent in chunks")));
         }
         // The buffer grows with the bytes that arrive, because the caller may ask for a larger size than the body has.
         let (mut piece, mut len) = (Vec::new(), 0);

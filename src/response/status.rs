@@ -1,10 +1,10 @@
 //! Errors about a response, and the part of the response that they keep.
 
 use super::{AT_ONCE, About, Response};
-use crate::error::{Bound, Error, ErrorKind, ResponseHead, Result};
+use crate::error::{Bound, Error, ErrorKind, Reason, ResponseHead, Result};
 
 /// The bytes of a body that an error keeps: enough for the explanation that an API sends.
-const KEPT: usize = 64 * 1024;
+pub(super) const KEPT: usize = 64 * 1024;
 
 impl Response {
     /// Returns this response, or an error if its status is from 400 on. A status from 600 to 999 counts as a server
@@ -59,15 +59,16 @@ impl Response {
 
     /// Returns an error about this response, with its head and the start of its body. The connection is back in its
     /// pool or closed before this returns.
-    pub(crate) fn into_error(mut self, kind: ErrorKind) -> Error {
+    pub(crate) fn into_error(mut self, reason: impl Into<Reason>) -> Error {
         let drain_time = self.inner.parts.common.limits.drain_time;
         // A `drain_time` of zero still takes the bytes that have arrived.
         self.inner.parts.deadline = self.inner.parts.deadline.or_within(Some(drain_time.max(AT_ONCE)), Bound::Total);
         self.inner.parts.read = Some(self.inner.parts.read.map_or(drain_time, |read| read.min(drain_time)));
         let body = self.body_start();
-        let error = match kind {
-            ErrorKind::Status(_) => self.about_head(kind),
-            kind => self.about_body(kind),
+        let reason = reason.into();
+        let error = match reason.kind {
+            ErrorKind::Status(_) => self.about_head(reason),
+            _ => self.about_body(reason),
         };
         error.with_head(self.to_head(body))
     }

@@ -3,7 +3,7 @@
 use super::charset::{Charset, detect};
 use super::source::Source;
 use super::{Lines, Response};
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Reason, Result};
 
 impl Response {
     /// Reads the body as text. Bytes that are not valid in its charset become U+FFFD.
@@ -44,7 +44,7 @@ impl Response {
     /// ```
     #[doc(alias = "text")]
     pub fn text_with(mut self, label: &str) -> Result<String> {
-        let charset = Charset::of_label(label).map_err(|kind| self.about_body(kind))?;
+        let charset = Charset::of_label(label).map_err(|reason| self.about_body(reason))?;
         let mut bytes = self.move_body()?;
         // A byte order mark of the same charset is not part of the text.
         if let Some((_, len)) = Charset::of_mark(&bytes).filter(|(marked, _)| *marked == charset) {
@@ -74,7 +74,7 @@ impl Response {
     }
 
     /// Returns the text in the charset of the mark or of the Content-Type, or else in the one that `unsaid` returns.
-    fn text_of(mut self, unsaid: impl FnOnce(&[u8]) -> Result<Charset, ErrorKind>) -> Result<String> {
+    fn text_of(mut self, unsaid: impl FnOnce(&[u8]) -> Result<Charset, Reason>) -> Result<String> {
         let mut bytes = self.move_body()?;
         let charset = match Charset::of_mark(&bytes) {
             Some((charset, len)) => {
@@ -83,15 +83,15 @@ impl Response {
             }
             None => self.named_charset().and_then(|named| named.map_or_else(|| unsaid(&bytes), Ok)),
         };
-        let charset = charset.map_err(|kind| self.about_body(kind))?;
+        let charset = charset.map_err(|reason| self.about_body(reason))?;
         Ok(charset.decode(bytes).0)
     }
 
     /// Returns the charset that the Content-Type names. A name that is not known is ignored (WHATWG Encoding Standard,
     /// section 4.2), because servers invent names.
-    pub(super) fn named_charset(&self) -> Result<Option<Charset>, ErrorKind> {
+    pub(super) fn named_charset(&self) -> Result<Option<Charset>, Reason> {
         match self.charset().map(Charset::of_label) {
-            None | Some(Err(ErrorKind::InvalidRequest(_))) => Ok(None),
+            None | Some(Err(Reason { kind: ErrorKind::InvalidRequest, .. })) => Ok(None),
             Some(charset) => charset.map(Some),
         }
     }

@@ -2,15 +2,16 @@
 
 use super::Response;
 use super::kept::Kept;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Phase, Reason, Result};
 
 impl Response {
     /// Reads the body as a whole.
     ///
     /// # Errors
-    /// - [`ErrorKind::LimitExceeded`] if the body is larger than [`Limits::max_body`](crate::Limits::max_body), 100 MiB
-    ///   by default. Use `Read` for such bodies.
-    /// - [`ErrorKind::IncompleteBody`] if the connection ends early: a truncated body is never a short success.
+    /// - [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) if the body is larger than
+    ///   [`Limits::max_body`](crate::Limits::max_body), 100 MiB by default. Use `Read` for such bodies.
+    /// - [`ErrorKind::IncompleteBody`](crate::ErrorKind::IncompleteBody) if the connection ends early: a truncated body
+    ///   is never a short success.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -49,13 +50,13 @@ impl Response {
             let result = self.move_body();
             let (kept, failed) = match result {
                 Ok(bytes) => (Kept::Body { bytes, read: 0 }, None),
-                Err(error) => (Kept::Nothing(error.kind().clone()), Some(error)),
+                Err(error) => (Kept::Nothing(error.reason().clone()), Some(error)),
             };
             self.inner.kept = Some(Box::new(kept));
             failed.map_or(Ok(()), Err)?;
         }
         match self.inner.kept.as_deref() {
-            Some(Kept::Nothing(kind) | Kept::Refused(kind)) => Err(self.about_body(kind.clone())),
+            Some(Kept::Nothing(reason) | Kept::Refused(reason)) => Err(self.about_body(reason.clone())),
             Some(Kept::Body { bytes, .. }) => Ok(bytes),
             None => Ok(&[]),
         }
@@ -82,8 +83,8 @@ impl Response {
     /// Reads the body as a whole, as [`bytes`](Self::bytes) does, and keeps the head. Takes the body of a response that
     /// was [loaded](Self::load), without a copy.
     ///
-    /// Later reads fail with [`ErrorKind::Closed`], so that an empty body is not taken for the server's.
-    /// [`set_body`](Self::set_body) sets another one. Fails as `bytes` does.
+    /// Later reads fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed), so that an empty body is not taken for
+    /// the server's. [`set_body`](Self::set_body) sets another one. Fails as `bytes` does.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -97,7 +98,7 @@ impl Response {
     #[doc(alias = "into_parts")]
     pub fn take_body(&mut self) -> Result<Vec<u8>> {
         let body = self.move_body()?;
-        self.inner.kept = Some(Box::new(Kept::Nothing(ErrorKind::Closed)));
+        self.inner.kept = Some(Box::new(Kept::Nothing(Reason::closed_response())));
         Ok(body)
     }
 
@@ -106,13 +107,13 @@ impl Response {
         match self.inner.kept.as_deref_mut() {
             None => self.read_all(),
             Some(Kept::Body { bytes, .. }) => Ok(std::mem::take(bytes)),
-            Some(Kept::Refused(kind)) => {
-                let kind = kind.clone();
-                Err(self.refused(kind))
+            Some(Kept::Refused(reason)) => {
+                let reason = reason.clone();
+                Err(self.refused(reason))
             }
-            Some(Kept::Nothing(kind)) => {
-                let kind = kind.clone();
-                Err(self.about_body(kind))
+            Some(Kept::Nothing(reason)) => {
+                let reason = reason.clone();
+                Err(self.about_body(reason))
             }
         }
     }
@@ -128,13 +129,13 @@ impl Response {
                 *read += len;
                 Ok(len)
             }
-            Some(Kept::Refused(kind)) => {
-                let kind = kind.clone();
-                Err(self.refused(kind))
+            Some(Kept::Refused(reason)) => {
+                let reason = reason.clone();
+                Err(self.refused(reason))
             }
-            Some(Kept::Nothing(kind)) => {
-                let kind = kind.clone();
-                Err(self.about_body(kind))
+            Some(Kept::Nothing(reason)) => {
+                let reason = reason.clone();
+                Err(self.about_body(reason))
             }
         }
     }
@@ -156,22 +157,23 @@ impl Response {
     }
 
     /// Makes later reads fail with `why`, unless the body is kept.
-    pub(super) fn end_reading(&mut self, why: ErrorKind) {
+    pub(super) fn end_reading(&mut self, why: impl Into<Reason>) {
         if !matches!(self.inner.kept.as_deref(), Some(Kept::Body { .. })) {
-            self.inner.kept = Some(Box::new(Kept::Nothing(why)));
+            self.inner.kept = Some(Box::new(Kept::Nothing(why.into())));
         }
     }
 
     /// Returns an error about the head alone, such as a status that the caller does not want.
-    pub(super) fn about_head(&self, kind: ErrorKind) -> Error {
-        self.about_body(kind).with_phase(Phase::Head)
+    pub(super) fn about_head(&self, reason: impl Into<Reason>) -> Error {
+        self.about_body(reason).with_phase(Phase::Head)
     }
 
     /// Returns an error about the body of this response.
-    pub(super) fn about_body(&self, kind: ErrorKind) -> Error {
-        let error = Error::new(kind, Phase::Body)
+    pub(super) fn about_body(&self, reason: impl Into<Reason>) -> Error {
+        let about = &self.inner.parts.about;
+        Error::new(reason, Phase::Body)
             .with_maybe_processed(true)
-            .with_history(self.inner.parts.about.history().to_vec());
-        error.with_origin(self.inner.parts.about.url.shared_origin())
+            .with_history(about.history().to_vec())
+            .with_request(&about.method, &about.url)
     }
 }

@@ -20,7 +20,7 @@ use crate::client::executable::Executable;
 use crate::client::sealed::Sealed;
 use crate::client::{Following, Head, Identity, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
 use crate::cookies::CookieJar;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pools::{ClientBuilder, PoolManager, PoolOptions, verbs};
 use crate::redirect::{Rewrite, Rules};
 use crate::response::Response;
@@ -100,7 +100,7 @@ impl Session {
     /// ```
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
         let engine = self.connector.engine();
-        let url = Sealed::into_url(url, &engine.origins, self.base_url.as_deref()).map_err(Error::from);
+        let url = Sealed::into_url(url, &engine.origins, self.base_url.as_deref());
         let version = self.version;
         RequestBuilder::new(engine, &self.policy, url.map(|url| Request { version, ..Request::new(method, url) }))
     }
@@ -129,7 +129,7 @@ impl Session {
             // The `http` crate has read a URI that begins with `//` as a path. Do not let it be resolved as a reference
             // to a host.
             let text = if text.starts_with("//") { format!("/.{text}") } else { text };
-            Ok(Sealed::into_url(text, &engine.origins, self.base_url.as_deref())?)
+            Sealed::into_url(text, &engine.origins, self.base_url.as_deref())
         };
         RequestBuilder::new(engine, &self.policy, Executable::into_request(request, url)).send()
     }

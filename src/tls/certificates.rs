@@ -1,8 +1,9 @@
 //! Root certificates that a caller adds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The root certificates to trust.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +22,17 @@ pub(super) enum Source {
     File(PathBuf),
 }
 
+const UNREAD: &str = "a file of root certificates cannot be read";
+
 impl Source {
+    /// Returns the file that the certificates come from.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Source::File(path) => Some(path),
+            Source::Pem(_) | Source::Der(_) => None,
+        }
+    }
+
     /// Reads the certificates, and returns them in DER.
     pub(super) fn certificates(&self) -> Result<Vec<Vec<u8>>> {
         match self {
@@ -29,7 +40,7 @@ impl Source {
             Source::Der(der) => Ok(vec![der.clone()]),
             Source::File(path) => {
                 let bytes = std::fs::read(path)
-                    .map_err(|error| Error::config("a file of root certificates cannot be read").with_source(error))?;
+                    .map_err(|error| Error::config(UNREAD).with_source(files::about(error, path)))?;
                 let is_pem = memchr::memmem::find(&bytes, b"-----BEGIN").is_some();
                 if is_pem { certificates_in(&bytes) } else { Ok(vec![bytes]) }
             }

@@ -17,7 +17,7 @@ use certificates::{Roots, Source};
 #[cfg(feature = "rustls")]
 use stream::TlsStream;
 
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Phase, Result};
 use crate::net::transport::{Transport, Wait};
 use crate::process::PerProcess;
 #[cfg(feature = "rustls")]
@@ -38,11 +38,13 @@ use crate::url::Origin;
 ///
 /// # Errors
 /// A connection fails, and the next connection reads the store again:
-/// - with [`ErrorKind::InvalidConfig`], which names the variable, if `SSL_CERT_FILE` is set and names no file with a
-///   certificate, or if `SSL_CERT_DIR` alone is set and lists no directory with a certificate;
-/// - with [`ErrorKind::InvalidConfig`] if the system has a store and no certificate in it can be read;
-/// - with [`ErrorKind::Connect`] if there is no file descriptor for a file of the store, and no idle connection that
-///   can be closed to free one. A store that was read in part is not used.
+/// - with [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig), which names the variable, if `SSL_CERT_FILE`
+///   is set and names no file with a certificate, or if `SSL_CERT_DIR` alone is set and lists no directory with a
+///   certificate;
+/// - with [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the system has a store and no certificate in
+///   it can be read;
+/// - with [`ErrorKind::Connect`](crate::ErrorKind::Connect) if there is no file descriptor for a file of the store, and
+///   no idle connection that can be closed to free one. A store that was read in part is not used.
 ///
 /// ```
 /// use hostpool::{Session, TlsConfig};
@@ -97,7 +99,7 @@ impl TlsConfig {
 
     #[cfg(not(feature = "rustls"))]
     pub(crate) fn check(&self) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported("https needs the feature rustls"), Phase::Prepare))
+        Err(Error::unsupported("https needs the feature rustls", Phase::Prepare))
     }
 
     /// Opens a TLS connection to `origin` over `inner`. `wait` bounds the handshake.
@@ -191,30 +193,39 @@ impl TlsConfigBuilder {
     /// Reads and checks the certificates, and builds the configuration.
     ///
     /// # Errors
-    /// - [`ErrorKind::InvalidConfig`] if a file cannot be read, if a source has no certificate or one that is not
-    ///   valid, or if no root would be trusted.
-    /// - [`ErrorKind::Unsupported`] if this crate was built without TLS.
+    /// - [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if a file cannot be read, if a source has no
+    ///   certificate or one that is not valid, or if no root would be trusted.
+    /// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if this crate was built without TLS.
     pub fn build(self) -> Result<TlsConfig> {
         if cfg!(not(feature = "rustls")) {
-            return Err(Error::new(ErrorKind::Unsupported("TLS needs the feature rustls"), Phase::Prepare));
+            return Err(Error::unsupported("TLS needs the feature rustls", Phase::Prepare));
         }
         let mut own = Vec::new();
         for source in &self.sources {
-            let found = source.certificates()?;
-            if found.is_empty() {
-                return Err(Error::config("a source of root certificates has none"));
-            }
-            own.extend(found);
+            let found = usable(source).map_err(|error| match source.file() {
+                Some(path) => error.with_file(path),
+                None => error,
+            });
+            own.extend(found?);
         }
         let system = self.system.unwrap_or(self.sources.is_empty());
         if own.is_empty() && !system {
             return Err(Error::config("no root certificate is trusted"));
         }
-        let roots = Roots { system, own };
-        #[cfg(feature = "rustls")]
-        roots::check(&roots)?;
-        Ok(TlsConfig::new(roots))
+        Ok(TlsConfig::new(Roots { system, own }))
     }
+}
+
+/// Returns the certificates of a source. Fails here if one is not valid, so that the caller gets the error from
+/// `build`.
+fn usable(source: &Source) -> Result<Vec<Vec<u8>>> {
+    let found = source.certificates()?;
+    if found.is_empty() {
+        return Err(Error::config("a source of root certificates has none"));
+    }
+    #[cfg(feature = "rustls")]
+    roots::check(&found)?;
+    Ok(found)
 }
 
 #[cfg(test)]

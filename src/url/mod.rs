@@ -16,6 +16,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 pub use invalid::InvalidUrl;
+pub(crate) use invalid::hint;
 pub use origin::Origin;
 pub(crate) use origin::{Scheme, is_own_name};
 pub(crate) use origins::Origins;
@@ -122,13 +123,13 @@ impl Url {
     }
 
     /// Returns path and query as they are sent, without the `/` of an empty path.
-    fn sent(&self) -> &str {
+    pub(crate) fn sent_target(&self) -> &str {
         let written = &self.text[self.authority_end as usize..self.fragment_start as usize];
         self.encoded.as_deref().unwrap_or(written)
     }
 
     pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
-        let target = self.sent();
+        let target = self.sent_target();
         if !target.starts_with('/') {
             out.push(b'/');
         }
@@ -312,6 +313,10 @@ fn trimmed(text: &str) -> Result<&str, InvalidUrl> {
         return Err(InvalidUrl::NoScheme);
     }
     if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        // `localhost:8080/a` is a host and a port without a scheme.
+        if invalid::is_port(rest.split(['/', '?', '#']).next().unwrap_or_default()) {
+            return Err(InvalidUrl::NoScheme);
+        }
         let unix = scheme.eq_ignore_ascii_case("http+unix");
         return Err(if unix { InvalidUrl::SocketPath } else { InvalidUrl::UnsupportedScheme });
     }
@@ -404,7 +409,8 @@ mod tests {
             ("/path", NoScheme),
             ("h/path", NoScheme),
             ("//h/", NoScheme),
-            ("localhost:80/", UnsupportedScheme),
+            ("localhost:80/", NoScheme),
+            ("user:secret@h/", UnsupportedScheme),
             ("ftp://h/", UnsupportedScheme),
             ("file:///etc/passwd", UnsupportedScheme),
             ("javascript:alert(1)", UnsupportedScheme),

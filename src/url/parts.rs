@@ -105,7 +105,7 @@ impl Url {
     /// # Ok::<(), hostpool::InvalidUrl>(())
     /// ```
     pub fn path(&self) -> &str {
-        let target = self.sent();
+        let target = self.sent_target();
         match target.split_once('?').map_or(target, |(path, _)| path) {
             "" => "/",
             path => path,
@@ -114,7 +114,7 @@ impl Url {
 
     /// Returns the query as it is sent, without its `?`.
     pub fn query(&self) -> Option<&str> {
-        self.sent().split_once('?').map(|(_, query)| query)
+        self.sent_target().split_once('?').map(|(_, query)| query)
     }
 
     /// Returns the text after the `#` as it was written, which is never sent.

@@ -30,7 +30,7 @@ fn a_set_cookie_field_without_a_jar() {
     assert_eq!(Cookie::parse("a=; Max-Age=0").unwrap().expires(), Some(UNIX_EPOCH), "RS-11");
     for field in ["", "=", "__Host-canary", "=__secure-canary", "a=canary\n", "; a=canary"] {
         let error = Cookie::parse(field).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "RS-11: {field:?}");
+        assert!(matches!(error.kind(), ErrorKind::InvalidRequest), "RS-11: {field:?}");
         assert!(!format!("{error} {error:?}").contains("canary"), "RS-11: {field:?}");
     }
 }
@@ -74,7 +74,7 @@ fn a_cookie_by_hand() {
         Cookie::builder("__Host-n", "v").build().unwrap(),
     ];
     for cookie in refused {
-        assert!(matches!(jar.insert(&h, cookie).unwrap_err().kind(), ErrorKind::InvalidRequest(_)));
+        assert!(matches!(jar.insert(&h, cookie).unwrap_err().kind(), ErrorKind::InvalidRequest));
     }
     let secure = Cookie::builder("n", "v").secure(true).build().unwrap();
     assert!(jar.insert(&url("http://h.test/"), secure).is_err());

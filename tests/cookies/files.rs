@@ -68,11 +68,14 @@ fn a_file_is_the_users_own() {
     fs::write(taken.join("file"), "x").unwrap();
     let error = filled().save(&taken).unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Output, "E20");
+    assert!(error.to_string().contains(taken.to_str().unwrap()), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "E20");
     assert_eq!(filled().save(folder.path().join("none/cookies.json")).unwrap_err().kind(), &ErrorKind::Output);
     assert_eq!(filled().save("/").unwrap_err().kind(), &ErrorKind::Output);
     let error = CookieJar::new().load(folder.path().join("none.json")).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::InvalidConfig(_)));
+    assert!(matches!(error.kind(), ErrorKind::InvalidConfig) && error.to_string().contains("none.json"), "{error}");
+    let error = CookieJar::new().load(taken.join("file")).unwrap_err();
+    assert!(error.kind() == &ErrorKind::Decode && error.to_string().contains("folder/file"), "{error}");
 }
 
 fn cookie(changes: &[(&str, serde_json::Value)]) -> String {

@@ -39,7 +39,7 @@ fn chunks_that_break_http() {
 #[test]
 fn that_break_off() {
     let incomplete = |id, response: String, received, expected| {
-        cut(id, response, ErrorKind::IncompleteBody { received, expected }, Phase::Body)
+        cut(id, response, ErrorKind::incomplete_body(received, expected), Phase::Body)
     };
     let chunked = |id, body: &str, received| incomplete(id, [CHUNKED, body].concat(), received, None);
     let length = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
@@ -73,7 +73,7 @@ fn coded() {
     let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n");
     let response = |length, data: &[u8]| [head(length).as_bytes(), data].concat();
     let cut_at = data.len() - 9;
-    let kind = ErrorKind::IncompleteBody { received: cut_at as u64, expected: Some(data.len() as u64) };
+    let kind = ErrorKind::incomplete_body(cut_at as u64, Some(data.len() as u64));
     let mut broken = data.clone();
     broken[data.len() / 2] ^= 0xFF;
     let six = head(1000).replace("gzip", "gzip,gzip,gzip,gzip,gzip,gzip");

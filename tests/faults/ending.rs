@@ -27,7 +27,7 @@ fn new_connections() {
     let chunk = Step::Send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n".to_vec());
     let open_end = Step::Send(b"HTTP/1.1 200 OK\r\n\r\nhello".to_vec());
     let cut = Step::Send(b"HTTP/1.1 200 OK\r\nContent-".to_vec());
-    let incomplete = |expected| ErrorKind::IncompleteBody { received: 5, expected };
+    let incomplete = |expected| ErrorKind::incomplete_body(5, expected);
     // The bytes have reached the client before the reset, which may throw them away.
     let reset = |sent| vec![sent, Step::Pause(Duration::from_millis(200)), Step::Reset];
     run(vec![

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hostpool::{Bound, ErrorKind, Phase, PoolManager, Timeout};
 
 use crate::invariants::{CANARY, exclusive, presentable, settled, times};
-use crate::support::{GIVE_UP, Server, Step, answers, ok};
+use crate::support::{GIVE_UP, Server, Step, answers, chain, ok};
 
 /// Asks a server that follows the script over TLS; then, with the same unit, a good one without.
 fn refused(id: &str, script: Vec<Step>, timeout: Timeout, kind: ErrorKind) -> String {
@@ -31,7 +31,7 @@ fn refused(id: &str, script: Vec<Step>, timeout: Timeout, kind: ErrorKind) -> St
     assert_eq!(client.get(good.url("/")).send().unwrap().text().unwrap(), "good", "{id}");
     assert_eq!(times(&server.seen.requests(), id), 0, "{id}");
     settled(id, client.stats());
-    error.to_string()
+    chain(&error)
 }
 
 #[test]

@@ -151,11 +151,8 @@ mod stores {
         let Some(url) = url() else { return };
         let pool = ConnectionPool::builder(&url).retries(hostpool::Retry::off()).limit(1).build().unwrap();
         let error = pool.get("/").send().unwrap_err();
-        assert_eq!(
-            error.kind(),
-            &ErrorKind::InvalidConfig("SSL_CERT_FILE names no file with a certificate"),
-            "{error}"
-        );
+        assert_eq!(error.kind(), &ErrorKind::InvalidConfig);
+        assert!(error.to_string().contains("SSL_CERT_FILE names no file with a certificate"), "{error}");
         assert_eq!((pool.stats().open, pool.stats().created), (0, 0));
     }
 }

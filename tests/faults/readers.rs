@@ -66,7 +66,7 @@ fn run_broken(row: Broken) {
 #[test]
 fn bodies_that_break() {
     let fails = || Err(io::ErrorKind::PermissionDenied.into());
-    let length = |declared, read| ErrorKind::BodyLength { declared, read };
+    let length = |declared, read| ErrorKind::body_length(declared, read);
     let large = vec![b'x'; 300_000];
     let row = |id, body, kind, left| Broken { id, body, kind, left };
     let table = vec![

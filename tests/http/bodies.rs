@@ -108,7 +108,7 @@ fn pairs_of_values() {
     );
     let nested = serde_json::json!({"a": {"b": 1}});
     for request in [hostpool::get(server.url("/")).params(&nested), hostpool::get(server.url("/")).form(&nested)] {
-        assert!(matches!(request.send().unwrap_err().kind(), ErrorKind::InvalidRequest(_)));
+        assert!(matches!(request.send().unwrap_err().kind(), ErrorKind::InvalidRequest));
     }
     assert_eq!(server.seen.requests().len(), 1);
 }
@@ -134,7 +134,7 @@ fn charsets() {
         assert_eq!((&*sent, values(&head, "Content-Type")), (body, vec![content_type.to_owned()]));
     }
     let error = pool.post("/").data("日").encoding("koi8-r").send().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)));
+    assert!(matches!(error.kind(), ErrorKind::InvalidRequest));
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn compressed_bodies() {
     for request in [named("br").data("x").compress(Compress::Gzip), named("gzip").data("x").compress(Compress::Deflate)]
     {
         let error = request.send().unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "B79: {error}");
+        assert!(matches!(error.kind(), ErrorKind::InvalidRequest), "B79: {error}");
     }
     assert_eq!(server.seen.requests().len(), before);
     // A text is still a text, to those who say what bodies are.

@@ -258,8 +258,8 @@ fn broken_bodies() {
     let six = format!("{GZIP}Content-Encoding: gzip,gzip,gzip\r\n{GZIP}{GZIP}");
     let until_close = |body: &[u8]| [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", body].concat();
     let incomplete = |response: &[u8]| response[..response.len() - 6].to_vec();
-    let cut = ErrorKind::IncompleteBody { received: data.len() as u64 - 6, expected: Some(data.len() as u64) };
-    let cut_chunks = ErrorKind::IncompleteBody { received: data.len() as u64, expected: None };
+    let cut = ErrorKind::incomplete_body(data.len() as u64 - 6, Some(data.len() as u64));
+    let cut_chunks = ErrorKind::incomplete_body(data.len() as u64, None);
     let (failed, ended) = (Some(CloseReason::Failed), Some(CloseReason::NotReusable));
     let table: Vec<(&str, Vec<u8>, ErrorKind, Option<CloseReason>)> = vec![
         ("A9.4 the length ends mid-stream", coded(GZIP, half), decode.clone(), None),
@@ -299,7 +299,7 @@ fn broken_bodies() {
 fn an_error_names_what_is_broken() {
     let error = fetch(coded(GZIP, &gzip(b"foo")[..12])).unwrap().bytes().unwrap_err();
     assert_eq!((error.kind(), error.phase(), error.maybe_processed()), (&ErrorKind::Decode, Phase::Body, true));
-    assert!(error.to_string().ends_with("the gzip data is cut"), "{error}");
+    assert!(error.to_string().starts_with("decoding failed: the gzip data is cut ("), "{error}");
 }
 
 /// Decoded data is given as it comes: nothing waits for more than it takes.

@@ -115,7 +115,9 @@ fn waiting_for_the_pool() {
     let error = pool.get("/").timeout(SHORT).send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Total), Phase::Pool));
     let error = pool.get("/").timeout(Timeout::new().pool(SHORT)).send().unwrap_err();
-    let ErrorKind::PoolTimeout { waited, in_use, held_here, queued } = error.kind().clone() else { panic!("{error}") };
+    let ErrorKind::PoolTimeout { waited, in_use, held_here, queued, .. } = error.kind().clone() else {
+        panic!("{error}")
+    };
     assert!(waited >= SHORT && error.is_timeout());
     assert_eq!((in_use, held_here, queued, error.phase()), (1, 0, 0, Phase::Pool));
     assert!(!error.maybe_processed());

@@ -302,7 +302,7 @@ impl Read for Failing {
 /// No server takes what it got for the whole: the connection ends, and the next request has another.
 #[test]
 fn parts_that_fail_on_the_way() {
-    let too = |declared, read| ErrorKind::BodyLength { declared, read };
+    let too = |declared, read| ErrorKind::body_length(declared, read);
     let table = [
         ("a reader", Part::reader(Failing(500_000)), ErrorKind::BodyRead),
         ("of known length", Part::sized(Failing(500_000), 600_000), ErrorKind::BodyRead),

@@ -210,7 +210,7 @@ fn a_dial_that_fails() {
     let builder = ConnectionPool::builder(format!("http://{address}")).retries(1);
     let pool = builder.listener(notes.clone()).build().unwrap();
     assert!(pool.get("/").send().is_err());
-    let first = ["1 dialing", "1 not dialed: Connect", "GET, try 1 in 0ns: no connection"];
+    let first = ["1 dialing", "1 not dialed: Connect", "GET, try 1 in 0ns: no connection could be opened"];
     assert_eq!(notes.take(), [&first[..], &["2 dialing", "2 not dialed: Connect"]].concat());
 }
 
@@ -299,7 +299,8 @@ fn who_waits_for_itself() {
     let id = held.connection().unwrap().id;
     notes.take();
     let error = pool.get("/").send().unwrap_err();
-    assert_eq!((error.kind(), error.phase()), (&ErrorKind::WouldDeadlock { held: id }, Phase::Pool));
+    assert!(matches!(error.kind(), ErrorKind::WouldDeadlock { held, .. } if *held == id), "{error}");
+    assert_eq!(error.phase(), Phase::Pool);
     assert!(!error.maybe_processed() && error.to_string().contains(&format!("connection {id}")), "{error}");
     assert_eq!(notes.take(), ["waiting", "1 waits for itself", "not granted"]);
     // With a bound the wait has an end of its own, and another thread has nothing to fear.
@@ -340,7 +341,7 @@ fn who_may_wait_for_itself() {
 fn a_connector_has_its_own_listener() {
     let pools = PoolManager::new();
     let error = Session::builder().connector(pools).listener(Notes::default()).build().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::InvalidConfig(_)), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::InvalidConfig), "{error}");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn the_server_as_the_target() {
         session.options(&url).request_target("* HTTP/1.1\r\nX: y"),
     ] {
         let error = builder.send().unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::InvalidRequest), "{error}");
     }
     assert_eq!(server.seen.accepted(), 3);
 }
@@ -191,7 +191,7 @@ fn requests_made_before() {
 #[test]
 fn a_dialer_of_sockets_wants_a_socket() {
     let pool = ConnectionPool::builder("http://example.com").dialer(hostpool::UnixDialer).build().unwrap();
-    assert!(matches!(pool.get("/").send().unwrap_err().kind(), ErrorKind::InvalidConfig(_)));
+    assert!(matches!(pool.get("/").send().unwrap_err().kind(), ErrorKind::InvalidConfig));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn refused_before_anything_is_sent() {
 #[test]
 fn a_pool_keeps_to_its_host() {
     let server = server();
-    let pool = ConnectionPool::builder(server.url("/ignored")).build().unwrap();
+    let pool = ConnectionPool::builder(server.url("/")).build().unwrap();
     pool.get(server.url("/whole?url")).send().unwrap();
     assert!(server.seen.requests()[0].starts_with("GET /whole?url "));
     for other in ["http://localhost/", "http://127.0.0.1:1/", "https://127.0.0.1/"] {

@@ -76,8 +76,8 @@ fn the_users_length_for_a_reader_without_one() {
     };
     send("5").unwrap();
     assert_eq!(header(&server.seen.requests()[0], "Transfer-Encoding"), None);
-    assert_eq!(send("3").unwrap_err(), ErrorKind::BodyLength { declared: 3, read: 4 });
-    assert_eq!(send("7").unwrap_err(), ErrorKind::BodyLength { declared: 7, read: 5 });
+    assert_eq!(send("3").unwrap_err(), ErrorKind::body_length(3, 4));
+    assert_eq!(send("7").unwrap_err(), ErrorKind::body_length(7, 5));
     assert!(matches!(send("x").unwrap_err(), ErrorKind::InvalidHeader(_)));
 }
 

@@ -90,10 +90,8 @@ fn an_empty_location_beside_another() {
                     assert_eq!(line(&server.seen.requests()[1]), "GET /b HTTP/1.1", "{row}, {client}");
                 }
                 Err(error) => {
-                    assert!(
-                        matches!(error.kind(), ErrorKind::InvalidRedirect(why) if *why == expected),
-                        "{row}: {error}"
-                    );
+                    assert_eq!(error.kind(), &ErrorKind::InvalidRedirect, "{row}: {error}");
+                    assert!(error.to_string().contains(expected), "{row}: {error}");
                     assert_eq!(server.seen.requests().len(), 1, "{row}, {client}");
                 }
             }
@@ -120,12 +118,16 @@ fn slashes_in_a_location() {
             let (client, request) = clients(&server.url("")).swap_remove(number);
             let found = match request(Method::GET, "/x/a").send() {
                 Ok(_) => Ok(server.seen.requests()[1].clone()),
-                Err(error) => match error.kind() {
-                    ErrorKind::InvalidRedirect(why) => Err(*why),
-                    _ => panic!("{row}, {client}: {error}"),
-                },
+                Err(error) => {
+                    assert_eq!(error.kind(), &ErrorKind::InvalidRedirect, "{row}, {client}: {error}");
+                    Err(error.to_string())
+                }
             };
-            assert_eq!(found.as_ref().map(|request| line(request)).map_err(|why| *why), expected, "{row}, {client}");
+            match (&found, expected) {
+                (Ok(request), Ok(expected)) => assert_eq!(line(request), expected, "{row}, {client}"),
+                (Err(error), Err(why)) => assert!(error.contains(why), "{row}, {client}: {error}"),
+                _ => panic!("{row}, {client}: {found:?}"),
+            }
             assert_eq!(server.seen.requests().len(), 1 + usize::from(expected.is_ok()), "{row}, {client}");
         }
     }
@@ -367,7 +369,8 @@ fn errors_are_short() {
     let own =
         [Error::custom(long.clone()), session.post(closed.url("/")).data(reader(long.clone())).send().unwrap_err()];
     for error in own {
-        assert_eq!(error.source().unwrap().to_string(), long, "RW-36");
+        let cause = error.get_ref().map(ToString::to_string).or(error.source().map(ToString::to_string));
+        assert_eq!(cause, Some(long.clone()), "RW-36");
         assert!([format!("{error:?}"), format!("{error:#?}"), error.to_string()].iter().all(|text| text.len() < 4096));
     }
 }
@@ -411,7 +414,7 @@ fn fields_that_cannot_be_skipped() {
         assert!(Session::builder().skip_auto_headers([name]).build().is_err(), "{name}");
         for (client, request) in clients(&server.url("")) {
             let error = request(Method::POST, "/").data("x").skip_auto_headers(["Accept", name]).send().unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "{name}, {client}: {error}");
+            assert!(matches!(error.kind(), ErrorKind::InvalidRequest), "{name}, {client}: {error}");
         }
     }
     assert!(server.seen.requests().is_empty());

@@ -180,7 +180,7 @@ fn stores_that_are_wrong() {
         let session = Session::builder().cookie_store(Store(value.as_bytes())).build().unwrap();
         for request in [session.get(server.url("/")), session.get(server.url("/")).cookie("b", "2")] {
             let error = request.send().unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "A4 {value:?}: {error}");
+            assert!(matches!(error.kind(), ErrorKind::InvalidRequest), "A4 {value:?}: {error}");
         }
     }
     assert_eq!(server.seen.accepted(), 0, "A4");
@@ -209,6 +209,6 @@ fn cookies_of_the_builder_and_a_jar() {
         ("store last", Session::builder().cookies([("a", "1")]).cookie_store(NoCookies)),
         ("store first", Session::builder().cookie_store(NoCookies).cookies([("a", "1")])),
     ] {
-        assert!(matches!(builder.build().unwrap_err().kind(), ErrorKind::InvalidConfig(_)), "{row}");
+        assert!(matches!(builder.build().unwrap_err().kind(), ErrorKind::InvalidConfig), "{row}");
     }
 }

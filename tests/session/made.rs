@@ -239,7 +239,7 @@ fn a_body_that_is_passed_on() {
     closed.close();
     assert!(closed.bytes().unwrap_err().is_closed());
     let error = wrapped().unwrap().bytes().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::IncompleteBody { received: 5, expected: Some(9) });
+    assert_eq!(error.kind(), &ErrorKind::incomplete_body(5, Some(9)));
 }
 
 /// What the caller's reader does wrong, as an error of a read of the response.
@@ -254,8 +254,8 @@ fn readers_that_fail() {
     let read =
         |body: Body| Response::builder().body(body).build().unwrap().bytes().map_err(|error| error.kind().clone());
     assert_eq!(read(Body::reader(Broken)), Err(ErrorKind::Io));
-    assert_eq!(read(Body::sized(&b"abc"[..], 5)), Err(ErrorKind::IncompleteBody { received: 3, expected: Some(5) }));
-    assert_eq!(read(Body::sized(&b"abc"[..], 2)), Err(ErrorKind::BodyLength { declared: 2, read: 3 }));
+    assert_eq!(read(Body::sized(&b"abc"[..], 5)), Err(ErrorKind::incomplete_body(3, Some(5))));
+    assert_eq!(read(Body::sized(&b"abc"[..], 2)), Err(ErrorKind::body_length(2, 3)));
     assert_eq!(read(Body::sized(&b"abc"[..], 3)), Ok(b"abc".to_vec()));
     assert_eq!(read(Body::empty()), Ok(Vec::new()));
 }
@@ -301,7 +301,7 @@ fn decoding_is_chosen_late() {
     // It is too late after the first read.
     let mut response = get(&server);
     response.read_exact(&mut [0]).unwrap();
-    assert!(matches!(response.decode_content(false).unwrap_err().kind(), ErrorKind::InvalidRequest(_)));
+    assert!(matches!(response.decode_content(false).unwrap_err().kind(), ErrorKind::InvalidRequest));
     let mut rest = String::new();
     response.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "ext", "the refusal changes nothing");
@@ -315,7 +315,7 @@ fn decoding_is_chosen_late() {
 fn what_cannot_be_built() {
     for status in [0, 42, 100, 101, 199, 1000] {
         let error = Response::builder().status(status).build().unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::InvalidConfig(_)), "{status}: {error}");
+        assert!(matches!(error.kind(), ErrorKind::InvalidConfig), "{status}: {error}");
     }
     assert!(Response::builder().status(999).build().is_ok());
     let mut switching = http::Response::new("");

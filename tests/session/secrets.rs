@@ -23,6 +23,12 @@ fn shown(row: &str, value: &impl Debug) {
 
 fn told(row: &str, error: &Error) {
     shown(row, error);
+    told_but_for_debug(row, error);
+    shown(row, &error.url());
+}
+
+/// Of an error about a response, `Debug` shows the start of the body.
+fn told_but_for_debug(row: &str, error: &Error) {
     clean(row, &error.to_string());
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -98,12 +104,13 @@ fn responses_and_errors() {
     let answer =
         format!("HTTP/1.1 404 No\r\nSet-Cookie: n={CANARY}\r\nContent-Length: {}\r\n\r\n{CANARY}", CANARY.len());
     let server = Server::with(move |_| answers(&answer));
-    let url = format!("http://user:{CANARY}@{}/", server.addr);
+    let url = format!("http://user:{CANARY}@{}/?{CANARY}#{CANARY}", server.addr);
     let session = Session::new();
     let response = session.execute(request(&url)).unwrap();
     shown("Response", &response);
     shown("Response cookies", &response.cookies());
-    told("status", &response.error_for_status().unwrap_err());
+    told_but_for_debug("status", &response.error_for_status().unwrap_err());
+    told("no body", &session.execute(request(&url)).unwrap().error_for_status_ref().unwrap_err());
 
     let back = format!("http://user:{CANARY}@{}/x", server.addr);
     let looping = line_server([crate::redirect(302, &back)]);
@@ -111,7 +118,10 @@ fn responses_and_errors() {
     shown("history", &followed.history());
     told("redirect", &session.get(looping.url("/")).max_redirects(0).send().unwrap_err());
 
-    told("refused", &session.execute(request(&format!("http://user:{CANARY}@127.0.0.1:1/"))).unwrap_err());
+    told(
+        "refused",
+        &session.execute(request(&format!("http://user:{CANARY}@127.0.0.1:1/?{CANARY}#{CANARY}"))).unwrap_err(),
+    );
     told("no host", &session.get(format!("http://user:{CANARY}@/")).send().unwrap_err());
     told("port", &session.get(format!("http://user:{CANARY}@h:{CANARY}/")).send().unwrap_err());
     told(
@@ -127,7 +137,7 @@ fn responses_and_errors() {
     told("cookie", &session.get("http://127.0.0.1:1/").cookie("n", &format!("{CANARY};")).send().unwrap_err());
     told("jar", &CookieJar::new().set(&Url::parse("http://h/").unwrap(), &format!("n={CANARY}\n")).unwrap_err());
     #[cfg(feature = "json")]
-    told("json", &session.get(server.url("/")).send().unwrap().json::<u8>().unwrap_err());
+    told_but_for_debug("json", &session.get(server.url("/")).send().unwrap().json::<u8>().unwrap_err());
 }
 
 /// What a server sends is shown on one line, and not at length.

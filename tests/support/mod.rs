@@ -14,6 +14,12 @@ use std::time::{Duration, Instant};
 /// How long a test waits before it fails. Nothing takes this long unless it hangs.
 pub const GIVE_UP: Duration = Duration::from_secs(20);
 
+/// Returns an error as programs print it: its text and those of its sources.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// What a server does with one connection, in order. At the end of the script it closes.
 #[derive(Clone, Debug)]
 pub enum Step {

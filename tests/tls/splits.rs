@@ -188,7 +188,7 @@ fn any_records_in_any_pieces() {
 #[test]
 fn a_close_notify_at_every_place() {
     type Row = (&'static str, &'static str, [&'static str; 2], [Result<&'static str, ErrorKind>; 3]);
-    let incomplete = |received, expected| Err(ErrorKind::IncompleteBody { received, expected });
+    let incomplete = |received, expected| Err(ErrorKind::incomplete_body(received, expected));
     let table: [Row; 3] = [
         (
             "length",

@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn truncation() {
     let head = |framing: &str| format!("HTTP/1.1 200 OK\r\n{framing}\r\n");
-    let incomplete = |received, expected| Err(ErrorKind::IncompleteBody { received, expected });
+    let incomplete = |received, expected| Err(ErrorKind::incomplete_body(received, expected));
     let length = head("Content-Length: 5\r\n");
     let chunked = head("Transfer-Encoding: chunked\r\n");
     let close = head("");

@@ -37,10 +37,8 @@ fn own_roots_from_everywhere() {
             Err(error) => {
                 assert!(!trusted, "{row}: {error}");
                 assert_refused(row, &pool, &error, ErrorKind::Tls);
-                assert!(
-                    error.to_string().contains("UnknownIssuer") || error.to_string().contains("BadSignature"),
-                    "{error}"
-                );
+                let text = crate::support::chain(&error);
+                assert!(text.contains("UnknownIssuer") || text.contains("BadSignature"), "{text}");
             }
         }
     }
@@ -81,7 +79,7 @@ fn configurations_that_cannot_be() {
     ];
     for (row, tls) in table {
         let error = tls.build().expect_err(row);
-        assert!(matches!(error.kind(), ErrorKind::InvalidConfig(_)), "{row}: {error}");
+        assert!(matches!(error.kind(), ErrorKind::InvalidConfig), "{row}: {error}");
         assert_eq!(error.phase(), Phase::Prepare, "{row}");
     }
 }
@@ -118,7 +116,7 @@ fn names_are_verified() {
             Err(error) => {
                 assert!(!accepted, "{row}: {error}");
                 assert_refused(row, &pool, &error, ErrorKind::Tls);
-                assert!(error.to_string().contains("not valid for"), "{row}: {error}");
+                assert!(crate::support::chain(&error).contains("not valid for"), "{row}: {error}");
             }
         }
     }

@@ -97,7 +97,7 @@ fn credentials() {
                 (Ok(headers), Some(expected)) => {
                     assert_eq!((headers.get(field), headers.len()), (Some(expected), 1), "{id}");
                 }
-                (Err(error), None) => assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "{id}"),
+                (Err(error), None) => assert!(matches!(error.kind(), ErrorKind::InvalidRequest), "{id}"),
                 (found, _) => panic!("{id}: {found:?}"),
             }
         }
@@ -217,10 +217,10 @@ fn errors_keep_what_they_say() {
 #[test]
 fn broken_heads() {
     let table = [
-        ("no name", "X-A: 1\r\ncanary\r\n \r\n", Violation::FieldName, "a header name is no token"),
-        ("a space in a name", "canary\0: 1\r\n", Violation::FieldName, "a header name is no token"),
+        ("no name", "X-A: 1\r\ncanary\r\n \r\n", Violation::FieldName, "a header name is not a token"),
+        ("a space in a name", "canary\0: 1\r\n", Violation::FieldName, "a header name is not a token"),
         ("NUL", "X: canary\0\r\n", Violation::FieldValue, "a header value has a control character"),
-        ("a length", "Content-Length: canary\r\n", Violation::ContentLength, "the Content-Length is no number"),
+        ("a length", "Content-Length: canary\r\n", Violation::ContentLength, "the Content-Length is not a number"),
     ];
     for (id, fields, violation, text) in table {
         let server = Server::new(vec![answer(format!("HTTP/1.1 200 OK\r\n{fields}\r\n"))]);

@@ -300,7 +300,13 @@ fn what_is_kept_behind_a_retry() {
 fn a_pool_is_of_its_host() {
     let server = Server::new(vec![answers(ok(""))]);
     let (dialer, asked) = Always::to(&server);
-    let pool = ConnectionPool::builder("http://Example.TEST:81/path?x").dialer(dialer).build().unwrap();
+    let pool = ConnectionPool::builder("http://Example.TEST:81/").dialer(dialer).build().unwrap();
+    for url in ["http://h/path", "http://h?x", "http://h//"] {
+        let error = ConnectionPool::builder(url).build().unwrap_err();
+        assert_eq!(error.kind(), &hostpool::ErrorKind::InvalidConfig, "{url}");
+        assert_eq!(hostpool::connection_from_url(url).unwrap().origin().host(), "h", "{url}");
+    }
+    assert!(ConnectionPool::builder("http://h/#part").build().is_ok());
     assert_eq!((pool.scheme(), pool.origin().host(), pool.origin().port()), ("http", "example.test", Some(81)));
     pool.get("/").retries(Retry::off()).send().unwrap();
     assert_eq!(*asked.lock().unwrap(), ["http example.test Some(81)"]);
@@ -381,7 +387,7 @@ fn the_text_of_an_empty_pool() {
             && text.contains("(1 in use, 1 of them held by this thread, 0 more waiting)"),
         "{text}"
     );
-    assert!(text.ends_with(&format!("(waiting for the pool, {})", pool.origin())), "{text}");
+    assert!(text.ends_with(&format!("(waiting for the pool, GET {}/)", pool.origin())), "{text}");
     drop(held);
 }
 

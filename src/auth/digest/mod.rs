@@ -175,7 +175,7 @@ impl DigestAuth {
     /// Refuses credentials that can never be sent.
     pub(crate) fn check(&self) -> Result<()> {
         if !hash::COMPILED_IN {
-            return Err(Error::new(ErrorKind::Unsupported("digest-auth"), Phase::Prepare));
+            return Err(Error::unsupported("Digest needs the feature digest-auth", Phase::Prepare));
         }
         match self.login().contains(char::is_control) {
             true => Err(Error::request("a login has a control character")),

@@ -70,7 +70,8 @@ impl Netrc {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn load(path: impl AsRef<Path>) -> Result<Netrc> {
-        Netrc::read(path.as_ref()).unwrap_or_else(|error| Err(unreadable(error)))
+        let path = path.as_ref();
+        Netrc::read(path).unwrap_or_else(|error| Err(unreadable(error))).map_err(|error| error.with_file(path))
     }
 
     /// Reads the entries of the file that the variable `NETRC` names, or else of `.netrc` in the home directory
@@ -85,10 +86,12 @@ impl Netrc {
             return Netrc::load(named);
         }
         let name = if cfg!(windows) { "_netrc" } else { ".netrc" };
-        match home.filter(|home| !home.as_os_str().is_empty()).map(|home| Netrc::read(&home.join(name))) {
-            None => Ok(Netrc::default()),
-            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Netrc::default()),
-            Some(read) => read.unwrap_or_else(|error| Err(unreadable(error))),
+        let Some(path) = home.filter(|home| !home.as_os_str().is_empty()).map(|home| home.join(name)) else {
+            return Ok(Netrc::default());
+        };
+        match Netrc::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Netrc::default()),
+            read => read.unwrap_or_else(|error| Err(unreadable(error))).map_err(|error| error.with_file(&path)),
         }
     }
 
@@ -234,7 +237,7 @@ mod tests {
                 let loaded = Netrc::load(&path);
                 assert_eq!(loaded.is_ok(), accepted, "{mode:o}");
                 let why = loaded.err().map_or(String::new(), |error| error.to_string());
-                assert!(accepted || why.contains("chmod 600"), "{why}");
+                assert!(accepted || why.contains("chmod 600") && why.contains(path.to_str().unwrap()), "{why}");
                 assert_eq!(Netrc::find(None, home()).is_ok(), accepted, "{mode:o}");
             }
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -248,7 +251,9 @@ mod tests {
         std::fs::copy(&path, &named).unwrap();
         assert!(Netrc::find(Some(named.clone().into()), None).unwrap().lookup("a", None).is_some());
         std::fs::write(&named, b"machine \xff").unwrap();
-        assert!(Netrc::load(&named).is_err());
-        assert!(Netrc::load(folder.path()).is_err());
+        for path in [&*named, folder.path(), &folder.path().join("none")] {
+            let error = Netrc::load(path).unwrap_err();
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        }
     }
 }

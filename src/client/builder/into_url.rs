@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::client::options::{Trusted, only_origin};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::url::{InvalidUrl, Origin, Origins, Url};
 
 /// A value that can be the URL of a request.
@@ -46,21 +46,21 @@ pub(crate) fn trusted<U: IntoUrl>(origins: impl IntoIterator<Item = U>) -> Resul
 pub(crate) mod sealed {
     use std::borrow::Cow;
 
-    use super::{Arc, InvalidUrl, Origin, Origins, Url};
+    use super::{Arc, Error, ErrorKind, InvalidUrl, Origin, Origins, Phase, Result, Url};
 
     pub trait Sealed {
         /// Returns the URL. A text without a scheme is joined to `base`. An origin in `known` is not parsed again.
         #[doc(hidden)]
         #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-        fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl>;
+        fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url>;
 
         /// Returns the URL of a request at this origin. A text that is no more than a path and a query is one there.
         #[doc(hidden)]
-        fn into_target(self, origin: &Arc<Origin>) -> Result<Url, InvalidUrl>;
+        fn into_target(self, origin: &Arc<Origin>) -> Result<Url>;
 
         /// Returns the URL as [`into_target`](Self::into_target) does. A text without a scheme is taken for `http`.
         #[doc(hidden)]
-        fn into_guess(self, origin: &Arc<Origin>) -> Result<Url, InvalidUrl>;
+        fn into_guess(self, origin: &Arc<Origin>) -> Result<Url>;
     }
 
     fn of_target(text: &str, origin: &Arc<Origin>) -> Result<Url, InvalidUrl> {
@@ -70,27 +70,39 @@ pub(crate) mod sealed {
         }
     }
 
+    /// Returns the error for a text that is neither a path nor a URL.
+    fn no_target(text: &str, why: InvalidUrl) -> Error {
+        match why {
+            // A colon tells a host and a port from a path.
+            InvalidUrl::NoScheme if !text.contains(':') => {
+                Error::new(ErrorKind::InvalidUrl(why).because("a path begins with /"), Phase::Prepare)
+            }
+            why => Error::url_text(text, why),
+        }
+    }
+
     macro_rules! by_text {
         ($($type:ty),*) => {$(
             #[allow(private_interfaces, reason = "the trait cannot be named outside")]
             impl Sealed for $type {
-                fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl> {
-                    match (known.url(self.as_ref()), base) {
+                fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url> {
+                    let url = match (known.url(self.as_ref()), base) {
                         (Err(InvalidUrl::NoScheme), Some(base)) => base.join(self.as_ref()),
                         (url, _) => url,
-                    }
+                    };
+                    url.map_err(|why| Error::url_text(self.as_ref(), why))
                 }
 
-                fn into_target(self, origin: &Arc<Origin>) -> Result<Url, InvalidUrl> {
-                    of_target(self.as_ref(), origin)
+                fn into_target(self, origin: &Arc<Origin>) -> Result<Url> {
+                    of_target(self.as_ref(), origin).map_err(|why| no_target(self.as_ref(), why))
                 }
 
-                fn into_guess(self, origin: &Arc<Origin>) -> Result<Url, InvalidUrl> {
+                fn into_guess(self, origin: &Arc<Origin>) -> Result<Url> {
                     let text: &str = self.as_ref();
-                    match of_target(text, origin) {
-                        Err(InvalidUrl::NoScheme) => Url::parse(&format!("http://{text}")),
-                        url => url,
-                    }
+                    Ok(match of_target(text, origin) {
+                        Err(InvalidUrl::NoScheme) => Url::parse(&format!("http://{text}"))?,
+                        url => url?,
+                    })
                 }
             }
         )*};
@@ -102,15 +114,15 @@ pub(crate) mod sealed {
         ($($type:ty),*) => {$(
             #[allow(private_interfaces, reason = "the trait cannot be named outside")]
             impl Sealed for $type {
-                fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url, InvalidUrl> {
+                fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url> {
                     self.to_string().into_url(known, base)
                 }
 
-                fn into_target(self, origin: &Arc<Origin>) -> Result<Url, InvalidUrl> {
+                fn into_target(self, origin: &Arc<Origin>) -> Result<Url> {
                     self.to_string().into_target(origin)
                 }
 
-                fn into_guess(self, origin: &Arc<Origin>) -> Result<Url, InvalidUrl> {
+                fn into_guess(self, origin: &Arc<Origin>) -> Result<Url> {
                     self.to_string().into_guess(origin)
                 }
             }
@@ -121,30 +133,30 @@ pub(crate) mod sealed {
 
     #[allow(private_interfaces, reason = "the trait cannot be named outside")]
     impl Sealed for Url {
-        fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url, InvalidUrl> {
+        fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url> {
             Ok(self)
         }
 
-        fn into_target(self, _: &Arc<Origin>) -> Result<Url, InvalidUrl> {
+        fn into_target(self, _: &Arc<Origin>) -> Result<Url> {
             Ok(self)
         }
 
-        fn into_guess(self, _: &Arc<Origin>) -> Result<Url, InvalidUrl> {
+        fn into_guess(self, _: &Arc<Origin>) -> Result<Url> {
             Ok(self)
         }
     }
 
     #[allow(private_interfaces, reason = "the trait cannot be named outside")]
     impl Sealed for &Url {
-        fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url, InvalidUrl> {
+        fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url> {
             Ok(self.clone())
         }
 
-        fn into_target(self, _: &Arc<Origin>) -> Result<Url, InvalidUrl> {
+        fn into_target(self, _: &Arc<Origin>) -> Result<Url> {
             Ok(self.clone())
         }
 
-        fn into_guess(self, _: &Arc<Origin>) -> Result<Url, InvalidUrl> {
+        fn into_guess(self, _: &Arc<Origin>) -> Result<Url> {
             Ok(self.clone())
         }
     }

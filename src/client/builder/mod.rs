@@ -419,8 +419,15 @@ impl RequestBuilder {
     fn begin<T>(self, send: impl FnOnce(Terms<'_>, &mut Request) -> Result<T>) -> Result<T> {
         let RequestBuilder { engine, policy, request } = self;
         let mut request = request?;
-        let terms = call::begin(&engine, &policy, &mut request)?;
-        send(terms, &mut request)
+        let terms = match call::begin(&engine, &policy, &mut request) {
+            Ok(terms) => terms,
+            Err(error) => return Err(error.with_request(&request.method, &request.url)),
+        };
+        // An error of a request that was sent names that one, which may be another after middleware and redirects.
+        match send(terms, &mut request) {
+            Ok(sent) => Ok(sent),
+            Err(error) => Err(error.with_request(&request.method, &request.url)),
+        }
     }
 
     /// Changes the request, unless there was an error before.
@@ -428,7 +435,7 @@ impl RequestBuilder {
         if let Ok(request) = &mut self.request
             && let Err(error) = change(request)
         {
-            self.request = Err(error);
+            self.request = Err(error.with_request(&request.method, &request.url));
         }
         self
     }

@@ -176,7 +176,8 @@ impl RequestBuilder {
     /// use hostpool::ErrorKind;
     ///
     /// let error = hostpool::get("http://example.com/").https_only(true).send().unwrap_err();
-    /// assert_eq!(error.kind(), &ErrorKind::InvalidRequest("https_only is set, and the URL is not https"));
+    /// assert_eq!(error.kind(), &ErrorKind::InvalidRequest);
+    /// assert!(error.to_string().contains("https_only is set, and the URL is not https"));
     /// ```
     pub fn https_only(self, only: bool) -> Self {
         self.set(|options| options.https_only = Some(only))

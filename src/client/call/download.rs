@@ -88,7 +88,7 @@ impl<'a> Download<'a> {
                 // Without a validator the next try asks for the whole.
                 self.remote.validator = None;
                 response.throw_away();
-                return Err(self.incomplete().with_source("the server may have sent a part of the file as the whole"));
+                return Err(self.incomplete().because("the server may have sent a part of the file as the whole"));
             }
         };
         self.remote.length = self.remote.length.or(part.and_then(|part| part.whole));
@@ -156,7 +156,7 @@ impl<'a> Download<'a> {
     /// Returns the error of a body that broke off.
     fn incomplete(&self) -> Error {
         let kind = ErrorKind::IncompleteBody { received: self.done, expected: self.remote.length };
-        Error::new(kind, Phase::Body).with_maybe_processed(true).with_origin(self.request.url.shared_origin())
+        Error::new(kind, Phase::Body).with_maybe_processed(true)
     }
 
     /// Waits for the next try after a failure, or returns the error.
@@ -185,10 +185,7 @@ impl<'a> Download<'a> {
 
     /// Returns the error of a file that cannot be written.
     fn output(&self, error: io::Error) -> Error {
-        Error::new(ErrorKind::Output, Phase::Body)
-            .with_source(error)
-            .with_maybe_processed(true)
-            .with_origin(self.request.url.shared_origin())
+        Error::new(ErrorKind::Output, Phase::Body).with_source(error).with_maybe_processed(true)
     }
 }
 
@@ -198,6 +195,6 @@ fn expected(response: Response, resumes: bool) -> Result<Response> {
     let is_file = if resumes { [200, 206].contains(&status.as_u16()) } else { status.is_success() };
     match response.lacks_content() {
         None if is_file => Ok(response),
-        kind => Err(response.into_error(kind.unwrap_or(ErrorKind::Status(status)))),
+        reason => Err(response.into_error(reason.unwrap_or(ErrorKind::Status(status).into()))),
     }
 }

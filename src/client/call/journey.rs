@@ -13,7 +13,7 @@ use crate::client::middleware::OnResponse;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::dial::Route;
-use crate::error::{Error, ErrorKind, Phase, ResponseHead, Result, Violation};
+use crate::error::{Error, ErrorKind, Phase, Reason, ResponseHead, Result, Violation};
 use crate::h1::Head;
 use crate::observe::Redirecting;
 use crate::redirect::{self, Decision, Plan, RedirectAction, RedirectHop, Redirected, Rules};
@@ -21,9 +21,13 @@ use crate::response::Response;
 use crate::retry::{self, Retry};
 use crate::url::Origin;
 
-/// Sends the request, and the further requests that its responses ask for.
+/// Sends the request, and the further requests that its responses ask for. An error names the last request.
 /// `crossed` says that middleware has moved the request to another origin than the caller named.
 pub(super) fn send(terms: Terms<'_>, request: &mut Request, crossed: bool) -> Result<Response> {
+    travel(terms, request, crossed).map_err(|error| error.with_request(&request.method, &request.url))
+}
+
+fn travel(terms: Terms<'_>, request: &mut Request, crossed: bool) -> Result<Response> {
     let mut journey = Journey::new(terms, request, crossed);
     let response = journey.run()?;
     let raises = journey.terms().raises();
@@ -42,7 +46,7 @@ fn finish(mut response: Response, hooks: &[OnResponse], raises: bool) -> Result<
         response = match hook(response) {
             Ok(response) => response.in_place_of(about),
             Err(error) => {
-                let error = error.with_maybe_processed(true).with_origin(about.url.shared_origin());
+                let error = error.with_maybe_processed(true);
                 return Err(if error.history().is_empty() {
                     error.with_history(about.history().to_vec())
                 } else {
@@ -88,7 +92,7 @@ enum FollowUp {
     /// The request that a redirect asks for. It may count as a retry.
     Redirect(Plan, Option<NextTry>),
     /// The reply ends the call with this error.
-    Refuse(ErrorKind),
+    Refuse(Reason),
 }
 
 impl<'a> Journey<'a> {
@@ -146,7 +150,7 @@ impl<'a> Journey<'a> {
     fn prepare_hop(&mut self) -> Result<(Route, HopFields)> {
         let terms = self.terms();
         if terms.reach().is_closed_pool() {
-            return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
+            return Err(Error::new(terms.reach().closed(), Phase::Prepare));
         }
         terms.pool_origin(&self.request.url)?;
         if !self.client.hooks().on_request.is_empty() {
@@ -214,9 +218,9 @@ impl<'a> Journey<'a> {
                 self.redirect(plan)?;
                 later.map_or(Ok(()), |later| self.wait_for(later))
             }
-            FollowUp::Refuse(kind) => {
-                let phase = if matches!(kind, ErrorKind::Status(_)) { Phase::Head } else { Phase::Redirect };
-                Err(response.into_error(kind).with_phase(phase))
+            FollowUp::Refuse(reason) => {
+                let phase = if matches!(reason.kind, ErrorKind::Status(_)) { Phase::Head } else { Phase::Redirect };
+                Err(response.into_error(reason).with_phase(phase))
             }
         }
     }
@@ -243,8 +247,7 @@ impl<'a> Journey<'a> {
             None => error,
         };
         // A server that replied has acted on what it was sent.
-        let error = if self.began { error.with_maybe_processed(true) } else { error };
-        error.with_origin(self.request.url.shared_origin())
+        if self.began { error.with_maybe_processed(true) } else { error }
     }
 
     /// Decides what follows the reply.
@@ -278,9 +281,9 @@ impl<'a> Journey<'a> {
         let redirected = Redirected { method: &self.request.method, url: &self.request.url, host };
         match redirect::decide(redirected, head.status, &head.headers, terms.rules()) {
             Decision::Stay => self.decide_status(head),
-            Decision::Leaves => FollowUp::Refuse(ErrorKind::HostChanged),
-            Decision::Refuse(why) => FollowUp::Refuse(ErrorKind::InvalidRedirect(why)),
-            Decision::Follow(_) if !self.may_follow_more() => FollowUp::Refuse(ErrorKind::TooManyRedirects),
+            Decision::Leaves => FollowUp::Refuse(ErrorKind::HostChanged.into()),
+            Decision::Refuse(why) => FollowUp::Refuse(ErrorKind::InvalidRedirect.because(why)),
+            Decision::Follow(_) if !self.may_follow_more() => FollowUp::Refuse(ErrorKind::TooManyRedirects.into()),
             Decision::Follow(plan) if terms.counts_redirects() => match self.count_redirect(head, plan) {
                 FollowUp::Redirect(plan, later) => self.ask(head, plan, later, asked),
                 other => other,
@@ -297,7 +300,7 @@ impl<'a> Journey<'a> {
         match asked.unwrap_or_else(|| redirect::ask(self.terms().redirect_when(), &hop)) {
             RedirectAction::Follow => FollowUp::Redirect(plan, later),
             RedirectAction::Stop => self.decide_status(head),
-            RedirectAction::Refuse => FollowUp::Refuse(ErrorKind::InvalidRedirect("redirect_when refused it")),
+            RedirectAction::Refuse => FollowUp::Refuse(ErrorKind::InvalidRedirect.because("redirect_when refused it")),
         }
     }
 
@@ -320,9 +323,7 @@ impl<'a> Journey<'a> {
     fn name_upgrade(&self, error: Error) -> Error {
         let unexpected = ErrorKind::Protocol(Violation::UnexpectedUpgrade);
         match *error.kind() == unexpected && fields::sends(self.terms(), self.request, self.left_out, "upgrade") {
-            true => {
-                error.with_kind(ErrorKind::Unsupported("upgrades: the server answered 101 to the request's Upgrade"))
-            }
+            true => error.with_kind(ErrorKind::Unsupported.because("the server answered 101 to the request's Upgrade")),
             false => error,
         }
     }
@@ -405,7 +406,7 @@ impl<'a> Journey<'a> {
     /// before it.
     fn give_up(&mut self, retry: Retry, kind: ErrorKind) -> FollowUp {
         self.retries = Some(Box::new(retry));
-        FollowUp::Refuse(kind)
+        FollowUp::Refuse(kind.into())
     }
 
     /// Reports the next try, and sleeps until then. The call holds no connection meanwhile.

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use http::Method;
-
 use super::fields::Before;
 use super::journey;
 use crate::client::engine::Engine;
@@ -11,18 +9,19 @@ use crate::client::middleware;
 use crate::client::policy::Policy;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Phase, Result};
 use crate::response::Response;
 use crate::retry::Retry;
 use crate::time::Until;
 
-/// Begins the call: its total deadline counts from here. Makes the deposit in the shared retry budget. Returns the terms
-/// of the client.
+/// Begins the call: its total deadline counts from here. Makes the deposit in the shared retry budget. Returns the
+/// terms of the client.
 ///
 /// # Errors
 ///
-/// - [`ErrorKind::Closed`] if the client is closed.
-/// - [`ErrorKind::InvalidConfig`] if the client has a guard against forks, and belongs to another process.
+/// - [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the client is closed.
+/// - [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the client has a guard against forks, and belongs
+///   to another process.
 pub(in crate::client) fn begin<'a>(
     engine: &'a Arc<Engine>,
     policy: &'a Policy,
@@ -31,7 +30,7 @@ pub(in crate::client) fn begin<'a>(
     engine.check_process()?;
     let terms = Terms::begin(engine, policy, request.options());
     if terms.reach().is_closed() {
-        return Err(Error::new(ErrorKind::Closed, Phase::Prepare));
+        return Err(Error::new(terms.reach().closed(), Phase::Prepare));
     }
     if let Some(budget) = terms.retry().and_then(Retry::shared_budget) {
         budget.deposit();
@@ -55,8 +54,8 @@ pub(in crate::client) fn send(terms: Terms<'_>, request: &mut Request) -> Result
         drop(own);
         journey::send(terms.with_until(until), &mut request, crossed)
     };
-    // The middleware owns the request. The caller of this function has no use for it any more.
-    let hollow = Request::new(Method::GET, request.url.clone());
+    // The middleware owns the request. The caller of this function needs only the method and the URL, for an error.
+    let hollow = Request::new(request.method.clone(), request.url.clone());
     let response = middleware::run(&client, &list, std::mem::replace(request, hollow), terms.until);
     // Middleware may panic as it is dropped. The response is not on its way out yet, so it is not lost.
     drop(list);

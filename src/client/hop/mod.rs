@@ -15,6 +15,7 @@ use replay::{FailedExchange, FailureEnd};
 use reply::is_idle_notice;
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use super::request::Request;
 use super::terms::Terms;
@@ -29,6 +30,7 @@ use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
 use crate::redirect::{self, Decision, RedirectAction, RedirectHop, Redirected, Rules};
+use crate::time::Until;
 
 /// One request to one server. It is sent over one connection, or over a second one if the first was closed while it was
 /// idle.
@@ -72,7 +74,7 @@ impl<'a> Hop<'a> {
         // A bound of zero always fails here. Otherwise the request would pass or fail by chance over a reused
         // connection.
         if let Some(bound) = terms.timeout().passed() {
-            return Err(Error::new(ErrorKind::Timeout(bound), Phase::Prepare));
+            return Err(Error::timeout(bound, Some(Duration::ZERO), Phase::Prepare));
         }
         let key = terms.engine.key(route, terms.reach());
         Ok(Hop { terms, request, fields, key, resends, asked: Cell::new(None), trace: Trace::default() })
@@ -172,7 +174,7 @@ impl<'a> Hop<'a> {
         }
         let until = self.terms.until;
         match until.is_past() {
-            true => Err(Error::new(ErrorKind::Timeout(until.bound()), Phase::Send)),
+            true => Err(until.timed_out(Phase::Send)),
             false => Ok(()),
         }
     }
@@ -199,7 +201,7 @@ impl<'a> Hop<'a> {
             Ok(Checked::Lease(lease)) => Ok(lease),
             Ok(Checked::Permit(permit)) if self.terms.reach().is_closed_pool() => {
                 drop(permit);
-                Err(Error::new(ErrorKind::Closed, Phase::Pool))
+                Err(Error::new(self.terms.reach().closed(), Phase::Pool))
             }
             Ok(Checked::Permit(permit)) => {
                 // The registry may have retired the pool while this call waited. This look-up adds it again, so that
@@ -207,7 +209,7 @@ impl<'a> Hop<'a> {
                 engine.key(self.key.route(), self.terms.reach());
                 engine.open(permit, &self.key, until, self.terms.timeout())
             }
-            Err(refused) => Err(refusal(refused)),
+            Err(refused) => Err(self.refusal(refused, wait)),
         }
     }
 
@@ -251,19 +253,19 @@ impl<'a> Hop<'a> {
         self.request.body = body;
         result
     }
-}
 
-/// Returns the error of a refused checkout.
-fn refusal(refused: Refused) -> Error {
-    let kind = match refused {
-        Refused::Closed => ErrorKind::Closed,
-        Refused::TimedOut { bound: Bound::Pool, waited, in_use, held_here, queued } => {
-            ErrorKind::PoolTimeout { waited, in_use, held_here, queued }
-        }
-        Refused::WouldDeadlock { held } => ErrorKind::WouldDeadlock { held },
-        Refused::TimedOut { bound, .. } => ErrorKind::Timeout(bound),
-    };
-    Error::new(kind, Phase::Pool)
+    /// Returns the error of a refused checkout.
+    fn refusal(&self, refused: Refused, wait: Until<'_>) -> Error {
+        let reason = match refused {
+            Refused::Closed => self.terms.reach().closed(),
+            Refused::TimedOut { bound: Bound::Pool, waited, in_use, held_here, queued } => {
+                ErrorKind::PoolTimeout { waited, in_use, held_here, queued }.into()
+            }
+            Refused::WouldDeadlock { held } => ErrorKind::WouldDeadlock { held }.into(),
+            Refused::TimedOut { .. } => return wait.timed_out(Phase::Pool),
+        };
+        Error::new(reason, Phase::Pool)
+    }
 }
 
 /// Returns how a failed exchange ended.

@@ -192,7 +192,7 @@ mod tests {
                 }
                 let result = shape_by(&mut request, &policy);
                 if let Err(error) = &result {
-                    assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "{row}");
+                    assert!(matches!(error.kind(), ErrorKind::InvalidRequest), "{row}");
                 }
                 assert_eq!(result.map(|()| request.body.coding()).map_err(drop), expected, "{row}");
                 // The hop after a redirect.
@@ -227,7 +227,7 @@ mod tests {
     fn compressing_needs_the_feature() {
         let mut asked = request(Body::from("text"), &[]);
         *asked.compress_mut() = Compress::Gzip;
-        assert!(matches!(shaped(asked).unwrap_err().kind(), ErrorKind::Unsupported(_)));
+        assert!(matches!(shaped(asked).unwrap_err().kind(), ErrorKind::Unsupported));
         let coded = shaped(request(Body::from("text"), &[("Content-Encoding", "gzip")])).unwrap();
         assert_eq!(coded.body.as_bytes(), Some(&b"text"[..]), "RW-06");
     }

@@ -25,7 +25,7 @@ fn server(first: Vec<Step>) -> (Server, ConnectionPool) {
 /// Rows B122 to B131: what the body is, and whether its connection is used again.
 #[test]
 fn bodies() {
-    let incomplete = |received| Err(ErrorKind::IncompleteBody { received, expected: Some(10) });
+    let incomplete = |received| Err(ErrorKind::incomplete_body(received, Some(10)));
     let cut = vec![Step::Request, Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello".into())];
     let split = format!("{CHUNKED}2;ext=1\r\nhe\r\n3\r\nllo\r\n0\r\nX-T: 1\r\n\r\n");
     let drip = vec![Step::Request, Step::Drip(split.into(), Duration::ZERO)];

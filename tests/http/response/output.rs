@@ -41,10 +41,10 @@ fn chunks() {
     assert_eq!(response.chunks(2).count(), 0);
     let (_server, mut response) = fetch(ok("foo"));
     let refused: Vec<_> = response.chunks(0).collect();
-    assert!(matches!(&refused[..], [Err(error)] if matches!(error.kind(), ErrorKind::InvalidRequest(_))));
+    assert!(matches!(&refused[..], [Err(error)] if matches!(error.kind(), ErrorKind::InvalidRequest)));
     let (_server, mut response) = cut();
     let pieces: Vec<_> = response.chunks(3).map(|piece| piece.map_err(|error| error.kind().clone())).collect();
-    let incomplete = ErrorKind::IncompleteBody { received: 5, expected: Some(10) };
+    let incomplete = ErrorKind::incomplete_body(5, Some(10));
     assert_eq!(pieces, [Ok(b"hel".to_vec()), Err(incomplete)]);
 }
 
@@ -95,7 +95,7 @@ fn copy_to() {
     let (_server, mut response) = cut();
     let (mut output, mut done) = (Vec::new(), 0);
     let error = response.copy_to_with(&mut output, |so_far, _| done = so_far).unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::IncompleteBody { received: 5, expected: Some(10) });
+    assert_eq!(error.kind(), &ErrorKind::incomplete_body(5, Some(10)));
     assert_eq!((&*output, done), (&b"hello"[..], 5));
 
     for room in [0, 3, 5] {
@@ -171,7 +171,7 @@ fn saving_that_fails() {
         let expected = (before.map(str::to_owned), usize::from(before.is_some()));
         let (_server, mut response) = cut();
         let error = response.save_to(&path).unwrap_err();
-        assert_eq!(error.kind(), &ErrorKind::IncompleteBody { received: 5, expected: Some(10) });
+        assert_eq!(error.kind(), &ErrorKind::incomplete_body(5, Some(10)));
         assert_eq!(left(), expected);
 
         let (_server, mut response) = fetch(ok("hello"));

@@ -55,7 +55,7 @@ fn other_charsets_are_refused() {
     for content_type in ["text/plain; charset=iso-8859-1", "text/plain; charset=klingon"] {
         let (_server, response) = fetch(with_type(content_type, b"\xFC"));
         let error = response.text().unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Unsupported), "{error}");
     }
 }
 
@@ -99,12 +99,12 @@ fn the_callers_own_charset() {
     let (_server, response) = fetch(with_type("text/plain; charset=utf-8", b"\xFC"));
     match response.text_with("latin1") {
         Ok(text) => assert!(cfg!(feature = "charset") && text == "\u{fc}", "{text}"),
-        Err(error) => assert!(!cfg!(feature = "charset") && matches!(error.kind(), ErrorKind::Unsupported(_))),
+        Err(error) => assert!(!cfg!(feature = "charset") && matches!(error.kind(), ErrorKind::Unsupported)),
     }
     for label in ["klingon", "", "utf-8\0"] {
         let (_server, response) = fetch(with_type("", b"a"));
         let error = response.text_with(label).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_) | ErrorKind::Unsupported(_)), "{label}: {error}");
+        assert!(matches!(error.kind(), ErrorKind::InvalidRequest | ErrorKind::Unsupported), "{label}: {error}");
     }
 }
 

@@ -20,7 +20,7 @@ fn a_part_of_a_response_and_then_the_end() {
         let session = host.session().build().unwrap();
         let url = format!("{}{}", host.url, host.path("part"));
         let error = session.post(url).data(vec![b'x'; 30 * MB]).send().unwrap_err();
-        let expected = ErrorKind::IncompleteBody { received: 3, expected: Some(5) };
+        let expected = ErrorKind::incomplete_body(3, Some(5));
         assert_eq!((error.kind(), error.phase()), (&expected, Phase::Send), "{}", host.name);
         assert_eq!(error.head().map(|head| head.status().as_u16()), Some(200), "{}", host.name);
     }
@@ -34,7 +34,7 @@ fn a_body_without_end_and_then_a_reset() {
         let server = Server::new(vec![vec![Step::Bytes(1000), Step::Send(response)]]);
         let result = Session::new().post(server.url("/")).data(vec![b'x'; 30 * MB]).send();
         let error = result.and_then(Response::text).unwrap_err();
-        assert_eq!(error.kind(), &ErrorKind::IncompleteBody { received: 5, expected: None }, "{status}");
+        assert_eq!(error.kind(), &ErrorKind::incomplete_body(5, None), "{status}");
     }
 }
 
@@ -85,7 +85,7 @@ fn tls_that_ends_without_a_goodbye() {
     let read = |request: RequestBuilder| request.timeout(GIVE_UP).send().and_then(Response::text);
     for client in 0..3 {
         for (target, expected) in [("/close", None), ("/length", Some(9)), ("/chunks", None)] {
-            let cut = ErrorKind::IncompleteBody { received: 5, expected };
+            let cut = ErrorKind::incomplete_body(5, expected);
             for (allow, own) in [(false, None), (true, Some(false)), (true, None), (false, Some(true))] {
                 let id = format!("RW-16 {client} {target} {allow} {own:?}");
                 let request = request(client, allow, target);
@@ -124,7 +124,7 @@ fn tls_that_ends_and_then_a_reset() {
         match ended {
             true => assert_eq!(result.as_deref().ok(), Some("early"), "RW-16 {target}: {result:?}"),
             false => {
-                let cut = ErrorKind::IncompleteBody { received: 5, expected: None };
+                let cut = ErrorKind::incomplete_body(5, None);
                 assert_eq!(result.unwrap_err().kind(), &cut, "RW-16 {target}");
             }
         }

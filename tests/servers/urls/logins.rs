@@ -51,7 +51,7 @@ fn the_login_of_a_pools_url() {
     let builder = ConnectionPool::builder(with("u:p"));
     let headers = hostpool::Headers::from_pairs([("Authorization", "x")]).unwrap();
     let error = builder.headers(headers).build().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::InvalidConfig(_)), "two of them: {error}");
+    assert!(matches!(error.kind(), ErrorKind::InvalidConfig), "two of them: {error}");
 }
 
 /// Along a redirect within the host the login goes on.
@@ -177,7 +177,7 @@ mod schemes {
                 match session.get(&url).auth(auth).send() {
                     Ok(_) => assert_eq!((seen(before).as_str(), userinfo), (expected, ""), "{row}"),
                     Err(error) => {
-                        assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "{row}: {error}");
+                        assert!(matches!(error.kind(), ErrorKind::InvalidRequest), "{row}: {error}");
                         assert_eq!((seen(before).as_str(), userinfo.is_empty()), ("", false), "{row}");
                     }
                 }

@@ -14,7 +14,7 @@ fn digests_are_not_compiled_in() {
 
     let auth = DigestAuth::new("Mufasa", "Circle of Life");
     let error = Session::new().get("http://127.0.0.1:1/").auth(&auth).send().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Unsupported("digest-auth"));
+    assert_eq!(error.kind(), &ErrorKind::Unsupported);
     assert!(Session::builder().auth(auth).build().is_err());
     assert!(Session::builder().auth(AnyAuth::new("a", "b")).build().is_err());
 }

@@ -371,7 +371,7 @@ mod sockets {
                 let request = pool.get("/").timeout(GIVE_UP);
                 let error = without_hanging(move || request.send()).expect_err(id);
                 assert_eq!((error.kind(), error.phase()), (&ErrorKind::Connect, Phase::Connect), "{id}: {error}");
-                assert!(!error.maybe_processed() && error.to_string().contains(text), "{id}: {error}");
+                assert!(!error.maybe_processed() && crate::support::chain(&error).contains(text), "{id}: {error}");
                 let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
                 assert_eq!(source.kind(), kind, "{id}");
             }

@@ -1,0 +1,86 @@
+//! The phases of a request, and the bounds on their time.
+
+use std::fmt;
+
+/// The bounds of a [`Timeout`](crate::Timeout) that an error can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bound {
+    /// On the whole request.
+    Total,
+    /// On waiting for the pool.
+    Pool,
+    /// On opening a connection, name lookup and TLS included.
+    Connect,
+    /// On the name lookup.
+    Resolve,
+    /// On the TLS handshake.
+    Tls,
+    /// On one write.
+    Write,
+    /// On the response's head.
+    Head,
+    /// On the gap between received bytes.
+    Read,
+    /// On the speed of a body: see [`Timeout::min_rate`](crate::Timeout::min_rate).
+    Rate,
+}
+
+impl fmt::Display for Bound {
+    /// Shows the text that errors show.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Bound::Total => "total",
+            Bound::Pool => "pool",
+            Bound::Connect => "connect",
+            Bound::Resolve => "resolve",
+            Bound::Tls => "tls",
+            Bound::Write => "write",
+            Bound::Head => "head",
+            Bound::Read => "read",
+            Bound::Rate => "min_rate",
+        })
+    }
+}
+
+/// The phases of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Before anything was tried: URL, headers, configuration.
+    Prepare,
+    /// Waiting for the pool.
+    Pool,
+    /// Looking up the name.
+    Resolve,
+    /// Connecting the socket.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// Sending the request.
+    Send,
+    /// Waiting for the head of the response. Errors about the head itself, such as
+    /// [`ErrorKind::Status`](crate::ErrorKind::Status), are of this phase too.
+    Head,
+    /// Reading the response's body.
+    Body,
+    /// Following a redirect.
+    Redirect,
+}
+
+impl fmt::Display for Phase {
+    /// Shows the text that errors show.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Phase::Prepare => "preparing the request",
+            Phase::Pool => "waiting for the pool",
+            Phase::Resolve => "looking up the host",
+            Phase::Connect => "connecting",
+            Phase::Tls => "in the TLS handshake",
+            Phase::Send => "sending the request",
+            Phase::Head => "waiting for the response",
+            Phase::Body => "reading the body",
+            Phase::Redirect => "following a redirect",
+        })
+    }
+}
