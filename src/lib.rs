@@ -54,6 +54,8 @@
 //! | `log`, `tracing` | `log` | lines for the crates of these names, and none without a logger: see [`observe`] |
 //! | `charset-detect` | no | a guess at the charset of a text that does not name it |
 
+// docs.rs sets `docsrs`, and has the compiler that this needs: rustdoc then says which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations, rust_2018_idioms)]
