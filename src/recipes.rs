@@ -53,8 +53,9 @@
 //! }
 //!
 //! let session = Session::new();
-//! let pairs = session.get("https://api.example/search").params([("q", "a b"), ("page", "2")]).build()?;
-//! let value = session.get("https://api.example/search").params(Search { q: "a b", page: 2 }).build()?;
+//! let url = "https://api.example/search";
+//! let pairs = session.get(url).params([("q", "a b"), ("page", "2")]).build()?;
+//! let value = session.get(url).params(Search { q: "a b", page: 2 }).build()?;
 //! assert_eq!(pairs.url().to_string(), "https://api.example/search?q=a+b&page=2");
 //! assert_eq!(value.url(), pairs.url());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -79,7 +80,7 @@
 //! session.post(&url).form([("title", "Dune")]).send()?;
 //! session.post(&url).form(Book { title: "Dune" }).send()?;
 //! session.post(&url).body("raw text").send()?;
-//! session.put(&url).header("Content-Type", "image/png").body(vec![0x89, b'P', b'N', b'G']).send()?;
+//! session.put(&url).header("Content-Type", "image/gif").body(*b"GIF89a").send()?;
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("large.bin");
 //! # std::fs::write(&path, "large")?;
@@ -100,8 +101,8 @@
 //! // For each request of the session.
 //! let session = Session::builder().user_agent("books/1.0").header("X-Client", 7).build()?;
 //! // For one request.
-//! let request = session.get(&url).header("Accept", "text/plain").headers([("X-A", "1"), ("X-B", "2")]);
-//! let response = request.send()?;
+//! let pairs = [("X-A", "1"), ("X-B", "2")];
+//! let response = session.get(&url).header("Accept", "text/plain").headers(pairs).send()?;
 //! assert_eq!(response.headers().get("x-answer"), Some("yes"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -124,8 +125,9 @@
 //! # #[cfg(feature = "digest-auth")]
 //! session.get(&url).any_auth("login", "password").send()?;
 //!
+//! // `Netrc::from_env()?` reads the user's file.
 //! let netrc = Netrc::parse("machine api.example login me password secret")?;
-//! let session = Session::builder().netrc(netrc).build()?; // `Netrc::from_env()?` reads the user's file
+//! let session = Session::builder().netrc(netrc).build()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -210,7 +212,7 @@
 //! // At most 3 seconds for a connection, at most 10 without a byte from the server.
 //! let timeout = Timeout::new().connect(Duration::from_secs(3)).read(Duration::from_secs(10));
 //! let session = Session::builder().timeout(timeout).build()?;
-//! // At most 30 seconds for everything: the wait for the pool, retries, redirects and the body.
+//! // At most 30 seconds for everything: pool, retries, redirects, body.
 //! session.get(&url).timeout(Duration::from_secs(30)).send()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -224,7 +226,8 @@
 //!
 //! use hostpool::{Retry, RetryBudget, Session};
 //!
-//! // Up to three more tries, with waits that grow; all calls together make at most ten, and one more for ten calls.
+//! // Up to three more tries a call, with waits that grow.
+//! // All calls together make at most ten more, and one for every ten calls.
 //! let retry = Retry::new(3)
 //!     .status_forcelist([502, 503, 504])
 //!     .backoff_factor(Duration::from_millis(10))
@@ -381,7 +384,8 @@
 //!         _ => Err(Error::custom("only https leaves this machine")),
 //!     })
 //!     .middleware(|request, next| {
-//!         let (what, started) = (format!("{} {}", request.method(), request.url()), Instant::now());
+//!         let started = Instant::now();
+//!         let what = format!("{} {}", request.method(), request.url());
 //!         let response = next.run(request)?;
 //!         eprintln!("{what}: {}, {:?}", response.status(), started.elapsed());
 //!         Ok(response)
@@ -401,7 +405,7 @@
 //!
 //! let session = Session::builder()
 //!     .middleware(|request, _| match request.url().path() {
-//!         "/books/7" => Response::builder().header("Content-Type", "application/json").body("[1965]").build(),
+//!         "/books/7" => Response::builder().json(&[1965]).build(),
 //!         _ => Response::builder().status(404).build(),
 //!     })
 //!     .build()?;

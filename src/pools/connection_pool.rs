@@ -329,7 +329,19 @@ impl fmt::Debug for ConnectionPool {
     }
 }
 
-/// Builds a [`ConnectionPool`]: see [`ClientBuilder`].
+/// Builds a [`ConnectionPool`]. [`ClientBuilder`] has a table of the defaults.
+///
+/// ```
+/// use hostpool::ConnectionPool;
+/// use std::time::Duration;
+///
+/// let pool = ConnectionPool::builder("https://api.example")
+///     .limit(8)
+///     .pool_timeout(Duration::from_secs(2))
+///     .idle_timeout(Duration::from_secs(20))
+///     .build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
 pub type ConnectionPoolBuilder = ClientBuilder<ConnectionPool>;
 
 impl sealed::Client for ConnectionPool {

@@ -4,6 +4,7 @@ use super::Response;
 use super::charset::{Charset, Order};
 use crate::error::{Error, ErrorKind, Result};
 
+/// # The body as JSON
 impl Response {
     /// Reads the body as JSON, whatever its Content-Type. A blank body reads as `null`.
     ///

@@ -8,9 +8,12 @@ use std::thread;
 use hostpool::{ErrorKind, Response, Session};
 
 use super::names;
-use crate::support::{Server, Step, answer, answers, ok, without_hanging};
+use crate::support::{Server, answer, answers, ok};
+#[cfg(unix)]
+use crate::support::{Step, without_hanging};
 
 /// Saves `text` at the path, once by each way to do so. `reset` is called before each.
+#[cfg(unix)]
 fn by_all_ways(path: &Path, text: &str, reset: impl Fn(), check: impl Fn(&str)) {
     let server = Server::new(vec![answers(ok(text))]);
     let session = Session::new();
