@@ -86,7 +86,8 @@ fn errors_name_the_folder() {
             Session::new().get(server.url("/")).download(&path).unwrap_err(),
         ] {
             assert_eq!(error.kind(), &ErrorKind::Output, "{path:?}");
-            assert!(error.to_string().contains(named.to_str().unwrap()), "{path:?}: {error}");
+            let shown = named.to_str().unwrap().escape_debug().to_string();
+            assert!(error.to_string().contains(&shown), "{path:?}: {error}");
         }
     }
     assert_eq!(names(folder.path()), ["file", "folder"]);
