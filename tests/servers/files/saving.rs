@@ -1,6 +1,7 @@
 //! RW-07: the file that takes the place of another.
 
 use std::fs;
+#[cfg(unix)]
 use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
