@@ -8,7 +8,11 @@ pub fn serve(response: &'static str) -> String {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            while stream.read(&mut [0; 4096]).is_ok_and(|len| len > 0) && stream.write_all(response.as_bytes()).is_ok() {}
+            std::thread::spawn(move || {
+                while stream.read(&mut [0; 4096]).is_ok_and(|len| len > 0)
+                    && stream.write_all(response.as_bytes()).is_ok()
+                {}
+            });
         }
     });
     url

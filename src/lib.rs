@@ -2,41 +2,93 @@
 //!
 //! Connections live in per-host pools with hard limits: at a limit callers wait in line, first come, first served, for
 //! as long as they say. No runtime is needed; the crate works inside one, too. No thread is started but for name
-//! lookups under a bound, at most eight, which leave when they are idle.
+//! lookups under a bound, at most eight, which leave when they are idle, and for what asks for one by name.
+//!
+//! ```no_run
+//! let text = hostpool::get("https://www.example.com/").send()?.text()?;
+//! # Ok::<(), hostpool::Error>(())
+//! ```
+//!
+//! A [`Session`] is a client for many requests, from any number of threads. It has defaults of its own, and keeps
+//! connections and cookies, as in aiohttp or requests:
+//!
+//! ```
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+//! # let server = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+//! use hostpool::Session;
+//! use std::time::Duration;
+//!
+//! let session = Session::builder()
+//!     .base_url("http://api.example/v1/")
+//!     # .base_url(&server)
+//!     .user_agent("books/1.0")
+//!     .limit(8)
+//!     .timeout(Duration::from_secs(30))
+//!     .build()?;
+//!
+//! let response = session.get("greeting").params([("to", "you")]).send()?;
+//! assert_eq!(response.status(), 200);
+//! assert_eq!(response.text()?, "hello");
+//! # Ok::<(), hostpool::Error>(())
+//! ```
+//!
+//! A [`ConnectionPool`] holds the connections to one host, and a [`PoolManager`] those to many, as in urllib3. This
+//! program starts a server of its own, and can be copied as it is:
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpListener;
+//! use std::time::Duration;
+//!
+//! use hostpool::ConnectionPool;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let url = format!("http://{}", listener.local_addr()?);
+//!     std::thread::spawn(move || {
+//!         let (mut stream, _) = listener.accept()?;
+//!         stream.read(&mut [0; 4096])?;
+//!         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+//!     });
+//!
+//!     // Never more than 8 connections to this host.
+//!     // Who finds all of them busy waits for two seconds.
+//!     let pool = ConnectionPool::builder(&url)
+//!         .limit(8)
+//!         .pool_timeout(Duration::from_secs(2))
+//!         .build()?;
+//!     let response = pool.get("/").timeout(Duration::from_secs(10)).send()?;
+//!     assert_eq!(response.text()?, "hello");
+//!     Ok(())
+//! }
+//! ```
 //!
 //! A client belongs to the process that made it: make clients after a `fork`. A child that drops or closes its copy of a
 //! client leaves its parent's connections alone, but a request that it sends on one of them mixes their responses.
 //!
-//! - [`ConnectionPool`] is the pool of one host, [`PoolManager`] that of many, as in urllib3.
-//! - [`Session`] is a client with defaults of its own, as in aiohttp or requests.
-//! - [`get`] and its siblings are for a single request.
+//! # What is where?
 //!
-//! ```
-//! # // A server for the example.
-//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-//! # let address = listener.local_addr()?;
-//! # std::thread::spawn(move || {
-//! #     use std::io::{Read, Write};
-//! #     let (mut stream, _) = listener.accept().unwrap();
-//! #     stream.read(&mut [0; 4096]).unwrap();
-//! #     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").unwrap();
-//! # });
-//! # let url = format!("http://{address}");
-//! use hostpool::ConnectionPool;
-//! use std::time::Duration;
+//! [`recipes`] shows daily tasks one by one, and what the names of requests, urllib3, aiohttp, ureq and reqwest are here.
 //!
-//! // At most 8 connections to this host, ever; whoever finds them busy waits for at most two seconds.
-//! let pool = ConnectionPool::builder(&url)
-//!     .maxsize(8)
-//!     .block(true)
-//!     .pool_timeout(Duration::from_secs(2))
-//!     .build()?;
-//!
-//! let response = pool.get("/").timeout(Duration::from_secs(10)).send()?;
-//! assert_eq!(response.status(), 200);
-//! assert_eq!(response.text()?, "hello");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! | for | there is |
+//! |---|---|
+//! | one request | [`get`], [`head`], [`post`], [`put`], [`patch`], [`delete`], [`options`], [`request`] |
+//! | clients | [`Session`], [`ConnectionPool`], [`PoolManager`], all built by a [`ClientBuilder`] |
+//! | requests | [`RequestBuilder`], [`Request`]; arguments of any type: [`IntoUrl`], [`IntoPairs`], [`IntoHeaders`] |
+//! | bodies | [`Body`], [`Compress`], [`multipart::Form`], [`multipart::Part`] |
+//! | responses | [`Response`], [`Lines`], [`Chunks`], [`MediaType`], [`Link`]; made by a [`ResponseBuilder`] |
+//! | headers, URLs | [`Headers`], [`make_headers`], [`Url`], [`Origin`] |
+//! | time | [`Timeout`] |
+//! | failures | [`Error`], [`ErrorKind`], [`Phase`], [`ResponseHead`] |
+//! | another try | [`Retry`], [`RetryBudget`], [`Attempt`] |
+//! | redirects | [`RedirectHop`], [`RedirectAction`] |
+//! | credentials | [`BasicAuth`], [`DigestAuth`], [`AnyAuth`], [`Auth::bearer`], [`Netrc`] |
+//! | cookies | [`CookieJar`], [`Cookie`], [`CookieStore`] |
+//! | what runs around a call | [`Middleware`], [`Next`], [`ClientBuilder::on_request`] |
+//! | what happens inside | [`Listener`], [`observe`], [`PoolStats`], [`ConnectionInfo`] |
+//! | what a server may send | [`Limits`], [`Strictness`], [`Violation`] |
+//! | TLS, sockets | [`TlsConfig`], [`SocketOption`], [`SourceAddress`] |
+//! | connections of your own | [`Dialer`], [`Transport`], [`IoTransport`] |
 //!
 //! # Features
 //!
@@ -54,12 +106,15 @@
 //! | `log`, `tracing` | `log` | lines for the crates of these names, and none without a logger: see [`observe`] |
 //! | `charset-detect` | no | a guess at the charset of a text that does not name it |
 
+// docs.rs sets `docsrs`, and has the compiler that this needs: rustdoc then says which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations, rust_2018_idioms)]
 
 // The map of the modules. A line uses only the lines below it. On one line, a module uses only those to its left.
 //
+// recipes        documentation: daily tasks, one by one
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
 // pools          ConnectionPool, PoolManager, PoolContext
@@ -105,6 +160,7 @@ mod pool;
 mod pools;
 mod process;
 mod random;
+pub mod recipes;
 mod redirect;
 mod response;
 mod retry;

@@ -157,12 +157,13 @@ impl Transport for Stream {
 mod tests {
     use super::*;
     use crate::process::Home;
-    use crate::time::Until;
 
     /// The first send leaves at once in any case, unless it may be larger than the send buffer.
     #[cfg(target_os = "linux")]
     #[test]
     fn when_nagles_algorithm_is_switched_off() {
+        use crate::time::Until;
+
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false };
         for (row, sends_at_once, sizes, expected) in [

@@ -336,7 +336,19 @@ impl fmt::Debug for ConnectionPool {
     }
 }
 
-/// Builds a [`ConnectionPool`]: see [`ClientBuilder`].
+/// Builds a [`ConnectionPool`]. [`ClientBuilder`] has a table of the defaults.
+///
+/// ```
+/// use hostpool::ConnectionPool;
+/// use std::time::Duration;
+///
+/// let pool = ConnectionPool::builder("https://api.example")
+///     .limit(8)
+///     .pool_timeout(Duration::from_secs(2))
+///     .idle_timeout(Duration::from_secs(20))
+///     .build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
 pub type ConnectionPoolBuilder = ClientBuilder<ConnectionPool>;
 
 /// The origin of a pool, or why its URL has none.

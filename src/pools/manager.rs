@@ -229,7 +229,15 @@ impl fmt::Debug for PoolManager {
     }
 }
 
-/// Builds a [`PoolManager`]: see [`ClientBuilder`].
+/// Builds a [`PoolManager`]. [`ClientBuilder`] has a table of the defaults.
+///
+/// ```
+/// use hostpool::{PoolManager, Retry};
+///
+/// // At most 8 connections to a host and 100 in all. The pools of the last 50 hosts are kept.
+/// let http = PoolManager::builder().limit(8).total_limit(100).num_pools(50).retries(Retry::new(5)).build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
 pub type PoolManagerBuilder = ClientBuilder<PoolManager>;
 
 impl ManyHosts for PoolManager {}

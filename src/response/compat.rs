@@ -46,6 +46,7 @@ impl fmt::Debug for ResponseBody {
     }
 }
 
+/// # The crate `http`
 impl Response {
     /// Converts this response to one of the `http` crate. Its body is read in the same way. The extensions are kept, and
     /// the [`Url`](crate::Url) is added to them.

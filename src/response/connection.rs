@@ -23,6 +23,7 @@ pub struct ConnectionInfo {
     pub reused: bool,
 }
 
+/// # The connection
 impl Response {
     /// Returns the host of the [`url`](Self::url) in lower case. An IPv6 address stands in brackets. For a Unix socket
     /// it is the path.

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::Response;
 use crate::cookies::Cookie;
 
+/// # Cookies
 impl Response {
     /// Returns the cookies of the Set-Cookie fields, in order. Fields that are not valid cookies are skipped. The
     /// [jar](crate::Session::cookies) of a session decides which of the cookies it keeps.

@@ -10,6 +10,7 @@ use crate::h1::TransferCoding;
 use crate::observe;
 use crate::strictness::Strictness;
 
+/// # Decoding
 impl Response {
     /// Prepares for decoding a body with a Content-Encoding.
     #[cold]

@@ -74,6 +74,7 @@ impl ContentDisposition {
     }
 }
 
+/// # The name of a file
 impl Response {
     /// Returns whether the server wants the body to be saved, and under which name. Returns `None` if there is no
     /// Content-Disposition, or a malformed one.

@@ -9,6 +9,7 @@ use crate::h1::Head;
 use crate::redirect;
 use crate::retry::Retry;
 
+/// # What led to the response
 impl Response {
     /// Adds the redirects and the retries of the call to the response.
     pub(crate) fn after(mut self, history: Vec<ResponseHead>, retries: Option<Box<Retry>>) -> Response {

@@ -5,6 +5,7 @@ use super::charset::{Charset, Order};
 use super::status::KEPT;
 use crate::error::{Error, ErrorKind, Result};
 
+/// # The body as JSON
 impl Response {
     /// Reads the body as JSON, whatever its Content-Type. A blank body reads as `null`.
     ///

@@ -17,6 +17,7 @@ const READ: usize = 16 * 1024;
 /// The number of bytes that show whether there is a byte order mark.
 const MARK: usize = 3;
 
+/// # The body as a `BufRead`
 impl Response {
     /// Returns a buffered reader of the body, for reading by lines, up to a separator ([`BufRead`](std::io::BufRead)),
     /// or in small pieces. Its errors are those of `Read`.

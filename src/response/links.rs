@@ -47,6 +47,7 @@ impl Link {
     }
 }
 
+/// # Links
 impl Response {
     /// Returns the links of all Link fields in order. Relative links are resolved against the [`url`](Self::url).
     ///

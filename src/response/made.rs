@@ -32,6 +32,7 @@ pub struct ResponseBuilder {
     extensions: Extensions,
 }
 
+/// # Responses that callers make
 impl Response {
     /// Returns a builder for a response that no server has sent: a stub for a test, a cached response, or an answer for
     /// when the network fails. A [`Middleware`](crate::Middleware) or the hook
@@ -276,6 +277,7 @@ fn nowhere() -> Result<Url> {
     Ok(Url::parse("http://response.invalid/")?)
 }
 
+/// # Changes
 impl Response {
     /// Makes a response whose body comes from the caller.
     fn made(mut head: Head, about: About, body: Body, extensions: Extensions) -> Result<Response> {

@@ -88,6 +88,7 @@ impl fmt::Display for MediaType {
     }
 }
 
+/// # The type of the body
 impl Response {
     /// Returns the media type of the body. Returns `None` if there is no Content-Type, or if it is not a media type.
     ///

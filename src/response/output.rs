@@ -17,6 +17,7 @@ const PIECE: usize = 64 * 1024;
 /// The first allocation for a piece that is probably shorter than the largest one.
 const SMALL_PIECE: usize = 4 * 1024;
 
+/// # The body in pieces, and in files
 impl Response {
     /// Returns the body in pieces of `size` bytes. The last piece may be shorter.
     ///

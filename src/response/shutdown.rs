@@ -18,6 +18,7 @@ impl ShutdownHandle {
     }
 }
 
+/// # Ending a read from another thread
 impl Response {
     /// Returns a handle with which another thread can end the reading of the body while this thread waits for it.
     /// Returns `None` if the connection is back in its pool or closed, because there is nothing more to wait for.

@@ -6,6 +6,7 @@ use crate::error::{Bound, Error, ErrorKind, Reason, ResponseHead, Result};
 /// The bytes of a body that an error keeps: enough for the explanation that an API sends.
 pub(super) const KEPT: usize = 64 * 1024;
 
+/// # Statuses as errors
 impl Response {
     /// Returns this response, or an error if its status is from 400 on. A status from 600 to 999 counts as a server
     /// error (RFC 9110, section 15).

@@ -5,6 +5,7 @@ use super::source::Source;
 use super::{Lines, Response};
 use crate::error::{ErrorKind, Reason, Result};
 
+/// # The body as text
 impl Response {
     /// Reads the body as text. Bytes that are not valid in its charset become U+FFFD.
     ///

@@ -4,6 +4,7 @@ use super::Response;
 use super::kept::Kept;
 use crate::error::{Error, Phase, Reason, Result};
 
+/// # The body as a whole
 impl Response {
     /// Reads the body as a whole.
     ///

@@ -12,7 +12,20 @@ use crate::error::{Error, Result};
 use crate::pools::{ClientBuilder, ManyHosts, PoolManager, sealed};
 use crate::url::{Origins, Url};
 
-/// Builds a [`Session`]: see [`ClientBuilder`].
+/// Builds a [`Session`]. [`ClientBuilder`] has a table of the defaults.
+///
+/// ```
+/// use hostpool::{Session, SessionBuilder, Timeout};
+/// use std::time::Duration;
+///
+/// fn with_our_defaults() -> SessionBuilder {
+///     let timeout = Timeout::new().connect(Duration::from_secs(3)).total(Duration::from_secs(30));
+///     Session::builder().timeout(timeout).user_agent("books/1.0").limit(8)
+/// }
+///
+/// let session = with_our_defaults().base_url("https://api.example/v1/").build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
 pub type SessionBuilder = ClientBuilder<Session>;
 
 /// Holds the settings that only sessions have.

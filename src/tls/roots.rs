@@ -231,6 +231,7 @@ mod tests {
         assert!(descriptors::are_lacking_for(&error) && error.kind() == &ErrorKind::Connect, "{error:?}");
     }
 
+    #[cfg(unix)]
     fn rcgen_pem() -> String {
         let key = rcgen::KeyPair::generate().unwrap();
         rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap().pem()

@@ -4,9 +4,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hostpool::{
-    Bound, DialContext, Dialer, Error, ErrorKind, Phase, PoolManager, Target, TcpDialer, Timeout, Transport,
-};
+#[cfg(target_os = "linux")]
+use hostpool::Bound;
+use hostpool::{DialContext, Dialer, Error, ErrorKind, Phase, PoolManager, Target, TcpDialer, Timeout, Transport};
 
 use crate::invariants::{CANARY, exclusive, presentable, settled};
 #[cfg(target_os = "linux")]

@@ -8,6 +8,7 @@ use crate::body::{Body, Chunking, Compress, PIECE, Progress};
 use crate::error::Error;
 use crate::multipart::Form;
 
+/// # Body
 impl RequestBuilder {
     /// Sets the body to bytes, a text, a file, or the content of a reader: see [`Body`].
     ///

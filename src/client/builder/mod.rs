@@ -56,6 +56,7 @@ pub struct RequestBuilder {
     pub(super) request: Result<Request>,
 }
 
+/// # The request, and how it is sent
 impl RequestBuilder {
     pub(crate) fn new(engine: &Arc<Engine>, policy: &Arc<Policy>, request: Result<Request>) -> Self {
         RequestBuilder { engine: engine.clone(), policy: policy.clone(), request }

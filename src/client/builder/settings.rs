@@ -13,6 +13,7 @@ use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 use crate::response::Response;
 use crate::strictness::Strictness;
 
+/// # Settings
 impl RequestBuilder {
     /// Sets whether redirects are followed. Default: yes, except for [`Session::head`](crate::Session::head). A
     /// [`PoolManager`](crate::PoolManager) counts redirects by its [`Retry`](crate::Retry). A

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::multipart::Form;
 use crate::retry::Retry;
 
+/// # The parameters of urllib3's `urlopen`
 impl RequestBuilder {
     /// Sets which failures are tried again, in place of the client's `Retry`. A number is the number of tries beyond
     /// the first.

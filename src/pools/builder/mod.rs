@@ -14,8 +14,9 @@ use crate::client::Policy;
 use crate::error::{Error, ErrorKind, Phase, Result};
 
 /// Builds a client: a [`ConnectionPool`](crate::ConnectionPool), a [`PoolManager`](crate::PoolManager) or a
-/// [`Session`](crate::Session). Each has a name for its builder: `ConnectionPoolBuilder`, `PoolManagerBuilder`,
-/// `SessionBuilder`.
+/// [`Session`](crate::Session). Each has a name for its builder:
+/// [`ConnectionPoolBuilder`](crate::ConnectionPoolBuilder), [`PoolManagerBuilder`](crate::PoolManagerBuilder),
+/// [`SessionBuilder`](crate::SessionBuilder).
 ///
 /// A method that is given something wrong does not fail at once. [`build`](Self::build) returns the first such error.
 ///

@@ -260,7 +260,8 @@ fn rw_62_when_the_form_is_built() {
             Session::new().post("http://127.0.0.1:1/").files([("f", &path)]).send().unwrap_err(),
         ] {
             assert_eq!((error.kind(), error.phase()), (&ErrorKind::BodyRead, Phase::Prepare), "{path:?}");
-            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+            let shown = path.to_str().unwrap().escape_debug().to_string();
+            assert!(error.to_string().contains(&shown), "{error}");
         }
     }
     let server = Server::new(vec![answers(ok(""))]);

@@ -1,6 +1,7 @@
 //! RW-07: the file that takes the place of another.
 
 use std::fs;
+#[cfg(unix)]
 use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
@@ -8,9 +9,12 @@ use std::thread;
 use hostpool::{ErrorKind, Response, Session};
 
 use super::names;
-use crate::support::{Server, Step, answer, answers, ok, without_hanging};
+use crate::support::{Server, answer, answers, ok};
+#[cfg(unix)]
+use crate::support::{Step, without_hanging};
 
 /// Saves `text` at the path, once by each way to do so. `reset` is called before each.
+#[cfg(unix)]
 fn by_all_ways(path: &Path, text: &str, reset: impl Fn(), check: impl Fn(&str)) {
     let server = Server::new(vec![answers(ok(text))]);
     let session = Session::new();
@@ -83,7 +87,8 @@ fn errors_name_the_folder() {
             Session::new().get(server.url("/")).download(&path).unwrap_err(),
         ] {
             assert_eq!(error.kind(), &ErrorKind::Output, "{path:?}");
-            assert!(error.to_string().contains(named.to_str().unwrap()), "{path:?}: {error}");
+            let shown = named.to_str().unwrap().escape_debug().to_string();
+            assert!(error.to_string().contains(&shown), "{path:?}: {error}");
         }
     }
     assert_eq!(names(folder.path()), ["file", "folder"]);
