@@ -83,7 +83,7 @@ impl Response {
     /// # Errors
     ///
     /// Those of [`bytes`](Self::bytes), and [`ErrorKind::Decode`] if the bytes are not valid in their charset or the
-    /// parser fails. The error of the parser is the source. The [`head`](Error::head) is as for [`json`](Self::json).
+    /// parser fails. The error of the parser is the source. The [`head`](Error::head) has the start of the body.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
