@@ -11,6 +11,7 @@ use crate::url::Url;
 /// What a function given to [`RequestBuilder::redirect_when`](crate::RequestBuilder::redirect_when) answers about a
 /// redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RedirectAction {
     /// The redirect is followed.
     Follow,

@@ -100,6 +100,7 @@ pub struct Retry {
 /// let retry = Retry::new(3).redirect(RetryCount::Off);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RetryCount {
     /// Without a limit. A kind of a [`Retry`] is still bounded by its total.
     #[default]
