@@ -16,6 +16,7 @@ mod shown;
 mod tests;
 
 use std::error::Error as StdError;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -80,6 +81,10 @@ struct Inner {
     history: Vec<ResponseHead>,
     retries: Vec<Attempt>,
 }
+
+// An error does not change once it is made.
+impl UnwindSafe for Inner {}
+impl RefUnwindSafe for Inner {}
 
 impl Error {
     /// Returns the kind of the error.

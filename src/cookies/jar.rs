@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -54,6 +55,9 @@ struct Inner {
     kept: AtomicUsize,
     store: RwLock<Store>,
 }
+
+// A panic leaves it whole: none of the caller's code runs while the lock is held.
+impl RefUnwindSafe for Inner {}
 
 /// Builds a [`CookieJar`].
 ///

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::panic::RefUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -62,6 +63,9 @@ struct KeyData {
     route: Route,
     config: Arc<ConnectionConfig>,
 }
+
+// A key does not change.
+impl RefUnwindSafe for KeyData {}
 
 impl PoolKey {
     pub(crate) fn new(route: Route, config: &Arc<ConnectionConfig>) -> PoolKey {

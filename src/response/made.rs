@@ -1,6 +1,7 @@
 //! Responses that the caller makes: stubs, cached responses, and answers for when the network fails.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, LazyLock};
 
 use http::{Extensions, Method, StatusCode, Version};
@@ -31,6 +32,10 @@ pub struct ResponseBuilder {
     url: Option<Url>,
     extensions: Extensions,
 }
+
+// Nothing here changes once it is set.
+impl UnwindSafe for ResponseBuilder {}
+impl RefUnwindSafe for ResponseBuilder {}
 
 /// # Responses that callers make
 impl Response {

@@ -34,6 +34,7 @@ mod source;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use crate::close_reason::CloseReason;
@@ -113,6 +114,10 @@ struct Inner {
     /// Values of the caller's own.
     extensions: Values,
 }
+
+// What reads the body takes the response by value or by `&mut`, so nobody sees a half-read one after a panic.
+impl UnwindSafe for Inner {}
+impl RefUnwindSafe for Inner {}
 
 impl Response {
     /// Makes a response whose body is delimited by `framing`. Returns the connection to its pool at once if there is no

@@ -46,6 +46,7 @@ const MAX_IDLE: usize = 100;
 /// - It keeps [cookies](CookieJar).
 ///
 /// Dropping the last clone closes the idle connections. Responses that the caller still has can be read to their end.
+/// A panic, for example in a hook, leaves the session as good as before: it is `UnwindSafe`, as all clients are.
 ///
 /// ```no_run
 /// use hostpool::Session;

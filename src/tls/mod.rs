@@ -9,6 +9,7 @@ mod roots;
 mod stream;
 
 use std::fmt;
+use std::panic::RefUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,6 +69,9 @@ struct Inner {
     #[cfg(feature = "rustls")]
     client: RwLock<Option<Arc<rustls::ClientConfig>>>,
 }
+
+// A panic leaves it whole: the lock holds a value that is built before it is put in.
+impl RefUnwindSafe for Inner {}
 
 impl TlsConfig {
     /// Returns a builder for a configuration that differs from the default.

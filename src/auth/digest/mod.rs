@@ -9,6 +9,7 @@ mod tests;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -60,6 +61,9 @@ struct Inner {
     others: Mutex<VecDeque<DigestAuth>>,
     basic: Fallback,
 }
+
+// A panic leaves it whole: none of the caller's code runs while a lock is held.
+impl RefUnwindSafe for Inner {}
 
 /// Says where a challenge for Basic credentials is answered. A challenge for Digest that can be answered comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
