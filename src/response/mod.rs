@@ -55,7 +55,7 @@ pub use links::Link;
 pub use made::ResponseBuilder;
 pub use media::MediaType;
 pub use output::Chunks;
-pub(crate) use parts::{About, Arrival, Held, Parts, Reading, Reuse};
+pub(crate) use parts::{About, Arrival, Held, Parts, Reading, Reuse, Standing};
 pub use shutdown::ShutdownHandle;
 
 use kept::Kept;
