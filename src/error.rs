@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use crate::url::{Origin, Url};
+use crate::urls::{Origin, Url};
 
 pub use attempt::{Attempt, RetryCause};
 pub(crate) use cause::TlsFailure;

@@ -21,7 +21,7 @@ use crate::pool::types::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
 use crate::process::Home;
 use crate::time::{Timeout, Until};
-use crate::url::Origins;
+use crate::urls::Origins;
 
 /// The settings that an engine is built from.
 #[derive(Clone, Debug, Default)]

@@ -15,7 +15,7 @@ use crate::redirect::{RedirectWhen, Rewrite};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
-use crate::url::{Origin, Url};
+use crate::urls::{Origin, Url};
 use crate::values::Values;
 
 /// Holds the settings of one request. They replace those of its client, or add to them.

@@ -15,7 +15,7 @@ use super::store::{Caps, Store};
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::sync::RwLock;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// Keeps cookies and sends them where they belong, as RFC 6265bis says. Clones are the same jar, and any number of
 /// threads may use and edit it.

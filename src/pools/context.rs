@@ -16,7 +16,7 @@ use crate::pool::key::ConnectionConfig;
 use crate::retry::Retry;
 use crate::time::Timeout;
 use crate::tls::TlsConfig;
-use crate::url::{Origin, Origins, Url};
+use crate::urls::{Origin, Origins, Url};
 
 /// A host, and settings for its pool in place of the manager's.
 ///

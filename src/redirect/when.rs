@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 
 use crate::error::ResponseHead;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// What a function given to [`RequestBuilder::redirect_when`](crate::RequestBuilder::redirect_when) answers about a
 /// redirect.

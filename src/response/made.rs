@@ -14,7 +14,7 @@ use crate::h1::Head;
 use crate::headers::{Headers, IntoHeaderName, IntoHeaderValue, IntoHeaders};
 use crate::limits::Limits;
 use crate::time::Deadline;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// Builds a [`Response`] that no server has sent, for a [`Middleware`](crate::Middleware) or a hook that answers by
 /// itself: see [`Response::builder`].

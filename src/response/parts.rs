@@ -12,7 +12,7 @@ use crate::pool::PoolLease;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::{Deadline, Rate, Stamp};
-use crate::url::Url;
+use crate::urls::Url;
 
 /// A response as it arrives: its head, and all that is needed to read its body.
 pub(crate) struct Parts {

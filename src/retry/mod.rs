@@ -17,7 +17,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use crate::error::{Attempt, Bound, Error, ErrorKind, Phase, RetryCause, Violation};
-use crate::url::Url;
+use crate::urls::Url;
 
 pub(crate) use after::retry_after;
 pub use backoff::Jitter;

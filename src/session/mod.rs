@@ -25,7 +25,7 @@ use crate::pools::{ClientBuilder, PoolManager, PoolOptions, verbs};
 use crate::redirect::{Rewrite, Rules};
 use crate::response::Response;
 use crate::time::Timeout;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// The default timeouts of a session: opening a connection, and the silence of a server.
 const TIMEOUT: Timeout = Timeout::new().connect(Duration::from_secs(30)).read(Duration::from_secs(60));

@@ -23,7 +23,7 @@ use crate::net::transport::{Transport, Wait};
 use crate::process::PerProcess;
 #[cfg(feature = "rustls")]
 use crate::sync::RwLock;
-use crate::url::Origin;
+use crate::urls::Origin;
 
 /// The settings of TLS connections: the trusted root certificates, and the sessions to resume.
 ///

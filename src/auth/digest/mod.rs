@@ -18,7 +18,7 @@ use super::basic::{self, AuthEncoding, BasicAuth};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
 use crate::sync::Mutex;
-use crate::url::{Origin, Scheme, Url};
+use crate::urls::{Origin, Scheme, Url};
 
 pub(crate) use answer::Asked;
 use answer::{Login, Session};
