@@ -16,12 +16,13 @@ mod shown;
 mod tests;
 
 use std::error::Error as StdError;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use crate::url::{Origin, Url};
+use crate::urls::{Origin, Url};
 
 pub use attempt::{Attempt, RetryCause};
 pub(crate) use cause::TlsFailure;
@@ -80,6 +81,10 @@ struct Inner {
     history: Vec<ResponseHead>,
     retries: Vec<Attempt>,
 }
+
+// An error does not change once it is made.
+impl UnwindSafe for Inner {}
+impl RefUnwindSafe for Inner {}
 
 impl Error {
     /// Returns the kind of the error.

@@ -89,6 +89,7 @@
 //! | what a server may send | [`Limits`], [`Strictness`], [`Violation`] |
 //! | TLS, sockets | [`TlsConfig`], [`SocketOption`], [`SourceAddress`] |
 //! | connections of your own | [`Dialer`], [`Transport`], [`IoTransport`] |
+//! | types of other crates | the crates [`http`] and [`url`], as `hostpool::http` and `hostpool::url` |
 //!
 //! # Features
 //!
@@ -129,7 +130,7 @@
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
 // observe        Listener, events, the lines of the log
 // close_reason error time workers    what every layer above needs to fail, to wait and to say why
-// sync shared contain process random date limits strictness values headers url files    the ground
+// sync shared contain process random date limits strictness values headers urls files    the ground
 
 mod auth;
 mod body;
@@ -170,7 +171,7 @@ mod strictness;
 mod sync;
 mod time;
 mod tls;
-mod url;
+mod urls;
 mod values;
 mod workers;
 
@@ -187,6 +188,24 @@ pub use cookies::{
 pub use dial::{DialContext, Dialer, DialerFn, Target, TcpDialer, TlsDialer, UnixDialer, dialer_fn};
 pub use error::{Attempt, Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result, RetryCause, Violation};
 pub use headers::{Header, Headers, HeadersIter, IntoHeaderName, IntoHeaderValue, IntoHeaders, InvalidHeader};
+/// The crate `http`, in the version whose types this crate takes and returns. A program that uses it needs no dependency
+/// of its own.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+/// # let server = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+/// use hostpool::http::{HeaderMap, HeaderValue, header};
+/// use hostpool::url::Url;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(header::ACCEPT, HeaderValue::from_static("text/plain"));
+/// let base = Url::parse("http://api.example/v1/")?;
+/// # let base = Url::parse(&server)?;
+/// let response = hostpool::get(base.join("greeting")?).headers(headers).send()?;
+/// assert_eq!(response.text()?, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use http;
 pub use http::{Method, StatusCode, Version};
 pub use limits::Limits;
 pub use make_headers::{MakeHeaders, make_headers};
@@ -209,7 +228,9 @@ pub use session::{Session, SessionBuilder, delete, get, head, options, patch, po
 pub use strictness::Strictness;
 pub use time::Timeout;
 pub use tls::{TlsConfig, TlsConfigBuilder};
-pub use url::{InvalidUrl, Origin, Url};
+/// The crate `url`, in the version whose types this crate takes and returns: an [`IntoUrl`].
+pub use url;
+pub use urls::{InvalidUrl, Origin, Url};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -37,7 +37,7 @@ const KIB: usize = 1024;
 /// let pool = ConnectionPool::builder("http://example.com").limits(limits).build()?;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "limits do nothing until they are given to a client"]
 pub struct Limits {
     pub(crate) head_bytes: usize,

@@ -8,7 +8,7 @@ mod when;
 use http::{Method, StatusCode};
 
 use crate::headers::Headers;
-use crate::url::{InvalidUrl, Scheme, Url};
+use crate::urls::{InvalidUrl, Scheme, Url};
 
 pub(crate) use when::RedirectWhen;
 pub use when::{RedirectAction, RedirectHop};

@@ -52,7 +52,7 @@ pub(crate) use rate::{Meter, Rate};
 /// [`ErrorKind::Timeout`]: crate::ErrorKind::Timeout
 /// [`Error::phase`]: crate::Error::phase
 #[doc(alias = "ClientTimeout")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[must_use = "a timeout does nothing until it is given to a client or a request"]
 pub struct Timeout {
     pub(crate) total: Option<Duration>,

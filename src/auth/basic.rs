@@ -56,7 +56,7 @@ pub(super) fn offered<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<Auth
 /// The encoding of the characters of a login and a password.
 ///
 /// RFC 7617 leaves the encoding to the server (section 2.1). Plain ASCII is the same in all of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthEncoding {
     /// ISO-8859-1, as in aiohttp and old servers.

@@ -12,7 +12,7 @@ use crate::error::{Error, Phase};
 /// |---|---|---|
 /// | `Off` | sent as given | the caller's, about a body that is coded already |
 /// | `Deflate`, `Gzip` | compressed | added, unless the caller has it; another coding there is an error |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compress {
     /// Does not compress, whatever a header says.

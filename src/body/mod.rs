@@ -17,6 +17,7 @@ pub(crate) mod urlencoded;
 
 use std::fmt;
 use std::io::{self, Read, Seek};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -69,6 +70,10 @@ pub struct Body {
     coding: Option<Coding>,
     progress: Option<Progress>,
 }
+
+// A body that is being sent belongs to the call, so nobody sees it after a panic of its reader.
+impl UnwindSafe for Body {}
+impl RefUnwindSafe for Body {}
 
 enum Kind {
     Empty,

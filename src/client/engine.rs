@@ -1,5 +1,6 @@
 //! The state that all requests of a client share: the pools, their configuration, and the known origins.
 
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::pool::types::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
 use crate::process::Home;
 use crate::time::{Timeout, Until};
-use crate::url::Origins;
+use crate::urls::Origins;
 
 /// The settings that an engine is built from.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +47,9 @@ pub(crate) struct Engine {
     /// The process that made the engine, if each request checks it.
     guard: Option<Home>,
 }
+
+// A panic leaves it whole, as it does the gate, and nothing else in it changes by the caller's code.
+impl RefUnwindSafe for Engine {}
 
 impl Engine {
     pub(crate) fn new(config: EngineConfig) -> Arc<Engine> {

@@ -131,6 +131,8 @@ pub(crate) fn shared<M: Middleware + 'static>(middleware: M) -> Arc<dyn Middlewa
 pub struct Next<'a> {
     /// Sends the request, once all middleware has passed it on.
     client: &'a dyn Fn(Request, Until<'_>) -> Result<Response>,
+    /// Returns whether a status from 400 on is an error, by the settings of a request.
+    raises: &'a dyn Fn(&Request) -> bool,
     /// The middleware that is still to run.
     rest: &'a [Arc<dyn Middleware>],
     until: Until<'a>,
@@ -138,15 +140,19 @@ pub struct Next<'a> {
     acted: &'a AtomicBool,
 }
 
-/// Sends the request through all of this middleware, and then through the client.
+/// Sends the request through all of this middleware, and then through the client. `raises` returns whether a status
+/// from 400 on is an error for a request.
 pub(super) fn run(
     client: &dyn Fn(Request, Until<'_>) -> Result<Response>,
+    raises: &dyn Fn(&Request) -> bool,
     rest: &[Arc<dyn Middleware>],
     request: Request,
     until: Until<'_>,
 ) -> Result<Response> {
     let acted = &AtomicBool::new(false);
-    let result = Next { client, rest, until, acted }.run(request);
+    let result = Next { client, raises, rest, until, acted }.run(request);
+    // Another call may get this response, from a middleware that has sent the request by a client of its own.
+    let result = result.map(|response| response.judged(false));
     result.map_err(|error| if acted.load(Ordering::Relaxed) { error.with_maybe_processed(true) } else { error })
 }
 
@@ -160,8 +166,10 @@ impl Next<'_> {
         match self.rest {
             [first, rest @ ..] => {
                 let (method, url) = (request.method.clone(), request.url.clone());
+                let raises = (self.raises)(&request);
                 let response = first.handle(request, Next { rest, ..*self })?;
-                Ok(response.in_place_of(About::new(method, url.without_fragment())))
+                let response = response.in_place_of(About::new(method, url.without_fragment()));
+                judge(response, raises)
             }
             [] => {
                 let until = request.bounded(self.until);
@@ -169,10 +177,19 @@ impl Next<'_> {
                 if result.as_ref().map_or_else(|error| error.maybe_processed(), |_| true) {
                     self.acted.store(true, Ordering::Relaxed);
                 }
-                result
+                // The client has judged it by the settings of the request that it has sent.
+                result.map(|response| response.judged(true))
             }
         }
     }
+}
+
+/// Decides whether the status of a middleware's response is an error. A response that came from further inside is
+/// judged already, by the settings of the request that was sent. So a middleware that passes a request on can say that
+/// its status is no error. A response that the middleware itself has made is judged by the request that it was given.
+fn judge(response: Response, raises: bool) -> Result<Response> {
+    let response = if raises && !response.is_judged() { response.error_for_status()? } else { response };
+    Ok(response.judged(true))
 }
 
 impl fmt::Debug for Next<'_> {

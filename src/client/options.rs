@@ -2,6 +2,7 @@
 //!
 //! Most requests have no settings of their own, so a `Request` holds them in an `Option<Arc<_>>`.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::redirect::{RedirectWhen, Rewrite};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
-use crate::url::{Origin, Url};
+use crate::urls::{Origin, Url};
 use crate::values::Values;
 
 /// Holds the settings of one request. They replace those of its client, or add to them.
@@ -82,6 +83,10 @@ pub(crate) struct Options {
     /// Values of the caller's own, for middleware and hooks.
     pub(crate) extensions: Values,
 }
+
+// As for a `Policy`: nothing here changes while a request is sent.
+impl UnwindSafe for Options {}
+impl RefUnwindSafe for Options {}
 
 /// Whether the credentials of a request are for the origin that its URL names now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! A request may have settings of its own. [`Terms`](super::terms::Terms) decides between the two.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::middleware::Hooks;
@@ -37,6 +38,10 @@ pub(crate) struct Policy {
     /// A status from 400 on is an error.
     pub(crate) raise: bool,
 }
+
+// Nothing here changes while a request is sent. What a panic in the caller's own code leaves behind is the caller's.
+impl UnwindSafe for Policy {}
+impl RefUnwindSafe for Policy {}
 
 /// Says which fields a client adds to the head of a request.
 #[derive(Clone, Default)]

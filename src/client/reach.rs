@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{ErrorKind, Reason};
 use crate::pool::key::ConnectionConfig;
-use crate::url::Origin;
+use crate::urls::Origin;
 
 /// Says which connections a client may use, and whether it may still use them.
 #[derive(Clone, Default)]

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::h1::RequestTarget;
 use crate::headers::{Headers, ShownHeaders};
 use crate::time::Until;
-use crate::url::Url;
+use crate::urls::Url;
 use crate::values::Values;
 
 /// Holds a request that has not been sent yet.

@@ -198,8 +198,33 @@ impl Request {
         self.options()?.raise
     }
 
-    /// Returns whether a status from 400 on is an error, to change it. A middleware that switches it off sees the
-    /// response. The response that the outermost middleware returns is judged by the caller's setting again.
+    /// Returns whether a status from 400 on is an error, to change it. The setting of the request that is sent decides,
+    /// so a middleware that passes a request on has the last word. A middleware that only looks at a status, for example
+    /// to log in anew after a 401, leaves the setting alone and asks the error for its
+    /// [status](crate::Error::status), too.
+    ///
+    /// A response that a middleware has [made](crate::Response::builder) is judged by the request that the middleware
+    /// was given.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    /// use hostpool::Session;
+    ///
+    /// // A HEAD asks whether something is there, so that a 404 is an answer.
+    /// let session = Session::builder()
+    ///     .raise_for_status(true)
+    ///     .middleware(|mut request, next| {
+    ///         if request.method() == "HEAD" {
+    ///             *request.raise_for_status_mut() = Some(false);
+    ///         }
+    ///         next.run(request)
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(session.head(&url).send()?.status(), 404);
+    /// assert!(session.get(&url).send().is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn raise_for_status_mut(&mut self) -> &mut Option<bool> {
         &mut self.options_mut().raise
     }

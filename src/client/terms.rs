@@ -19,7 +19,7 @@ use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::{Arrival, Reading};
 use crate::retry::Retry;
 use crate::time::{Timeout, Until};
-use crate::url::{Origin, Scheme, Url};
+use crate::urls::{Origin, Scheme, Url};
 
 /// The number of redirects that a call follows if nothing is set.
 const MAX_REDIRECTS: u32 = 10;

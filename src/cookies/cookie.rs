@@ -44,7 +44,7 @@ pub struct Cookie {
 
 /// The SameSite attribute (RFC 6265bis, section 5.6.7). It is kept and returned, and restricts nothing: the attribute
 /// is about pages that make a browser send requests, and a program has no pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SameSite {
     /// Only for requests of the same site.

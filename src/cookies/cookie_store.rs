@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::shared;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// Keeps the cookies of a session: a [`CookieJar`](crate::CookieJar), [`NoCookies`], or a type of the caller's own.
 ///

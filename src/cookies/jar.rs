@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -14,7 +15,7 @@ use super::store::{Caps, Store};
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::sync::RwLock;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// Keeps cookies and sends them where they belong, as RFC 6265bis says. Clones are the same jar, and any number of
 /// threads may use and edit it.
@@ -54,6 +55,9 @@ struct Inner {
     kept: AtomicUsize,
     store: RwLock<Store>,
 }
+
+// A panic leaves it whole: none of the caller's code runs while the lock is held.
+impl RefUnwindSafe for Inner {}
 
 /// Builds a [`CookieJar`].
 ///

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::url::{self, Scheme, Url};
+use crate::urls::{self, Scheme, Url};
 
 /// The parts of a URL that decide about cookies.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ impl<'a> Place<'a> {
 /// `[::1]`, as a URL writes them.
 fn is_loopback(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host == "localhost" || url::is_own_name(host) || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    host == "localhost" || urls::is_own_name(host) || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// Returns whether a host is a DNS name, and not an address or a socket.

@@ -14,7 +14,7 @@ use super::place::{self, Place, Reach};
 use super::ranks::{Order, Ranks};
 use super::rules::{self, MAX_ATTRIBUTE};
 use super::site::{Entry, Site, domain, path};
-use crate::url::Url;
+use crate::urls::Url;
 
 /// The limits of a jar.
 #[derive(Clone, Copy, Debug)]

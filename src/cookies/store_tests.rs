@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::place::{domain_matches, path_matches, site};
 use super::{Cookie, CookieJar, CookieRequest, CookieStore};
-use crate::url::Url;
+use crate::urls::Url;
 
 /// 1 January 2020.
 const NOW: i64 = 1_577_836_800;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{CookieJar, CookieRequest};
 use crate::date::{self, ImfDate};
-use crate::url::Url;
+use crate::urls::Url;
 
 /// 1 January 2015: the cookies that the vectors mean to be expired are, and the others are not.
 const NOW: i64 = 1_420_070_400;

@@ -17,7 +17,7 @@ use crate::net::{connect, resolve};
 use crate::shared;
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
-use crate::url::{Origin, Scheme, Url};
+use crate::urls::{Origin, Scheme, Url};
 
 pub(crate) use route::{Route, Via};
 

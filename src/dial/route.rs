@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::h1::RequestTarget;
-use crate::url::{Origin, Scheme, Url};
+use crate::urls::{Origin, Scheme, Url};
 
 /// The way to an origin. A pool key, the target of a dial and the request target are made from it.
 ///

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use super::Error;
 use super::kind::ErrorKind;
 use super::phase::Phase;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// A try of a call that another try followed: see [`Retry::history`](crate::Retry::history).
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 use http::{Method, StatusCode, Version};
 
 use crate::headers::Headers;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// The bytes of a body that `Debug` shows.
 const SHOWN: usize = 256;

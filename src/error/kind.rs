@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::phase::Bound;
 use super::rules::{Limit, Violation};
 use crate::headers::InvalidHeader;
-use crate::url::InvalidUrl;
+use crate::urls::InvalidUrl;
 
 /// The kinds of [`Error`](crate::Error).
 ///

@@ -19,7 +19,7 @@ use super::rules::Violation;
 use super::{Error, Inner};
 use crate::files;
 use crate::headers::InvalidHeader;
-use crate::url::{self, InvalidUrl, Origin, Url};
+use crate::urls::{self, InvalidUrl, Origin, Url};
 
 impl Error {
     #[cold]
@@ -50,7 +50,7 @@ impl Error {
 
     /// Returns an error for a text that is not a URL, with a hint if the text shows what was meant.
     pub(crate) fn url_text(text: &str, why: InvalidUrl) -> Error {
-        match url::hint(text, why) {
+        match urls::hint(text, why) {
             Some(hint) => Error::new(ErrorKind::InvalidUrl(why).because(hint), Phase::Prepare),
             None => Error::from(why),
         }

@@ -6,7 +6,7 @@ use super::head::ResponseHead;
 use super::kind::ErrorKind;
 use super::phase::Phase;
 use super::{Error, Inner, cause};
-use crate::url::Url;
+use crate::urls::Url;
 
 /// The bytes of the text of a reason, and of the path of a file.
 const TEXT: usize = 256;

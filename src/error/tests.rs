@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use super::*;
-use crate::url::InvalidUrl;
+use crate::urls::InvalidUrl;
 
 #[test]
 fn one_word_and_sendable() {

@@ -3,7 +3,7 @@
 use super::input::Input;
 use crate::cookies::{Cookie, CookieJar, CookieRequest};
 use crate::date::{self, ImfDate};
-use crate::url::Url;
+use crate::urls::Url;
 
 const HOSTS: [&str; 12] = [
     "https://www.example.com",

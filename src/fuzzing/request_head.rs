@@ -14,7 +14,7 @@ use crate::pools::PoolManager;
 use crate::retry::Retry;
 use crate::session::Session;
 use crate::time::Timeout;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// Names that mean something to the client, and some that do not.
 const NAMES: [&str; 16] = [

@@ -15,7 +15,7 @@ use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, Wait};
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// Who the servers are: a certificate that is its own root, and a configuration for each version of TLS.
 struct Identity {

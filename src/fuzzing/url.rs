@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode;
 
 use super::input::Input;
-use crate::url::{InvalidUrl, Url};
+use crate::urls::{InvalidUrl, Url};
 
 pub fn url(data: &[u8]) {
     let mut input = Input::new(data);

@@ -6,7 +6,7 @@ use super::input::Input;
 use crate::auth::challenge::{Item, Items};
 use crate::auth::{Asked, Dialogue, DigestAuth};
 use crate::headers::{Headers, is_token_byte, is_value_byte};
-use crate::url::Url;
+use crate::urls::Url;
 use http::StatusCode;
 
 pub fn www_auth(data: &[u8]) {

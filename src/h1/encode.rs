@@ -6,7 +6,7 @@
 use http::{Method, Version};
 
 use crate::headers::{Headers, InvalidHeader, is_token_byte, is_value_byte};
-use crate::url::{Origin, Url};
+use crate::urls::{Origin, Url};
 
 /// The target of a request, in the form that its connection asks for (RFC 9112, section 3.2).
 #[derive(Clone, Copy, Debug)]

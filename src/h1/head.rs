@@ -18,7 +18,7 @@ use super::{Fault, Limits};
 use crate::error::{Limit, ResponseHead, Violation};
 use crate::headers::{Field, Headers, Span, trim};
 use crate::strictness::Strictness;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// The number of fields for which there are slots on the stack. A higher [`Limits::fields`] takes the slots from the
 /// heap.

@@ -8,7 +8,7 @@ use super::{Header, Headers, InvalidHeader};
 
 /// A value that can be the name of a header: a text, or an `http::HeaderName`.
 ///
-/// The types are `&str`, `String`, `Cow<str>`, `HeaderName`, and references to them.
+/// The types are `&str`, `String`, `Cow<str>`, `HeaderName`, and references to them. It cannot be implemented for others.
 pub trait IntoHeaderName: sealed::Name {}
 
 impl<T: sealed::Name> IntoHeaderName for T {}
@@ -16,7 +16,7 @@ impl<T: sealed::Name> IntoHeaderName for T {}
 /// A value that can be the value of a header: a text, bytes, a number, or an `http::HeaderValue`.
 ///
 /// The types are `&str`, `String`, `Cow<str>`, `&[u8]`, `[u8; N]`, `Vec<u8>`, the integers, `HeaderValue`, and
-/// references to them.
+/// references to them. It cannot be implemented for others.
 ///
 /// A text is sent as ISO-8859-1 (RFC 9110, section 5.5), so a character above U+00FF is refused. Bytes are sent as they
 /// are. A value that `http` marks as sensitive keeps its mark.
@@ -39,7 +39,8 @@ impl<T: sealed::Value> IntoHeaderValue for T {}
 /// A value that is a list of headers: [`Headers`], an `http::HeaderMap`, or pairs of names and values.
 ///
 /// The types are [`Headers`] and `HeaderMap`, references to them, and everything that can be iterated over as pairs, or
-/// as references to pairs, of an [`IntoHeaderName`] and an [`IntoHeaderValue`]: arrays, slices, `Vec`, `HashMap`.
+/// as references to pairs, of an [`IntoHeaderName`] and an [`IntoHeaderValue`]: arrays, slices, `Vec`, `HashMap`. It
+/// cannot be implemented for others.
 ///
 /// ```
 /// use hostpool::Headers;

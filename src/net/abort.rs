@@ -4,6 +4,7 @@
 //! socket. `close(2)` from another thread wakes no one, and it may close a descriptor that has been reused meanwhile.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -207,6 +208,10 @@ pub(crate) struct AbortHandle {
     cell: Arc<AbortCell>,
     generation: u64,
 }
+
+// A panic leaves it whole: none of the caller's code runs while a lock is held.
+impl UnwindSafe for AbortHandle {}
+impl RefUnwindSafe for AbortHandle {}
 
 impl AbortHandle {
     /// Shuts the connection down and returns true, if this use is still current and the connection is open.

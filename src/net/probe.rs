@@ -1,7 +1,8 @@
 //! The result of a look at a stream.
 
 /// The state of a stream, as [`Transport::probe`](crate::Transport::probe) finds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Probe {
     /// The stream is open, and no bytes have arrived.
     Quiet,

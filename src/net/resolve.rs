@@ -13,7 +13,7 @@ use super::abort::Interrupt;
 use super::descriptors;
 use super::transport::Wait;
 use crate::process::PerProcess;
-use crate::url::{self, Origin};
+use crate::urls::{self, Origin};
 use crate::workers::{Answer, Unanswered, Workers};
 
 /// Most threads. Each may hang as long as the system's resolver waits, which is half a minute and more.
@@ -54,7 +54,7 @@ fn addresses_by(
     if let Some(address) = origin.address() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    if url::is_own_name(origin.host()) {
+    if urls::is_own_name(origin.host()) {
         return Ok(LOOPBACK.map(|address| SocketAddr::new(address, port)).to_vec());
     }
     let addresses = if wait.until.at().is_none() {
@@ -110,7 +110,7 @@ mod tests {
     use crate::error::{Bound, ErrorKind, Phase, Result};
     use crate::net::abort::AbortCell;
     use crate::time::{Deadline, Timeout, Until};
-    use crate::url::Url;
+    use crate::urls::Url;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     const LONG: Duration = Duration::from_secs(20);

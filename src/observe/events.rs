@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 
 use crate::close_reason::CloseReason;
 use crate::error::{ErrorKind, RetryCause};
-use crate::url::{Origin, Url};
+use crate::urls::{Origin, Url};
 
 /// A call begins to wait for a connection.
 #[derive(Clone, Debug)]

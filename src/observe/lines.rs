@@ -11,7 +11,7 @@ use super::events::{Answered, Redirecting, Retrying, WaitsForItself};
 use super::telling::tell_log;
 use crate::close_reason::CloseReason;
 use crate::error::ErrorKind;
-use crate::url::{Origin, Url};
+use crate::urls::{Origin, Url};
 
 /// Writes a line to each log that is enabled. The target is the public module, wherever the line is written.
 macro_rules! note {

@@ -17,7 +17,7 @@ use crate::close_reason::CloseReason;
 use crate::error::{Error, ErrorKind};
 use crate::shared;
 use crate::time::Stamp;
-use crate::url::Origin;
+use crate::urls::Origin;
 
 mod events;
 mod lines;

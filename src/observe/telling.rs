@@ -9,7 +9,7 @@ use super::events::Closed;
 use super::listener::Listener;
 use crate::close_reason::CloseReason;
 use crate::contain::contain;
-use crate::url::Origin;
+use crate::urls::Origin;
 
 /// The user's code that runs on a thread because of an event.
 #[derive(Clone, Copy, PartialEq)]

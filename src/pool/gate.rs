@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
@@ -64,6 +65,9 @@ pub(crate) struct Gate<K: Key, C> {
     /// The process that dialed last.
     home: AtomicU32,
 }
+
+// A panic leaves it whole: none of the caller's code runs while the lock is held, and each slot comes back.
+impl<K: Key, C> RefUnwindSafe for Gate<K, C> {}
 
 /// The result of a checkout: an open connection, or the right to open one.
 pub(crate) enum Checked<K: Key, C: Pooled> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::panic::RefUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::net::transport::Transport;
 use crate::observe::{Observer, Record, WaitsForItself};
 use crate::time::Stamp;
 use crate::tls::TlsConfig;
-use crate::url::{Origin, Scheme};
+use crate::urls::{Origin, Scheme};
 
 /// Everything that changes what a connection is.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +63,9 @@ struct KeyData {
     route: Route,
     config: Arc<ConnectionConfig>,
 }
+
+// A key does not change.
+impl RefUnwindSafe for KeyData {}
 
 impl PoolKey {
     pub(crate) fn new(route: Route, config: &Arc<ConnectionConfig>) -> PoolKey {
@@ -182,7 +186,7 @@ impl Watch<PoolKey> for Observer {
 mod tests {
     use super::*;
     use crate::net::options::SocketOption;
-    use crate::url::Url;
+    use crate::urls::Url;
     use std::net::Ipv4Addr;
 
     /// One row for each line of the table above.

@@ -13,7 +13,7 @@ use crate::pool::key::{ConnectionConfig, PoolKey, WeakPoolKey};
 use crate::pool::types::Prehashed;
 use crate::pool::{PoolGate, PoolPin};
 use crate::sync::RwLock;
-use crate::url::Origin;
+use crate::urls::Origin;
 
 /// The number of pools from which on a table without a limit forgets unused ones. It is enough for the working set of a
 /// crawler. Each pool costs about a kilobyte, including the counts that its pin keeps.
@@ -318,7 +318,7 @@ mod tests {
     use crate::pool::gate::Gate;
     use crate::pool::types::Settings;
     use crate::tls::TlsConfig;
-    use crate::url::Url;
+    use crate::urls::Url;
 
     fn route(name: &str) -> Route {
         Route::to(Url::parse(&format!("https://{name}/")).unwrap().shared_origin())

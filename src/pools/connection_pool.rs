@@ -18,7 +18,7 @@ use crate::pool::PoolPin;
 use crate::pool::key::PoolKey;
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
-use crate::url::{Origin, Origins, Url};
+use crate::urls::{Origin, Origins, Url};
 
 /// A bounded pool of connections to one host, for any number of threads.
 ///

@@ -1,6 +1,7 @@
 //! The host of a pool of a manager, and its settings in place of the manager's.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::connection_pool::login_of;
@@ -15,7 +16,7 @@ use crate::pool::key::ConnectionConfig;
 use crate::retry::Retry;
 use crate::time::Timeout;
 use crate::tls::TlsConfig;
-use crate::url::{Origin, Origins, Url};
+use crate::urls::{Origin, Origins, Url};
 
 /// A host, and settings for its pool in place of the manager's.
 ///
@@ -49,6 +50,10 @@ pub struct PoolContext {
     retry: Option<Retry>,
     headers: Option<Result<Headers, InvalidHeader>>,
 }
+
+// Nothing here changes once it is set.
+impl UnwindSafe for PoolContext {}
+impl RefUnwindSafe for PoolContext {}
 
 impl PoolContext {
     /// Returns a context for the host of `url`. Only the scheme, host, port and login of the URL are used: see

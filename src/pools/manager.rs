@@ -16,7 +16,7 @@ use crate::dial::Route;
 use crate::error::{Error, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
-use crate::url::{InvalidUrl, Origin, Url};
+use crate::urls::{InvalidUrl, Origin, Url};
 
 /// Pools of connections to any number of hosts, under one total limit.
 ///

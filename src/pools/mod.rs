@@ -17,7 +17,7 @@ use crate::client::sealed::Sealed;
 use crate::client::{Following, IntoUrl, Policy};
 use crate::error::Result;
 use crate::retry::Retry;
-use crate::url::Origins;
+use crate::urls::Origins;
 
 /// Builds a pool for the host of `url`, with the defaults. [`ConnectionPool::builder`] has the options.
 ///

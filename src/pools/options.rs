@@ -1,5 +1,6 @@
 //! The settings that all builders of pools have.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ pub(crate) struct PoolOptions {
     /// The error for the first setting that the caller gave, for a session that has a connector, too.
     pub(crate) clash: Option<&'static str>,
 }
+
+// Nothing here changes once it is set.
+impl UnwindSafe for PoolOptions {}
+impl RefUnwindSafe for PoolOptions {}
 
 impl PoolOptions {
     pub(crate) fn new(default_maxsize: Option<usize>, idle_timeout: Duration) -> Self {

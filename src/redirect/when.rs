@@ -6,11 +6,12 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 
 use crate::error::ResponseHead;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// What a function given to [`RequestBuilder::redirect_when`](crate::RequestBuilder::redirect_when) answers about a
 /// redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RedirectAction {
     /// The redirect is followed.
     Follow,

@@ -7,7 +7,7 @@ use http::{Method, StatusCode, Version};
 use super::Response;
 use crate::h1::TransferCoding;
 use crate::headers::Headers;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// # Head
 impl Response {

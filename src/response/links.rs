@@ -4,7 +4,7 @@ use super::Response;
 use super::fields::{Parameters, texts};
 use crate::headers::trim;
 use crate::redirect;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// The most links that are read from one response. Each link may be as long as the URL that it is relative to.
 const MOST: usize = 256;

@@ -1,11 +1,12 @@
 //! Responses that the caller makes: stubs, cached responses, and answers for when the network fails.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, LazyLock};
 
 use http::{Extensions, Method, StatusCode, Version};
 
-use super::{About, Inner, Parts, Reading, Response};
+use super::{About, Inner, Parts, Reading, Response, Standing};
 use crate::body::Body;
 use crate::error::{Error, Result};
 use crate::exchange::{BodyReader, Common};
@@ -13,7 +14,7 @@ use crate::h1::Head;
 use crate::headers::{Headers, IntoHeaderName, IntoHeaderValue, IntoHeaders};
 use crate::limits::Limits;
 use crate::time::Deadline;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// Builds a [`Response`] that no server has sent, for a [`Middleware`](crate::Middleware) or a hook that answers by
 /// itself: see [`Response::builder`].
@@ -31,6 +32,10 @@ pub struct ResponseBuilder {
     url: Option<Url>,
     extensions: Extensions,
 }
+
+// Nothing here changes once it is set.
+impl UnwindSafe for ResponseBuilder {}
+impl RefUnwindSafe for ResponseBuilder {}
 
 /// # Responses that callers make
 impl Response {
@@ -51,7 +56,8 @@ impl Response {
     /// The client does not treat such a response as one of a server. It follows no redirect in it and tries nothing
     /// again for its status. It stores none of its cookies, because nobody vouches for them: a cache would set those of
     /// another call, and could bring back an old session. Call [`CookieStore::store`](crate::CookieStore::store) for
-    /// cookies that are to be kept. Only [`raise_for_status`](crate::RequestBuilder::raise_for_status) applies.
+    /// cookies that are to be kept. Only [`raise_for_status`](crate::RequestBuilder::raise_for_status) applies: it is that
+    /// of the request that the middleware was given.
     ///
     /// ```
     /// use hostpool::{Next, Request, Response, Result, Session};
@@ -256,9 +262,9 @@ impl ResponseBuilder {
         }
         let reason = reason.unwrap_or_else(|| status.canonical_reason().unwrap_or_default().into());
         let head = Head::made(version, status, reason, headers);
-        let is_placed = url.is_some();
+        let standing = if url.is_some() { Standing::Placed } else { Standing::Unplaced };
         let url = url.map_or_else(nowhere, Ok)?.without_fragment();
-        let about = About { is_placed, ..About::new(method.unwrap_or(Method::GET), url) };
+        let about = About { standing, ..About::new(method.unwrap_or(Method::GET), url) };
         Response::made(head, about, body, extensions)
     }
 
@@ -301,9 +307,20 @@ impl Response {
 
     /// Sets what the response is about, if the caller has made it and named no URL.
     pub(crate) fn in_place_of(mut self, about: About) -> Response {
-        if !self.inner.parts.about.is_placed {
+        if self.inner.parts.about.standing == Standing::Unplaced {
             self.inner.parts.about = about;
         }
+        self
+    }
+
+    /// Returns whether it is settled that the status of this response is not an error.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.inner.parts.about.standing == Standing::Judged
+    }
+
+    /// Sets whether it is settled that the status of this response is not an error.
+    pub(crate) fn judged(mut self, judged: bool) -> Response {
+        self.inner.parts.about.standing = if judged { Standing::Judged } else { Standing::Placed };
         self
     }
 

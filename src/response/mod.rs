@@ -34,6 +34,7 @@ mod source;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use crate::close_reason::CloseReason;
@@ -54,7 +55,7 @@ pub use links::Link;
 pub use made::ResponseBuilder;
 pub use media::MediaType;
 pub use output::Chunks;
-pub(crate) use parts::{About, Arrival, Held, Parts, Reading, Reuse};
+pub(crate) use parts::{About, Arrival, Held, Parts, Reading, Reuse, Standing};
 pub use shutdown::ShutdownHandle;
 
 use kept::Kept;
@@ -113,6 +114,10 @@ struct Inner {
     /// Values of the caller's own.
     extensions: Values,
 }
+
+// What reads the body takes the response by value or by `&mut`, so nobody sees a half-read one after a panic.
+impl UnwindSafe for Inner {}
+impl RefUnwindSafe for Inner {}
 
 impl Response {
     /// Makes a response whose body is delimited by `framing`. Returns the connection to its pool at once if there is no

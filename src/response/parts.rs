@@ -12,7 +12,7 @@ use crate::pool::PoolLease;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::{Deadline, Rate, Stamp};
-use crate::url::Url;
+use crate::urls::Url;
 
 /// A response as it arrives: its head, and all that is needed to read its body.
 pub(crate) struct Parts {
@@ -36,8 +36,18 @@ pub(crate) struct About {
     pub(crate) request_body_complete: bool,
     /// What the call did before. Most calls did nothing, so it is boxed.
     pub(crate) past: Option<Box<Past>>,
-    /// The method and the URL are known. They are not if the caller has made the response and named no URL.
-    pub(crate) is_placed: bool,
+    pub(crate) standing: Standing,
+}
+
+/// What a call knows about a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The caller has made the response, and named no URL.
+    Unplaced,
+    /// The method and the URL are known.
+    Placed,
+    /// They are, and it is settled whether the status is an error.
+    Judged,
 }
 
 /// The requests of a call before its last one.
@@ -56,7 +66,7 @@ impl About {
 
     /// Returns the answer to a request that was sent whole, with nothing before it.
     pub(crate) fn new(method: Method, url: Url) -> About {
-        About { method, url, request_body_complete: true, past: None, is_placed: true }
+        About { method, url, request_body_complete: true, past: None, standing: Standing::Placed }
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use crate::error::{Attempt, Bound, Error, ErrorKind, Phase, RetryCause, Violation};
-use crate::url::Url;
+use crate::urls::Url;
 
 pub(crate) use after::retry_after;
 pub use backoff::Jitter;
@@ -100,6 +100,7 @@ pub struct Retry {
 /// let retry = Retry::new(3).redirect(RetryCount::Off);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RetryCount {
     /// Without a limit. A kind of a [`Retry`] is still bounded by its total.
     #[default]

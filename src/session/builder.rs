@@ -10,7 +10,7 @@ use crate::client::sealed::Sealed;
 use crate::cookies::{Cookie, CookieJar, CookieStore, shared_store};
 use crate::error::{Error, Result};
 use crate::pools::{ClientBuilder, ManyHosts, PoolManager, sealed};
-use crate::url::{Origins, Url};
+use crate::urls::{Origins, Url};
 
 /// Builds a [`Session`]. [`ClientBuilder`] has a table of the defaults.
 ///

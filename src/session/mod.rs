@@ -25,7 +25,7 @@ use crate::pools::{ClientBuilder, PoolManager, PoolOptions, verbs};
 use crate::redirect::{Rewrite, Rules};
 use crate::response::Response;
 use crate::time::Timeout;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// The default timeouts of a session: opening a connection, and the silence of a server.
 const TIMEOUT: Timeout = Timeout::new().connect(Duration::from_secs(30)).read(Duration::from_secs(60));
@@ -46,6 +46,7 @@ const MAX_IDLE: usize = 100;
 /// - It keeps [cookies](CookieJar).
 ///
 /// Dropping the last clone closes the idle connections. Responses that the caller still has can be read to their end.
+/// A panic, for example in a hook, leaves the session as good as before: it is `UnwindSafe`, as all clients are.
 ///
 /// ```no_run
 /// use hostpool::Session;

@@ -6,7 +6,7 @@ use super::{Deadline, Until};
 use crate::error::Bound;
 
 /// The bytes that have to move while the client waits for the peer for this long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Rate {
     pub(crate) bytes: u64,
     pub(crate) per: Duration,

@@ -9,6 +9,7 @@ mod roots;
 mod stream;
 
 use std::fmt;
+use std::panic::RefUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +23,7 @@ use crate::net::transport::{Transport, Wait};
 use crate::process::PerProcess;
 #[cfg(feature = "rustls")]
 use crate::sync::RwLock;
-use crate::url::Origin;
+use crate::urls::Origin;
 
 /// The settings of TLS connections: the trusted root certificates, and the sessions to resume.
 ///
@@ -68,6 +69,9 @@ struct Inner {
     #[cfg(feature = "rustls")]
     client: RwLock<Option<Arc<rustls::ClientConfig>>>,
 }
+
+// A panic leaves it whole: the lock holds a value that is built before it is put in.
+impl RefUnwindSafe for Inner {}
 
 impl TlsConfig {
     /// Returns a builder for a configuration that differs from the default.

@@ -25,7 +25,7 @@ use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
 use crate::process::Home;
 use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Deadline;
-use crate::url::Origin;
+use crate::urls::Origin;
 
 /// The largest buffer for outgoing ciphertext that is kept between sends. It holds a request's head.
 const KEPT: usize = 4 * 1024;

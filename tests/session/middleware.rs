@@ -318,8 +318,9 @@ fn panics() {
         .unwrap();
     for row in ["before", "after", "on_request", "on_response"] {
         *armed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = row;
-        let unwound = catch_unwind(AssertUnwindSafe(|| session.get(server.url("/")).send()));
-        assert!(unwound.is_err(), "{row}");
+        // A session says itself that it can be used after a panic.
+        let (session, url) = (&session, server.url("/"));
+        assert!(catch_unwind(move || session.get(url).send()).is_err(), "{row}");
         *armed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = "";
         assert_eq!(session.get(server.url("/")).send().unwrap().text().unwrap(), "there", "{row}");
         assert_eq!(pools.stats().in_use, 0, "{row}");
@@ -432,5 +433,75 @@ fn the_progress_ends_before_the_response() {
         };
         request.on_upload_progress(tell).send().unwrap();
         assert!(ended.lock().unwrap().is_none(), "it was waited for");
+    }
+}
+
+/// What the middleware of a row does.
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    /// Passes the request on.
+    Pass,
+    /// Passes it on with this setting of `raise_for_status`.
+    Set(Option<bool>),
+    /// Answers 404 by itself.
+    Answer,
+    /// Passes it on, and makes a response of its own with the status that comes back.
+    Remake,
+    /// Sends it by a client of its own, which raises nothing and has middleware.
+    Detour,
+}
+
+impl Middleware for Does {
+    fn handle(&self, mut request: Request, next: Next<'_>) -> Result<Response> {
+        match *self {
+            Does::Pass => next.run(request),
+            Does::Set(raise) => {
+                *request.raise_for_status_mut() = raise;
+                next.run(request)
+            }
+            Does::Answer => Response::builder().status(404).build(),
+            Does::Remake => Response::builder().status(next.run(request)?.status()).build(),
+            Does::Detour => Session::builder().with_middleware(Does::Pass).build()?.execute(request),
+        }
+    }
+}
+
+/// The request that is sent says whether a status is an error. A response that middleware makes is judged by the request
+/// that the middleware was given.
+#[test]
+fn whose_raise_for_status_holds() {
+    use Does::{Answer, Detour, Pass, Remake, Set};
+    const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\nnowhere";
+    let server = Server::with(|_| answers(NOT_FOUND));
+    let (on, off) = (Set(Some(true)), Set(Some(false)));
+    // The client's setting, the request's own, and the middleware, outermost first.
+    let table: [(bool, Option<bool>, &[Does], bool); 17] = [
+        (true, None, &[Pass], true),
+        (false, None, &[Pass], false),
+        (true, None, &[off], false),
+        (false, Some(true), &[off], false),
+        (false, None, &[on], true),
+        (true, Some(false), &[on], true),
+        (true, Some(false), &[Set(None)], true),
+        (true, None, &[on, off], false),
+        (true, None, &[off, on], true),
+        (true, None, &[Answer], true),
+        (true, Some(false), &[Answer], false),
+        (true, None, &[off, Answer], false),
+        (false, None, &[on, Answer], true),
+        (true, None, &[Remake, off], true),
+        (true, None, &[off, Remake], false),
+        (true, None, &[Detour], true),
+        (true, None, &[off, Detour], false),
+    ];
+    for (client, own, middleware, expected) in table {
+        let session = Session::builder().raise_for_status(client);
+        let session = middleware.iter().fold(session, |builder, one| builder.with_middleware(*one)).build().unwrap();
+        let request = session.get(server.url("/"));
+        let request = if let Some(own) = own { request.raise_for_status(own) } else { request };
+        let (row, result) = (format!("{client} {own:?} {middleware:?}"), request.send());
+        assert_eq!(result.is_err(), expected, "{row}");
+        let status = result.map_or_else(|error| error.status(), |response| Some(response.status()));
+        assert_eq!(status.unwrap(), 404, "{row}");
     }
 }

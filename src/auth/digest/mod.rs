@@ -9,6 +9,7 @@ mod tests;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -17,7 +18,7 @@ use super::basic::{self, AuthEncoding, BasicAuth};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::Headers;
 use crate::sync::Mutex;
-use crate::url::{Origin, Scheme, Url};
+use crate::urls::{Origin, Scheme, Url};
 
 pub(crate) use answer::Asked;
 use answer::{Login, Session};
@@ -60,6 +61,9 @@ struct Inner {
     others: Mutex<VecDeque<DigestAuth>>,
     basic: Fallback,
 }
+
+// A panic leaves it whole: none of the caller's code runs while a lock is held.
+impl RefUnwindSafe for Inner {}
 
 /// Says where a challenge for Basic credentials is answered. A challenge for Digest that can be answered comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

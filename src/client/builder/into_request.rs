@@ -6,7 +6,7 @@ use crate::body::Body;
 use crate::client::request::Request;
 use crate::error::{Error, Result};
 use crate::headers::Headers;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// A value that `execute` sends.
 ///

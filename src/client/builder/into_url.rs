@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::client::options::{Trusted, only_origin};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::url::{InvalidUrl, Origin, Origins, Url};
+use crate::urls::{InvalidUrl, Origin, Origins, Url};
 
 /// A value that can be the URL of a request.
 ///

@@ -464,7 +464,8 @@ impl RequestBuilder {
     }
 
     /// Sets whether a status from 400 on is an error, as [`error_for_status`](crate::Response::error_for_status)
-    /// returns it. Default: the client's setting, which is no unless it was changed.
+    /// returns it. Default: the client's setting, which is no unless it was changed. A middleware can
+    /// [change it](Request::raise_for_status_mut) for the request that it passes on.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }

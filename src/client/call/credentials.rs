@@ -14,7 +14,7 @@ use crate::dial::Route;
 use crate::error::{Error, Result};
 use crate::h1::Head;
 use crate::random;
-use crate::url::{Origin, Url};
+use crate::urls::{Origin, Url};
 
 const AUTHORIZATION: &str = "authorization";
 

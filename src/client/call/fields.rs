@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::h1::Head;
 use crate::headers::{Header, Headers, is_value_byte};
 use crate::redirect;
-use crate::url::Origin;
+use crate::urls::Origin;
 
 /// Returns the fields that the next request is sent with in addition to its own.
 pub(super) fn hop_fields(
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::client::policy::Policy;
-    use crate::url::Url;
+    use crate::urls::Url;
 
     #[test]
     fn cookies_of_the_jar_and_of_the_request() {

@@ -19,7 +19,7 @@ use crate::observe::Redirecting;
 use crate::redirect::{self, Decision, Plan, RedirectAction, RedirectHop, Redirected, Rules};
 use crate::response::Response;
 use crate::retry::{self, Retry};
-use crate::url::Origin;
+use crate::urls::Origin;
 
 /// Sends the request, and the further requests that its responses ask for. An error names the last request.
 /// `crossed` says that middleware has moved the request to another origin than the caller named.

@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::date;
 use crate::headers::Headers;
 use crate::response::Response;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// The age in seconds from which a Last-Modified is a strong validator. A younger one may belong to two versions of one
 /// second (RFC 9110, section 8.8.2.2).

@@ -46,7 +46,6 @@ pub(in crate::client) fn send(terms: Terms<'_>, request: &mut Request) -> Result
     let Some(list) = terms.of(request.options()).middleware() else {
         return journey::send(terms, request, false);
     };
-    let raises = terms.of(request.options()).raises();
     let before = Before::note(request);
     let client = |mut request: Request, until: Until<'_>| {
         let own = request.options.clone();
@@ -56,9 +55,9 @@ pub(in crate::client) fn send(terms: Terms<'_>, request: &mut Request) -> Result
     };
     // The middleware owns the request. The caller of this function needs only the method and the URL, for an error.
     let hollow = Request::new(request.method.clone(), request.url.clone());
-    let response = middleware::run(&client, &list, std::mem::replace(request, hollow), terms.until);
+    let raises = |request: &Request| terms.of(request.options()).raises();
+    let response = middleware::run(&client, &raises, &list, std::mem::replace(request, hollow), terms.until);
     // Middleware may panic as it is dropped. The response is not on its way out yet, so it is not lost.
     drop(list);
-    // The response may be one that the middleware has made.
-    if raises { response?.error_for_status() } else { response }
+    response
 }

@@ -11,7 +11,7 @@ use crate::observe::{Observer, Retrying};
 use crate::redirect::{self, Plan};
 use crate::retry::{Retry, retry_after};
 use crate::time::Until;
-use crate::url::Url;
+use crate::urls::Url;
 
 /// A further try: the remaining `Retry`, and the wait before it.
 pub(super) struct NextTry {

@@ -303,7 +303,7 @@ mod tests {
     use crate::body::Body;
     use crate::client::policy::Policy;
     use crate::error::Result;
-    use crate::url::Url;
+    use crate::urls::Url;
 
     type Fields<'a> = &'a [(&'a str, &'a str)];
 

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::body::Body;
     use crate::client::policy::Policy;
-    use crate::url::Url;
+    use crate::urls::Url;
 
     /// Rows A4.3, A4.5 and A4.6 of the outbound injection table, as far as headers show them.
     #[test]

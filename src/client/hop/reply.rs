@@ -12,7 +12,7 @@ use crate::exchange::{Buffers, Received, Upload};
 use crate::h1::Framing;
 use crate::pool::PoolLease;
 use crate::redirect::RedirectAction;
-use crate::response::{About, Held, Parts, Response, Reuse};
+use crate::response::{About, Held, Parts, Response, Reuse, Standing};
 use crate::time::Stamp;
 
 /// Holds a response that the call has not judged yet.
@@ -49,7 +49,7 @@ impl Reply {
         let response =
             Response::new(Held { lease, buffers, reuse }, reading, terms.arrival(), framing, ending, |held| Parts {
                 head,
-                about: About { method, url, request_body_complete, past: None, is_placed: true },
+                about: About { method, url, request_body_complete, past: None, standing: Standing::Placed },
                 held: Some(held),
                 reading,
                 read: terms.timeout().read,

@@ -133,7 +133,7 @@ mod tests {
     use crate::body::Extent;
     use crate::client::policy::Policy;
     use crate::error::ErrorKind;
-    use crate::url::Url;
+    use crate::urls::Url;
 
     fn request(body: Body, headers: &[(&str, &str)]) -> Request {
         let mut request = Request::new(Method::POST, Url::parse("http://h/").unwrap());

@@ -54,12 +54,13 @@ pub struct ClientBuilder<C: sealed::Client> {
 }
 
 /// A client that a [`ClientBuilder`] builds: [`ConnectionPool`](crate::ConnectionPool),
-/// [`PoolManager`](crate::PoolManager) and [`Session`](crate::Session).
+/// [`PoolManager`](crate::PoolManager) and [`Session`](crate::Session). It cannot be implemented for other types.
 pub trait Client: sealed::Client {}
 
 impl<C: sealed::Client> Client for C {}
 
-/// A client for any number of hosts: [`PoolManager`](crate::PoolManager) and [`Session`](crate::Session).
+/// A client for any number of hosts: [`PoolManager`](crate::PoolManager) and [`Session`](crate::Session). It cannot be
+/// implemented for other types.
 pub trait ManyHosts: Client {}
 
 pub(crate) mod sealed {

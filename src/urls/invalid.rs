@@ -104,7 +104,7 @@ impl std::error::Error for InvalidUrl {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::url::Url;
+    use crate::urls::Url;
 
     #[test]
     fn what_to_write_instead() {
