@@ -113,9 +113,9 @@ impl Request {
     ///
     /// If middleware or a hook moves the request to another origin, everything stays behind that
     /// [a redirect](crate::RequestBuilder::allow_redirects) to another origin leaves behind: credentials of the request
-    /// and of the client, cookies of the request, and sensitive headers. What the middleware or the hook itself sets
-    /// anew goes along. A `ConnectionPool` refuses such a request with
-    /// [`ErrorKind::HostChanged`].
+    /// and of the client, cookies of the request, sensitive headers, and a login in the URL. What the same middleware or
+    /// the same hook sets anew goes along, with another value than before. What another one has set before does not: it
+    /// was for the old origin. A `ConnectionPool` refuses such a request with [`ErrorKind::HostChanged`].
     ///
     /// ```
     /// use hostpool::{Session, Url};
