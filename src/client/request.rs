@@ -126,8 +126,7 @@ impl Request {
     ///         // The hook runs before each request of a call, so it signs what is not signed yet.
     ///         let url = request.url();
     ///         if !url.query().is_some_and(|query| query.contains("sig=")) {
-    ///             let separator = if url.query().is_some() { '&' } else { '?' };
-    ///             *request.url_mut() = Url::parse(&format!("{url}{separator}sig={}", sign(&url.target())))?;
+    ///             *request.url_mut() = url.append_query(&format!("sig={}", sign(&url.target())))?;
     ///         }
     ///         Ok(())
     ///     })

@@ -43,8 +43,7 @@ fn a_signing_hook() {
         if !signed {
             let of_body = request.body_mut().load()?.len();
             let signature = format!("{}{}{of_body}", request.method(), request.url().target().len());
-            let separator = if request.url().query().is_some() { '&' } else { '?' };
-            *request.url_mut() = Url::parse(&format!("{}{separator}sig={signature}", request.url()))?;
+            *request.url_mut() = request.url().append_query(&format!("sig={signature}"))?;
         }
         Ok(())
     };
@@ -57,6 +56,14 @@ fn a_signing_hook() {
     for request in &sent {
         assert_eq!((body(request), values(request, "Content-Length")), ("four", vec!["4"]));
         assert_eq!(values(request, "Authorization").len(), 1, "the origin is the same");
+    }
+    // A login in the URL and a fragment are in nobody's way.
+    let url = server.url("/a#part").replace("http://", "http://u:p@");
+    session.put(url).data("four").send().unwrap();
+    let sent = &server.seen.requests()[2..];
+    assert_eq!(request_line(&sent[0]), "PUT /a?sig=PUT24 HTTP/1.1");
+    for request in sent {
+        assert_eq!(values(request, "Authorization"), ["Basic dTpw"]);
     }
 }
 

@@ -122,9 +122,7 @@ impl RequestBuilder {
     #[doc(alias = "params")]
     pub fn raw_query(self, query: &str) -> Self {
         self.change(|request| {
-            if !query.is_empty() {
-                request.url = request.url.with_query(&urlencoded::raw_query(query))?;
-            }
+            request.url = request.url.append_query(query)?;
             Ok(())
         })
     }
