@@ -91,6 +91,8 @@ fn headers_of_each_client() {
     for (client, request, [block, all, both]) in table {
         let again = request.try_clone().unwrap();
         assert_eq!(sent(request), [block, all, both, ""], "{client}: no header of its own");
+        let range = again.try_clone().unwrap().range(1..).user_agent("me").range(2..);
+        assert_eq!(sent(range), [block, all, both, ""], "{client}: a range is no header of its own");
         let block = if client == "session" { block } else { "" };
         assert_eq!(sent(again.header("X-Own", "1")), [block, all, both, "1"], "{client}: a header of its own");
     }

@@ -38,7 +38,7 @@ pub(in crate::client) fn begin<'a>(
     }
     let deadline = terms.until.deadline();
     // Headers that middleware and hooks add later do not replace the client's.
-    request.own_headers |= !request.headers.is_empty();
+    request.own_headers = request.has_own_headers();
     Ok(Terms::of_client(engine, policy, deadline.into()))
 }
 
