@@ -2,13 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::request::Request;
 use crate::error::Result;
-use crate::response::{About, Response};
+use crate::response::Response;
 use crate::shared;
-use crate::time::Until;
 
 /// Runs the caller's code around the sending of a request. A middleware sees the request first and the response last.
 /// It may change both, answer by itself with a response of [`Response::builder`], or send the request more than once.
@@ -129,72 +127,30 @@ pub(crate) fn shared<M: Middleware + 'static>(middleware: M) -> Arc<dyn Middlewa
 /// Sends a request to the rest of the call after a [`Middleware`]: the next middleware, or the client itself.
 #[derive(Clone, Copy)]
 pub struct Next<'a> {
-    /// Sends the request, once all middleware has passed it on.
-    client: &'a dyn Fn(Request, Until<'_>) -> Result<Response>,
-    /// Returns whether a status from 400 on is an error, by the settings of a request.
-    raises: &'a dyn Fn(&Request) -> bool,
-    /// The middleware that is still to run.
-    rest: &'a [Arc<dyn Middleware>],
-    until: Until<'a>,
-    /// Set once a server may have acted on one of the requests of this call.
-    acted: &'a AtomicBool,
+    /// Passes the request on to the rest of the call.
+    pass: &'a dyn Fn(Request) -> Result<Response>,
+    /// The number of middlewares that are still to run.
+    more: usize,
 }
 
-/// Sends the request through all of this middleware, and then through the client. `raises` returns whether a status
-/// from 400 on is an error for a request.
-pub(super) fn run(
-    client: &dyn Fn(Request, Until<'_>) -> Result<Response>,
-    raises: &dyn Fn(&Request) -> bool,
-    rest: &[Arc<dyn Middleware>],
-    request: Request,
-    until: Until<'_>,
-) -> Result<Response> {
-    let acted = &AtomicBool::new(false);
-    let result = Next { client, raises, rest, until, acted }.run(request);
-    // Another call may get this response, from a middleware that has sent the request by a client of its own.
-    let result = result.map(|response| response.judged(false));
-    result.map_err(|error| if acted.load(Ordering::Relaxed) { error.with_maybe_processed(true) } else { error })
-}
+impl<'a> Next<'a> {
+    pub(super) fn new(pass: &'a dyn Fn(Request) -> Result<Response>, more: usize) -> Self {
+        Next { pass, more }
+    }
 
-impl Next<'_> {
     /// Passes the request on, and returns its response.
     ///
     /// A middleware may call this again with a clone of the request. The deadline stays the same. A response that is
     /// held meanwhile keeps its connection until it has been read. If the limit of the pool is one, the next request
     /// waits for that connection.
     pub fn run(&self, request: Request) -> Result<Response> {
-        match self.rest {
-            [first, rest @ ..] => {
-                let (method, url) = (request.method.clone(), request.url.clone());
-                let raises = (self.raises)(&request);
-                let response = first.handle(request, Next { rest, ..*self })?;
-                let response = response.in_place_of(About::new(method, url.without_fragment()));
-                judge(response, raises)
-            }
-            [] => {
-                let until = request.bounded(self.until);
-                let result = (self.client)(request, until);
-                if result.as_ref().map_or_else(|error| error.maybe_processed(), |_| true) {
-                    self.acted.store(true, Ordering::Relaxed);
-                }
-                // The client has judged it by the settings of the request that it has sent.
-                result.map(|response| response.judged(true))
-            }
-        }
+        (self.pass)(request)
     }
-}
-
-/// Decides whether the status of a middleware's response is an error. A response that came from further inside is
-/// judged already, by the settings of the request that was sent. So a middleware that passes a request on can say that
-/// its status is no error. A response that the middleware itself has made is judged by the request that it was given.
-fn judge(response: Response, raises: bool) -> Result<Response> {
-    let response = if raises && !response.is_judged() { response.error_for_status()? } else { response };
-    Ok(response.judged(true))
 }
 
 impl fmt::Debug for Next<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Next({} more)", self.rest.len())
+        write!(f, "Next({} more)", self.more)
     }
 }
 

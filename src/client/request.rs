@@ -11,7 +11,7 @@ use crate::body::Body;
 use crate::dial::Route;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::h1::RequestTarget;
-use crate::headers::{Headers, ShownHeaders};
+use crate::headers::{Headers, IntoHeaderValue, ShownHeaders};
 use crate::time::Until;
 use crate::urls::Url;
 use crate::values::Values;
@@ -52,6 +52,9 @@ pub struct Request {
     pub(crate) release: bool,
     /// The caller has set headers, even if the set is empty.
     pub(crate) own_headers: bool,
+    /// The number of header fields that setters for one thing have added, such as `user_agent`. They are no headers of
+    /// the caller, so they do not replace those of a pool.
+    pub(crate) set_fields: u8,
 }
 
 impl Request {
@@ -69,6 +72,7 @@ impl Request {
             preload: false,
             release: false,
             own_headers: false,
+            set_fields: 0,
         }
     }
 
@@ -83,6 +87,19 @@ impl Request {
             options: self.options.clone(),
             ..*self
         })
+    }
+
+    /// Sets a header field of a setter for one thing, in place of existing ones of that name.
+    pub(super) fn set_field(&mut self, name: &str, value: impl IntoHeaderValue) -> Result<()> {
+        let before = self.headers.len();
+        self.headers.insert(name, value)?;
+        self.set_fields += u8::from(self.headers.len() > before);
+        Ok(())
+    }
+
+    /// Returns whether the caller has given headers. They replace those of a pool as a whole.
+    pub(super) fn has_own_headers(&self) -> bool {
+        self.own_headers || self.headers.len() > usize::from(self.set_fields)
     }
 
     pub(crate) fn options(&self) -> Option<&Options> {
@@ -113,9 +130,9 @@ impl Request {
     ///
     /// If middleware or a hook moves the request to another origin, everything stays behind that
     /// [a redirect](crate::RequestBuilder::allow_redirects) to another origin leaves behind: credentials of the request
-    /// and of the client, cookies of the request, and sensitive headers. What the middleware or the hook itself sets
-    /// anew goes along. A `ConnectionPool` refuses such a request with
-    /// [`ErrorKind::HostChanged`].
+    /// and of the client, cookies of the request, sensitive headers, and a login in the URL. What the same middleware or
+    /// the same hook sets anew goes along, with another value than before. What another one has set before does not: it
+    /// was for the old origin. A `ConnectionPool` refuses such a request with [`ErrorKind::HostChanged`].
     ///
     /// ```
     /// use hostpool::{Session, Url};
@@ -126,8 +143,7 @@ impl Request {
     ///         // The hook runs before each request of a call, so it signs what is not signed yet.
     ///         let url = request.url();
     ///         if !url.query().is_some_and(|query| query.contains("sig=")) {
-    ///             let separator = if url.query().is_some() { '&' } else { '?' };
-    ///             *request.url_mut() = Url::parse(&format!("{url}{separator}sig={}", sign(&url.target())))?;
+    ///             *request.url_mut() = url.append_query(&format!("sig={}", sign(&url.target())))?;
     ///         }
     ///         Ok(())
     ///     })

@@ -360,6 +360,8 @@ impl Response {
         self.let_go();
         self.inner.kept = None;
         self.inner.reader = reader;
+        // No peer can delay the new body. The deadline may be that of the drain, which has passed.
+        self.inner.parts.deadline = Deadline::NEVER;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{Scheme, Url, split_userinfo};
+use super::{InvalidUrl, Scheme, Url, split_userinfo};
 
 impl Url {
     /// Returns `http`, `https` or `http+unix`.
@@ -115,6 +115,35 @@ impl Url {
     /// Returns the query as it is sent, without its `?`.
     pub fn query(&self) -> Option<&str> {
         self.sent_target().split_once('?').map(|(_, query)| query)
+    }
+
+    /// Returns this URL with a text that is already encoded added to its query, after the existing text and before the
+    /// fragment. A login in the URL is kept. Only characters that are not allowed in a query are encoded when it is sent,
+    /// such as spaces and `#`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUrl::TooLong`] if the result has more than 64 KiB.
+    ///
+    /// ```
+    /// use hostpool::Url;
+    ///
+    /// let url = Url::parse("http://user:pw@example.com/a?b=1#part")?;
+    /// let signed = url.append_query("sig=a%2Fb")?;
+    /// assert_eq!(signed.target(), "/a?b=1&sig=a%2Fb");
+    /// assert_eq!(signed.as_str(), "http://user:pw@example.com/a?b=1&sig=a%2Fb#part");
+    /// # Ok::<(), hostpool::InvalidUrl>(())
+    /// ```
+    #[doc(alias = "update_query")]
+    #[doc(alias = "extend_query")]
+    #[doc(alias = "query_pairs_mut")]
+    pub fn append_query(&self, query: &str) -> Result<Url, InvalidUrl> {
+        match query {
+            "" => Ok(self.clone()),
+            // A `#` would end the query.
+            query if query.contains('#') => self.with_query(&query.replace('#', "%23")),
+            query => self.with_query(query),
+        }
     }
 
     /// Returns the text after the `#` as it was written, which is never sent.

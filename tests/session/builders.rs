@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hostpool::{
     ConnectionPool, ErrorKind, Headers, Netrc, PoolContext, PoolManager, Session, SessionBuilder, SocketOption,
-    TcpDialer, TlsConfig, Url,
+    TcpDialer, TlsConfig, Url, Version,
 };
 
 use crate::support::{Server, answers, ok};
@@ -91,6 +91,8 @@ fn headers_of_each_client() {
     for (client, request, [block, all, both]) in table {
         let again = request.try_clone().unwrap();
         assert_eq!(sent(request), [block, all, both, ""], "{client}: no header of its own");
+        let range = again.try_clone().unwrap().range(1..).user_agent("me").range(2..);
+        assert_eq!(sent(range), [block, all, both, ""], "{client}: a range is no header of its own");
         let block = if client == "session" { block } else { "" };
         assert_eq!(sent(again.header("X-Own", "1")), [block, all, both, "1"], "{client}: a header of its own");
     }
@@ -168,4 +170,22 @@ fn netrc_and_a_header_of_the_client() {
     // A request with a header of its own is sent without the block.
     let own = |pools: &PoolManager| pools.get(&url).header("X-Own", "1");
     assert_eq!((sent(own(&by_block)), sent(own(&by_header))), ("Basic dTpw".into(), "x".into()));
+}
+
+/// The error of a builder says what is wrong, however often the builder was cloned.
+#[test]
+fn what_is_wrong() {
+    let text = |builder: SessionBuilder| builder.clone().build().unwrap_err().to_string();
+    let builder = Session::builder;
+    for (error, words) in [
+        (text(builder().base_url("http://h/x")), "the path of a base URL ends in a slash"),
+        (text(builder().base_url("localhost:8080")), "write http://localhost:8080"),
+        (text(builder().version(Version::HTTP_2)), "only HTTP/1.0 and HTTP/1.1"),
+        (text(builder().trust_origins(["http://h/x"])), "an origin is a scheme, a host and a port"),
+        (text(builder().skip_auto_headers(["host"])), "cannot be skipped"),
+        (text(builder().sensitive_headers(["a b"])), "a byte that names may not have"),
+        (text(builder().header("a b", "")), "header name \"a b\""),
+    ] {
+        assert!(error.contains(words), "{error}: {words}");
+    }
 }

@@ -89,6 +89,27 @@ fn a_body_that_is_replaced() {
     assert_eq!(server.seen.accepted(), 1);
 }
 
+/// A coded body in the place of another is decoded, whether the old body was read or not.
+#[test]
+#[cfg(feature = "gzip")]
+fn a_coded_body_that_takes_the_place_of_another() {
+    let server = line_server([ok("hello")]);
+    for reads in [false, true] {
+        let swap = move |mut response: Response| {
+            if reads {
+                assert_eq!(response.take_body()?, b"hello");
+            }
+            response.headers_mut().insert("Content-Encoding", "gzip")?;
+            response.set_body(gzip(b"other text"))?;
+            response.decode_content(true)?;
+            Ok(response)
+        };
+        let session = Session::builder().on_response(swap).build().unwrap();
+        let response = session.get(server.url("/")).send().unwrap();
+        assert_eq!(response.text().unwrap(), "other text", "reads: {reads}");
+    }
+}
+
 #[test]
 fn a_fallback_without_a_network() {
     let (_listener, address) = refusing();

@@ -43,8 +43,7 @@ fn a_signing_hook() {
         if !signed {
             let of_body = request.body_mut().load()?.len();
             let signature = format!("{}{}{of_body}", request.method(), request.url().target().len());
-            let separator = if request.url().query().is_some() { '&' } else { '?' };
-            *request.url_mut() = Url::parse(&format!("{}{separator}sig={signature}", request.url()))?;
+            *request.url_mut() = request.url().append_query(&format!("sig={signature}"))?;
         }
         Ok(())
     };
@@ -57,6 +56,14 @@ fn a_signing_hook() {
     for request in &sent {
         assert_eq!((body(request), values(request, "Content-Length")), ("four", vec!["4"]));
         assert_eq!(values(request, "Authorization").len(), 1, "the origin is the same");
+    }
+    // A login in the URL and a fragment are in nobody's way.
+    let url = server.url("/a#part").replace("http://", "http://u:p@");
+    session.put(url).data("four").send().unwrap();
+    let sent = &server.seen.requests()[2..];
+    assert_eq!(request_line(&sent[0]), "PUT /a?sig=PUT24 HTTP/1.1");
+    for request in sent {
+        assert_eq!(values(request, "Authorization"), ["Basic dTpw"]);
     }
 }
 
@@ -176,6 +183,85 @@ fn renewed_for_another_origin() {
         }
     }
     assert_eq!(home.seen.accepted(), 0);
+}
+
+/// What a middleware or a hook has set is for the origin that it saw. It stays behind when the next one moves the request.
+#[test]
+fn moved_by_another_one() {
+    let (home, other) = (Server::with(|_| answers(ok(""))), Server::with(|_| answers(ok(""))));
+    let sign = |request: &mut Request| {
+        if request.url().path() == "/auth" {
+            request.set_auth(Auth::bearer("of-home"));
+        } else {
+            request.headers_mut().insert("Authorization", "Bearer of-home")?;
+        }
+        request.set_cookie("id", "of-home")?;
+        request.headers_mut().insert("X-Api-Key", "of-home")?;
+        Ok(())
+    };
+    let signs = move |mut request: Request, next: Next<'_>| {
+        sign(&mut request)?;
+        next.run(request)
+    };
+    let moves = |mut request: Request, next: Next<'_>| {
+        move_by_header(&mut request)?;
+        next.run(request)
+    };
+    let builder = || Session::builder().sensitive_headers(["X-Api-Key"]);
+    for (way, session) in [
+        ("two middlewares", builder().middleware(signs).middleware(moves)),
+        ("two hooks", builder().on_request(sign).on_request(move_by_header)),
+        ("a middleware and a hook", builder().middleware(signs).on_request(move_by_header)),
+    ] {
+        let session = session.build().unwrap();
+        for path in ["/auth", "/header"] {
+            let names = ["Authorization", "Cookie", "X-Api-Key"];
+            session.get(home.url(path)).header("X-To", other.url(path)).send().unwrap();
+            let sent = other.seen.requests().pop().unwrap();
+            assert_eq!(names.map(|name| values(&sent, name).len()), [0; 3], "{way}: {sent}");
+            session.get(home.url(path)).send().unwrap();
+            let sent = home.seen.requests().pop().unwrap();
+            assert_eq!(names.map(|name| values(&sent, name).len()), [1; 3], "{way}: {sent}");
+        }
+    }
+    // The last one knows the new origin, whoever has moved the request before.
+    let session = builder().middleware(moves).middleware(signs).build().unwrap();
+    session.get(home.url("/auth")).header("X-To", other.url("/auth")).send().unwrap();
+    assert_eq!(values(&other.seen.requests().pop().unwrap(), "Authorization"), ["Bearer of-home"]);
+}
+
+/// A login in the URL is for the origin of that URL, even if only the host of the URL is changed.
+#[test]
+fn a_login_in_the_url() {
+    let (home, other) = (Server::with(|_| answers(ok(""))), Server::with(|_| answers(ok(""))));
+    let with_login = |url: String, login: &str| url.replace("http://", &format!("http://{login}@"));
+    // As the crate `url` changes a host.
+    let only_the_host = |request: &mut Request| {
+        if let Some(to) = request.headers().get("X-To").map(str::to_owned) {
+            let mut url = url::Url::from(request.url());
+            url.set_port(Url::parse(&to)?.port()).unwrap();
+            *request.url_mut() = Url::try_from(&url)?;
+        }
+        Ok(())
+    };
+    for (way, session) in both_ways(Session::builder, only_the_host) {
+        for login in ["user:secret", "key:", "key", "us^er:s%65cret"] {
+            let request = session.get(with_login(home.url("/"), login));
+            request.header("X-To", other.url("/")).send().unwrap();
+            let sent = other.seen.requests().pop().unwrap();
+            assert_eq!(values(&sent, "Authorization"), [""; 0], "{way}: {login}");
+            session.get(with_login(home.url("/"), login)).send().unwrap();
+            let sent = home.seen.requests().pop().unwrap();
+            assert_eq!(values(&sent, "Authorization").len(), 1, "{way}: {login}");
+        }
+    }
+    // Another login is for the new origin.
+    for (way, session) in both_ways(Session::builder, move_by_header) {
+        let request = session.get(with_login(home.url("/"), "user:secret"));
+        request.header("X-To", with_login(other.url("/"), "mirror:secret")).send().unwrap();
+        let sent = other.seen.requests().pop().unwrap();
+        assert_eq!(values(&sent, "Authorization"), ["Basic bWlycm9yOnNlY3JldA=="], "{way}");
+    }
 }
 
 /// Nothing comes back when a redirect leads to the first origin again, and a redirect leaves behind what was renewed.

@@ -4,8 +4,6 @@ mod into_pairs;
 #[cfg(feature = "json")]
 mod serializer;
 
-use std::borrow::Cow;
-
 pub use into_pairs::IntoPairs;
 
 use super::text::encode as encode_text;
@@ -33,11 +31,6 @@ pub(crate) fn recode(encoded: &str, label: &str) -> Result<(String, String)> {
         }
     }
     Ok((out, charset))
-}
-
-/// Returns the caller's own text as a query. A `#` is escaped, because it would end the query.
-pub(crate) fn raw_query(text: &str) -> Cow<'_, str> {
-    if text.contains('#') { Cow::Owned(text.replace('#', "%23")) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]
@@ -69,12 +62,5 @@ mod tests {
         assert_eq!((&*latin, &*charset), ("stra%DFe=a+b%26c&x=%E9", "windows-1252"));
         assert!(recode(&encode([("a", "日")]), "latin1").is_err());
         assert!(recode("", "klingon").is_err());
-    }
-
-    #[test]
-    fn the_callers_own_query() {
-        for (text, expected) in [("a=b+c&d=%2F", "a=b+c&d=%2F"), ("a#b", "a%23b"), ("", "")] {
-            assert_eq!(raw_query(text), expected);
-        }
     }
 }

@@ -122,9 +122,7 @@ impl RequestBuilder {
     #[doc(alias = "params")]
     pub fn raw_query(self, query: &str) -> Self {
         self.change(|request| {
-            if !query.is_empty() {
-                request.url = request.url.with_query(&urlencoded::raw_query(query))?;
-            }
+            request.url = request.url.append_query(query)?;
             Ok(())
         })
     }
@@ -133,7 +131,8 @@ impl RequestBuilder {
     /// `http::HeaderValue`: see [`IntoHeaderValue`].
     ///
     /// A pool sends a request that has headers of its own without those of the pool's
-    /// [`headers`](crate::ClientBuilder::headers).
+    /// [`headers`](crate::ClientBuilder::headers). What setters for one thing add, such as
+    /// [`user_agent`](Self::user_agent) and [`range`](Self::range), does not count as a header of the request.
     ///
     /// # Errors
     ///
@@ -179,7 +178,7 @@ impl RequestBuilder {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn user_agent(self, user_agent: impl IntoHeaderValue) -> Self {
-        self.change(|request| Ok(request.headers.insert("User-Agent", user_agent)?))
+        self.change(|request| request.set_field("User-Agent", user_agent))
     }
 
     /// Asks for a part of the body by its positions, from 0 (`Range`; RFC 9110, section 14.2). A server that grants it
@@ -216,7 +215,7 @@ impl RequestBuilder {
                 (Some(first), Some(Some(last))) if first <= last => format!("bytes={first}-{last}"),
                 _ => return Err(Error::request("a range has at least one byte")),
             };
-            Ok(request.headers.insert("Range", value)?)
+            request.set_field("Range", value)
         })
     }
 

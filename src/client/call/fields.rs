@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::h1::Head;
 use crate::headers::{Header, Headers, is_value_byte};
 use crate::redirect;
-use crate::urls::Origin;
+use crate::urls::{Origin, Url};
 
 /// Returns the fields that the next request is sent with in addition to its own.
 pub(super) fn hop_fields(
@@ -81,9 +81,10 @@ pub(super) fn is_keyed(terms: Terms<'_>, request: &Request, left_out: LeftOut) -
     ["idempotency-key", "x-idempotency-key"].iter().any(|name| sends(terms, request, left_out, name))
 }
 
-/// The fields and cookies of a request before the caller's code runs. That code may move the request to another origin.
+/// The URL, fields and cookies of a request before a middleware or a hook runs. It may move the request to another
+/// origin.
 pub(super) struct Before {
-    origin: Arc<Origin>,
+    url: Url,
     headers: Headers,
     cookies: Vec<(Box<str>, Box<str>)>,
 }
@@ -94,21 +95,27 @@ impl Before {
             request.options_mut().auth_standing = Standing::Settled;
         }
         Before {
-            origin: request.url.shared_origin().clone(),
+            url: request.url.clone(),
             headers: request.headers.clone(),
             cookies: request.options().map_or_else(Vec::new, |own| own.cookies.clone()),
         }
     }
 
-    /// Returns whether the caller's code has moved the request to another origin. Removes from such a request all that
-    /// was for the old origin. What the caller's code has set anew stays: it is for the new origin.
-    pub(super) fn leave_if_moved(&self, terms: Terms<'_>, request: &mut Request) -> bool {
-        let has_moved = *request.url.shared_origin() != self.origin;
-        if has_moved {
-            // The caller's code moves a request by more than a redirect may, so no origin is trusted.
-            leave_behind(terms, request, Some(self), false);
+    /// Removes all that was for the old origin, if the middleware or the hook has moved the request to another one. What
+    /// it has set anew stays: it is for the new origin.
+    pub(super) fn leave_if_moved(&self, terms: Terms<'_>, request: &mut Request) -> Result<()> {
+        if *request.url.shared_origin() == *self.url.shared_origin() {
+            return Ok(());
         }
-        has_moved
+        // Another spelling is the same login: a URL parser may escape more, and drop an empty password.
+        let login = |url: &Url| url.auth().map(|(user, password)| (user, password.unwrap_or_default()));
+        if request.url.userinfo().is_some() && login(&request.url) == login(&self.url) {
+            request.url = request.url.at(request.url.shared_origin())?;
+        }
+        let own = request.options.clone();
+        // The caller's code moves a request by more than a redirect may, so no origin is trusted.
+        leave_behind(terms.of(own.as_deref()), request, Some(self), false);
+        Ok(())
     }
 
     fn had(&self, field: &Header<'_>) -> bool {
@@ -186,7 +193,6 @@ mod tests {
 
     use super::*;
     use crate::client::policy::Policy;
-    use crate::urls::Url;
 
     #[test]
     fn cookies_of_the_jar_and_of_the_request() {

@@ -164,16 +164,17 @@ impl<'a> Journey<'a> {
         Ok((route, fields))
     }
 
-    /// Lets the hooks change the request. If they move it to another origin, what was for the old one stays behind.
+    /// Lets the hooks change the request. If one moves it to another origin, what was for the old one stays behind.
     #[cold]
     fn run_hooks(&mut self) -> Result<()> {
-        let before = Before::note(self.request);
+        let from = self.request.url.shared_origin().clone();
         for hook in &self.client.hooks().on_request {
+            let before = Before::note(self.request);
             hook(self.request)?;
+            before.leave_if_moved(self.client, self.request)?;
             self.client = self.client.with_until(self.request.bounded(self.client.until));
         }
-        let own = self.request.options.clone();
-        if before.leave_if_moved(self.client.of(own.as_deref()), self.request) {
+        if *self.request.url.shared_origin() != from {
             fields::cross(&mut self.credentials, &mut self.left_out, false);
         }
         Ok(())

@@ -251,6 +251,10 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// for the rest of the call, redirects included, so `insert` a header and do not `append` it. If the hook moves the
     /// request to another origin, credentials stay behind: see [`Request::url_mut`].
     ///
+    /// A redirect may lead anywhere, and the hook runs again after it. So a hook that adds a credential must look at the
+    /// [origin](crate::Url::origin) of the request first. A [`middleware`](Self::middleware) runs once, before redirects,
+    /// and a credential that it adds stays behind by itself.
+    ///
     /// ```
     /// use hostpool::{Error, Session};
     ///
