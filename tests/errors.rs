@@ -163,6 +163,31 @@ fn configurations_and_requests() {
                 "invalid configuration: a total limit of 0 lets no connection be opened",
             ),
             Row::new(
+                "a base URL without a scheme",
+                "invalid_url",
+                Session::builder().base_url("localhost:8080/canary-7f3a/").build().unwrap_err(),
+                "invalid URL: no scheme: write http://localhost:8080",
+            ),
+            Row::new(
+                "a base URL without a slash at its end",
+                "invalid_config",
+                Session::builder().base_url("http://h/v1").limit(8).build().unwrap_err(),
+                "invalid configuration: the path of a base URL ends in a slash, and it has no query",
+            ),
+            Row::new(
+                "a trusted origin with a path",
+                "invalid_config",
+                PoolManager::builder().trust_origins(["https://h/canary-7f3a"]).build().unwrap_err(),
+                "invalid configuration: an origin is a scheme, a host and a port, and nothing after them",
+            ),
+            Row::new(
+                "a field that has to be sent",
+                "invalid_request",
+                ConnectionPool::builder("http://h").skip_auto_headers(["Host"]).build().unwrap_err(),
+                "invalid request: Host, Content-Length, Transfer-Encoding and Content-Encoding are sent where they are \
+                 needed, and cannot be skipped",
+            ),
+            Row::new(
                 "a line end in a header",
                 "invalid_header",
                 post().header("X-Key", "canary-7f3a\n").build().unwrap_err(),

@@ -49,8 +49,7 @@ pub struct ClientBuilder<C: sealed::Client> {
     pub(crate) policy: Policy,
     /// The settings that only this client has.
     pub(crate) own: C::Own,
-    /// The first error of a setter. An error cannot be cloned, but its kind can.
-    /// The reason of the first error. An error itself cannot be cloned, and a builder can.
+    /// The reason of the first error of a setter. An error cannot be cloned, but its reason can.
     wrong: Option<Reason>,
 }
 
