@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::PoolOptions;
 use crate::client::Policy;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Phase, Reason, Result};
 
 /// Builds a client: a [`ConnectionPool`](crate::ConnectionPool), a [`PoolManager`](crate::PoolManager) or a
 /// [`Session`](crate::Session). Each has a name for its builder:
@@ -49,8 +49,8 @@ pub struct ClientBuilder<C: sealed::Client> {
     pub(crate) policy: Policy,
     /// The settings that only this client has.
     pub(crate) own: C::Own,
-    /// The first error of a setter. An error cannot be cloned, but its kind can.
-    wrong: Option<ErrorKind>,
+    /// What the first error of a setter says. An error cannot be cloned, but this can.
+    wrong: Option<Reason>,
 }
 
 /// A client that a [`ClientBuilder`] builds: [`ConnectionPool`](crate::ConnectionPool),
@@ -103,7 +103,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// Changes the builder, unless there was an error before.
     pub(crate) fn try_set(mut self, set: impl FnOnce(&mut Self) -> Result<()>) -> Self {
         if self.wrong.is_none() {
-            self.wrong = set(&mut self).err().map(|error| error.kind().clone());
+            self.wrong = set(&mut self).err().map(|error| error.reason().clone());
         }
         self
     }
