@@ -29,7 +29,6 @@ pub(crate) use rate::{Meter, Rate};
 /// | [`write`](Self::write) | each write | some bytes of it are accepted | `total` |
 /// | [`head`](Self::head) | the end of sending | the end of the final response's head | `total` |
 /// | [`read`](Self::read) | each wait for bytes of a head or body | some arrive | `total`; `head`, in a head |
-///
 /// | [`min_rate`](Self::min_rate) | the first wait in which a body moves | enough bytes have moved, again and again | `total` |
 ///
 /// All bounds but `total` begin anew for each request that is sent: for a retry, after a redirect, and when a
@@ -112,6 +111,7 @@ impl Timeout {
     }
 
     /// Bounds the whole request, the body of the response included. Unbounded by default.
+    #[doc(alias = "timeout_global")]
     pub const fn total(self, limit: Duration) -> Self {
         Timeout { total: Some(limit), ..self }
     }
@@ -124,6 +124,8 @@ impl Timeout {
 
     /// Bounds opening a connection: name lookup, TCP, TLS. The default is 30 seconds for a `Session`, and no bound for
     /// the pools.
+    #[doc(alias = "connect_timeout")]
+    #[doc(alias = "timeout_connect")]
     #[doc(alias = "sock_connect")]
     pub const fn connect(self, limit: Duration) -> Self {
         Timeout { connect: Some(limit), ..self }
@@ -139,6 +141,7 @@ impl Timeout {
     /// let pools = PoolManager::builder().timeout(timeout).build()?;
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "timeout_resolve")]
     pub const fn resolve(self, limit: Duration) -> Self {
         Timeout { resolve: Some(limit), ..self }
     }
@@ -157,11 +160,13 @@ impl Timeout {
     }
 
     /// Bounds each write. Unbounded by default.
+    #[doc(alias = "timeout_send_body")]
     pub const fn write(self, limit: Duration) -> Self {
         Timeout { write: Some(limit), ..self }
     }
 
     /// Bounds the wait for the whole head of the response. Unbounded by default.
+    #[doc(alias = "timeout_recv_response")]
     pub const fn head(self, limit: Duration) -> Self {
         Timeout { head: Some(limit), ..self }
     }
@@ -170,6 +175,8 @@ impl Timeout {
     ///
     /// While the body of a request is sent after an early response, this bounds the time in which no byte moves in
     /// either direction. There the default is 60 seconds.
+    #[doc(alias = "read_timeout")]
+    #[doc(alias = "timeout_recv_body")]
     #[doc(alias = "sock_read")]
     pub const fn read(self, limit: Duration) -> Self {
         Timeout { read: Some(limit), ..self }

@@ -7,7 +7,7 @@ use crate::error::{Error, Phase, Result};
 #[cfg(feature = "charset")]
 pub(crate) fn encode(text: &str, label: &str) -> Result<(Vec<u8>, String)> {
     let encoding = encoding_rs::Encoding::for_label(label.as_bytes())
-        .ok_or_else(|| Error::request("there is no charset of that name"))?;
+        .ok_or_else(|| Error::request(format!("there is no charset named {label:?}")))?;
     if encoding.output_encoding() != encoding {
         return Err(Error::unsupported("no text is sent in that charset", Phase::Prepare));
     }

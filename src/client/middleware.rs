@@ -49,6 +49,10 @@ use crate::shared;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
 #[doc(alias = "ClientHandlerType")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a middleware",
+    note = "a function or a closure is given to `middleware`, or made a middleware by `hostpool::middleware_fn`"
+)]
 pub trait Middleware: Send + Sync {
     /// Returns the response to the request, in most cases by passing the request on to `next`. To refuse a request,
     /// return an error made by [`Error::custom`](crate::Error::custom).

@@ -82,7 +82,7 @@ impl Format for Deflate {
             (Part::Flags, Some(&flags)) => {
                 let method = self.zlib.unwrap_or_default();
                 if !u16::from_be_bytes([method, flags]).is_multiple_of(31) || method >> 4 > 7 || flags & 0x20 != 0 {
-                    return Err(Corrupt("no zlib data"));
+                    return Err(Corrupt("it is not zlib data"));
                 }
                 self.part = Part::Data;
                 Ok(1)

@@ -102,7 +102,7 @@ impl Gzip {
             Part::Fixed => {
                 let [first, second, method, flags, ..] = self.held;
                 if [first, second] != MAGIC || method != 8 || flags & RESERVED != 0 {
-                    return Err(Corrupt("no gzip data"));
+                    return Err(Corrupt("it is not gzip data"));
                 }
                 self.flags = flags;
             }

@@ -26,6 +26,10 @@ use crate::urls::Url;
 /// }
 /// ```
 #[doc(alias = "AbstractCookieJar")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not keep cookies",
+    note = "give a `hostpool::CookieJar`, `hostpool::NoCookies`, or a type that implements `CookieStore`"
+)]
 pub trait CookieStore: Send + Sync {
     /// Takes the values of the Set-Cookie fields of a response to a request for `url`, in order.
     #[doc(alias = "update_cookies")]

@@ -26,8 +26,11 @@ pub(super) fn check_pair(name: &[u8], value: &[u8]) -> Result<(), &'static str> 
     if name.len() + value.len() > MAX_PAIR {
         return Err("the cookie has more than 4096 bytes");
     }
-    if !is_plain(name) || !is_plain(value) || name.contains(&b'=') {
-        return Err("a byte of the cookie's name or value is forbidden");
+    if !is_plain(name) || name.contains(&b'=') {
+        return Err("the cookie's name has an equals sign, a semicolon, a control character or a blank at an end");
+    }
+    if !is_plain(value) {
+        return Err("the cookie's value has a semicolon, a control character or a blank at an end");
     }
     Ok(())
 }

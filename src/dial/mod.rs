@@ -68,6 +68,10 @@ pub(crate) use route::{Route, Via};
 #[doc(alias = "BaseConnector")]
 #[doc(alias = "ConnectionCls")]
 #[doc(alias = "_create_connection")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a dialer",
+    note = "`hostpool::dialer_fn` makes a dialer of a function or a closure"
+)]
 pub trait Dialer: Send + Sync {
     /// Opens a connection before the deadline of the context.
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>>;

@@ -276,7 +276,10 @@ impl fmt::Display for ErrorKind {
             ErrorKind::IncompleteBody { received, expected: None } => {
                 write!(f, "the body broke off after {received} bytes")
             }
-            ErrorKind::LimitExceeded(limit) => write!(f, "too many {limit}"),
+            ErrorKind::LimitExceeded(limit) => match limit.settings() {
+                Some(settings) => write!(f, "too many {limit} (allow more by {settings})"),
+                None => write!(f, "too many {limit}"),
+            },
             ErrorKind::Decode => write!(f, "decoding failed"),
             ErrorKind::ContentType => write!(f, "the body has another media type"),
             ErrorKind::Output => write!(f, "the output could not be written"),

@@ -93,6 +93,24 @@ pub enum Limit {
     EarlyResponse,
 }
 
+impl Limit {
+    /// Returns the settings that allow more, if there are any.
+    pub(super) const fn settings(self) -> Option<&'static str> {
+        Some(match self {
+            Limit::HeadBytes => "Limits::head_bytes",
+            Limit::HeadFields => "Limits::head_fields",
+            Limit::LineBytes => "Limits::line_bytes, status_line_bytes, or Lines::max_len for a body",
+            Limit::Interim => "Limits::interim_responses, interim_bytes",
+            Limit::Trailers => "Limits::trailer_bytes, trailer_fields",
+            Limit::ChunkFraming => "Limits::chunk_framing_bytes, chunk_line_bytes",
+            Limit::Body => "max_body",
+            Limit::WireBody => "max_wire_body",
+            Limit::EarlyResponse => "Limits::early_response",
+            Limit::Codings => return None,
+        })
+    }
+}
+
 impl fmt::Display for Limit {
     /// Shows the text that errors show.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,11 +122,9 @@ impl fmt::Display for Limit {
             Limit::Trailers => "trailers",
             Limit::ChunkFraming => "bytes of chunk framing",
             Limit::Body => "bytes of a body read as a whole",
-            Limit::WireBody => "bytes of a body as it comes (max_wire_body allows more)",
+            Limit::WireBody => "bytes of a body as it comes",
             Limit::Codings => "content codings",
-            Limit::EarlyResponse => {
-                "bytes of a response before the request's body had left (Limits::early_response allows more)"
-            }
+            Limit::EarlyResponse => "bytes of a response before the request's body had left",
         })
     }
 }

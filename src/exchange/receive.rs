@@ -119,9 +119,14 @@ impl<'a> Exchange<'a> {
         self.trace.stale = is_first && !h1::begins_status_line(self.buffers.filled(), self.strictness);
         // The alert of a server that speaks TLS, or its own first message.
         let is_tls = matches!(self.buffers.filled(), [0x15 | 0x16, 0x03, ..]) && !self.wire.info().encrypted;
+        // The first frame of a server that speaks HTTP/2 alone: its length, then the type of SETTINGS (RFC 9113, 3.4).
+        let is_http2 = matches!(self.buffers.filled(), [0, _, _, 4, ..]);
         match fault {
             Fault::Violation(Violation::StatusLine) if is_tls => {
                 refused(fault).because("it looks like TLS; is the URL https rather than http?")
+            }
+            Fault::Violation(Violation::StatusLine) if is_http2 => {
+                refused(fault).because("it looks like HTTP/2, which is not spoken here")
             }
             _ => refused(fault),
         }

@@ -9,6 +9,10 @@ use super::{Header, Headers, InvalidHeader};
 /// A value that can be the name of a header: a text, or an `http::HeaderName`.
 ///
 /// The types are `&str`, `String`, `Cow<str>`, `HeaderName`, and references to them. It cannot be implemented for others.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the name of a header",
+    note = "give a text, such as a `&str` or a `String`, or an `http::HeaderName`"
+)]
 pub trait IntoHeaderName: sealed::Name {}
 
 impl<T: sealed::Name> IntoHeaderName for T {}
@@ -32,6 +36,11 @@ impl<T: sealed::Name> IntoHeaderName for T {}
 /// assert!(headers.append("X-Name", "日本").is_err());
 /// # Ok::<(), hostpool::InvalidHeader>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the value of a header",
+    note = "give a text, bytes, a number, or an `http::HeaderValue`",
+    note = "`.to_string()` makes a text of anything that can be shown"
+)]
 pub trait IntoHeaderValue: sealed::Value {}
 
 impl<T: sealed::Value> IntoHeaderValue for T {}
@@ -53,6 +62,10 @@ impl<T: sealed::Value> IntoHeaderValue for T {}
 /// assert_eq!(headers.len(), 3);
 /// # Ok::<(), hostpool::InvalidHeader>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a list of headers",
+    note = "give a `hostpool::Headers`, an `http::HeaderMap`, or an array, a `Vec` or a map of pairs of names and values"
+)]
 pub trait IntoHeaders: sealed::Fields {}
 
 impl<T: sealed::Fields> IntoHeaders for T {}
@@ -60,11 +73,20 @@ impl<T: sealed::Fields> IntoHeaders for T {}
 pub(crate) mod sealed {
     use super::{Cow, Headers, InvalidHeader};
 
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not the name of a header",
+        note = "give a text, such as a `&str` or a `String`, or an `http::HeaderName`"
+    )]
     pub trait Name {
         #[doc(hidden)]
         fn name(&self) -> &str;
     }
 
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not the value of a header",
+        note = "give a text, bytes, a number, or an `http::HeaderValue`",
+        note = "`.to_string()` makes a text of anything that can be shown"
+    )]
     pub trait Value {
         /// Returns the bytes, or the position of the first byte of a character that has no byte in ISO-8859-1.
         #[doc(hidden)]
@@ -77,6 +99,10 @@ pub(crate) mod sealed {
         }
     }
 
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a list of headers",
+        note = "give a `hostpool::Headers`, an `http::HeaderMap`, or an array, a `Vec` or a map of pairs of names and values"
+    )]
     pub trait Fields {
         #[doc(hidden)]
         fn append_to(self, headers: &mut Headers) -> Result<(), InvalidHeader>;

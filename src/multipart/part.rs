@@ -121,10 +121,22 @@ impl Part {
     }
 
     /// Sets the media type, such as `text/plain; charset=utf-8`.
+    #[doc(alias = "mime_str")]
     #[doc(alias = "mime_type")]
     pub fn content_type(mut self, content_type: impl Into<String>) -> Part {
         self.content_type = Type::Is(content_type.into());
         self
+    }
+
+    /// Does the same as [`content_type`](Self::content_type).
+    ///
+    /// ```
+    /// use hostpool::multipart::{Form, Part};
+    ///
+    /// let form = Form::new().part("picture", Part::bytes(*b"GIF89a").file_name("a.gif").mime("image/gif"));
+    /// ```
+    pub fn mime(self, content_type: impl Into<String>) -> Part {
+        self.content_type(content_type)
     }
 
     /// Sends the part without a `Content-Type`, as browsers send the fields of a form. A server then takes it for a

@@ -17,6 +17,10 @@ use crate::time::{Deadline, Until};
 /// time. A [`Dialer`](crate::Dialer) returns your own transport; its documentation has an example. It is implemented for
 /// [`TcpStream`](std::net::TcpStream) and `UnixStream` of std, and by [`IoTransport`](crate::IoTransport) for any reader
 /// and writer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a transport",
+    note = "`hostpool::IoTransport` makes a transport of any reader and writer"
+)]
 pub trait Transport: Send + Sync {
     /// Receives at least one byte into `buf`, or returns 0 at the orderly end of the stream.
     ///

@@ -36,7 +36,8 @@ impl Charset {
             let hyphens = label.replace('_', "-");
             known(&hyphens).or_else(|| known(&plain)).or_else(|| known(alias(&plain)?))
         });
-        let encoding = encoding.ok_or(ErrorKind::InvalidRequest.because("there is no charset of that name"))?;
+        let none = || ErrorKind::InvalidRequest.because(format!("there is no charset named {label:?}"));
+        let encoding = encoding.ok_or_else(none)?;
         Ok(Charset::of_encoding(encoding))
     }
 

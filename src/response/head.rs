@@ -34,6 +34,7 @@ impl Response {
     /// assert!(!hostpool::get(url).send()?.ok());
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "is_success")]
     pub fn ok(&self) -> bool {
         self.inner.parts.head.status.as_u16() < 400
     }

@@ -28,6 +28,7 @@ impl Response {
     /// assert_eq!(numbers, [1, 2, 3]);
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "read_json")]
     #[cfg(feature = "json")]
     pub fn json<T: serde::de::DeserializeOwned>(mut self) -> Result<T> {
         let text = self.json_text()?;

@@ -27,6 +27,7 @@ impl Response {
     /// assert_eq!(hostpool::get(url).send()?.text()?, "grüße");
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "read_to_string")]
     pub fn text(self) -> Result<String> {
         self.text_of(|bytes| Ok(detect(bytes)))
     }
@@ -43,6 +44,7 @@ impl Response {
     /// assert_eq!(hostpool::get(url).send()?.text_with("utf-16le")?, "hi");
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "text_with_charset")]
     #[doc(alias = "text")]
     pub fn text_with(mut self, label: &str) -> Result<String> {
         let charset = Charset::of_label(label).map_err(|reason| self.about_body(reason))?;

@@ -21,6 +21,7 @@ impl Response {
     /// assert_eq!(bytes, b"hello");
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "read_to_vec")]
     #[doc(alias = "read")]
     #[doc(alias = "content")]
     #[doc(alias = "data")]

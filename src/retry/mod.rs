@@ -7,9 +7,11 @@ mod after;
 mod backoff;
 mod budget;
 mod settings;
+mod statuses;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ pub(crate) use after::retry_after;
 pub use backoff::Jitter;
 pub use budget::RetryBudget;
 pub use settings::{RetryCounts, RetrySettings};
+pub use statuses::IntoStatus;
 
 /// Statuses that are tried again if a `Retry-After` says when (RFC 9110, section 10.2.3).
 const RETRY_AFTER: [u16; 3] = [413, 429, 503];
@@ -279,8 +282,17 @@ impl Retry {
 
     /// Sets the statuses that are tried again if the method is [allowed](Self::allowed_methods). There are none by
     /// default.
-    pub fn status_forcelist(self, statuses: impl IntoIterator<Item = u16>) -> Retry {
-        Retry { statuses: statuses.into_iter().collect(), ..self }
+    ///
+    /// ```
+    /// use hostpool::{Retry, StatusCode};
+    ///
+    /// let by_number = Retry::new(3).status_forcelist([502, 503]);
+    /// let by_name = Retry::new(3).status_forcelist([StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE]);
+    /// assert_eq!(by_number, by_name);
+    /// let each_server_error = Retry::new(3).status_forcelist(500..=599);
+    /// ```
+    pub fn status_forcelist(self, statuses: impl IntoIterator<Item: IntoStatus>) -> Retry {
+        Retry { statuses: statuses.into_iter().map(|status| statuses::Status::number(&status)).collect(), ..self }
     }
 
     /// Sets the factor of the waits between tries. The first retry comes at once, the second after twice the factor,
@@ -344,9 +356,10 @@ impl Retry {
         Retry { sensitive: names.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Sets a limit on retries that all requests with this budget share.
-    pub fn budget(self, budget: &RetryBudget) -> Retry {
-        Retry { budget: Some(budget.clone()), ..self }
+    /// Sets a limit on retries that all requests with this budget share. The budget can be given by value or by
+    /// reference: a clone shares it. There is no such limit by default.
+    pub fn budget(self, budget: impl Borrow<RetryBudget>) -> Retry {
+        Retry { budget: Some(budget.borrow().clone()), ..self }
     }
 
     /// Returns what ended the tries so far, the oldest first. Only the last 256 are kept.

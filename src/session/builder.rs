@@ -92,8 +92,11 @@ impl ClientBuilder<Session> {
     pub fn base_url(self, url: impl IntoUrl) -> Self {
         self.try_set(|builder| {
             let url = Sealed::into_url(url, &Origins::default(), None)?.without_fragment();
-            if url.query().is_some() || !url.target().ends_with('/') {
-                return Err(Error::config("the path of a base URL ends in a slash, and it has no query"));
+            if url.query().is_some() {
+                return Err(Error::config("a base URL has no query; params of each request add one"));
+            } else if !url.path().ends_with('/') {
+                let better = format!("{}{}/", url.origin(), url.path());
+                return Err(Error::config(format!("the path of a base URL ends in a slash: write {better}")));
             }
             builder.own.base_url = Some(url);
             Ok(())

@@ -55,6 +55,7 @@ const MAX_IDLE: usize = 100;
 /// let text = session.get("https://www.example.com/").params([("q", "rust")]).send()?.text()?;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
+#[doc(alias = "Agent")]
 #[doc(alias = "ClientSession")]
 #[derive(Clone)]
 pub struct Session {
@@ -82,6 +83,7 @@ impl Session {
     }
 
     /// Returns a builder for a session that differs from the defaults.
+    #[doc(alias = "AgentBuilder")]
     pub fn builder() -> SessionBuilder {
         ClientBuilder::new(pools(), policy(), SessionSettings::new())
     }
@@ -159,6 +161,7 @@ impl Session {
     /// assert_eq!(session.cookies().unwrap().len(), 1);
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "cookie_jar_lock")]
     #[doc(alias = "cookie_jar")]
     pub fn cookies(&self) -> Option<&CookieJar> {
         self.jar.as_ref()

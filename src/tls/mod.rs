@@ -167,6 +167,8 @@ pub struct TlsConfigBuilder {
 
 impl TlsConfigBuilder {
     /// Adds the certificates in a text of PEM blocks to the trusted roots.
+    #[doc(alias = "add_root_certificate")]
+    #[doc(alias = "root_certs")]
     #[doc(alias = "ca_cert_data")]
     pub fn root_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.sources.push(Source::Pem(pem.into()));
@@ -181,6 +183,7 @@ impl TlsConfigBuilder {
 
     /// Adds the certificates in a file to the trusted roots: PEM blocks, or one certificate in DER. `build` reads the
     /// file.
+    #[doc(alias = "verify")]
     #[doc(alias = "ca_certs")]
     pub fn root_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.sources.push(Source::File(path.into()));

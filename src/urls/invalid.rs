@@ -54,6 +54,9 @@ impl InvalidUrl {
 /// Returns what to write instead of a text that is not a URL, if the text shows it. Only a host and a port are repeated,
 /// because the rest of the text may hold secrets.
 pub(crate) fn hint(text: &str, why: InvalidUrl) -> Option<String> {
+    if why == InvalidUrl::UnsupportedScheme && text.trim_start().starts_with("unix:") {
+        return Some("the scheme of a Unix socket is http+unix, and Url::unix writes such a URL".to_owned());
+    }
     let start = text.trim_start().split(['/', '?', '#']).next().unwrap_or_default().trim_end();
     let (host, port) = start.split_once(':').map_or((start, None), |(host, port)| (host, Some(port)));
     let is_host = host.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -54,7 +54,7 @@ impl Netrc {
                 Ok(Netrc(entries.into()))
             }
             // The text itself may be a password, so it is not shown.
-            Err(wrong) => Err(Error::config("a netrc file makes no sense").with_source(wrong.to_string())),
+            Err(wrong) => Err(Error::config("a netrc file is not valid").with_source(wrong.to_string())),
         }
     }
 

@@ -119,7 +119,7 @@ impl Words<'_> {
     fn value(&mut self) -> Result<Box<str>, Wrong> {
         match self.next()? {
             Some(word) => Ok(word.into()),
-            None => Err(self.wrong("the end, where a value was to come")),
+            None => Err(self.wrong("the file ends where a value is expected")),
         }
     }
 
@@ -240,9 +240,9 @@ mod tests {
             ("machine a login u port \"21\nmachine b login v", "line 1: quotes that are not closed"),
             ("\n\nhello", "line 3: a word outside of an entry"),
             ("macdef m\n\nlogin u", "line 3: a word outside of an entry"),
-            ("machine", "line 1: the end, where a value was to come"),
-            ("machine h login", "line 1: the end, where a value was to come"),
-            ("machine h password\n", "line 2: the end, where a value was to come"),
+            ("machine", "line 1: the file ends where a value is expected"),
+            ("machine h login", "line 1: the file ends where a value is expected"),
+            ("machine h password\n", "line 2: the file ends where a value is expected"),
             ("machine h\npassword \"open\n\n\n", "line 2: quotes that are not closed"),
             ("machine h password \"open\\", "line 1: quotes that are not closed"),
         ];

@@ -12,9 +12,8 @@ pub(crate) fn pairs(value: &(impl Serialize + ?Sized)) -> Result<Vec<(String, St
     let mut pairs = Pairs::default();
     match value.serialize(Writer { pairs: &mut pairs, place: Place::Whole }) {
         Ok(()) => Ok(pairs.done),
-        Err(unfit) => {
-            Err(Error::request("the value is no map, struct or sequence of pairs of plain values").with_source(unfit))
-        }
+        Err(unfit) => Err(Error::request("the value is not a map, a struct or a sequence of pairs of plain values")
+            .with_source(unfit)),
     }
 }
 
@@ -46,8 +45,10 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn scalar(self, text: impl Into<String>) -> Result<(), Unfit> {
         match self.place {
-            Place::Whole => Err(Unfit::new("it is a single value, without a name")),
-            Place::Pair => Err(Unfit::new("an element of the sequence is no pair")),
+            Place::Whole => Err(Unfit::new(
+                "it is a single value without a name; raw_query takes an encoded query, and body a text",
+            )),
+            Place::Pair => Err(Unfit::new("an element of the sequence is not a pair")),
             Place::Name => {
                 self.pairs.name = text.into();
                 Ok(())

@@ -72,6 +72,8 @@ impl RequestBuilder {
     /// assert_eq!(request.body().as_bytes(), Some(&b"user=me"[..]));
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "send_form")]
+    #[doc(alias = "post_form")]
     #[doc(alias = "urlencoded")]
     pub fn form(self, pairs: impl IntoPairs) -> Self {
         self.change(|request| {
@@ -138,6 +140,7 @@ impl RequestBuilder {
     ///
     /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the value has no JSON form, such as a map
     /// whose keys are not strings.
+    #[doc(alias = "send_json")]
     #[cfg(feature = "json")]
     pub fn json(self, value: &(impl serde::Serialize + ?Sized)) -> Self {
         self.change(|request| {

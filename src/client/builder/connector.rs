@@ -8,6 +8,7 @@ use crate::client::engine::Engine;
 /// [`RequestBuilder::connector`](crate::RequestBuilder::connector).
 ///
 /// It is implemented for [`PoolManager`](crate::PoolManager), and cannot be implemented for other types.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a connector", note = "give a `hostpool::PoolManager`")]
 pub trait Connector: sealed::Pools {}
 
 impl<T: sealed::Pools> Connector for T {}
@@ -15,6 +16,7 @@ impl<T: sealed::Pools> Connector for T {}
 pub(crate) mod sealed {
     use super::{Arc, Engine};
 
+    #[diagnostic::on_unimplemented(message = "`{Self}` is not a connector", note = "give a `hostpool::PoolManager`")]
     pub trait Pools {
         #[doc(hidden)]
         #[allow(private_interfaces, reason = "the trait cannot be named outside")]

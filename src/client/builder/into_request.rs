@@ -29,6 +29,11 @@ use crate::urls::Url;
 /// assert_eq!(std::io::read_to_string(response.into_body())?, "hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a request",
+    note = "give a `hostpool::Request`, which `RequestBuilder::build` makes, or an `http::Request`",
+    note = "`get`, `post` and `request` make a request from a URL"
+)]
 pub trait IntoRequest: sealed::Executable {}
 
 impl<T: sealed::Executable> IntoRequest for T {}
@@ -36,6 +41,11 @@ impl<T: sealed::Executable> IntoRequest for T {}
 pub(crate) mod sealed {
     use super::{Request, Result, Url};
 
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a request",
+        note = "give a `hostpool::Request`, which `RequestBuilder::build` makes, or an `http::Request`",
+        note = "`get`, `post` and `request` make a request from a URL"
+    )]
     pub trait Executable {
         /// Returns the request. `url` parses a text as the client does, which may join it to a base URL.
         #[doc(hidden)]

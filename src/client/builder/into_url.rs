@@ -33,6 +33,11 @@ use crate::urls::{InvalidUrl, Origin, Origins, Url};
 /// asked("http://example.com/users", session.get(&http::Uri::from_static("/users")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a URL",
+    note = "give a `&str`, a `String`, a `hostpool::Url`, a `url::Url`, an `http::Uri`, or a reference to one of these",
+    note = "`Url::unix` makes the URL of a Unix socket from its path"
+)]
 pub trait IntoUrl: sealed::Sealed {}
 
 impl<T: sealed::Sealed> IntoUrl for T {}
@@ -48,6 +53,11 @@ pub(crate) mod sealed {
 
     use super::{Arc, Error, ErrorKind, InvalidUrl, Origin, Origins, Phase, Result, Url};
 
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a URL",
+        note = "give a `&str`, a `String`, a `hostpool::Url`, a `url::Url`, an `http::Uri`, or a reference to one of these",
+        note = "`Url::unix` makes the URL of a Unix socket from its path"
+    )]
     pub trait Sealed {
         /// Returns the URL. A text without a scheme is joined to `base`. An origin in `known` is not parsed again.
         #[doc(hidden)]

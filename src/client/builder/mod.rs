@@ -85,6 +85,7 @@ impl RequestBuilder {
     /// assert_eq!(request.url().target(), "/?q=blue+chair&tag=new&tag=wood&lang=en");
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "query_pairs")]
     #[doc(alias = "fields")]
     pub fn params(self, pairs: impl IntoPairs) -> Self {
         self.change(|request| {
@@ -146,6 +147,7 @@ impl RequestBuilder {
     /// assert_eq!(request.headers().get("x-request-id"), Some("7"));
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "set")]
     pub fn header(self, name: impl IntoHeaderName, value: impl IntoHeaderValue) -> Self {
         self.change(|request| Ok(request.headers.append(name, value)?))
     }
@@ -336,6 +338,7 @@ impl RequestBuilder {
     ///
     /// The first error of the methods that were called before. Headers that contradict the body are found only when the
     /// request is sent.
+    #[doc(alias = "prepare")]
     pub fn build(self) -> Result<Request> {
         self.request
     }
@@ -349,6 +352,8 @@ impl RequestBuilder {
     /// The first error of the methods that were called before, and every [`ErrorKind`](crate::ErrorKind) of a call that
     /// gets no response. [`Error`](crate::Error) says how far the call got, and whether the request may have been
     /// processed.
+    #[doc(alias = "call")]
+    #[doc(alias = "send_empty")]
     pub fn send(self) -> Result<Response> {
         self.begin(call::send)
     }

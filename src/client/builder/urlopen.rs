@@ -36,6 +36,7 @@ impl RequestBuilder {
     /// http.get(&url).retries(Retry::new(2).backoff_factor(Duration::from_millis(50))).send()?;
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "max_retries")]
     pub fn retries(self, retry: impl Into<Retry>) -> Self {
         let retry = retry.into();
         self.try_set(|options| {

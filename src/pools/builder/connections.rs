@@ -140,6 +140,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
     }
 
     /// Sets a dialer that opens connections in place of the crate's own.
+    #[doc(alias = "Resolver")]
+    #[doc(alias = "Connector")]
     #[doc(alias = "ConnectionCls")]
     pub fn dialer(self, dialer: impl Dialer + 'static) -> Self {
         self.connecting(clash!("dialer"), |options| options.dialer = Some(shared_dialer(dialer)))

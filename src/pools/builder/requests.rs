@@ -171,6 +171,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
 
     /// Sets whether a status from 400 on is an error, as from [`error_for_status`](Response::error_for_status). Off by
     /// default.
+    #[doc(alias = "http_status_as_error")]
     pub fn raise_for_status(mut self, raise: bool) -> Self {
         self.policy.raise = raise;
         self
@@ -204,6 +205,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
     ///     .build()?;
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "HTTPAdapter")]
+    #[doc(alias = "max_retries")]
     pub fn retries(mut self, retry: impl Into<Retry>) -> Self {
         self.policy.retry = Some(retry.into());
         self
@@ -267,6 +270,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// assert!(session.get("http://169.254.169.254/").send().is_err());
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "hooks")]
     #[doc(alias = "request_class")]
     pub fn on_request(mut self, hook: impl Fn(&mut Request) -> Result<()> + Send + Sync + 'static) -> Self {
         self.policy.hooks.on_request.push(Arc::new(hook));

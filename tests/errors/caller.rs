@@ -1,90 +1,14 @@
-//! What the errors say after the mistakes that people make first, in one table.
-//!
-//! Some texts have those of the system in them, which are Linux's here.
-#![cfg(target_os = "linux")]
+//! What the caller does.
 
-#[path = "support/mod.rs"]
-mod support;
-
-use std::error::Error as _;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hostpool::multipart::Form;
-use hostpool::{
-    ConnectionPool, DialContext, Dialer, Error, Method, Netrc, Phase, PoolManager, Result, Retry, Session, Target,
-    Timeout, Transport,
-};
+use hostpool::multipart::{Form, Part};
+use hostpool::{ConnectionPool, Error, Netrc, PoolManager, Retry, Session, Version};
 
-use crate::support::{GIVE_UP, Server, Step, answer, answers, chain, ok, refusing};
-
-/// Every secret of the table has this in it.
-const CANARY: &str = "canary-7f3a";
-
-/// A dialer that is told that its time is over.
-#[derive(Debug)]
-struct Late;
-
-impl Dialer for Late {
-    fn dial(&self, _: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
-        Err(context.timed_out(Phase::Connect))
-    }
-}
-
-struct Row {
-    mistake: &'static str,
-    code: &'static str,
-    error: Error,
-    /// The text of the error. `ADDR` stands for the address of a server, `DIR` for the folder.
-    shown: &'static str,
-    /// The texts of its sources.
-    causes: &'static str,
-}
-
-impl Row {
-    /// Makes a row. The address of the server, or the folder, is replaced in the texts.
-    fn new(mistake: &'static str, code: &'static str, error: Error, shown: &'static str) -> Row {
-        Row { mistake, code, error, shown, causes: "" }
-    }
-
-    fn causes(self, causes: &'static str) -> Row {
-        Row { causes, ..self }
-    }
-}
-
-fn pool(server: &Server) -> ConnectionPool {
-    ConnectionPool::builder(server.url("")).timeout(GIVE_UP).retries(Retry::off()).build().unwrap()
-}
-
-/// Checks that each row says what it should, on one line, once in a chain, and without a secret.
-fn check(rows: Vec<Row>, replaced: &[(&str, &str)]) {
-    let plain = |text: String| replaced.iter().fold(text, |text, (from, to)| text.replace(from, to));
-    for Row { mistake, code, error, shown, causes } in rows {
-        let expected = if causes.is_empty() { shown.to_owned() } else { format!("{shown}: {causes}") };
-        assert_eq!(plain(error.to_string()), shown, "{mistake}");
-        assert_eq!(plain(chain(&error)), expected, "{mistake}: the chain");
-        assert_eq!((error.code(), error.kind().code()), (code, code), "{mistake}");
-        let debugs = [format!("{error:?}"), format!("{error:#?}"), format!("{:#?}", [&error])];
-        for text in debugs.iter().chain([&error.to_string(), &chain(&error), &format!("{:?}", error.url())]) {
-            assert!(!text.contains(CANARY) && text.len() < 4096, "{mistake}: {text}");
-        }
-        assert!(!error.to_string().contains(char::is_control), "{mistake}");
-        doubles_nothing(mistake, &error);
-        assert_eq!(error.method().is_some(), error.url().is_some(), "{mistake}");
-    }
-}
-
-/// A printer of chains writes no text twice.
-fn doubles_nothing(mistake: &str, error: &Error) {
-    let mut texts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        assert!(texts.iter().all(|above| !above.contains(&text)), "{mistake}: {text:?} is in {texts:?}");
-        texts.push(text);
-        cause = error.source();
-    }
-}
+use crate::support::{Server, answers, ok};
+use crate::{CANARY, Late, Row, check, pool};
 
 #[test]
 fn urls() {
@@ -126,6 +50,31 @@ fn urls() {
                 get("ftp://h/canary-7f3a"),
                 "invalid URL: the scheme is not http, https or http+unix",
             ),
+            Row::new("a path without a base URL", "invalid_url", get("/canary-7f3a"), no_scheme),
+            Row::new(
+                "the URL of a Unix socket",
+                "invalid_url",
+                get("unix:///run/canary-7f3a.sock"),
+                "invalid URL: the scheme of a Unix socket is http+unix, and Url::unix writes such a URL",
+            ),
+            Row::new(
+                "three slashes",
+                "invalid_url",
+                get("http:///canary-7f3a"),
+                "invalid URL: the host is missing: it stands after exactly two slashes, as in http://host/path",
+            ),
+            Row::new(
+                "a blank in the host",
+                "invalid_url",
+                get("http://canary-7f3a example/"),
+                "invalid URL: white space, a backslash or a second @ stands before the path",
+            ),
+            Row::new(
+                "a port that is too large",
+                "invalid_url",
+                get("http://user:canary-7f3a@h:99999/"),
+                "invalid URL: the port is not a number from 1 to 65535",
+            ),
             Row::new(
                 "a path without a slash",
                 "invalid_url",
@@ -150,43 +99,181 @@ fn urls() {
 }
 
 #[test]
-fn configurations_and_requests() {
+fn configurations() {
+    let manager = PoolManager::new;
+    let row = |mistake, builder: hostpool::SessionBuilder, shown| {
+        Row::new(mistake, "invalid_config", builder.build().unwrap_err(), shown)
+    };
+    let header = |mistake, builder: hostpool::SessionBuilder, shown| {
+        Row::new(mistake, "invalid_header", builder.build().unwrap_err(), shown)
+    };
+    let request = |mistake, builder: hostpool::SessionBuilder, shown| {
+        Row::new(mistake, "invalid_request", builder.build().unwrap_err(), shown)
+    };
+    let new = Session::builder;
+    check(
+        vec![
+            row("a limit of 0", new().limit(0), "invalid configuration: a limit of 0 lets no connection be opened"),
+            row(
+                "a total limit of 0",
+                new().total_limit(0),
+                "invalid configuration: a total limit of 0 lets no connection be opened",
+            ),
+            row(
+                "two limits",
+                new().limit(4).maxsize(8),
+                "invalid configuration: limit sets what maxsize sets too; give one of them",
+            ),
+            row(
+                "a base URL without a slash",
+                new().base_url("http://user:canary-7f3a@h/v1#canary-7f3a"),
+                "invalid configuration: the path of a base URL ends in a slash: write http://h/v1/",
+            ),
+            row(
+                "a base URL with a query",
+                new().base_url("http://h/v1/?key=canary-7f3a"),
+                "invalid configuration: a base URL has no query; params of each request add one",
+            ),
+            row(
+                "another version",
+                new().version(Version::HTTP_2),
+                "invalid configuration: only HTTP/1.0 and HTTP/1.1 are spoken here",
+            ),
+            row(
+                "a path in a trusted origin",
+                new().trust_origins(["https://h/canary-7f3a"]),
+                "invalid configuration: an origin is a scheme, a host and a port, and nothing after them",
+            ),
+            row(
+                "a connector and a limit",
+                new().connector(manager()).limit(3),
+                "invalid configuration: the session has a connector and its own limit: give limit to the connector",
+            ),
+            #[cfg(feature = "rustls")]
+            row(
+                "a connector and a TLS configuration",
+                new().connector(manager()).tls(hostpool::TlsConfig::default()),
+                "invalid configuration: the session has a connector and its own tls: give tls to the connector",
+            ),
+            row(
+                "a dialer and a source address",
+                new().dialer(Late).source_address(std::net::Ipv4Addr::LOCALHOST),
+                "invalid configuration: a dialer opens sockets of its own, which no source address or option reaches",
+            ),
+            header(
+                "a line end in a header",
+                new().header("X-Key", "canary-7f3a\n"),
+                "invalid header: the value of header X-Key has a forbidden byte at offset 11",
+            ),
+            header(
+                "a blank in a name",
+                new().header("X Key", "canary-7f3a"),
+                "invalid header: header name \"X Key\" has a byte at offset 1 that no token may have",
+            ),
+            request(
+                "a cookie with a semicolon",
+                new().cookies([("a", "canary-7f3a;")]),
+                "invalid request: the cookie's value has a semicolon, a control character or a blank at an end",
+            ),
+            request(
+                "a header that is always sent",
+                new().skip_auto_headers(["Host"]),
+                "invalid request: Host, Content-Length, Transfer-Encoding and Content-Encoding are sent where they are \
+                 needed, and cannot be skipped",
+            ),
+            request(
+                "a header that cannot be",
+                new().sensitive_headers(["X Key"]),
+                "invalid request: a header name is empty or has a byte that names may not have",
+            ),
+            request(
+                "a colon in a login",
+                new().auth(("canary-7f3a:", "canary-7f3a")),
+                "invalid request: a login for Basic credentials has a colon",
+            ),
+        ],
+        &[],
+    );
+}
+
+/// What a request cannot be. It is not sent.
+#[test]
+fn requests() {
+    let post = || Session::new().post("http://user:canary-7f3a@h/a?key=canary-7f3a");
+    let plain = || Session::new().post("http://h/a?key=canary-7f3a");
+    let row = |mistake, code, request: hostpool::RequestBuilder, shown: &str| {
+        let shown = String::leak(format!("{shown} (POST http://h/a)"));
+        Row::new(mistake, code, request.send().unwrap_err(), shown)
+    };
+    let request =
+        |mistake, request, shown: &str| row(mistake, "invalid_request", request, &format!("invalid request: {shown}"));
+    check(
+        vec![
+            request(
+                "two credentials",
+                plain().basic_auth("me", "canary-7f3a").header("Authorization", "canary-7f3a"),
+                "the request has an Authorization header and other credentials",
+            ),
+            request(
+                "credentials in the URL, too",
+                post().bearer_auth("canary-7f3a"),
+                "the URL has credentials, and the request has others",
+            ),
+            request(
+                "a token with a line end",
+                plain().bearer_auth("canary-7f3a\n"),
+                "a bearer token is empty or has a character that RFC 6750 does not allow",
+            ),
+            request("plain http", plain().https_only(true), "https_only is set, and the URL is not https"),
+            request("an empty range", plain().range(5..5), "a range has at least one byte"),
+            request(
+                "chunks for HTTP/1.0",
+                plain().version(Version::HTTP_10).chunked(true).body("canary-7f3a"),
+                "HTTP/1.0 has no chunks, and needs a body whose length is known",
+            ),
+            request(
+                "a cookie with a blank in its name",
+                plain().cookie("a b", "canary-7f3a"),
+                "a cookie's name is empty or has a byte that names may not have",
+            ),
+            #[cfg(feature = "json")]
+            request(
+                "a query as a text",
+                plain().params("key=canary-7f3a"),
+                "the value is not a map, a struct or a sequence of pairs of plain values",
+            )
+            .causes("it is a single value without a name; raw_query takes an encoded query, and body a text"),
+            #[cfg(feature = "json")]
+            request(
+                "JSON without a text as name",
+                plain().json(&std::collections::HashMap::from([((1, 2), CANARY)])),
+                "the value has no JSON form",
+            )
+            .causes("key must be a string"),
+            #[cfg(feature = "charset")]
+            request(
+                "a charset that is not",
+                plain().encoding("klingon").body(CANARY),
+                "there is no charset named \"klingon\"",
+            ),
+            row(
+                "a length that differs",
+                "invalid_header",
+                plain().header("Content-Length", 5).body("canary-7f3a"),
+                "invalid header: header Content-Length differs from the length of the body",
+            ),
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn requests_that_fail() {
     let post = || Session::new().post("http://h/a?key=canary-7f3a");
     let server = Server::with(|_| answers(ok("done")));
     let short = hostpool::Body::sized(&b"canary-7f3a"[..], 99);
     check(
         vec![
-            Row::new(
-                "a limit of 0",
-                "invalid_config",
-                PoolManager::builder().total_limit(0).build().unwrap_err(),
-                "invalid configuration: a total limit of 0 lets no connection be opened",
-            ),
-            Row::new(
-                "a base URL without a scheme",
-                "invalid_url",
-                Session::builder().base_url("localhost:8080/canary-7f3a/").build().unwrap_err(),
-                "invalid URL: no scheme: write http://localhost:8080",
-            ),
-            Row::new(
-                "a base URL without a slash at its end",
-                "invalid_config",
-                Session::builder().base_url("http://h/v1").limit(8).build().unwrap_err(),
-                "invalid configuration: the path of a base URL ends in a slash, and it has no query",
-            ),
-            Row::new(
-                "a trusted origin with a path",
-                "invalid_config",
-                PoolManager::builder().trust_origins(["https://h/canary-7f3a"]).build().unwrap_err(),
-                "invalid configuration: an origin is a scheme, a host and a port, and nothing after them",
-            ),
-            Row::new(
-                "a field that has to be sent",
-                "invalid_request",
-                ConnectionPool::builder("http://h").skip_auto_headers(["Host"]).build().unwrap_err(),
-                "invalid request: Host, Content-Length, Transfer-Encoding and Content-Encoding are sent where they are \
-                 needed, and cannot be skipped",
-            ),
             Row::new(
                 "a line end in a header",
                 "invalid_header",
@@ -234,65 +321,6 @@ fn configurations_and_requests() {
             ),
         ],
         &[(&server.addr.to_string(), "ADDR")],
-    );
-}
-
-/// Pools that cannot connect.
-fn nowhere() -> PoolManager {
-    PoolManager::builder().dialer(Late).retries(Retry::off()).build().unwrap()
-}
-
-#[test]
-fn connections() {
-    let (_held, address) = refusing();
-    let refused = hostpool::get(format!("http://user:{CANARY}@{address}/list?key={CANARY}")).send().unwrap_err();
-    let slow = nowhere().request(Method::PUT, "http://slow.example/a?canary-7f3a");
-    let slow = slow.timeout(Timeout::new().connect(Duration::from_secs(30))).send().unwrap_err();
-    let alert = b"\x15\x03\x01\x00\x02\x02\x46";
-    let tls = Server::new(vec![
-        answer(alert),
-        answer(b"\x16\x03\x03\x00\x02hello, this is TLS\n"),
-        answer("SSH-2.0-x\r\n\r\n"),
-    ]);
-    let mut by_tls = [0; 3].map(|_| pool(&tls).get("/a").send().unwrap_err());
-    let looks = "the response does not begin with an HTTP/1.0 or HTTP/1.1 status line: it looks like TLS; is the URL \
-                 https rather than http? (waiting for the response, GET http://TLS/a)";
-    let other = std::mem::replace(&mut by_tls[2], Error::custom("taken"));
-    let [first, second, _] = by_tls;
-    let closing = Server::new(vec![vec![Step::Request]]);
-    check(
-        vec![
-            Row::new(
-                "nobody listens",
-                "connect",
-                refused,
-                "no connection could be opened (connecting, GET http://ADDR/list)",
-            )
-            .causes("ADDR: Connection refused (os error 111)"),
-            Row::new(
-                "a bound",
-                "timeout",
-                slow,
-                "the connect timeout of 30 s passed (connecting, PUT http://slow.example/a)",
-            ),
-            Row::new("http to a TLS port", "protocol", first, looks),
-            Row::new("http to a server that speaks TLS first", "protocol", second, looks),
-            Row::new(
-                "http to another protocol",
-                "protocol",
-                other,
-                "the response does not begin with an HTTP/1.0 or HTTP/1.1 status line (waiting for the response, GET \
-                 http://TLS/a)",
-            ),
-            Row::new(
-                "closed without a response",
-                "disconnected",
-                pool(&closing).post("/a?canary-7f3a").send().unwrap_err(),
-                "the peer closed the connection without a response (waiting for the response, POST http://CLOSING/a)",
-            )
-            .causes("unexpected end of file"),
-        ],
-        &[(&address.to_string(), "ADDR"), (&tls.addr.to_string(), "TLS"), (&closing.addr.to_string(), "CLOSING")],
     );
 }
 
@@ -392,39 +420,6 @@ fn an_unread_response() {
     );
 }
 
-#[cfg(feature = "json")]
-#[test]
-fn json() {
-    #[derive(serde::Deserialize)]
-    struct Post {
-        #[expect(dead_code, reason = "only its name counts")]
-        title: String,
-    }
-    let json = |head: &str, body: &str| {
-        let head = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len());
-        let server = Server::new(vec![answers(head + body)]);
-        let error = pool(&server).get("/posts/1?canary-7f3a").send().unwrap().json::<Post>().err().unwrap();
-        assert_eq!(error.head().unwrap().body(), body.as_bytes());
-        assert_eq!(error.status(), error.head().map(|head| head.status()));
-        (error, server.addr.to_string())
-    };
-    let (lacks, first) = json("200 OK\r\nContent-Type: application/json", r#"{"id": 1, "body": "no title"}"#);
-    let (page, second) = json("404 Not Found\r\nContent-Type: text/html; charset=utf-8", "<h1>Not found</h1>");
-    let what = "decoding failed: ";
-    let about = "(reading the body, GET http://ADDR/posts/1)";
-    let row =
-        |mistake, error, why: &str| Row::new(mistake, "decode", error, String::leak(format!("{what}{why} {about}")));
-    check(
-        vec![
-            row("a field is missing", lacks, "the JSON is not of the requested type")
-                .causes("missing field `title` at line 1 column 29"),
-            row("a page", page, "it is not JSON, with status 404 and media type text/html")
-                .causes("expected value at line 1 column 1"),
-        ],
-        &[(&first, "ADDR"), (&second, "ADDR")],
-    );
-}
-
 #[test]
 fn files() {
     let folder = tempfile::tempdir().unwrap();
@@ -435,6 +430,10 @@ fn files() {
     let not_found = "No such file or directory (os error 2)";
     let broken = folder.path().join("broken");
     std::fs::write(&broken, "canary-7f3a").unwrap();
+    std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let open = folder.path().join("open");
+    std::fs::write(&open, "canary-7f3a").unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
     let rows = vec![
         Row::new(
             "Form::file",
@@ -443,6 +442,53 @@ fn files() {
             "the request's body could not be read: DIR/none/file",
         )
         .causes(not_found),
+        Row::new(
+            "Part::file of a directory",
+            "body_read",
+            Part::file(folder.path()).unwrap_err(),
+            "the request's body could not be read: DIR",
+        )
+        .causes("is a directory"),
+        Row::new(
+            "files of a request",
+            "body_read",
+            hostpool::post("http://h/a?canary-7f3a").files([("a", &missing)]).send().unwrap_err(),
+            "the request's body could not be read: DIR/none/file (POST http://h/a)",
+        )
+        .causes(not_found),
+        Row::new(
+            "save_to a directory",
+            "output",
+            hostpool::get(server.url("/a?canary-7f3a")).send().unwrap().save_to(folder.path()).unwrap_err(),
+            "the output could not be written: DIR (reading the body, GET http://ADDR/a)",
+        )
+        .causes("is a directory"),
+        Row::new(
+            "Netrc::load of a file for all to read",
+            "invalid_config",
+            Netrc::load(&open).unwrap_err(),
+            "invalid configuration: a netrc file may be read or written by others than its owner: chmod 600: DIR/open",
+        ),
+        Row::new(
+            "Netrc::load of another file",
+            "invalid_config",
+            Netrc::load(&broken).unwrap_err(),
+            "invalid configuration: a netrc file is not valid: DIR/broken",
+        )
+        .causes("line 1: a word outside of an entry"),
+        Row::new(
+            "CookieJar::load_netscape",
+            "invalid_config",
+            hostpool::CookieJar::new().load_netscape(&missing).unwrap_err(),
+            "invalid configuration: the file of cookies cannot be read: DIR/none/file",
+        )
+        .causes(not_found),
+        Row::new(
+            "CookieJar::load_netscape of another file",
+            "decode",
+            hostpool::CookieJar::new().load_netscape(&broken).unwrap_err(),
+            "decoding failed: no line is a cookie in the Netscape format: DIR/broken",
+        ),
         Row::new(
             "save_to",
             "output",
