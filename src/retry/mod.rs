@@ -9,6 +9,8 @@ mod budget;
 mod settings;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "serde")]
+mod written;
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,6 +59,8 @@ const REMEMBERED: usize = 256;
 /// been processed](crate::Error::maybe_processed) if this holds for any try.
 ///
 /// The pools have `Retry::new(3)` by default; a `Session` has no retries.
+///
+/// With the feature `serde` it is read from configuration files, and written: see its `Deserialize`.
 ///
 /// ```
 /// use hostpool::{PoolManager, Retry};
