@@ -438,7 +438,7 @@ fn files() {
         Row::new(
             "CookieJar::load",
             "invalid_config",
-            hostpool::CookieJar::new().load(&missing).unwrap_err(),
+            hostpool::CookieJar::load(&missing).unwrap_err(),
             "invalid configuration: the file of cookies cannot be read: DIR/none/file",
         )
         .causes(not_found),
@@ -446,7 +446,7 @@ fn files() {
         Row::new(
             "CookieJar::load of another file",
             "decode",
-            hostpool::CookieJar::new().load(&broken).unwrap_err(),
+            hostpool::CookieJar::load(&broken).unwrap_err(),
             "decoding failed: these are not the cookies of a jar: DIR/broken",
         )
         .causes("expected value at line 1 column 1"),
