@@ -268,8 +268,7 @@ impl Retry {
     /// use hostpool::{Method, Retry};
     ///
     /// let retry = Retry::new(3).allowed_methods([Method::GET, Method::POST]);
-    /// assert!(retry.is_retry(&Method::POST, 503.try_into()?, true));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// assert!(retry.is_retry(&Method::POST, 503, true));
     /// ```
     #[doc(alias = "method_whitelist")]
     pub fn allowed_methods(self, methods: impl IntoIterator<Item = Method>) -> Retry {
@@ -281,10 +280,20 @@ impl Retry {
         Retry { methods: Methods::Any, ..self }
     }
 
-    /// Sets the statuses that are tried again if the method is [allowed](Self::allowed_methods). There are none by
-    /// default.
-    pub fn status_forcelist(self, statuses: impl IntoIterator<Item = u16>) -> Retry {
-        Retry { statuses: statuses.into_iter().collect(), ..self }
+    /// Sets the statuses that are tried again if the method is [allowed](Self::allowed_methods): numbers, or values of
+    /// [`StatusCode`]. There are none by default. A number that is not a status, below 100 or above 999, is left out.
+    ///
+    /// ```
+    /// use hostpool::{Retry, StatusCode};
+    ///
+    /// let retry = Retry::new(3).status_forcelist([502, 503]);
+    /// assert_eq!(retry, Retry::new(3).status_forcelist([StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE]));
+    /// let of_server = Retry::new(3).status_forcelist(500..600);
+    /// assert_eq!(of_server.settings().status_forcelist.len(), 100);
+    /// ```
+    pub fn status_forcelist<S: TryInto<StatusCode>>(self, statuses: impl IntoIterator<Item = S>) -> Retry {
+        let statuses = statuses.into_iter().filter_map(|status| status.try_into().ok());
+        Retry { statuses: statuses.map(|status| status.as_u16()).collect(), ..self }
     }
 
     /// Sets the factor of the waits between tries. The first retry comes at once, the second after twice the factor,
@@ -348,9 +357,20 @@ impl Retry {
         Retry { sensitive: names.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Sets a limit on retries that all requests with this budget share.
-    pub fn budget(self, budget: &RetryBudget) -> Retry {
-        Retry { budget: Some(budget.clone()), ..self }
+    /// Sets a limit on retries that all requests with this budget share. Clones of a budget are the same budget, and it
+    /// is taken by value, by reference or in an [`Arc`] alike.
+    ///
+    /// ```
+    /// use hostpool::{Retry, RetryBudget};
+    /// use std::sync::Arc;
+    ///
+    /// let budget = RetryBudget::new(10);
+    /// let retry = Retry::new(3).budget(&budget);
+    /// assert_eq!(retry, Retry::new(3).budget(budget.clone()));
+    /// assert_eq!(retry, Retry::new(3).budget(Arc::new(budget)));
+    /// ```
+    pub fn budget(self, budget: impl Into<RetryBudget>) -> Retry {
+        Retry { budget: Some(budget.into()), ..self }
     }
 
     /// Returns what ended the tries so far, the oldest first. Only the last 256 are kept.
@@ -368,19 +388,20 @@ impl Retry {
         self.exhausted
     }
 
-    /// Returns whether a response with this status is tried again, judging by the method and the status.
+    /// Returns whether a response with this status is tried again, judging by the method and the status, which is a
+    /// number or a [`StatusCode`].
     ///
     /// ```
     /// use hostpool::{Method, Retry};
     ///
     /// let retry = Retry::new(3);
-    /// assert!(retry.is_retry(&Method::GET, 503.try_into()?, true));
-    /// assert!(!retry.is_retry(&Method::GET, 503.try_into()?, false)); // it does not say when
-    /// assert!(!retry.is_retry(&Method::POST, 503.try_into()?, true));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// assert!(retry.is_retry(&Method::GET, 503, true));
+    /// assert!(!retry.is_retry(&Method::GET, 503, false)); // it does not say when
+    /// assert!(!retry.is_retry(&Method::POST, 503, true));
     /// ```
-    pub fn is_retry(&self, method: &Method, status: StatusCode, has_retry_after: bool) -> bool {
-        self.allows(method) && self.is_retry_status(status, has_retry_after)
+    pub fn is_retry(&self, method: &Method, status: impl TryInto<StatusCode>, has_retry_after: bool) -> bool {
+        let is_listed = |status| self.is_retry_status(status, has_retry_after);
+        self.allows(method) && status.try_into().is_ok_and(is_listed)
     }
 
     /// Does what [`is_retry`](Self::is_retry) does without checking the method.
