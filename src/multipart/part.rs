@@ -127,6 +127,18 @@ impl Part {
         self
     }
 
+    /// Does the same as [`content_type`](Self::content_type).
+    ///
+    /// ```
+    /// use hostpool::multipart::{Form, Part};
+    ///
+    /// let form = Form::new().part("table", Part::bytes("a;b\n").mime("text/csv; header=absent"));
+    /// ```
+    #[doc(alias = "mime_str")]
+    pub fn mime(self, mime: impl Into<String>) -> Part {
+        self.content_type(mime)
+    }
+
     /// Sends the part without a `Content-Type`, as browsers send the fields of a form. A server then takes it for a
     /// text (RFC 7578, section 4.4).
     ///
