@@ -229,7 +229,7 @@ pub use response::{
 pub use retry::{Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
-pub use time::Timeout;
+pub use time::{Timeout, TimeoutSettings};
 pub use tls::{TlsConfig, TlsConfigBuilder};
 /// The crate `url`, in the version whose types this crate takes and returns: an [`IntoUrl`].
 pub use url;

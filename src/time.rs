@@ -1,6 +1,7 @@
 //! Timeouts, the deadlines that they become, and the clock for idle connections.
 
 mod rate;
+mod settings;
 #[cfg(feature = "serde")]
 mod written;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Bound, Error, Phase};
 
 pub(crate) use rate::{Meter, Rate};
+pub use settings::TimeoutSettings;
 
 /// The time that a request and its phases may take: a small immutable value.
 ///

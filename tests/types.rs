@@ -148,6 +148,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         Target<'static>,
         TcpDialer,
         Timeout,
+        TimeoutSettings,
         TlsConfig,
         TlsConfigBuilder,
         TlsDialer<TcpDialer>,
