@@ -105,6 +105,7 @@
 //! | `cookies` | yes | the public suffix list, without which cookies are for single hosts only |
 //! | `digest-auth` | yes | the hashes of [`DigestAuth`] |
 //! | `log`, `tracing` | `log` | lines for the crates of these names, and none without a logger: see [`observe`] |
+//! | `serde` | no | [`Url`], [`Timeout`], [`Limits`] and [`Retry`] in configuration files and protocols: see their `Deserialize` |
 //! | `charset-detect` | no | a guess at the charset of a text that does not name it |
 
 // docs.rs sets `docsrs`, and has the compiler that this needs: rustdoc then says which feature an item needs.
@@ -130,7 +131,7 @@
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
 // observe        Listener, events, the lines of the log
 // close_reason error time workers    what every layer above needs to fail, to wait and to say why
-// sync shared contain process random date limits strictness values headers urls files    the ground
+// sync shared contain process random date notation limits strictness values headers urls files    the ground
 
 mod auth;
 mod body;
@@ -156,6 +157,8 @@ mod limits;
 mod make_headers;
 pub mod multipart;
 mod net;
+#[cfg(feature = "serde")]
+mod notation;
 pub mod observe;
 mod pool;
 mod pools;
@@ -223,10 +226,10 @@ pub use response::{
     Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ResponseBuilder,
     ShutdownHandle,
 };
-pub use retry::{IntoStatus, Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
+pub use retry::{Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
-pub use time::Timeout;
+pub use time::{Timeout, TimeoutSettings};
 pub use tls::{TlsConfig, TlsConfigBuilder};
 /// The crate `url`, in the version whose types this crate takes and returns: an [`IntoUrl`].
 pub use url;

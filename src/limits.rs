@@ -1,5 +1,8 @@
 //! Limits on what a peer may send, as values.
 
+#[cfg(feature = "serde")]
+mod written;
+
 use std::time::Duration;
 
 const KIB: usize = 1024;
@@ -29,6 +32,8 @@ const KIB: usize = 1024;
 /// | [`early_response`](Self::early_response) | 1 MiB | what is taken in of a response while the request's body leaves |
 /// | [`drain_bytes`](Self::drain_bytes) | 64 KiB | what is taken off the connection of a response that is not read |
 /// | [`drain_time`](Self::drain_time) | 100 ms | how long that may wait, where the client itself throws it away |
+///
+/// With the feature `serde` it is read from configuration files, and written: see its `Deserialize`.
 ///
 /// ```
 /// use hostpool::{ConnectionPool, Limits};

@@ -140,10 +140,7 @@
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("cookies.txt");
-//! let jar = CookieJar::new();
-//! if path.exists() {
-//!     jar.load_netscape(&path)?;
-//! }
+//! let jar = if path.exists() { CookieJar::load_netscape(&path)? } else { CookieJar::new() };
 //! let session = Session::builder().cookie_jar(jar.clone()).build()?;
 //! let response = session.get(&url).send()?;
 //! assert_eq!(response.cookie("id").unwrap().value(), "7");

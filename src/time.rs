@@ -1,6 +1,9 @@
 //! Timeouts, the deadlines that they become, and the clock for idle connections.
 
 mod rate;
+mod settings;
+#[cfg(feature = "serde")]
+mod written;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Bound, Error, Phase};
 
 pub(crate) use rate::{Meter, Rate};
+pub use settings::TimeoutSettings;
 
 /// The time that a request and its phases may take: a small immutable value.
 ///
@@ -38,6 +42,8 @@ pub(crate) use rate::{Meter, Rate};
 /// If several bounds apply, the earliest ends the wait, and the error names it ([`ErrorKind::Timeout`]) and the phase
 /// ([`Error::phase`]). A deadline holds even against a peer that sends one byte a second, and against a resolver that
 /// does not answer: under a bound, names are looked up on threads of the crate, at most eight.
+///
+/// With the feature `serde` it is read from configuration files, and written: see its `Deserialize`.
 ///
 /// ```
 /// use hostpool::Timeout;

@@ -82,6 +82,30 @@ fn pointers_forward_every_method() {
     assert_eq!(methods, 7 + 1 + 2 + 11 + 1);
 }
 
+/// A middleware can read each setting of a request under the name of its setter.
+#[test]
+fn settings_have_getters() {
+    // These shape the URL, the headers, the body or the login, which have getters of their own, or send the request.
+    let parts = "params query raw_query header user_agent range extension data form multipart files json body_pos fields \
+                 cookie basic_auth any_auth bearer_auth connector build send download download_with";
+    // Functions that the client calls, of which a middleware has no use.
+    let functions = "on_upload_progress progress middleware with_middleware without_middleware";
+    let left_out: Vec<&str> = parts.split(' ').chain(functions.split(' ')).collect();
+    let read = |file: &str| {
+        code(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/client").join(file)).unwrap())
+    };
+    let getters = [read("request.rs"), read("settings.rs")].concat();
+    let mut settings = 0;
+    for file in ["mod", "bodies", "settings", "urlopen"] {
+        let builder = read(&format!("builder/{file}.rs"));
+        for name in named_after(&builder, "pub fn ").filter(|name| !left_out.contains(name)) {
+            assert!(getters.contains(&format!("pub fn {name}(&self")), "Request has no getter {name}");
+            settings += 1;
+        }
+    }
+    assert!(settings > 30, "{settings}");
+}
+
 /// Returns the map of the modules: the lines of the first block of `docs/design.md`.
 fn map(design: &str) -> Vec<&str> {
     design.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap().lines().collect()

@@ -56,7 +56,7 @@ macro_rules! types {
 type Bounds = [(bool, &'static str); 6];
 
 /// Traits cannot be asked, and a `Result` has the properties of its type.
-const NOT_ASKED: [&str; 16] = [
+const NOT_ASKED: [&str; 15] = [
     "Client",
     "Connector",
     "CookieStore",
@@ -66,7 +66,6 @@ const NOT_ASKED: [&str; 16] = [
     "IntoHeaders",
     "IntoPairs",
     "IntoRequest",
-    "IntoStatus",
     "IntoUrl",
     "Listener",
     "ManyHosts",
@@ -149,6 +148,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         Target<'static>,
         TcpDialer,
         Timeout,
+        TimeoutSettings,
         TlsConfig,
         TlsConfigBuilder,
         TlsDialer<TcpDialer>,

@@ -9,11 +9,13 @@ use http::Version;
 use super::options::{self, Options, Standing};
 use super::request::Request;
 use crate::auth::Auth;
-use crate::body::Compress;
+use crate::body::{Chunking, Compress};
 use crate::error::Result;
+use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
+use crate::urls::Origin;
 
 /// The bounds and the body.
 impl Request {
@@ -85,6 +87,75 @@ impl Request {
         &mut self.options_mut().max_body
     }
 
+    /// Returns the limit on the response's body as it arrives, before it is decoded: see
+    /// [`RequestBuilder::max_wire_body`](crate::RequestBuilder::max_wire_body).
+    pub fn max_wire_body(&self) -> Option<u64> {
+        self.options()?.max_wire_body
+    }
+
+    /// Returns the limit on the response's body as it arrives, to change it.
+    pub fn max_wire_body_mut(&mut self) -> &mut Option<u64> {
+        &mut self.options_mut().max_wire_body
+    }
+
+    /// Returns the charset that a text or a form is sent in: see
+    /// [`RequestBuilder::encoding`](crate::RequestBuilder::encoding).
+    pub fn encoding(&self) -> Option<&str> {
+        self.options()?.encoding.as_deref()
+    }
+
+    /// Returns whether the body is sent in chunks even if its length is known: see
+    /// [`RequestBuilder::chunked`](crate::RequestBuilder::chunked).
+    pub fn chunked(&self) -> bool {
+        self.options().is_some_and(|own| own.chunking != Chunking::AsNeeded)
+    }
+
+    /// Returns the size of the chunks that the body is sent in: see
+    /// [`RequestBuilder::chunk_size`](crate::RequestBuilder::chunk_size).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().post("http://example.com/").data("text").chunk_size(1024).build()?;
+    /// assert_eq!((request.chunked(), request.chunk_size()), (true, Some(1024)));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn chunk_size(&self) -> Option<usize> {
+        match self.options()?.chunking {
+            Chunking::Exactly(bytes) => Some(bytes),
+            Chunking::AsNeeded | Chunking::Always => None,
+        }
+    }
+
+    /// Returns the request target in place of path and query: `*`, if it is set. See
+    /// [`RequestBuilder::request_target`](crate::RequestBuilder::request_target).
+    pub fn request_target(&self) -> Option<&str> {
+        self.options().is_some_and(|own| own.server_wide).then_some("*")
+    }
+
+    /// Returns whether a body that neither a length nor chunks delimit is read: see
+    /// [`RequestBuilder::read_until_eof`](crate::RequestBuilder::read_until_eof).
+    pub fn read_until_eof(&self) -> bool {
+        self.options().is_none_or(|own| !own.no_body_until_close)
+    }
+
+    /// Returns whether a body that ends before its Content-Length is an error: see
+    /// [`RequestBuilder::enforce_content_length`](crate::RequestBuilder::enforce_content_length).
+    pub fn enforce_content_length(&self) -> bool {
+        self.options().is_none_or(|own| !own.early_end)
+    }
+
+    /// Returns whether a TLS stream may end without `close_notify`: see
+    /// [`RequestBuilder::allow_unclean_close`](crate::RequestBuilder::allow_unclean_close).
+    pub fn allow_unclean_close(&self) -> Option<bool> {
+        self.options()?.unclean_close
+    }
+
+    /// Returns whether a TLS stream may end without `close_notify`, to change it.
+    pub fn allow_unclean_close_mut(&mut self) -> &mut Option<bool> {
+        &mut self.options_mut().unclean_close
+    }
+
     /// Returns whether the response's body is decoded: see
     /// [`RequestBuilder::decode_content`](crate::RequestBuilder::decode_content).
     #[doc(alias = "auto_decompress")]
@@ -117,6 +188,32 @@ impl Request {
     /// Returns whether the body of the response is read before the response is returned, to change it.
     pub fn preload_content_mut(&mut self) -> &mut bool {
         &mut self.preload
+    }
+
+    /// Returns whether the connection is released before the response is returned: see
+    /// [`RequestBuilder::release_conn`](crate::RequestBuilder::release_conn).
+    pub fn release_conn(&self) -> bool {
+        self.release
+    }
+
+    /// Returns whether a `ConnectionPool` refuses URLs of other hosts: see
+    /// [`RequestBuilder::assert_same_host`](crate::RequestBuilder::assert_same_host).
+    pub fn assert_same_host(&self) -> bool {
+        self.options().is_none_or(|own| !own.any_host)
+    }
+
+    /// Returns the names of the headers that the client does not add by itself: see
+    /// [`RequestBuilder::skip_auto_headers`](crate::RequestBuilder::skip_auto_headers).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/").skip_auto_headers(["User-Agent"]).build()?;
+    /// assert!(request.skip_auto_headers().eq(["User-Agent"]));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn skip_auto_headers(&self) -> impl Iterator<Item = &str> {
+        self.options().map_or(&[][..], |own| &own.skip).iter().map(|name| &**name)
     }
 }
 
@@ -190,6 +287,69 @@ impl Request {
     /// Returns whether a redirect from `https` to `http` is followed, to change it.
     pub fn allow_downgrade_mut(&mut self) -> &mut Option<bool> {
         &mut self.options_mut().downgrade
+    }
+
+    /// Returns whether a `POST` stays one after a 301 or 302: see
+    /// [`RequestBuilder::keep_method`](crate::RequestBuilder::keep_method).
+    pub fn keep_method(&self) -> Option<bool> {
+        self.options()?.rewrite.map(|rewrite| rewrite == Rewrite::keeping(true))
+    }
+
+    /// Returns whether the request and its redirects may only be for `https` URLs: see
+    /// [`RequestBuilder::https_only`](crate::RequestBuilder::https_only).
+    pub fn https_only(&self) -> Option<bool> {
+        self.options()?.https_only
+    }
+
+    /// Returns whether the request and its redirects may only be for `https` URLs, to change it.
+    pub fn https_only_mut(&mut self) -> &mut Option<bool> {
+        &mut self.options_mut().https_only
+    }
+
+    /// Returns whether a redirect from a Unix socket to the network is followed: see
+    /// [`RequestBuilder::follow_off_socket`](crate::RequestBuilder::follow_off_socket).
+    pub fn follow_off_socket(&self) -> Option<bool> {
+        self.options()?.off_socket
+    }
+
+    /// Returns whether a redirect from a Unix socket to the network is followed, to change it.
+    pub fn follow_off_socket_mut(&mut self) -> &mut Option<bool> {
+        &mut self.options_mut().off_socket
+    }
+
+    /// Returns the function that decides about redirects: see
+    /// [`RequestBuilder::redirect_when`](crate::RequestBuilder::redirect_when).
+    pub fn redirect_when(&self) -> Option<&(dyn Fn(&RedirectHop<'_>) -> RedirectAction + Send + Sync)> {
+        self.options()?.redirect_when.as_ref().map(RedirectWhen::function)
+    }
+
+    /// Returns the origins that credentials may follow a redirect to, if the request names any: see
+    /// [`RequestBuilder::trust_origins`](crate::RequestBuilder::trust_origins).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/").trust_origins(["https://example.com"]).build()?;
+    /// let trusted: Vec<_> = request.trust_origins().unwrap().map(ToString::to_string).collect();
+    /// assert_eq!(trusted, ["https://example.com"]);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn trust_origins(&self) -> Option<impl Iterator<Item = &Origin>> {
+        Some(self.options()?.trusted.as_ref()?.iter().map(|origin| &**origin))
+    }
+
+    /// Returns the names of the headers that a redirect to another origin removes, besides those that it always does:
+    /// see [`RequestBuilder::sensitive_headers`](crate::RequestBuilder::sensitive_headers).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// let request = Session::new().get("http://example.com/").sensitive_headers(["X-Key"]).build()?;
+    /// assert!(request.sensitive_headers().eq(["X-Key"]));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn sensitive_headers(&self) -> impl Iterator<Item = &str> {
+        self.options().map_or(&[][..], |own| &own.sensitive).iter().map(|name| &**name)
     }
 
     /// Returns whether a status from 400 on is an error: see

@@ -31,10 +31,10 @@ impl CookieJar {
     }
 
     /// Returns a jar with the default limits and the cookies that [`to_json`](Self::to_json) wrote. Fails as
-    /// [`load_json`](Self::load_json) does.
+    /// [`add_json`](Self::add_json) does.
     pub fn from_json(text: &str) -> Result<CookieJar> {
         let jar = CookieJar::new();
-        jar.load_json(text)?;
+        jar.add_json(text)?;
         Ok(jar)
     }
 
@@ -46,7 +46,8 @@ impl CookieJar {
     /// # Errors
     ///
     /// [`ErrorKind::Decode`] if the text is not JSON of this form; then nothing is added.
-    pub fn load_json(&self, text: &str) -> Result<()> {
+    #[doc(alias = "load_json")]
+    pub fn add_json(&self, text: &str) -> Result<()> {
         // The parser's messages name lines, columns and what was expected, but no values.
         let value: Value = serde_json::from_str(text).map_err(|error| wrong().with_source(error))?;
         let cookies = value.get("cookies").and_then(Value::as_array).ok_or_else(wrong)?;
@@ -73,17 +74,44 @@ impl CookieJar {
         disk::write(path.as_ref(), self.to_json().as_bytes())
     }
 
-    /// Adds the cookies that [`save`](Self::save) wrote to this jar.
+    /// Returns a jar with the default limits and the cookies that [`save`](Self::save) wrote to a file.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidConfig`] if the file cannot be read, and the errors of [`load_json`](Self::load_json).
-    pub fn load(&self, path: impl AsRef<Path>) -> Result<()> {
+    /// The same as [`add_file`](Self::add_file).
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("cookies.json");
+    /// use hostpool::{CookieJar, Session, Url};
+    ///
+    /// let jar = CookieJar::new();
+    /// jar.set(&Url::parse("https://example.com/")?, "id=a3fWa; Secure")?;
+    /// jar.save(&path)?;
+    ///
+    /// let session = Session::builder().cookie_jar(CookieJar::load(&path)?).build()?;
+    /// assert_eq!(session.cookies().unwrap().to_vec(), jar.to_vec());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn load(path: impl AsRef<Path>) -> Result<CookieJar> {
+        let jar = CookieJar::new();
+        jar.add_file(path)?;
+        Ok(jar)
+    }
+
+    /// Adds the cookies that [`save`](Self::save) wrote to a file to this jar.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`], with the path, if the file cannot be read, and the errors of
+    /// [`add_json`](Self::add_json).
+    #[doc(alias = "load")]
+    pub fn add_file(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let bytes = disk::read(path)?;
         let text = String::from_utf8(bytes);
         let text = text.map_err(|error| wrong().with_source(error.utf8_error()));
-        text.and_then(|text| self.load_json(&text)).map_err(|error| error.with_file(path))
+        text.and_then(|text| self.add_json(&text)).map_err(|error| error.with_file(path))
     }
 }
 

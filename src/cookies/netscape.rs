@@ -115,13 +115,23 @@ impl CookieJar {
     /// jar.set(&Url::parse("https://www.example.com/")?, "id=a3fWa; Secure")?;
     /// jar.save_netscape(&path)?;
     ///
-    /// let again = CookieJar::new();
-    /// assert_eq!(again.load_netscape(&path)?, 0);
-    /// assert_eq!(again.to_vec(), jar.to_vec());
+    /// assert_eq!(CookieJar::load_netscape(&path)?.to_vec(), jar.to_vec());
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn save_netscape(&self, path: impl AsRef<Path>) -> Result<()> {
         disk::write(path.as_ref(), &self.to_netscape())
+    }
+
+    /// Returns a jar with the default limits and the cookies of a `cookies.txt` file. Lines that are not valid are left
+    /// out; [`add_netscape_file`](Self::add_netscape_file) counts them.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`add_netscape_file`](Self::add_netscape_file).
+    pub fn load_netscape(path: impl AsRef<Path>) -> Result<CookieJar> {
+        let jar = CookieJar::new();
+        jar.add_netscape_file(path)?;
+        Ok(jar)
     }
 
     /// Adds the cookies of a `cookies.txt` file to this jar, and returns the number of lines that were left out: see
@@ -131,7 +141,8 @@ impl CookieJar {
     ///
     /// [`ErrorKind::InvalidConfig`], with the path in the source, if the file cannot be read, and the errors of
     /// [`add_netscape`](Self::add_netscape).
-    pub fn load_netscape(&self, path: impl AsRef<Path>) -> Result<usize> {
+    #[doc(alias = "load_netscape")]
+    pub fn add_netscape_file(&self, path: impl AsRef<Path>) -> Result<usize> {
         let path = path.as_ref();
         self.add_netscape(disk::read(path)?).map_err(|error| error.with_file(path))
     }

@@ -133,10 +133,11 @@ impl Part {
     /// ```
     /// use hostpool::multipart::{Form, Part};
     ///
-    /// let form = Form::new().part("picture", Part::bytes(*b"GIF89a").file_name("a.gif").mime("image/gif"));
+    /// let form = Form::new().part("table", Part::bytes("a;b\n").mime("text/csv; header=absent"));
     /// ```
-    pub fn mime(self, content_type: impl Into<String>) -> Part {
-        self.content_type(content_type)
+    #[doc(alias = "mime_str")]
+    pub fn mime(self, mime: impl Into<String>) -> Part {
+        self.content_type(mime)
     }
 
     /// Sends the part without a `Content-Type`, as browsers send the fields of a form. A server then takes it for a

@@ -103,6 +103,10 @@ impl RedirectWhen {
         RedirectWhen(Arc::new(decide))
     }
 
+    pub(crate) fn function(&self) -> &(dyn Fn(&RedirectHop<'_>) -> RedirectAction + Send + Sync) {
+        &*self.0
+    }
+
     pub(crate) fn ask(&self, hop: &RedirectHop<'_>) -> RedirectAction {
         self.0(hop)
     }

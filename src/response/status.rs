@@ -9,7 +9,8 @@ pub(super) const KEPT: usize = 64 * 1024;
 /// # Statuses as errors
 impl Response {
     /// Returns this response, or an error if its status is from 400 on. A status from 600 to 999 counts as a server
-    /// error (RFC 9110, section 15).
+    /// error (RFC 9110, section 15). The setting [`raise_for_status`](crate::RequestBuilder::raise_for_status) of a
+    /// request or a client does so for each of its responses.
     ///
     /// The error is [`ErrorKind::Status`]. Its [`head`](Error::head) has the status, the header fields and at most 64
     /// KiB of the body: the part that arrives within [`Limits::drain_time`](crate::Limits::drain_time), 100 ms by

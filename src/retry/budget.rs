@@ -67,6 +67,27 @@ impl RetryBudget {
     }
 }
 
+impl From<&RetryBudget> for RetryBudget {
+    /// Returns the same budget.
+    fn from(budget: &RetryBudget) -> RetryBudget {
+        budget.clone()
+    }
+}
+
+impl From<Arc<RetryBudget>> for RetryBudget {
+    /// Returns the same budget.
+    fn from(budget: Arc<RetryBudget>) -> RetryBudget {
+        (*budget).clone()
+    }
+}
+
+impl From<&Arc<RetryBudget>> for RetryBudget {
+    /// Returns the same budget.
+    fn from(budget: &Arc<RetryBudget>) -> RetryBudget {
+        (**budget).clone()
+    }
+}
+
 impl PartialEq for RetryBudget {
     /// Returns whether both share a bucket.
     fn eq(&self, other: &Self) -> bool {

@@ -7,11 +7,11 @@ mod after;
 mod backoff;
 mod budget;
 mod settings;
-mod statuses;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "serde")]
+mod written;
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,6 @@ pub(crate) use after::retry_after;
 pub use backoff::Jitter;
 pub use budget::RetryBudget;
 pub use settings::{RetryCounts, RetrySettings};
-pub use statuses::IntoStatus;
 
 /// Statuses that are tried again if a `Retry-After` says when (RFC 9110, section 10.2.3).
 const RETRY_AFTER: [u16; 3] = [413, 429, 503];
@@ -60,6 +59,8 @@ const REMEMBERED: usize = 256;
 /// been processed](crate::Error::maybe_processed) if this holds for any try.
 ///
 /// The pools have `Retry::new(3)` by default; a `Session` has no retries.
+///
+/// With the feature `serde` it is read from configuration files, and written: see its `Deserialize`.
 ///
 /// ```
 /// use hostpool::{PoolManager, Retry};
@@ -267,8 +268,7 @@ impl Retry {
     /// use hostpool::{Method, Retry};
     ///
     /// let retry = Retry::new(3).allowed_methods([Method::GET, Method::POST]);
-    /// assert!(retry.is_retry(&Method::POST, 503.try_into()?, true));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// assert!(retry.is_retry(&Method::POST, 503, true));
     /// ```
     #[doc(alias = "method_whitelist")]
     pub fn allowed_methods(self, methods: impl IntoIterator<Item = Method>) -> Retry {
@@ -280,19 +280,20 @@ impl Retry {
         Retry { methods: Methods::Any, ..self }
     }
 
-    /// Sets the statuses that are tried again if the method is [allowed](Self::allowed_methods). There are none by
-    /// default.
+    /// Sets the statuses that are tried again if the method is [allowed](Self::allowed_methods): numbers, or values of
+    /// [`StatusCode`]. There are none by default. A number that is not a status, below 100 or above 999, is left out.
     ///
     /// ```
     /// use hostpool::{Retry, StatusCode};
     ///
-    /// let by_number = Retry::new(3).status_forcelist([502, 503]);
-    /// let by_name = Retry::new(3).status_forcelist([StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE]);
-    /// assert_eq!(by_number, by_name);
-    /// let each_server_error = Retry::new(3).status_forcelist(500..=599);
+    /// let retry = Retry::new(3).status_forcelist([502, 503]);
+    /// assert_eq!(retry, Retry::new(3).status_forcelist([StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE]));
+    /// let of_server = Retry::new(3).status_forcelist(500..600);
+    /// assert_eq!(of_server.settings().status_forcelist.len(), 100);
     /// ```
-    pub fn status_forcelist(self, statuses: impl IntoIterator<Item: IntoStatus>) -> Retry {
-        Retry { statuses: statuses.into_iter().map(|status| statuses::Status::number(&status)).collect(), ..self }
+    pub fn status_forcelist<S: TryInto<StatusCode>>(self, statuses: impl IntoIterator<Item = S>) -> Retry {
+        let statuses = statuses.into_iter().filter_map(|status| status.try_into().ok());
+        Retry { statuses: statuses.map(|status| status.as_u16()).collect(), ..self }
     }
 
     /// Sets the factor of the waits between tries. The first retry comes at once, the second after twice the factor,
@@ -356,10 +357,20 @@ impl Retry {
         Retry { sensitive: names.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Sets a limit on retries that all requests with this budget share. The budget can be given by value or by
-    /// reference: a clone shares it. There is no such limit by default.
-    pub fn budget(self, budget: impl Borrow<RetryBudget>) -> Retry {
-        Retry { budget: Some(budget.borrow().clone()), ..self }
+    /// Sets a limit on retries that all requests with this budget share. Clones of a budget are the same budget, and it
+    /// is taken by value, by reference or in an [`Arc`] alike.
+    ///
+    /// ```
+    /// use hostpool::{Retry, RetryBudget};
+    /// use std::sync::Arc;
+    ///
+    /// let budget = RetryBudget::new(10);
+    /// let retry = Retry::new(3).budget(&budget);
+    /// assert_eq!(retry, Retry::new(3).budget(budget.clone()));
+    /// assert_eq!(retry, Retry::new(3).budget(Arc::new(budget)));
+    /// ```
+    pub fn budget(self, budget: impl Into<RetryBudget>) -> Retry {
+        Retry { budget: Some(budget.into()), ..self }
     }
 
     /// Returns what ended the tries so far, the oldest first. Only the last 256 are kept.
@@ -377,19 +388,20 @@ impl Retry {
         self.exhausted
     }
 
-    /// Returns whether a response with this status is tried again, judging by the method and the status.
+    /// Returns whether a response with this status is tried again, judging by the method and the status, which is a
+    /// number or a [`StatusCode`].
     ///
     /// ```
     /// use hostpool::{Method, Retry};
     ///
     /// let retry = Retry::new(3);
-    /// assert!(retry.is_retry(&Method::GET, 503.try_into()?, true));
-    /// assert!(!retry.is_retry(&Method::GET, 503.try_into()?, false)); // it does not say when
-    /// assert!(!retry.is_retry(&Method::POST, 503.try_into()?, true));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// assert!(retry.is_retry(&Method::GET, 503, true));
+    /// assert!(!retry.is_retry(&Method::GET, 503, false)); // it does not say when
+    /// assert!(!retry.is_retry(&Method::POST, 503, true));
     /// ```
-    pub fn is_retry(&self, method: &Method, status: StatusCode, has_retry_after: bool) -> bool {
-        self.allows(method) && self.is_retry_status(status, has_retry_after)
+    pub fn is_retry(&self, method: &Method, status: impl TryInto<StatusCode>, has_retry_after: bool) -> bool {
+        let is_listed = |status| self.is_retry_status(status, has_retry_after);
+        self.allows(method) && status.try_into().is_ok_and(is_listed)
     }
 
     /// Does what [`is_retry`](Self::is_retry) does without checking the method.

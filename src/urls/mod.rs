@@ -10,6 +10,8 @@ mod origin;
 mod origins;
 mod parts;
 mod unix;
+#[cfg(feature = "serde")]
+mod written;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -44,6 +46,8 @@ const MAX_LEN: usize = 64 * 1024;
 ///
 /// The path of a Unix socket is written percent-encoded in place of the host: `http+unix://%2Frun%2Fapp.sock/status`.
 /// [`Url::unix`] makes such a URL from a path.
+///
+/// With the feature `serde` it is read and written as a text, including a user name and a password.
 #[derive(Clone)]
 pub struct Url {
     /// Shared by all clones, so that a clone allocates nothing.

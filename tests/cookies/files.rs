@@ -27,8 +27,7 @@ fn a_jar_survives_its_file() {
     let path = folder.path().join("cookies.json");
     let jar = filled();
     jar.save(&path).unwrap();
-    let again = CookieJar::new();
-    again.load(&path).unwrap();
+    let again = CookieJar::load(&path).unwrap();
     assert_eq!(again.to_vec(), jar.to_vec(), "A10.12, B224, E19");
     let z = again.get(&url("https://www.example.com/a/"), "z").unwrap();
     assert!(z.host_only() && z.secure() && z.http_only() && z.same_site() == Some(SameSite::Lax), "A10.12");
@@ -43,7 +42,7 @@ fn a_jar_survives_its_file() {
     let other = CookieJar::new();
     other.set(&url("https://www.example.com/a/b"), "z=old").unwrap();
     other.set(&url("https://other.example.com/"), "o=1").unwrap();
-    other.load(&path).unwrap();
+    other.add_file(&path).unwrap();
     assert_eq!(other.len(), jar.len() + 1, "B224");
     assert_eq!(other.get(&url("https://www.example.com/a/"), "z").unwrap().value(), "1", "B224");
 }
@@ -72,9 +71,9 @@ fn a_file_is_the_users_own() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "E20");
     assert_eq!(filled().save(folder.path().join("none/cookies.json")).unwrap_err().kind(), &ErrorKind::Output);
     assert_eq!(filled().save("/").unwrap_err().kind(), &ErrorKind::Output);
-    let error = CookieJar::new().load(folder.path().join("none.json")).unwrap_err();
+    let error = CookieJar::load(folder.path().join("none.json")).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::InvalidConfig) && error.to_string().contains("none.json"), "{error}");
-    let error = CookieJar::new().load(taken.join("file")).unwrap_err();
+    let error = CookieJar::load(taken.join("file")).unwrap_err();
     assert!(error.kind() == &ErrorKind::Decode && error.to_string().contains("folder/file"), "{error}");
 }
 
@@ -115,7 +114,7 @@ fn what_is_no_file_of_cookies_adds_nothing() {
     ];
     for text in texts {
         let jar = CookieJar::new();
-        let error = jar.load_json(&text).unwrap_err();
+        let error = jar.add_json(&text).unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Decode, "E20: {text}");
         assert!(!format!("{error} {error:?}").contains("canary"), "E20: {error}");
         assert!(jar.is_empty() && CookieJar::from_json(&text).is_err(), "E20: {text}");

@@ -32,8 +32,8 @@ fn a_jar_survives_its_file() {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
     }
-    let again = CookieJar::new();
-    assert_eq!(again.load_netscape(&path).unwrap(), 0);
+    let again = CookieJar::load_netscape(&path).unwrap();
+    assert_eq!(again.add_netscape_file(&path).unwrap(), 0);
     // SameSite, and the cookies that the format cannot hold.
     let expected = filled();
     expected.set(&url("https://www.example.com/"), "site=1").unwrap();
@@ -71,6 +71,6 @@ fn what_is_left_out() {
     let jar = CookieJar::new();
     jar.add_netscape(".github.io\tTRUE\t/\tFALSE\t0\tn\tv\n").unwrap();
     assert!(jar.to_vec()[0].host_only(), "a public suffix");
-    let error = jar.load_netscape("/no/such/cookies.txt").unwrap_err();
+    let error = CookieJar::load_netscape("/no/such/cookies.txt").unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::InvalidConfig), "{error}");
 }

@@ -479,14 +479,14 @@ fn files() {
         Row::new(
             "CookieJar::load_netscape",
             "invalid_config",
-            hostpool::CookieJar::new().load_netscape(&missing).unwrap_err(),
+            hostpool::CookieJar::load_netscape(&missing).unwrap_err(),
             "invalid configuration: the file of cookies cannot be read: DIR/none/file",
         )
         .causes(not_found),
         Row::new(
             "CookieJar::load_netscape of another file",
             "decode",
-            hostpool::CookieJar::new().load_netscape(&broken).unwrap_err(),
+            hostpool::CookieJar::load_netscape(&broken).unwrap_err(),
             "decoding failed: no line is a cookie in the Netscape format: DIR/broken",
         ),
         Row::new(
@@ -509,7 +509,7 @@ fn files() {
         Row::new(
             "CookieJar::load",
             "invalid_config",
-            hostpool::CookieJar::new().load(&missing).unwrap_err(),
+            hostpool::CookieJar::load(&missing).unwrap_err(),
             "invalid configuration: the file of cookies cannot be read: DIR/none/file",
         )
         .causes(not_found),
@@ -517,7 +517,7 @@ fn files() {
         Row::new(
             "CookieJar::load of another file",
             "decode",
-            hostpool::CookieJar::new().load(&broken).unwrap_err(),
+            hostpool::CookieJar::load(&broken).unwrap_err(),
             "decoding failed: these are not the cookies of a jar: DIR/broken",
         )
         .causes("expected value at line 1 column 1"),

@@ -39,7 +39,7 @@ fn curl_agrees() {
         .unwrap();
     assert!(status.success());
     let again = CookieJar::new();
-    assert_eq!(again.load_netscape(&theirs).unwrap(), 0, "{}", fs::read_to_string(&theirs).unwrap());
+    assert_eq!(again.add_netscape_file(&theirs).unwrap(), 0, "{}", fs::read_to_string(&theirs).unwrap());
     let sorted = |jar: &CookieJar| {
         let mut cookies: Vec<_> = jar.to_vec().iter().map(|cookie| format!("{cookie:?} {}", cookie.value())).collect();
         cookies.sort();
@@ -81,6 +81,6 @@ fn python_agrees() {
         assert!(listed.lines().any(|listed| listed == line), "{line} in {listed}");
     }
     let again = CookieJar::new();
-    assert_eq!(again.load_netscape(&theirs).unwrap(), 0);
+    assert_eq!(again.add_netscape_file(&theirs).unwrap(), 0);
     assert_eq!(again.len(), jar.len());
 }

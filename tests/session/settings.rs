@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hostpool::{
-    Bound, ErrorKind, Headers, InvalidUrl, PoolManager, RequestBuilder, Session, SessionBuilder, Timeout, TlsConfig,
-    Version,
+    Bound, ErrorKind, Headers, InvalidUrl, Limit, Next, PoolManager, RedirectAction, Request, RequestBuilder, Session,
+    SessionBuilder, Timeout, TlsConfig, Version,
 };
 
 use crate::support::{GIVE_UP, Server, Step, answers, ok};
@@ -278,4 +278,96 @@ fn bodies_without_an_end() {
     let get = |read| session.get(server.url("/")).read_until_eof(read).send().unwrap().text().unwrap();
     assert_eq!((get(true), get(false)), ("until the end".into(), String::new()), "B131 RQ-16");
     assert_eq!(session.connector().unwrap().stats().open, 0);
+}
+
+/// A request tells each of its settings, by default and once it is set.
+#[test]
+fn what_a_request_tells() {
+    type Row = (&'static str, fn(RequestBuilder) -> RequestBuilder, fn(&Request) -> String, [&'static str; 2]);
+    let table: [Row; 20] = [
+        ("max_wire_body", |r| r.max_wire_body(9), |r| format!("{:?}", r.max_wire_body()), ["None", "Some(9)"]),
+        ("encoding", |r| r.encoding("latin1"), |r| format!("{:?}", r.encoding()), ["None", "Some(\"latin1\")"]),
+        ("chunked", |r| r.chunked(true), |r| r.chunked().to_string(), ["false", "true"]),
+        ("chunk_size", |r| r.chunk_size(7), |r| format!("{:?}", r.chunk_size()), ["None", "Some(7)"]),
+        ("a size is chunked", |r| r.chunk_size(7), |r| r.chunked().to_string(), ["false", "true"]),
+        ("request_target", |r| r.request_target("*"), |r| format!("{:?}", r.request_target()), ["None", "Some(\"*\")"]),
+        ("read_until_eof", |r| r.read_until_eof(false), |r| r.read_until_eof().to_string(), ["true", "false"]),
+        (
+            "enforce_content_length",
+            |r| r.enforce_content_length(false),
+            |r| r.enforce_content_length().to_string(),
+            ["true", "false"],
+        ),
+        (
+            "allow_unclean_close",
+            |r| r.allow_unclean_close(true),
+            |r| format!("{:?}", r.allow_unclean_close()),
+            ["None", "Some(true)"],
+        ),
+        ("release_conn", |r| r.release_conn(true), |r| r.release_conn().to_string(), ["false", "true"]),
+        ("assert_same_host", |r| r.assert_same_host(false), |r| r.assert_same_host().to_string(), ["true", "false"]),
+        (
+            "skip_auto_headers",
+            |r| r.skip_auto_headers(["Accept"]),
+            |r| format!("{:?}", r.skip_auto_headers().collect::<Vec<_>>()),
+            ["[]", "[\"Accept\"]"],
+        ),
+        ("keep_method", |r| r.keep_method(true), |r| format!("{:?}", r.keep_method()), ["None", "Some(true)"]),
+        ("keep_method(false)", |r| r.keep_method(false), |r| format!("{:?}", r.keep_method()), ["None", "Some(false)"]),
+        ("https_only", |r| r.https_only(true), |r| format!("{:?}", r.https_only()), ["None", "Some(true)"]),
+        (
+            "follow_off_socket",
+            |r| r.follow_off_socket(true),
+            |r| format!("{:?}", r.follow_off_socket()),
+            ["None", "Some(true)"],
+        ),
+        (
+            "redirect_when",
+            |r| r.redirect_when(|_| RedirectAction::Stop),
+            |r| r.redirect_when().is_some().to_string(),
+            ["false", "true"],
+        ),
+        (
+            "trust_origins",
+            |r| r.trust_origins(["http://other.example:81"]),
+            |r| format!("{:?}", r.trust_origins().map(|all| all.map(ToString::to_string).collect::<Vec<_>>())),
+            ["None", "Some([\"http://other.example:81\"])"],
+        ),
+        (
+            "sensitive_headers",
+            |r| r.sensitive_headers(["X-Key"]),
+            |r| format!("{:?}", r.sensitive_headers().collect::<Vec<_>>()),
+            ["[]", "[\"X-Key\"]"],
+        ),
+        (
+            "timeout",
+            |r| r.timeout(Timeout::new().expect(Duration::ZERO).min_rate(9, Duration::from_secs(2))),
+            |r| format!("{:?}", r.timeout().map(|t| (t.settings().expect, t.settings().min_rate, t.settings().total))),
+            ["None", "Some((Some(0ns), Some((9, 2s)), None))"],
+        ),
+    ];
+    let session = Session::new();
+    for (row, set, tell, [default, expected]) in table {
+        let request = || session.get("http://example.com/");
+        assert_eq!(tell(&request().build().unwrap()), default, "{row}");
+        assert_eq!(tell(&set(request()).build().unwrap()), expected, "{row}");
+    }
+}
+
+/// What a middleware sets in place of what it has read holds for the request that it passes on.
+#[test]
+fn what_a_request_is_told() {
+    let server = Server::with(|_| answers(ok("hello")));
+    let with = |set: fn(&mut Request)| {
+        let middleware = move |mut request: Request, next: Next<'_>| {
+            set(&mut request);
+            next.run(request)
+        };
+        Session::builder().middleware(middleware).build().unwrap().get(server.url("/")).send()?.text()
+    };
+    assert_eq!(with(|_| {}).unwrap(), "hello");
+    let error = with(|request| *request.max_wire_body_mut() = Some(4)).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::LimitExceeded(Limit::WireBody));
+    let error = with(|request| *request.https_only_mut() = Some(true)).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::InvalidRequest);
 }

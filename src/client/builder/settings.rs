@@ -474,6 +474,7 @@ impl RequestBuilder {
     /// assert_eq!(error.head().unwrap().status(), 404);
     /// # Ok::<(), hostpool::Error>(())
     /// ```
+    #[doc(alias = "error_for_status")]
     #[doc(alias = "http_status_as_error")]
     pub fn raise_for_status(self, raise: bool) -> Self {
         self.set(|options| options.raise = Some(raise))

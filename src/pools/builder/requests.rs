@@ -170,7 +170,9 @@ impl<C: sealed::Client> ClientBuilder<C> {
     }
 
     /// Sets whether a status from 400 on is an error, as from [`error_for_status`](Response::error_for_status). Off by
-    /// default.
+    /// default. `raise_for_status` is this setting, also of one
+    /// [request](crate::RequestBuilder::raise_for_status); `error_for_status` turns a response into an error.
+    #[doc(alias = "error_for_status")]
     #[doc(alias = "http_status_as_error")]
     pub fn raise_for_status(mut self, raise: bool) -> Self {
         self.policy.raise = raise;
