@@ -110,6 +110,25 @@ fn a_coded_body_that_takes_the_place_of_another() {
     }
 }
 
+/// A body can be taken once, and the head stays. The connection is idle again.
+#[test]
+fn a_body_that_is_taken() {
+    let server = line_server([ok("hello")]);
+    let session = Session::new();
+    for reads in [0, 2] {
+        let mut response = session.get(server.url("/")).send().unwrap();
+        response.read_exact(&mut vec![0; reads]).unwrap();
+        assert_eq!(response.take_body().unwrap(), &b"hello"[reads..]);
+        assert_eq!(response.status(), 200);
+        for error in [response.take_body().unwrap_err(), Error::from(response.read(&mut [0]).unwrap_err())] {
+            assert!(error.to_string().starts_with("the body was taken") && error.is_closed(), "{error}");
+        }
+        response.set_body("another").unwrap();
+        assert_eq!(response.text().unwrap(), "another");
+    }
+    assert_eq!(server.seen.accepted(), 1);
+}
+
 #[test]
 fn a_fallback_without_a_network() {
     let (_listener, address) = refusing();
