@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use hostpool::{
-    Body, Error, ErrorKind, Headers, Method, Next, Request, Response, Result, Session, StatusCode, Version,
+    Body, Error, ErrorKind, Headers, Method, Next, Request, Response, Result, Session, StatusCode, Url, Version,
 };
 
 #[cfg(feature = "gzip")]
@@ -349,6 +349,28 @@ fn decoding_is_chosen_late() {
     assert!(response.read(&mut [0]).is_err());
     assert!(response.decode_content(false).is_err(), "the connection is closed");
     assert_eq!(response.bytes().unwrap_err().kind(), &ErrorKind::Decode);
+}
+
+/// The URL of a response is given as that of a request is.
+#[test]
+fn urls_of_every_type() {
+    let text = "http://h/a?b";
+    let (parsed, uri) = (Url::parse(text).unwrap(), text.parse::<http::Uri>().unwrap());
+    let of_crate = url::Url::parse(text).unwrap();
+    let builder = Response::builder;
+    for builder in [
+        builder().url(text),
+        builder().url(text.to_owned()),
+        builder().url(&text.to_owned()),
+        builder().url(&parsed),
+        builder().url(parsed.clone()),
+        builder().url(&uri),
+        builder().url(uri.clone()),
+        builder().url(&of_crate),
+        builder().url(of_crate.clone()),
+    ] {
+        assert_eq!(builder.build().unwrap().url(), &parsed);
+    }
 }
 
 #[test]
