@@ -356,18 +356,18 @@ fn decoding_is_chosen_late() {
 fn urls_of_every_type() {
     let text = "http://h/a?b";
     let (parsed, uri) = (Url::parse(text).unwrap(), text.parse::<http::Uri>().unwrap());
-    let of_crate = url::Url::parse(text).unwrap();
+    let (of_crate, owned) = (url::Url::parse(text).unwrap(), text.to_owned());
     let builder = Response::builder;
     for builder in [
         builder().url(text),
-        builder().url(text.to_owned()),
-        builder().url(&text.to_owned()),
+        builder().url(&owned),
         builder().url(&parsed),
         builder().url(parsed.clone()),
         builder().url(&uri),
         builder().url(uri.clone()),
         builder().url(&of_crate),
         builder().url(of_crate.clone()),
+        builder().url(owned.clone()),
     ] {
         assert_eq!(builder.build().unwrap().url(), &parsed);
     }
