@@ -443,7 +443,7 @@ mod encrypted {
             }
         });
         let dialer = TlsDialer::new(Gathering { addr: server.addr, coming }, authority.trusted());
-        let pool = server.builder(&authority.trusted()).dialer(dialer).timeout(GIVE_UP).build().unwrap();
+        let pool = ConnectionPool::builder(server.url()).dialer(dialer).timeout(GIVE_UP).build().unwrap();
         let mut most = [0; 65_536];
         for room in [1000, 16 * 1024, 65_536] {
             let (calls, _) = measure(|| {

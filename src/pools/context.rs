@@ -77,7 +77,7 @@ impl PoolContext {
         }
     }
 
-    /// Sets the TLS configuration.
+    /// Sets the TLS configuration. A pool whose dialer does TLS by itself, the context's or the manager's, refuses it.
     pub fn tls(self, tls: TlsConfig) -> PoolContext {
         PoolContext { tls: Some(tls), ..self }
     }
@@ -125,8 +125,13 @@ impl PoolContext {
     ) -> Result<(Arc<Origin>, Arc<ConnectionConfig>, Policy)> {
         let PoolContext { origin, auth, tls, dialer, source_address, socket_options, timeout, retry, headers } = self;
         let mut config = ConnectionConfig::clone(connection);
-        config.tls = tls.unwrap_or(config.tls);
         config.dialer = dialer.or(config.dialer);
+        if config.dialer.is_some() && tls.is_some() {
+            return Err(Error::config(
+                "a dialer does TLS by itself; give the TLS configuration to a TlsDialer around it",
+            ));
+        }
+        config.tls = tls.unwrap_or(config.tls);
         if config.dialer.is_some() && (source_address.is_some() || socket_options.is_some()) {
             return Err(Error::config("a dialer opens its own sockets; give it their options"));
         }

@@ -101,6 +101,11 @@ impl PoolOptions {
         if self.dialer.is_some() && (self.source_address.is_some() || self.socket_options.is_some()) {
             return Err(Error::config("a dialer opens sockets of its own, which no source address or option reaches"));
         }
+        if self.dialer.is_some() && self.tls.is_some() {
+            return Err(Error::config(
+                "a dialer does TLS by itself; give the TLS configuration to a TlsDialer around it",
+            ));
+        }
         Ok(self.engine(open_limit, idle_limit))
     }
 
@@ -206,5 +211,6 @@ mod tests {
         assert!(builder().build().is_ok());
         assert!(builder().source_address(std::net::Ipv4Addr::LOCALHOST).build().is_err());
         assert!(builder().socket_options([]).build().is_err());
+        assert!(builder().tls(TlsConfig::default()).build().is_err());
     }
 }

@@ -206,8 +206,8 @@ impl ResponseBuilder {
         })
     }
 
-    /// Sets the URL that the response is for. Default: that of the request, if a middleware or a hook returns the
-    /// response, otherwise `http://response.invalid/`.
+    /// Sets the URL that the response is for: a text, a [`Url`], an `http::Uri` or a `url::Url`. Default: that of the
+    /// request, if a middleware or a hook returns the response, otherwise `http://response.invalid/`.
     ///
     /// # Errors
     ///

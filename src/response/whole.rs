@@ -2,7 +2,7 @@
 
 use super::Response;
 use super::kept::Kept;
-use crate::error::{Error, Phase, Reason, Result};
+use crate::error::{Error, ErrorKind, Phase, Reason, Result};
 
 /// # The body as a whole
 impl Response {
@@ -100,7 +100,7 @@ impl Response {
     #[doc(alias = "into_parts")]
     pub fn take_body(&mut self) -> Result<Vec<u8>> {
         let body = self.move_body()?;
-        self.inner.kept = Some(Box::new(Kept::Nothing(Reason::closed_response())));
+        self.inner.kept = Some(Box::new(Kept::Nothing(ErrorKind::Closed.because("the body was taken"))));
         Ok(body)
     }
 

@@ -224,27 +224,32 @@ impl std::str::FromStr for Url {
     }
 }
 
-impl TryFrom<&str> for Url {
-    type Error = InvalidUrl;
+/// Parses the text of a value.
+macro_rules! texts {
+    ($($type:ty: |$value:ident| $text:expr;)*) => {$(
+        impl TryFrom<$type> for Url {
+            type Error = InvalidUrl;
 
-    fn try_from(text: &str) -> Result<Url, InvalidUrl> {
-        Url::parse(text)
-    }
+            fn try_from($value: $type) -> Result<Url, InvalidUrl> {
+                Url::parse($text)
+            }
+        }
+    )*};
 }
 
-impl TryFrom<&http::Uri> for Url {
-    type Error = InvalidUrl;
-
-    fn try_from(uri: &http::Uri) -> Result<Url, InvalidUrl> {
-        Url::parse(&uri.to_string())
-    }
+texts! {
+    &str: |text| text;
+    String: |text| &text;
+    &String: |text| text;
+    http::Uri: |uri| &uri.to_string();
+    &http::Uri: |uri| &uri.to_string();
+    url::Url: |url| url.as_str();
+    &url::Url: |url| url.as_str();
 }
 
-impl TryFrom<&url::Url> for Url {
-    type Error = InvalidUrl;
-
-    fn try_from(url: &url::Url) -> Result<Url, InvalidUrl> {
-        Url::parse(url.as_str())
+impl From<&Url> for Url {
+    fn from(url: &Url) -> Url {
+        url.clone()
     }
 }
 

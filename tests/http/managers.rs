@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hostpool::{ConnectionPool, Method, PoolContext, PoolManager, PoolManagerBuilder, Retry, TcpDialer};
+use hostpool::{ConnectionPool, Method, PoolContext, PoolManager, PoolManagerBuilder, Retry, TcpDialer, TlsConfig};
 
 use crate::headers;
 use crate::support::{GIVE_UP, Server, Step, answers, eventually, header, ok, without_hanging};
@@ -374,12 +374,18 @@ fn a_middleware_that_adds_a_header_keeps_the_pools() {
     assert_eq!(header(&requests[0], "authorization"), Some("token"), "{requests:?}");
 }
 
-/// Socket options reach no dialer of the caller's.
+/// Socket options and a TLS configuration reach no dialer of the caller's.
 #[test]
-fn a_source_address_beside_a_dialer_is_refused_in_a_context_too() {
+fn what_no_dialer_sees_is_refused_in_a_context_too() {
+    let context = || PoolContext::new("https://127.0.0.1:1").unwrap();
     let http = PoolManager::builder().dialer(TcpDialer::new()).build().unwrap();
-    let context = PoolContext::new("http://127.0.0.1:1").unwrap().source_address(std::net::Ipv4Addr::LOCALHOST);
-    assert!(http.connection_from_context(context).is_err());
+    assert!(http.connection_from_context(context().source_address(std::net::Ipv4Addr::LOCALHOST)).is_err());
+    assert!(http.connection_from_context(context().tls(TlsConfig::default())).is_err());
+    let own = context().tls(TlsConfig::default()).dialer(TcpDialer::new());
+    assert!(PoolManager::new().connection_from_context(own).is_err());
+    // The configuration of the manager is for its other pools.
+    let http = PoolManager::builder().tls(TlsConfig::default()).build().unwrap();
+    assert!(http.connection_from_context(context().dialer(TcpDialer::new())).is_ok());
 }
 
 /// As `request` takes it.

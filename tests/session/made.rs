@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use hostpool::{
-    Body, Error, ErrorKind, Headers, Method, Next, Request, Response, Result, Session, StatusCode, Version,
+    Body, Error, ErrorKind, Headers, Method, Next, Request, Response, Result, Session, StatusCode, Url, Version,
 };
 
 #[cfg(feature = "gzip")]
@@ -108,6 +108,25 @@ fn a_coded_body_that_takes_the_place_of_another() {
         let response = session.get(server.url("/")).send().unwrap();
         assert_eq!(response.text().unwrap(), "other text", "reads: {reads}");
     }
+}
+
+/// A body can be taken once, and the head stays. The connection is idle again.
+#[test]
+fn a_body_that_is_taken() {
+    let server = line_server([ok("hello")]);
+    let session = Session::new();
+    for reads in [0, 2] {
+        let mut response = session.get(server.url("/")).send().unwrap();
+        response.read_exact(&mut vec![0; reads]).unwrap();
+        assert_eq!(response.take_body().unwrap(), &b"hello"[reads..]);
+        assert_eq!(response.status(), 200);
+        for error in [response.take_body().unwrap_err(), Error::from(response.read(&mut [0]).unwrap_err())] {
+            assert!(error.to_string().starts_with("the body was taken") && error.is_closed(), "{error}");
+        }
+        response.set_body("another").unwrap();
+        assert_eq!(response.text().unwrap(), "another");
+    }
+    assert_eq!(server.seen.accepted(), 1);
 }
 
 #[test]
@@ -330,6 +349,28 @@ fn decoding_is_chosen_late() {
     assert!(response.read(&mut [0]).is_err());
     assert!(response.decode_content(false).is_err(), "the connection is closed");
     assert_eq!(response.bytes().unwrap_err().kind(), &ErrorKind::Decode);
+}
+
+/// The URL of a response is given as that of a request is.
+#[test]
+fn urls_of_every_type() {
+    let text = "http://h/a?b";
+    let (parsed, uri) = (Url::parse(text).unwrap(), text.parse::<http::Uri>().unwrap());
+    let (of_crate, owned) = (url::Url::parse(text).unwrap(), text.to_owned());
+    let builder = Response::builder;
+    for builder in [
+        builder().url(text),
+        builder().url(&owned),
+        builder().url(&parsed),
+        builder().url(parsed.clone()),
+        builder().url(&uri),
+        builder().url(uri.clone()),
+        builder().url(&of_crate),
+        builder().url(of_crate.clone()),
+        builder().url(owned.clone()),
+    ] {
+        assert_eq!(builder.build().unwrap().url(), &parsed);
+    }
 }
 
 #[test]

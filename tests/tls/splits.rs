@@ -16,7 +16,9 @@ impl Cut {
     fn pool(server: &TlsServer, authority: &Authority) -> (Cut, ConnectionPool) {
         let cut = Cut { addr: server.addr, places: Arc::default() };
         let dialer = TlsDialer::new(cut.clone(), authority.trusted());
-        let pool = server.builder(&authority.trusted()).dialer(dialer).timeout(GIVE_UP).build().unwrap();
+        let pool =
+            ConnectionPool::builder(server.url()).retries(hostpool::Retry::off()).dialer(dialer).timeout(GIVE_UP);
+        let pool = pool.build().unwrap();
         (cut, pool)
     }
 

@@ -99,7 +99,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
         self.connecting(clash!("probe_after"), |options| options.probe_after = idle)
     }
 
-    /// Sets the TLS configuration. The default is [`TlsConfig::default`](crate::TlsConfig::default).
+    /// Sets the TLS configuration. The default is [`TlsConfig::default`](crate::TlsConfig::default). `build` fails if a
+    /// [`dialer`](Self::dialer) is set too, which does TLS by itself.
     #[doc(alias = "ssl_context")]
     pub fn tls(self, tls: TlsConfig) -> Self {
         self.connecting(clash!("tls"), |options| options.tls = Some(tls))
@@ -140,6 +141,9 @@ impl<C: sealed::Client> ClientBuilder<C> {
     }
 
     /// Sets a dialer that opens connections in place of the crate's own.
+    ///
+    /// It does TLS by itself: `build` fails if [`tls`](Self::tls) is set too. A [`TlsDialer`](crate::TlsDialer) around
+    /// it adds TLS for `https`.
     #[doc(alias = "Resolver")]
     #[doc(alias = "Connector")]
     #[doc(alias = "ConnectionCls")]
