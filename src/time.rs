@@ -29,7 +29,6 @@ pub(crate) use rate::{Meter, Rate};
 /// | [`write`](Self::write) | each write | some bytes of it are accepted | `total` |
 /// | [`head`](Self::head) | the end of sending | the end of the final response's head | `total` |
 /// | [`read`](Self::read) | each wait for bytes of a head or body | some arrive | `total`; `head`, in a head |
-///
 /// | [`min_rate`](Self::min_rate) | the first wait in which a body moves | enough bytes have moved, again and again | `total` |
 ///
 /// All bounds but `total` begin anew for each request that is sent: for a retry, after a redirect, and when a
@@ -338,8 +337,8 @@ pub(crate) struct Deadline {
 /// The bound that a deadline comes from, and its value, which the error names. They are packed into one word, because
 /// every wait copies its deadline.
 ///
-/// From the lowest bit on: 8 bits of the bound, 30 of nanoseconds, 26 of seconds. No call lasts for the two years that
-/// this holds.
+/// From the lowest bit on: 8 bits of the bound, 30 of nanoseconds, 26 of seconds. These hold two years. A longer value is
+/// not known.
 #[derive(Clone, Copy, Debug)]
 struct Why(u64);
 
@@ -350,8 +349,10 @@ impl Why {
     #[inline]
     const fn new(bound: Bound, limit: Option<Duration>) -> Why {
         let value = match limit {
-            Some(limit) => limit.as_secs() << 38 | (limit.subsec_nanos() as u64) << 8,
-            None => Why::UNKNOWN << 38,
+            Some(limit) if limit.as_secs() < Why::UNKNOWN => {
+                limit.as_secs() << 38 | (limit.subsec_nanos() as u64) << 8
+            }
+            _ => Why::UNKNOWN << 38,
         };
         Why(value | bound as u64)
     }
@@ -499,7 +500,9 @@ mod tests {
                 assert_eq!((Why::new(bound, limit).bound(), Why::new(bound, limit).limit()), (bound, limit));
             }
             assert_eq!((Why::new(bound, None).bound(), Why::new(bound, None).limit()), (bound, None));
-            assert_eq!(Why::new(bound, Some(Duration::MAX)).bound(), bound);
+            for limit in [long, Duration::from_secs(1 << 26), Duration::MAX] {
+                assert_eq!((Why::new(bound, Some(limit)).bound(), Why::new(bound, Some(limit)).limit()), (bound, None));
+            }
         }
     }
 
