@@ -349,9 +349,7 @@ impl Why {
     #[inline]
     const fn new(bound: Bound, limit: Option<Duration>) -> Why {
         let value = match limit {
-            Some(limit) if limit.as_secs() < Why::UNKNOWN => {
-                limit.as_secs() << 38 | (limit.subsec_nanos() as u64) << 8
-            }
+            Some(limit) if limit.as_secs() < Why::UNKNOWN => limit.as_secs() << 38 | (limit.subsec_nanos() as u64) << 8,
             _ => Why::UNKNOWN << 38,
         };
         Why(value | bound as u64)

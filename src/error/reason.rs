@@ -52,7 +52,9 @@ impl fmt::Display for Reason {
         match (&self.kind, self.limit, &self.why) {
             // The words say the speed. The limit is the end of the last wait, and not a value that the caller has set.
             (ErrorKind::Timeout(Bound::Rate), _, None) => write!(f, "{}", self.kind),
-            (ErrorKind::Timeout(bound), Some(limit), None) => write!(f, "the {bound} timeout of {} passed", Time(limit)),
+            (ErrorKind::Timeout(bound), Some(limit), None) => {
+                write!(f, "the {bound} timeout of {} passed", Time(limit))
+            }
             // The words say the same with what to write instead.
             (ErrorKind::InvalidUrl(_), _, Some(why)) => write!(f, "invalid URL: {why}"),
             // The words say which of them is closed.
