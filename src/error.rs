@@ -31,7 +31,7 @@ pub(crate) use cause::shortened;
 pub use head::ResponseHead;
 pub use kind::ErrorKind;
 pub use phase::{Bound, Phase};
-pub(crate) use reason::Reason;
+pub(crate) use reason::{Reason, Time};
 pub use rules::{Limit, Violation};
 
 /// The result of this crate's fallible functions.

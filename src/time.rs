@@ -351,8 +351,8 @@ pub(crate) struct Deadline {
 /// The bound that a deadline comes from, and its value, which the error names. They are packed into one word, because
 /// every wait copies its deadline.
 ///
-/// From the lowest bit on: 8 bits of the bound, 30 of nanoseconds, 26 of seconds. No call lasts for the two years that
-/// this holds.
+/// From the lowest bit on: 8 bits of the bound, 30 of nanoseconds, 26 of seconds. These hold two years. A longer value is
+/// not known.
 #[derive(Clone, Copy, Debug)]
 struct Why(u64);
 
@@ -363,8 +363,8 @@ impl Why {
     #[inline]
     const fn new(bound: Bound, limit: Option<Duration>) -> Why {
         let value = match limit {
-            Some(limit) => limit.as_secs() << 38 | (limit.subsec_nanos() as u64) << 8,
-            None => Why::UNKNOWN << 38,
+            Some(limit) if limit.as_secs() < Why::UNKNOWN => limit.as_secs() << 38 | (limit.subsec_nanos() as u64) << 8,
+            _ => Why::UNKNOWN << 38,
         };
         Why(value | bound as u64)
     }
@@ -512,7 +512,9 @@ mod tests {
                 assert_eq!((Why::new(bound, limit).bound(), Why::new(bound, limit).limit()), (bound, limit));
             }
             assert_eq!((Why::new(bound, None).bound(), Why::new(bound, None).limit()), (bound, None));
-            assert_eq!(Why::new(bound, Some(Duration::MAX)).bound(), bound);
+            for limit in [long, Duration::from_secs(1 << 26), Duration::MAX] {
+                assert_eq!((Why::new(bound, Some(limit)).bound(), Why::new(bound, Some(limit)).limit()), (bound, None));
+            }
         }
     }
 

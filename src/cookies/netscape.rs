@@ -10,6 +10,7 @@ use super::cookie::Cookie;
 use super::disk;
 use super::jar::{CookieJar, now};
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::headers::trim;
 
 /// The first line. Python refuses a file without it.
 const HEADER: &str = "# Netscape HTTP Cookie File\n";
@@ -188,8 +189,12 @@ fn read_cookie(line: &[u8], http_only: bool) -> Option<Cookie> {
     let path = std::str::from_utf8(next()?).ok()?;
     let secure = flag(next()?)?;
     let expires = expiry(next()?)?;
-    let mut cookie = Cookie::new(next()?, next().unwrap_or_default());
-    cookie.domain = Some(domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase().into());
+    // No cookie has white space at these ends, but files that were edited have.
+    let mut cookie = Cookie::new(trim(next()?), trim(next().unwrap_or_default()));
+    let domain = domain.strip_prefix('.').unwrap_or(domain);
+    // The origin of a Unix socket stands in the place of a name. The case of its path counts.
+    let is_name = !domain.starts_with("http+unix://");
+    cookie.domain = Some(if is_name { domain.to_ascii_lowercase().into() } else { domain.into() });
     cookie.path = Some(path.into());
     (cookie.host_only, cookie.secure, cookie.http_only, cookie.expires) = (!below, secure, http_only, expires);
     next().is_none().then_some(cookie)
@@ -252,6 +257,8 @@ mod tests {
             ("a.example\tFALSE\t/\tFALSE\t0\tn\t", Some("a.example / None n=")),
             ("a.example\tFALSE\t/\tFALSE\t0\t\tv", Some("a.example / None =v")),
             ("a.example\tFALSE\t/\tFALSE\t0\tn\ta=\"b c\"", Some("a.example / None n=a=\"b c\"")),
+            ("a.example\tFALSE\t/\tFALSE\t0\t n \t v ", Some("a.example / None n=v")),
+            ("http+unix://%2FA.sock\tFALSE\t/\tFALSE\t0\tn\tv", Some("http+unix://%2FA.sock / None n=v")),
             ("", Some("comment")),
             (" \t ", Some("comment")),
             ("# a comment", Some("comment")),

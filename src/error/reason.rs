@@ -50,9 +50,11 @@ impl From<ErrorKind> for Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.kind, self.limit, &self.why) {
-            // The end of a wait for a slow body is not the value that the caller has set.
-            (ErrorKind::Timeout(Bound::Rate), ..) => write!(f, "{}", self.kind),
-            (ErrorKind::Timeout(bound), Some(limit), _) => write!(f, "the {bound} timeout of {} passed", Time(limit)),
+            // The words say the speed. The limit is the end of the last wait, and not a value that the caller has set.
+            (ErrorKind::Timeout(Bound::Rate), _, None) => write!(f, "{}", self.kind),
+            (ErrorKind::Timeout(bound), Some(limit), None) => {
+                write!(f, "the {bound} timeout of {} passed", Time(limit))
+            }
             // The words say the same with what to write instead.
             (ErrorKind::InvalidUrl(_), _, Some(why)) => write!(f, "invalid URL: {why}"),
             // The words say which of them is closed.
@@ -64,7 +66,7 @@ impl fmt::Display for Reason {
 }
 
 /// A time as people write it: `30 s`, `1.5 s`, `250 ms`.
-struct Time(Duration);
+pub(crate) struct Time(pub(crate) Duration);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

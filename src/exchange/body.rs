@@ -313,6 +313,10 @@ impl BodyReader {
             State::Chunked(_) => self.read_chunked(io, buf),
             State::UntilClose => self.read_until_close(io, buf),
         };
+        let result = result.map_err(|error| match &self.meter {
+            Some(meter) => meter.explain(error),
+            None => error,
+        });
         match &result {
             Ok(len) => self.received += *len as u64,
             Err(error) => self.state = State::Failed(Box::new(error.reason().clone())),

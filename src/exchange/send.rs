@@ -1,6 +1,6 @@
 //! Sending the head and the body of a request, with looks for an early response.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::time::Instant;
 
 use super::early::LOOK;
@@ -69,7 +69,7 @@ impl<'a> Exchange<'a> {
         if let (Some(meter), Ok(_)) = (&mut self.meter, &flushed) {
             meter.end_unmeasured(Instant::now());
         }
-        flushed.map_err(|error| io_error(error, self.wire, &wait, Phase::Send))
+        flushed.map_err(|error| self.unsent(error, &wait))
     }
 
     /// Sends once, from the rest of the head and a piece of the body. Returns the number of bytes sent.
@@ -91,7 +91,7 @@ impl<'a> Exchange<'a> {
             (true, false) => &both[..1],
             (true, true) => &both[..],
         };
-        let sent = self.wire.send(bufs, &wait).map_err(|error| io_error(error, self.wire, &wait, Phase::Send))?;
+        let sent = self.wire.send(bufs, &wait).map_err(|error| self.unsent(error, &wait))?;
         let of_head = sent.min(head_left);
         if let Some(meter) = self.meter.as_mut().filter(|_| has_piece) {
             meter.end(Instant::now(), (sent - of_head) as u64);
@@ -113,10 +113,22 @@ impl<'a> Exchange<'a> {
     /// Begins to measure a wait in which a part of the body moves. Fails if the body is too slow.
     fn measure(&mut self, wait: &mut Wait<'a>) -> Result<(), Error> {
         if let Some(meter) = &mut self.meter {
-            let slow = || Error::new(ErrorKind::Timeout(Bound::Rate), Phase::Send);
-            wait.until = meter.begin(Instant::now(), wait.until).ok_or_else(slow)?;
+            match meter.begin(Instant::now(), wait.until) {
+                Some(until) => wait.until = until,
+                None => return Err(meter.explain(Error::new(ErrorKind::Timeout(Bound::Rate), Phase::Send))),
+            }
         }
         Ok(())
+    }
+
+    /// Returns the error of bytes that could not be sent.
+    #[cold]
+    fn unsent(&self, error: io::Error, wait: &Wait<'_>) -> Error {
+        let error = io_error(error, self.wire, wait, Phase::Send);
+        match &self.meter {
+            Some(meter) => meter.explain(error),
+            None => error,
+        }
     }
 
     /// Looks for the final head. After that head, receives what has arrived of the response instead.

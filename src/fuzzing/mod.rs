@@ -12,6 +12,7 @@ mod headers;
 mod input;
 mod line;
 mod netrc;
+mod netscape;
 mod pool_ops;
 mod request_head;
 mod resp_head;
@@ -28,6 +29,7 @@ pub use decode::decode;
 pub use exchange::exchange;
 pub use headers::headers;
 pub use netrc::netrc;
+pub use netscape::netscape;
 pub use pool_ops::pool_ops;
 pub use request_head::request_head;
 pub use resp_head::resp_head;
@@ -89,6 +91,7 @@ mod tests {
         exchange: 500,
         headers: 500,
         netrc: 500,
+        netscape: 500,
         pool_ops: 500,
         request_head: 500,
         resp_head: 500,

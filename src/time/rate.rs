@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Deadline, Until};
-use crate::error::Bound;
+use crate::error::{Bound, Error, ErrorKind, Time};
 
 /// The bytes that have to move while the client waits for the peer for this long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +52,16 @@ impl Meter {
         self.moved = self.moved.saturating_add(moved);
         if self.moved >= self.rate.bytes {
             (self.waited, self.moved) = (Duration::ZERO, 0);
+        }
+    }
+
+    /// Adds the lowest speed to the error of a body that was slower. Returns any other error as it is.
+    #[cold]
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let slow = ErrorKind::Timeout(Bound::Rate);
+        match *error.kind() == slow {
+            true => error.with_kind(slow.because(format!("{} bytes in {}", self.rate.bytes, Time(self.rate.per)))),
+            false => error,
         }
     }
 

@@ -14,6 +14,7 @@ fn filled() -> CookieJar {
     jar.set(&secure, "a=2 \"x\"; Domain=example.com; Path=/").unwrap();
     jar.set(&url("http://127.0.0.1/"), "ip=3; Path=/x y").unwrap();
     jar.set(&url("https://www.example.com/"), "empty=").unwrap();
+    jar.set(&url("http+unix://%2Frun%2FApp.sock/a/b"), "socket=4").unwrap();
     jar.set(&secure, "__Host-h=7; Secure; Path=/").unwrap();
     jar
 }
@@ -51,6 +52,7 @@ fn what_is_left_out() {
         ("with a byte order mark", format!("\u{feff}{good}"), Some((0, 1))),
         ("expired", format!("{good}example.com\tFALSE\t/\tFALSE\t1\told\tv\n"), Some((0, 1))),
         ("bad lines", format!("{good}nonsense\nmore\tof\tit\n"), Some((2, 1))),
+        ("white space after the value", good.replace('\r', " "), Some((0, 1))),
         ("a path that is none", format!("{good}example.com\tFALSE\tx\tFALSE\t0\tn2\tv\n"), Some((1, 1))),
         ("a host that is none", format!("{good}a/b\tFALSE\t/\tFALSE\t0\tn2\tv\n"), Some((1, 1))),
         ("a prefix", format!("{good}example.com\tFALSE\t/\tFALSE\t0\t__Secure-n\tv\n"), Some((1, 1))),
