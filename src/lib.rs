@@ -226,7 +226,7 @@ pub use response::{
     Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ResponseBuilder,
     ShutdownHandle,
 };
-pub use retry::{Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
+pub use retry::{IntoStatus, Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
 pub use time::{Timeout, TimeoutSettings};

@@ -175,8 +175,7 @@ fn cookies() {
     let jar = session.cookies().unwrap();
     assert_eq!(jar.get(&Url::parse(&server.url("/")).unwrap(), "sid").unwrap().value(), "7");
     jar.save_netscape(&path).unwrap();
-    let jar = CookieJar::new();
-    jar.load_netscape(&path).unwrap();
+    let jar = CookieJar::load_netscape(&path).unwrap();
     let session = Session::builder().cookie_jar(jar).build().unwrap();
     sent(&server, session.get(server.url("/")));
 }

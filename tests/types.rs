@@ -56,7 +56,7 @@ macro_rules! types {
 type Bounds = [(bool, &'static str); 6];
 
 /// Traits cannot be asked, and a `Result` has the properties of its type.
-const NOT_ASKED: [&str; 15] = [
+const NOT_ASKED: [&str; 16] = [
     "Client",
     "Connector",
     "CookieStore",
@@ -66,6 +66,7 @@ const NOT_ASKED: [&str; 15] = [
     "IntoHeaders",
     "IntoPairs",
     "IntoRequest",
+    "IntoStatus",
     "IntoUrl",
     "Listener",
     "ManyHosts",

@@ -4,7 +4,7 @@
 use super::input::Input;
 use crate::cookies::{Cookie, CookieJar};
 use crate::error::Result;
-use crate::url::Url;
+use crate::urls::Url;
 
 const URLS: [&str; 8] = [
     "https://www.example.com/a/b",

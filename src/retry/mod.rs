@@ -7,6 +7,7 @@ mod after;
 mod backoff;
 mod budget;
 mod settings;
+mod statuses;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "serde")]
@@ -25,6 +26,7 @@ pub(crate) use after::retry_after;
 pub use backoff::Jitter;
 pub use budget::RetryBudget;
 pub use settings::{RetryCounts, RetrySettings};
+pub use statuses::IntoStatus;
 
 /// Statuses that are tried again if a `Retry-After` says when (RFC 9110, section 10.2.3).
 const RETRY_AFTER: [u16; 3] = [413, 429, 503];
@@ -280,20 +282,19 @@ impl Retry {
         Retry { methods: Methods::Any, ..self }
     }
 
-    /// Sets the statuses that are tried again if the method is [allowed](Self::allowed_methods): numbers, or values of
-    /// [`StatusCode`]. There are none by default. A number that is not a status, below 100 or above 999, is left out.
+    /// Sets the statuses that are tried again if the method is [allowed](Self::allowed_methods). There are none by
+    /// default.
     ///
     /// ```
     /// use hostpool::{Retry, StatusCode};
     ///
-    /// let retry = Retry::new(3).status_forcelist([502, 503]);
-    /// assert_eq!(retry, Retry::new(3).status_forcelist([StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE]));
-    /// let of_server = Retry::new(3).status_forcelist(500..600);
-    /// assert_eq!(of_server.settings().status_forcelist.len(), 100);
+    /// let by_number = Retry::new(3).status_forcelist([502, 503]);
+    /// let by_name = Retry::new(3).status_forcelist([StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE]);
+    /// assert_eq!(by_number, by_name);
+    /// let each_server_error = Retry::new(3).status_forcelist(500..=599);
     /// ```
-    pub fn status_forcelist<S: TryInto<StatusCode>>(self, statuses: impl IntoIterator<Item = S>) -> Retry {
-        let statuses = statuses.into_iter().filter_map(|status| status.try_into().ok());
-        Retry { statuses: statuses.map(|status| status.as_u16()).collect(), ..self }
+    pub fn status_forcelist(self, statuses: impl IntoIterator<Item: IntoStatus>) -> Retry {
+        Retry { statuses: statuses.into_iter().map(|status| statuses::Status::number(&status)).collect(), ..self }
     }
 
     /// Sets the factor of the waits between tries. The first retry comes at once, the second after twice the factor,

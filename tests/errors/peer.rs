@@ -113,7 +113,7 @@ fn bounds() {
             waiting(
                 "min_rate",
                 read(Timeout::new().min_rate(1000, short)),
-                "the body was slower than min_rate allows (reading the body, GET http://HALF/a)",
+                "the body was slower than min_rate allows: 1000 bytes in 20 ms (reading the body, GET http://HALF/a)",
             ),
         ],
         &[(&server.addr.to_string(), "ADDR"), (&half.addr.to_string(), "HALF")],
