@@ -24,7 +24,7 @@ pub(crate) enum Upload {
 }
 
 /// How far an exchange came. It is also valid after an error.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Trace {
     /// Bytes of the request that the transport took.
     pub(crate) accepted: usize,
@@ -35,6 +35,8 @@ pub(crate) struct Trace {
     /// The connection is a reused one. It ended before a response, or the bytes that arrived are the rest of an earlier
     /// response.
     pub(crate) stale: bool,
+    /// The head of the response that the error of the exchange is about, if a head had arrived.
+    pub(crate) answer: Option<Box<Head>>,
 }
 
 /// A response's head, and its meaning for the body and the connection.

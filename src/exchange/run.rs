@@ -44,6 +44,7 @@ impl Exchange<'_> {
 
     /// Decides what a final head means for the body and the connection. `complete` says that the whole request was
     /// sent.
+    #[inline(always)]
     fn judge(&mut self, method: &Method, mut head: Head, complete: bool) -> Result<Received, Error> {
         let Decision { framing, reusable, tolerated } =
             h1::decide(method, head.version, head.status, &head.facts, self.strictness)

@@ -5,7 +5,7 @@ use super::buffers::Buffers;
 use super::early::Early;
 use super::outcome::Trace;
 use super::wire::Wire;
-use crate::h1::{Dropped, Head, Limits, Scanner};
+use crate::h1::{Dropped, Limits, Scanner};
 use crate::strictness::Strictness;
 use crate::time::Meter;
 
@@ -32,11 +32,9 @@ pub(crate) struct Exchange<'a> {
     pub(super) interim: (usize, usize),
     /// Bytes of the request's head that the transport has accepted.
     pub(super) head_sent: usize,
-    pub(super) trace: Trace,
+    pub(super) trace: &'a mut Trace,
     /// Set from the head of an early response that does not stop the body.
     pub(super) early: Option<Early>,
-    /// The head of the response that an error is about.
-    pub(super) answer: Option<Box<Head>>,
     /// Measures the speed of the request's body, if a lowest one is set.
     pub(super) meter: Option<Meter>,
 }
@@ -51,6 +49,7 @@ impl<'a> Exchange<'a> {
         strictness: Strictness,
         bounds: Bounds<'a>,
         reused: bool,
+        trace: &'a mut Trace,
     ) -> Self {
         Exchange {
             wire,
@@ -66,20 +65,9 @@ impl<'a> Exchange<'a> {
             head_bytes: 0,
             interim: (0, 0),
             head_sent: 0,
-            trace: Trace::default(),
+            trace,
             early: None,
-            answer: None,
             meter: Meter::new(bounds.timeout.rate),
         }
-    }
-
-    /// Returns how far the exchange came.
-    pub(crate) fn trace(&self) -> Trace {
-        self.trace
-    }
-
-    /// Returns the head of the response that an error of `run` is about, if a head had arrived.
-    pub(crate) fn take_answer(&mut self) -> Option<Box<Head>> {
-        self.answer.take()
     }
 }

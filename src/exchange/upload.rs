@@ -26,7 +26,7 @@ impl Exchange<'_> {
             Ok(_) => Ok(Received { upload: Upload::Whole, ending: self.ending(Ending::Unknown), ..received }),
             Err(error) if *error.kind() == ErrorKind::Disconnected => self.settle(received, error),
             Err(error) => {
-                self.answer = Some(Box::new(received.head));
+                self.trace.answer = Some(Box::new(received.head));
                 Err(self.stalled(error))
             }
         }
@@ -75,7 +75,7 @@ impl Exchange<'_> {
                 error.with_kind(ErrorKind::IncompleteBody { received: arrived.data, expected })
             }
         };
-        self.answer = Some(Box::new(received.head));
+        self.trace.answer = Some(Box::new(received.head));
         Err(error)
     }
 

@@ -72,7 +72,7 @@ impl Url {
         if text.len() > MAX_LEN {
             return Err(InvalidUrl::TooLong);
         }
-        Ok(Url::from_parts(text.into(), self.origin.clone(), self.authority_end as usize))
+        Ok(self.with_text(text.into()))
     }
 }
 

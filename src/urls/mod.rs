@@ -57,6 +57,8 @@ pub struct Url {
     authority_end: u32,
     /// The position of the `#` of the fragment, or the end.
     fragment_start: u32,
+    /// The authority begins with user name or password, or with the `@` after none. Each request asks for this.
+    has_userinfo: bool,
     /// The encoded target, if the written one has bytes that may not be sent.
     encoded: Option<Arc<str>>,
 }
@@ -86,11 +88,13 @@ impl Url {
         let Some(authority_end) = regular_authority_end(text) else {
             return Url::parse(trimmed(text)?);
         };
-        let origin = origin_of(&text[..authority_end])?;
-        Ok(Url::from_parts(text.into(), origin, authority_end))
+        let authority = &text[..authority_end];
+        let (origin, has_userinfo) = (origin_of(authority)?, authority.contains('@'));
+        Ok(Url { has_userinfo, ..Url::without_userinfo(text.into(), origin, authority_end) })
     }
 
-    fn from_parts(text: Arc<str>, origin: Arc<Origin>, authority_end: usize) -> Url {
+    /// Makes the URL of a text whose authority has no user name and password.
+    fn without_userinfo(text: Arc<str>, origin: Arc<Origin>, authority_end: usize) -> Url {
         let rest = &text[authority_end..];
         // One pass suffices for most URLs: they have neither a fragment nor a byte that may not be sent.
         let (fragment_start, encoded) = match rest.bytes().all(is_target_byte) {
@@ -101,7 +105,8 @@ impl Url {
                 (authority_end + target.len(), (!is_sendable).then(|| encode_target(target)))
             }
         };
-        Url { origin, authority_end: authority_end as u32, fragment_start: fragment_start as u32, encoded, text }
+        let (authority_end, fragment_start) = (authority_end as u32, fragment_start as u32);
+        Url { origin, authority_end, fragment_start, has_userinfo: false, encoded, text }
     }
 
     /// Returns the URL as it was written, including credentials; `Display` and `Debug` leave those out.
@@ -154,7 +159,13 @@ impl Url {
         if text.len() > MAX_LEN {
             return Err(InvalidUrl::TooLong);
         }
-        Ok(Url::from_parts(text.into(), origin.clone(), origin.as_str().len()))
+        Ok(Url::without_userinfo(text.into(), origin.clone(), origin.as_str().len()))
+    }
+
+    /// Returns the URL of a text that begins with the authority of this one.
+    fn with_text(&self, text: Arc<str>) -> Url {
+        let url = Url::without_userinfo(text, self.origin.clone(), self.authority_end as usize);
+        Url { has_userinfo: self.has_userinfo, ..url }
     }
 
     /// Returns this URL with `query`, which is already encoded, appended to its query.
@@ -169,7 +180,7 @@ impl Url {
         if text.len() > MAX_LEN {
             return Err(InvalidUrl::TooLong);
         }
-        Ok(Url::from_parts(text.into(), self.origin.clone(), self.authority_end as usize))
+        Ok(self.with_text(text.into()))
     }
 
     /// Returns a URL of this origin with another target, which is an absolute path with its query.
@@ -181,7 +192,7 @@ impl Url {
         if text.len() > MAX_LEN {
             return Err(InvalidUrl::TooLong);
         }
-        Ok(Url::from_parts(text.into(), origin.clone(), origin.as_str().len()))
+        Ok(Url::without_userinfo(text.into(), origin.clone(), origin.as_str().len()))
     }
 }
 
@@ -495,6 +506,30 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(Url::parse(text).unwrap().with_query("a=1").unwrap().as_str(), expected);
+        }
+    }
+
+    /// A URL has its user name and password however it was made, and only a URL that is written with them has any.
+    #[test]
+    fn userinfo() {
+        let origins = Origins::default();
+        for (text, expected) in [
+            ("http://u:p@h/a?q", Some("u:p")),
+            (" http://u@h", Some("u")),
+            ("http://@h/a", Some("")),
+            ("http://h/a?q=u@h#@", None),
+            ("http://h:80/a", None),
+            ("HTTP://H/@", None),
+            ("http+unix://a/@", None),
+        ] {
+            // The second time the origin is known.
+            for url in [Url::parse(text), origins.url(text), origins.url(text)].map(Result::unwrap) {
+                let same = [url.clone(), url.with_query("a@b=1").unwrap(), url.join("?b@c").unwrap()];
+                assert_eq!(same.map(|url| url.userinfo().map(str::to_owned)), [(); 3].map(|()| expected.map(Into::into)));
+                let origin = url.shared_origin();
+                let bare = [url.at(origin).unwrap(), Url::with_target(origin, "/@").unwrap()];
+                assert_eq!(bare.each_ref().map(Url::userinfo), [None; 2], "{text}");
+            }
         }
     }
 }

@@ -28,12 +28,13 @@ impl Origins {
 
     pub(crate) fn url(&self, text: &str) -> Result<Url, InvalidUrl> {
         let end = authority_end(text);
-        // The table has the texts of authorities that were checked before, so only the end of this text is checked.
+        // The table has the texts of authorities that were checked before and have no credentials. Only the end of this
+        // text is checked.
         if text.len() <= MAX_LEN
             && !ends_irregularly(text)
             && let Some(origin) = text.get(..end).and_then(|authority| self.0.read().origins.get(authority).cloned())
         {
-            return Ok(Url::from_parts(text.into(), origin, end));
+            return Ok(Url::without_userinfo(text.into(), origin, end));
         }
         Url::build(text, |authority| {
             let origin = Arc::new(Origin::parse(authority)?);

@@ -82,9 +82,7 @@ impl Url {
 
     /// Returns user name and password before the host, still percent-encoded.
     pub(crate) fn userinfo(&self) -> Option<&str> {
-        let authority = &self.text[..self.authority_end as usize];
-        // The URLs of most programs have no credentials: this comparison is all that they cost.
-        if authority == self.origin.as_str() {
+        if !self.has_userinfo {
             return None;
         }
         split_userinfo(self.authority()).ok()?.0

@@ -18,6 +18,8 @@ pub struct Setup {
     pub unix: Option<PathBuf>,
     /// Asks for gzip and decodes it.
     pub gzip: bool,
+    /// The URL of the one host whose pool the client is to be, without a path.
+    pub pool: Option<String>,
 }
 
 /// A client that many threads use together.
@@ -27,6 +29,9 @@ pub trait Client: Sized + Sync {
     /// Whether a connection serves one request after another. A client whose connections do not takes part only where
     /// another connection is nothing beside the rest: where each request needs one, and in large bodies.
     const KEEPS_CONNECTIONS: bool = true;
+
+    /// Whether the client can be a pool of one host, or is a yardstick for one that can.
+    const HAS_POOLS: bool = false;
 
     /// What one thread uses.
     type Handle<'a>: Handle + Send

@@ -43,7 +43,8 @@ pub fn main<C: Client>() {
             _ => panic!("no option {option}"),
         }
     }
-    let result = match C::excuse(&workload) {
+    let lacks_pools = (workload.pool && !C::HAS_POOLS).then_some("has no pool of one host");
+    let result = match lacks_pools.or_else(|| C::excuse(&workload)) {
         Some(excuse) => format!("excuse={}", excuse.replace(' ', "_")),
         None => Run::<C>::new(workload).measure(),
     };
@@ -75,6 +76,7 @@ impl<C: Client> Run<C> {
             limit: workload.limit,
             unix: (workload.via == Via::Unix).then(|| PathBuf::from(server.get("unix"))),
             gzip: workload.work == Work::Gzip,
+            pool: workload.pool.then(|| format!("http://127.0.0.1:{}", server.get("plain"))),
         });
         let mut run = Run { workload, server, client, urls: Vec::new() };
         run.urls = (0..workload.hosts).map(|host| run.url(host, workload.work)).collect();

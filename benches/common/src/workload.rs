@@ -68,6 +68,8 @@ pub struct Workload {
     pub limit: Option<usize>,
     /// All timeouts and a deadline are set.
     pub bounded: bool,
+    /// Through a pool of the one host, which is asked for a path.
+    pub pool: bool,
     /// The threads are started for it, even a single one, and each request's time is taken.
     pub spawned: bool,
 }
@@ -112,6 +114,7 @@ pub fn all() -> Vec<Workload> {
         idle: 0,
         limit: None,
         bounded: false,
+        pool: false,
         spawned: false,
     };
     let threads = |name, threads| Workload { threads, spawned: true, ..one(name, Plain, SMALL, 25_600) };
@@ -131,6 +134,7 @@ pub fn all() -> Vec<Workload> {
         Workload { bounded: true, ..one("W1t", Plain, SMALL, 10_000) },
         one("W1u", Unix, SMALL, 10_000),
         one("W1b", Plain, Work::Whole, 10_000),
+        Workload { pool: true, ..one("W1p", Plain, SMALL, 10_000) },
         threads("W2-1", 1),
         threads("W2-2", 2),
         threads("W2-4", 4),

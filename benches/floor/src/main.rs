@@ -13,6 +13,7 @@ struct Own(Dialer);
 
 impl Client for Own {
     const NAME: &'static str = "floor";
+    const HAS_POOLS: bool = true;
     type Handle<'a> = Floor<OwnConnections<'a>>;
 
     fn new(setup: &Setup) -> Self {

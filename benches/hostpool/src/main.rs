@@ -1,21 +1,29 @@
-//! This crate, through a `Session`, as its users would.
+//! This crate, through a `Session` or a `ConnectionPool`, as its users would.
 
 use std::io::Read;
 
 use bench_common::{Client, Fields, Setup, Source};
-use hostpool::{Body, PoolManager, Response, Session, Timeout, TlsConfig};
+use hostpool::{Body, ConnectionPool, Method, PoolManager, RequestBuilder, Response, Session, Timeout, TlsConfig};
 
 fn main() {
     bench_common::main::<Hostpool>();
 }
 
-struct Hostpool(Session);
+enum Hostpool {
+    Session(Session),
+    /// A pool of one host, and the number of bytes before the path of its URLs.
+    Pool(ConnectionPool, usize),
+}
 
 impl Client for Hostpool {
     const NAME: &'static str = "hostpool";
+    const HAS_POOLS: bool = true;
     type Handle<'a> = Handle<'a>;
 
     fn new(setup: &Setup) -> Self {
+        if let Some(url) = &setup.pool {
+            return Hostpool::Pool(ConnectionPool::builder(url).build().expect("the options agree"), url.len());
+        }
         // Some workloads keep a thousand connections idle; a session keeps a hundred by default.
         let mut session = match setup.limit {
             None => Session::builder().max_idle(10_000),
@@ -31,11 +39,11 @@ impl Client for Hostpool {
             let timeout = Timeout::new().total(bound).pool(bound).connect(bound).write(bound).head(bound).read(bound);
             session = session.timeout(timeout);
         }
-        Hostpool(session.build().expect("the options agree"))
+        Hostpool::Session(session.build().expect("the options agree"))
     }
 
     fn handle(&self) -> Handle<'_> {
-        Handle(&self.0)
+        Handle(self)
     }
 
     fn unix_url(socket: &str, path: &str) -> String {
@@ -43,11 +51,18 @@ impl Client for Hostpool {
     }
 }
 
-struct Handle<'a>(&'a Session);
+struct Handle<'a>(&'a Hostpool);
 
 impl Handle<'_> {
+    fn request(&self, method: Method, url: &str) -> RequestBuilder {
+        match self.0 {
+            Hostpool::Session(session) => session.request(method, url),
+            Hostpool::Pool(pool, skipped) => pool.request(method, &url[*skipped..]),
+        }
+    }
+
     fn send(&self, url: &str) -> Response {
-        let response = self.0.get(url).send().expect("the server answers");
+        let response = self.request(Method::GET, url).send().expect("the server answers");
         assert_eq!(response.status(), 200);
         response
     }
@@ -98,7 +113,7 @@ impl bench_common::Handle for Handle<'_> {
             Some(length) => Body::sized(source, length),
             None => Body::reader(source),
         };
-        let response = self.0.post(url).data(body).send().expect("the server answers");
+        let response = self.request(Method::POST, url).data(body).send().expect("the server answers");
         assert_eq!(response.status(), 200);
         response.bytes().expect("the body arrives")
     }

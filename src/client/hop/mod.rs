@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::request::Request;
 use super::terms::Terms;
+use crate::body::Body;
 use crate::close_reason::CloseReason;
 use crate::dial::Route;
 use crate::error::ResponseHead;
@@ -92,15 +93,17 @@ impl<'a> Hop<'a> {
             let mut buffers = pool.take();
             let target = self.request.target_on(self.key.route());
             let sent = head::write(&mut buffers.out, target, self.request, self.terms, self.fields);
-            let result = self.exchange(&lease, &mut buffers, sent);
-            let trace = self.trace;
+            let mut body = std::mem::take(&mut self.request.body);
+            let result = self.exchange(&mut body, &lease, &mut buffers, sent);
+            self.request.body = body;
             let failed = match result {
                 Ok(ref received) => {
                     let end = if is_idle_notice(received) { FailureEnd::IdleNotice } else { FailureEnd::Other };
-                    let again = self.may_replay(&lease, sent, trace, end);
+                    let again = self.may_replay(&lease, sent, end);
                     // If the body cannot be rewound, the 408 is the response.
                     if !again || self.restart().is_err() {
                         self.report(&lease, received);
+                        // The head is moved only here, because a move of it costs 30 instructions.
                         return result.map(|received| {
                             let reply = Reply::new(self.terms, self.request, sent, received, lease, buffers);
                             Reply { asked: self.asked.take(), ..reply }
@@ -110,6 +113,8 @@ impl<'a> Hop<'a> {
                     None
                 }
                 Err(error) => {
+                    let error = self.with_answer(error);
+                    let trace = &self.trace;
                     // A server that still waits for the body after its 100-continue does not act on the request, unless
                     // it has sent something.
                     has_left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
@@ -117,7 +122,7 @@ impl<'a> Hop<'a> {
                     if trace.stale && trace.received > 0 {
                         reason = CloseReason::UnexpectedBytes;
                     }
-                    let again = self.may_replay(&lease, sent, trace, end);
+                    let again = self.may_replay(&lease, sent, end);
                     if again { self.restart().err() } else { Some(error) }
                 }
             };
@@ -180,13 +185,13 @@ impl<'a> Hop<'a> {
     }
 
     /// Returns whether the request is silently sent again after this exchange.
-    fn may_replay(&self, lease: &PoolLease, sent: SentHead, trace: Trace, end: FailureEnd) -> bool {
+    fn may_replay(&self, lease: &PoolLease, sent: SentHead, end: FailureEnd) -> bool {
         let failed = FailedExchange {
             method: &self.request.method,
             keyed: sent.keyed,
             reused: lease.is_reused(),
-            sent: trace.accepted > 0,
-            withheld: trace.withheld,
+            sent: self.trace.accepted > 0,
+            withheld: self.trace.withheld,
             rewindable: self.request.body.can_rewind(),
             end,
         };
@@ -213,16 +218,23 @@ impl<'a> Hop<'a> {
         }
     }
 
-    /// Sends the request over the connection, and receives the head of the response.
-    fn exchange(&mut self, lease: &PoolLease, buffers: &mut Buffers, sent: SentHead) -> Result<Received> {
+    /// Sends the request over the connection, and receives the head of the response. The body is apart from the request,
+    /// because it is sent while the request is borrowed.
+    #[inline(always)]
+    fn exchange(
+        &mut self,
+        body: &mut Body,
+        lease: &PoolLease,
+        buffers: &mut Buffers,
+        sent: SentHead,
+    ) -> Result<Received> {
         let (connection, terms, fields) = (lease.conn(), self.terms, self.fields);
-        // The body is taken out of the request, because it is sent while the request is borrowed.
-        let mut body = std::mem::take(&mut self.request.body);
         let request = &*self.request;
         let bounds = Bounds { until: terms.until, timeout: terms.timeout(), cell: &connection.cell };
         let (limits, reading) = (&terms.common().limits, terms.reading());
-        let mut exchange =
-            Exchange::new(&connection.wire, buffers, limits, reading.strictness, bounds, lease.is_reused());
+        self.trace = Trace::default();
+        let (wire, trace) = (&connection.wire, &mut self.trace);
+        let mut exchange = Exchange::new(wire, buffers, limits, reading.strictness, bounds, lease.is_reused(), trace);
         let resends = |head: &Head| {
             self.resends.is_some_and(|next| {
                 let host = head::host(request, terms, fields);
@@ -241,17 +253,15 @@ impl<'a> Hop<'a> {
             })
         };
         let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close: reading.unclean_close };
-        let mut result = exchange.run(&request.method, body.outgoing(), &rules);
-        self.trace = exchange.trace();
-        // A response stays where it is.
-        if result.is_err()
-            && let Some(head) = exchange.take_answer()
-        {
-            let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
-            result = result.map_err(|error| error.with_head(head.answer_to(method, url, false)));
-        }
-        self.request.body = body;
-        result
+        exchange.run(&request.method, body.outgoing(), &rules)
+    }
+
+    /// Adds to the error of an exchange the head of the response that it is about, if a head had arrived.
+    #[cold]
+    fn with_answer(&mut self, error: Error) -> Error {
+        let Some(head) = self.trace.answer.take() else { return error };
+        let (method, url) = (self.request.method.clone(), self.request.url.clone().without_fragment());
+        error.with_head(head.answer_to(method, url, false))
     }
 
     /// Returns the error of a refused checkout.
@@ -269,7 +279,7 @@ impl<'a> Hop<'a> {
 }
 
 /// Returns how a failed exchange ended.
-fn end_of(error: &Error, trace: Trace) -> FailureEnd {
+fn end_of(error: &Error, trace: &Trace) -> FailureEnd {
     match error.kind() {
         ErrorKind::Disconnected if trace.received == 0 || trace.stale => FailureEnd::Closed,
         ErrorKind::Protocol(Violation::StatusLine) if trace.stale => FailureEnd::Closed,

@@ -17,7 +17,7 @@ const CONTENT_TYPE: &str = "content-type";
 
 /// Shapes the body. This is done before its length is used.
 pub(super) fn shape(request: &mut Request, terms: Terms<'_>) -> Result<()> {
-    let asked = asks_for_chunks(&request.headers)?;
+    let asked = !request.headers.is_empty() && asks_for_chunks(&request.headers)?;
     // Nearly all requests end here.
     if request.body.is_empty() && !asked && terms.own().is_none() {
         return Ok(());
