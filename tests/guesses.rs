@@ -190,6 +190,7 @@ fn credentials() {
         (get().auth(("u", "p")), "Basic dTpw"),
         (get().bearer_auth("token"), "Bearer token"),
         (get().bearer_auth(&token), "Bearer token"),
+        (get().bearer_auth(token.clone()), "Bearer token"),
         (get().header("Authorization", format!("Bearer {token}")), "Bearer token"),
     ];
     for (request, value) in rows {

@@ -300,6 +300,7 @@ impl RequestBuilder {
     }
 
     /// Sets a login and a password for this request, which are sent as [`BasicAuth`] does: see [`auth`](Self::auth).
+    /// A login without a password is [`BasicAuth::login_only`], given to `auth`.
     ///
     /// ```no_run
     /// let response = hostpool::get("https://api.example/").basic_auth("Aladdin", "open sesame").send()?;
@@ -327,7 +328,7 @@ impl RequestBuilder {
     /// let response = hostpool::get("https://api.example/").bearer_auth("mF_9.B5f-4.1JqM").send()?;
     /// # Ok::<(), hostpool::Error>(())
     /// ```
-    pub fn bearer_auth(self, token: &str) -> Self {
+    pub fn bearer_auth(self, token: impl AsRef<str>) -> Self {
         self.auth(Auth::bearer(token))
     }
 
