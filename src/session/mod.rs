@@ -83,6 +83,19 @@ impl Session {
     }
 
     /// Returns a builder for a session that differs from the defaults.
+    ///
+    /// ```
+    /// use hostpool::{Retry, Session};
+    /// use std::time::Duration;
+    ///
+    /// let session = Session::builder()
+    ///     .base_url("https://api.example/v1/")
+    ///     .user_agent("books/1.0")
+    ///     .timeout(Duration::from_secs(30))
+    ///     .retries(Retry::new(3).backoff_factor(Duration::from_millis(200)))
+    ///     .build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "AgentBuilder")]
     pub fn builder() -> SessionBuilder {
         ClientBuilder::new(pools(), policy(), SessionSettings::new())
@@ -126,6 +139,19 @@ impl Session {
 
     /// Sends a request that was built before, by this crate or by the `http` crate. Fails as [`RequestBuilder::send`]
     /// does.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::new();
+    /// let prepared = session.get(&url).build()?;
+    /// assert_eq!(session.execute(prepared)?.text()?, "hello");
+    /// let of_http = http::Request::post(&url).header("x-request-id", "7").body("text")?;
+    /// assert_eq!(session.execute(of_http)?.text()?, "hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
         let engine = self.connector.engine();
         let url = |text: String| {
