@@ -3,6 +3,8 @@
 //! What does not compile leads to the right name by the compiler's own message; see the `on_unimplemented` attributes
 //! of the traits.
 
+#![allow(clippy::needless_borrows_for_generic_args, reason = "people write the borrow, and it has to compile")]
+
 #[path = "support/mod.rs"]
 mod support;
 

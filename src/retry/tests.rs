@@ -327,6 +327,6 @@ fn a_budget_is_shared() {
     generous.deposit();
     assert!(generous.take());
     assert_ne!(Retry::new(1).budget(&budget), Retry::new(1).budget(&generous));
-    assert_eq!(Retry::new(1).budget(&budget), Retry::new(1).budget(&budget.clone()));
+    assert_eq!(Retry::new(1).budget(&budget), Retry::new(1).budget(budget.clone()));
     assert!(!RetryBudget::new(0).take());
 }

@@ -44,6 +44,8 @@ const MAX_IDLE: usize = 100;
 /// - It follows up to 10 [redirects](RequestBuilder::allow_redirects). A `POST` that gets a 301 or 302 continues as a
 ///   `GET`; the pools send it again as a `POST`.
 /// - It keeps [cookies](CookieJar).
+/// - It has no [retries](crate::ClientBuilder::retries). Only a request whose idle connection turns out to be closed is
+///   sent once more: see [`retry_stale`](RequestBuilder::retry_stale).
 ///
 /// Dropping the last clone closes the idle connections. Responses that the caller still has can be read to their end.
 /// A panic, for example in a hook, leaves the session as good as before: it is `UnwindSafe`, as all clients are.

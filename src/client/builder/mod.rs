@@ -35,6 +35,17 @@ use crate::time::Timeout;
 /// A method that is given something wrong does not fail at once. [`send`](Self::send) and [`build`](Self::build) return
 /// the first such error.
 ///
+/// | for | methods |
+/// |---|---|
+/// | the query | [`params`](Self::params), [`raw_query`](Self::raw_query) |
+/// | headers | [`header`](Self::header), [`headers`](Self::headers), [`user_agent`](Self::user_agent), [`range`](Self::range) |
+/// | the body | [`body`](Self::body), `json`, [`form`](Self::form), [`multipart`](Self::multipart), [`files`](Self::files) |
+/// | credentials, cookies | [`basic_auth`](Self::basic_auth), [`bearer_auth`](Self::bearer_auth), [`auth`](Self::auth), [`cookie`](Self::cookie) |
+/// | time and size | [`timeout`](Self::timeout), [`max_body`](Self::max_body) |
+/// | redirects | [`allow_redirects`](Self::allow_redirects), [`max_redirects`](Self::max_redirects), [`redirect_when`](Self::redirect_when) |
+/// | failures | [`retries`](Self::retries), [`raise_for_status`](Self::raise_for_status) |
+/// | sending | [`send`](Self::send), [`download`](Self::download), [`build`](Self::build) |
+///
 /// ```no_run
 /// use hostpool::{Session, Timeout};
 /// use std::time::Duration;
