@@ -122,10 +122,10 @@ fn bodies() {
 #[test]
 fn parts_of_forms() {
     let (server, session) = (server(), Session::new());
-    for part in [Part::bytes("x").mime("image/gif"), Part::bytes("x").content_type("image/gif")] {
+    for part in [Part::bytes("x").mime("image/own"), Part::bytes("x").content_type("image/own")] {
         let form = Form::new().part("picture", part.file_name("a.gif"));
         let request = sent(&server, session.post(server.url("/")).multipart(form));
-        let expected = "name=\"picture\"; filename=\"a.gif\"\r\nContent-Type: image/gif\r\n\r\nx\r\n";
+        let expected = "name=\"picture\"; filename=\"a.gif\"\r\nContent-Type: image/own\r\n\r\nx\r\n";
         assert!(body(&request).contains(expected), "{request}");
     }
 }

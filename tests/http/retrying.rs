@@ -47,7 +47,7 @@ fn a_status_that_is_in_no_list_is_the_answer() {
 #[test]
 fn a_status_that_is_in_no_list_is_the_answer_without_a_budget() {
     let server = Server::new(vec![answers("HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nbusy")]);
-    let retry = Retry::new(3).budget(&RetryBudget::new(0));
+    let retry = Retry::new(3).budget(RetryBudget::new(0));
     let result = PoolManager::new().get(server.url("/")).retries(retry).send();
     assert_eq!(result.map(|response| response.status().as_u16()).map_err(|error| error.kind().clone()), Ok(503));
 }
