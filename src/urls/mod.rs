@@ -525,7 +525,10 @@ mod tests {
             // The second time the origin is known.
             for url in [Url::parse(text), origins.url(text), origins.url(text)].map(Result::unwrap) {
                 let same = [url.clone(), url.with_query("a@b=1").unwrap(), url.join("?b@c").unwrap()];
-                assert_eq!(same.map(|url| url.userinfo().map(str::to_owned)), [(); 3].map(|()| expected.map(Into::into)));
+                assert_eq!(
+                    same.map(|url| url.userinfo().map(str::to_owned)),
+                    [(); 3].map(|()| expected.map(Into::into))
+                );
                 let origin = url.shared_origin();
                 let bare = [url.at(origin).unwrap(), Url::with_target(origin, "/@").unwrap()];
                 assert_eq!(bare.each_ref().map(Url::userinfo), [None; 2], "{text}");
