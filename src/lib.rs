@@ -52,7 +52,7 @@
 //!     });
 //!
 //!     // Never more than 8 connections to this host.
-//!     // Who finds all of them busy waits for two seconds.
+//!     // A caller that finds all of them busy waits for up to two seconds.
 //!     let pool = ConnectionPool::builder(&url)
 //!         .limit(8)
 //!         .pool_timeout(Duration::from_secs(2))
@@ -62,6 +62,21 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! A status such as 404 is a response, not an error, unless the caller says so
+//! ([`Response::error_for_status`], [`ClientBuilder::raise_for_status`]). An [`Error`] says what failed, in which phase,
+//! for which method and URL, and whether the server may have processed the request. Its text has no query and no
+//! credentials:
+//!
+//! ```
+//! // Nobody listens there.
+//! let error = hostpool::get("http://127.0.0.1:1/list?key=secret").send().unwrap_err();
+//! assert_eq!(error.to_string(), "no connection could be opened (connecting, GET http://127.0.0.1:1/list)");
+//! assert!(error.is_connect() && !error.maybe_processed());
+//! ```
+//!
+//! Without a [`Timeout`] of its own a session waits 30 seconds for a connection and 60 seconds for the next byte, and has
+//! no bound on a whole call; the pools have no bounds at all. The builder has a [table](ClientBuilder) of all defaults.
 //!
 //! A client belongs to the process that made it: make clients after a `fork`. A child that drops or closes its copy of a
 //! client leaves its parent's connections alone, but a request that it sends on one of them mixes their responses.

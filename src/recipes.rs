@@ -124,6 +124,8 @@
 //! // Digest where the server offers it, and otherwise Basic, but not over plain `http`.
 //! # #[cfg(feature = "digest-auth")]
 //! session.get(&url).any_auth("login", "password").send()?;
+//! // The token goes along when this API redirects to its file server, and to no other origin.
+//! let request = session.get("https://api.example/file").bearer_auth("token").trust_origins(["https://files.example"]);
 //!
 //! // `Netrc::from_env()?` reads the user's file.
 //! let netrc = Netrc::parse("machine api.example login me password secret")?;
@@ -168,8 +170,15 @@
 //! });
 //! let response = request.send()?;
 //! assert_eq!(response.redirect_location().as_deref(), Some("https://login.example/"));
-//! // The responses that led here, of which there are none.
-//! assert!(response.history().is_empty());
+//!
+//! # let there = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+//! # let head = format!("HTTP/1.1 301 Moved\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n");
+//! # let url = example::serve(String::leak(head));
+//! // A redirect that was followed is in the history of the response.
+//! let response = session.get(&url).send()?;
+//! assert_eq!((response.status().as_u16(), response.url().as_str()), (200, &*there));
+//! let moved = &response.history()[0];
+//! assert_eq!((moved.status().as_u16(), moved.url().as_str()), (301, &*url));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -186,6 +195,14 @@
 //! let head = error.head().unwrap();
 //! assert_eq!(head.status(), 404);
 //! assert_eq!(head.body(), br#"{"reason": "gone"}"#);
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Problem {
+//!     reason: String,
+//! }
+//!
+//! let problem: Problem = serde_json::from_slice(head.body())?;
+//! assert_eq!(problem.reason, "gone");
 //!
 //! // Nobody listens there.
 //! let error = hostpool::get("http://127.0.0.1:1/").send().unwrap_err();
@@ -211,6 +228,8 @@
 //! let session = Session::builder().timeout(timeout).build()?;
 //! // At most 30 seconds for everything: pool, retries, redirects, body.
 //! session.get(&url).timeout(Duration::from_secs(30)).send()?;
+//! // No bound on the whole, but on its speed: at least 1,000 bytes in each 30 seconds.
+//! session.get(&url).timeout(timeout.min_rate(1000, Duration::from_secs(30))).send()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -362,6 +381,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A dialer opens the connections. This one has a fixed address for a name, and opens the stream itself:
+//!
+//! ```
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+//! # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+//! use std::net::{SocketAddr, TcpStream};
+//!
+//! use hostpool::{Dialer, Session, TcpDialer, dialer_fn};
+//!
+//! let address: SocketAddr = "192.0.2.7:80".parse()?;
+//! # let address = hostpool::Url::parse(&url)?.netloc().parse::<SocketAddr>()?;
+//! let dialer = dialer_fn(move |target, context| match target.origin().host() {
+//!     "api.example" => Ok(Box::new(TcpStream::connect(address)?)),
+//!     _ => TcpDialer::new().dial(target, context),
+//! });
+//! let session = Session::builder().dialer(dialer).build()?;
+//! assert_eq!(session.get("http://api.example/").send()?.text()?, "hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Hooks and middleware
 //!
 //! A hook sees each request, those of redirects and retries too. Middleware runs once around a call, and may answer by
@@ -390,6 +429,27 @@
 //!     .build()?;
 //! assert_eq!(session.get(&url).send()?.status(), 200);
 //! assert!(session.get("http://api.example/").send().is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A request can carry a value for them, which is not sent:
+//!
+//! ```
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+//! # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+//! use hostpool::Session;
+//!
+//! #[derive(Clone)]
+//! struct Label(&'static str);
+//!
+//! let session = Session::builder()
+//!     .middleware(|request, next| {
+//!         let label = request.extensions().get::<Label>().map_or("other", |label| label.0);
+//!         eprintln!("{label}: {}", request.url());
+//!         next.run(request)
+//!     })
+//!     .build()?;
+//! session.get(&url).extension(Label("books")).send()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -486,6 +546,7 @@
 //! | `.send(body)?`, `.body(body).send()?` | [`RequestBuilder::body`] |
 //! | `.body_mut().read_json::<T>()?`, `.json::<T>()?` | `.json::<T>()?` |
 //! | `.body_mut().with_config().limit(n)` | [`RequestBuilder::max_body`] |
+//! | `Err(ureq::Error::StatusCode(404))` | a response: `response.status() == 404` |
 //! | an error for each 4xx and 5xx (ureq) | [`SessionBuilder::raise_for_status`](crate::ClientBuilder::raise_for_status) |
 //! | `timeout_global`, `timeout_connect`, `timeout_recv_response`, `.connect_timeout(d)` | [`Timeout`] |
 //! | `max_idle_connections_per_host`, `pool_max_idle_per_host` | [`SessionBuilder::maxsize`](crate::ClientBuilder::maxsize); [`limit`](crate::ClientBuilder::limit) bounds those in use, too |

@@ -116,7 +116,21 @@ impl Timeout {
         all.into_iter().find(|(limit, _)| is_zero(limit)).map(|(_, bound)| bound).or(Some(Bound::Rate))
     }
 
-    /// Bounds the whole request, the body of the response included. Unbounded by default.
+    /// Bounds the whole call: the wait for a connection, all retries, redirects and waits between them, and the body of
+    /// the response. Unbounded by default. It is counted from [`send`](crate::RequestBuilder::send), and ends a body
+    /// that is still being read.
+    ///
+    /// ```
+    /// # let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", silent.local_addr().unwrap());
+    /// use hostpool::{Bound, ErrorKind, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// // A server that never answers.
+    /// let error = hostpool::get(&url).timeout(Timeout::new().total(Duration::from_millis(20))).send().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::Timeout(Bound::Total));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "timeout_global")]
     pub const fn total(self, limit: Duration) -> Self {
         Timeout { total: Some(limit), ..self }
@@ -130,6 +144,15 @@ impl Timeout {
 
     /// Bounds opening a connection: name lookup, TCP, TLS. The default is 30 seconds for a `Session`, and no bound for
     /// the pools.
+    ///
+    /// ```
+    /// use hostpool::{Session, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// // An unreachable host is given up after three seconds; everything after that may take its time.
+    /// let session = Session::builder().timeout(Timeout::new().connect(Duration::from_secs(3))).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "connect_timeout")]
     #[doc(alias = "timeout_connect")]
     #[doc(alias = "sock_connect")]
@@ -165,13 +188,26 @@ impl Timeout {
         Timeout { tls: Some(limit), ..self }
     }
 
-    /// Bounds each write. Unbounded by default.
+    /// Bounds each write: how long the server may take none of the request's bytes. Unbounded by default.
     #[doc(alias = "timeout_send_body")]
     pub const fn write(self, limit: Duration) -> Self {
         Timeout { write: Some(limit), ..self }
     }
 
     /// Bounds the wait for the whole head of the response. Unbounded by default.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{Session, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// // The server has ten seconds to begin its response. A long body may then take longer.
+    /// let timeout = Timeout::new().head(Duration::from_secs(10));
+    /// let response = Session::new().get(&url).timeout(timeout).send()?;
+    /// assert_eq!(response.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "timeout_recv_response")]
     pub const fn head(self, limit: Duration) -> Self {
         Timeout { head: Some(limit), ..self }
@@ -181,6 +217,16 @@ impl Timeout {
     ///
     /// While the body of a request is sent after an early response, this bounds the time in which no byte moves in
     /// either direction. There the default is 60 seconds.
+    ///
+    /// ```
+    /// use hostpool::{Session, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// // A large file may take hours, but not fall silent for half a minute.
+    /// let timeout = Timeout::new().connect(Duration::from_secs(5)).read(Duration::from_secs(30));
+    /// let session = Session::builder().timeout(timeout).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "read_timeout")]
     #[doc(alias = "timeout_recv_body")]
     #[doc(alias = "sock_read")]

@@ -3,6 +3,8 @@
 //! What does not compile leads to the right name by the compiler's own message; see the `on_unimplemented` attributes
 //! of the traits.
 
+#![allow(clippy::needless_borrows_for_generic_args, reason = "people write the borrow, and it has to compile")]
+
 #[path = "support/mod.rs"]
 mod support;
 
@@ -120,10 +122,10 @@ fn bodies() {
 #[test]
 fn parts_of_forms() {
     let (server, session) = (server(), Session::new());
-    for part in [Part::bytes("x").mime("image/gif"), Part::bytes("x").content_type("image/gif")] {
+    for part in [Part::bytes("x").mime("image/own"), Part::bytes("x").content_type("image/own")] {
         let form = Form::new().part("picture", part.file_name("a.gif"));
         let request = sent(&server, session.post(server.url("/")).multipart(form));
-        let expected = "name=\"picture\"; filename=\"a.gif\"\r\nContent-Type: image/gif\r\n\r\nx\r\n";
+        let expected = "name=\"picture\"; filename=\"a.gif\"\r\nContent-Type: image/own\r\n\r\nx\r\n";
         assert!(body(&request).contains(expected), "{request}");
     }
 }
@@ -190,6 +192,7 @@ fn credentials() {
         (get().auth(("u", "p")), "Basic dTpw"),
         (get().bearer_auth("token"), "Bearer token"),
         (get().bearer_auth(&token), "Bearer token"),
+        (get().bearer_auth(token.clone()), "Bearer token"),
         (get().header("Authorization", format!("Bearer {token}")), "Bearer token"),
     ];
     for (request, value) in rows {

@@ -45,8 +45,8 @@ impl Auth {
     /// Takes a token of RFC 6750, as OAuth 2.0 issues them. A token that is not a `b64token` of section 2.1 is refused
     /// where it is used, for example an empty one or one with a line end.
     #[doc(alias = "token")]
-    pub fn bearer(token: &str) -> Auth {
-        Auth(Kind::Bearer(token.into()))
+    pub fn bearer(token: impl AsRef<str>) -> Auth {
+        Auth(Kind::Bearer(token.as_ref().into()))
     }
 
     /// Returns the login of a URL as Basic credentials, with the same bytes as a request to that URL sends.

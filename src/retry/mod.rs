@@ -236,6 +236,15 @@ impl Retry {
     }
 
     /// Sets how often connecting is tried again. By default only `total` bounds it.
+    ///
+    /// ```
+    /// use hostpool::{Retry, RetryCount};
+    ///
+    /// // Five tries to connect, but no second try of a request that may have arrived.
+    /// let retry = Retry::new(5).read(0).status(0);
+    /// assert_eq!((retry.left().total, retry.left().read), (RetryCount::AtMost(5), RetryCount::AtMost(0)));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn connect(self, count: impl Into<RetryCount>) -> Retry {
         Retry { connect: count.into(), ..self }
     }
@@ -278,6 +287,13 @@ impl Retry {
     }
 
     /// Allows all methods to be tried again. A `POST` may then be processed twice.
+    ///
+    /// ```
+    /// use hostpool::{Method, Retry};
+    ///
+    /// assert!(Retry::new(3).any_method().allows(&Method::POST));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn any_method(self) -> Retry {
         Retry { methods: Methods::Any, ..self }
     }
@@ -302,6 +318,15 @@ impl Retry {
     /// default is zero: no wait.
     ///
     /// Closing the client ends the wait.
+    ///
+    /// ```
+    /// use hostpool::Retry;
+    /// use std::time::Duration;
+    ///
+    /// // No wait before the first retry, then 400 ms, 800 ms, and one second from then on.
+    /// let retry = Retry::new(9).backoff_factor(Duration::from_millis(200)).backoff_max(Duration::from_secs(1));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "backoff")]
     pub fn backoff_factor(self, factor: Duration) -> Retry {
         Retry { backoff: backoff::Backoff { factor, ..self.backoff }, ..self }
@@ -319,6 +344,15 @@ impl Retry {
     }
 
     /// Sets how chance changes the waits. By default it does not.
+    ///
+    /// ```
+    /// use hostpool::{Jitter, Retry};
+    /// use std::time::Duration;
+    ///
+    /// // Each wait has up to half a second more than the back-off says.
+    /// let retry = Retry::new(3).backoff_factor(Duration::from_secs(1)).jitter(Jitter::Added(Duration::from_millis(500)));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn jitter(self, jitter: Jitter) -> Retry {
         Retry { backoff: backoff::Backoff { jitter, ..self.backoff }, ..self }
     }
@@ -331,6 +365,15 @@ impl Retry {
 
     /// Sets the longest wait that a `Retry-After` can ask for. The default is two minutes, and a longer wait is cut to
     /// it.
+    ///
+    /// ```
+    /// use hostpool::Retry;
+    /// use std::time::Duration;
+    ///
+    /// // A server that says "come back in an hour" is asked again after ten seconds.
+    /// let retry = Retry::new(3).retry_after_max(Duration::from_secs(10));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn retry_after_max(self, max: Duration) -> Retry {
         Retry { retry_after_max: max, ..self }
     }
@@ -342,6 +385,17 @@ impl Retry {
 
     /// Sets whether a status of the [list](Self::status_forcelist) is an error once its count is used up
     /// ([`ErrorKind::Status`], with the response's head), as by default, or the response.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+    /// use hostpool::{Retry, Session};
+    ///
+    /// let retry = Retry::new(2).status_forcelist([503]).raise_on_status(false);
+    /// let response = Session::new().get(&url).retries(retry).send()?;
+    /// assert_eq!((response.status().as_u16(), response.retries().unwrap().history().len()), (503, 2));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn raise_on_status(self, raise: bool) -> Retry {
         Retry { raise_on_status: raise, ..self }
     }

@@ -44,6 +44,8 @@ const MAX_IDLE: usize = 100;
 /// - It follows up to 10 [redirects](RequestBuilder::allow_redirects). A `POST` that gets a 301 or 302 continues as a
 ///   `GET`; the pools send it again as a `POST`.
 /// - It keeps [cookies](CookieJar).
+/// - It has no [retries](crate::ClientBuilder::retries). Only a request whose idle connection turns out to be closed is
+///   sent once more: see [`retry_stale`](RequestBuilder::retry_stale).
 ///
 /// Dropping the last clone closes the idle connections. Responses that the caller still has can be read to their end.
 /// A panic, for example in a hook, leaves the session as good as before: it is `UnwindSafe`, as all clients are.
@@ -83,6 +85,19 @@ impl Session {
     }
 
     /// Returns a builder for a session that differs from the defaults.
+    ///
+    /// ```
+    /// use hostpool::{Retry, Session};
+    /// use std::time::Duration;
+    ///
+    /// let session = Session::builder()
+    ///     .base_url("https://api.example/v1/")
+    ///     .user_agent("books/1.0")
+    ///     .timeout(Duration::from_secs(30))
+    ///     .retries(Retry::new(3).backoff_factor(Duration::from_millis(200)))
+    ///     .build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "AgentBuilder")]
     pub fn builder() -> SessionBuilder {
         ClientBuilder::new(pools(), policy(), SessionSettings::new())
@@ -126,6 +141,19 @@ impl Session {
 
     /// Sends a request that was built before, by this crate or by the `http` crate. Fails as [`RequestBuilder::send`]
     /// does.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::new();
+    /// let prepared = session.get(&url).build()?;
+    /// assert_eq!(session.execute(prepared)?.text()?, "hello");
+    /// let of_http = http::Request::post(&url).header("x-request-id", "7").body("text")?;
+    /// assert_eq!(session.execute(of_http)?.text()?, "hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
         let engine = self.connector.engine();
         let url = |text: String| {

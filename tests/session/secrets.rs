@@ -133,7 +133,7 @@ fn responses_and_errors() {
         "auth",
         &session.get("http://127.0.0.1:1/").auth(("user", format!("{CANARY}\n").as_str())).send().unwrap_err(),
     );
-    told("bearer", &session.get("http://127.0.0.1:1/").bearer_auth(&format!("{CANARY}\n")).send().unwrap_err());
+    told("bearer", &session.get("http://127.0.0.1:1/").bearer_auth(format!("{CANARY}\n")).send().unwrap_err());
     told("cookie", &session.get("http://127.0.0.1:1/").cookie("n", &format!("{CANARY};")).send().unwrap_err());
     told("jar", &CookieJar::new().set(&Url::parse("http://h/").unwrap(), &format!("n={CANARY}\n")).unwrap_err());
     #[cfg(feature = "json")]

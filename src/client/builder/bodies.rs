@@ -140,6 +140,20 @@ impl RequestBuilder {
     ///
     /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the value has no JSON form, such as a map
     /// whose keys are not strings.
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Book {
+    ///     title: &'static str,
+    ///     year: u32,
+    /// }
+    ///
+    /// let request = Session::new().post("http://example.com/").json(&Book { title: "Dune", year: 1965 }).build()?;
+    /// assert_eq!(request.body().as_bytes(), Some(&br#"{"title":"Dune","year":1965}"#[..]));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "send_json")]
     #[cfg(feature = "json")]
     pub fn json(self, value: &(impl serde::Serialize + ?Sized)) -> Self {

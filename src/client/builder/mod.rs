@@ -35,6 +35,17 @@ use crate::time::Timeout;
 /// A method that is given something wrong does not fail at once. [`send`](Self::send) and [`build`](Self::build) return
 /// the first such error.
 ///
+/// | for | methods |
+/// |---|---|
+/// | the query | [`params`](Self::params), [`raw_query`](Self::raw_query) |
+/// | headers | [`header`](Self::header), [`headers`](Self::headers), [`user_agent`](Self::user_agent), [`range`](Self::range) |
+/// | the body | [`body`](Self::body), `json`, [`form`](Self::form), [`multipart`](Self::multipart), [`files`](Self::files) |
+/// | credentials, cookies | [`basic_auth`](Self::basic_auth), [`bearer_auth`](Self::bearer_auth), [`auth`](Self::auth), [`cookie`](Self::cookie) |
+/// | time and size | [`timeout`](Self::timeout), [`max_body`](Self::max_body) |
+/// | redirects | [`allow_redirects`](Self::allow_redirects), [`max_redirects`](Self::max_redirects), [`redirect_when`](Self::redirect_when) |
+/// | failures | [`retries`](Self::retries), [`raise_for_status`](Self::raise_for_status) |
+/// | sending | [`send`](Self::send), [`download`](Self::download), [`build`](Self::build) |
+///
 /// ```no_run
 /// use hostpool::{Session, Timeout};
 /// use std::time::Duration;
@@ -248,6 +259,16 @@ impl RequestBuilder {
 
     /// Sets how many bytes of the response's body `bytes`, `text` and `json` read at most. Default: the client's
     /// [`Limits::max_body`](crate::Limits::max_body).
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{ErrorKind, Limit};
+    ///
+    /// let error = hostpool::get(&url).max_body(4).send()?.bytes().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::LimitExceeded(Limit::Body));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn max_body(self, bytes: u64) -> Self {
         self.change(|request| {
             request.options_mut().max_body = Some(bytes);
@@ -298,6 +319,21 @@ impl RequestBuilder {
 
     /// Sets the timeouts of this request, which replace all of the client's. A [`Duration`](std::time::Duration) is a
     /// bound on the whole call, and then the only bound.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{Session, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// let session = Session::new();
+    /// // Ten seconds for all of it, the body included.
+    /// session.get(&url).timeout(Duration::from_secs(10)).send()?.text()?;
+    /// // Three seconds for a connection, and no silence of more than thirty.
+    /// let timeout = Timeout::new().connect(Duration::from_secs(3)).read(Duration::from_secs(30));
+    /// session.get(&url).timeout(timeout).send()?.text()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn timeout(self, timeout: impl Into<Timeout>) -> Self {
         self.change(|request| {
             request.options_mut().timeout = Some(timeout.into());
@@ -327,6 +363,15 @@ impl RequestBuilder {
 
     /// Returns a clone, or `None` if the body cannot be cloned (see [`Body::try_clone`](crate::Body::try_clone)) or if
     /// there was an error.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let request = hostpool::post(&url).body("once more");
+    /// let again = request.try_clone().unwrap();
+    /// assert_eq!(request.send()?.text()?, again.send()?.text()?);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn try_clone(&self) -> Option<RequestBuilder> {
         let request = self.request.as_ref().ok()?.try_clone()?;
         Some(RequestBuilder::new(&self.engine, &self.policy, Ok(request)))
@@ -338,6 +383,18 @@ impl RequestBuilder {
     ///
     /// The first error of the methods that were called before. Headers that contradict the body are found only when the
     /// request is sent.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::new();
+    /// let request = session.get(&url).header("X-Request-Id", 7).build()?;
+    /// assert_eq!(request.headers().get("x-request-id"), Some("7"));
+    /// assert_eq!(session.execute(request)?.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "prepare")]
     pub fn build(self) -> Result<Request> {
         self.request
@@ -352,6 +409,19 @@ impl RequestBuilder {
     /// The first error of the methods that were called before, and every [`ErrorKind`](crate::ErrorKind) of a call that
     /// gets no response. [`Error`](crate::Error) says how far the call got, and whether the request may have been
     /// processed.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let response = hostpool::get(&url).send()?;
+    /// assert_eq!(response.status(), 200);
+    /// assert_eq!(response.text()?, "hello");
+    ///
+    /// // Nobody listens there, so the server cannot have processed it.
+    /// let error = hostpool::get("http://127.0.0.1:1/").send().unwrap_err();
+    /// assert!(error.is_connect() && !error.maybe_processed());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "call")]
     #[doc(alias = "send_empty")]
     pub fn send(self) -> Result<Response> {

@@ -136,6 +136,11 @@ impl RequestBuilder {
     /// Sets whether a redirect from `https` to `http` is followed. Default: no; such a redirect is then
     /// [`ErrorKind::InvalidRedirect`](crate::ErrorKind::InvalidRedirect), because anybody on the way could read the
     /// rest of the call.
+    ///
+    /// ```
+    /// let request = hostpool::get("https://example.com/").allow_downgrade(true);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn allow_downgrade(self, allow: bool) -> Self {
         self.set(|options| options.downgrade = Some(allow))
     }
@@ -300,6 +305,7 @@ impl RequestBuilder {
     }
 
     /// Sets a login and a password for this request, which are sent as [`BasicAuth`] does: see [`auth`](Self::auth).
+    /// A login without a password is [`BasicAuth::login_only`], given to `auth`.
     ///
     /// ```no_run
     /// let response = hostpool::get("https://api.example/").basic_auth("Aladdin", "open sesame").send()?;
@@ -327,7 +333,7 @@ impl RequestBuilder {
     /// let response = hostpool::get("https://api.example/").bearer_auth("mF_9.B5f-4.1JqM").send()?;
     /// # Ok::<(), hostpool::Error>(())
     /// ```
-    pub fn bearer_auth(self, token: &str) -> Self {
+    pub fn bearer_auth(self, token: impl AsRef<str>) -> Self {
         self.auth(Auth::bearer(token))
     }
 
@@ -483,6 +489,15 @@ impl RequestBuilder {
     /// Sets whether a request is sent once more on a fresh connection if the server closes the idle connection that it
     /// was sent on. Default: yes. This is only done if it cannot duplicate anything: no byte had left, the method is
     /// idempotent, or there is an `Idempotency-Key`.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// // The caller decides itself what to do when the server has closed the connection.
+    /// let response = hostpool::get(&url).retry_stale(false).send()?;
+    /// assert_eq!(response.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn retry_stale(self, retry: bool) -> Self {
         self.set(|options| options.replay = Some(retry))
     }

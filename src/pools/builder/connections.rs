@@ -53,6 +53,19 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// Sets how long a call waits for a connection at the limit before it fails with
     /// [`ErrorKind::PoolTimeout`](crate::ErrorKind::PoolTimeout). With zero a call does not wait. By default only the
     /// timeouts of the request bound the wait.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::{ConnectionPool, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// let pool = ConnectionPool::builder(&url).limit(1).pool_timeout(Duration::from_millis(20)).build()?;
+    /// let unread = pool.get("/").send()?;
+    /// let error = pool.get("/").send().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::PoolTimeout { .. }));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn pool_timeout(self, limit: Duration) -> Self {
         self.connecting(clash!("pool_timeout"), |options| options.pool_timeout = Some(limit))
     }
@@ -144,6 +157,16 @@ impl<C: sealed::Client> ClientBuilder<C> {
     ///
     /// It does TLS by itself: `build` fails if [`tls`](Self::tls) is set too. A [`TlsDialer`](crate::TlsDialer) around
     /// it adds TLS for `https`.
+    ///
+    /// ```
+    /// use hostpool::{Session, dialer_fn};
+    /// use std::net::TcpStream;
+    ///
+    /// // Whatever the URL says, connect to a server of this machine.
+    /// let dialer = dialer_fn(|_, _| Ok(Box::new(TcpStream::connect("127.0.0.1:8080")?)));
+    /// let session = Session::builder().dialer(dialer).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "Resolver")]
     #[doc(alias = "Connector")]
     #[doc(alias = "ConnectionCls")]
