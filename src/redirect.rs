@@ -5,10 +5,12 @@
 
 mod when;
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 
 use crate::headers::Headers;
-use crate::urls::{InvalidUrl, Scheme, Url};
+use crate::urls::{InvalidUrl, Origin, Scheme, Url};
 
 pub(crate) use when::RedirectWhen;
 pub use when::{RedirectAction, RedirectHop};
@@ -67,8 +69,8 @@ pub(crate) enum Decision {
     Stay,
     Follow(Plan),
     Refuse(&'static str),
-    /// The redirect leads to another origin, and the client only serves its own.
-    Leaves,
+    /// The redirect leads to this origin, and the client only serves another.
+    Leaves(Arc<Origin>),
 }
 
 /// Returns whether a client follows this status by itself.
@@ -104,7 +106,7 @@ pub(crate) fn decide(request: Redirected<'_>, status: StatusCode, headers: &Head
     let (from, to) = (url.origin(), next.origin());
     let cross_origin = from != to;
     if cross_origin && rules.same_origin {
-        return Decision::Leaves;
+        return Decision::Leaves(next.shared_origin().clone());
     }
     if cross_origin && to.kind() == Scheme::HttpUnix {
         return Decision::Refuse("it leads to a local socket");
@@ -227,7 +229,7 @@ mod tests {
         match decided(url, "GET", 302, &[location.as_bytes()], SESSION) {
             Decision::Follow(plan) => Ok(plan.url.as_str().to_owned()),
             Decision::Refuse(why) => Err(why),
-            Decision::Stay | Decision::Leaves => Err("stays"),
+            Decision::Stay | Decision::Leaves(_) => Err("stays"),
         }
     }
 
@@ -386,7 +388,7 @@ mod tests {
                     Ok(plan.url.as_str().to_owned())
                 }
                 Decision::Refuse(why) => Err(why),
-                Decision::Stay | Decision::Leaves => Err("stays"),
+                Decision::Stay | Decision::Leaves(_) => Err("stays"),
             };
             assert_eq!(found, expected.map(str::to_owned), "{row}");
         }
@@ -395,7 +397,8 @@ mod tests {
     #[test]
     fn a_pool_of_one_host_stays_there() {
         let pool = Rules { same_origin: true, ..SESSION };
-        assert_eq!(decided("http://h/", "GET", 302, &[b"http://h:81/"], pool), Decision::Leaves, "A1.12");
+        let other = Url::parse("http://h:81/").unwrap().shared_origin().clone();
+        assert_eq!(decided("http://h/", "GET", 302, &[b"http://h:81/"], pool), Decision::Leaves(other), "A1.12");
         assert!(matches!(decided("http://h/", "GET", 302, &[b"http://h:80/"], pool), Decision::Follow(_)));
     }
 }

@@ -373,7 +373,8 @@ fn recheck(cookie: &mut Cookie, now: i64, caps: &Caps) -> Result<(), &'static st
     rules::check_pair(&cookie.name, &cookie.value)?;
     check(cookie, caps)?;
     let domain = domain(cookie);
-    if !place::is_host(domain) || !path(cookie).starts_with('/') {
+    let path = path(cookie);
+    if !place::is_host(domain) || !path.starts_with('/') || !path.bytes().all(rules::is_cookie_byte) {
         return Err("the cookie's domain or path is none");
     }
     if !cookie.host_only {

@@ -24,6 +24,9 @@ impl fmt::Display for Error {
     /// Shows what failed, the phase, the method and the URL without its query, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.write_what(f)?;
+        if self.0.repeats_a_call() {
+            return Ok(());
+        }
         let phase = (self.0.phase != Phase::Prepare).then(|| self.0.phase.to_string());
         let facts: Vec<String> = phase.into_iter().chain(self.0.about()).collect();
         if facts.is_empty() { Ok(()) } else { write!(f, " ({})", facts.join(", ")) }
@@ -39,6 +42,13 @@ impl Inner {
         }
         let Some(file) = &self.file else { return Ok(()) };
         write!(f, ": {}", one_line(format_args!("{}", file.display()), TEXT))
+    }
+
+    /// Returns whether the text is that of another error of this crate, which names its own request: middleware may
+    /// wrap the error of the call.
+    fn repeats_a_call(&self) -> bool {
+        let cause = self.source.as_deref().filter(|_| self.reason.kind == ErrorKind::Custom);
+        cause.and_then(|cause| cause.downcast_ref::<Error>()).is_some_and(|cause| cause.0.about().is_some())
     }
 
     /// Returns the method and the URL, or the origin.

@@ -58,6 +58,7 @@ fn what_is_shown_of_a_request() {
         (Error::custom("why"), "why"),
         (Error::custom(file()), "/some/file: the cause"),
         (about(Error::custom(Error::request("why"))), "invalid request: why (POST http://h:81/list)"),
+        (about(Error::custom(about(Error::request("why")))), "invalid request: why (POST http://h:81/list)"),
         (
             Error::new(ErrorKind::BodyRead, Phase::Send).with_source(file()),
             "the request's body could not be read: /some/file (sending the request): the cause",

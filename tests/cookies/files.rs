@@ -141,6 +141,8 @@ fn what_no_server_could_have_set_is_left_out() {
         ("E20", cookie(&[("domain", "u@h".into())]), 0),
         ("E20", cookie(&[("domain", "http+unix://a/".into())]), 0),
         ("E20", cookie(&[("path", "x".into())]), 0),
+        ("E20", cookie(&[("path", "/a\nb".into())]), 0),
+        ("E20", cookie(&[("path", "/a\tb".into())]), 1),
         ("E20", cookie(&[("name", "__Host-n".into())]), 0),
         ("E20", cookie(&[("name", "__Host-n".into()), ("secure", true.into()), ("host_only", false.into())]), 0),
         ("E20", cookie(&[("name", "__secure-n".into())]), 0),

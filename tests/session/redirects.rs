@@ -391,10 +391,12 @@ fn not_followed() {
 #[test]
 fn a_pool_of_one_host_does_not_leave_it() {
     let abroad = Server::with(|_| answers(ok("abroad")));
-    let home = line_server([redirect(302, &abroad.url("/")), ok("home")]);
+    let home = line_server([redirect(302, &abroad.url("/?canary")), ok("home")]);
     let pool = ConnectionPool::builder(home.url("")).build().unwrap();
     let error = pool.get("/").allow_redirects(true).header("Authorization", "x").send().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::HostChanged, "A1.12");
+    let text = error.to_string();
+    assert!(text.contains("than the pool: a redirect leads to http://") && !text.contains("canary"), "{text}");
     assert_eq!(abroad.seen.accepted(), 0, "A1.12");
 }
 

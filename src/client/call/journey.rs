@@ -282,7 +282,9 @@ impl<'a> Journey<'a> {
         let redirected = Redirected { method: &self.request.method, url: &self.request.url, host };
         match redirect::decide(redirected, head.status, &head.headers, terms.rules()) {
             Decision::Stay => self.decide_status(head),
-            Decision::Leaves => FollowUp::Refuse(ErrorKind::HostChanged.into()),
+            Decision::Leaves(to) => {
+                FollowUp::Refuse(ErrorKind::HostChanged.because(format!("a redirect leads to {to}")))
+            }
             Decision::Refuse(why) => FollowUp::Refuse(ErrorKind::InvalidRedirect.because(why)),
             Decision::Follow(_) if !self.may_follow_more() => FollowUp::Refuse(ErrorKind::TooManyRedirects.into()),
             Decision::Follow(plan) if terms.counts_redirects() => match self.count_redirect(head, plan) {
