@@ -3,10 +3,11 @@
 mod rate;
 
 use std::fmt;
-use std::marker::PhantomData;
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
-use crate::error::{Bound, Error, Phase};
+use crate::cancel::{Blocked, CancelToken, Registration, TICK};
+use crate::error::{Bound, Error, Phase, Result};
 
 pub(crate) use rate::{Meter, Rate};
 
@@ -357,8 +358,8 @@ impl Why {
     }
 
     fn bound(self) -> Bound {
-        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Total, Write};
-        let all = [Pool, Connect, Resolve, Tls, Write, Head, Read, Rate];
+        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Token, Total, Write};
+        let all = [Pool, Connect, Resolve, Tls, Write, Head, Read, Rate, Token];
         all.into_iter().find(|bound| *bound as u8 == self.0 as u8).unwrap_or(Total)
     }
 
@@ -422,26 +423,106 @@ impl Deadline {
     }
 }
 
-/// The end of every wait of one call: its deadline. `'t` is the lifetime of the call's cancel token, which belongs here
-/// too.
+/// The ends of every wait of one call: its deadline, and its token if it has one.
 ///
-/// A call passes it to every operation below it. A value that outlives the call keeps the [`Deadline`] and makes an
-/// `Until` for each operation.
+/// A call passes it to every operation below it. A value that outlives the call keeps the [`Deadline`] and the
+/// [`CancelToken`], and makes an `Until` for each operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Until<'t> {
     deadline: Deadline,
-    token: PhantomData<&'t ()>,
+    token: Option<&'t CancelToken>,
 }
 
 impl From<Deadline> for Until<'_> {
     fn from(deadline: Deadline) -> Self {
-        Until { deadline, token: PhantomData }
+        Until { deadline, token: None }
     }
 }
 
 impl<'t> Until<'t> {
-    /// A wait without a deadline.
-    pub(crate) const NEVER: Until<'static> = Until { deadline: Deadline::NEVER, token: PhantomData };
+    /// A wait without an end of its own.
+    pub(crate) const NEVER: Until<'static> = Until { deadline: Deadline::NEVER, token: None };
+
+    /// Returns the ends of a wait with this deadline and this token. The deadline is that of the call, with the token's
+    /// in it.
+    pub(crate) fn new(deadline: Deadline, token: Option<&'t CancelToken>) -> Until<'t> {
+        Until { deadline, token }
+    }
+
+    /// Returns the ends of a call that begins now.
+    pub(crate) fn begin(timeout: &Timeout, token: Option<&'t CancelToken>) -> Until<'t> {
+        let deadline = timeout.deadline();
+        let deadline = match token.and_then(CancelToken::deadline) {
+            Some(at) => Deadline::by(at, Bound::Token).earlier(deadline),
+            None => deadline,
+        };
+        Until { deadline, token }
+    }
+
+    /// Returns this with another token, which ends it at its deadline too.
+    pub(crate) fn with_token<'u>(self, token: &'u CancelToken) -> Until<'u> {
+        let deadline = token.deadline().map_or(Deadline::NEVER, |at| Deadline::by(at, Bound::Token));
+        Until { deadline: deadline.earlier(self.deadline), token: Some(token) }
+    }
+
+    /// Returns the token.
+    pub(crate) fn token(self) -> Option<&'t CancelToken> {
+        self.token
+    }
+
+    /// Returns whether the token has fired.
+    #[inline]
+    pub(crate) fn is_fired(&self) -> bool {
+        self.token.is_some_and(CancelToken::has_fired)
+    }
+
+    /// Fails if the token has fired or the deadline has passed: a call that never waits meets neither by itself.
+    #[inline]
+    pub(crate) fn check(&self, phase: Phase) -> Result<()> {
+        match self.token {
+            Some(token) if token.has_fired() => Err(token.error(phase)),
+            _ if self.deadline.is_past() => Err(self.deadline.timed_out(phase)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the error of a fired token, or `None` if it has not fired.
+    #[inline]
+    pub(crate) fn cancelled(&self, phase: Phase) -> Option<Error> {
+        self.token.filter(|token| token.has_fired()).map(|token| token.error(phase))
+    }
+
+    /// Lets a fire of the token end a wait of this generation: see [`CancelToken::register`]. `blocked` is asked for
+    /// only if there is a token.
+    #[inline]
+    pub(crate) fn register(&self, blocked: impl FnOnce() -> (Weak<dyn Blocked>, u64)) -> Option<Registration<'t>> {
+        self.token.map(|token| {
+            let (blocked, generation) = blocked();
+            token.register(blocked, generation)
+        })
+    }
+
+    /// Returns how long a wait may block before the caller's check is due; `None` without a check.
+    #[inline]
+    pub(crate) fn slice(&self) -> Option<Duration> {
+        self.token.filter(|token| token.has_check()).map(|_| TICK)
+    }
+
+    /// Returns the end of the next slice of a wait: the deadline, or the time of the next check if that is earlier.
+    pub(crate) fn slice_end(&self) -> Option<Instant> {
+        match self.slice() {
+            None => self.at(),
+            Some(slice) => Instant::now().checked_add(slice).into_iter().chain(self.at()).min(),
+        }
+    }
+
+    /// Runs the caller's check if there is one. It may fire the token. Must be called without a lock.
+    #[inline]
+    pub(crate) fn tick(&self) {
+        if let Some(token) = self.token {
+            token.tick();
+        }
+    }
 
     /// Returns the deadline, for values that outlive the call.
     pub(crate) fn deadline(self) -> Deadline {
@@ -491,10 +572,10 @@ mod tests {
     /// A deadline keeps its bound and the value of it, to the nanosecond.
     #[test]
     fn why_a_deadline_passes() {
-        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Total, Write};
+        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Token, Total, Write};
         let long = Duration::from_secs((1 << 26) - 1);
         let limits = [Duration::ZERO, Duration::from_nanos(999_999_999), long - Duration::from_nanos(1)];
-        for bound in [Total, Pool, Connect, Resolve, Tls, Write, Head, Read, Rate] {
+        for bound in [Total, Pool, Connect, Resolve, Tls, Write, Head, Read, Rate, Token] {
             for limit in limits.map(Some) {
                 assert_eq!((Why::new(bound, limit).bound(), Why::new(bound, limit).limit()), (bound, limit));
             }

@@ -12,7 +12,7 @@ use crate::net::abort::AbortCell;
 use crate::net::descriptors;
 use crate::net::transport::Transport;
 use crate::observe::Observer;
-use crate::pool::gate::Gate;
+use crate::pool::gate::{Gate, Refused};
 use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
 use crate::pool::pooled::Watch;
 use crate::pool::registry::{Found, Registry};
@@ -94,15 +94,22 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`] if the client is closed during the sleep.
+    /// [`ErrorKind::Closed`] if the client is closed during the sleep, and [`ErrorKind::Cancelled`] if the call is
+    /// cancelled.
     pub(super) fn pause(&self, reach: &Reach, wait: Duration, until: Until<'_>) -> Result<()> {
         if wait.is_zero() {
             return Ok(());
         }
         // A wait that the clock cannot represent ends the call at once.
         let ends = until.or_within(Some(wait), Bound::Total).at();
-        let woken = ends.is_none_or(|ends| self.gate.park_while(ends, || !reach.is_closed_pool()).is_err());
-        if woken { Err(Error::new(reach.closed(), Phase::Pool)) } else { Ok(()) }
+        let parked = match ends {
+            Some(ends) => self.gate.park_while(ends, until, || !reach.is_closed_pool()),
+            None => Err(Refused::Closed),
+        };
+        match parked {
+            Ok(()) => Ok(()),
+            Err(_) => Err(until.cancelled(Phase::Backoff).unwrap_or_else(|| Error::new(reach.closed(), Phase::Backoff))),
+        }
     }
 
     /// Opens the connection that the permit allows. If that fails, the slot of the permit goes to the next waiter.
@@ -116,7 +123,10 @@ impl Engine {
         let cell = permit.begin_dial();
         let dial = self.observer.dialing(key.origin());
         cell.name(dial.id());
-        match self.dial(&cell, key, until, timeout) {
+        let registered = until.register(|| cell.blocked());
+        let dialed = self.dial(&cell, key, until, timeout);
+        drop(registered);
+        match dialed {
             Ok(wire) => Ok(permit.opened(Box::new(Connection { wire, cell, record: dial.opened() }))),
             Err(error) => {
                 dial.failed(&error);
@@ -154,11 +164,9 @@ impl Engine {
                 wire
             }
         };
-        if context.wait().is_cancelled() {
-            let why = ErrorKind::Closed.because("the pool was closed during the call");
-            return Err(Error::new(why, Phase::Connect));
-        }
-        Ok(wire)
+        let closed = || ErrorKind::Closed.because("the pool was closed during the call");
+        // A request is not written to a connection whose call has ended.
+        context.wait().ended(Phase::Connect, closed).map_or(Ok(wire), Err)
     }
 }
 

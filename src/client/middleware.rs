@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::request::Request;
+use crate::cancel::CancelToken;
 use crate::error::Result;
 use crate::response::{About, Response};
 use crate::shared;
@@ -164,7 +165,14 @@ impl Next<'_> {
                 Ok(response.in_place_of(About::new(method, url.without_fragment())))
             }
             [] => {
-                let until = request.bounded(self.until);
+                // Middleware may have set a token. It ends this part of the call, beside the token of the whole call.
+                let both = request.cancel_token().filter(|own| self.until.token().is_none_or(|token| !token.is(own)));
+                let both = both.map(|own| CancelToken::any_of(self.until.token().into_iter().chain([own])));
+                let until = match &both {
+                    Some(both) => self.until.with_token(both),
+                    None => self.until,
+                };
+                let until = request.bounded(until);
                 let result = (self.client)(request, until);
                 if result.as_ref().map_or_else(|error| error.maybe_processed(), |_| true) {
                     self.acted.store(true, Ordering::Relaxed);

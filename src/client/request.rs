@@ -8,6 +8,7 @@ use http::{Extensions, Method, Version};
 
 use super::options::Options;
 use crate::body::Body;
+use crate::cancel::CancelToken;
 use crate::dial::Route;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::h1::RequestTarget;
@@ -156,6 +157,28 @@ impl Request {
     /// Returns the body, to change it.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
+    }
+
+    /// Sets the token that ends the call of this request from another thread: see [`CancelToken`]. A middleware may
+    /// set one too, which then ends what comes after it, together with the token that the call has already.
+    ///
+    /// ```
+    /// use hostpool::{CancelToken, Method, Request, Session, Url};
+    ///
+    /// let token = CancelToken::new();
+    /// let mut request = Request::new(Method::GET, Url::parse("http://example.com/")?);
+    /// request.cancel_with(&token);
+    /// token.cancel();
+    /// assert!(Session::new().execute(request).unwrap_err().is_cancelled());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn cancel_with(&mut self, token: &CancelToken) {
+        self.options_mut().token = Some(token.clone());
+    }
+
+    /// Returns the token of this request, if it has one.
+    pub fn cancel_token(&self) -> Option<&CancelToken> {
+        self.options().and_then(|own| own.token.as_ref())
     }
 
     /// Returns the values of the caller's own on this request, for its middleware and hooks. They are not sent. Those of

@@ -11,6 +11,7 @@ use super::policy::{Head, Policy};
 use super::reach::Reach;
 use super::request::Request;
 use crate::auth::{Auth, Netrc};
+use crate::cancel::CancelToken;
 use crate::cookies::CookieStore;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::exchange::Common;
@@ -38,15 +39,22 @@ pub(super) struct Terms<'a> {
 }
 
 impl<'a> Terms<'a> {
-    /// Returns the terms of a call that begins now. The total deadline counts from here.
-    pub(super) fn begin(engine: &'a Arc<Engine>, policy: &'a Policy, own: Option<&'a Options>) -> Terms<'a> {
-        let timeout = own.and_then(|own| own.timeout.as_ref()).unwrap_or(&policy.timeout);
-        Terms { engine, policy, own, until: timeout.deadline().into() }
+    /// Returns the token of a call that begins: the request's own. A call with a check of the caller's has a token of
+    /// its own.
+    pub(super) fn token(policy: &Policy, own: Option<&Options>) -> Option<CancelToken> {
+        let check = own.and_then(|own| own.check.as_ref()).or(policy.check.as_ref());
+        CancelToken::of_call(own.and_then(|own| own.token.as_ref()), check)
     }
 
-    /// Returns the terms of a client in a call that has begun.
-    pub(super) fn of_client(engine: &'a Arc<Engine>, policy: &'a Policy, until: Until<'a>) -> Terms<'a> {
-        Terms { engine, policy, own: None, until }
+    /// Returns the terms of a call that begins now. The total deadline counts from here.
+    pub(super) fn begin(
+        engine: &'a Arc<Engine>,
+        policy: &'a Policy,
+        own: Option<&Options>,
+        token: Option<&'a CancelToken>,
+    ) -> Terms<'a> {
+        let timeout = own.and_then(|own| own.timeout.as_ref()).unwrap_or(&policy.timeout);
+        Terms { engine, policy, own: None, until: Until::begin(timeout, token) }
     }
 
     /// Returns the terms of a request with these settings, in the same call of the same client. `None` leaves the
@@ -295,7 +303,8 @@ impl<'a> Terms<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`] if the client is closed during the sleep.
+    /// [`ErrorKind::Closed`] if the client is closed during the sleep, and [`ErrorKind::Cancelled`] if the call is
+    /// cancelled.
     pub(super) fn pause(self, wait: Duration) -> Result<()> {
         self.engine.pause(&self.policy.reach, wait, self.until)
     }
@@ -307,7 +316,7 @@ impl<'a> Terms<'a> {
     pub(super) fn for_test(policy: &'a Policy, own: Option<&'a Options>) -> Terms<'a> {
         static ENGINE: std::sync::LazyLock<Arc<Engine>> =
             std::sync::LazyLock::new(|| Engine::new(super::EngineConfig::default()));
-        Terms::begin(&ENGINE, policy, own)
+        Terms { own, ..Terms::begin(&ENGINE, policy, own, None) }
     }
 }
 

@@ -36,6 +36,9 @@ pub(crate) struct Io<'a> {
 impl<'a> Io<'a> {
     /// Begins a wait for bytes. Fails if the body is too slow.
     fn wait(&self, meter: &mut Option<Box<Meter>>) -> Result<Wait<'a>> {
+        if let Some(cancelled) = self.until.cancelled(Phase::Body) {
+            return Err(cancelled);
+        }
         let mut until = self.until.or_within(self.read, Bound::Read);
         if let Some(meter) = meter {
             let slow = || Error::new(ErrorKind::Timeout(Bound::Rate), Phase::Body);

@@ -29,13 +29,10 @@ impl<'a> Bounds<'a> {
         self.until = self.until.or_within(self.timeout.head, Bound::Head);
     }
 
-    /// Fails if the deadline has passed. A peer that is faster than this client never lets a wait reach its deadline,
-    /// so the deadline is checked between waits.
+    /// Fails if the token has fired or the deadline has passed. A peer that is faster than this client never lets a
+    /// wait reach either, so both are checked between waits.
     pub(super) fn check(&self, phase: Phase) -> Result<(), Error> {
-        match self.until.is_past() {
-            true => Err(self.until.timed_out(phase)),
-            false => Ok(()),
-        }
+        self.until.check(phase)
     }
 
     /// Returns the end of one wait for input.

@@ -132,7 +132,7 @@ impl<'a> Exchange<'a> {
         self.bounds.check(Phase::Head)?;
         let wait = Wait::of(until, self.bounds.cell);
         match self.buffers.fill(self.wire, &wait) {
-            Ok(1..) if wait.is_cancelled() => {
+            Ok(1..) if wait.is_closed() => {
                 Err(io_error(io::ErrorKind::ConnectionAborted.into(), self.wire, &wait, Phase::Head))
             }
             Ok(len @ 1..) => {
@@ -178,7 +178,7 @@ impl<'a> Exchange<'a> {
         let wait = Wait::of(self.bounds.read_until(), self.bounds.cell);
         let room = self.limits.early_response.saturating_sub(self.buffers.filled().len());
         let len = match self.buffers.fill_at_most(room, self.wire, &wait) {
-            Ok(_) if wait.is_cancelled() => {
+            Ok(len) if wait.is_closed() || len == 0 && wait.is_cancelled() => {
                 return Err(io_error(io::ErrorKind::ConnectionAborted.into(), self.wire, &wait, Phase::Send));
             }
             Ok(0) => {

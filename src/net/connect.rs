@@ -158,9 +158,12 @@ fn connect(
         match rustix::net::connect(socket, address) {
             Ok(()) => return Ok(()),
             // The backlog of a Unix socket is full, or a signal came: nothing has begun.
-            Err(Errno::AGAIN | Errno::INTR) if interrupted == Interrupted::BeginsAgain => continue,
+            Err(Errno::AGAIN | Errno::INTR) if interrupted == Interrupted::BeginsAgain => wait.until.tick(),
             // The guard timed out, or a signal came.
-            Err(Errno::INPROGRESS | Errno::INTR | Errno::ALREADY) => break,
+            Err(Errno::INPROGRESS | Errno::INTR | Errno::ALREADY) => {
+                wait.until.tick();
+                break;
+            }
             // Windows reports INPROGRESS like this.
             #[cfg(windows)]
             Err(Errno::WOULDBLOCK) => break,

@@ -35,7 +35,7 @@ const LOOPBACK: [IpAddr; 2] = [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4A
 type Addresses = io::Result<Vec<SocketAddr>>;
 
 /// Returns the addresses of a host, in the order in which they are to be tried. An IP literal needs no lookup. Without
-/// a deadline the lookup runs on the caller's thread, and an abort is noticed when it returns.
+/// a deadline and a token the lookup runs on the caller's thread, and an abort is noticed when it returns.
 pub(crate) fn addresses(origin: &Origin, wait: &Wait<'_>) -> Addresses {
     addresses_by(system, || WORKERS.get(), origin, wait)
 }
@@ -57,7 +57,7 @@ fn addresses_by(
     if url::is_own_name(origin.host()) {
         return Ok(LOOPBACK.map(|address| SocketAddr::new(address, port)).to_vec());
     }
-    let addresses = if wait.until.at().is_none() {
+    let addresses = if wait.until.at().is_none() && wait.until.token().is_none() {
         lookup(origin.host(), port)?
     } else {
         elsewhere(lookup, workers, origin.host().to_owned(), port, wait)?
@@ -82,6 +82,9 @@ fn elsewhere(
 ) -> Addresses {
     if wait.until.is_past() {
         return Err(io::ErrorKind::TimedOut.into());
+    }
+    if wait.is_cancelled() {
+        return Err(io::ErrorKind::ConnectionAborted.into());
     }
     let job = workers().start(move || lookup(&host, port));
     let answer: Arc<dyn Interrupt> = job.answer().clone();

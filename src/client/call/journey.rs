@@ -114,6 +114,10 @@ impl<'a> Journey<'a> {
     /// Sends one request after another, and returns the last response.
     fn run(&mut self) -> Result<Response> {
         loop {
+            let phase = if self.history.is_empty() { Phase::Prepare } else { Phase::Redirect };
+            if let Some(cancelled) = self.client.until.cancelled(phase) {
+                return Err(self.explain(cancelled));
+            }
             let (route, fields) = match self.prepare_hop() {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(self.explain(error)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::fields::Before;
 use super::journey;
+use crate::cancel::CancelToken;
 use crate::client::engine::Engine;
 use crate::client::middleware;
 use crate::client::policy::Policy;
@@ -20,25 +21,30 @@ use crate::time::Until;
 /// # Errors
 ///
 /// - [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the client is closed.
+/// - [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) if the token has fired.
 /// - [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the client has a guard against forks, and belongs
 ///   to another process.
 pub(in crate::client) fn begin<'a>(
     engine: &'a Arc<Engine>,
     policy: &'a Policy,
     request: &mut Request,
+    token: Option<&'a CancelToken>,
 ) -> Result<Terms<'a>> {
     engine.check_process()?;
-    let terms = Terms::begin(engine, policy, request.options());
+    let client = Terms::begin(engine, policy, request.options(), token);
+    let terms = client.of(request.options());
+    if let Some(cancelled) = terms.until.cancelled(Phase::Prepare) {
+        return Err(cancelled);
+    }
     if terms.reach().is_closed() {
         return Err(Error::new(terms.reach().closed(), Phase::Prepare));
     }
     if let Some(budget) = terms.retry().and_then(Retry::shared_budget) {
         budget.deposit();
     }
-    let deadline = terms.until.deadline();
     // Headers that middleware and hooks add later do not replace the client's.
     request.own_headers |= !request.headers.is_empty();
-    Ok(Terms::of_client(engine, policy, deadline.into()))
+    Ok(client)
 }
 
 /// Sends the request through its middleware and then to the server.

@@ -22,7 +22,7 @@ use super::terms::Terms;
 use crate::close_reason::CloseReason;
 use crate::dial::Route;
 use crate::error::ResponseHead;
-use crate::error::{Bound, Error, ErrorKind, Phase, Result, Violation};
+use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, Violation};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
 use crate::h1::Head;
 use crate::observe;
@@ -198,7 +198,13 @@ impl<'a> Hop<'a> {
         let Terms { engine, until, .. } = self.terms;
         let wait = until.or_within(self.terms.pool_timeout(), Bound::Pool);
         match engine.gate.checkout(&self.key, wait) {
-            Ok(Checked::Lease(lease)) => Ok(lease),
+            Ok(Checked::Lease(lease)) => match until.cancelled(Phase::Pool) {
+                None => Ok(lease),
+                Some(cancelled) => {
+                    lease.put_back();
+                    Err(cancelled)
+                }
+            },
             Ok(Checked::Permit(permit)) if self.terms.reach().is_closed_pool() => {
                 drop(permit);
                 Err(Error::new(self.terms.reach().closed(), Phase::Pool))
@@ -241,7 +247,10 @@ impl<'a> Hop<'a> {
             })
         };
         let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close: reading.unclean_close };
+        // Until the head has arrived. What comes after registers for itself.
+        let registered = terms.until.register(|| connection.cell.blocked());
         let mut result = exchange.run(&request.method, body.outgoing(), &rules);
+        drop(registered);
         self.trace = exchange.trace();
         // A response stays where it is.
         if result.is_err()
@@ -258,6 +267,9 @@ impl<'a> Hop<'a> {
     fn refusal(&self, refused: Refused, wait: Until<'_>) -> Error {
         let reason = match refused {
             Refused::Closed => self.terms.reach().closed(),
+            Refused::Cancelled => {
+                return wait.cancelled(Phase::Pool).unwrap_or_else(|| Error::new(Reason::all_cancelled(), Phase::Pool));
+            }
             Refused::TimedOut { bound: Bound::Pool, waited, in_use, held_here, queued } => {
                 ErrorKind::PoolTimeout { waited, in_use, held_here, queued }.into()
             }

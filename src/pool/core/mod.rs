@@ -354,6 +354,11 @@ impl<P: CoreTypes> Core<P> {
         self.units.iter().map(|(_, unit)| unit).filter(out).map(|unit| unit.abort.clone()).collect()
     }
 
+    /// Returns the time at which the connection of a unit expired or will expire, as it was when it came back last.
+    pub(crate) fn expires(&self, unit: UnitId) -> Option<Stamp> {
+        self.units[unit.0].expires
+    }
+
     pub(crate) fn abort_of(&self, unit: UnitId) -> P::Abort {
         self.units[unit.0].abort.clone()
     }

@@ -1,0 +1,62 @@
+//! Tokens that end calls from other threads.
+//!
+//! Whatever blocks a call registers with the call's token, then asks whether the token has fired, and then blocks. It
+//! leaves the list when its wait ends. So a fire wakes it at once, and a token that serves a million calls holds only
+//! those that wait now.
+
+mod list;
+mod token;
+
+use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Phase, Result};
+
+pub(crate) use list::{Blocked, Registration};
+pub use token::{CancelToken, OnCancel};
+
+/// How often a wait that has a check runs it. Sockets wait for as long at a time anyway.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+/// The caller's function that may end a call while it waits.
+#[derive(Clone)]
+pub(crate) struct Check(Arc<dyn Fn() -> Result<()> + Send + Sync>);
+
+impl Check {
+    pub(crate) fn new(check: impl Fn() -> Result<()> + Send + Sync + 'static) -> Check {
+        Check(Arc::new(check))
+    }
+}
+
+// A check that panics ends its call, and the panic goes on. It may run again for another call.
+impl UnwindSafe for Check {}
+impl RefUnwindSafe for Check {}
+
+/// How a check has ended its call.
+enum Ended {
+    Refused(Error),
+    Panicked(Box<dyn std::any::Any + Send>),
+}
+
+impl Check {
+    /// Runs the caller's function. Returns how it ended the call, or `None` if the call goes on.
+    fn run(&self) -> Option<Ended> {
+        match panic::catch_unwind(AssertUnwindSafe(|| (self.0)())) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Ended::Refused(error)),
+            Err(payload) => Some(Ended::Panicked(payload)),
+        }
+    }
+}
+
+impl Ended {
+    /// Returns the error of the call. A panic of the check goes on here, outside of all locks.
+    fn into_error(self, phase: Phase) -> Error {
+        match self {
+            Ended::Refused(error) if *error.kind() == ErrorKind::Custom => error.with_phase(phase),
+            Ended::Refused(error) => error,
+            Ended::Panicked(payload) => panic::resume_unwind(payload),
+        }
+    }
+}

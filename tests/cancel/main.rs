@@ -1,0 +1,6 @@
+//! Calls that another thread ends, or that a deadline ends: where they were, and what they leave.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod phases;
