@@ -13,7 +13,7 @@ use super::request::Request;
 use crate::auth::{Auth, Netrc};
 use crate::cancel::CancelToken;
 use crate::cookies::CookieStore;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Reason, Result};
 use crate::exchange::Common;
 use crate::headers::Headers;
 use crate::redirect::{self, RedirectWhen, Rules};
@@ -36,6 +36,8 @@ pub(super) struct Terms<'a> {
     /// The request's own settings, if it has any.
     own: Option<&'a Options>,
     pub(super) until: Until<'a>,
+    /// How often all calls of the client had been cancelled when this one began.
+    begun: u64,
 }
 
 impl<'a> Terms<'a> {
@@ -54,7 +56,8 @@ impl<'a> Terms<'a> {
         token: Option<&'a CancelToken>,
     ) -> Terms<'a> {
         let timeout = own.and_then(|own| own.timeout.as_ref()).unwrap_or(&policy.timeout);
-        Terms { engine, policy, own: None, until: Until::begin(timeout, token) }
+        let begun = engine.cancelled(&policy.reach);
+        Terms { engine, policy, own: None, until: Until::begin(timeout, token), begun }
     }
 
     /// Returns the terms of a request with these settings, in the same call of the same client. `None` leaves the
@@ -72,6 +75,19 @@ impl<'a> Terms<'a> {
         'a: 'b,
     {
         Terms { until, ..self }
+    }
+
+    /// Fails if the call was cancelled, by its token or with all others of the client. It is asked before each wait that
+    /// the one who cancels cannot end, and after each grant.
+    #[inline]
+    pub(super) fn check_cancelled(self, phase: Phase) -> Result<()> {
+        if let Some(cancelled) = self.until.cancelled(phase) {
+            return Err(cancelled);
+        }
+        match self.engine.cancelled(&self.policy.reach) == self.begun {
+            true => Ok(()),
+            false => Err(Error::new(Reason::all_cancelled(), phase)),
+        }
     }
 
     /// Returns the timeouts.
@@ -306,7 +322,7 @@ impl<'a> Terms<'a> {
     /// [`ErrorKind::Closed`] if the client is closed during the sleep, and [`ErrorKind::Cancelled`] if the call is
     /// cancelled.
     pub(super) fn pause(self, wait: Duration) -> Result<()> {
-        self.engine.pause(&self.policy.reach, wait, self.until)
+        self.engine.pause(&self.policy.reach, wait, self.until, self.begun)
     }
 }
 

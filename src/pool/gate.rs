@@ -6,8 +6,8 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::core::{Checkout, Core, Grant, Holding, Idle, PinId, Pressure, Settle, Ticket, Turn, UnitId, Victim};
@@ -409,7 +409,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             let mut core = self.core.lock();
             let victims = core.close();
             let running: Vec<_> =
-                if abort { core.aborts().iter().map(|cell| cell.handle()).collect() } else { Vec::new() };
+                if abort { core.aborts(None).iter().map(|cell| cell.handle()).collect() } else { Vec::new() };
             (victims, running)
         };
         self.parked.notify_all();
@@ -421,6 +421,19 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             contain(|| handle.abort());
         }
         self.close_victims(victims);
+    }
+
+    /// Ends all waits and all running calls; with a key, those for it. Later callers are served.
+    pub(crate) fn cancel_all(&self, key: Option<&K>) {
+        let running: Vec<_> = {
+            let mut core = self.core.lock();
+            core.interrupt_all(key);
+            core.aborts(key).iter().map(|cell| cell.handle()).collect()
+        };
+        self.parked.notify_all();
+        for handle in running {
+            contain(|| handle.cancel());
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

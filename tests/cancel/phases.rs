@@ -41,7 +41,10 @@ fn before_the_call() {
         let error = request.cancel_with(&token).send().unwrap_err();
         cancelled("before", &error, Phase::Prepare);
         assert!(!error.maybe_processed());
-        assert_eq!(error.to_string(), format!("the call was cancelled ({} {})", error.method().unwrap(), server.url("/")));
+        assert_eq!(
+            error.to_string(),
+            format!("the call was cancelled ({} {})", error.method().unwrap(), server.url("/"))
+        );
     }
     assert_eq!((server.seen.accepted(), session.connector().unwrap().stats().created), (0, 0));
 }

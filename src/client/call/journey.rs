@@ -115,10 +115,8 @@ impl<'a> Journey<'a> {
     fn run(&mut self) -> Result<Response> {
         loop {
             let phase = if self.history.is_empty() { Phase::Prepare } else { Phase::Redirect };
-            if let Some(cancelled) = self.client.until.cancelled(phase) {
-                return Err(self.explain(cancelled));
-            }
-            let (route, fields) = match self.prepare_hop() {
+            let prepared = self.client.check_cancelled(phase).and_then(|()| self.prepare_hop());
+            let (route, fields) = match prepared {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(self.explain(error)),
             };

@@ -33,9 +33,7 @@ pub(in crate::client) fn begin<'a>(
     engine.check_process()?;
     let client = Terms::begin(engine, policy, request.options(), token);
     let terms = client.of(request.options());
-    if let Some(cancelled) = terms.until.cancelled(Phase::Prepare) {
-        return Err(cancelled);
-    }
+    terms.check_cancelled(Phase::Prepare)?;
     if terms.reach().is_closed() {
         return Err(Error::new(terms.reach().closed(), Phase::Prepare));
     }

@@ -198,9 +198,9 @@ impl<'a> Hop<'a> {
         let Terms { engine, until, .. } = self.terms;
         let wait = until.or_within(self.terms.pool_timeout(), Bound::Pool);
         match engine.gate.checkout(&self.key, wait) {
-            Ok(Checked::Lease(lease)) => match until.cancelled(Phase::Pool) {
-                None => Ok(lease),
-                Some(cancelled) => {
+            Ok(Checked::Lease(lease)) => match self.terms.check_cancelled(Phase::Pool) {
+                Ok(()) => Ok(lease),
+                Err(cancelled) => {
                     lease.put_back();
                     Err(cancelled)
                 }
@@ -210,6 +210,7 @@ impl<'a> Hop<'a> {
                 Err(Error::new(self.terms.reach().closed(), Phase::Pool))
             }
             Ok(Checked::Permit(permit)) => {
+                self.terms.check_cancelled(Phase::Pool)?;
                 // The registry may have retired the pool while this call waited. This look-up adds it again, so that
                 // the new connection belongs to a known pool.
                 engine.key(self.key.route(), self.terms.reach());
