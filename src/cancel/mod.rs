@@ -5,6 +5,8 @@
 //! those that wait now.
 
 mod list;
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod tests;
 mod token;
 
 use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
@@ -14,6 +16,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Phase, Result};
 
 pub(crate) use list::{Blocked, Registration};
+pub(crate) use token::Run;
 pub use token::{CancelToken, OnCancel};
 
 /// How often a wait that has a check runs it. Sockets wait for as long at a time anyway.

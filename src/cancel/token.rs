@@ -205,13 +205,13 @@ impl CancelToken {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_cancel(&self, run: impl FnOnce() + Send + 'static) -> OnCancel {
-        let blocked = Arc::new(Run(Mutex::new(Some(Box::new(run)))));
+        let blocked = Run::new(run);
         let weak: Weak<dyn Blocked> = Arc::<Run>::downgrade(&blocked);
         let place = self.add(weak, 0);
         if self.has_fired() {
-            crate::contain::contain(|| blocked.cancel(0));
+            blocked.run();
         }
-        OnCancel { token: self.clone(), place, _run: blocked }
+        OnCancel { place: Some((self.clone(), place)), _run: blocked }
     }
 
     fn of(deadline: Option<Instant>, check: Option<Check>) -> CancelToken {
@@ -348,33 +348,55 @@ impl Drop for Shared {
     }
 }
 
-struct Run(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+/// A function of the caller's own that ends a wait of its own.
+pub(crate) struct Run(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
-impl Blocked for Run {
-    fn cancel(&self, _: u64) {
+impl Run {
+    pub(crate) fn new(run: impl FnOnce() + Send + 'static) -> Arc<Run> {
+        Arc::new(Run(Mutex::new(Some(Box::new(run)))))
+    }
+
+    pub(crate) fn run(&self) {
         let run = self.0.lock().take();
         if let Some(run) = run {
-            run();
+            crate::contain::contain(run);
         }
     }
 }
 
-/// Keeps a function of [`CancelToken::on_cancel`] until it is dropped. A function that is running then runs to its end.
+impl Blocked for Run {
+    fn cancel(&self, _: u64) {
+        self.run();
+    }
+}
+
+/// Keeps a function of [`CancelToken::on_cancel`] or [`DialContext::on_cancel`](crate::DialContext::on_cancel) until it
+/// is dropped. A function that is running then runs to its end.
 #[must_use = "dropping it takes the function back"]
 pub struct OnCancel {
-    token: CancelToken,
-    place: Place,
+    /// The place in the list of a token.
+    place: Option<(CancelToken, Place)>,
+    /// Whoever runs it holds it weakly.
     _run: Arc<Run>,
+}
+
+impl OnCancel {
+    /// Keeps a function that something else than a token runs.
+    pub(crate) fn keep(run: Arc<Run>) -> OnCancel {
+        OnCancel { place: None, _run: run }
+    }
 }
 
 impl Drop for OnCancel {
     fn drop(&mut self) {
-        self.token.remove(self.place);
+        if let Some((token, place)) = &self.place {
+            token.remove(*place);
+        }
     }
 }
 
 impl fmt::Debug for OnCancel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnCancel").field("token", &self.token).finish_non_exhaustive()
+        f.debug_struct("OnCancel").finish_non_exhaustive()
     }
 }

@@ -21,7 +21,7 @@ impl<'a> Exchange<'a> {
                 Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
                 Some(_) => {}
                 None if self.wire.probe() == Probe::Quiet => return Ok(None),
-                None => self.fill(self.bounds.read_until())?,
+                None => self.fill(self.bounds.read_until(), Phase::Send)?,
             }
         }
     }
@@ -35,7 +35,7 @@ impl<'a> Exchange<'a> {
                 Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
                 Some(head) if head.status == StatusCode::CONTINUE => return Ok(None),
                 Some(_) => {}
-                None => match self.fill(until) {
+                None => match self.fill(until, Phase::Head) {
                     Ok(()) => {}
                     // A server that does not know `Expect` waits for the body (RFC 9110, section 10.1.1).
                     Err(error) if error.is_timeout() && !self.bounds.until.is_past() => return Ok(None),
@@ -79,7 +79,7 @@ impl<'a> Exchange<'a> {
             if let Some(head) = self.buffered_head()? {
                 return Ok(head);
             }
-            self.fill(self.bounds.read_until())?;
+            self.fill(self.bounds.read_until(), Phase::Head)?;
         }
     }
 
@@ -127,14 +127,17 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Receives once into the buffers.
-    fn fill(&mut self, until: Until<'a>) -> Result<(), Error> {
-        self.bounds.check(Phase::Head)?;
+    /// Receives once into the buffers. `phase` is that of a wait that the call's own end ends: an early look belongs to
+    /// the sending.
+    fn fill(&mut self, until: Until<'a>, phase: Phase) -> Result<(), Error> {
+        self.bounds.check(phase)?;
         let wait = Wait::of(until, self.bounds.cell);
         match self.buffers.fill(self.wire, &wait) {
             Ok(1..) if wait.is_closed() => {
                 Err(io_error(io::ErrorKind::ConnectionAborted.into(), self.wire, &wait, Phase::Head))
             }
+            Ok(0) if wait.is_cancelled() => Err(io_error(io::ErrorKind::UnexpectedEof.into(), self.wire, &wait, phase)),
+            Err(error) if wait.is_cancelled() => Err(io_error(error, self.wire, &wait, phase)),
             Ok(len @ 1..) => {
                 self.trace.received += len;
                 Ok(())

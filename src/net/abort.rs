@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::probe::Probe;
-use crate::cancel::Blocked;
+use crate::cancel::{Blocked, Run};
 use crate::process::Home;
 use crate::sync::Mutex;
 
@@ -252,6 +252,12 @@ impl AbortHandle {
     /// Does the same for a call that is cancelled.
     pub(crate) fn cancel(&self) -> bool {
         self.cell.abort(self.generation, AbortCause::Cancelled)
+    }
+}
+
+impl Interrupt for Run {
+    fn interrupt(&self) {
+        self.run();
     }
 }
 

@@ -145,7 +145,7 @@ fn while_the_server_is_silent() {
         ),
         (
             "an upload",
-            vec![Step::Head, Step::UntilClosed],
+            vec![Step::Head, Step::Hold],
             |request| request.data(vec![0; 1 << 28]),
             |server| server.seen.heads.lock().unwrap().len() == 1,
             Phase::Send,
