@@ -329,6 +329,23 @@ pub(crate) fn sleep_machine(time: Duration) {
     SLEPT.set(SLEPT.get() + time.as_nanos() as u64);
 }
 
+/// The time of one step of a call. The clock is read at most once, and only if a bound asks for it: each reading costs
+/// as much as a fourth of the look at an idle connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moment(Option<Instant>);
+
+impl Moment {
+    #[inline]
+    pub(crate) fn get(&mut self) -> Instant {
+        *self.0.get_or_insert_with(Instant::now)
+    }
+
+    /// Returns the time if the clock was read.
+    pub(crate) fn known(self) -> Option<Instant> {
+        self.0
+    }
+}
+
 /// A point in time at which a wait ends, and the bound it comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
@@ -388,6 +405,14 @@ impl Deadline {
         match limit {
             None => self,
             Some(_) => self.earlier(Deadline::after(Instant::now(), limit, bound)),
+        }
+    }
+
+    /// Does the same from this moment.
+    pub(crate) fn or_within_at(self, moment: &mut Moment, limit: Option<Duration>, bound: Bound) -> Deadline {
+        match limit {
+            None => self,
+            Some(_) => self.earlier(Deadline::after(moment.get(), limit, bound)),
         }
     }
 
@@ -479,11 +504,23 @@ impl<'t> Until<'t> {
     /// Fails if the token has fired or the deadline has passed: a call that never waits meets neither by itself.
     #[inline]
     pub(crate) fn check(&self, phase: Phase) -> Result<()> {
+        self.check_at(&mut Moment::default(), phase)
+    }
+
+    /// Does the same at this moment.
+    #[inline]
+    pub(crate) fn check_at(&self, moment: &mut Moment, phase: Phase) -> Result<()> {
         match self.token {
             Some(token) if token.has_fired() => Err(token.error(phase)),
-            _ if self.deadline.is_past() => Err(self.deadline.timed_out(phase)),
+            _ if self.at().is_some_and(|at| at <= moment.get()) => Err(self.deadline.timed_out(phase)),
             _ => Ok(()),
         }
+    }
+
+    /// Returns this with `limit` from this moment as its deadline, if that is earlier.
+    #[inline]
+    pub(crate) fn or_within_at(self, moment: &mut Moment, limit: Option<Duration>, bound: Bound) -> Until<'t> {
+        self.with_deadline(self.deadline.or_within_at(moment, limit, bound))
     }
 
     /// Returns the error of a fired token, or `None` if it has not fired.

@@ -47,6 +47,8 @@ pub struct Request {
     pub(crate) expect: bool,
     /// The request's own settings. Clones share them until one of the clones changes them.
     pub(crate) options: Option<Arc<Options>>,
+    /// Ends the call from another thread. It is not among the options, which would cost an allocation for each request.
+    pub(crate) token: Option<CancelToken>,
     /// The body is read before the response is returned.
     pub(crate) preload: bool,
     /// The body is not read: the connection is released before the response is returned.
@@ -67,6 +69,7 @@ impl Request {
             content_type: None,
             expect: false,
             options: None,
+            token: None,
             preload: false,
             release: false,
             own_headers: false,
@@ -82,6 +85,7 @@ impl Request {
             body: self.body.try_clone()?,
             content_type: self.content_type.clone(),
             options: self.options.clone(),
+            token: self.token.clone(),
             ..*self
         })
     }
@@ -173,12 +177,12 @@ impl Request {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn cancel_with(&mut self, token: &CancelToken) {
-        self.options_mut().token = Some(token.clone());
+        self.token = Some(token.clone());
     }
 
     /// Returns the token of this request, if it has one.
     pub fn cancel_token(&self) -> Option<&CancelToken> {
-        self.options().and_then(|own| own.token.as_ref())
+        self.token.as_ref()
     }
 
     /// Returns the values of the caller's own on this request, for its middleware and hooks. They are not sent. Those of

@@ -43,9 +43,9 @@ pub(super) struct Terms<'a> {
 impl<'a> Terms<'a> {
     /// Returns the token of a call that begins: the request's own. A call with a check of the caller's has a token of
     /// its own.
-    pub(super) fn token(policy: &Policy, own: Option<&Options>) -> Option<CancelToken> {
-        let check = own.and_then(|own| own.check.as_ref()).or(policy.check.as_ref());
-        CancelToken::of_call(own.and_then(|own| own.token.as_ref()), check)
+    pub(super) fn token(policy: &Policy, request: &Request) -> Option<CancelToken> {
+        let check = request.options().and_then(|own| own.check.as_ref()).or(policy.check.as_ref());
+        CancelToken::of_call(request.cancel_token(), check)
     }
 
     /// Returns the terms of a call that begins now. The total deadline counts from here.

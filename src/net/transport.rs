@@ -158,6 +158,8 @@ pub struct Wait<'a> {
     /// A `send` waits for room before each try and then sends what fits. So it never blocks inside the system while
     /// input arrives.
     pub(crate) poll_first: bool,
+    /// The time at which the operation begins, if the clock was read for it. Only for one call of a plain socket.
+    pub(crate) begun: Option<Instant>,
 }
 
 /// Limits for tests of your own transport, and for operations outside of a request. Within a request the client makes
@@ -165,7 +167,7 @@ pub struct Wait<'a> {
 impl Wait<'static> {
     /// Returns limits that never end an operation.
     pub fn new() -> Wait<'static> {
-        Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false }
+        Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None }
     }
 
     /// Returns limits that end an operation at this time.
@@ -213,7 +215,7 @@ impl Default for Wait<'static> {
 impl<'a> Wait<'a> {
     /// Returns the limits of an operation of the call that ends at `until`, and that `abort` ends early.
     pub(crate) fn of(until: Until<'a>, abort: &'a AbortCell) -> Self {
-        Wait { until, abort: Some(abort), watch_input: false, poll_first: false }
+        Wait { until, abort: Some(abort), watch_input: false, poll_first: false, begun: None }
     }
 
     /// Returns the time at which the operation fails with [`io::ErrorKind::TimedOut`]; `None` means never.

@@ -122,7 +122,19 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     /// Returns a connection or a permit for `key`. Waits in the queue for it until the deadline.
+    #[cfg(test)]
     pub(crate) fn checkout(self: &Arc<Self>, key: &K, until: Until<'_>) -> Result<Checked<K, C>, Refused> {
+        self.checkout_within(key, until, None)
+    }
+
+    /// Returns a connection or a permit for `key`. Waits in the queue for it until the deadline, and no longer than
+    /// `limit`.
+    pub(crate) fn checkout_within(
+        self: &Arc<Self>,
+        key: &K,
+        until: Until<'_>,
+        limit: Option<Duration>,
+    ) -> Result<Checked<K, C>, Refused> {
         let now = Stamp::now();
         let idle = self.core.lock().reuse(key, now, thread_number());
         match idle {
@@ -133,7 +145,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                     Err(reason) => Ok(self.probe(self.replace(lease, reason, now), now)),
                 }
             }
-            None => self.open_or_wait(key, until, now),
+            None => self.open_or_wait(key, until.or_within(limit, Bound::Pool), now),
         }
     }
 

@@ -31,6 +31,7 @@ mod kept;
 mod parts;
 mod source;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -261,10 +262,11 @@ impl Response {
             until,
             read: self.inner.parts.read,
             cell: &connection.cell,
+            registered: OnceCell::new(),
         };
-        let registered = until.register(|| connection.cell.blocked());
         let result = self.inner.reader.read(&mut io, buf);
-        drop(registered);
+        // The fire must not reach the next user of the connection.
+        drop(io);
         let len = result?;
         if self.inner.reader.is_done() {
             self.finish();

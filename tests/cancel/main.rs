@@ -4,5 +4,6 @@
 mod support;
 
 mod checks;
+mod complete;
 mod everybody;
 mod phases;

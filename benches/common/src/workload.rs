@@ -68,6 +68,8 @@ pub struct Workload {
     pub limit: Option<usize>,
     /// All timeouts and a deadline are set.
     pub bounded: bool,
+    /// Each request has a cancel token, and the client a listener, where the client has such things.
+    pub watched: bool,
     /// The threads are started for it, even a single one, and each request's time is taken.
     pub spawned: bool,
 }
@@ -112,6 +114,7 @@ pub fn all() -> Vec<Workload> {
         idle: 0,
         limit: None,
         bounded: false,
+        watched: false,
         spawned: false,
     };
     let threads = |name, threads| Workload { threads, spawned: true, ..one(name, Plain, SMALL, 25_600) };
@@ -129,6 +132,7 @@ pub fn all() -> Vec<Workload> {
     vec![
         one("W1", Plain, SMALL, 10_000),
         Workload { bounded: true, ..one("W1t", Plain, SMALL, 10_000) },
+        Workload { bounded: true, watched: true, ..one("W1c", Plain, SMALL, 10_000) },
         one("W1u", Unix, SMALL, 10_000),
         one("W1b", Plain, Work::Whole, 10_000),
         threads("W2-1", 1),

@@ -3,13 +3,17 @@
 use std::io::Read;
 
 use bench_common::{Client, Fields, Setup, Source};
-use hostpool::{Body, PoolManager, Response, Session, Timeout, TlsConfig};
+use hostpool::{Body, CancelToken, Listener, PoolManager, Response, Session, Timeout, TlsConfig};
 
 fn main() {
     bench_common::main::<Hostpool>();
 }
 
-struct Hostpool(Session);
+struct Hostpool(Session, Option<CancelToken>);
+
+struct Nothing;
+
+impl Listener for Nothing {}
 
 impl Client for Hostpool {
     const NAME: &'static str = "hostpool";
@@ -31,11 +35,15 @@ impl Client for Hostpool {
             let timeout = Timeout::new().total(bound).pool(bound).connect(bound).write(bound).head(bound).read(bound);
             session = session.timeout(timeout);
         }
-        Hostpool(session.build().expect("the options agree"))
+        if setup.watched {
+            session = session.listener(Nothing);
+        }
+        let token = setup.watched.then(CancelToken::new);
+        Hostpool(session.build().expect("the options agree"), token)
     }
 
     fn handle(&self) -> Handle<'_> {
-        Handle(&self.0)
+        Handle(&self.0, self.1.as_ref())
     }
 
     fn unix_url(socket: &str, path: &str) -> String {
@@ -43,11 +51,16 @@ impl Client for Hostpool {
     }
 }
 
-struct Handle<'a>(&'a Session);
+struct Handle<'a>(&'a Session, Option<&'a CancelToken>);
 
 impl Handle<'_> {
     fn send(&self, url: &str) -> Response {
-        let response = self.0.get(url).send().expect("the server answers");
+        let request = self.0.get(url);
+        let request = match self.1 {
+            None => request,
+            Some(token) => request.cancel_with(token),
+        };
+        let response = request.send().expect("the server answers");
         assert_eq!(response.status(), 200);
         response
     }

@@ -475,7 +475,7 @@ impl RequestBuilder {
     fn begin<T>(self, send: impl FnOnce(Terms<'_>, &mut Request) -> Result<T>) -> Result<T> {
         let RequestBuilder { engine, policy, request } = self;
         let mut request = request?;
-        let token = Terms::token(&policy, request.options());
+        let token = Terms::token(&policy, &request);
         let terms = match call::begin(&engine, &policy, &mut request, token.as_ref()) {
             Ok(terms) => terms,
             Err(error) => return Err(error.with_request(&request.method, &request.url)),

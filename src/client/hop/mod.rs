@@ -30,7 +30,6 @@ use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
 use crate::redirect::{self, Decision, RedirectAction, RedirectHop, Redirected, Rules};
-use crate::time::Until;
 
 /// One request to one server. It is sent over one connection, or over a second one if the first was closed while it was
 /// idle.
@@ -196,8 +195,7 @@ impl<'a> Hop<'a> {
     /// Takes an idle connection of the pool, or opens one.
     fn checkout(&self) -> Result<PoolLease> {
         let Terms { engine, until, .. } = self.terms;
-        let wait = until.or_within(self.terms.pool_timeout(), Bound::Pool);
-        match engine.gate.checkout(&self.key, wait) {
+        match engine.gate.checkout_within(&self.key, until, self.terms.pool_timeout()) {
             Ok(Checked::Lease(lease)) => match self.terms.check_cancelled(Phase::Pool) {
                 Ok(()) => Ok(lease),
                 Err(cancelled) => {
@@ -216,7 +214,7 @@ impl<'a> Hop<'a> {
                 engine.key(self.key.route(), self.terms.reach());
                 engine.open(permit, &self.key, until, self.terms.timeout())
             }
-            Err(refused) => Err(self.refusal(refused, wait)),
+            Err(refused) => Err(self.refusal(refused)),
         }
     }
 
@@ -265,17 +263,20 @@ impl<'a> Hop<'a> {
     }
 
     /// Returns the error of a refused checkout.
-    fn refusal(&self, refused: Refused, wait: Until<'_>) -> Error {
+    fn refusal(&self, refused: Refused) -> Error {
+        let until = self.terms.until;
         let reason = match refused {
             Refused::Closed => self.terms.reach().closed(),
             Refused::Cancelled => {
-                return wait.cancelled(Phase::Pool).unwrap_or_else(|| Error::new(Reason::all_cancelled(), Phase::Pool));
+                return until
+                    .cancelled(Phase::Pool)
+                    .unwrap_or_else(|| Error::new(Reason::all_cancelled(), Phase::Pool));
             }
             Refused::TimedOut { bound: Bound::Pool, waited, in_use, held_here, queued } => {
                 ErrorKind::PoolTimeout { waited, in_use, held_here, queued }.into()
             }
             Refused::WouldDeadlock { held } => ErrorKind::WouldDeadlock { held }.into(),
-            Refused::TimedOut { .. } => return wait.timed_out(Phase::Pool),
+            Refused::TimedOut { .. } => return until.timed_out(Phase::Pool),
         };
         Error::new(reason, Phase::Pool)
     }
