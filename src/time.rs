@@ -21,7 +21,8 @@ pub(crate) use rate::{Meter, Rate};
 ///
 /// | bound | counted from | until | within |
 /// |---|---|---|---|
-/// | [`total`](Self::total) | the call of `send` | the end of the last response, over retries and redirects | |
+/// | [a token's deadline](crate::CancelToken::with_deadline) | a time that the caller names | the end of the last body, for every call that has the token | |
+/// | [`total`](Self::total) | the call of `send` | the end of the last response's body, decoded, over retries, redirects and the sleeps between them | |
 /// | [`pool`](Self::pool) | asking the pool | a connection is free, or may be opened | `total` |
 /// | [`connect`](Self::connect) | permission to open a connection | the connection is ready, after name lookup, TCP and TLS | `total` |
 /// | [`resolve`](Self::resolve) | the beginning of the name lookup | its answer | `total`, `connect` |
@@ -30,8 +31,13 @@ pub(crate) use rate::{Meter, Rate};
 /// | [`write`](Self::write) | each write | some bytes of it are accepted | `total` |
 /// | [`head`](Self::head) | the end of sending | the end of the final response's head | `total` |
 /// | [`read`](Self::read) | each wait for bytes of a head or body | some arrive | `total`; `head`, in a head |
-///
 /// | [`min_rate`](Self::min_rate) | the first wait in which a body moves | enough bytes have moved, again and again | `total` |
+/// | the [sleep before a retry](crate::Retry) | the failure | the next try; one that would pass `total` is not begun | `total` |
+/// | [`Limits::drain_time`](crate::Limits::drain_time) | a redirect, a retry or a challenge | the rest of its body has come, or else its connection is closed | `total` |
+///
+/// Each of them is an answer of its own: [`ErrorKind::Timeout`] names the bound, and
+/// [`Bound::Token`](crate::Bound::Token) is the token's. A [fired token](crate::CancelToken::cancel) comes before all of
+/// them, then the earliest, and of two at the same time the one that stands higher in the table.
 ///
 /// All bounds but `total` begin anew for each request that is sent: for a retry, after a redirect, and when a
 /// connection that had died in the pool is replaced. `connect`, `resolve` and `tls` do not apply to a connection that
@@ -501,6 +507,12 @@ impl<'t> Until<'t> {
         self.token.is_some_and(CancelToken::has_fired)
     }
 
+    /// Returns whether the token has fired, after its check has run if that is due.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.token.is_some_and(CancelToken::is_over)
+    }
+
     /// Fails if the token has fired or the deadline has passed: a call that never waits meets neither by itself.
     #[inline]
     pub(crate) fn check(&self, phase: Phase) -> Result<()> {
@@ -511,7 +523,7 @@ impl<'t> Until<'t> {
     #[inline]
     pub(crate) fn check_at(&self, moment: &mut Moment, phase: Phase) -> Result<()> {
         match self.token {
-            Some(token) if token.has_fired() => Err(token.error(phase)),
+            Some(token) if token.is_over() => Err(token.error(phase)),
             _ if self.at().is_some_and(|at| at <= moment.get()) => Err(self.deadline.timed_out(phase)),
             _ => Ok(()),
         }

@@ -11,7 +11,8 @@ mod token;
 
 use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Phase, Result};
 
@@ -22,9 +23,42 @@ pub use token::{CancelToken, OnCancel};
 /// How often a wait that has a check runs it. Sockets wait for as long at a time anyway.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// The caller's function that may end a call while it waits.
+/// The caller's function that may end a call.
 #[derive(Clone)]
 pub(crate) struct Check(Arc<dyn Fn() -> Result<()> + Send + Sync>);
+
+/// The check of one call, and when it ran last.
+struct Running {
+    check: Check,
+    born: Instant,
+    /// The milliseconds from `born` to the last run.
+    last: AtomicU64,
+}
+
+impl Running {
+    fn new(check: Check) -> Running {
+        Running { check, born: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    /// Returns whether the last run was a tick ago.
+    fn is_due(&self) -> bool {
+        self.now().saturating_sub(self.last.load(Ordering::Relaxed)) >= TICK.as_millis() as u64
+    }
+
+    /// Runs the caller's function. Returns how it ended the call, or `None` if the call goes on.
+    fn run(&self) -> Option<Ended> {
+        self.last.store(self.now(), Ordering::Relaxed);
+        match panic::catch_unwind(AssertUnwindSafe(|| (self.check.0)())) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Ended::Refused(error)),
+            Err(payload) => Some(Ended::Panicked(payload)),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.born.elapsed().as_millis() as u64
+    }
+}
 
 impl Check {
     pub(crate) fn new(check: impl Fn() -> Result<()> + Send + Sync + 'static) -> Check {
@@ -40,17 +74,6 @@ impl RefUnwindSafe for Check {}
 enum Ended {
     Refused(Error),
     Panicked(Box<dyn std::any::Any + Send>),
-}
-
-impl Check {
-    /// Runs the caller's function. Returns how it ended the call, or `None` if the call goes on.
-    fn run(&self) -> Option<Ended> {
-        match panic::catch_unwind(AssertUnwindSafe(|| (self.0)())) {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Ended::Refused(error)),
-            Err(payload) => Some(Ended::Panicked(payload)),
-        }
-    }
 }
 
 impl Ended {

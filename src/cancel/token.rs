@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::list::{Blocked, List, Place, Registration};
-use super::{Check, Ended};
+use super::{Check, Ended, Running};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::sync::Mutex;
 
@@ -60,7 +60,7 @@ struct Shared {
     /// The tokens whose fire fires this one, and its places in their lists.
     parents: Mutex<Vec<(CancelToken, Place)>>,
     /// The caller's function that ends the one call of this token.
-    check: Option<Check>,
+    check: Option<Running>,
     ended: Mutex<Option<Ended>>,
 }
 
@@ -220,7 +220,7 @@ impl CancelToken {
             deadline,
             list: Mutex::default(),
             parents: Mutex::default(),
-            check,
+            check: check.map(Running::new),
             ended: Mutex::default(),
         }))
     }
@@ -259,6 +259,15 @@ impl CancelToken {
         self.0.fired.load(Ordering::Acquire)
     }
 
+    /// Returns whether the token has fired, after its check has run if that is due. Must be called without a lock.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        if self.has_check() {
+            self.tick_if_due();
+        }
+        self.has_fired()
+    }
+
     /// Returns whether both are the same token.
     pub(crate) fn is(&self, other: &CancelToken) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -271,13 +280,23 @@ impl CancelToken {
     }
 
     /// Runs the check, and fires the token if the check ends the call. Must be called without a lock.
+    ///
+    /// Wakes nobody: the token is that of one call, whose own thread this is, and which asks the token next. A transport
+    /// of the caller's may hold a lock here that its `abort` takes.
     pub(crate) fn tick(&self) {
         if let Some(check) = &self.0.check
             && !self.has_fired()
             && let Some(ended) = check.run()
         {
             *self.0.ended.lock() = Some(ended);
-            self.cancel();
+            self.0.fired.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Does the same if the last run was a tick ago: a call that never waits is not waited for either.
+    pub(crate) fn tick_if_due(&self) {
+        if self.0.check.as_ref().is_some_and(Running::is_due) {
+            self.tick();
         }
     }
 

@@ -46,7 +46,7 @@ impl<'a> Io<'a> {
                 let (cell, generation) = self.cell.blocked();
                 token.register(cell, generation)
             });
-            if token.has_fired() {
+            if token.is_over() {
                 return Err(token.error(Phase::Body));
             }
         }

@@ -127,7 +127,7 @@ impl Response {
         loop {
             // Check the ends of the call also after the coded body has arrived, because decoding takes time too.
             let until = self.inner.parts.until();
-            if until.is_fired() || until.is_past() {
+            if until.is_over() || until.is_past() {
                 return Err(self.late());
             }
             if !self.inner.reader.is_done()

@@ -138,6 +138,21 @@ fn of_a_client() {
     assert!(error.get_ref().unwrap().is::<Stopped>());
 }
 
+/// A server that is faster than the client never lets it wait. The check runs all the same.
+#[test]
+fn a_flood() {
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let chunk = [&b"10000\r\n"[..], &[b'x'; 0x10000], b"\r\n"].concat();
+    let server = Server::with(move |_| {
+        vec![Step::Request, Step::Send(head.clone()), Step::Forever(vec![Step::Send(chunk.clone())])]
+    });
+    let pool = ConnectionPool::builder(server.url("")).build().unwrap();
+    let request = pool.get("/").check_with(|| Err(Error::custom(Stopped)));
+    let error = without_hanging(move || request.send()?.copy_to(&mut io::sink())).unwrap_err();
+    assert!(error.get_ref().unwrap().is::<Stopped>(), "{error:?}");
+    assert_eq!(pool.stats().open, 0);
+}
+
 /// A panic of the check is the caller's, and the slot comes back.
 #[test]
 fn a_panic() {

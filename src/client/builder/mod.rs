@@ -323,8 +323,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Sets a function that may end the call while it waits. The thread of the call runs it every 100 ms of a wait and
-    /// whenever a signal interrupts a socket call. `Err` ends the call at once, and is the error that the caller gets.
+    /// Sets a function that may end the call. The thread of the call runs it every 100 ms, in a wait as in a transfer
+    /// that never waits, and whenever a signal interrupts a socket call. `Err` ends the call at once, and is the error that the caller gets.
     ///
     /// It is for callers who must look at something themselves. A program in another language runs the pending signal
     /// handlers of its own there, which only the blocked thread can do: Python's `PyErr_CheckSignals` turns Ctrl-C into
