@@ -240,6 +240,20 @@ impl Error {
         matches!(self.kind(), ErrorKind::Closed)
     }
 
+    /// Returns whether another thread ended the call: the kind is [`ErrorKind::Cancelled`].
+    ///
+    /// ```
+    /// use hostpool::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// token.cancel();
+    /// let error = hostpool::get("http://example.com/").cancel_with(&token).send().unwrap_err();
+    /// assert!(error.is_cancelled() && !error.maybe_processed());
+    /// ```
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Cancelled)
+    }
+
     /// Returns whether the status of the response counts as an error: the kind is [`ErrorKind::Status`].
     pub fn is_status(&self) -> bool {
         matches!(self.kind(), ErrorKind::Status(_))

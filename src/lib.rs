@@ -93,7 +93,7 @@
 //! | bodies | [`Body`], [`Compress`], [`multipart::Form`], [`multipart::Part`] |
 //! | responses | [`Response`], [`Lines`], [`Chunks`], [`MediaType`], [`Link`]; made by a [`ResponseBuilder`] |
 //! | headers, URLs | [`Headers`], [`make_headers`], [`Url`], [`Origin`] |
-//! | time | [`Timeout`] |
+//! | time, stopping | [`Timeout`], [`CancelToken`] |
 //! | failures | [`Error`], [`ErrorKind`], [`Phase`], [`ResponseHead`] |
 //! | another try | [`Retry`], [`RetryBudget`], [`Attempt`] |
 //! | redirects | [`RedirectHop`], [`RedirectAction`] |
@@ -145,11 +145,12 @@
 // make_headers   urllib3's function of this name
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
 // observe        Listener, events, the lines of the log
-// close_reason error time workers    what every layer above needs to fail, to wait and to say why
+// close_reason error cancel time workers    what every layer above needs to fail, to wait and to say why
 // sync shared contain process random date notation limits strictness values headers urls files    the ground
 
 mod auth;
 mod body;
+mod cancel;
 mod client;
 mod close_reason;
 mod coding;
@@ -196,6 +197,7 @@ mod workers;
 pub use auth::{AnyAuth, Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
 pub use body::urlencoded::IntoPairs;
 pub use body::{Body, Compress};
+pub use cancel::{CancelToken, OnCancel};
 pub use client::{
     Connector, IntoRequest, IntoUrl, Middleware, MiddlewareFn, Next, Request, RequestBuilder, middleware_fn,
 };

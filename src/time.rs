@@ -6,10 +6,11 @@ mod settings;
 mod written;
 
 use std::fmt;
-use std::marker::PhantomData;
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
-use crate::error::{Bound, Error, Phase};
+use crate::cancel::{Blocked, CancelToken, Registration, TICK};
+use crate::error::{Bound, Error, Phase, Result};
 
 pub(crate) use rate::{Meter, Rate};
 pub use settings::TimeoutSettings;
@@ -24,7 +25,8 @@ pub use settings::TimeoutSettings;
 ///
 /// | bound | counted from | until | within |
 /// |---|---|---|---|
-/// | [`total`](Self::total) | the call of `send` | the end of the last response, over retries and redirects | |
+/// | [a token's deadline](crate::CancelToken::with_deadline) | a time that the caller names | the end of the last body, for every call that has the token | |
+/// | [`total`](Self::total) | the call of `send` | the end of the last response's body, decoded, over retries, redirects and the sleeps between them | |
 /// | [`pool`](Self::pool) | asking the pool | a connection is free, or may be opened | `total` |
 /// | [`connect`](Self::connect) | permission to open a connection | the connection is ready, after name lookup, TCP and TLS | `total` |
 /// | [`resolve`](Self::resolve) | the beginning of the name lookup | its answer | `total`, `connect` |
@@ -34,6 +36,12 @@ pub use settings::TimeoutSettings;
 /// | [`head`](Self::head) | the end of sending | the end of the final response's head | `total` |
 /// | [`read`](Self::read) | each wait for bytes of a head or body | some arrive | `total`; `head`, in a head |
 /// | [`min_rate`](Self::min_rate) | the first wait in which a body moves | enough bytes have moved, again and again | `total` |
+/// | the [sleep before a retry](crate::Retry) | the failure | the next try; one that would pass `total` is not begun | `total` |
+/// | [`Limits::drain_time`](crate::Limits::drain_time) | a redirect, a retry or a challenge | the rest of its body has come, or else its connection is closed | `total` |
+///
+/// Each of them is an answer of its own: [`ErrorKind::Timeout`] names the bound, and
+/// [`Bound::Token`](crate::Bound::Token) is the token's. A [fired token](crate::CancelToken::cancel) comes before all of
+/// them, then the earliest, and of two at the same time the one that stands higher in the table.
 ///
 /// All bounds but `total` begin anew for each request that is sent: for a retry, after a redirect, and when a
 /// connection that had died in the pool is replaced. `connect`, `resolve` and `tls` do not apply to a connection that
@@ -387,6 +395,23 @@ pub(crate) fn sleep_machine(time: Duration) {
     SLEPT.set(SLEPT.get() + time.as_nanos() as u64);
 }
 
+/// The time of one step of a call. The clock is read at most once, and only if a bound asks for it: each reading costs
+/// as much as a fourth of the look at an idle connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moment(Option<Instant>);
+
+impl Moment {
+    #[inline]
+    pub(crate) fn get(&mut self) -> Instant {
+        *self.0.get_or_insert_with(Instant::now)
+    }
+
+    /// Returns the time if the clock was read.
+    pub(crate) fn known(self) -> Option<Instant> {
+        self.0
+    }
+}
+
 /// A point in time at which a wait ends, and the bound it comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
@@ -416,8 +441,8 @@ impl Why {
     }
 
     fn bound(self) -> Bound {
-        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Total, Write};
-        let all = [Pool, Connect, Resolve, Tls, Write, Head, Read, Rate];
+        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Token, Total, Write};
+        let all = [Pool, Connect, Resolve, Tls, Write, Head, Read, Rate, Token];
         all.into_iter().find(|bound| *bound as u8 == self.0 as u8).unwrap_or(Total)
     }
 
@@ -446,6 +471,14 @@ impl Deadline {
         match limit {
             None => self,
             Some(_) => self.earlier(Deadline::after(Instant::now(), limit, bound)),
+        }
+    }
+
+    /// Does the same from this moment.
+    pub(crate) fn or_within_at(self, moment: &mut Moment, limit: Option<Duration>, bound: Bound) -> Deadline {
+        match limit {
+            None => self,
+            Some(_) => self.earlier(Deadline::after(moment.get(), limit, bound)),
         }
     }
 
@@ -481,26 +514,124 @@ impl Deadline {
     }
 }
 
-/// The end of every wait of one call: its deadline. `'t` is the lifetime of the call's cancel token, which belongs here
-/// too.
+/// The ends of every wait of one call: its deadline, and its token if it has one.
 ///
-/// A call passes it to every operation below it. A value that outlives the call keeps the [`Deadline`] and makes an
-/// `Until` for each operation.
+/// A call passes it to every operation below it. A value that outlives the call keeps the [`Deadline`] and the
+/// [`CancelToken`], and makes an `Until` for each operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Until<'t> {
     deadline: Deadline,
-    token: PhantomData<&'t ()>,
+    token: Option<&'t CancelToken>,
 }
 
 impl From<Deadline> for Until<'_> {
     fn from(deadline: Deadline) -> Self {
-        Until { deadline, token: PhantomData }
+        Until { deadline, token: None }
     }
 }
 
 impl<'t> Until<'t> {
-    /// A wait without a deadline.
-    pub(crate) const NEVER: Until<'static> = Until { deadline: Deadline::NEVER, token: PhantomData };
+    /// A wait without an end of its own.
+    pub(crate) const NEVER: Until<'static> = Until { deadline: Deadline::NEVER, token: None };
+
+    /// Returns the ends of a wait with this deadline and this token. The deadline is that of the call, with the token's
+    /// in it.
+    pub(crate) fn new(deadline: Deadline, token: Option<&'t CancelToken>) -> Until<'t> {
+        Until { deadline, token }
+    }
+
+    /// Returns the ends of a call that begins now.
+    pub(crate) fn begin(timeout: &Timeout, token: Option<&'t CancelToken>) -> Until<'t> {
+        let deadline = timeout.deadline();
+        let deadline = match token.and_then(CancelToken::deadline) {
+            Some(at) => Deadline::by(at, Bound::Token).earlier(deadline),
+            None => deadline,
+        };
+        Until { deadline, token }
+    }
+
+    /// Returns this with another token, which ends it at its deadline too.
+    pub(crate) fn with_token<'u>(self, token: &'u CancelToken) -> Until<'u> {
+        let deadline = token.deadline().map_or(Deadline::NEVER, |at| Deadline::by(at, Bound::Token));
+        Until { deadline: deadline.earlier(self.deadline), token: Some(token) }
+    }
+
+    /// Returns the token.
+    pub(crate) fn token(self) -> Option<&'t CancelToken> {
+        self.token
+    }
+
+    /// Returns whether the token has fired.
+    #[inline]
+    pub(crate) fn is_fired(&self) -> bool {
+        self.token.is_some_and(CancelToken::has_fired)
+    }
+
+    /// Returns whether the token has fired, after its check has run if that is due.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.token.is_some_and(CancelToken::is_over)
+    }
+
+    /// Fails if the token has fired or the deadline has passed: a call that never waits meets neither by itself.
+    #[inline]
+    pub(crate) fn check(&self, phase: Phase) -> Result<()> {
+        self.check_at(&mut Moment::default(), phase)
+    }
+
+    /// Does the same at this moment.
+    #[inline]
+    pub(crate) fn check_at(&self, moment: &mut Moment, phase: Phase) -> Result<()> {
+        match self.token {
+            Some(token) if token.is_over() => Err(token.error(phase)),
+            _ if self.at().is_some_and(|at| at <= moment.get()) => Err(self.deadline.timed_out(phase)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns this with `limit` from this moment as its deadline, if that is earlier.
+    #[inline]
+    pub(crate) fn or_within_at(self, moment: &mut Moment, limit: Option<Duration>, bound: Bound) -> Until<'t> {
+        self.with_deadline(self.deadline.or_within_at(moment, limit, bound))
+    }
+
+    /// Returns the error of a fired token, or `None` if it has not fired.
+    #[inline]
+    pub(crate) fn cancelled(&self, phase: Phase) -> Option<Error> {
+        self.token.filter(|token| token.has_fired()).map(|token| token.error(phase))
+    }
+
+    /// Lets a fire of the token end a wait of this generation: see [`CancelToken::register`]. `blocked` is asked for
+    /// only if there is a token.
+    #[inline]
+    pub(crate) fn register(&self, blocked: impl FnOnce() -> (Weak<dyn Blocked>, u64)) -> Option<Registration<'t>> {
+        self.token.map(|token| {
+            let (blocked, generation) = blocked();
+            token.register(blocked, generation)
+        })
+    }
+
+    /// Returns how long a wait may block before the caller's check is due; `None` without a check.
+    #[inline]
+    pub(crate) fn slice(&self) -> Option<Duration> {
+        self.token.filter(|token| token.has_check()).map(|_| TICK)
+    }
+
+    /// Returns the end of the next slice of a wait: the deadline, or the time of the next check if that is earlier.
+    pub(crate) fn slice_end(&self) -> Option<Instant> {
+        match self.slice() {
+            None => self.at(),
+            Some(slice) => Instant::now().checked_add(slice).into_iter().chain(self.at()).min(),
+        }
+    }
+
+    /// Runs the caller's check if there is one. It may fire the token. Must be called without a lock.
+    #[inline]
+    pub(crate) fn tick(&self) {
+        if let Some(token) = self.token {
+            token.tick();
+        }
+    }
 
     /// Returns the deadline, for values that outlive the call.
     pub(crate) fn deadline(self) -> Deadline {
@@ -550,10 +681,10 @@ mod tests {
     /// A deadline keeps its bound and the value of it, to the nanosecond.
     #[test]
     fn why_a_deadline_passes() {
-        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Total, Write};
+        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Token, Total, Write};
         let long = Duration::from_secs((1 << 26) - 1);
         let limits = [Duration::ZERO, Duration::from_nanos(999_999_999), long - Duration::from_nanos(1)];
-        for bound in [Total, Pool, Connect, Resolve, Tls, Write, Head, Read, Rate] {
+        for bound in [Total, Pool, Connect, Resolve, Tls, Write, Head, Read, Rate, Token] {
             for limit in limits.map(Some) {
                 assert_eq!((Why::new(bound, limit).bound(), Why::new(bound, limit).limit()), (bound, limit));
             }

@@ -156,7 +156,20 @@ impl<T> Job<T> {
     /// resumed here.
     pub(crate) fn wait(self, until: Until<'_>) -> Result<T, Unanswered> {
         let mut state = self.answer.state.lock();
-        while matches!(*state, Outcome::Waiting) && !wait(&self.answer.changed, &mut state, until.at()) {}
+        while matches!(*state, Outcome::Waiting) && !until.is_fired() {
+            if !wait(&self.answer.changed, &mut state, until.slice_end()) {
+                continue;
+            }
+            if until.slice().is_none() {
+                break;
+            }
+            drop(state);
+            until.tick();
+            state = self.answer.state.lock();
+            if until.is_past() {
+                break;
+            }
+        }
         let outcome = mem::replace(&mut *state, Outcome::Interrupted);
         drop(state);
         match outcome {

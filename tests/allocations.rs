@@ -17,7 +17,8 @@ use std::thread;
 use alloc::{counted, reset_peak};
 use hostpool::multipart::{Form, Part};
 use hostpool::{
-    ConnectionPool, DialContext, Dialer, ErrorKind, PoolManager, Probe, Session, Target, Timeout, Transport, Wait,
+    CancelToken, ConnectionPool, DialContext, Dialer, ErrorKind, PoolManager, Probe, Session, Target, Timeout,
+    Transport, Wait,
 };
 use support::{GIVE_UP, Server, Step, answer, answers, eventually};
 
@@ -89,6 +90,19 @@ fn timeouts_and_many_fields_cost_no_further_one() {
         let (calls, _) = measure(|| drop(session.get(&*url).send().unwrap().bytes().unwrap()));
         assert_eq!(calls, 5, "{fields} fields");
     }
+}
+
+/// One token for every call of a session: no call allocates for it, and none leaves anything with it.
+#[test]
+fn a_token_costs_no_further_one() {
+    let server = Server::new(vec![answers(response(7, "small"))]);
+    let (url, session, token) = (server.url("/path"), Session::new(), CancelToken::new());
+    let get = || drop(session.get(&*url).cancel_with(&token).send().unwrap().bytes().unwrap());
+    let (calls, _) = measure(get);
+    assert_eq!(calls, 5);
+    let before = counted().live;
+    (0..1000).for_each(|_| get());
+    assert_eq!(counted().live, before);
 }
 
 /// A server in memory. Each `send` is a request, whose answer comes in one piece.

@@ -2,21 +2,21 @@
 
 use std::panic::RefUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::reach::Reach;
 use crate::dial::{self, DialContext, Route, Target};
-use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure};
+use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::descriptors;
 use crate::net::transport::Transport;
 use crate::observe::Observer;
-use crate::pool::gate::Gate;
+use crate::pool::gate::{Gate, Refused};
 use crate::pool::key::{Connection, ConnectionConfig, PoolKey};
 use crate::pool::pooled::Watch;
-use crate::pool::registry::{Found, Registry};
+use crate::pool::registry::{Found, Registry, Standing};
 use crate::pool::types::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
 use crate::process::Home;
@@ -44,6 +44,8 @@ pub(crate) struct Engine {
     pub(crate) connection: Arc<ConnectionConfig>,
     pub(crate) registry: Registry,
     pub(crate) observer: Observer,
+    /// How often all calls were cancelled.
+    cancelled: AtomicU64,
     /// The process that made the engine, if each request checks it.
     guard: Option<Home>,
 }
@@ -62,6 +64,7 @@ impl Engine {
             connection: Arc::new(config.connection),
             registry: Registry::new(config.num_pools),
             observer,
+            cancelled: AtomicU64::new(0),
             guard: config.fork_guard.then(Home::here),
         })
     }
@@ -86,7 +89,7 @@ impl Engine {
 
     /// Returns the key of the route's pool, and the flag that is set when this pool is closed. A new pool may retire
     /// the least recently used one, whose idle connections are closed here.
-    pub(crate) fn pool(&self, route: &Route, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<AtomicBool>) {
+    pub(crate) fn pool(&self, route: &Route, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<Standing>) {
         let Found { key, closed, retired } = self.registry.pool(route, config, &self.gate);
         if let Some(retired) = retired {
             self.gate.retire(&retired.key);
@@ -94,19 +97,44 @@ impl Engine {
         (key, closed)
     }
 
+    /// Ends all calls that have begun.
+    pub(crate) fn cancel_all(&self) {
+        // A call that is between two waits finds this before its next one.
+        self.cancelled.fetch_add(1, Ordering::SeqCst);
+        self.gate.cancel_all(None);
+    }
+
+    /// Returns how often all calls that have this reach were cancelled.
+    #[inline]
+    pub(super) fn cancelled(&self, reach: &Reach) -> u64 {
+        let of_pool = reach.standing.as_ref().map_or(0, |standing| standing.cancelled());
+        self.cancelled.load(Ordering::Acquire).wrapping_add(of_pool)
+    }
+
     /// Sleeps between two tries.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`] if the client is closed during the sleep.
-    pub(super) fn pause(&self, reach: &Reach, wait: Duration, until: Until<'_>) -> Result<()> {
+    /// [`ErrorKind::Closed`] if the client is closed during the sleep, and [`ErrorKind::Cancelled`] if the call is
+    /// cancelled.
+    pub(super) fn pause(&self, reach: &Reach, wait: Duration, until: Until<'_>, begun: u64) -> Result<()> {
         if wait.is_zero() {
             return Ok(());
         }
         // A wait that the clock cannot represent ends the call at once.
         let ends = until.or_within(Some(wait), Bound::Total).at();
-        let woken = ends.is_none_or(|ends| self.gate.park_while(ends, || !reach.is_closed_pool()).is_err());
-        if woken { Err(Error::new(reach.closed(), Phase::Pool)) } else { Ok(()) }
+        let parked = match ends {
+            Some(ends) => {
+                let stays = || !reach.is_closed_pool() && self.cancelled(reach) == begun;
+                self.gate.park_while(ends, until, stays)
+            }
+            None => Err(Refused::Closed),
+        };
+        if parked.is_ok() {
+            return Ok(());
+        }
+        let all = if self.cancelled(reach) == begun { reach.closed() } else { Reason::all_cancelled() };
+        Err(until.cancelled(Phase::Backoff).unwrap_or_else(|| Error::new(all, Phase::Backoff)))
     }
 
     /// Opens the connection that the permit allows. If that fails, the slot of the permit goes to the next waiter.
@@ -120,7 +148,10 @@ impl Engine {
         let cell = permit.begin_dial();
         let dial = self.observer.dialing(key.origin());
         cell.name(dial.id());
-        match self.dial(&cell, key, until, timeout) {
+        let registered = until.register(|| cell.blocked());
+        let dialed = self.dial(&cell, key, until, timeout);
+        drop(registered);
+        match dialed {
             Ok(wire) => Ok(permit.opened(Box::new(Connection { wire, cell, record: dial.opened() }))),
             Err(error) => {
                 dial.failed(&error);
@@ -158,11 +189,9 @@ impl Engine {
                 wire
             }
         };
-        if context.wait().is_cancelled() {
-            let why = ErrorKind::Closed.because("the pool was closed during the call");
-            return Err(Error::new(why, Phase::Connect));
-        }
-        Ok(wire)
+        let closed = || ErrorKind::Closed.because("the pool was closed during the call");
+        // A request is not written to a connection whose call has ended.
+        context.wait().ended(Phase::Connect, closed).map_or(Ok(wire), Err)
     }
 }
 

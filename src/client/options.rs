@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::middleware::Middleware;
 use crate::auth::Auth;
 use crate::body::{Chunking, Compress, Progress};
+use crate::cancel::Check;
 use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
 use crate::redirect::{RedirectWhen, Rewrite};
@@ -22,6 +23,8 @@ use crate::values::Values;
 #[derive(Clone, Default)]
 pub(crate) struct Options {
     pub(crate) timeout: Option<Timeout>,
+    /// May end the call while it waits.
+    pub(crate) check: Option<Check>,
     /// The most bytes of a response body that are collected in memory.
     pub(crate) max_body: Option<u64>,
     /// The most bytes of a response body that are received, before they are decoded.

@@ -10,6 +10,7 @@ use super::middleware::Hooks;
 use super::options;
 use super::reach::Reach;
 use crate::auth::{Auth, Netrc};
+use crate::cancel::Check;
 use crate::cookies::CookieStore;
 use crate::error::{Error, Result};
 use crate::exchange::Common;
@@ -30,6 +31,8 @@ pub(crate) struct Policy {
     pub(crate) reach: Reach,
     pub(crate) hooks: Hooks,
     pub(crate) timeout: Timeout,
+    /// May end a call while it waits.
+    pub(crate) check: Option<Check>,
     pub(crate) common: Arc<Common>,
     /// The failures after which a request is sent again, in addition to the silent replay.
     pub(crate) retry: Option<Retry>,

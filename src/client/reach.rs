@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{ErrorKind, Reason};
 use crate::pool::key::ConnectionConfig;
+use crate::pool::registry::Standing;
 use crate::urls::Origin;
 
 /// Says which connections a client may use, and whether it may still use them.
@@ -16,15 +17,15 @@ pub(crate) struct Reach {
     pub(crate) home: Option<Arc<Origin>>,
     /// Set when the session is closed or detached. The session begins no further call; calls that have begun go on.
     pub(crate) session_detached: Arc<AtomicBool>,
-    /// Set when the pool is closed, if the client is one pool of a `PoolManager`. Calls that have begun end at their
-    /// next request.
-    pub(crate) pool_closed: Option<Arc<AtomicBool>>,
+    /// What was done to the pool, if the client is one pool of a `PoolManager`. After a close, calls that have begun end
+    /// at their next request.
+    pub(crate) standing: Option<Arc<Standing>>,
 }
 
 impl Reach {
     /// Returns whether the pool of the client was closed.
     pub(crate) fn is_closed_pool(&self) -> bool {
-        self.pool_closed.as_ref().is_some_and(|closed| closed.load(Ordering::Relaxed))
+        self.standing.as_ref().is_some_and(|standing| standing.is_closed())
     }
 
     /// Returns the reason of a call that the client does not begin or go on with: it says what was closed.

@@ -8,6 +8,7 @@ use http::{Extensions, Method, Version};
 
 use super::options::Options;
 use crate::body::Body;
+use crate::cancel::CancelToken;
 use crate::dial::Route;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::h1::RequestTarget;
@@ -46,6 +47,8 @@ pub struct Request {
     pub(crate) expect: bool,
     /// The request's own settings. Clones share them until one of the clones changes them.
     pub(crate) options: Option<Arc<Options>>,
+    /// Ends the call from another thread. It is not among the options, which would cost an allocation for each request.
+    pub(crate) token: Option<CancelToken>,
     /// The body is read before the response is returned.
     pub(crate) preload: bool,
     /// The body is not read: the connection is released before the response is returned.
@@ -69,6 +72,7 @@ impl Request {
             content_type: None,
             expect: false,
             options: None,
+            token: None,
             preload: false,
             release: false,
             own_headers: false,
@@ -85,6 +89,7 @@ impl Request {
             body: self.body.try_clone()?,
             content_type: self.content_type.clone(),
             options: self.options.clone(),
+            token: self.token.clone(),
             ..*self
         })
     }
@@ -172,6 +177,28 @@ impl Request {
     /// Returns the body, to change it.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
+    }
+
+    /// Sets the token that ends the call of this request from another thread: see [`CancelToken`]. A middleware may
+    /// set one too, which then ends what comes after it, together with the token that the call has already.
+    ///
+    /// ```
+    /// use hostpool::{CancelToken, Method, Request, Session, Url};
+    ///
+    /// let token = CancelToken::new();
+    /// let mut request = Request::new(Method::GET, Url::parse("http://example.com/")?);
+    /// request.cancel_with(&token);
+    /// token.cancel();
+    /// assert!(Session::new().execute(request).unwrap_err().is_cancelled());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn cancel_with(&mut self, token: &CancelToken) {
+        self.token = Some(token.clone());
+    }
+
+    /// Returns the token of this request, if it has one.
+    pub fn cancel_token(&self) -> Option<&CancelToken> {
+        self.token.as_ref()
     }
 
     /// Returns the values of the caller's own on this request, for its middleware and hooks. They are not sent. Those of

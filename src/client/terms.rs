@@ -11,8 +11,9 @@ use super::policy::{Head, Policy};
 use super::reach::Reach;
 use super::request::Request;
 use crate::auth::{Auth, Netrc};
+use crate::cancel::CancelToken;
 use crate::cookies::CookieStore;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Reason, Result};
 use crate::exchange::Common;
 use crate::headers::Headers;
 use crate::redirect::{self, RedirectWhen, Rules};
@@ -35,18 +36,28 @@ pub(super) struct Terms<'a> {
     /// The request's own settings, if it has any.
     own: Option<&'a Options>,
     pub(super) until: Until<'a>,
+    /// How often all calls of the client had been cancelled when this one began.
+    begun: u64,
 }
 
 impl<'a> Terms<'a> {
-    /// Returns the terms of a call that begins now. The total deadline counts from here.
-    pub(super) fn begin(engine: &'a Arc<Engine>, policy: &'a Policy, own: Option<&'a Options>) -> Terms<'a> {
-        let timeout = own.and_then(|own| own.timeout.as_ref()).unwrap_or(&policy.timeout);
-        Terms { engine, policy, own, until: timeout.deadline().into() }
+    /// Returns the token of a call that begins: the request's own. A call with a check of the caller's has a token of
+    /// its own.
+    pub(super) fn token(policy: &Policy, request: &Request) -> Option<CancelToken> {
+        let check = request.options().and_then(|own| own.check.as_ref()).or(policy.check.as_ref());
+        CancelToken::of_call(request.cancel_token(), check)
     }
 
-    /// Returns the terms of a client in a call that has begun.
-    pub(super) fn of_client(engine: &'a Arc<Engine>, policy: &'a Policy, until: Until<'a>) -> Terms<'a> {
-        Terms { engine, policy, own: None, until }
+    /// Returns the terms of a call that begins now. The total deadline counts from here.
+    pub(super) fn begin(
+        engine: &'a Arc<Engine>,
+        policy: &'a Policy,
+        own: Option<&Options>,
+        token: Option<&'a CancelToken>,
+    ) -> Terms<'a> {
+        let timeout = own.and_then(|own| own.timeout.as_ref()).unwrap_or(&policy.timeout);
+        let begun = engine.cancelled(&policy.reach);
+        Terms { engine, policy, own: None, until: Until::begin(timeout, token), begun }
     }
 
     /// Returns the terms of a request with these settings, in the same call of the same client. `None` leaves the
@@ -64,6 +75,19 @@ impl<'a> Terms<'a> {
         'a: 'b,
     {
         Terms { until, ..self }
+    }
+
+    /// Fails if the call was cancelled, by its token or with all others of the client. It is asked before each wait that
+    /// the one who cancels cannot end, and after each grant.
+    #[inline]
+    pub(super) fn check_cancelled(self, phase: Phase) -> Result<()> {
+        if let Some(cancelled) = self.until.cancelled(phase) {
+            return Err(cancelled);
+        }
+        match self.engine.cancelled(&self.policy.reach) == self.begun {
+            true => Ok(()),
+            false => Err(Error::new(Reason::all_cancelled(), phase)),
+        }
     }
 
     /// Returns the timeouts.
@@ -295,9 +319,10 @@ impl<'a> Terms<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`] if the client is closed during the sleep.
+    /// [`ErrorKind::Closed`] if the client is closed during the sleep, and [`ErrorKind::Cancelled`] if the call is
+    /// cancelled.
     pub(super) fn pause(self, wait: Duration) -> Result<()> {
-        self.engine.pause(&self.policy.reach, wait, self.until)
+        self.engine.pause(&self.policy.reach, wait, self.until, self.begun)
     }
 }
 
@@ -307,7 +332,7 @@ impl<'a> Terms<'a> {
     pub(super) fn for_test(policy: &'a Policy, own: Option<&'a Options>) -> Terms<'a> {
         static ENGINE: std::sync::LazyLock<Arc<Engine>> =
             std::sync::LazyLock::new(|| Engine::new(super::EngineConfig::default()));
-        Terms::begin(&ENGINE, policy, own)
+        Terms { own, ..Terms::begin(&ENGINE, policy, own, None) }
     }
 }
 

@@ -7,9 +7,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::cancel::{OnCancel, Run};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::exchange::Wire;
-use crate::net::abort::AbortCell;
+use crate::net::abort::{AbortCell, Interrupt};
 use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
 use crate::net::stream::Stream;
 use crate::net::transport::{Transport, Wait};
@@ -238,6 +239,57 @@ impl<'a> DialContext<'a> {
         self.until.is_past()
     }
 
+    /// Returns whether the dial has to end: its call was cancelled, or its client closed. A dialer that waits by itself
+    /// asks this after it wakes, and returns [`failed`](Self::failed).
+    ///
+    /// ```
+    /// use hostpool::{DialContext, Timeout};
+    ///
+    /// assert!(!DialContext::new(Timeout::new()).is_cancelled());
+    /// ```
+    pub fn is_cancelled(&self) -> bool {
+        self.wait().is_cancelled()
+    }
+
+    /// Runs a function when the dial has to end, on the thread that ends it: another thread cancels its call or closes
+    /// its client. If that has happened already, the function runs at once. Dropping the returned value takes the
+    /// function back, and so does the next one that is given, or a socket that this crate opens for the dial.
+    ///
+    /// It is for a dialer that waits for something of its own. It should only wake that wait, and must not use the
+    /// context. A panic of it is ignored.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// use hostpool::{CancelToken, PoolManager, dialer_fn};
+    /// use std::io;
+    /// use std::sync::mpsc::channel;
+    /// use std::thread;
+    ///
+    /// // Waits for something that never comes.
+    /// let dialer = dialer_fn(|_, context| {
+    ///     let (wake, woken) = channel::<()>();
+    ///     let on_cancel = context.on_cancel(move || drop(wake));
+    ///     let _ = woken.recv();
+    ///     drop(on_cancel);
+    ///     Err(context.failed(io::ErrorKind::ConnectionAborted.into()))
+    /// });
+    /// let (pools, token) = (PoolManager::builder().dialer(dialer).build()?, CancelToken::new());
+    /// let request = pools.get(&url).cancel_with(&token);
+    /// let call = thread::spawn(move || request.send());
+    /// token.cancel();
+    /// assert!(call.join().unwrap().unwrap_err().is_cancelled());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn on_cancel(&self, run: impl FnOnce() + Send + 'static) -> OnCancel {
+        let run = Run::new(run);
+        if let Some(cell) = self.cell {
+            let interrupt: Arc<dyn Interrupt> = run.clone();
+            cell.register(Arc::downgrade(&interrupt));
+        }
+        OnCancel::keep(run)
+    }
+
     /// Returns the bounds for operations of a [`Transport`] that belong to the dial.
     pub fn wait(&self) -> Wait<'a> {
         Wait { until: self.until, abort: self.cell, ..Wait::new() }
@@ -249,7 +301,7 @@ impl<'a> DialContext<'a> {
     }
 
     /// Returns the error of a dial that could not connect: [`ErrorKind::Timeout`] if the deadline has passed,
-    /// [`ErrorKind::Closed`] if the client was closed meanwhile, otherwise [`ErrorKind::Connect`] with `error` as its
+    /// [`ErrorKind::Cancelled`] or [`ErrorKind::Closed`] if the call was cancelled or the client closed meanwhile, otherwise [`ErrorKind::Connect`] with `error` as its
     /// source. A [`Retry`](crate::Retry) tries again after such an error, because nothing was sent.
     ///
     /// ```

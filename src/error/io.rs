@@ -14,6 +14,8 @@ impl Error {
             ErrorKind::Protocol(_) | ErrorKind::LimitExceeded(_) | ErrorKind::Decode => io::ErrorKind::InvalidData,
             ErrorKind::WouldDeadlock { .. } => io::ErrorKind::Deadlock,
             ErrorKind::Closed => io::ErrorKind::NotConnected,
+            // Not `Interrupted`: the standard library repeats a read that fails with it.
+            ErrorKind::Cancelled => io::ErrorKind::ConnectionAborted,
             _ => self
                 .cause()
                 .and_then(|cause| cause.downcast_ref::<io::Error>())

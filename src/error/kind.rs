@@ -134,6 +134,10 @@ pub enum ErrorKind {
     /// The pool or session was closed before or during the call, or the response before its body was read.
     #[doc(alias = "ClosedPoolError")]
     Closed,
+    /// Another thread ended the call, by its [`CancelToken`](crate::CancelToken) or by
+    /// [`Session::cancel_all`](crate::Session::cancel_all).
+    #[doc(alias = "AbortError")]
+    Cancelled,
 }
 
 impl ErrorKind {
@@ -170,6 +174,7 @@ impl ErrorKind {
     /// | [`PoolTimeout`](Self::PoolTimeout) | `pool_timeout` |
     /// | [`WouldDeadlock`](Self::WouldDeadlock) | `would_deadlock` |
     /// | [`Closed`](Self::Closed) | `closed` |
+    /// | [`Cancelled`](Self::Cancelled) | `cancelled` |
     ///
     /// ```
     /// use hostpool::ErrorKind;
@@ -209,6 +214,7 @@ impl ErrorKind {
             ErrorKind::PoolTimeout { .. } => "pool_timeout",
             ErrorKind::WouldDeadlock { .. } => "would_deadlock",
             ErrorKind::Closed => "closed",
+            ErrorKind::Cancelled => "cancelled",
         }
     }
 
@@ -290,6 +296,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Disconnected => write!(f, "the peer closed the connection without a response"),
             ErrorKind::Io => write!(f, "the connection failed"),
             ErrorKind::Timeout(Bound::Rate) => write!(f, "the body was slower than min_rate allows"),
+            ErrorKind::Timeout(Bound::Token) => write!(f, "the deadline of the cancel token passed"),
             ErrorKind::Timeout(bound) => write!(f, "the {bound} timeout passed"),
             ErrorKind::PoolTimeout { waited, in_use, held_here: 0, queued } => {
                 write!(f, "no connection came free in {waited:?} ({in_use} in use, {queued} more waiting)")
@@ -306,6 +313,7 @@ impl fmt::Display for ErrorKind {
                 write!(f, "read or drop its responses first")
             }
             ErrorKind::Closed => write!(f, "the pool, session or response is closed"),
+            ErrorKind::Cancelled => write!(f, "the call was cancelled"),
         }
     }
 }

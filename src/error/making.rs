@@ -97,6 +97,11 @@ impl Error {
         self
     }
 
+    /// Adds what a deliberate end looked like to the system, unless the error has a source of the caller's own.
+    pub(crate) fn with_effect(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        if self.0.source.is_some() { self } else { self.with_source(source) }
+    }
+
     /// Adds a cause that comes from the caller's own code. It is kept as it is, because the caller may want it back.
     pub(crate) fn with_own_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         self.0.source = Some(self.take_file(source.into()));

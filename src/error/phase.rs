@@ -24,6 +24,8 @@ pub enum Bound {
     Read,
     /// On the speed of a body: see [`Timeout::min_rate`](crate::Timeout::min_rate).
     Rate,
+    /// On everything that has the same cancel token: see [`CancelToken::with_deadline`](crate::CancelToken::with_deadline).
+    Token,
 }
 
 impl fmt::Display for Bound {
@@ -39,6 +41,7 @@ impl fmt::Display for Bound {
             Bound::Head => "head",
             Bound::Read => "read",
             Bound::Rate => "min_rate",
+            Bound::Token => "token",
         })
     }
 }
@@ -66,6 +69,8 @@ pub enum Phase {
     Body,
     /// Following a redirect.
     Redirect,
+    /// Sleeping between two tries of a [`Retry`](crate::Retry).
+    Backoff,
 }
 
 impl fmt::Display for Phase {
@@ -81,6 +86,7 @@ impl fmt::Display for Phase {
             Phase::Head => "waiting for the response",
             Phase::Body => "reading the body",
             Phase::Redirect => "following a redirect",
+            Phase::Backoff => "waiting for the next try",
         })
     }
 }

@@ -32,6 +32,11 @@ impl Reason {
     pub(crate) fn closed_response() -> Reason {
         ErrorKind::Closed.because("the response is closed")
     }
+
+    /// Returns the reason of a call that ended with all others of its client.
+    pub(crate) fn all_cancelled() -> Reason {
+        ErrorKind::Cancelled.because("all calls of the client were cancelled")
+    }
 }
 
 impl ErrorKind {
@@ -57,6 +62,7 @@ impl fmt::Display for Reason {
             }
             // The words say the same with what to write instead.
             (ErrorKind::InvalidUrl(_), _, Some(why)) => write!(f, "invalid URL: {why}"),
+            (ErrorKind::Timeout(Bound::Token), ..) => write!(f, "{}", self.kind),
             // The words say which of them is closed.
             (ErrorKind::Closed, _, Some(why)) => f.write_str(why),
             (kind, _, Some(why)) => write!(f, "{kind}: {why}"),

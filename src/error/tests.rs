@@ -96,7 +96,7 @@ fn every_kind_is_presentable() {
     }
 }
 
-fn kinds() -> [ErrorKind; 29] {
+fn kinds() -> [ErrorKind; 30] {
     let header = crate::Headers::new().append("X", "\0").unwrap_err();
     [
         ErrorKind::InvalidUrl(InvalidUrl::NoHost),
@@ -128,6 +128,7 @@ fn kinds() -> [ErrorKind; 29] {
         ErrorKind::PoolTimeout { waited: Duration::from_secs(1), in_use: 1, held_here: 0, queued: 0 },
         ErrorKind::WouldDeadlock { held: 1 },
         ErrorKind::Closed,
+        ErrorKind::Cancelled,
     ]
 }
 
@@ -170,6 +171,7 @@ fn the_kind_survives_io() {
         (ErrorKind::IncompleteBody { received: 1, expected: Some(2) }, io::ErrorKind::UnexpectedEof),
         (ErrorKind::Protocol(Violation::ChunkSize), io::ErrorKind::InvalidData),
         (ErrorKind::Closed, io::ErrorKind::NotConnected),
+        (ErrorKind::Cancelled, io::ErrorKind::ConnectionAborted),
         (ErrorKind::Tls, io::ErrorKind::Other),
     ];
     for (kind, expected) in table {

@@ -1,6 +1,8 @@
 //! Reading a response's body by its framing.
 
+use std::cell::OnceCell;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::buffers::{Buffers, READ_AHEAD};
@@ -9,6 +11,7 @@ use super::outcome::Ending;
 use super::pattern::{Layout, NOTHING_ASIDE, Pattern};
 use super::wire::Wire;
 use crate::body::Input;
+use crate::cancel::Registration;
 use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Reason, Result};
 use crate::h1::{Chunked, Fault, Framing, Limits, Trailers};
 use crate::headers::Headers;
@@ -30,12 +33,23 @@ pub(crate) struct Io<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) until: Until<'a>,
     pub(crate) read: Option<Duration>,
-    pub(crate) cell: &'a AbortCell,
+    pub(crate) cell: &'a Arc<AbortCell>,
+    /// Lets the token end the waits. Set before the first one: most small bodies are there already.
+    pub(crate) registered: OnceCell<Registration<'a>>,
 }
 
 impl<'a> Io<'a> {
     /// Begins a wait for bytes. Fails if the body is too slow.
     fn wait(&self, meter: &mut Option<Box<Meter>>) -> Result<Wait<'a>> {
+        if let Some(token) = self.until.token() {
+            self.registered.get_or_init(|| {
+                let (cell, generation) = self.cell.blocked();
+                token.register(cell, generation)
+            });
+            if token.is_over() {
+                return Err(token.error(Phase::Body));
+            }
+        }
         let mut until = self.until.or_within(self.read, Bound::Read);
         if let Some(meter) = meter {
             let slow = || Error::new(ErrorKind::Timeout(Bound::Rate), Phase::Body);

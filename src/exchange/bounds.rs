@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::{Bound, Error, Phase};
 use crate::net::abort::AbortCell;
 use crate::net::transport::Wait;
-use crate::time::{Timeout, Until};
+use crate::time::{Moment, Timeout, Until};
 
 /// The wait for a 100 where no timeout is set. A server that knows `Expect` responds at once; any other server waits
 /// for the body.
@@ -29,18 +29,15 @@ impl<'a> Bounds<'a> {
         self.until = self.until.or_within(self.timeout.head, Bound::Head);
     }
 
-    /// Fails if the deadline has passed. A peer that is faster than this client never lets a wait reach its deadline,
-    /// so the deadline is checked between waits.
+    /// Fails if the token has fired or the deadline has passed. A peer that is faster than this client never lets a
+    /// wait reach either, so both are checked between waits.
     pub(super) fn check(&self, phase: Phase) -> Result<(), Error> {
-        match self.until.is_past() {
-            true => Err(self.until.timed_out(phase)),
-            false => Ok(()),
-        }
+        self.until.check(phase)
     }
 
-    /// Returns the end of one wait for input.
-    pub(super) fn read_until(&self) -> Until<'a> {
-        self.until.or_within(self.timeout.read, Bound::Read)
+    /// Returns the end of one wait for input, which begins at this moment.
+    pub(super) fn read_until(&self, moment: &mut Moment) -> Until<'a> {
+        self.until.or_within_at(moment, self.timeout.read, Bound::Read)
     }
 
     /// Returns the end of the wait for the response to an `Expect: 100-continue`.
@@ -48,9 +45,9 @@ impl<'a> Bounds<'a> {
         self.until.or_within(Some(self.timeout.expect.unwrap_or(EXPECT)), Bound::Head)
     }
 
-    /// Returns the wait of a write. It also ends when a response begins to arrive.
-    pub(super) fn write(&self) -> Wait<'a> {
-        let until = self.until.or_within(self.timeout.write, Bound::Write);
+    /// Returns the wait of a write that begins at this moment. It also ends when a response begins to arrive.
+    pub(super) fn write(&self, moment: &mut Moment) -> Wait<'a> {
+        let until = self.until.or_within_at(moment, self.timeout.write, Bound::Write);
         Wait { watch_input: true, ..Wait::of(until, self.cell) }
     }
 

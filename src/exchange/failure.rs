@@ -8,15 +8,14 @@ use crate::net::transport::{Transport, Wait};
 
 /// Returns the error of a failed send or receive.
 pub(super) fn io_error(error: io::Error, wire: &Wire, wait: &Wait<'_>, phase: Phase) -> Error {
-    let failed = if wait.is_cancelled() {
-        Error::new(closed(phase), phase)
-    } else {
-        match error.kind() {
-            io::ErrorKind::TimedOut if wait.until.is_past() => wait.until.timed_out(phase),
-            io::ErrorKind::InvalidData if wire.info().encrypted => Error::new(ErrorKind::Tls, phase),
-            _ if is_end(&error) && phase < Phase::Body => Error::new(ErrorKind::Disconnected, phase),
-            _ => Error::new(ErrorKind::Io, phase),
-        }
+    if let Some(ended) = wait.ended(phase, || closed(phase)) {
+        return ended.with_effect(error);
+    }
+    let failed = match error.kind() {
+        io::ErrorKind::TimedOut if wait.until.is_past() => wait.until.timed_out(phase),
+        io::ErrorKind::InvalidData if wire.info().encrypted => Error::new(ErrorKind::Tls, phase),
+        _ if is_end(&error) && phase < Phase::Body => Error::new(ErrorKind::Disconnected, phase),
+        _ => Error::new(ErrorKind::Io, phase),
     };
     failed.with_source(error)
 }

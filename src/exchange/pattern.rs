@@ -187,7 +187,7 @@ mod tests {
     fn read(bytes: &[u8], pieces: &[usize], room: usize, open: bool) -> (Vec<u8>, Result<Probe, ErrorKind>) {
         let (ours, mut peer) = UnixStream::pair().unwrap();
         let wire = Wire::Stream(Stream::new(Arc::new(Socket::new(ours.into())), None));
-        let (common, limits, cell) = (Common::default(), Limits::default(), AbortCell::new());
+        let (common, limits, cell) = (Common::default(), Limits::default(), std::sync::Arc::new(AbortCell::new()));
         let mut buffers = common.buffers.take();
         let mut reader = BodyReader::new(Framing::Chunked, Strictness::Tolerant);
         // So much fits into the socket. It is all there before the first read.
@@ -213,6 +213,7 @@ mod tests {
                 until: Until::NEVER,
                 read: None,
                 cell: &cell,
+                registered: std::cell::OnceCell::new(),
             };
             let (mut got, mut buf) = (Vec::new(), vec![0; room]);
             let outcome = loop {
@@ -222,6 +223,7 @@ mod tests {
                     Err(error) => break Err(error.kind().clone()),
                 }
             };
+            drop(io);
             let leftover = reader.leftover(&wire, &buffers);
             wire.abort();
             drop(written);

@@ -10,7 +10,7 @@ use super::state::Exchange;
 use crate::error::{Error, ErrorKind, Limit, Phase, Violation};
 use crate::h1::{self, Fault, Head};
 use crate::net::transport::{Probe, Transport, Wait};
-use crate::time::Until;
+use crate::time::{Moment, Until};
 
 impl<'a> Exchange<'a> {
     /// Returns the final head, if it has arrived. Skips interim heads: 100 and 103 do not stop the request (RFC 9110,
@@ -21,7 +21,7 @@ impl<'a> Exchange<'a> {
                 Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
                 Some(_) => {}
                 None if self.wire.probe() == Probe::Quiet => return Ok(None),
-                None => self.fill(self.bounds.read_until())?,
+                None => self.fill(None, Phase::Send)?,
             }
         }
     }
@@ -35,7 +35,7 @@ impl<'a> Exchange<'a> {
                 Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
                 Some(head) if head.status == StatusCode::CONTINUE => return Ok(None),
                 Some(_) => {}
-                None => match self.fill(until) {
+                None => match self.fill(Some(until), Phase::Head) {
                     Ok(()) => {}
                     // A server that does not know `Expect` waits for the body (RFC 9110, section 10.1.1).
                     Err(error) if error.is_timeout() && !self.bounds.until.is_past() => return Ok(None),
@@ -82,7 +82,7 @@ impl<'a> Exchange<'a> {
             if let Some(head) = self.buffered_head()? {
                 return Ok(head);
             }
-            self.fill(self.bounds.read_until())?;
+            self.fill(None, Phase::Head)?;
         }
     }
 
@@ -136,14 +136,20 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Receives once into the buffers.
-    fn fill(&mut self, until: Until<'a>) -> Result<(), Error> {
-        self.bounds.check(Phase::Head)?;
-        let wait = Wait::of(until, self.bounds.cell);
+    /// Receives once into the buffers, until the read timeout or the given end. `phase` is that of a wait that the call's own end ends: an early look belongs to
+    /// the sending.
+    fn fill(&mut self, until: Option<Until<'a>>, phase: Phase) -> Result<(), Error> {
+        let mut moment = Moment::default();
+        self.bounds.until.check_at(&mut moment, phase)?;
+        let until = until.unwrap_or_else(|| self.bounds.read_until(&mut moment));
+        let begun = moment.known().filter(|_| self.wire.is_plain());
+        let wait = Wait { begun, ..Wait::of(until, self.bounds.cell) };
         match self.buffers.fill(self.wire, &wait) {
-            Ok(1..) if wait.is_cancelled() => {
+            Ok(1..) if wait.is_closed() => {
                 Err(io_error(io::ErrorKind::ConnectionAborted.into(), self.wire, &wait, Phase::Head))
             }
+            Ok(0) if wait.is_cancelled() => Err(io_error(io::ErrorKind::UnexpectedEof.into(), self.wire, &wait, phase)),
+            Err(error) if wait.is_cancelled() => Err(io_error(error, self.wire, &wait, phase)),
             Ok(len @ 1..) => {
                 self.trace.received += len;
                 Ok(())
@@ -184,10 +190,10 @@ impl<'a> Exchange<'a> {
     pub(super) fn receive_early(&mut self) -> Result<usize, Error> {
         self.bounds.check(Phase::Send)?;
         let Some(early) = &mut self.early else { return Ok(0) };
-        let wait = Wait::of(self.bounds.read_until(), self.bounds.cell);
+        let wait = Wait::of(self.bounds.read_until(&mut Moment::default()), self.bounds.cell);
         let room = self.limits.early_response.saturating_sub(self.buffers.filled().len());
         let len = match self.buffers.fill_at_most(room, self.wire, &wait) {
-            Ok(_) if wait.is_cancelled() => {
+            Ok(len) if wait.is_closed() || len == 0 && wait.is_cancelled() => {
                 return Err(io_error(io::ErrorKind::ConnectionAborted.into(), self.wire, &wait, Phase::Send));
             }
             Ok(0) => {

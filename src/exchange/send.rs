@@ -11,6 +11,7 @@ use crate::body::{Outgoing, PIECE};
 use crate::error::{Bound, Error, ErrorKind, Phase};
 use crate::h1::Head;
 use crate::net::transport::{Transport, Wait};
+use crate::time::Moment;
 
 impl<'a> Exchange<'a> {
     /// Sends head and body. Returns the final head if that arrives first; the rest is then not sent.
@@ -63,7 +64,7 @@ impl<'a> Exchange<'a> {
 
     #[inline(never)]
     fn flush_foreign(&mut self) -> Result<bool, Error> {
-        let mut wait = self.write();
+        let mut wait = self.write(&mut Moment::default());
         self.measure(&mut wait)?;
         let flushed = self.wire.flush(&wait);
         if let (Some(meter), Ok(_)) = (&mut self.meter, &flushed) {
@@ -76,12 +77,16 @@ impl<'a> Exchange<'a> {
     fn send_piece(&mut self, body: &mut Outgoing<'_>) -> Result<usize, Error> {
         // The body's reader may be slow. So the write timeout begins after it, and the deadline is checked again.
         let piece = body.piece()?;
-        self.bounds.check(Phase::Send)?;
+        let mut moment = Moment::default();
+        self.bounds.until.check_at(&mut moment, Phase::Send)?;
         let (head_left, has_piece) = (self.buffers.out.len() - self.head_sent, !piece.is_empty());
         if head_left == 0 && !has_piece {
             return Ok(0);
         }
-        let mut wait = self.write();
+        let mut wait = self.write(&mut moment);
+        if self.wire.is_plain() {
+            wait.begun = moment.known();
+        }
         if has_piece {
             self.measure(&mut wait)?;
         }
@@ -102,10 +107,10 @@ impl<'a> Exchange<'a> {
         Ok(sent)
     }
 
-    /// Returns the wait of the next write.
-    fn write(&self) -> Wait<'a> {
+    /// Returns the wait of the next write, which begins at this moment.
+    fn write(&self, moment: &mut Moment) -> Wait<'a> {
         match &self.early {
-            None => self.bounds.write(),
+            None => self.bounds.write(moment),
             Some(early) => self.bounds.write_on(early.takes_in()),
         }
     }

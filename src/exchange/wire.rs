@@ -34,6 +34,11 @@ impl Wire {
         Wire::Dyn(foreign)
     }
 
+    /// Returns whether the transport is a plain socket: one call of it is one call of the system.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Wire::Stream(_))
+    }
+
     /// Looks for input as `probe` does, but leaves a reset of a plain socket for the next receive. So a plain socket is
     /// never `Dead` here.
     pub(crate) fn arrived(&self) -> Probe {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::probe::Probe;
+use crate::cancel::{Blocked, Run};
 use crate::process::Home;
 use crate::sync::Mutex;
 
@@ -42,13 +43,22 @@ pub(crate) struct AbortCell {
 struct State {
     /// The number of the current use; each lease is one use.
     generation: u64,
-    aborted: bool,
+    aborted: Option<AbortCause>,
     socket: Option<Weak<dyn Interrupt>>,
     base: Base,
     /// A transport above the system's socket is registered in its place.
     is_wrapped: bool,
     /// The process that the connection was opened in.
     home: Home,
+}
+
+/// Who has aborted a use of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AbortCause {
+    /// The pool, the session or the response was closed.
+    Closed,
+    /// The call was cancelled. Data that has arrived is still taken.
+    Cancelled,
 }
 
 /// The system's socket below the transport, if this crate opened it. TLS or a transport of the caller may be above it.
@@ -63,14 +73,14 @@ enum Base {
 impl AbortCell {
     pub(crate) fn new() -> Self {
         let home = Home::default();
-        let state = State { generation: 0, aborted: false, socket: None, base: Base::Unknown, is_wrapped: false, home };
+        let state = State { generation: 0, aborted: None, socket: None, base: Base::Unknown, is_wrapped: false, home };
         AbortCell { state: Mutex::new(state), connection: AtomicU64::new(0), holder: AtomicU64::new(0) }
     }
 
     /// Returns a cell whose use is aborted.
     pub(crate) fn aborted() -> Self {
         let cell = AbortCell::new();
-        cell.state.lock().aborted = true;
+        cell.state.lock().aborted = Some(AbortCause::Closed);
         cell
     }
 
@@ -95,7 +105,7 @@ impl AbortCell {
     /// the abort came while the stream was being opened.
     pub(crate) fn register(&self, socket: Weak<dyn Interrupt>) {
         let mut state = self.state.lock();
-        let interrupted = if state.aborted { interrupt(&socket) } else { None };
+        let interrupted = if state.aborted.is_some() { interrupt(&socket) } else { None };
         state.socket = Some(socket);
         state.is_wrapped = true;
         drop(state);
@@ -180,13 +190,37 @@ impl AbortCell {
     pub(crate) fn next_use(&self) -> bool {
         let mut state = self.state.lock();
         state.generation += 1;
-        !std::mem::take(&mut state.aborted)
+        state.aborted.take().is_none()
     }
 
     /// Returns whether the current use is aborted. Every wait asks this after it wakes, before it interprets the result
     /// of the call: an abort looks like an end of the stream.
     pub(crate) fn is_aborted(&self) -> bool {
+        self.abort_cause().is_some()
+    }
+
+    /// Returns who has aborted the current use, if somebody has.
+    pub(crate) fn abort_cause(&self) -> Option<AbortCause> {
         self.state.lock().aborted
+    }
+
+    /// Returns this cell as what a token ends, and its current use.
+    pub(crate) fn blocked(self: &Arc<Self>) -> (Weak<dyn Blocked>, u64) {
+        let cell: Weak<dyn Blocked> = Arc::<AbortCell>::downgrade(self);
+        (cell, self.state.lock().generation)
+    }
+
+    /// Shuts the connection down and returns true, if this use is still current and the connection is open. The first
+    /// cause counts.
+    fn abort(&self, generation: u64, cause: AbortCause) -> bool {
+        let mut state = self.state.lock();
+        if state.generation != generation || !state.home.is_here() {
+            return false;
+        }
+        state.aborted.get_or_insert(cause);
+        let interrupted = state.socket.as_ref().and_then(interrupt);
+        drop(state);
+        interrupted.is_some()
     }
 
     /// Returns a handle that aborts the current use.
@@ -198,7 +232,7 @@ impl AbortCell {
 impl fmt::Debug for AbortCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state.lock();
-        write!(f, "AbortCell(use {}, aborted {})", state.generation, state.aborted)
+        write!(f, "AbortCell(use {}, aborted {})", state.generation, state.aborted.is_some())
     }
 }
 
@@ -214,16 +248,27 @@ impl UnwindSafe for AbortHandle {}
 impl RefUnwindSafe for AbortHandle {}
 
 impl AbortHandle {
-    /// Shuts the connection down and returns true, if this use is still current and the connection is open.
+    /// Closes the connection for its user: shuts it down and returns true, if this use is still current and the
+    /// connection is open.
     pub(crate) fn abort(&self) -> bool {
-        let mut state = self.cell.state.lock();
-        if state.generation != self.generation || !state.home.is_here() {
-            return false;
-        }
-        state.aborted = true;
-        let interrupted = state.socket.as_ref().and_then(interrupt);
-        drop(state);
-        interrupted.is_some()
+        self.cell.abort(self.generation, AbortCause::Closed)
+    }
+
+    /// Does the same for a call that is cancelled.
+    pub(crate) fn cancel(&self) -> bool {
+        self.cell.abort(self.generation, AbortCause::Cancelled)
+    }
+}
+
+impl Interrupt for Run {
+    fn interrupt(&self) {
+        self.run();
+    }
+}
+
+impl Blocked for AbortCell {
+    fn cancel(&self, generation: u64) {
+        self.abort(generation, AbortCause::Cancelled);
     }
 }
 

@@ -158,9 +158,12 @@ fn connect(
         match rustix::net::connect(socket, address) {
             Ok(()) => return Ok(()),
             // The backlog of a Unix socket is full, or a signal came: nothing has begun.
-            Err(Errno::AGAIN | Errno::INTR) if interrupted == Interrupted::BeginsAgain => continue,
+            Err(Errno::AGAIN | Errno::INTR) if interrupted == Interrupted::BeginsAgain => wait.until.tick(),
             // The guard timed out, or a signal came.
-            Err(Errno::INPROGRESS | Errno::INTR | Errno::ALREADY) => break,
+            Err(Errno::INPROGRESS | Errno::INTR | Errno::ALREADY) => {
+                wait.until.tick();
+                break;
+            }
             // Windows reports INPROGRESS like this.
             #[cfg(windows)]
             Err(Errno::WOULDBLOCK) => break,
@@ -189,7 +192,7 @@ mod tests {
     fn the_first_that_answers() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None };
         let refused = [free(), free()];
         tcp(&[refused[0], open, refused[1]], &SocketConfig::new(), &wait).unwrap();
         let error = tcp(&refused, &SocketConfig::new(), &wait).unwrap_err();
@@ -204,7 +207,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
         let other = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, open.port()));
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None };
         let sockets = SocketConfig { source: Some(std::net::Ipv4Addr::LOCALHOST.into()), ..SocketConfig::new() };
         tcp(&[other, open], &sockets, &wait).unwrap();
         let error = tcp(&[other, other], &sockets, &wait).unwrap_err();
@@ -217,7 +220,7 @@ mod tests {
     /// Row C11 of the fault matrix. The kernel is made to choose the port that is dialed.
     #[test]
     fn nobody_talks_to_himself() {
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None };
         let address = free();
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&address.into()).unwrap();
@@ -235,7 +238,7 @@ mod tests {
     #[test]
     fn where_a_socket_may_be_connected_to_itself() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None };
         let connected = || {
             let socket = Socket::new(socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
             let socket = guarded(socket, &wait).unwrap();

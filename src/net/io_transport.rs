@@ -207,9 +207,64 @@ impl IoTransport {
     }
 }
 
+/// Repeats a call after each run of the caller's check, until it does more than wait.
+fn ticking<T>(wait: &Wait<'_>, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && wait.until.slice().is_some() => {
+                wait.until.tick();
+                if wait.is_cancelled() {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+            }
+            result => return result,
+        }
+    }
+}
+
 impl Transport for IoTransport {
     fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
         self.begin(wait)?;
+        ticking(wait, || self.recv_now(buf, wait))
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+        self.begin(wait)?;
+        ticking(wait, || self.send_now(bufs, wait))
+    }
+
+    fn flush(&self, wait: &Wait<'_>) -> io::Result<bool> {
+        self.begin(wait)?;
+        ticking(wait, || self.flush_now(wait))
+    }
+
+    fn probe(&self) -> Probe {
+        let state = self.shared.state.lock();
+        match () {
+            () if state.has_ended => Probe::Dead,
+            () if state.has_input() => Probe::Readable,
+            () if state.input_end.is_some() || state.output_end.is_some() => Probe::Dead,
+            () => Probe::Quiet,
+        }
+    }
+
+    fn has_buffered(&self) -> bool {
+        let state = self.shared.state.lock();
+        state.has_input() || state.has_output()
+    }
+
+    fn abort(&self) {
+        self.shared.end();
+    }
+
+    fn info(&self) -> TransportInfo {
+        self.info.clone()
+    }
+}
+
+/// Calls that wait until the caller's check is due.
+impl IoTransport {
+    fn recv_now(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
         let mut state = self.shared.state.lock();
         state.wanted += 1;
         self.shared.changed.notify_all();
@@ -234,8 +289,7 @@ impl Transport for IoTransport {
         result
     }
 
-    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
-        self.begin(wait)?;
+    fn send_now(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
         let mut state = self.shared.state.lock();
         loop {
             state.check_output()?;
@@ -255,8 +309,7 @@ impl Transport for IoTransport {
         }
     }
 
-    fn flush(&self, wait: &Wait<'_>) -> io::Result<bool> {
-        self.begin(wait)?;
+    fn flush_now(&self, wait: &Wait<'_>) -> io::Result<bool> {
         let mut state = self.shared.state.lock();
         let before = state.written;
         loop {
@@ -272,29 +325,6 @@ impl Transport for IoTransport {
                 result => result?,
             }
         }
-    }
-
-    fn probe(&self) -> Probe {
-        let state = self.shared.state.lock();
-        match () {
-            () if state.has_ended => Probe::Dead,
-            () if state.has_input() => Probe::Readable,
-            () if state.input_end.is_some() || state.output_end.is_some() => Probe::Dead,
-            () => Probe::Quiet,
-        }
-    }
-
-    fn has_buffered(&self) -> bool {
-        let state = self.shared.state.lock();
-        state.has_input() || state.has_output()
-    }
-
-    fn abort(&self) {
-        self.shared.end();
-    }
-
-    fn info(&self) -> TransportInfo {
-        self.info.clone()
     }
 }
 
@@ -402,14 +432,14 @@ impl Shared {
         }
     }
 
-    /// Waits for a change, under the deadline of `wait`.
+    /// Waits for a change, under the deadline of `wait`. Fails with `WouldBlock` when the caller's check is due.
     fn wait(&self, state: &mut MutexGuard<'_, State>, wait: &Wait<'_>) -> io::Result<()> {
-        match wait.deadline() {
-            Some(at) if at <= Instant::now() => Err(io::ErrorKind::TimedOut.into()),
-            Some(at) => {
-                wait_until(&self.changed, state, at);
-                Ok(())
-            }
+        match wait.until.slice_end() {
+            Some(_) if wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
+            Some(at) => match wait_until(&self.changed, state, at) {
+                true if wait.until.slice().is_some() => Err(io::ErrorKind::WouldBlock.into()),
+                _ => Ok(()),
+            },
             None => {
                 self.changed.wait(state);
                 Ok(())

@@ -35,7 +35,7 @@ const LOOPBACK: [IpAddr; 2] = [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4A
 type Addresses = io::Result<Vec<SocketAddr>>;
 
 /// Returns the addresses of a host, in the order in which they are to be tried. An IP literal needs no lookup. Without
-/// a deadline the lookup runs on the caller's thread, and an abort is noticed when it returns.
+/// a deadline and a token the lookup runs on the caller's thread, and an abort is noticed when it returns.
 pub(crate) fn addresses(origin: &Origin, wait: &Wait<'_>) -> Addresses {
     addresses_by(system, || WORKERS.get(), origin, wait)
 }
@@ -57,7 +57,7 @@ fn addresses_by(
     if urls::is_own_name(origin.host()) {
         return Ok(LOOPBACK.map(|address| SocketAddr::new(address, port)).to_vec());
     }
-    let addresses = if wait.until.at().is_none() {
+    let addresses = if wait.until.at().is_none() && wait.until.token().is_none() {
         lookup(origin.host(), port)?
     } else {
         elsewhere(lookup, workers, origin.host().to_owned(), port, wait)?
@@ -83,6 +83,9 @@ fn elsewhere(
     if wait.until.is_past() {
         return Err(io::ErrorKind::TimedOut.into());
     }
+    if wait.is_cancelled() {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
     let job = workers().start(move || lookup(&host, port));
     let answer: Arc<dyn Interrupt> = job.answer().clone();
     if let Some(cell) = wait.abort {
@@ -107,6 +110,7 @@ impl<T: Send> Interrupt for Answer<T> {
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests {
     use super::*;
+    use crate::cancel::CancelToken;
     use crate::error::{Bound, ErrorKind, Phase, Result};
     use crate::net::abort::AbortCell;
     use crate::time::{Deadline, Timeout, Until};
@@ -317,6 +321,46 @@ mod tests {
         assert_eq!((workers.threads(), workers.queued()), (1, 0));
         drop(held);
         by(|_, _| Ok(vec![FOUND]), &workers, Timeout::from(LONG)).unwrap();
+    }
+
+    /// A token makes a lookup without a bound run on a thread of the crate, and ends the wait for it. A token that has
+    /// fired begins none.
+    #[test]
+    fn tokens() {
+        let workers = Workers::new(thread, 1, LONG);
+        let call = |lookup: Lookup, token: &CancelToken| {
+            let (tell, told) = channel();
+            let (workers, token) = (workers.clone(), token.clone());
+            thread::spawn(move || {
+                let (cell, url) = (Arc::new(AbortCell::new()), Url::parse("http://name.invalid/").unwrap());
+                let until = Until::begin(&Timeout::new(), Some(&token));
+                let _registered = until.register(|| cell.blocked());
+                let wait = Wait::of(until, &cell);
+                let found = addresses_by(lookup, || workers, url.origin(), &wait);
+                tell.send(found.map_err(|error| wait.failure(error, ErrorKind::Resolve, Phase::Resolve)))
+            });
+            told
+        };
+        let cancelled = |result: Result<Vec<SocketAddr>>| {
+            let error = result.unwrap_err();
+            assert_eq!((error.kind(), error.phase()), (&ErrorKind::Cancelled, Phase::Resolve), "{error}");
+        };
+        let (hanging, token) = (Hanging::new(), CancelToken::new());
+        let (held, lookup) = hanging.lookup();
+        let running = call(Box::new(lookup), &token);
+        hanging.wait(1);
+        let queued = call(Box::new(|_, _| unreachable!("it is not begun")), &token);
+        while workers.queued() == 0 {
+            thread::yield_now();
+        }
+        token.cancel();
+        cancelled(running.recv_timeout(LONG).unwrap());
+        cancelled(queued.recv_timeout(LONG).unwrap());
+        cancelled(call(Box::new(|_, _| unreachable!("it has fired")), &token).recv_timeout(LONG).unwrap());
+        drop(held);
+        let found = call(Box::new(|_, _| Ok(vec![FOUND])), &CancelToken::new()).recv_timeout(LONG).unwrap();
+        assert_eq!(found.unwrap(), [FOUND]);
+        assert_eq!((workers.threads(), workers.queued()), (1, 0));
     }
 
     /// Eight lookups run at once. The ninth waits for one of them, under its own bound.

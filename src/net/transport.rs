@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use super::abort::AbortCell;
+use super::abort::{AbortCause, AbortCell};
 pub use super::probe::Probe;
-use crate::error::{Bound, Error, ErrorKind, Phase};
+use crate::error::{Bound, Error, ErrorKind, Phase, Reason};
 use crate::time::{Deadline, Until};
 
 /// A connected, reliable byte stream: a TCP or Unix socket, TLS over a socket, or your own implementation.
@@ -162,6 +162,8 @@ pub struct Wait<'a> {
     /// A `send` waits for room before each try and then sends what fits. So it never blocks inside the system while
     /// input arrives.
     pub(crate) poll_first: bool,
+    /// The time at which the operation begins, if the clock was read for it. Only for one call of a plain socket.
+    pub(crate) begun: Option<Instant>,
 }
 
 /// Limits for tests of your own transport, and for operations outside of a request. Within a request the client makes
@@ -169,7 +171,7 @@ pub struct Wait<'a> {
 impl Wait<'static> {
     /// Returns limits that never end an operation.
     pub fn new() -> Wait<'static> {
-        Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false }
+        Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None }
     }
 
     /// Returns limits that end an operation at this time.
@@ -217,7 +219,7 @@ impl Default for Wait<'static> {
 impl<'a> Wait<'a> {
     /// Returns the limits of an operation of the call that ends at `until`, and that `abort` ends early.
     pub(crate) fn of(until: Until<'a>, abort: &'a AbortCell) -> Self {
-        Wait { until, abort: Some(abort), watch_input: false, poll_first: false }
+        Wait { until, abort: Some(abort), watch_input: false, poll_first: false, begun: None }
     }
 
     /// Returns the time at which the operation fails with [`io::ErrorKind::TimedOut`]; `None` means never.
@@ -227,7 +229,25 @@ impl<'a> Wait<'a> {
 
     /// Returns whether the operation is cancelled. A transport asks this before it blocks and after it wakes.
     pub fn is_cancelled(&self) -> bool {
-        self.abort.is_some_and(AbortCell::is_aborted)
+        self.until.is_fired() || self.abort.is_some_and(AbortCell::is_aborted)
+    }
+
+    /// Returns whether the client or the response was closed. Data that arrives then is not taken any more; after a
+    /// cancelled call it is.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.abort.is_some_and(|cell| cell.abort_cause() == Some(AbortCause::Closed))
+    }
+
+    /// Returns the error of a wait that another thread has ended: first for the token, then for the rest. `closed`
+    /// says what was closed.
+    pub(crate) fn ended(&self, phase: Phase, closed: impl FnOnce() -> Reason) -> Option<Error> {
+        if let Some(error) = self.until.cancelled(phase) {
+            return Some(error);
+        }
+        match self.abort?.abort_cause()? {
+            AbortCause::Closed => Some(Error::new(closed(), phase)),
+            AbortCause::Cancelled => Some(Error::new(Reason::all_cancelled(), phase)),
+        }
     }
 
     /// Returns whether a `send` that finds no room returns 0 when input arrives.
@@ -235,15 +255,16 @@ impl<'a> Wait<'a> {
         self.watch_input
     }
 
-    /// Returns the error of a dial's failed operation: `Closed` or `Timeout` if this wait has ended, otherwise `kind`.
+    /// Returns the error of a dial's failed operation: `Cancelled`, `Closed` or `Timeout` if this wait has ended,
+    /// otherwise `kind`.
     pub(crate) fn failure(&self, error: io::Error, kind: ErrorKind, phase: Phase) -> Error {
-        let failed = if self.is_cancelled() {
-            Error::new(ErrorKind::Closed.because("the pool was closed during the call"), phase)
-        } else if error.kind() == io::ErrorKind::TimedOut && self.until.is_past() {
-            self.until.timed_out(phase)
-        } else {
-            Error::new(kind, phase)
-        };
-        failed.with_source(error)
+        let closed = || ErrorKind::Closed.because("the pool was closed during the call");
+        match self.ended(phase, closed) {
+            Some(ended) => ended.with_effect(error),
+            None if error.kind() == io::ErrorKind::TimedOut && self.until.is_past() => {
+                self.until.timed_out(phase).with_source(error)
+            }
+            None => Error::new(kind, phase).with_source(error),
+        }
     }
 }

@@ -124,6 +124,7 @@ fn recv_by(
             Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
         }
+        wait.until.tick();
     }
     loop {
         ready(socket, PollFlags::IN, wait)?;
@@ -143,6 +144,7 @@ pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> 
             Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
         }
+        wait.until.tick();
     }
     loop {
         let events = ready(socket, interest(wait), wait)?;
@@ -171,13 +173,14 @@ fn send_some(socket: impl AsFd, bufs: &[IoSlice<'_>], flags: SendFlags) -> Resul
 pub(crate) fn ready(socket: impl AsFd, interest: PollFlags, wait: &Wait<'_>) -> io::Result<PollFlags> {
     let socket = socket.as_fd();
     loop {
-        if let Some(events) = ready_within(socket, interest, wait, None)? {
+        if let Some(events) = ready_within(socket, interest, wait, wait.until.slice())? {
             return Ok(events);
         }
     }
 }
 
-/// Waits as `ready` does, but returns `None` after `slice` at the latest.
+/// Waits as `ready` does, but returns `None` after `slice` at the latest, and after a signal. The caller's check has run
+/// then.
 pub(crate) fn ready_within(
     socket: impl AsFd,
     interest: PollFlags,
@@ -192,9 +195,11 @@ pub(crate) fn ready_within(
     let mut fds = [PollFd::new(&socket, interest)];
     match poll(&mut fds, limit.map(timespec).as_ref()) {
         Ok(0) if left.is_some_and(|left| left.is_zero()) || wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
-        Ok(0) => Ok(None),
+        Ok(0) | Err(Errno::INTR) => {
+            wait.until.tick();
+            Ok(None)
+        }
         Ok(_) => Ok(Some(fds[0].revents())),
-        Err(Errno::INTR) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -208,7 +213,8 @@ fn timespec(limit: Duration) -> Timespec {
 /// Returns whether a plain call may block: it ends by itself, and well before the deadline.
 fn may_block(wait: &Wait<'_>) -> bool {
     // A sum costs less than a difference.
-    GUARDED && wait.until.at().is_none_or(|at| Instant::now().checked_add(2 * GUARD).is_some_and(|soon| soon <= at))
+    let now = || wait.begun.unwrap_or_else(Instant::now);
+    GUARDED && wait.until.at().is_none_or(|at| now().checked_add(2 * GUARD).is_some_and(|soon| soon <= at))
 }
 
 /// Accepts an error that only means "try again": the guard ended, or a signal came. Returns every other error.

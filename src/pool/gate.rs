@@ -7,8 +7,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::RefUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::core::{Checkout, Core, Grant, Holding, Idle, PinId, Pressure, Settle, Ticket, Turn, UnitId, Victim};
@@ -17,6 +17,7 @@ use super::reaper::Reaper;
 use super::spare::Spare;
 use super::stats::PoolStats;
 use super::types::{CoreTypes, Ending, Key, OWN_WAIT, Settings, Touched, Wake};
+use crate::cancel::Blocked;
 use crate::close_reason::CloseReason;
 use crate::contain::{contain, drop_contained};
 use crate::error::Bound;
@@ -79,6 +80,8 @@ pub(crate) enum Checked<K: Key, C: Pooled> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     Closed,
+    /// Another thread has ended the call.
+    Cancelled,
     /// The bound on waiting passed.
     TimedOut {
         bound: Bound,
@@ -123,7 +126,19 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 
     /// Returns a connection or a permit for `key`. Waits in the queue for it until the deadline.
+    #[cfg(test)]
     pub(crate) fn checkout(self: &Arc<Self>, key: &K, until: Until<'_>) -> Result<Checked<K, C>, Refused> {
+        self.checkout_within(key, until, None)
+    }
+
+    /// Returns a connection or a permit for `key`. Waits in the queue for it until the deadline, and no longer than
+    /// `limit`.
+    pub(crate) fn checkout_within(
+        self: &Arc<Self>,
+        key: &K,
+        until: Until<'_>,
+        limit: Option<Duration>,
+    ) -> Result<Checked<K, C>, Refused> {
         let now = Stamp::now();
         let idle = self.core.lock().reuse(key, now, thread_number());
         match idle {
@@ -134,7 +149,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                     Err(reason) => Ok(self.probe(self.replace(lease, reason, now), now)),
                 }
             }
-            None => self.open_or_wait(key, until, now),
+            None => self.open_or_wait(key, until.or_within(limit, Bound::Pool), now),
         }
     }
 
@@ -191,8 +206,16 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             }
         }
         // The grant has its owner before foreign code runs.
+        let place = until.token().map(|_| Arc::new(Place { gate: Arc::downgrade(self), ticket }));
+        let registered = place.as_ref().and_then(|place| {
+            until.register(|| {
+                let place: Weak<dyn Blocked> = Arc::<Place<K, C>>::downgrade(place);
+                (place, 0)
+            })
+        });
         let waited = self.wait(key, ticket, parker, until, started, own);
         let held = waited.map(|grant| self.hold(grant));
+        drop(registered);
         if let Some(watch) = &self.watch {
             watch.waited(key, started.elapsed(), held.is_ok());
         }
@@ -211,8 +234,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         let thread = thread_number();
         let (mut refused, mut ask_at) = self.own_wait(own, started);
         let mut core = self.core.lock();
-        // A refused wait ends at once, unless its turn has come already.
-        let mut timed_out = refused.is_some();
+        // A refused or cancelled wait ends at once, unless its turn has come already.
+        let mut timed_out = refused.is_some() || until.is_fired();
         loop {
             // If the turn comes while the wait times out, `cancel` returns the grant.
             let (now, idle_now) = (Instant::now(), Stamp::now());
@@ -227,26 +250,39 @@ impl<K: Key, C: Pooled> Gate<K, C> {
                 }
                 Turn::Closed => return Err(Refused::Closed),
                 Turn::Cancelled => {
-                    // A refused wait is not a timeout, and is not counted as one.
-                    core.count_wait(key, waited, refused.is_none() && !is_telling());
+                    // Only a wait that ended by itself is a timeout, and counted as one.
+                    let cancelled = !timed_out || until.is_fired();
+                    core.count_wait(key, waited, refused.is_none() && !cancelled && !is_telling());
                     if let Some(held) = refused {
                         return Err(Refused::WouldDeadlock { held });
+                    }
+                    if cancelled {
+                        return Err(Refused::Cancelled);
                     }
                     let Pressure { in_use, held_here, queued } = core.pressure(key, thread);
                     return Err(Refused::TimedOut { bound: until.bound(), waited, in_use, held_here, queued });
                 }
             }
-            match (until.at(), ask_at) {
-                (Some(at), _) => timed_out = wait_until(parker, &mut core, at),
-                (None, None) => parker.wait(&mut core),
-                (None, Some(at)) => {
-                    if wait_until(parker, &mut core, at) {
-                        let now = Instant::now();
-                        let own = core.held_by(ticket, thread, now.saturating_duration_since(started));
-                        (refused, ask_at) = self.own_wait(own, now);
-                        timed_out = refused.is_some();
-                    }
-                }
+            // A wait with a deadline ends by itself, and is not asked about its own thread.
+            let ask = ask_at.filter(|_| until.at().is_none());
+            let Some(at) = until.slice_end().into_iter().chain(ask).min() else {
+                parker.wait(&mut core);
+                continue;
+            };
+            if !wait_until(parker, &mut core, at) {
+                continue;
+            }
+            if until.slice().is_some() {
+                drop(core);
+                until.tick();
+                core = self.core.lock();
+            }
+            timed_out = until.at() == Some(at) || until.is_fired();
+            let now = Instant::now();
+            if ask.is_some_and(|ask| until.slice().is_none() || ask <= now) {
+                let own = core.held_by(ticket, thread, now.saturating_duration_since(started));
+                (refused, ask_at) = self.own_wait(own, now);
+                timed_out |= refused.is_some();
             }
         }
     }
@@ -347,22 +383,39 @@ impl<K: Key, C: Pooled> Gate<K, C> {
         self.close_victims([victim]);
     }
 
-    /// Sleeps until `until`, as a call does between two tries. Fails at once if the gate is closed, and as soon as
-    /// `stays` returns false.
+    /// Sleeps until `ends`, as a call does between two tries. Fails at once if the gate is closed or the token of
+    /// `until` fires, and as soon as `stays` returns false.
     ///
     /// `stays` is called under the lock: at the beginning, and again when a key is closed. The state that it reads must
     /// change before the key is closed.
-    pub(crate) fn park_while(&self, until: Instant, stays: impl Fn() -> bool) -> Result<(), Refused> {
+    pub(crate) fn park_while(
+        self: &Arc<Self>,
+        ends: Instant,
+        until: Until<'_>,
+        stays: impl Fn() -> bool,
+    ) -> Result<(), Refused> {
+        let _registered = until.register(|| {
+            let gate: Weak<dyn Blocked> = Arc::<Self>::downgrade(self);
+            (gate, 0)
+        });
         let mut core = self.core.lock();
-        let mut timed_out = false;
         loop {
+            if until.is_fired() {
+                return Err(Refused::Cancelled);
+            }
             if core.is_closed() || !stays() {
                 return Err(Refused::Closed);
             }
-            if timed_out || Instant::now() >= until {
+            if Instant::now() >= ends {
                 return Ok(());
             }
-            timed_out = wait_until(&self.parked, &mut core, until);
+            let slice = until.slice().and_then(|slice| Instant::now().checked_add(slice));
+            let at = slice.map_or(ends, |slice| slice.min(ends));
+            if wait_until(&self.parked, &mut core, at) && slice.is_some() {
+                drop(core);
+                until.tick();
+                core = self.core.lock();
+            }
         }
     }
 
@@ -372,7 +425,7 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             let mut core = self.core.lock();
             let victims = core.close();
             let running: Vec<_> =
-                if abort { core.aborts().iter().map(|cell| cell.handle()).collect() } else { Vec::new() };
+                if abort { core.aborts(None).iter().map(|cell| cell.handle()).collect() } else { Vec::new() };
             (victims, running)
         };
         self.parked.notify_all();
@@ -384,6 +437,19 @@ impl<K: Key, C: Pooled> Gate<K, C> {
             contain(|| handle.abort());
         }
         self.close_victims(victims);
+    }
+
+    /// Ends all waits and all running calls; with a key, those for it. Later callers are served.
+    pub(crate) fn cancel_all(&self, key: Option<&K>) {
+        let running: Vec<_> = {
+            let mut core = self.core.lock();
+            core.interrupt_all(key);
+            core.aborts(key).iter().map(|cell| cell.handle()).collect()
+        };
+        self.parked.notify_all();
+        for handle in running {
+            contain(|| handle.cancel());
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -500,6 +566,29 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     }
 }
 
+/// A call that sleeps between two tries is blocked in its gate.
+impl<K: Key, C: Pooled> Blocked for Gate<K, C> {
+    fn cancel(&self, _: u64) {
+        // A sleeper that has asked its token before it fired waits by the time that the lock is free.
+        drop(self.core.lock());
+        self.parked.notify_all();
+    }
+}
+
+/// A place in the queue, as what a token ends.
+struct Place<K: Key, C> {
+    gate: Weak<Gate<K, C>>,
+    ticket: Ticket,
+}
+
+impl<K: Key, C: Pooled> Blocked for Place<K, C> {
+    fn cancel(&self, _: u64) {
+        if let Some(gate) = self.gate.upgrade() {
+            gate.core.lock().interrupt(self.ticket);
+        }
+    }
+}
+
 /// Keeps a key pinned until it is dropped.
 pub(crate) struct Pin<K: Key, C> {
     gate: Arc<Gate<K, C>>,
@@ -605,6 +694,12 @@ impl<K: Key, C: Pooled> Lease<K, C> {
     fn begin(mut self) -> Checked<K, C> {
         self.conn.begin_use(self.since);
         Checked::Lease(self)
+    }
+
+    /// Gives a connection back that was not used, because its call was cancelled.
+    pub(crate) fn put_back(self) {
+        let keep_until = self.unit.id.and_then(|id| self.unit.gate.core.lock().expires(id));
+        self.give_back(keep_until);
     }
 
     /// Gives the connection back to the pool, or to the oldest waiter. Closes it if the pool does not keep it.

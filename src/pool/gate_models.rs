@@ -11,6 +11,8 @@
 //! a timed wait: where a turn comes just as the wait times out is modelled by `wait_until`, which then says both, and a
 //! wait whose turn does not come is one that another thread interrupts.
 
+mod tokens;
+
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use checker::thread::{self, JoinHandle};
 use super::gate::{Checked, Gate, Lease, Permit, Refused};
 use super::pooled::Pooled;
 use super::types::Settings;
+use crate::cancel::CancelToken;
 use crate::close_reason::CloseReason;
 use crate::error::Bound;
 use crate::net::abort::AbortCell;
@@ -106,6 +109,7 @@ struct World {
     gate: Arc<Gate<Key, Socket>>,
     sockets: Arc<Sockets>,
     until: Until<'static>,
+    token: Option<CancelToken>,
 }
 
 impl World {
@@ -119,12 +123,17 @@ impl World {
     fn with(settings: Settings) -> World {
         let sockets = Arc::new(Sockets { open: AtomicUsize::new(0), settings });
         // Every connection is probed, so that no decision hangs on the clock.
-        World { gate: Gate::new(settings, Duration::ZERO, None), sockets, until: Until::NEVER }
+        World { gate: Gate::new(settings, Duration::ZERO, None), sockets, until: Until::NEVER, token: None }
     }
 
     /// Waits have a bound, which passes just as they end.
     fn hurried(self) -> World {
         World { until: Until::NEVER.or_within(Some(Duration::from_secs(3600)), Bound::Pool), ..self }
+    }
+
+    /// The same pool, for calls that have this token.
+    fn under(&self, token: &CancelToken) -> World {
+        World { token: Some(token.clone()), ..self.clone() }
     }
 
     /// A thread waits this long for itself.
@@ -152,7 +161,8 @@ impl World {
 
     /// Waits in line, uses what comes, and leaves.
     fn visit(&self, key: Key, end: End) -> Result<(), Refused> {
-        let lease = match self.gate.checkout(&key, self.until)? {
+        let until = Until::new(self.until.deadline(), self.token.as_ref());
+        let lease = match self.gate.checkout(&key, until)? {
             Checked::Permit(_) if end == Fail => return Ok(()),
             Checked::Permit(permit) => permit.opened(Socket::open(&self.sockets, key.0)),
             Checked::Lease(lease) => lease,
@@ -200,9 +210,9 @@ fn served_or_closed(visitor: JoinHandle<Result<(), Refused>>) {
     assert!(matches!(outcome, Ok(()) | Err(Refused::Closed)), "{outcome:?}");
 }
 
-fn served_or_timed_out(visitor: JoinHandle<Result<(), Refused>>) {
+fn served_or_ended(visitor: JoinHandle<Result<(), Refused>>) {
     let outcome = visitor.join().expect("no thread panics");
-    assert!(matches!(outcome, Ok(()) | Err(Refused::TimedOut { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Ok(()) | Err(Refused::TimedOut { .. } | Refused::Cancelled)), "{outcome:?}");
 }
 
 #[cfg(hostpool_loom)]
@@ -245,7 +255,7 @@ fn a_hand_over_and_a_cancel() {
         let waiter = world.visitor(X1, GiveBack);
         let canceller = world.spawn(|gate| gate.interrupt_oldest());
         lease.give_back(None);
-        served_or_timed_out(waiter);
+        served_or_ended(waiter);
         canceller.join().expect("no thread panics");
         world.end();
     });
@@ -259,7 +269,7 @@ fn a_discard_and_a_cancel() {
         let waiter = world.visitor(X1, Discard);
         let canceller = world.spawn(|gate| gate.interrupt_oldest());
         lease.discard(CloseReason::NotReusable);
-        served_or_timed_out(waiter);
+        served_or_ended(waiter);
         canceller.join().expect("no thread panics");
         world.end();
     });
@@ -273,7 +283,7 @@ fn a_place_that_goes_to_another_endpoint_and_a_cancel() {
         let waiter = world.visitor(Y1, GiveBack);
         let canceller = world.spawn(|gate| gate.interrupt_oldest());
         lease.give_back(None);
-        served_or_timed_out(waiter);
+        served_or_ended(waiter);
         canceller.join().expect("no thread panics");
         world.end();
     });
@@ -425,7 +435,11 @@ fn one_sleeps_while_the_pool_is_closed() {
         let until = world.until.at().expect("a wait with a bound");
         let sleepers: Vec<_> = (0..2)
             .map(|_| world.clone())
-            .map(|world| thread::spawn(move || assert_eq!(world.gate.park_while(until, || true), Err(Refused::Closed))))
+            .map(|world| {
+                thread::spawn(move || {
+                    assert_eq!(world.gate.park_while(until, Until::NEVER, || true), Err(Refused::Closed))
+                })
+            })
             .collect();
         world.gate.close(false);
         sleepers.into_iter().for_each(|sleeper| sleeper.join().expect("no thread panics"));
@@ -440,7 +454,7 @@ fn one_sleeps_while_its_key_is_closed() {
         let (until, open) = (world.until.at().expect("a wait with a bound"), Arc::new(AtomicBool::new(true)));
         let sleeper = {
             let (world, open) = (world.clone(), Arc::clone(&open));
-            thread::spawn(move || world.gate.park_while(until, || open.load(Ordering::SeqCst)))
+            thread::spawn(move || world.gate.park_while(until, Until::NEVER, || open.load(Ordering::SeqCst)))
         };
         open.store(false, Ordering::SeqCst);
         world.gate.close_key(&X1)();
@@ -563,7 +577,7 @@ mod crowd {
             let end = [GiveBack, GiveBack, GiveBack, Discard, Fail, Renew][random.gen_range(0..6)];
             let outcome = world.visit(key, end);
             world.gate.audit();
-            assert!(matches!(outcome, Ok(()) | Err(Refused::TimedOut { .. })), "{outcome:?}");
+            assert!(matches!(outcome, Ok(()) | Err(Refused::TimedOut { .. } | Refused::Cancelled)), "{outcome:?}");
         }
     }
 

@@ -157,6 +157,7 @@ fn visit(pool: &Pool, keys: &[Key], sockets: &Arc<Sockets>, dice: &mut Dice) {
     let deadline = if dice.roll(8) == 0 { within(Duration::from_micros(dice.roll(1000))) } else { soon() };
     let lease = match pool.checkout(&key, deadline) {
         Err(Refused::TimedOut { waited, .. }) => return assert!(waited < GIVE_UP, "a wake-up was lost"),
+        Err(Refused::Cancelled) => return,
         Err(refused) => panic!("{refused:?}"),
         Ok(Checked::Permit(_)) if dice.roll(8) == 0 => return,
         Ok(Checked::Permit(permit)) => permit.opened(Socket::open(sockets)),
@@ -349,7 +350,7 @@ fn a_sleep_ends_at_its_time_or_when_the_pool_is_closed() {
         let until = Instant::now() + if is_closed { GIVE_UP } else { Duration::from_millis(20) };
         thread::scope(|scope| {
             let sleeper = scope.spawn(|| {
-                pool.park_while(until, || {
+                pool.park_while(until, Until::NEVER, || {
                     asked.store(true, Ordering::SeqCst);
                     stays.load(Ordering::SeqCst)
                 })
@@ -361,7 +362,7 @@ fn a_sleep_ends_at_its_time_or_when_the_pool_is_closed() {
         });
         assert_eq!(Instant::now() < until, is_closed, "{what}");
         assert_eq!(
-            pool.park_while(Instant::now() - Duration::from_secs(1), || true).is_err(),
+            pool.park_while(Instant::now() - Duration::from_secs(1), Until::NEVER, || true).is_err(),
             pool.is_closed(),
             "{what}"
         );

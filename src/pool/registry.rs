@@ -15,6 +15,30 @@ use crate::pool::{PoolGate, PoolPin};
 use crate::sync::RwLock;
 use crate::urls::Origin;
 
+/// What was done to one pool of a manager, for all of its users.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    closed: AtomicBool,
+    /// How often all calls of the pool were cancelled.
+    cancelled: AtomicU64,
+}
+
+impl Standing {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Returns how often all calls of the pool were cancelled.
+    pub(crate) fn cancelled(&self) -> u64 {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Notes that all calls of the pool are cancelled.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// The number of pools from which on a table without a limit forgets unused ones. It is enough for the working set of a
 /// crawler. Each pool costs about a kilobyte, including the counts that its pin keeps.
 const FULL: usize = 1024;
@@ -55,7 +79,7 @@ struct Pools {
 #[derive(Debug)]
 struct Aside {
     key: WeakPoolKey,
-    closed: Weak<AtomicBool>,
+    closed: Weak<Standing>,
 }
 
 /// A pool in the table. It may be the last owner of a caller's dialer, so it is dropped outside of the lock.
@@ -65,7 +89,7 @@ pub(crate) struct Entry {
     /// The number of the last use.
     used: AtomicU64,
     /// Set when the pool is closed. Every handle of this one pool shares the flag.
-    closed: Arc<AtomicBool>,
+    closed: Arc<Standing>,
     /// Keeps the counts of the pool as long as the pool is in the table.
     _pin: PoolPin,
     /// The next older pool of the same origin.
@@ -86,7 +110,7 @@ impl Linked for Entry {
 /// A pool that was asked for, and the pool that was retired to make room for it.
 pub(crate) struct Found {
     pub(crate) key: PoolKey,
-    pub(crate) closed: Arc<AtomicBool>,
+    pub(crate) closed: Arc<Standing>,
     pub(crate) retired: Option<Entry>,
 }
 
@@ -153,9 +177,9 @@ impl Registry {
     /// Forgets this pool and runs `close`, unless another pool has taken its place. Returns what `close` returns, or
     /// `None` if it did not run. The next caller that asks for the pool gets a new one, and only after `close` has run,
     /// because `close` runs under the lock.
-    pub(crate) fn close<R>(&self, key: &PoolKey, closed: &Arc<AtomicBool>, close: impl FnOnce() -> R) -> Option<R> {
+    pub(crate) fn close<R>(&self, key: &PoolKey, closed: &Arc<Standing>, close: impl FnOnce() -> R) -> Option<R> {
         let mut pools = self.pools.write();
-        closed.store(true, Ordering::Relaxed);
+        closed.closed.store(true, Ordering::Relaxed);
         let is_this = |entry: &Entry| Arc::ptr_eq(&entry.closed, closed) && entry.key == *key;
         let known = pools.of(key.origin()).find(|(_, entry)| is_this(entry)).map(|(id, _)| id);
         let entry = known.and_then(|id| pools.remove(id));
@@ -292,7 +316,7 @@ impl Pools {
         route: &Route,
         config: &Arc<ConnectionConfig>,
         seen: &mut Vec<PoolKey>,
-    ) -> Option<(PoolKey, Arc<AtomicBool>)> {
+    ) -> Option<(PoolKey, Arc<Standing>)> {
         let aside = self.aside.get_mut(route.origin())?;
         let mut found = None;
         aside.retain(|aside| {

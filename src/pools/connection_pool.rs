@@ -274,13 +274,25 @@ impl ConnectionPool {
     /// Closing a pool of a manager closes it for all its users, even if the manager has evicted it meanwhile. The
     /// manager opens another one when it is asked.
     pub fn close(&self) {
-        let (Some(Part { key, .. }), Some(closed)) = (&self.part, &self.policy.reach.pool_closed) else {
+        let (Some(Part { key, .. }), Some(closed)) = (&self.part, &self.policy.reach.standing) else {
             return self.engine.gate.close(false);
         };
         // If this pool was closed before, its key is unused or belongs to a successor, and nothing is closed.
         let Engine { registry, gate, .. } = &*self.engine;
         if let Some(close_idle) = registry.close(key, closed, || gate.close_key(key)) {
             close_idle();
+        }
+    }
+
+    /// Ends all calls of the pool that have begun, wherever they wait: see [`Session::cancel_all`](crate::Session::cancel_all).
+    /// Later calls are served.
+    pub fn cancel_all(&self) {
+        match (&self.part, &self.policy.reach.standing) {
+            (Some(part), Some(standing)) => {
+                standing.cancel();
+                self.engine.gate.cancel_all(Some(&part.key));
+            }
+            _ => self.engine.cancel_all(),
         }
     }
 
@@ -314,7 +326,7 @@ impl PartialEq for ConnectionPool {
     /// Returns whether both are the same pool, with the same connections.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.engine, &other.engine)
-            && match (&self.policy.reach.pool_closed, &other.policy.reach.pool_closed) {
+            && match (&self.policy.reach.standing, &other.policy.reach.standing) {
                 (None, None) => true,
                 // A closed pool and its successor have the same key but different flags.
                 (Some(one), Some(other)) => Arc::ptr_eq(one, other),

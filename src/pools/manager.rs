@@ -160,7 +160,7 @@ impl PoolManager {
         let (origin, config, policy) = context.merge(&self.engine.connection, &self.policy)?;
         let (key, closed) = self.engine.pool(&Route::to(&origin), &config);
         let policy =
-            Policy { reach: Reach { connection: Some(config), pool_closed: Some(closed), ..policy.reach }, ..policy };
+            Policy { reach: Reach { connection: Some(config), standing: Some(closed), ..policy.reach }, ..policy };
         Ok(ConnectionPool::part_of(&self.engine, policy, key))
     }
 
@@ -194,6 +194,12 @@ impl PoolManager {
     /// as its connector.
     pub fn close(&self) {
         self.engine.gate.close(true);
+    }
+
+    /// Ends all calls of all pools that have begun, wherever they wait, also those of a [`Session`](crate::Session) with
+    /// this manager as its connector: see [`Session::cancel_all`](crate::Session::cancel_all). Later calls are served.
+    pub fn cancel_all(&self) {
+        self.engine.cancel_all();
     }
 
     /// Returns whether the manager was closed.

@@ -125,8 +125,9 @@ impl Response {
     /// Receives and decodes until there are bytes to return, or the body ends.
     fn decode(&mut self, pump: &mut Pump, buf: &mut [u8]) -> Result<(usize, Need)> {
         loop {
-            // Check the deadline also after the coded body has arrived, because decoding takes time too.
-            if self.inner.parts.deadline.is_past() {
+            // Check the ends of the call also after the coded body has arrived, because decoding takes time too.
+            let until = self.inner.parts.until();
+            if until.is_over() || until.is_past() {
                 return Err(self.late());
             }
             if !self.inner.reader.is_done()

@@ -294,7 +294,8 @@ impl Response {
         }
         let common = COMMON.clone();
         let reading = Reading { max_body: common.limits.max_body, ..Reading::default() };
-        let parts = Parts { head, about, held: None, reading, read: None, deadline: Deadline::NEVER, common };
+        let parts =
+            Parts { head, about, held: None, reading, read: None, deadline: Deadline::NEVER, token: None, common };
         let inner =
             Inner { parts, remote: None, reused: false, reader, kept: None, pump: None, extensions: extensions.into() };
         Ok(Response { inner: Box::new(inner) })

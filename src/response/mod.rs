@@ -31,6 +31,7 @@ mod kept;
 mod parts;
 mod source;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -45,6 +46,7 @@ use crate::h1::Framing;
 use crate::net::transport::{Probe, Transport};
 use crate::observe;
 use crate::sync::thread_number;
+use crate::time::Until;
 use crate::values::Values;
 
 pub use compat::ResponseBody;
@@ -241,7 +243,8 @@ impl Response {
 
     #[cold]
     fn late(&mut self) -> Error {
-        let late = self.inner.parts.deadline.timed_out(Phase::Body);
+        let until = self.inner.parts.until();
+        let late = until.cancelled(Phase::Body).unwrap_or_else(|| until.timed_out(Phase::Body));
         self.inner.reader.fail(late.reason().clone());
         self.error(late)
     }
@@ -252,6 +255,7 @@ impl Response {
         if buf.is_empty() {
             return Ok(0);
         }
+        let until = Until::new(self.inner.parts.deadline, self.inner.parts.token.as_ref());
         let Some(Held { lease, buffers, .. }) = &mut self.inner.parts.held else {
             return if self.inner.reader.is_done() { Ok(0) } else { self.inner.reader.read_own(buf) };
         };
@@ -260,11 +264,15 @@ impl Response {
             wire: &connection.wire,
             buffers,
             limits: &self.inner.parts.common.limits,
-            until: self.inner.parts.deadline.into(),
+            until,
             read: self.inner.parts.read,
             cell: &connection.cell,
+            registered: OnceCell::new(),
         };
-        let len = self.inner.reader.read(&mut io, buf)?;
+        let result = self.inner.reader.read(&mut io, buf);
+        // The fire must not reach the next user of the connection.
+        drop(io);
+        let len = result?;
         if self.inner.reader.is_done() {
             self.finish();
         }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use http::Method;
 
+use crate::cancel::CancelToken;
 use crate::error::ResponseHead;
 use crate::exchange::{Buffers, Common};
 use crate::h1::Head;
 use crate::pool::PoolLease;
 use crate::retry::Retry;
 use crate::strictness::Strictness;
-use crate::time::{Deadline, Rate, Stamp};
+use crate::time::{Deadline, Rate, Stamp, Until};
 use crate::urls::Url;
 
 /// A response as it arrives: its head, and all that is needed to read its body.
@@ -25,7 +26,16 @@ pub(crate) struct Parts {
     pub(crate) read: Option<Duration>,
     /// The deadline of the call.
     pub(crate) deadline: Deadline,
+    /// The token of the call.
+    pub(crate) token: Option<CancelToken>,
     pub(crate) common: Arc<Common>,
+}
+
+impl Parts {
+    /// Returns the ends of a wait for the body.
+    pub(super) fn until(&self) -> Until<'_> {
+        Until::new(self.deadline, self.token.as_ref())
+    }
 }
 
 /// The request that the response answers, and what the call did before.

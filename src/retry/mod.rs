@@ -165,7 +165,7 @@ fn may_be_over(violation: Violation) -> bool {
 /// Returns which count a failure takes from; `None` for a failure that is not tried again.
 fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind> {
     let may_pass = match kind {
-        ErrorKind::Timeout(bound) => *bound != Bound::Total,
+        ErrorKind::Timeout(bound) => !matches!(bound, Bound::Total | Bound::Token),
         ErrorKind::Resolve
         | ErrorKind::Connect
         | ErrorKind::Tls
@@ -177,7 +177,7 @@ fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind
     };
     match phase {
         _ if !may_pass => None,
-        Phase::Prepare | Phase::Pool | Phase::Redirect => None,
+        Phase::Prepare | Phase::Pool | Phase::Redirect | Phase::Backoff => None,
         Phase::Resolve | Phase::Connect => Some(Kind::Connect),
         Phase::Tls => Some(Kind::Other),
         Phase::Send | Phase::Head | Phase::Body if !maybe_processed => Some(Kind::Connect),

@@ -215,6 +215,35 @@ impl Session {
         }
     }
 
+    /// Ends all calls of the session that have begun, from any thread and wherever they wait: for the pool, a name
+    /// lookup, a connection, the server, or between two tries. They fail with
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), and so do later reads of responses whose bodies are still
+    /// to be received. Calls that begin later are served.
+    ///
+    /// It ends all calls over the session's connections. If its [connector](SessionBuilder::connector) serves other
+    /// sessions, their calls end too: give calls that belong together a [`CancelToken`](crate::CancelToken) instead.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// use hostpool::Session;
+    /// use std::thread;
+    ///
+    /// let session = Session::new();
+    /// // A server that never answers:
+    /// let request = session.get(&url);
+    /// let call = thread::spawn(move || request.send());
+    /// while !call.is_finished() {
+    ///     session.cancel_all();
+    /// }
+    /// assert!(call.join().unwrap().unwrap_err().is_cancelled());
+    /// assert!(!session.is_closed());
+    /// ```
+    #[doc(alias = "abort")]
+    pub fn cancel_all(&self) {
+        self.connector.cancel_all();
+    }
+
     /// Closes the session but not its connector, and returns the connector, which may serve other sessions. Requests in
     /// progress continue. Later calls fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed). Returns `None` if the
     /// session is closed already.

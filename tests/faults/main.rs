@@ -12,6 +12,7 @@ mod support;
 mod tls;
 
 mod bodies;
+mod cancelling;
 mod connecting;
 mod ending;
 #[cfg(feature = "rustls")]

@@ -12,6 +12,8 @@ pub struct Setup {
     pub root: Option<PathBuf>,
     /// Sets every timeout the client has, and a deadline for the whole request, to this.
     pub bound: Option<Duration>,
+    /// Gives each request a cancel token, and the client a listener that does nothing.
+    pub watched: bool,
     /// No more connections to a host than this: further requests wait.
     pub limit: Option<usize>,
     /// Connects here, whatever the URL says.

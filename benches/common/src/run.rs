@@ -73,6 +73,7 @@ impl<C: Client> Run<C> {
         let client = C::new(&Setup {
             root: workload.is_encrypted().then(|| PathBuf::from(server.get("root"))),
             bound: workload.bounded.then_some(BOUND),
+            watched: workload.watched,
             limit: workload.limit,
             unix: (workload.via == Via::Unix).then(|| PathBuf::from(server.get("unix"))),
             gzip: workload.work == Work::Gzip,

@@ -70,6 +70,8 @@ pub struct Workload {
     pub bounded: bool,
     /// Through a pool of the one host, which is asked for a path.
     pub pool: bool,
+    /// Each request has a cancel token, and the client a listener, where the client has such things.
+    pub watched: bool,
     /// The threads are started for it, even a single one, and each request's time is taken.
     pub spawned: bool,
 }
@@ -115,6 +117,7 @@ pub fn all() -> Vec<Workload> {
         limit: None,
         bounded: false,
         pool: false,
+        watched: false,
         spawned: false,
     };
     let threads = |name, threads| Workload { threads, spawned: true, ..one(name, Plain, SMALL, 25_600) };
@@ -132,6 +135,7 @@ pub fn all() -> Vec<Workload> {
     vec![
         one("W1", Plain, SMALL, 10_000),
         Workload { bounded: true, ..one("W1t", Plain, SMALL, 10_000) },
+        Workload { bounded: true, watched: true, ..one("W1c", Plain, SMALL, 10_000) },
         one("W1u", Unix, SMALL, 10_000),
         one("W1b", Plain, Work::Whole, 10_000),
         Workload { pool: true, ..one("W1p", Plain, SMALL, 10_000) },

@@ -3,17 +3,28 @@
 use std::io::Read;
 
 use bench_common::{Client, Fields, Setup, Source};
-use hostpool::{Body, ConnectionPool, Method, PoolManager, RequestBuilder, Response, Session, Timeout, TlsConfig};
+use hostpool::{
+    Body, CancelToken, ConnectionPool, Listener, Method, PoolManager, RequestBuilder, Response, Session, Timeout, TlsConfig,
+};
 
 fn main() {
     bench_common::main::<Hostpool>();
 }
 
-enum Hostpool {
+struct Hostpool {
+    way: Way,
+    token: Option<CancelToken>,
+}
+
+enum Way {
     Session(Session),
     /// A pool of one host, and the number of bytes before the path of its URLs.
     Pool(ConnectionPool, usize),
 }
+
+struct Nothing;
+
+impl Listener for Nothing {}
 
 impl Client for Hostpool {
     const NAME: &'static str = "hostpool";
@@ -22,7 +33,8 @@ impl Client for Hostpool {
 
     fn new(setup: &Setup) -> Self {
         if let Some(url) = &setup.pool {
-            return Hostpool::Pool(ConnectionPool::builder(url).build().expect("the options agree"), url.len());
+            let pool = ConnectionPool::builder(url).build().expect("the options agree");
+            return Hostpool { way: Way::Pool(pool, url.len()), token: None };
         }
         // Some workloads keep a thousand connections idle; a session keeps a hundred by default.
         let mut session = match setup.limit {
@@ -39,7 +51,11 @@ impl Client for Hostpool {
             let timeout = Timeout::new().total(bound).pool(bound).connect(bound).write(bound).head(bound).read(bound);
             session = session.timeout(timeout);
         }
-        Hostpool::Session(session.build().expect("the options agree"))
+        if setup.watched {
+            session = session.listener(Nothing);
+        }
+        let token = setup.watched.then(CancelToken::new);
+        Hostpool { way: Way::Session(session.build().expect("the options agree")), token }
     }
 
     fn handle(&self) -> Handle<'_> {
@@ -55,14 +71,19 @@ struct Handle<'a>(&'a Hostpool);
 
 impl Handle<'_> {
     fn request(&self, method: Method, url: &str) -> RequestBuilder {
-        match self.0 {
-            Hostpool::Session(session) => session.request(method, url),
-            Hostpool::Pool(pool, skipped) => pool.request(method, &url[*skipped..]),
+        match &self.0.way {
+            Way::Session(session) => session.request(method, url),
+            Way::Pool(pool, skipped) => pool.request(method, &url[*skipped..]),
         }
     }
 
     fn send(&self, url: &str) -> Response {
-        let response = self.request(Method::GET, url).send().expect("the server answers");
+        let request = self.request(Method::GET, url);
+        let request = match &self.0.token {
+            None => request,
+            Some(token) => request.cancel_with(token),
+        };
+        let response = request.send().expect("the server answers");
         assert_eq!(response.status(), 200);
         response
     }

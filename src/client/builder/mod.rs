@@ -20,6 +20,7 @@ pub use into_url::IntoUrl;
 pub(crate) use into_url::{sealed, trusted};
 
 use crate::body::urlencoded::{self, IntoPairs};
+use crate::cancel::{CancelToken, Check};
 use crate::client::call;
 use crate::client::engine::Engine;
 use crate::client::policy::Policy;
@@ -341,6 +342,60 @@ impl RequestBuilder {
         })
     }
 
+    /// Sets the token that ends the call from another thread: see [`CancelToken`].
+    ///
+    /// ```
+    /// use hostpool::{CancelToken, Session};
+    ///
+    /// let (session, token) = (Session::new(), CancelToken::new());
+    /// let request = session.get("http://example.com/").cancel_with(&token);
+    /// token.cancel();
+    /// assert!(request.send().unwrap_err().is_cancelled());
+    /// ```
+    #[doc(alias = "signal")]
+    pub fn cancel_with(self, token: &CancelToken) -> Self {
+        self.change(|request| {
+            request.cancel_with(token);
+            Ok(())
+        })
+    }
+
+    /// Sets a function that may end the call. The thread of the call runs it every 100 ms, in a wait as in a transfer
+    /// that never waits, and whenever a signal interrupts a socket call. `Err` ends the call at once, and is the error that the caller gets.
+    ///
+    /// It is for callers who must look at something themselves. A program in another language runs the pending signal
+    /// handlers of its own there, which only the blocked thread can do: Python's `PyErr_CheckSignals` turns Ctrl-C into
+    /// the exception that the error then carries. Where another thread can act, [`cancel_with`](Self::cancel_with) is
+    /// better: it ends a call at once, and costs nothing while the call waits.
+    ///
+    /// It runs without locks, for waits of the call and for reads of its response. A panic of it goes on to the caller.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// use hostpool::{Error, ErrorKind, Session};
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// // Set by a signal handler.
+    /// static STOP: AtomicBool = AtomicBool::new(false);
+    /// # STOP.store(true, Ordering::Relaxed);
+    ///
+    /// let request = Session::new().get(&url).check_with(|| match STOP.load(Ordering::Relaxed) {
+    ///     true => Err(Error::custom("stopped by the user")),
+    ///     false => Ok(()),
+    /// });
+    /// // A server that never answers:
+    /// let error = request.send().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::Custom);
+    /// assert!(error.to_string().starts_with("stopped by the user (waiting for the response, "));
+    /// ```
+    #[doc(alias = "check_signals")]
+    #[doc(alias = "progress")]
+    #[doc(alias = "xferinfofunction")]
+    pub fn check_with(self, check: impl Fn() -> Result<()> + Send + Sync + 'static) -> Self {
+        self.set(|options| options.check = Some(Check::new(check)))
+    }
+
     /// Sets the pools whose connections send the request, in place of the client's own. The pools stay open. This is
     /// for the free functions, which otherwise keep no connection.
     ///
@@ -497,7 +552,8 @@ impl RequestBuilder {
             Ok(ref mut request) => request,
             Err(error) => return Err(error),
         };
-        let terms = match call::begin(&self.engine, &self.policy, request) {
+        let token = Terms::token(&self.policy, request);
+        let terms = match call::begin(&self.engine, &self.policy, request, token.as_ref()) {
             Ok(terms) => terms,
             Err(error) => return Err(error.with_request(&request.method, &request.url)),
         };

@@ -114,7 +114,9 @@ impl<'a> Journey<'a> {
     /// Sends one request after another, and returns the last response.
     fn run(&mut self) -> Result<Response> {
         loop {
-            let (route, fields) = match self.prepare_hop() {
+            let phase = if self.history.is_empty() { Phase::Prepare } else { Phase::Redirect };
+            let prepared = self.client.check_cancelled(phase).and_then(|()| self.prepare_hop());
+            let (route, fields) = match prepared {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(self.explain(error)),
             };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::fields::Before;
 use super::journey;
+use crate::cancel::CancelToken;
 use crate::client::engine::Engine;
 use crate::client::middleware::{Middleware, Next};
 use crate::client::policy::Policy;
@@ -21,25 +22,28 @@ use crate::urls::Origin;
 /// # Errors
 ///
 /// - [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the client is closed.
+/// - [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) if the token has fired.
 /// - [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the client has a guard against forks, and belongs
 ///   to another process.
 pub(in crate::client) fn begin<'a>(
     engine: &'a Arc<Engine>,
     policy: &'a Policy,
     request: &mut Request,
+    token: Option<&'a CancelToken>,
 ) -> Result<Terms<'a>> {
     engine.check_process()?;
-    let terms = Terms::begin(engine, policy, request.options());
+    let client = Terms::begin(engine, policy, request.options(), token);
+    let terms = client.of(request.options());
+    terms.check_cancelled(Phase::Prepare)?;
     if terms.reach().is_closed() {
         return Err(Error::new(terms.reach().closed(), Phase::Prepare));
     }
     if let Some(budget) = terms.retry().and_then(Retry::shared_budget) {
         budget.deposit();
     }
-    let deadline = terms.until.deadline();
     // Headers that middleware and hooks add later do not replace the client's.
     request.own_headers = request.has_own_headers();
-    Ok(Terms::of_client(engine, policy, deadline.into()))
+    Ok(client)
 }
 
 /// Sends the request through its middleware and then to the server.
@@ -86,7 +90,11 @@ impl Chain<'_> {
     /// Sends the request to the server.
     fn send(&self, mut request: Request) -> Result<Response> {
         let crossed = *request.url.shared_origin() != self.named;
-        let until = request.bounded(self.terms.until);
+        // Middleware may have set a token. It ends this part of the call, beside the token of the whole call.
+        let whole = self.terms.until;
+        let own = request.cancel_token().filter(|own| whole.token().is_none_or(|token| !token.is(own)));
+        let both = own.map(|own| CancelToken::any_of(whole.token().into_iter().chain([own])));
+        let until = request.bounded(both.as_ref().map_or(whole, |both| whole.with_token(both)));
         let result = journey::send(self.terms.with_until(until), &mut request, crossed);
         if result.as_ref().map_or_else(Error::maybe_processed, |_| true) {
             self.acted.set(true);

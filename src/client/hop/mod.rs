@@ -23,7 +23,7 @@ use crate::body::Body;
 use crate::close_reason::CloseReason;
 use crate::dial::Route;
 use crate::error::ResponseHead;
-use crate::error::{Bound, Error, ErrorKind, Phase, Result, Violation};
+use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, Violation};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
 use crate::h1::Head;
 use crate::observe;
@@ -31,7 +31,6 @@ use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
 use crate::redirect::{self, Decision, RedirectAction, RedirectHop, Redirected, Rules};
-use crate::time::Until;
 
 /// One request to one server. It is sent over one connection, or over a second one if the first was closed while it was
 /// idle.
@@ -201,20 +200,26 @@ impl<'a> Hop<'a> {
     /// Takes an idle connection of the pool, or opens one.
     fn checkout(&self) -> Result<PoolLease> {
         let Terms { engine, until, .. } = self.terms;
-        let wait = until.or_within(self.terms.pool_timeout(), Bound::Pool);
-        match engine.gate.checkout(&self.key, wait) {
-            Ok(Checked::Lease(lease)) => Ok(lease),
+        match engine.gate.checkout_within(&self.key, until, self.terms.pool_timeout()) {
+            Ok(Checked::Lease(lease)) => match self.terms.check_cancelled(Phase::Pool) {
+                Ok(()) => Ok(lease),
+                Err(cancelled) => {
+                    lease.put_back();
+                    Err(cancelled)
+                }
+            },
             Ok(Checked::Permit(permit)) if self.terms.reach().is_closed_pool() => {
                 drop(permit);
                 Err(Error::new(self.terms.reach().closed(), Phase::Pool))
             }
             Ok(Checked::Permit(permit)) => {
+                self.terms.check_cancelled(Phase::Pool)?;
                 // The registry may have retired the pool while this call waited. This look-up adds it again, so that
                 // the new connection belongs to a known pool.
                 engine.key(self.key.route(), self.terms.reach());
                 engine.open(permit, &self.key, until, self.terms.timeout())
             }
-            Err(refused) => Err(self.refusal(refused, wait)),
+            Err(refused) => Err(self.refusal(refused)),
         }
     }
 
@@ -253,7 +258,11 @@ impl<'a> Hop<'a> {
             })
         };
         let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close: reading.unclean_close };
-        exchange.run(&request.method, body.outgoing(), &rules)
+        // Until the head has arrived. What comes after registers for itself.
+        let registered = terms.until.register(|| connection.cell.blocked());
+        let result = exchange.run(&request.method, body.outgoing(), &rules);
+        drop(registered);
+        result
     }
 
     /// Adds to the error of an exchange the head of the response that it is about, if a head had arrived.
@@ -265,14 +274,20 @@ impl<'a> Hop<'a> {
     }
 
     /// Returns the error of a refused checkout.
-    fn refusal(&self, refused: Refused, wait: Until<'_>) -> Error {
+    fn refusal(&self, refused: Refused) -> Error {
+        let until = self.terms.until;
         let reason = match refused {
             Refused::Closed => self.terms.reach().closed(),
+            Refused::Cancelled => {
+                return until
+                    .cancelled(Phase::Pool)
+                    .unwrap_or_else(|| Error::new(Reason::all_cancelled(), Phase::Pool));
+            }
             Refused::TimedOut { bound: Bound::Pool, waited, in_use, held_here, queued } => {
                 ErrorKind::PoolTimeout { waited, in_use, held_here, queued }.into()
             }
             Refused::WouldDeadlock { held } => ErrorKind::WouldDeadlock { held }.into(),
-            Refused::TimedOut { .. } => return wait.timed_out(Phase::Pool),
+            Refused::TimedOut { .. } => return until.timed_out(Phase::Pool),
         };
         Error::new(reason, Phase::Pool)
     }

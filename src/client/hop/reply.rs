@@ -54,6 +54,7 @@ impl Reply {
                 reading,
                 read: terms.timeout().read,
                 deadline: terms.until.deadline(),
+                token: terms.until.token().cloned(),
                 common: Arc::clone(terms.common()),
             });
         Reply { response, expected: sent.expects, asked: None }

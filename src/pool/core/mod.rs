@@ -348,10 +348,34 @@ impl<P: CoreTypes> Core<P> {
         *until = Some(until.map_or(since, |until| until.max(since)));
     }
 
-    /// Returns the abort handles of all connections that callers use or open.
-    pub(crate) fn aborts(&self) -> Vec<P::Abort> {
-        let out = |unit: &&Unit<P>| matches!(unit.state, State::Dialing | State::Leased | State::Granted);
+    /// Returns the abort handles of all connections that callers use or open; with a key, of its connections.
+    pub(crate) fn aborts(&self, key: Option<&P::Key>) -> Vec<P::Abort> {
+        let entry = key.map(|key| self.keys.get(key).copied());
+        let out = |unit: &&Unit<P>| {
+            matches!(unit.state, State::Dialing | State::Leased | State::Granted)
+                && entry.is_none_or(|entry| entry == Some(unit.entry))
+        };
         self.units.iter().map(|(_, unit)| unit).filter(out).map(|unit| unit.abort.clone()).collect()
+    }
+
+    /// Ends all waits; with a key, those for it.
+    pub(crate) fn interrupt_all(&mut self, key: Option<&P::Key>) {
+        let entry = key.map(|key| self.keys.get(key).copied());
+        let is_meant = |waiter: &Waiter<P>| entry.is_none_or(|entry| entry == Some(waiter.entry));
+        let tickets: Vec<Ticket> = self
+            .waiters
+            .iter()
+            .filter(|(_, waiter)| is_meant(waiter))
+            .map(|(id, waiter)| Ticket { serial: waiter.ticket, waiter: id })
+            .collect();
+        for ticket in tickets {
+            self.interrupt(ticket);
+        }
+    }
+
+    /// Returns the time at which the connection of a unit expired or will expire, as it was when it came back last.
+    pub(crate) fn expires(&self, unit: UnitId) -> Option<Stamp> {
+        self.units[unit.0].expires
     }
 
     pub(crate) fn abort_of(&self, unit: UnitId) -> P::Abort {

@@ -134,7 +134,8 @@ impl Script {
             }
             // One unit of whoever opened it is read from by another thread.
             ["touch", opener, who] => {
-                let touched: Vec<_> = self.core.aborts().into_iter().filter(|one| one.0 == letter(opener)).collect();
+                let touched: Vec<_> =
+                    self.core.aborts(None).into_iter().filter(|one| one.0 == letter(opener)).collect();
                 touched.iter().for_each(|one| one.set_holder(u64::from(letter(who))));
                 touched.len().to_string()
             }

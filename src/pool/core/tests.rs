@@ -598,7 +598,7 @@ fn aborts_reach_whatever_a_caller_has_or_is_about_to_have() {
         f get z1 => dial
         f opens 6
         f puts => kept";
-    let mut aborts: Vec<_> = script(limits(2, 9), text).core.aborts().iter().map(|opener| opener.0).collect();
+    let mut aborts: Vec<_> = script(limits(2, 9), text).core.aborts(None).iter().map(|opener| opener.0).collect();
     aborts.sort_unstable();
     // Connection 2, opened by b, is granted to c; what idles is not interrupted.
     assert_eq!(aborts, ['a', 'b', 'd']);

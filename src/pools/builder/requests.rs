@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{ClientBuilder, sealed};
 use crate::auth::{AnyAuth, Auth, Netrc};
+use crate::cancel::Check;
 use crate::client::{Head, Middleware, Next, Request, check_skipped, middleware_fn, shared_middleware};
 use crate::error::Result;
 use crate::exchange::Common;
@@ -35,6 +36,26 @@ impl<C: sealed::Client> ClientBuilder<C> {
             let set = if C::REPLACES_HEADERS { block } else { merged };
             Ok(set.append_all(headers)?)
         })
+    }
+
+    /// Sets a function that may end each call while it waits: see
+    /// [`RequestBuilder::check_with`](crate::RequestBuilder::check_with).
+    ///
+    /// ```
+    /// use hostpool::{Error, Session};
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// // Set by a signal handler.
+    /// static STOP: AtomicBool = AtomicBool::new(false);
+    ///
+    /// let stop = || if STOP.load(Ordering::Relaxed) { Err(Error::custom("stopped")) } else { Ok(()) };
+    /// let session = Session::builder().check_with(stop).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "check_signals")]
+    pub fn check_with(mut self, check: impl Fn() -> Result<()> + Send + Sync + 'static) -> Self {
+        self.policy.check = Some(Check::new(check));
+        self
     }
 
     /// Adds a header for every request. A request with a field of the same name keeps its own. Headers that identify

@@ -1,0 +1,9 @@
+//! Calls that another thread ends, or that a deadline ends: where they were, and what they leave.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod checks;
+mod complete;
+mod everybody;
+mod phases;
