@@ -405,11 +405,6 @@ impl Moment {
     pub(crate) fn get(&mut self) -> Instant {
         *self.0.get_or_insert_with(Instant::now)
     }
-
-    /// Returns the time if the clock was read.
-    pub(crate) fn known(self) -> Option<Instant> {
-        self.0
-    }
 }
 
 /// A point in time at which a wait ends, and the bound it comes from.

@@ -245,12 +245,9 @@ impl CancelToken {
         child
     }
 
-    /// Returns the token of one call: the request's own, or one of its own if the call has a check.
-    pub(crate) fn of_call(own: Option<&CancelToken>, check: Option<&Check>) -> Option<CancelToken> {
-        match check {
-            None => own.cloned(),
-            Some(check) => Some(CancelToken::linked(own, None, Some(check.clone()))),
-        }
+    /// Returns the token of one call that has a check. It fires with the request's own.
+    pub(crate) fn of_call(own: Option<&CancelToken>, check: &Check) -> CancelToken {
+        CancelToken::linked(own, None, Some(check.clone()))
     }
 
     /// Returns whether the token has fired. Its deadline does not count: a wait knows it as one of its own.

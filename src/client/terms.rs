@@ -43,9 +43,12 @@ pub(super) struct Terms<'a> {
 impl<'a> Terms<'a> {
     /// Returns the token of a call that begins: the request's own. A call with a check of the caller's has a token of
     /// its own.
+    #[inline]
     pub(super) fn token(policy: &Policy, request: &Request) -> Option<CancelToken> {
-        let check = request.options().and_then(|own| own.check.as_ref()).or(policy.check.as_ref());
-        CancelToken::of_call(request.cancel_token(), check)
+        match request.options().and_then(|own| own.check.as_ref()).or(policy.check.as_ref()) {
+            None => request.cancel_token().cloned(),
+            Some(check) => Some(CancelToken::of_call(request.cancel_token(), check)),
+        }
     }
 
     /// Returns the terms of a call that begins now. The total deadline counts from here.
@@ -77,8 +80,8 @@ impl<'a> Terms<'a> {
         Terms { until, ..self }
     }
 
-    /// Fails if the call was cancelled, by its token or with all others of the client. It is asked before each wait that
-    /// the one who cancels cannot end, and after each grant.
+    /// Fails if the call was cancelled, by its token or with all others of the client. It is asked after each grant of the
+    /// pool: what comes then is ended by the connection.
     #[inline]
     pub(super) fn check_cancelled(self, phase: Phase) -> Result<()> {
         if let Some(cancelled) = self.until.cancelled(phase) {

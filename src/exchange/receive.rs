@@ -21,7 +21,7 @@ impl<'a> Exchange<'a> {
                 Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
                 Some(_) => {}
                 None if self.wire.probe() == Probe::Quiet => return Ok(None),
-                None => self.fill(None, Phase::Send)?,
+                None => self.fill(Phase::Send)?,
             }
         }
     }
@@ -35,7 +35,7 @@ impl<'a> Exchange<'a> {
                 Some(head) if !self.is_interim(&head)? => return Ok(Some(head)),
                 Some(head) if head.status == StatusCode::CONTINUE => return Ok(None),
                 Some(_) => {}
-                None => match self.fill(Some(until), Phase::Head) {
+                None => match self.fill_until(until, Moment::default(), Phase::Head) {
                     Ok(()) => {}
                     // A server that does not know `Expect` waits for the body (RFC 9110, section 10.1.1).
                     Err(error) if error.is_timeout() && !self.bounds.until.is_past() => return Ok(None),
@@ -82,7 +82,7 @@ impl<'a> Exchange<'a> {
             if let Some(head) = self.buffered_head()? {
                 return Ok(head);
             }
-            self.fill(None, Phase::Head)?;
+            self.fill(Phase::Head)?;
         }
     }
 
@@ -136,14 +136,19 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Receives once into the buffers, until the read timeout or the given end. `phase` is that of a wait that the call's own end ends: an early look belongs to
-    /// the sending.
-    fn fill(&mut self, until: Option<Until<'a>>, phase: Phase) -> Result<(), Error> {
+    /// Receives once into the buffers, within the read timeout.
+    fn fill(&mut self, phase: Phase) -> Result<(), Error> {
         let mut moment = Moment::default();
+        self.fill_until(self.bounds.read_until(&mut moment), moment, phase)
+    }
+
+    /// Receives once into the buffers, from this moment on. `phase` is that of a wait which the call's own end ends: an
+    /// early look belongs to the sending.
+    #[inline]
+    fn fill_until(&mut self, until: Until<'a>, mut moment: Moment, phase: Phase) -> Result<(), Error> {
         self.bounds.until.check_at(&mut moment, phase)?;
-        let until = until.unwrap_or_else(|| self.bounds.read_until(&mut moment));
-        let begun = moment.known().filter(|_| self.wire.is_plain());
-        let wait = Wait { begun, ..Wait::of(until, self.bounds.cell) };
+        let wait = Wait::of(until, self.bounds.cell);
+        let wait = if self.wire.is_plain() { wait.at(&mut moment) } else { wait };
         match self.buffers.fill(self.wire, &wait) {
             Ok(1..) if wait.is_closed() => {
                 Err(io_error(io::ErrorKind::ConnectionAborted.into(), self.wire, &wait, Phase::Head))

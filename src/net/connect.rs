@@ -192,7 +192,7 @@ mod tests {
     fn the_first_that_answers() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
         let refused = [free(), free()];
         tcp(&[refused[0], open, refused[1]], &SocketConfig::new(), &wait).unwrap();
         let error = tcp(&refused, &SocketConfig::new(), &wait).unwrap_err();
@@ -207,7 +207,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
         let other = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, open.port()));
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
         let sockets = SocketConfig { source: Some(std::net::Ipv4Addr::LOCALHOST.into()), ..SocketConfig::new() };
         tcp(&[other, open], &sockets, &wait).unwrap();
         let error = tcp(&[other, other], &sockets, &wait).unwrap_err();
@@ -220,7 +220,7 @@ mod tests {
     /// Row C11 of the fault matrix. The kernel is made to choose the port that is dialed.
     #[test]
     fn nobody_talks_to_himself() {
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
         let address = free();
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&address.into()).unwrap();
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn where_a_socket_may_be_connected_to_itself() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None };
+        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
         let connected = || {
             let socket = Socket::new(socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
             let socket = guarded(socket, &wait).unwrap();

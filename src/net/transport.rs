@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use super::abort::{AbortCause, AbortCell};
 pub use super::probe::Probe;
+use super::wait;
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason};
-use crate::time::{Deadline, Until};
+use crate::time::{Deadline, Moment, Until};
 
 /// A connected, reliable byte stream: a TCP or Unix socket, TLS over a socket, or your own implementation.
 ///
@@ -162,8 +163,9 @@ pub struct Wait<'a> {
     /// A `send` waits for room before each try and then sends what fits. So it never blocks inside the system while
     /// input arrives.
     pub(crate) poll_first: bool,
-    /// The time at which the operation begins, if the clock was read for it. Only for one call of a plain socket.
-    pub(crate) begun: Option<Instant>,
+    /// The clock was read for this operation, and a call that blocks for the guard ends well before the deadline. Only
+    /// for one call of a plain socket.
+    pub(crate) has_time: bool,
 }
 
 /// Limits for tests of your own transport, and for operations outside of a request. Within a request the client makes
@@ -171,7 +173,7 @@ pub struct Wait<'a> {
 impl Wait<'static> {
     /// Returns limits that never end an operation.
     pub fn new() -> Wait<'static> {
-        Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, begun: None }
+        Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false }
     }
 
     /// Returns limits that end an operation at this time.
@@ -219,7 +221,16 @@ impl Default for Wait<'static> {
 impl<'a> Wait<'a> {
     /// Returns the limits of an operation of the call that ends at `until`, and that `abort` ends early.
     pub(crate) fn of(until: Until<'a>, abort: &'a AbortCell) -> Self {
-        Wait { until, abort: Some(abort), watch_input: false, poll_first: false, begun: None }
+        Wait { until, abort: Some(abort), watch_input: false, poll_first: false, has_time: false }
+    }
+
+    /// Returns these limits for one call of a plain socket at this moment, which then does not read the clock again.
+    #[inline]
+    pub(crate) fn at(mut self, moment: &mut Moment) -> Self {
+        if let Some(at) = self.until.at() {
+            self.has_time = wait::has_time(moment.get(), at);
+        }
+        self
     }
 
     /// Returns the time at which the operation fails with [`io::ErrorKind::TimedOut`]; `None` means never.

@@ -212,9 +212,14 @@ fn timespec(limit: Duration) -> Timespec {
 
 /// Returns whether a plain call may block: it ends by itself, and well before the deadline.
 fn may_block(wait: &Wait<'_>) -> bool {
+    GUARDED && (wait.has_time || wait.until.at().is_none_or(|at| has_time(Instant::now(), at)))
+}
+
+/// Returns whether a plain call that begins now ends well before this time.
+#[inline]
+pub(super) fn has_time(now: Instant, at: Instant) -> bool {
     // A sum costs less than a difference.
-    let now = || wait.begun.unwrap_or_else(Instant::now);
-    GUARDED && wait.until.at().is_none_or(|at| now().checked_add(2 * GUARD).is_some_and(|soon| soon <= at))
+    now.checked_add(2 * GUARD).is_some_and(|soon| soon <= at)
 }
 
 /// Accepts an error that only means "try again": the guard ended, or a signal came. Returns every other error.

@@ -114,9 +114,10 @@ impl<'a> Journey<'a> {
     /// Sends one request after another, and returns the last response.
     fn run(&mut self) -> Result<Response> {
         loop {
-            let phase = if self.history.is_empty() { Phase::Prepare } else { Phase::Redirect };
-            let prepared = self.client.check_cancelled(phase).and_then(|()| self.prepare_hop());
-            let (route, fields) = match prepared {
+            if self.client.until.is_fired() {
+                return Err(self.cancelled());
+            }
+            let (route, fields) = match self.prepare_hop() {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(self.explain(error)),
             };
@@ -139,6 +140,14 @@ impl<'a> Journey<'a> {
                 return Err(self.explain(error));
             }
         }
+    }
+
+    /// Returns the error of a call whose token fired before its next request.
+    #[cold]
+    fn cancelled(&mut self) -> Error {
+        let phase = if self.history.is_empty() { Phase::Prepare } else { Phase::Redirect };
+        let error = self.client.until.cancelled(phase).unwrap_or_else(|| Error::new(ErrorKind::Cancelled, phase));
+        self.explain(error)
     }
 
     /// Returns the terms of the current request.

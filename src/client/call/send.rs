@@ -34,7 +34,9 @@ pub(in crate::client) fn begin<'a>(
     engine.check_process()?;
     let client = Terms::begin(engine, policy, request.options(), token);
     let terms = client.of(request.options());
-    terms.check_cancelled(Phase::Prepare)?;
+    if let Some(cancelled) = terms.until.cancelled(Phase::Prepare) {
+        return Err(cancelled);
+    }
     if terms.reach().is_closed() {
         return Err(Error::new(terms.reach().closed(), Phase::Prepare));
     }
