@@ -188,11 +188,11 @@ impl Url {
         if !target.starts_with(['/', '?']) && !target.is_empty() {
             return Err(InvalidUrl::NoScheme);
         }
-        let text = [origin.as_str(), target].concat();
-        if text.len() > MAX_LEN {
+        let front = origin.as_str();
+        if front.len() + target.len() > MAX_LEN {
             return Err(InvalidUrl::TooLong);
         }
-        Ok(Url::without_userinfo(text.into(), origin.clone(), origin.as_str().len()))
+        Ok(Url::without_userinfo(joined(front, target), origin.clone(), front.len()))
     }
 }
 
@@ -269,6 +269,19 @@ impl From<&Url> for url::Url {
         // The same parser has accepted the authority, and it refuses no path, query or fragment after one.
         url::Url::parse(&url.text).expect("an accepted URL parses again")
     }
+}
+
+/// Joins two texts. Where the whole is short, it is allocated once.
+fn joined(front: &str, rest: &str) -> Arc<str> {
+    let mut short = [0; 128];
+    if let Some(buf) = short.get_mut(..front.len() + rest.len()) {
+        buf[..front.len()].copy_from_slice(front.as_bytes());
+        buf[front.len()..].copy_from_slice(rest.as_bytes());
+        if let Ok(text) = str::from_utf8(buf) {
+            return text.into();
+        }
+    }
+    [front, rest].concat().into()
 }
 
 /// Returns the number of bytes before the path of a URL that is one. Any text has such a number.
@@ -525,14 +538,24 @@ mod tests {
             // The second time the origin is known.
             for url in [Url::parse(text), origins.url(text), origins.url(text)].map(Result::unwrap) {
                 let same = [url.clone(), url.with_query("a@b=1").unwrap(), url.join("?b@c").unwrap()];
-                assert_eq!(
-                    same.map(|url| url.userinfo().map(str::to_owned)),
-                    [(); 3].map(|()| expected.map(Into::into))
-                );
+                assert_eq!(same.each_ref().map(Url::userinfo), [expected; 3], "{text}");
                 let origin = url.shared_origin();
                 let bare = [url.at(origin).unwrap(), Url::with_target(origin, "/@").unwrap()];
                 assert_eq!(bare.each_ref().map(Url::userinfo), [None; 2], "{text}");
             }
         }
+    }
+
+    #[test]
+    fn targets_of_any_length() {
+        let url = Url::parse("http://h").unwrap();
+        for len in 0..300 {
+            let target = format!("?{}é", "a".repeat(len));
+            let joined = Url::with_target(url.shared_origin(), &target).unwrap();
+            assert_eq!(joined.as_str(), format!("http://h{target}"));
+        }
+        let long = "/".repeat(MAX_LEN - "http://h".len());
+        assert_eq!(Url::with_target(url.shared_origin(), &long).unwrap().as_str().len(), MAX_LEN);
+        assert_eq!(Url::with_target(url.shared_origin(), &(long + "/")), Err(InvalidUrl::TooLong));
     }
 }
