@@ -299,7 +299,7 @@ impl Retry {
     }
 
     /// Sets the statuses that are tried again if the method is [allowed](Self::allowed_methods). There are none by
-    /// default.
+    /// default. A number that is not a status, below 100 or above 999, is left out.
     ///
     /// ```
     /// use hostpool::{Retry, StatusCode};
@@ -308,9 +308,11 @@ impl Retry {
     /// let by_name = Retry::new(3).status_forcelist([StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE]);
     /// assert_eq!(by_number, by_name);
     /// let each_server_error = Retry::new(3).status_forcelist(500..=599);
+    /// assert_eq!(by_number.status_forcelist([7_u16, 1000]), Retry::new(3));
     /// ```
     pub fn status_forcelist(self, statuses: impl IntoIterator<Item: IntoStatus>) -> Retry {
-        Retry { statuses: statuses.into_iter().map(|status| statuses::Status::number(&status)).collect(), ..self }
+        let numbers = statuses.into_iter().map(|status| statuses::Status::number(&status));
+        Retry { statuses: numbers.filter(|number| StatusCode::from_u16(*number).is_ok()).collect(), ..self }
     }
 
     /// Sets the factor of the waits between tries. The first retry comes at once, the second after twice the factor,
@@ -454,9 +456,9 @@ impl Retry {
     /// assert!(!retry.is_retry(&Method::GET, 503, false)); // it does not say when
     /// assert!(!retry.is_retry(&Method::POST, 503, true));
     /// ```
-    pub fn is_retry(&self, method: &Method, status: impl TryInto<StatusCode>, has_retry_after: bool) -> bool {
-        let is_listed = |status| self.is_retry_status(status, has_retry_after);
-        self.allows(method) && status.try_into().is_ok_and(is_listed)
+    pub fn is_retry(&self, method: &Method, status: impl IntoStatus, has_retry_after: bool) -> bool {
+        let status = StatusCode::from_u16(statuses::Status::number(&status));
+        self.allows(method) && status.is_ok_and(|status| self.is_retry_status(status, has_retry_after))
     }
 
     /// Does what [`is_retry`](Self::is_retry) does without checking the method.

@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 
-/// A status for [`Retry::status_forcelist`](super::Retry::status_forcelist): a number, or a [`StatusCode`].
+/// A status for [`Retry::status_forcelist`](super::Retry::status_forcelist) and
+/// [`Retry::is_retry`](super::Retry::is_retry): a number, or a [`StatusCode`].
 ///
 /// It is implemented for `u16`, [`StatusCode`] and references to them, and cannot be implemented for other types.
 #[diagnostic::on_unimplemented(
