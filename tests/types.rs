@@ -87,6 +87,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         BasicAuth,
         Bound,
         ClientBuilder<Session>,
+        CancelToken,
         CloseReason,
         Closed<'static>,
         Compress,
@@ -175,6 +176,7 @@ fn others() -> Vec<(&'static str, Bounds, &'static str)> {
         (types![Chunks<'static>, Lines<'static>].to_vec(), "Debug Send RefUnwindSafe"),
         (types![DialContext<'static>, Wait<'static>].to_vec(), "Clone Debug Send Sync"),
         (types![Next<'static>].to_vec(), "Clone Debug"),
+        (types![OnCancel].to_vec(), "Debug Send Sync"),
     ];
     rows.into_iter().flat_map(|(types, has)| types.into_iter().map(move |(name, bounds)| (name, bounds, has))).collect()
 }
