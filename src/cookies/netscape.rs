@@ -15,6 +15,10 @@ use crate::headers::trim;
 /// The first line. Python refuses a file without it.
 const HEADER: &str = "# Netscape HTTP Cookie File\n";
 
+/// The start of hosts that a line cannot hold: a reader takes a dot off the domain, and a line with a dollar sign for a
+/// comment.
+const NO_HOST: [char; 2] = ['.', '$'];
+
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 /// The meaning of a line.
@@ -31,9 +35,9 @@ impl CookieJar {
     /// Python's `MozillaCookieJar` read. Values are in clear text. A session cookie is written with the expiry time 0,
     /// as curl does; Python reads such a line if `load` is called with `ignore_expires=True` and `ignore_discard=True`.
     ///
-    /// The format has no place for SameSite, which is lost, nor for [shared](Self::insert_shared) cookies and for
-    /// cookies with a tab in their name, value or path, which are left out. `to_json` keeps all of
-    /// them.
+    /// The format has no place for SameSite, which is lost. It has none for [shared](Self::insert_shared) cookies, for
+    /// cookies with a tab in their name, value or path, and for cookies of a host that begins with a dot or a dollar
+    /// sign. These are left out. `to_json` keeps all of them.
     ///
     /// ```
     /// use hostpool::{CookieJar, Url};
@@ -154,7 +158,7 @@ fn write_line(cookie: &Cookie, text: &mut Vec<u8>) {
     let (Some(domain), Some(path)) = (cookie.domain(), cookie.path()) else { return };
     let fields = [&*cookie.name, &*cookie.value, path.as_bytes()];
     // Otherwise a reader finds another number of fields.
-    if fields.iter().any(|field| field.contains(&b'\t')) {
+    if fields.iter().any(|field| field.contains(&b'\t')) || domain.starts_with(NO_HOST) {
         return;
     }
     let flag = |set: bool| if set { "TRUE" } else { "FALSE" };
@@ -191,7 +195,7 @@ fn read_cookie(line: &[u8], http_only: bool) -> Option<Cookie> {
     let expires = expiry(next()?)?;
     // No cookie has white space at these ends, but files that were edited have.
     let mut cookie = Cookie::new(trim(next()?), trim(next().unwrap_or_default()));
-    let domain = domain.strip_prefix('.').unwrap_or(domain);
+    let domain = Some(domain.strip_prefix('.').unwrap_or(domain)).filter(|domain| !domain.starts_with(NO_HOST))?;
     // The origin of a Unix socket stands in the place of a name. The case of its path counts.
     let is_name = !domain.starts_with("http+unix://");
     cookie.domain = Some(if is_name { domain.to_ascii_lowercase().into() } else { domain.into() });
@@ -268,6 +272,8 @@ mod tests {
             ("#HttpOnly_", None),
             ("a.example FALSE / FALSE 0 n v", None),
             ("a.example\tFALSE\t/\tFALSE\t0", None),
+            (".$a.example\tTRUE\t/\tFALSE\t0\tn\tv", None),
+            ("..a.example\tTRUE\t/\tFALSE\t0\tn\tv", None),
             ("a.example\tFALSE\t/\tFALSE\t0\tn\tv\tmore", None),
             ("a.example\tyes\t/\tFALSE\t0\tn\tv", None),
             ("a.example\tFALSE\t/\tno\t0\tn\tv", None),

@@ -6,7 +6,7 @@ use crate::cookies::{Cookie, CookieJar};
 use crate::error::Result;
 use crate::urls::Url;
 
-const URLS: [&str; 8] = [
+const URLS: [&str; 10] = [
     "https://www.example.com/a/b",
     "https://www.example.com",
     "http://example.com/a",
@@ -15,6 +15,8 @@ const URLS: [&str; 8] = [
     "http://[::1]/\u{e9}/",
     "http+unix://%2Frun%2FApp.sock/a/b",
     "http+unix://app.sock/",
+    "http://.example.com/",
+    "http://$.example.com/",
 ];
 const ATTRIBUTES: [&str; 10] = [
     "Secure",
@@ -56,7 +58,9 @@ fn is_kept(input: &mut Input<'_>) {
     let cookies = jar.to_vec();
     let fits = |cookie: &&Cookie| {
         let path = cookie.path().unwrap_or_default().as_bytes();
-        cookie.domain().is_some() && ![name(cookie).as_slice(), cookie.bytes(), path].concat().contains(&b'\t')
+        let is_host = |domain: &str| !domain.starts_with(['.', '$']);
+        cookie.domain().is_some_and(is_host)
+            && ![name(cookie).as_slice(), cookie.bytes(), path].concat().contains(&b'\t')
     };
     let expected: Vec<_> = cookies.iter().filter(fits).map(facts).collect();
     let (again, left_out) = read(&jar.to_netscape());

@@ -26,6 +26,9 @@ fn a_jar_survives_its_file() {
     let jar = filled();
     jar.insert_shared("shared", "6").unwrap();
     jar.set(&url("https://www.example.com/"), "tab=a\tb").unwrap();
+    // A reader takes the dot off, and example.com is another host.
+    jar.set(&url("http://.example.com/"), "dot=1").unwrap();
+    jar.set(&url("http://$.example.com/"), "dollar=1").unwrap();
     jar.set(&url("https://www.example.com/"), "site=1; SameSite=Lax").unwrap();
     jar.save_netscape(&path).unwrap();
     #[cfg(unix)]
