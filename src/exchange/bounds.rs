@@ -24,9 +24,12 @@ pub(crate) struct Bounds<'a> {
 }
 
 impl<'a> Bounds<'a> {
-    /// Starts the bound on the head. It counts until the end of the exchange: reading the body has bounds of its own.
-    pub(super) fn begin_head(&mut self) {
-        self.until = self.until.or_within(self.timeout.head, Bound::Head);
+    /// Starts the bound on the head, and returns the moment. It counts until the end of the exchange: reading the body has
+    /// bounds of its own.
+    pub(super) fn begin_head(&mut self) -> Moment {
+        let mut moment = Moment::default();
+        self.until = self.until.or_within_at(&mut moment, self.timeout.head, Bound::Head);
+        moment
     }
 
     /// Fails if the token has fired or the deadline has passed. A peer that is faster than this client never lets a

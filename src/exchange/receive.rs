@@ -45,12 +45,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Waits for the final head.
+    /// Waits for the final head, from this moment on.
     // This and what it calls is inlined: a head has 128 bytes, and each return moved it once more.
     #[inline(always)]
-    pub(super) fn receive_final(&mut self) -> Result<Head, Error> {
+    pub(super) fn receive_final(&mut self, mut moment: Moment) -> Result<Head, Error> {
         loop {
-            let head = self.receive_head()?;
+            let head = self.receive_head(std::mem::take(&mut moment))?;
             if !self.is_interim(&head)? {
                 return Ok(head);
             }
@@ -75,14 +75,14 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Waits for the next head, interim or final.
+    /// Waits for the next head, interim or final, from this moment on.
     #[inline(always)]
-    fn receive_head(&mut self) -> Result<Head, Error> {
+    fn receive_head(&mut self, mut moment: Moment) -> Result<Head, Error> {
         loop {
             if let Some(head) = self.buffered_head()? {
                 return Ok(head);
             }
-            self.fill(Phase::Head)?;
+            self.fill_from(std::mem::take(&mut moment), Phase::Head)?;
         }
     }
 
@@ -138,7 +138,12 @@ impl<'a> Exchange<'a> {
 
     /// Receives once into the buffers, within the read timeout.
     fn fill(&mut self, phase: Phase) -> Result<(), Error> {
-        let mut moment = Moment::default();
+        self.fill_from(Moment::default(), phase)
+    }
+
+    /// Receives once into the buffers, within the read timeout from this moment on.
+    #[inline]
+    fn fill_from(&mut self, mut moment: Moment, phase: Phase) -> Result<(), Error> {
         self.fill_until(self.bounds.read_until(&mut moment), moment, phase)
     }
 

@@ -19,8 +19,8 @@ impl Exchange<'_> {
     ) -> Result<Received, Error> {
         match self.send_request(&mut body, rules.expects) {
             Ok(None) => {
-                self.bounds.begin_head();
-                let head = self.receive_final()?;
+                let begun = self.bounds.begin_head();
+                let head = self.receive_final(begun)?;
                 self.judge(method, head, true)
             }
             // A final response instead of a 100 stops the body, whatever its status.
@@ -31,8 +31,8 @@ impl Exchange<'_> {
             }
             // The peer may have refused the request and closed. Its response tells more than the failed send.
             Err(error) if self.trace.accepted > 0 && *error.kind() == ErrorKind::Disconnected => {
-                self.bounds.begin_head();
-                match self.receive_final().and_then(|head| self.judge(method, head, false)) {
+                let begun = self.bounds.begin_head();
+                match self.receive_final(begun).and_then(|head| self.judge(method, head, false)) {
                     Ok(received) => self.answered_and_closed(received, error, rules),
                     // A peer that does not speak HTTP has sent bytes that show it.
                     Err(answer) => Err(if answer.kind().is_of_the_peer() { answer } else { error }),

@@ -204,7 +204,11 @@ impl<'a> Hop<'a> {
             Ok(Checked::Lease(lease)) => match self.terms.check_cancelled(Phase::Pool) {
                 Ok(()) => Ok(lease),
                 Err(cancelled) => {
-                    lease.put_back();
+                    // Whoever cancels all calls shuts their connections down, this one perhaps among them.
+                    match lease.conn().cell.next_use() {
+                        true => lease.put_back(),
+                        false => lease.discard(CloseReason::Failed),
+                    }
                     Err(cancelled)
                 }
             },
