@@ -89,7 +89,7 @@ impl<'a> Terms<'a> {
         }
         match self.engine.cancelled(&self.policy.reach) == self.begun {
             true => Ok(()),
-            false => Err(Error::new(Reason::all_cancelled(), phase)),
+            false => Err(all_cancelled(phase)),
         }
     }
 
@@ -327,6 +327,13 @@ impl<'a> Terms<'a> {
     pub(super) fn pause(self, wait: Duration) -> Result<()> {
         self.engine.pause(&self.policy.reach, wait, self.until, self.begun)
     }
+}
+
+/// Returns the error of a call that ended with all others of its client.
+#[cold]
+#[inline(never)]
+fn all_cancelled(phase: Phase) -> Error {
+    Error::new(Reason::all_cancelled(), phase)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::outcome::Ending;
 use super::pattern::{Layout, NOTHING_ASIDE, Pattern};
 use super::wire::Wire;
 use crate::body::Input;
-use crate::cancel::Registration;
+use crate::cancel::{CancelToken, Registration};
 use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Reason, Result};
 use crate::h1::{Chunked, Fault, Framing, Limits, Trailers};
 use crate::headers::Headers;
@@ -39,16 +39,20 @@ pub(crate) struct Io<'a> {
 }
 
 impl<'a> Io<'a> {
+    /// Lets the token end the waits from now on. Fails if it has fired.
+    #[inline(never)]
+    fn register(&self, token: &'a CancelToken) -> Result<()> {
+        self.registered.get_or_init(|| {
+            let (cell, generation) = self.cell.blocked();
+            token.register(cell, generation)
+        });
+        if token.is_over() { Err(token.error(Phase::Body)) } else { Ok(()) }
+    }
+
     /// Begins a wait for bytes. Fails if the body is too slow.
     fn wait(&self, meter: &mut Option<Box<Meter>>) -> Result<Wait<'a>> {
         if let Some(token) = self.until.token() {
-            self.registered.get_or_init(|| {
-                let (cell, generation) = self.cell.blocked();
-                token.register(cell, generation)
-            });
-            if token.is_over() {
-                return Err(token.error(Phase::Body));
-            }
+            self.register(token)?;
         }
         let mut until = self.until.or_within(self.read, Bound::Read);
         if let Some(meter) = meter {

@@ -25,6 +25,7 @@ use crate::urls::Origin;
 /// - [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) if the token has fired.
 /// - [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the client has a guard against forks, and belongs
 ///   to another process.
+#[inline]
 pub(in crate::client) fn begin<'a>(
     engine: &'a Arc<Engine>,
     policy: &'a Policy,

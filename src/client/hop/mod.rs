@@ -203,14 +203,7 @@ impl<'a> Hop<'a> {
         match engine.gate.checkout_within(&self.key, until, self.terms.pool_timeout()) {
             Ok(Checked::Lease(lease)) => match self.terms.check_cancelled(Phase::Pool) {
                 Ok(()) => Ok(lease),
-                Err(cancelled) => {
-                    // Whoever cancels all calls shuts their connections down, this one perhaps among them.
-                    match lease.conn().cell.next_use() {
-                        true => lease.put_back(),
-                        false => lease.discard(CloseReason::Failed),
-                    }
-                    Err(cancelled)
-                }
+                Err(cancelled) => Err(returned(lease, cancelled)),
             },
             Ok(Checked::Permit(permit)) if self.terms.reach().is_closed_pool() => {
                 drop(permit);
@@ -295,6 +288,18 @@ impl<'a> Hop<'a> {
         };
         Error::new(reason, Phase::Pool)
     }
+}
+
+/// Gives the connection back that a call got in the moment in which it was cancelled.
+#[cold]
+#[inline(never)]
+fn returned(lease: PoolLease, cancelled: Error) -> Error {
+    // Whoever cancels all calls shuts their connections down, this one perhaps among them.
+    match lease.conn().cell.next_use() {
+        true => lease.put_back(),
+        false => lease.discard(CloseReason::Failed),
+    }
+    cancelled
 }
 
 /// Returns how a failed exchange ended.
