@@ -2,7 +2,8 @@
 //!
 //! Connections live in per-host pools with hard limits: at a limit callers wait in line, first come, first served, for
 //! as long as they say. No runtime is needed; the crate works inside one, too. No thread is started but for name
-//! lookups under a bound, at most eight, which leave when they are idle, and for what asks for one by name.
+//! lookups under a bound, at most eight, for [`submit`](Session::submit) and [`batch`](Session::batch), at most sixteen
+//! a client, and for what asks for one by name. Threads leave when they are idle.
 //!
 //! ```no_run
 //! let text = hostpool::get("https://www.example.com/").send()?.text()?;
@@ -94,6 +95,7 @@
 //! | responses | [`Response`], [`Lines`], [`Chunks`], [`MediaType`], [`Link`]; made by a [`ResponseBuilder`] |
 //! | headers, URLs | [`Headers`], [`make_headers`], [`Url`], [`Origin`] |
 //! | time, stopping | [`Timeout`], [`CancelToken`] |
+//! | many requests at once | [`Session::batch`], [`Batch`]; one on another thread: [`Session::submit`], [`Pending`] |
 //! | failures | [`Error`], [`ErrorKind`], [`Phase`], [`ResponseHead`] |
 //! | another try | [`Retry`], [`RetryBudget`], [`Attempt`] |
 //! | redirects | [`RedirectHop`], [`RedirectAction`] |
@@ -135,6 +137,7 @@
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
 // pools          ConnectionPool, PoolManager, PoolContext
+// parallel       Pending, Batch: requests on threads of their client
 // client         builder > call > hop > terms > policy > settings/options/middleware/request > engine > reach
 // response       Response: body reader, decoding, charset, JSON, files
 // pool           registry > key > gate > reaper > core > pooled > types > stats
@@ -176,6 +179,7 @@ mod net;
 #[cfg(feature = "serde")]
 mod notation;
 pub mod observe;
+mod parallel;
 mod pool;
 mod pools;
 mod process;
@@ -233,6 +237,7 @@ pub use net::io_transport::IoTransport;
 pub use net::options::{SocketOption, SourceAddress};
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use observe::Listener;
+pub use parallel::{Batch, Pending};
 pub use pool::stats::PoolStats;
 pub use pools::{
     Client, ClientBuilder, ConnectionPool, ConnectionPoolBuilder, ManyHosts, PoolContext, PoolManager,

@@ -347,21 +347,42 @@
 //!
 //! # Many requests at once
 //!
-//! Clients are shared by reference, or cloned: a clone is the same client.
+//! A batch sends them on threads of the session, 16 at once unless [`workers`](crate::ClientBuilder::workers) says
+//! something else. Each result comes with the place of its request:
 //!
 //! ```
 //! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
 //! # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
-//! use hostpool::Session;
+//! let session = hostpool::Session::new();
+//! let urls = vec![url.clone(); 100];
+//! for (place, result) in session.batch(urls.iter().map(|url| session.get(url))) {
+//!     match result {
+//!         Ok(response) => assert_eq!(response.text()?.len(), 5),
+//!         Err(error) => eprintln!("{}: {error}", urls[place]),
+//!     }
+//! }
 //!
-//! let session = Session::builder().limit(4).build()?;
+//! // One request, and other work meanwhile.
+//! let pending = session.submit(session.get(&url));
+//! assert_eq!(pending.wait()?.text()?, "hello");
+//! # Ok::<(), hostpool::Error>(())
+//! ```
+//!
+//! [`Batch`](crate::Batch) says more: results as they are completed, work on the threads, requests that follow from
+//! results. Threads of your own share a session as well; a clone of it is the same session:
+//!
+//! ```
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+//! # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+//! let session = hostpool::Session::new();
+//! let load = || session.get(&url).send()?.bytes().map(|body| body.len());
 //! let lengths: Vec<hostpool::Result<usize>> = std::thread::scope(|scope| {
-//!     let load = || session.get(&url).send()?.text().map(|text| text.len());
+//!     // Each thread begins before the first is waited for.
 //!     let threads: Vec<_> = (0..10).map(|_| scope.spawn(load)).collect();
 //!     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
 //! });
-//! assert!(lengths.iter().all(|length| matches!(length, Ok(5))));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! assert!(lengths.into_iter().all(|length| matches!(length, Ok(5))));
+//! # Ok::<(), hostpool::Error>(())
 //! ```
 //!
 //! # Sockets, certificates, addresses
@@ -533,6 +554,8 @@
 //! | `r.iter_lines()`, `r.iter_content(n)`, `r.content.iter_chunked(n)` | [`Response::lines`], [`Response::chunks`] |
 //! | `r.raise_for_status()` | [`Response::error_for_status`], or [`RequestBuilder::raise_for_status`] |
 //! | `MaxRetryError`, `NewConnectionError`, `ReadTimeoutError` | [`ErrorKind`], [`Error::retries`](crate::Error::retries) |
+//! | `FuturesSession`, `ThreadPoolExecutor.submit`, `asyncio.create_task` | [`Session::submit`], [`Pending`](crate::Pending) |
+//! | `executor.map(..)`, `as_completed`, `asyncio.gather`, `grequests.map`, `imap` | [`Session::batch`], [`Batch`](crate::Batch) |
 //! | `aiohttp.TraceConfig` | [`Listener`](crate::Listener) |
 //!
 //! | ureq, reqwest::blocking | here |

@@ -1,8 +1,11 @@
-//! Threads for work that can neither be interrupted nor given a deadline.
+//! Threads for work that the caller's thread does not do itself: name lookups under a bound, and submitted requests.
 //!
 //! The number of threads is bounded. A thread starts when it is needed and ends when it is idle for long. A caller may
 //! stop waiting for an answer: work that has begun goes on and its answer is dropped; work that is queued is not begun.
+//!
+//! The queue is not a channel, because work leaves it from the middle when nobody waits for it any more.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
@@ -14,7 +17,17 @@ use crate::contain::contain;
 use crate::sync::standing::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Until;
 
-type Work = Box<dyn FnOnce() + Send>;
+/// A piece of work. It catches its own panics.
+pub(crate) type Work = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    static IS_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns whether the calling thread is one of any set of workers.
+pub(crate) fn is_worker() -> bool {
+    IS_WORKER.get()
+}
 
 /// A bounded set of threads, and the queue of the work that waits for them: first come, first served.
 #[derive(Clone)]
@@ -36,6 +49,10 @@ struct State {
     next: u64,
     threads: usize,
     idle: usize,
+    /// A thread was woken or started for the queue, and has not looked at it yet.
+    is_called: bool,
+    /// No more work comes. Threads end when the queue is empty.
+    is_over: bool,
 }
 
 /// Work that was started, and the answer that it will give.
@@ -73,41 +90,60 @@ impl Workers {
         Workers(Arc::new(Shared { thread, limit, idle_life, state: Mutex::default(), work: Condvar::new() }))
     }
 
-    /// Gives work to an idle thread, or to a new one, or else to the queue. If there is no thread and the system gives
-    /// none, the caller's thread does the work before this returns.
+    /// Starts work, and returns the job that gives its answer: see [`give`](Self::give).
     pub(crate) fn start<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Job<T> {
         let answer = Arc::new(Answer { state: Mutex::new(Outcome::Waiting), changed: Condvar::new() });
         let slot = answer.clone();
         let work = move || slot.set(Outcome::Done(panic::catch_unwind(AssertUnwindSafe(work))));
+        Job { id: self.give(Box::new(work)), workers: self.clone(), answer }
+    }
+
+    /// Puts work into the queue, and calls a thread to it. If there is no thread and the system gives none, the caller's
+    /// thread does the work before this returns. Returns the number of the work.
+    pub(crate) fn give(&self, work: Work) -> u64 {
         let mut state = self.0.state.lock();
         let id = state.next;
         state.next += 1;
-        state.queue.insert(id, Box::new(work));
-        let mut here = None;
-        // A thread that was notified and has not woken yet still counts as idle, and its work as queued.
-        if state.queue.len() <= state.idle {
-            self.0.work.notify_one();
-        } else if state.threads < self.0.limit {
-            // Under the lock, so that no other caller counts on a thread that fails to start.
-            let shared = self.0.clone();
-            match (self.0.thread)().spawn(move || shared.serve()) {
-                Ok(_) => state.threads += 1,
-                // An existing thread takes it from the queue later.
-                Err(_) if state.threads > 0 => {}
-                Err(_) => here = state.queue.remove(&id),
-            }
-        }
+        state.queue.insert(id, work);
+        let wakes = self.0.call(&mut state);
+        // Nobody else would ever take it.
+        let here = if state.threads == 0 { state.queue.remove(&id) } else { None };
         drop(state);
+        if wakes {
+            self.0.work.notify_one();
+        }
         if let Some(work) = here {
             work();
         }
-        Job { id, workers: self.clone(), answer }
+        id
+    }
+
+    /// Takes work out of the queue. Returns `None` if it has begun.
+    pub(crate) fn take(&self, id: u64) -> Option<Work> {
+        self.0.state.lock().queue.remove(&id)
+    }
+
+    /// Says that no more work comes. The threads do what is queued, and end.
+    pub(crate) fn end(&self) {
+        self.0.state.lock().is_over = true;
+        self.0.work.notify_all();
+    }
+
+    /// Returns how many threads there are at most.
+    pub(crate) fn limit(&self) -> usize {
+        self.0.limit
     }
 
     /// Returns the number of threads, those that are about to start included.
     #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(crate) fn threads(&self) -> usize {
         self.0.state.lock().threads
+    }
+
+    /// Returns whether no more work comes.
+    #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.state.lock().is_over
     }
 
     /// Returns the number of pieces of work that no thread has begun.
@@ -118,30 +154,66 @@ impl Workers {
 }
 
 impl Shared {
+    /// Calls one thread to the queue, if work is in it: an idle one, or a new one. That thread calls the next one. So
+    /// while all processors are busy, threads that are awake take the work, and the others are not woken for nothing.
+    ///
+    /// Returns whether the caller has to notify an idle thread. It does so without the lock, which that thread takes.
+    #[must_use]
+    fn call(self: &Arc<Shared>, state: &mut State) -> bool {
+        if state.queue.is_empty() || state.is_called {
+            return false;
+        }
+        state.is_called = state.idle > 0;
+        if state.is_called {
+            return true;
+        }
+        if state.threads < self.limit {
+            let shared = self.clone();
+            // Under the lock, so that no other caller counts on a thread that fails to start. If there are others, one
+            // of them takes the work later.
+            if (self.thread)().spawn(move || shared.serve()).is_ok() {
+                state.threads += 1;
+                state.is_called = true;
+            }
+        }
+        false
+    }
+
     /// Does work until a thread has to end.
-    fn serve(&self) {
-        while let Some(work) = self.next() {
+    fn serve(self: &Arc<Shared>) {
+        IS_WORKER.set(true);
+        let mut was_called = true;
+        while let Some(work) = self.next(was_called) {
             // Work catches its own panics. This contains the panic of an unwanted answer that is dropped.
             contain(work);
+            was_called = false;
         }
     }
 
-    /// Waits for work. Returns `None` after `idle_life`: the thread is no longer counted, and must end.
-    fn next(&self) -> Option<Work> {
+    /// Waits for work. Returns `None` after `idle_life`, or if no more comes: the thread is no longer counted, and must
+    /// end. `was_called` says whether the thread was started for the queue and looks at it for the first time.
+    fn next(self: &Arc<Shared>, was_called: bool) -> Option<Work> {
         let until = Instant::now().checked_add(self.idle_life);
         let mut late = false;
         let mut state = self.state.lock();
+        state.is_called &= !was_called;
         loop {
             if let Some((_, work)) = state.queue.pop_first() {
+                let wakes = self.call(&mut state);
+                drop(state);
+                if wakes {
+                    self.work.notify_one();
+                }
                 return Some(work);
             }
-            if late {
+            if late || state.is_over {
                 state.threads -= 1;
                 return None;
             }
             state.idle += 1;
             late = wait(&self.work, &mut state, until);
             state.idle -= 1;
+            state.is_called = false;
         }
     }
 }
@@ -176,7 +248,7 @@ impl<T> Job<T> {
             Outcome::Done(Ok(answer)) => Ok(answer),
             Outcome::Done(Err(payload)) => panic::resume_unwind(payload),
             Outcome::Waiting | Outcome::Interrupted => {
-                let queued = self.workers.0.state.lock().queue.remove(&self.id);
+                let queued = self.workers.take(self.id);
                 Err(if queued.is_some() { Unanswered::Queued } else { Unanswered::Begun })
             }
         }
@@ -269,6 +341,49 @@ mod tests {
             told.recv_timeout(LONG).unwrap();
             assert_eq!(workers.threads(), 0);
         }
+    }
+
+    /// Each thread that is called calls the next one: four pieces of work that wait for each other get four threads, and
+    /// once these are idle, no other.
+    #[test]
+    fn threads_call_each_other() {
+        let workers = workers(8, LONG);
+        for _ in 0..20 {
+            let meeting = Arc::new(std::sync::Barrier::new(4));
+            let jobs = [(); 4].map(|()| {
+                let meeting = meeting.clone();
+                workers.start(move || {
+                    meeting.wait();
+                })
+            });
+            jobs.into_iter().for_each(|job| assert_eq!(job.wait(by(LONG)), Ok(())));
+            let all_idle = || {
+                let state = workers.0.state.lock();
+                state.idle == state.threads
+            };
+            while !all_idle() {
+                thread::yield_now();
+            }
+        }
+        assert_eq!(workers.threads(), 4);
+    }
+
+    /// Work that was given before the end is done. Then the threads leave, also those that would wait for long.
+    #[test]
+    fn the_end() {
+        let workers = workers(1, LONG);
+        let (release, released) = channel::<()>();
+        let (tell, told) = channel();
+        let first = workers.start(move || {
+            ENDS.with_borrow_mut(|ends| *ends = Some(Ends(tell)));
+            released.recv()
+        });
+        let second = workers.start(|| 2);
+        workers.end();
+        release.send(()).unwrap();
+        assert_eq!((first.wait(by(LONG)), second.wait(by(LONG))), (Ok(Ok(())), Ok(2)));
+        told.recv_timeout(LONG).unwrap();
+        assert_eq!(workers.threads(), 0);
     }
 
     /// A thread that waits for work gets it.

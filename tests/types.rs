@@ -86,6 +86,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         AuthEncoding,
         BasicAuth,
         Bound,
+        CancelToken,
         ClientBuilder<Session>,
         CancelToken,
         CloseReason,
@@ -171,9 +172,11 @@ fn others() -> Vec<(&'static str, Bounds, &'static str)> {
     let all = "Debug Send Sync UnwindSafe RefUnwindSafe";
     let alone = "Debug Send UnwindSafe RefUnwindSafe";
     let rows = [
-        (types![Error, IoTransport].to_vec(), all),
+        (types![Error, IoTransport, Pending].to_vec(), all),
         (types![Body, Form, Part, Request, RequestBuilder, Response, ResponseBody, ResponseBuilder].to_vec(), alone),
         (types![Chunks<'static>, Lines<'static>].to_vec(), "Debug Send RefUnwindSafe"),
+        (types![OnCancel].to_vec(), "Debug Send Sync"),
+        (types![Batch<std::vec::IntoIter<RequestBuilder>>].to_vec(), "Debug Send"),
         (types![DialContext<'static>, Wait<'static>].to_vec(), "Clone Debug Send Sync"),
         (types![Next<'static>].to_vec(), "Clone Debug"),
         (types![OnCancel].to_vec(), "Debug Send Sync"),

@@ -3,6 +3,7 @@
 use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use super::reach::Reach;
@@ -19,9 +20,13 @@ use crate::pool::pooled::Watch;
 use crate::pool::registry::{Found, Registry, Standing};
 use crate::pool::types::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
-use crate::process::Home;
+use crate::process::{Home, Slot};
 use crate::time::{Timeout, Until};
 use crate::urls::Origins;
+use crate::workers::Workers;
+
+/// How long a worker thread waits for another request before it ends.
+const IDLE_WORKER_LIFE: Duration = Duration::from_secs(10);
 
 /// The settings that an engine is built from.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +38,7 @@ pub(crate) struct EngineConfig {
     pub(crate) num_pools: Option<usize>,
     pub(crate) observer: Observer,
     pub(crate) fork_guard: bool,
+    pub(crate) workers: usize,
 }
 
 /// Holds the state that all requests of a client share.
@@ -48,6 +54,9 @@ pub(crate) struct Engine {
     cancelled: AtomicU64,
     /// The process that made the engine, if each request checks it.
     guard: Option<Home>,
+    /// The threads for requests that are submitted. They start when they are needed.
+    workers: Slot<Workers>,
+    worker_limit: usize,
 }
 
 // A panic leaves it whole, as it does the gate, and nothing else in it changes by the caller's code.
@@ -66,6 +75,8 @@ impl Engine {
             observer,
             cancelled: AtomicU64::new(0),
             guard: config.fork_guard.then(Home::here),
+            workers: Slot::new(),
+            worker_limit: config.workers,
         })
     }
 
@@ -79,6 +90,12 @@ impl Engine {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Returns the threads for requests that are submitted.
+    pub(crate) fn workers(&self) -> Workers {
+        let thread = || thread::Builder::new().name("hostpool-worker".to_owned());
+        self.workers.get_or(|| Workers::new(thread, self.worker_limit, IDLE_WORKER_LIFE))
     }
 
     /// Returns the key of the route's pool. A route without a pool gets a new one.
@@ -197,8 +214,26 @@ impl Engine {
 
 impl Drop for Engine {
     /// Closes the idle connections, because the last clone of the client is gone. Connections in use go on; each is
-    /// closed when it is returned.
+    /// closed when it is returned. Idle worker threads end.
     fn drop(&mut self) {
         self.gate.close(false);
+        if let Some(workers) = self.workers.take() {
+            workers.end();
+        }
+    }
+}
+
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Idle workers do not wait for the end of their life.
+    #[test]
+    fn the_workers_end_with_the_client() {
+        let engine = Engine::new(EngineConfig { workers: 4, ..EngineConfig::default() });
+        let workers = engine.workers();
+        assert!(workers.limit() == 4 && !workers.is_over());
+        drop(engine);
+        assert!(workers.is_over());
     }
 }

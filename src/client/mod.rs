@@ -16,8 +16,8 @@ mod request;
 mod settings;
 mod terms;
 
+pub(crate) use builder::{Base, Calls, has_pools, sealed, trusted};
 pub use builder::{Connector, IntoRequest, IntoUrl, RequestBuilder};
-pub(crate) use builder::{executable, has_pools, sealed, trusted};
 pub(crate) use engine::{Engine, EngineConfig};
 pub(crate) use middleware::shared as shared_middleware;
 pub use middleware::{Middleware, MiddlewareFn, Next, middleware_fn};

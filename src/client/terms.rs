@@ -80,6 +80,11 @@ impl<'a> Terms<'a> {
         Terms { until, ..self }
     }
 
+    /// Returns these terms for a call that began when all calls had been cancelled so often.
+    pub(super) fn since(self, begun: u64) -> Terms<'a> {
+        Terms { begun, ..self }
+    }
+
     /// Fails if the call was cancelled, by its token or with all others of the client. It is asked after each grant of the
     /// pool: what comes then is ended by the connection.
     #[inline]

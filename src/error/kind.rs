@@ -84,6 +84,9 @@ pub enum ErrorKind {
     Output,
     /// A hook or a middleware of the caller returned this error: see [`Error::custom`](crate::Error::custom).
     Custom,
+    /// Code of the caller panicked while it ran for a request that was [submitted](crate::Session::submit), such as a
+    /// middleware. The error shows the text of the panic.
+    Panicked,
 
     /// The name has no address, or the lookup failed. The source says why.
     #[doc(alias = "NameResolutionError")]
@@ -165,6 +168,7 @@ impl ErrorKind {
     /// | [`ContentType`](Self::ContentType) | `content_type` |
     /// | [`Output`](Self::Output) | `output` |
     /// | [`Custom`](Self::Custom) | `custom` |
+    /// | [`Panicked`](Self::Panicked) | `panicked` |
     /// | [`Resolve`](Self::Resolve) | `resolve` |
     /// | [`Connect`](Self::Connect) | `connect` |
     /// | [`Tls`](Self::Tls) | `tls` |
@@ -205,6 +209,7 @@ impl ErrorKind {
             ErrorKind::ContentType => "content_type",
             ErrorKind::Output => "output",
             ErrorKind::Custom => "custom",
+            ErrorKind::Panicked => "panicked",
             ErrorKind::Resolve => "resolve",
             ErrorKind::Connect => "connect",
             ErrorKind::Tls => "tls",
@@ -290,6 +295,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::ContentType => write!(f, "the body has another media type"),
             ErrorKind::Output => write!(f, "the output could not be written"),
             ErrorKind::Custom => write!(f, "refused by the caller's own code"),
+            ErrorKind::Panicked => write!(f, "the caller's own code panicked"),
             ErrorKind::Resolve => write!(f, "the name lookup failed"),
             ErrorKind::Connect => write!(f, "no connection could be opened"),
             ErrorKind::Tls => write!(f, "TLS failed"),

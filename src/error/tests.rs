@@ -96,7 +96,7 @@ fn every_kind_is_presentable() {
     }
 }
 
-fn kinds() -> [ErrorKind; 30] {
+fn kinds() -> [ErrorKind; 31] {
     let header = crate::Headers::new().append("X", "\0").unwrap_err();
     [
         ErrorKind::InvalidUrl(InvalidUrl::NoHost),
@@ -119,6 +119,7 @@ fn kinds() -> [ErrorKind; 30] {
         ErrorKind::ContentType,
         ErrorKind::Output,
         ErrorKind::Custom,
+        ErrorKind::Panicked,
         ErrorKind::Resolve,
         ErrorKind::Connect,
         ErrorKind::Tls,

@@ -8,11 +8,11 @@ use std::time::Duration;
 use http::Method;
 
 use super::options::verbs;
+use super::parallel::parallel;
 use super::{ClientBuilder, PoolOptions, policy, sealed};
 use crate::auth::Auth;
-use crate::client::executable::Executable;
 use crate::client::sealed::Sealed;
-use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
+use crate::client::{Base, Calls, Engine, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
 use crate::error::{Error, Phase, Reason, Result};
 use crate::pool::PoolPin;
 use crate::pool::key::PoolKey;
@@ -169,9 +169,15 @@ impl ConnectionPool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
-        let request = Executable::into_request(request, |text| self.url(text));
-        RequestBuilder::new(&self.engine, &self.policy, request).send()
+        self.calls().begin(request).send()
     }
+
+    fn calls(&self) -> Calls {
+        let base = Base::Host(self.origin.clone());
+        Calls { engine: self.engine.clone(), policy: self.policy.clone(), base }
+    }
+
+    parallel!(r#"let client = hostpool::ConnectionPool::builder(&url).build()?;"#);
 
     fn url(&self, target: impl IntoUrl) -> Result<Url> {
         Sealed::into_target(target, &self.origin)

@@ -7,11 +7,11 @@ use std::time::Duration;
 use http::Method;
 
 use super::options::verbs;
+use super::parallel::parallel;
 use super::{ClientBuilder, ConnectionPool, ManyHosts, PoolContext, PoolOptions, policy, sealed};
-use crate::client::executable::Executable;
 use crate::client::has_pools::Pools;
 use crate::client::sealed::Sealed;
-use crate::client::{Engine, IntoRequest, IntoUrl, Policy, Reach, Request, RequestBuilder};
+use crate::client::{Base, Calls, Engine, IntoRequest, IntoUrl, Policy, Reach, Request, RequestBuilder};
 use crate::dial::Route;
 use crate::error::{Error, Phase, Result};
 use crate::pool::stats::PoolStats;
@@ -102,9 +102,14 @@ impl PoolManager {
     /// Sends a request that was built before, by this crate or by the `http` crate. Fails as [`RequestBuilder::send`]
     /// does.
     pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
-        let url = |text| Sealed::into_url(text, &self.engine.origins, None);
-        RequestBuilder::new(&self.engine, &self.policy, Executable::into_request(request, url)).send()
+        self.calls().begin(request).send()
     }
+
+    fn calls(&self) -> Calls {
+        Calls { engine: self.engine.clone(), policy: self.policy.clone(), base: Base::Absolute }
+    }
+
+    parallel!(r#"let client = hostpool::PoolManager::new();"#);
 
     /// Returns the pool of the host of `url`. It is a part of this manager, with its connections, limits and defaults.
     /// Asking twice returns the same pool. A login in the URL is sent with the requests of the returned pool: see

@@ -5,6 +5,7 @@ mod connection_pool;
 mod context;
 mod manager;
 mod options;
+mod parallel;
 
 pub(crate) use builder::sealed;
 pub use builder::{Client, ClientBuilder, ManyHosts};
@@ -12,6 +13,7 @@ pub use connection_pool::{ConnectionPool, ConnectionPoolBuilder};
 pub use context::PoolContext;
 pub use manager::{PoolManager, PoolManagerBuilder};
 pub(crate) use options::{PoolOptions, verbs};
+pub(crate) use parallel::parallel;
 
 use crate::client::sealed::Sealed;
 use crate::client::{Following, IntoUrl, Policy};

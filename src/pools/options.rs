@@ -13,6 +13,9 @@ use crate::pool::key::ConnectionConfig;
 use crate::pool::types::{OWN_WAIT, Settings};
 use crate::tls::TlsConfig;
 
+/// The most threads that send submitted requests, by default.
+const WORKERS: usize = 16;
+
 /// The settings of a pool before they are checked.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolOptions {
@@ -39,6 +42,8 @@ pub(crate) struct PoolOptions {
     pub(crate) reap_every: Option<Duration>,
     /// Whether each request checks that this process made the client.
     pub(crate) fork_guard: bool,
+    /// The most threads that send submitted requests.
+    pub(crate) workers: usize,
     /// The error for the first setting that the caller gave, for a session that has a connector, too.
     pub(crate) clash: Option<&'static str>,
 }
@@ -69,6 +74,7 @@ impl PoolOptions {
             own_wait: Some(OWN_WAIT),
             reap_every: None,
             fork_guard: false,
+            workers: WORKERS,
             clash: None,
         }
     }
@@ -97,6 +103,9 @@ impl PoolOptions {
         }
         if self.total_limit == Some(0) {
             return Err(Error::config("a total limit of 0 lets no connection be opened"));
+        }
+        if self.workers == 0 {
+            return Err(Error::config("without a worker no submitted request is ever sent"));
         }
         if self.dialer.is_some() && (self.source_address.is_some() || self.socket_options.is_some()) {
             return Err(Error::config("a dialer opens sockets of its own, which no source address or option reaches"));
@@ -134,6 +143,7 @@ impl PoolOptions {
             num_pools: self.num_pools,
             observer: self.observer,
             fork_guard: self.fork_guard,
+            workers: self.workers,
         })
     }
 }

@@ -241,6 +241,13 @@ impl Response {
         }
     }
 
+    /// Notes that the connection is on its way to another thread: until that thread reads, nobody is known to hold it.
+    pub(crate) fn hand_over(&self) {
+        if let Some(held) = &self.inner.parts.held {
+            held.lease.conn().cell.set_holder(0);
+        }
+    }
+
     #[cold]
     fn late(&mut self) -> Error {
         let until = self.inner.parts.until();

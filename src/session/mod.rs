@@ -16,12 +16,11 @@ pub use builder::SessionBuilder;
 use builder::SessionSettings;
 pub use oneshot::{delete, get, head, options, patch, post, put, request};
 
-use crate::client::executable::Executable;
 use crate::client::sealed::Sealed;
-use crate::client::{Following, Head, Identity, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
+use crate::client::{Base, Calls, Following, Head, Identity, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
 use crate::cookies::CookieJar;
 use crate::error::Result;
-use crate::pools::{ClientBuilder, PoolManager, PoolOptions, verbs};
+use crate::pools::{ClientBuilder, PoolManager, PoolOptions, parallel, verbs};
 use crate::redirect::{Rewrite, Rules};
 use crate::response::Response;
 use crate::time::Timeout;
@@ -155,15 +154,15 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn execute(&self, request: impl IntoRequest) -> Result<Response> {
-        let engine = self.connector.engine();
-        let url = |text: String| {
-            // The `http` crate has read a URI that begins with `//` as a path. Do not let it be resolved as a reference
-            // to a host.
-            let text = if text.starts_with("//") { format!("/.{text}") } else { text };
-            Sealed::into_url(text, &engine.origins, self.base_url.as_deref())
-        };
-        RequestBuilder::new(engine, &self.policy, Executable::into_request(request, url)).send()
+        self.calls().begin(request).send()
     }
+
+    fn calls(&self) -> Calls {
+        let base = Base::Joined(self.base_url.clone());
+        Calls { engine: self.connector.engine().clone(), policy: self.policy.clone(), base }
+    }
+
+    parallel!(r#"let client = hostpool::Session::new();"#);
 
     /// Returns the pools of this session, or `None` if it is closed or [detached](Self::detach).
     ///

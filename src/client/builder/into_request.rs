@@ -1,14 +1,15 @@
-//! Conversion of requests of the `http` crate, and the types that `execute` sends.
+//! Conversion of requests of the `http` crate, and the types that `execute`, `submit` and `batch` send.
 
 use http::{Uri, Version};
 
+use super::{Calls, RequestBuilder};
 use crate::body::Body;
 use crate::client::request::Request;
 use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::urls::Url;
 
-/// A value that `execute` sends.
+/// A value that `execute`, `submit` and `batch` send.
 ///
 /// It is implemented for these types, and cannot be implemented for others:
 ///
@@ -16,6 +17,7 @@ use crate::urls::Url;
 /// |---|---|
 /// | [`Request`] | a request of this crate, with its settings |
 /// | [`http::Request<B>`](http::Request), where `B: Into<Body>` | a request of the crate `http` |
+/// | [`RequestBuilder`] | a request that a client has begun; that client sends it, with its own settings |
 ///
 /// Method, URI, version, headers and body of an `http::Request` are used, and its extensions are those of the
 /// [`Request`](Request::extensions). The client adds fields as it does to any other request, such as a `User-Agent` if
@@ -39,7 +41,7 @@ pub trait IntoRequest: sealed::Executable {}
 impl<T: sealed::Executable> IntoRequest for T {}
 
 pub(crate) mod sealed {
-    use super::{Request, Result, Url};
+    use super::{Calls, RequestBuilder};
 
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not a request",
@@ -47,21 +49,32 @@ pub(crate) mod sealed {
         note = "`get`, `post` and `request` make a request from a URL"
     )]
     pub trait Executable {
-        /// Returns the request. `url` parses a text as the client does, which may join it to a base URL.
+        /// Begins the request for a client.
         #[doc(hidden)]
-        fn into_request(self, url: impl FnOnce(String) -> Result<Url>) -> Result<Request>;
+        #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+        fn begin(self, calls: &Calls) -> RequestBuilder;
     }
 }
 
+#[allow(private_interfaces, reason = "the trait cannot be named outside")]
 impl sealed::Executable for Request {
-    fn into_request(self, _: impl FnOnce(String) -> Result<Url>) -> Result<Request> {
-        Ok(self)
+    fn begin(self, calls: &Calls) -> RequestBuilder {
+        RequestBuilder::new(&calls.engine, &calls.policy, Ok(self))
     }
 }
 
+#[allow(private_interfaces, reason = "the trait cannot be named outside")]
+impl sealed::Executable for RequestBuilder {
+    fn begin(self, _: &Calls) -> RequestBuilder {
+        self
+    }
+}
+
+#[allow(private_interfaces, reason = "the trait cannot be named outside")]
 impl<B: Into<Body>> sealed::Executable for http::Request<B> {
-    fn into_request(self, url: impl FnOnce(String) -> Result<Url>) -> Result<Request> {
-        of_http(self, |uri| url(uri.to_string()))
+    fn begin(self, calls: &Calls) -> RequestBuilder {
+        let request = of_http(self, |uri| calls.url(uri.to_string()));
+        RequestBuilder::new(&calls.engine, &calls.policy, request)
     }
 }
 

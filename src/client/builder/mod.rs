@@ -1,6 +1,7 @@
 //! Builds requests.
 
 mod bodies;
+mod calls;
 mod connector;
 mod into_request;
 mod into_url;
@@ -12,6 +13,9 @@ use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
 
+use http::Method;
+
+pub(crate) use calls::{Base, Calls};
 pub use connector::Connector;
 pub(crate) use connector::sealed as has_pools;
 pub use into_request::IntoRequest;
@@ -26,10 +30,11 @@ use crate::client::engine::Engine;
 use crate::client::policy::Policy;
 use crate::client::request::{Request, Shown};
 use crate::client::terms::Terms;
-use crate::error::{Error, Result};
+use crate::error::{Error, Phase, Result};
 use crate::headers::{IntoHeaderName, IntoHeaderValue, IntoHeaders};
 use crate::response::Response;
 use crate::time::Timeout;
+use crate::urls::Url;
 
 /// Builds a request. Nothing is sent before [`send`](Self::send).
 ///
@@ -543,6 +548,42 @@ impl RequestBuilder {
     #[doc(alias = "progress")]
     pub fn download_with(self, path: impl AsRef<Path>, mut progress: impl FnMut(u64, Option<u64>)) -> Result<u64> {
         self.begin(|terms, request| call::download(terms, request, path.as_ref(), &mut progress))
+    }
+
+    /// Returns a token that fires with that of the request, and whether the request has one.
+    pub(crate) fn child_token(&self) -> (CancelToken, bool) {
+        match self.request.as_ref().ok().and_then(Request::cancel_token) {
+            Some(own) => (own.child(), true),
+            None => (CancelToken::new(), false),
+        }
+    }
+
+    /// Returns the method and the URL, if the request has them.
+    pub(crate) fn about(&self) -> Option<(Method, Url)> {
+        self.request.as_ref().ok().map(|request| (request.method.clone(), request.url.clone()))
+    }
+
+    /// Preloads the body of the response, unless the caller wants only its head.
+    pub(crate) fn preload_unless_released(self) -> Self {
+        self.change(|request| {
+            request.preload |= !request.release;
+            Ok(())
+        })
+    }
+
+    /// Returns how often all calls of the client were cancelled.
+    pub(crate) fn cancelled(&self) -> u64 {
+        self.engine.cancelled(&self.policy.reach)
+    }
+
+    /// Sends a request that was submitted when all calls had been cancelled so often. If they were cancelled since, it is
+    /// not sent: for its caller it has begun.
+    pub(crate) fn send_submitted(self, cancelled: u64) -> Result<Response> {
+        self.begin(|terms, request| {
+            let terms = terms.since(cancelled);
+            terms.check_cancelled(Phase::Prepare)?;
+            call::send(terms, request)
+        })
     }
 
     /// Begins the call, and has `send` do the rest.

@@ -238,6 +238,24 @@ impl<C: sealed::Client> ClientBuilder<C> {
         self.connecting(clash!("fork_guard"), |options| options.fork_guard = guard)
     }
 
+    /// Sets how many threads at most send the requests that are [submitted](crate::Session::submit) or sent as a
+    /// [batch](crate::Session::batch): 16 by default. A thread starts when a request waits for one, and ends after 10
+    /// seconds without a request.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) for 0.
+    ///
+    /// ```
+    /// let session = hostpool::Session::builder().workers(64).limit(64).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "max_workers")]
+    #[doc(alias = "concurrency")]
+    pub fn workers(self, threads: usize) -> Self {
+        self.connecting(clash!("workers"), |options| options.workers = threads)
+    }
+
     /// Changes a setting of the connections. A session that has a connector, too, fails with this text.
     fn connecting(mut self, clash: &'static str, set: impl FnOnce(&mut PoolOptions)) -> Self {
         self.options.clash.get_or_insert(clash);

@@ -238,7 +238,7 @@ fn without_threads() {
     // No system has room for such a stack. The harness does without a thread, too.
     let stack = ("RUST_MIN_STACK", (1u64 << 62).to_string());
     child("starts_no_thread", &[stack, ("HOSTPOOL_TEST_PORT", server.addr.port().to_string())]);
-    assert_eq!(server.seen.requests().len(), 3);
+    assert_eq!(server.seen.requests().len(), 3 + 4);
 }
 
 #[test]
@@ -253,6 +253,11 @@ fn starts_no_thread() {
         let response = client.request(Method::GET, &url).timeout(GIVE_UP).send();
         assert_eq!(response.unwrap().text().unwrap(), "fine", "{}", client.name());
     }
+    // C79: so is a request that is submitted, and a batch.
+    let session = Session::new();
+    assert_eq!(session.submit(session.get(&url)).wait().unwrap().text().unwrap(), "fine");
+    let batch = session.batch((0..3).map(|_| session.get(&url)));
+    assert_eq!(batch.filter(|(_, result)| result.as_ref().is_ok_and(|fine| fine.data() == Some(b"fine"))).count(), 3);
 }
 
 mod forks {
@@ -303,6 +308,7 @@ mod forks {
         a_lookup_after_a_fork runs looks_up: "RW-42: a lookup under a bound, after one in the parent.";
         what_the_parent_has runs leaves_the_parents: "RW-42: a child closes its copies, and the parent goes on.";
         a_dial_after_a_fork runs dials: "RW-42: before its first dial a child lets go of what it inherited.";
+        workers_after_a_fork runs submits: "RW-42: nobody waits for workers of the parent, and a child has its own.";
         a_guard_against_forks runs is_refused: "RW-42: a guarded client sends nothing from a child.";
     }
 
@@ -373,6 +379,59 @@ mod forks {
             in_a_fork("grandchild", || get(GIVE_UP));
         });
         get(GIVE_UP);
+    }
+
+    #[test]
+    #[ignore = "the child of another test"]
+    fn submits() {
+        if !is_child() {
+            return;
+        }
+        let held = vec![Step::Request, Step::Hold, Step::Send(ok("held"))];
+        let server = Server::new(vec![held.clone(), held, answers(ok("fine"))]);
+        let session = Session::builder().workers(1).build().unwrap();
+        let (other, idle) = (Session::new(), Session::new());
+        let mut running = Some(session.submit(session.get(server.url("/"))));
+        let mut queued = Some(session.submit(session.get(server.url("/"))));
+        eventually("the request", || server.seen.requests().len() == 1);
+        let mut batch = other.batch((0..3).map(|_| other.get(server.url("/"))).take(2)).width(1).as_completed();
+        let refused = idle.submit(idle.get("http://127.0.0.1:1/")).wait().unwrap_err();
+        assert!(refused.is_connect());
+        thread::scope(|scope| {
+            let batch = scope.spawn(|| {
+                let (_, first) = batch.next().unwrap();
+                assert_eq!(first.unwrap().text().unwrap(), "held");
+                batch
+            });
+            eventually("the request", || server.seen.requests().len() == 2);
+            in_a_fork("child", || {
+                for inherited in [&mut running, &mut queued] {
+                    let inherited = inherited.take().unwrap();
+                    inherited.cancel();
+                    for result in [inherited.try_get(), inherited.wait_timeout(GIVE_UP), Some(inherited.wait())] {
+                        let error = result.unwrap().unwrap_err();
+                        assert!(matches!(error.kind(), ErrorKind::InvalidConfig), "{error}");
+                    }
+                }
+                // The worker of the parent has no request, and is not there.
+                for session in [&idle, &Session::new()] {
+                    let pending = session.submit(session.get(server.url("/")));
+                    assert_eq!(pending.wait().unwrap().text().unwrap(), "fine");
+                }
+            });
+            server.gate.open();
+            server.gate.open();
+            let mut batch = batch.join().unwrap();
+            assert_eq!(running.take().unwrap().wait().unwrap().text().unwrap(), "held");
+            assert_eq!(queued.take().unwrap().wait().unwrap().text().unwrap(), "fine");
+            // A child has none of the requests of a batch either.
+            in_a_fork("a batch", || {
+                let (place, result) = batch.next().unwrap();
+                let error = result.unwrap_err();
+                assert!(place == 1 && matches!(error.kind(), ErrorKind::InvalidConfig), "{error}");
+            });
+            assert_eq!(batch.next().unwrap().1.unwrap().text().unwrap(), "fine");
+        });
     }
 
     #[test]
