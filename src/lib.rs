@@ -189,6 +189,8 @@ mod shared;
 mod strictness;
 mod sync;
 mod time;
+// Without a TLS library nothing reads what a configuration holds.
+#[cfg_attr(not(feature = "rustls"), allow(dead_code))]
 mod tls;
 mod urls;
 mod values;
@@ -206,7 +208,9 @@ pub use cookies::{
     Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,
 };
 pub use dial::{DialContext, Dialer, DialerFn, Target, TcpDialer, TlsDialer, UnixDialer, dialer_fn};
-pub use error::{Attempt, Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result, RetryCause, Violation};
+pub use error::{
+    Attempt, Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result, RetryCause, TlsFailure, TlsFault, Violation,
+};
 pub use headers::{Header, Headers, HeadersIter, IntoHeaderName, IntoHeaderValue, IntoHeaders, InvalidHeader};
 /// The crate `http`, in the version whose types this crate takes and returns. A program that uses it needs no dependency
 /// of its own.
@@ -231,6 +235,7 @@ pub use limits::Limits;
 pub use make_headers::{MakeHeaders, make_headers};
 pub use net::io_transport::IoTransport;
 pub use net::options::{SocketOption, SourceAddress};
+pub use net::tls_info::{TlsInfo, TlsVersion};
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use observe::Listener;
 pub use pool::stats::PoolStats;
@@ -247,7 +252,7 @@ pub use retry::{IntoStatus, Jitter, Retry, RetryBudget, RetryCount, RetryCounts,
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
 pub use time::{Timeout, TimeoutSettings};
-pub use tls::{TlsConfig, TlsConfigBuilder};
+pub use tls::{Fingerprint, TlsConfig, TlsConfigBuilder};
 /// The crate `url`, in the version whose types this crate takes and returns: an [`IntoUrl`].
 pub use url;
 pub use urls::{InvalidUrl, Origin, Url};

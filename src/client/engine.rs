@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::reach::Reach;
 use crate::dial::{self, DialContext, Route, Target};
-use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure};
+use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure, TlsFault};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::descriptors;
@@ -184,7 +184,11 @@ impl Engine {
                 let wire = Wire::of(dialer.dial(&target, context)?, cell);
                 if target.is_encrypted() && !wire.info().encrypted {
                     let why = "the dialer gave a connection that is not encrypted for an https URL";
-                    return Err(Error::new(ErrorKind::Tls, Phase::Tls).with_source(TlsFailure::new(&why, true)));
+                    return Err(Error::new(ErrorKind::Tls, Phase::Tls).with_source(TlsFailure::new(
+                        TlsFault::NotEncrypted,
+                        why,
+                        true,
+                    )));
                 }
                 wire
             }

@@ -149,7 +149,8 @@ impl Transport for Stream {
     }
 
     fn info(&self) -> TransportInfo {
-        TransportInfo { remote: self.remote, encrypted: false }
+        let local = self.socket.0.local_addr().ok().and_then(|address| address.as_socket());
+        TransportInfo { remote: self.remote, local, ..TransportInfo::new() }
     }
 }
 
