@@ -12,6 +12,7 @@ mod matrix;
 mod reaping;
 mod records;
 mod redirects;
+mod replaced;
 mod slow;
 mod splits;
 mod transfers;
