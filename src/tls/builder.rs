@@ -164,9 +164,10 @@ impl TlsConfigBuilder {
     /// Sets whether to accept every server. Then anybody on the way can read and change everything, passwords included.
     /// Use [`trusted_certificate_file`](Self::trusted_certificate_file) for a self-signed certificate.
     ///
-    /// Certificates are accepted that are self-signed, expired, for another name, revoked, of version 1, signed by weak
-    /// algorithms, or on curves that ring does not have, in TLS 1.2 and 1.3. Servers are still not reached that have no
-    /// version of TLS from 1.2 on, or no cipher suite with ECDHE and AES-GCM or ChaCha20-Poly1305.
+    /// Certificates are accepted that are self-signed, expired, for another name, revoked, of version 1, with short RSA
+    /// keys or signed by weak algorithms, in TLS 1.2 and 1.3, and in TLS 1.3 those with a key on P-521. These servers are
+    /// still not reached: those without TLS 1.2 and 1.3; in TLS 1.2 those with a key on P-521, and those without a cipher
+    /// suite of ECDHE with AES-GCM or ChaCha20-Poly1305.
     ///
     /// A [`fingerprint`](Self::fingerprint) is checked even so.
     /// [`TlsInfo::verified`](crate::TlsInfo::verified) tells whether a connection is a verified one.

@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 const CERTIFICATE: &str = "client certificates";
 const KEY: &str = "private keys";
 
+/// A password that is ignored hides that the key lies open.
+const NOT_ENCRYPTED: &str = "there is a password for a private key that is not encrypted";
+
 /// The certificate and the key of the client.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct ClientCert {
@@ -85,7 +88,7 @@ impl ClientSources {
         let password = self.password.as_deref();
         let key = match content {
             Content::Pem(blocks) => key_in(&blocks, password),
-            Content::Der(der) => key_by_content(der),
+            Content::Der(der) => key_by_content(der, password),
         };
         key.map_err(|error| source.blame(error))
     }
@@ -108,8 +111,7 @@ fn key_in(blocks: &[Block], password: Option<&[u8]>) -> Result<PrivateKey> {
             _ => continue,
         };
         return match password {
-            // A password that is ignored hides that the key lies open.
-            Some(_) => Err(Error::config("there is a password for a private key that is not encrypted")),
+            Some(_) => Err(Error::config(NOT_ENCRYPTED)),
             None => Ok(PrivateKey { form, der: block.der.clone() }),
         };
     }
@@ -117,9 +119,9 @@ fn key_in(blocks: &[Block], password: Option<&[u8]>) -> Result<PrivateKey> {
 }
 
 /// Tells the form of a key in DER by what is in it.
-fn key_by_content(der: Vec<u8>) -> Result<PrivateKey> {
+fn key_by_content(der: Vec<u8>, password: Option<&[u8]>) -> Result<PrivateKey> {
     // After the outer header: INTEGER 0 and a SEQUENCE in PKCS#8, INTEGER 0 and an INTEGER in PKCS#1, INTEGER 1 in
-    // SEC1.
+    // SEC1, a SEQUENCE in an encrypted key.
     let header = match der.get(1) {
         Some(0..=0x7F) => 2,
         Some(0x81) => 3,
@@ -130,9 +132,13 @@ fn key_by_content(der: Vec<u8>) -> Result<PrivateKey> {
         [0x02, 0x01, 0x00 | 0x01, 0x30, ..] => KeyForm::Pkcs8,
         [0x02, 0x01, 0x00, 0x02, ..] => KeyForm::Pkcs1,
         [0x02, 0x01, 0x01, 0x04, ..] => KeyForm::Sec1,
-        _ => return Err(Error::config("the private key is neither PEM nor a key in DER that is not encrypted")),
+        [0x30, ..] => return decrypted(&der, password),
+        _ => return Err(Error::config("the private key is neither PEM nor a key in DER")),
     };
-    Ok(PrivateKey { form, der })
+    match password {
+        Some(_) => Err(Error::config(NOT_ENCRYPTED)),
+        None => Ok(PrivateKey { form, der }),
+    }
 }
 
 #[cfg(not(feature = "encrypted-keys"))]
@@ -153,15 +159,19 @@ fn decrypted(der: &[u8], password: Option<&[u8]>) -> Result<PrivateKey> {
     let Some(password) = password else {
         return Err(Error::config("the private key is encrypted, and there is no password"));
     };
-    let read = EncryptedPrivateKeyInfoRef::try_from(der);
-    let info =
-        read.map_err(|_| Error::config(format!("the private key is encrypted by {}", super::der::scheme(der))))?;
+    let unknown = || {
+        let why = format!("the private key is encrypted by {}", super::der::encryption(der));
+        Err(Error::config(why + ": `openssl pkcs8 -topk8 -v2 aes-256-cbc` writes it anew"))
+    };
+    let Ok(info) = EncryptedPrivateKeyInfoRef::try_from(der) else { return unknown() };
     match info.decrypt(password) {
         Ok(key) => Ok(PrivateKey { form: KeyForm::Pkcs8, der: key.as_bytes().to_vec() }),
         Err(pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::DecryptFailed)) => {
             Err(Error::config("the password of the private key is wrong"))
         }
-        Err(_) => Err(Error::config(format!("the private key is encrypted by {}", super::der::scheme(der)))),
+        // The plaintext of a wrong password may look well padded.
+        Err(pkcs8::Error::Asn1(_)) => Err(Error::config("the password of the private key is wrong")),
+        Err(_) => unknown(),
     }
 }
 

@@ -190,6 +190,24 @@ pub(super) fn algorithm(der: &[u8]) -> String {
     if known.is_empty() { format!("the algorithm {}", dotted(kind.content)) } else { known.to_owned() }
 }
 
+/// Returns how a private key in DER is encrypted (RFC 8018, RFC 7292).
+#[cfg(feature = "encrypted-keys")]
+pub(super) fn encryption(der: &[u8]) -> String {
+    let scheme = expect(&mut { der }, SEQUENCE)
+        .and_then(|key| expect(&mut { key.content }, SEQUENCE))
+        .and_then(|algorithm| expect(&mut { algorithm.content }, OID));
+    let Some(scheme) = scheme else { return "something that is not PKCS #8".to_owned() };
+    match scheme.content {
+        [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x05, 0x0D] => "PBES2 with a cipher or a hash that is not supported",
+        [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x05, ..] => "PBES1, which is DES or RC2",
+        [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x0C, 0x01, 0x01 | 0x02] => "RC4 of PKCS #12",
+        [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x0C, 0x01, 0x03 | 0x04] => "3DES of PKCS #12",
+        [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x0C, 0x01, 0x05 | 0x06] => "RC2 of PKCS #12",
+        other => return format!("the algorithm {}", dotted(other)),
+    }
+    .to_owned()
+}
+
 /// Returns an object identifier in dots.
 fn dotted(oid: &[u8]) -> String {
     let Some((first, rest)) = oid.split_first() else { return "?".to_owned() };

@@ -488,6 +488,49 @@ fn client_certificates() {
     }
 }
 
+/// A socket whose third message meets a peer that has answered and reset the connection.
+struct Resets(TcpStream, AtomicUsize);
+
+impl Transport for Resets {
+    fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+        self.0.recv(buf, wait)
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+        // The hello, and the end of the handshake.
+        if self.1.fetch_add(1, Ordering::SeqCst) < 2 {
+            return self.0.send(bufs, wait);
+        }
+        self.0.peek(&mut [0])?;
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn probe(&self) -> Probe {
+        self.0.probe()
+    }
+
+    fn abort(&self) {
+        self.0.abort();
+    }
+}
+
+/// In TLS 1.3 the refusal of a client certificate comes after the handshake, and a reset with it. What the server has
+/// said is read before the reset is reported.
+#[test]
+fn a_refusal_before_a_reset() {
+    let (root, clients) = (Authority::new(), Authority::new());
+    let server = TlsServer::new(root.leaf(&here()).server_for(TLS13, Some(clients_of(&clients))), echo_path);
+    let addr = server.addr;
+    let dialer = hostpool::dialer_fn(move |_, _| Ok(Box::new(Resets(TcpStream::connect(addr)?, AtomicUsize::new(0)))));
+    let dialer = TlsDialer::new(dialer, root.trusted());
+    let pool = ConnectionPool::builder(server.url()).dialer(dialer).retries(Retry::new(2)).build().unwrap();
+    let error = pool.post("/").data("secret").send().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Tls, "{}", support::chain(&error));
+    assert_eq!(error.tls_failure().unwrap().fault(), TlsFault::ClientCertificateRequired);
+    assert!(!error.maybe_processed() && error.retries().len() <= 1, "{error:?}");
+    assert_eq!(server.seen.accepted(), 1);
+}
+
 /// Everything that can be known when the configuration is built is an error there.
 #[test]
 fn settings_that_cannot_be() {
