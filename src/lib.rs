@@ -102,7 +102,8 @@
 //! | what runs around a call | [`Middleware`], [`Next`], [`ClientBuilder::on_request`] |
 //! | what happens inside | [`Listener`], [`observe`], [`PoolStats`], [`ConnectionInfo`] |
 //! | what a server may send | [`Limits`], [`Strictness`], [`Violation`] |
-//! | TLS, sockets | [`TlsConfig`], [`SocketOption`], [`SourceAddress`] |
+//! | TLS | [`TlsConfig`], [`TlsConfigBuilder`], [`Fingerprint`], [`TlsVersion`], [`TlsInfo`], [`TlsFailure`] |
+//! | sockets | [`SocketOption`], [`SourceAddress`] |
 //! | connections of your own | [`Dialer`], [`Transport`], [`IoTransport`] |
 //! | types of other crates | the crates [`http`] and [`url`], as `hostpool::http` and `hostpool::url` |
 //!
@@ -111,6 +112,7 @@
 //! | feature | default | what for |
 //! |---|---|---|
 //! | `rustls` | yes | `https`, by rustls with ring |
+//! | `encrypted-keys` | no | client keys with a password |
 //! | `native-roots` | yes | trust the system's certificates |
 //! | `webpki-roots` | yes | trust the bundled Mozilla set where the system has none |
 //! | `gzip` | yes | the content codings gzip and deflate |

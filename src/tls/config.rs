@@ -17,6 +17,8 @@ use super::stream::TlsStream;
 use crate::error::Error;
 use crate::error::{Phase, Result};
 use crate::net::transport::{Transport, Wait};
+#[cfg(feature = "rustls")]
+use crate::observe;
 use crate::process::PerProcess;
 #[cfg(feature = "rustls")]
 use crate::sync::RwLock;
@@ -111,7 +113,11 @@ impl TlsConfig {
         origin: &Origin,
         wait: &Wait<'_>,
     ) -> Result<Box<dyn Transport>> {
-        Ok(Box::new(TlsStream::connect(&*self.backend()?, inner, origin, wait)?))
+        let stream = TlsStream::connect(&*self.backend()?, inner, origin, wait)?;
+        if !self.0.settings.verifies() {
+            observe::not_verified(origin);
+        }
+        Ok(Box::new(stream))
     }
 
     #[cfg(not(feature = "rustls"))]

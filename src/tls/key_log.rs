@@ -25,7 +25,6 @@ impl KeyLogFile {
     }
 
     /// Appends a secret. An error is ignored: the log of a connection is not worth its failure.
-    #[cfg(feature = "rustls")]
     pub(super) fn write(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let line = format!("{label} {} {}\n", hex(client_random), hex(secret));

@@ -252,6 +252,36 @@ fn certificates_of_openssl() {
     }
 }
 
+/// TLS-15: the fingerprints that `openssl x509` shows, and the pin of a public key as curl takes it.
+#[test]
+fn fingerprints_of_openssl() {
+    let Some(folder) = Folder::new() else { return };
+    let server = folder.server("server", &["-www"]);
+    let written = |arguments: &[&str]| {
+        let output = Command::new(OPENSSL[0]).args(arguments).current_dir(folder.0.path()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for digest in ["-md5", "-sha1", "-sha256"] {
+        let line = written(&["x509", "-in", "server.pem", "-noout", "-fingerprint", digest]);
+        let right = line.trim().rsplit('=').next().unwrap();
+        let alone = || TlsConfig::builder().assert_fingerprint(right);
+        assert_eq!(pool(server.address, alone()).get("/").send().unwrap().status(), 200, "{line}");
+        let added = folder.trusted().fingerprint(right.replace(':', "").to_lowercase());
+        assert_eq!(pool(server.address, added).get("/").send().unwrap().status(), 200, "{line}");
+        let last = if right.ends_with('0') { "1" } else { "0" };
+        let wrong = format!("{}{last}", &right[..right.len() - 1]);
+        let error = pool(server.address, folder.trusted().fingerprint(wrong)).get("/").send().unwrap_err();
+        assert_eq!(fault(&error), Some(TlsFault::PinMismatch), "{line}");
+    }
+    fs::write(folder.path("server.pub"), written(&["x509", "-in", "server.pem", "-noout", "-pubkey"])).unwrap();
+    folder.run(&["pkey", "-pubin", "-in", "server.pub", "-outform", "DER", "-out", "server.spki"]);
+    folder.run(&["dgst", "-sha256", "-binary", "-out", "server.digest", "server.spki"]);
+    let base64 = written(&["base64", "-in", "server.digest"]);
+    let pin = format!("sha256//{}", base64.trim());
+    let by_key = TlsConfig::builder().assert_fingerprint(pin);
+    assert_eq!(pool(server.address, by_key).get("/").send().unwrap().status(), 200);
+}
+
 /// The client's certificate in every form that `openssl` writes, and what happens without one.
 #[test]
 fn client_certificates_for_openssl() {

@@ -435,6 +435,39 @@ fn revocation() {
     }
 }
 
+/// TLS-28: the server sees why it was refused.
+#[test]
+fn alerts_that_servers_see() {
+    let root = Authority::new();
+    let trusted = || TlsConfig::builder().root_pem(root.pem());
+    let unknown = Authority::new().intermediate("x").leaf(&here());
+    let table = [
+        ("expired", root.leaf_with(&here(), years(2001, 2002)), trusted(), "CertificateExpired"),
+        ("another name", root.leaf(&[dns("a.test")]), trusted(), "BadCertificate"),
+        ("unknown", unknown, trusted(), "UnknownCA"),
+        ("another fingerprint", root.leaf(&here()), trusted().fingerprint([7; 32]), "AccessDenied"),
+    ];
+    for (row, leaf, builder, alert) in table {
+        let server = TlsServer::new(leaf.server(TLS13), echo_path);
+        server.pool(&builder.build().unwrap()).get("/").send().expect_err(row);
+        support::eventually(row, || server.seen.errors().iter().any(|error| error.contains(alert)));
+    }
+}
+
+/// TLS-27.
+#[test]
+fn a_body_that_stalls() {
+    let root = Authority::new();
+    let server = TlsServer::new(root.server(), |peer| {
+        peer.request()?;
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")?;
+        peer.until_closed()
+    });
+    let timeout = Timeout::new().read(Duration::from_millis(200));
+    let error = server.pool(&root.trusted()).get("/").timeout(timeout).send().unwrap().bytes().unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Read), Phase::Body));
+}
+
 /// Client certificates: in every form, in any order, and what a server says without one.
 #[test]
 fn client_certificates() {

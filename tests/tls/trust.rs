@@ -106,6 +106,10 @@ fn names_are_verified() {
         ("wildcard", "www.a.test", vec![dns("*.a.test")], true),
         ("wildcard without a label", "a.test", vec![dns("*.a.test")], false),
         ("wildcard for two labels", "a.b.a.test", vec![dns("*.a.test")], false),
+        ("HOST-04", "xn--bcher-kva.a.test", vec![dns("xn--bcher-kva.a.test")], true),
+        ("HOST-04: a wildcard in a label", "xn--bcher-kva.a.test", vec![dns("xn--*.a.test")], false),
+        ("HOST-05", "a.b.test", vec![dns("*.*.test")], false),
+        ("HOST-05: in one label", "aba.test", vec![dns("*b*.test")], false),
         ("suffix", "evil-a.test", vec![dns("a.test")], false),
         ("common name alone", "localhost", vec![], false),
     ];
