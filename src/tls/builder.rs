@@ -24,8 +24,21 @@ impl TlsConfig {
 
 /// Builds a [`TlsConfig`].
 ///
-/// Files are read by [`build`](Self::build), once. Contradictions are errors there, too: an option never is without
+/// Files are read by [`build`](Self::build), once. Contradictions are errors there, too: an option is never without
 /// effect.
+///
+/// ```no_run
+/// use hostpool::{Session, TlsConfig, TlsVersion};
+///
+/// let tls = TlsConfig::builder()
+///     .root_file("/etc/company/ca.pem")
+///     .client_cert_file("/etc/company/client.pem")
+///     .client_key_file("/etc/company/client.key")
+///     .min_version(TlsVersion::V1_3)
+///     .build()?;
+/// let session = Session::builder().tls(tls).build()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
 ///
 /// | urllib3, requests, aiohttp | here |
 /// |---|---|
@@ -239,6 +252,16 @@ impl TlsConfigBuilder {
     ///
     /// `build` fails with [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the text is not a
     /// [`Fingerprint`], and if the configuration has other checks, which this one would replace.
+    ///
+    /// ```
+    /// use hostpool::TlsConfig;
+    ///
+    /// let pin = "sha256//BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+    /// let tls = TlsConfig::builder().assert_fingerprint(pin).build();
+    /// # #[cfg(feature = "rustls")]
+    /// assert!(tls.is_ok());
+    /// assert!(TlsConfig::builder().assert_fingerprint(pin).fingerprint(pin).build().is_err());
+    /// ```
     pub fn assert_fingerprint(self, pin: impl TryInto<Fingerprint, Error: Into<Error>>) -> Self {
         self.pinned(pin, |builder, pin| builder.lone_pins.push(pin))
     }
@@ -247,6 +270,14 @@ impl TlsConfigBuilder {
     /// the certificate has to be for it.
     ///
     /// It holds for each connection of the configuration, after a redirect to another host, too.
+    ///
+    /// ```no_run
+    /// use hostpool::{ConnectionPool, TlsConfig};
+    ///
+    /// let tls = TlsConfig::builder().server_name("db.internal.example").build()?;
+    /// let pool = ConnectionPool::builder("https://192.0.2.7:8443").tls(tls).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "server_hostname")]
     #[doc(alias = "sni")]
     pub fn server_name(self, name: impl AsRef<str>) -> Self {
@@ -430,6 +461,11 @@ impl TlsConfigBuilder {
 
     /// Sets a file that gets the secrets of each connection, in the format that Wireshark reads. Whoever has the file can
     /// decrypt everything. It is appended to. A new file is for its owner alone.
+    ///
+    /// ```no_run
+    /// let tls = hostpool::TlsConfig::builder().key_log_file("/tmp/keys.log").build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn key_log_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.key_log = Some(path.into());
         self

@@ -122,7 +122,7 @@ fn evidence() {
     let error = refused("", between.leaf(&here()).server(TLS13), trusted(), TlsFault::UntrustedIssuer);
     let failure = error.tls_failure().unwrap();
     assert_eq!(failure.missing_issuer(), Some("CN=the missing one"));
-    assert_eq!(failure.roots(), Some("1 roots of the configuration"));
+    assert_eq!(failure.roots(), Some("1 root of the configuration"));
     assert!(failure.to_string().contains("CN=the missing one"), "{failure}");
     assert!(format!("{error:?}").len() < 3000);
 

@@ -179,6 +179,8 @@ fn sessions_are_resumed() {
         assert_eq!(get(&server.pool(&authority.trusted_otherwise()), "/"), "ok");
         assert_eq!(server.seen.handshakes()[6..], [Full], "{version:?}, another configuration");
         assert_eq!(pool.stats().created, 4);
+        let response = pool.get("/").send().unwrap();
+        assert_eq!(response.connection().unwrap().tls.unwrap().resumed, Some(true), "{version:?}");
     }
 }
 

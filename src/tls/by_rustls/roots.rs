@@ -41,17 +41,20 @@ pub(super) fn fill(roots: &Roots, store: &mut RootCertStore) -> Result<String> {
     if store.is_empty() && roots.exact.is_empty() {
         return Err(Error::config("the system has no root certificates, and none are built in"));
     }
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
     let mut words = Vec::new();
-    if own > 0 || !roots.system {
-        words.push(format!("{own} roots of the configuration"));
+    if own > 0 {
+        words.push(format!("{own} root{} of the configuration", plural(own)));
     }
     if roots.system {
-        words.push(format!("{} roots of {of_the_system}", store.len() - own));
+        let count = store.len() - own;
+        words.push(format!("{count} root{} of {of_the_system}", plural(count)));
     }
     if !roots.exact.is_empty() {
-        words.push(format!("{} certificates by themselves", roots.exact.len()));
+        let count = roots.exact.len();
+        words.push(format!("{count} certificate{} alone", plural(count)));
     }
-    Ok(words.join(", "))
+    Ok(words.join(" and "))
 }
 
 /// Adds the system's roots: the certificates that the environment names, otherwise the system's store, otherwise the
