@@ -92,11 +92,16 @@ impl Engine {
 
     /// Returns the key of the route's pool. A route without a pool gets a new one.
     pub(crate) fn key(&self, route: &Route, reach: &Reach) -> PoolKey {
-        match &reach.connection {
-            Some(config) => self.pool(route, config).0,
-            None if self.is_replaced.load(Ordering::Acquire) => self.pool(route, &self.connection()).0,
-            None => self.pool(route, &self.connection).0,
-        }
+        let replacement;
+        let config = match &reach.connection {
+            Some(config) => config,
+            None if self.is_replaced.load(Ordering::Acquire) => {
+                replacement = self.connection();
+                &replacement
+            }
+            None => &self.connection,
+        };
+        self.pool(route, config).0
     }
 
     /// Returns the settings of connections that a client without settings of its own uses now.
