@@ -95,6 +95,12 @@ impl Stream {
         Stream { socket, remote }
     }
 
+    /// Returns the address of the peer.
+    #[inline]
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
     /// Returns whether a receive would return at once. Leaves bytes and a pending error in the socket.
     pub(crate) fn is_readable(&self) -> bool {
         wait::is_readable(&*self.socket)
