@@ -47,6 +47,13 @@ pub(crate) fn parse(text: &[u8]) -> Option<i64> {
     Some(days_before(year, month) * DAY + (day - 1) * DAY + hour * 3600 + minute * 60 + second)
 }
 
+/// Returns the seconds since 1970 of a month, a day, an hour, a minute and a second in this year. The months begin at 1.
+pub(crate) fn seconds(year: i64, [month, day, hour, minute, second]: [i64; 5]) -> Option<i64> {
+    let month = usize::try_from(month).ok()?.checked_sub(1).filter(|month| *month < MONTHS.len())?;
+    let fits = (1..=days_in(year, month)).contains(&day) && hour < 24 && minute < 60 && second < 61;
+    fits.then(|| days_before(year, month) * DAY + (day - 1) * DAY + hour * 3600 + minute * 60 + second)
+}
+
 fn set<T>(place: &mut Option<T>, value: Option<T>) -> bool {
     *place = value;
     place.is_some()

@@ -14,6 +14,9 @@ mod rules;
 mod shown;
 #[cfg(test)]
 mod tests;
+// Without a TLS library nothing fails in it.
+#[cfg_attr(not(feature = "rustls"), allow(dead_code))]
+mod tls;
 
 use std::error::Error as StdError;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -25,7 +28,6 @@ use http::{Method, StatusCode};
 use crate::urls::{Origin, Url};
 
 pub use attempt::{Attempt, RetryCause};
-pub(crate) use cause::TlsFailure;
 #[cfg(feature = "json")]
 pub(crate) use cause::shortened;
 pub use head::ResponseHead;
@@ -33,6 +35,9 @@ pub use kind::ErrorKind;
 pub use phase::{Bound, Phase};
 pub(crate) use reason::{Reason, Time};
 pub use rules::{Limit, Violation};
+#[cfg(feature = "rustls")]
+pub(crate) use tls::Evidence;
+pub use tls::{TlsFailure, TlsFault};
 
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -287,9 +292,35 @@ impl Error {
         self.0.source.as_deref()
     }
 
+    /// Returns the failure of TLS that led to this error, which tells failures apart and has evidence for them.
+    ///
+    /// ```
+    /// use hostpool::{ErrorKind, TlsFault};
+    ///
+    /// // A server that does not speak TLS.
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let url = format!("https://{}/", listener.local_addr()?);
+    /// std::thread::spawn(move || std::io::Write::write_all(&mut listener.accept()?.0, b"HTTP/1.1 400 Bad Request\r\n"));
+    /// # #[cfg(feature = "rustls")] {
+    /// let error = hostpool::get(url).send().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::Tls);
+    /// assert_eq!(error.tls_failure().unwrap().fault(), TlsFault::NotTls);
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "SSLError")]
+    pub fn tls_failure(&self) -> Option<&TlsFailure> {
+        self.cause().and_then(|cause| TlsFailure::within(cause))
+    }
+
     /// Returns whether the same request would fail again in the same way, as the TLS failure says.
     pub(crate) fn lasts(&self) -> bool {
-        self.cause().is_some_and(|cause| TlsFailure::lasts(cause))
+        self.tls_failure().is_some_and(TlsFailure::lasts)
+    }
+
+    /// Returns whether the TLS failure proves that the server did not process the request, although bytes of it left.
+    pub(crate) fn is_unprocessed(&self) -> bool {
+        self.tls_failure().is_some_and(TlsFailure::is_unprocessed)
     }
 
     pub(crate) fn reason(&self) -> &Reason {

@@ -104,7 +104,8 @@
 //! | what runs around a call | [`Middleware`], [`Next`], [`ClientBuilder::on_request`] |
 //! | what happens inside | [`Listener`], [`observe`], [`PoolStats`], [`ConnectionInfo`] |
 //! | what a server may send | [`Limits`], [`Strictness`], [`Violation`] |
-//! | TLS, sockets | [`TlsConfig`], [`SocketOption`], [`SourceAddress`] |
+//! | TLS | [`TlsConfig`], [`TlsConfigBuilder`], [`Fingerprint`], [`TlsVersion`], [`TlsInfo`], [`TlsFailure`] |
+//! | sockets | [`SocketOption`], [`SourceAddress`] |
 //! | connections of your own | [`Dialer`], [`Transport`], [`IoTransport`] |
 //! | types of other crates | the crates [`http`] and [`url`], as `hostpool::http` and `hostpool::url` |
 //!
@@ -113,6 +114,7 @@
 //! | feature | default | what for |
 //! |---|---|---|
 //! | `rustls` | yes | `https`, by rustls with ring |
+//! | `encrypted-keys` | no | client keys with a password |
 //! | `native-roots` | yes | trust the system's certificates |
 //! | `webpki-roots` | yes | trust the bundled Mozilla set where the system has none |
 //! | `gzip` | yes | the content codings gzip and deflate |
@@ -193,6 +195,8 @@ mod shared;
 mod strictness;
 mod sync;
 mod time;
+// Without a TLS library nothing reads what a configuration holds.
+#[cfg_attr(not(feature = "rustls"), allow(dead_code))]
 mod tls;
 mod urls;
 mod values;
@@ -210,7 +214,9 @@ pub use cookies::{
     Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,
 };
 pub use dial::{DialContext, Dialer, DialerFn, Target, TcpDialer, TlsDialer, UnixDialer, dialer_fn};
-pub use error::{Attempt, Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result, RetryCause, Violation};
+pub use error::{
+    Attempt, Bound, Error, ErrorKind, Limit, Phase, ResponseHead, Result, RetryCause, TlsFailure, TlsFault, Violation,
+};
 pub use headers::{Header, Headers, HeadersIter, IntoHeaderName, IntoHeaderValue, IntoHeaders, InvalidHeader};
 /// The crate `http`, in the version whose types this crate takes and returns. A program that uses it needs no dependency
 /// of its own.
@@ -235,6 +241,7 @@ pub use limits::Limits;
 pub use make_headers::{MakeHeaders, make_headers};
 pub use net::io_transport::IoTransport;
 pub use net::options::{SocketOption, SourceAddress};
+pub use net::tls_info::{TlsInfo, TlsVersion};
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};
 pub use observe::Listener;
 pub use parallel::{Batch, Pending};
@@ -252,7 +259,7 @@ pub use retry::{IntoStatus, Jitter, Retry, RetryBudget, RetryCount, RetryCounts,
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
 pub use time::{Timeout, TimeoutSettings};
-pub use tls::{TlsConfig, TlsConfigBuilder};
+pub use tls::{Fingerprint, TlsConfig, TlsConfigBuilder};
 /// The crate `url`, in the version whose types this crate takes and returns: an [`IntoUrl`].
 pub use url;
 pub use urls::{InvalidUrl, Origin, Url};

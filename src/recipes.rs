@@ -422,6 +422,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # TLS
+//!
+//! Certificates are verified. A server with a certificate of its own is trusted by that certificate, and a client shows
+//! its own if it is told to. A failure says what is wrong, and has the certificates that were refused.
+//!
+//! ```no_run
+//! use hostpool::{Session, TlsConfig, TlsFault};
+//!
+//! let tls = TlsConfig::builder()
+//!     .trusted_certificate_file("/etc/company/printer.pem")
+//!     .client_cert_file("/etc/company/client.pem")
+//!     .client_key_file("/etc/company/client.key")
+//!     .build()?;
+//! let session = Session::builder().tls(tls).build()?;
+//! match session.get("https://printer.example/").send() {
+//!     Ok(response) => println!("{:?}", response.connection().and_then(|connection| connection.tls)),
+//!     Err(error) => match error.tls_failure() {
+//!         Some(failure) if failure.fault() == TlsFault::Expired => println!("renew it: {failure}"),
+//!         Some(failure) => println!("{failure}"),
+//!         None => return Err(error),
+//!     },
+//! }
+//! # Ok::<(), hostpool::Error>(())
+//! ```
+//!
 //! # Hooks and middleware
 //!
 //! A hook sees each request, those of redirects and retries too. Middleware runs once around a call, and may answer by

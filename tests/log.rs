@@ -3,6 +3,9 @@
 
 #[path = "support/mod.rs"]
 mod support;
+#[cfg(feature = "rustls")]
+#[path = "support/tls.rs"]
+mod tls;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::resume_unwind;
@@ -135,6 +138,8 @@ fn the_log() {
     tolerated(&by);
     bodies_that_break_off(&by);
     full_pools(&by);
+    #[cfg(feature = "rustls")]
+    connections_that_are_not_verified(&by);
     panics(&by);
     requests_of_its_own();
 }
@@ -271,6 +276,32 @@ fn full_pools(by: &[&str]) {
 }
 
 /// Whatever becomes of a line, the pool's books are right.
+/// TLS-12: a warning with each connection.
+#[cfg(feature = "rustls")]
+fn connections_that_are_not_verified(by: &[&str]) {
+    let authority = tls::Authority::new();
+    let server = tls::TlsServer::new(authority.server(), |peer| {
+        loop {
+            peer.request()?;
+            peer.send(ok("fine"))?;
+        }
+    });
+    let host = server.addr.to_string();
+    let warnings = |tls: hostpool::TlsConfigBuilder| {
+        let pool = server.pool(&tls.build().unwrap());
+        for _ in 0..2 {
+            pool.get("/").send().unwrap().text().unwrap();
+        }
+        let lines = take(by, &host);
+        lines.into_iter().filter(|line| line.starts_with("WARN")).collect::<Vec<_>>()
+    };
+    let any = hostpool::TlsConfig::builder().danger_accept_invalid_certs(true);
+    let warning =
+        "WARN the certificate of https://HOST is not verified: anybody on the way can read and change everything";
+    assert_eq!(warnings(any), [warning]);
+    assert_eq!(warnings(hostpool::TlsConfig::builder().root_der(authority.der())), [""; 0]);
+}
+
 fn panics(by: &[&str]) {
     let server = Server::with(|_| answers(ok("fine")));
     ACT.set(Some(|| resume_unwind(Box::new("the terminal is gone"))));

@@ -2,13 +2,13 @@
 
 use std::panic::RefUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use super::reach::Reach;
 use crate::dial::{self, DialContext, Route, Target};
-use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure};
+use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure, TlsFault};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::descriptors;
@@ -21,7 +21,9 @@ use crate::pool::registry::{Found, Registry, Standing};
 use crate::pool::types::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
 use crate::process::{Home, Slot};
+use crate::sync::RwLock;
 use crate::time::{Timeout, Until};
+use crate::tls::TlsConfig;
 use crate::urls::Origins;
 use crate::workers::Workers;
 
@@ -47,7 +49,12 @@ pub(crate) struct Engine {
     pub(crate) gate: Arc<PoolGate>,
     pub(crate) origins: Origins,
     pub(crate) pool_timeout: Option<Duration>,
-    pub(crate) connection: Arc<ConnectionConfig>,
+    /// The settings of connections that the client was built with.
+    connection: Arc<ConnectionConfig>,
+    /// Set once other settings have taken their place.
+    is_replaced: AtomicBool,
+    /// The settings in their place.
+    replacement: RwLock<Option<Arc<ConnectionConfig>>>,
     pub(crate) registry: Registry,
     pub(crate) observer: Observer,
     /// How often all calls were cancelled.
@@ -71,6 +78,8 @@ impl Engine {
             origins: Origins::default(),
             pool_timeout: config.pool_timeout,
             connection: Arc::new(config.connection),
+            is_replaced: AtomicBool::new(false),
+            replacement: RwLock::new(None),
             registry: Registry::new(config.num_pools),
             observer,
             cancelled: AtomicU64::new(0),
@@ -100,8 +109,46 @@ impl Engine {
 
     /// Returns the key of the route's pool. A route without a pool gets a new one.
     pub(crate) fn key(&self, route: &Route, reach: &Reach) -> PoolKey {
-        let config = reach.connection.as_ref().unwrap_or(&self.connection);
+        let replacement;
+        let config = match &reach.connection {
+            Some(config) => config,
+            None if self.is_replaced.load(Ordering::Acquire) => {
+                replacement = self.connection();
+                &replacement
+            }
+            None => &self.connection,
+        };
         self.pool(route, config).0
+    }
+
+    /// Returns the settings of connections that a client without settings of its own uses now.
+    #[cold]
+    pub(crate) fn connection(&self) -> Arc<ConnectionConfig> {
+        self.replacement.read().as_ref().unwrap_or(&self.connection).clone()
+    }
+
+    /// Replaces the TLS configuration. Connections of the old one are not used again: idle ones are closed here, and
+    /// those in use when they come back.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if a dialer opens the connections.
+    pub(crate) fn set_tls(&self, tls: TlsConfig) -> Result<()> {
+        if self.connection.dialer.is_some() {
+            return Err(Error::config("a dialer does TLS by itself, so its configuration cannot be replaced here"));
+        }
+        let mut replacement = self.replacement.write();
+        let old = replacement.as_ref().unwrap_or(&self.connection).clone();
+        if old.tls == tls {
+            return Ok(());
+        }
+        *replacement = Some(Arc::new(ConnectionConfig { tls, ..ConnectionConfig::clone(&old) }));
+        self.is_replaced.store(true, Ordering::Release);
+        drop(replacement);
+        for retired in self.registry.take_encrypted(&old) {
+            self.gate.retire(&retired.key);
+        }
+        Ok(())
     }
 
     /// Returns the key of the route's pool, and the flag that is set when this pool is closed. A new pool may retire
@@ -201,7 +248,11 @@ impl Engine {
                 let wire = Wire::of(dialer.dial(&target, context)?, cell);
                 if target.is_encrypted() && !wire.info().encrypted {
                     let why = "the dialer gave a connection that is not encrypted for an https URL";
-                    return Err(Error::new(ErrorKind::Tls, Phase::Tls).with_source(TlsFailure::new(&why, true)));
+                    return Err(Error::new(ErrorKind::Tls, Phase::Tls).with_source(TlsFailure::new(
+                        TlsFault::NotEncrypted,
+                        why,
+                        true,
+                    )));
                 }
                 wire
             }

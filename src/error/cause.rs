@@ -16,34 +16,6 @@ const DEBUG: usize = 2048;
 /// The bound on the errors of a chain.
 const DEPTH: usize = 4;
 
-/// A failure of TLS: the text of the library, and whether another try would fail in the same way.
-#[derive(Debug)]
-pub(crate) struct TlsFailure {
-    text: Box<str>,
-    lasts: bool,
-}
-
-impl TlsFailure {
-    pub(crate) fn new(error: &dyn fmt::Display, lasts: bool) -> TlsFailure {
-        TlsFailure { text: shortened(format_args!("{error}"), TEXT).into(), lasts }
-    }
-
-    /// Returns whether `source` is a failure of TLS that another try would repeat.
-    pub(super) fn lasts(source: &(dyn StdError + 'static)) -> bool {
-        let inner = source.downcast_ref::<io::Error>().and_then(io::Error::get_ref).map(|inner| inner as &dyn StdError);
-        let failure = inner.and_then(|inner| inner.downcast_ref()).or_else(|| source.downcast_ref::<TlsFailure>());
-        failure.is_some_and(|failure| failure.lasts)
-    }
-}
-
-impl fmt::Display for TlsFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl StdError for TlsFailure {}
-
 /// The start of a text that was too long.
 #[derive(Debug)]
 struct Shortened(String);
@@ -176,12 +148,5 @@ mod tests {
         }
         assert_eq!(shortened(format_args!("{}", "\u{20ac}\u{20ac}\u{20ac}"), 8), "\u{20ac}...");
         assert_eq!(shortened(format_args!("12345678"), 8), "12345678");
-    }
-
-    #[test]
-    fn which_failures_last() {
-        let of = |lasts| io::Error::new(io::ErrorKind::InvalidData, TlsFailure::new(&"why", lasts));
-        assert!(TlsFailure::lasts(&of(true)) && TlsFailure::lasts(&TlsFailure::new(&"why", true)));
-        assert!(!TlsFailure::lasts(&of(false)) && !TlsFailure::lasts(&io::Error::from(io::ErrorKind::UnexpectedEof)));
     }
 }

@@ -95,7 +95,8 @@ pub enum ErrorKind {
     #[doc(alias = "NewConnectionError")]
     #[doc(alias = "ClientConnectorError")]
     Connect,
-    /// The TLS handshake or a TLS record failed. A [`Retry`](crate::Retry) does not retry after a certificate that is
+    /// The TLS handshake or a TLS record failed. [`Error::tls_failure`](crate::Error::tls_failure) tells the failures
+    /// apart. A [`Retry`](crate::Retry) does not retry after a certificate that is
     /// not valid and after most alerts of the peer. It retries after a handshake that was cut off.
     #[doc(alias = "SSLError")]
     #[doc(alias = "ClientSSLError")]

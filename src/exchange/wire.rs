@@ -1,6 +1,7 @@
 //! The transport of a connection.
 
 use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::net::abort::{AbortCell, Interrupt};
@@ -15,9 +16,10 @@ pub(crate) enum Wire {
     Dyn(Arc<Foreign>),
 }
 
-/// A transport that does not register itself with an abort cell; `Wire::of` does that.
+/// A transport that does not register itself with an abort cell; `Wire::of` does that. The address of its peer is kept,
+/// because each response has it.
 #[derive(Debug)]
-pub(crate) struct Foreign(Box<dyn Transport>);
+pub(crate) struct Foreign(Box<dyn Transport>, Option<SocketAddr>);
 
 impl Interrupt for Foreign {
     fn interrupt(&self) {
@@ -28,10 +30,20 @@ impl Interrupt for Foreign {
 impl Wire {
     /// Makes a transport into a wire, and lets an abort of `cell` reach it.
     pub(crate) fn of(transport: Box<dyn Transport>, cell: &AbortCell) -> Wire {
-        let foreign = Arc::new(Foreign(transport));
+        let remote = transport.info().remote;
+        let foreign = Arc::new(Foreign(transport, remote));
         let interrupt: Arc<dyn Interrupt> = foreign.clone();
         cell.register(Arc::downgrade(&interrupt));
         Wire::Dyn(foreign)
+    }
+
+    /// Returns the address of the peer, without a call of the system.
+    #[inline]
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
+        match self {
+            Wire::Stream(stream) => stream.remote(),
+            Wire::Dyn(foreign) => foreign.1,
+        }
     }
 
     /// Returns whether the transport is a plain socket: one call of it is one call of the system.

@@ -11,5 +11,6 @@ pub(crate) mod probe;
 pub(crate) mod resolve;
 pub(crate) mod sockets;
 pub(crate) mod stream;
+pub(crate) mod tls_info;
 pub(crate) mod transport;
 pub(crate) mod wait;

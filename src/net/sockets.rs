@@ -50,7 +50,11 @@ transport!(
      the bounds of the request hold. On Windows it is made non-blocking. Nagle's algorithm is on unless \
      [`set_nodelay`](std::net::TcpStream::set_nodelay) turns it off; [`TcpDialer`](crate::TcpDialer) does that by \
      default, and saves a system call for each receive.",
-    |socket: &TcpStream| TransportInfo { remote: socket.peer_addr().ok(), encrypted: false }
+    |socket: &TcpStream| TransportInfo {
+        remote: socket.peer_addr().ok(),
+        local: socket.local_addr().ok(),
+        ..TransportInfo::new()
+    }
 );
 
 #[cfg(unix)]

@@ -95,6 +95,12 @@ impl Stream {
         Stream { socket, remote }
     }
 
+    /// Returns the address of the peer.
+    #[inline]
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
     /// Returns whether a receive would return at once. Leaves bytes and a pending error in the socket.
     pub(crate) fn is_readable(&self) -> bool {
         wait::is_readable(&*self.socket)
@@ -149,7 +155,8 @@ impl Transport for Stream {
     }
 
     fn info(&self) -> TransportInfo {
-        TransportInfo { remote: self.remote, encrypted: false }
+        let local = self.socket.0.local_addr().ok().and_then(|address| address.as_socket());
+        TransportInfo { remote: self.remote, local, ..TransportInfo::new() }
     }
 }
 

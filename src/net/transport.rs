@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::abort::{AbortCause, AbortCell};
 pub use super::probe::Probe;
+use super::tls_info::TlsInfo;
 use super::wait;
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason};
 use crate::time::{Deadline, Moment, Until};
@@ -125,8 +126,12 @@ forward!(&T, Box<T>, Arc<T>);
 pub struct TransportInfo {
     /// The address of the peer, if it has one.
     pub remote: Option<SocketAddr>,
+    /// The local address of the connection, if it has one.
+    pub local: Option<SocketAddr>,
     /// Whether the bytes are encrypted between here and the peer.
     pub encrypted: bool,
+    /// The facts about TLS, if the bytes are encrypted by TLS and the transport tells them.
+    pub tls: Option<TlsInfo>,
 }
 
 impl TransportInfo {
@@ -140,17 +145,27 @@ impl TransportInfo {
     /// assert_eq!(info.remote.unwrap().port(), 443);
     /// ```
     pub const fn new() -> TransportInfo {
-        TransportInfo { remote: None, encrypted: false }
+        TransportInfo { remote: None, local: None, encrypted: false, tls: None }
     }
 
     /// Sets the address of the peer.
-    pub const fn remote(self, address: SocketAddr) -> TransportInfo {
+    pub fn remote(self, address: SocketAddr) -> TransportInfo {
         TransportInfo { remote: Some(address), ..self }
     }
 
+    /// Sets the local address of the connection.
+    pub fn local(self, address: SocketAddr) -> TransportInfo {
+        TransportInfo { local: Some(address), ..self }
+    }
+
     /// Sets whether the bytes are encrypted between here and the peer.
-    pub const fn encrypted(self, encrypted: bool) -> TransportInfo {
+    pub fn encrypted(self, encrypted: bool) -> TransportInfo {
         TransportInfo { encrypted, ..self }
+    }
+
+    /// Sets the facts about TLS. The bytes are encrypted then.
+    pub fn tls(self, tls: TlsInfo) -> TransportInfo {
+        TransportInfo { encrypted: true, tls: Some(tls), ..self }
     }
 }
 

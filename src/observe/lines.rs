@@ -100,6 +100,18 @@ pub(crate) fn no_reaper(error: &io::Error) {
     note!(warn, "no thread for the reaper of idle connections: {error}");
 }
 
+/// Logs that a connection is encrypted to nobody knows whom.
+#[cfg_attr(not(feature = "rustls"), expect(dead_code))]
+pub(crate) fn not_verified(origin: &Origin) {
+    note!(warn, "the certificate of {origin} is not verified: anybody on the way can read and change everything");
+}
+
+/// Logs that certificates of a store of roots were skipped, with the first reason.
+#[cfg_attr(not(feature = "native-roots"), expect(dead_code))]
+pub(crate) fn skipped_roots(skipped: usize, read: usize, why: &str) {
+    note!(warn, "{skipped} entries of the store of root certificates were skipped, {read} were read: {why}");
+}
+
 /// Logs that the body of a response was accepted although the end of its coding is missing.
 pub(crate) fn unfinished_coding(url: &Url) {
     note!(warn, "the coded body of {} ends without the end of its coding", Shown(url));

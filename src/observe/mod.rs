@@ -27,6 +27,10 @@ mod telling;
 pub use events::{
     Acquired, Answered, Closed, Dialed, Dialing, Redirecting, Released, Retrying, Waited, Waiting, WaitsForItself,
 };
+#[cfg(feature = "rustls")]
+pub(crate) use lines::not_verified;
+#[cfg(feature = "native-roots")]
+pub(crate) use lines::skipped_roots;
 pub(crate) use lines::{cut_short, left_out_cookies, lines_dropped, no_reaper, unfinished_coding, unknown_netrc_word};
 pub use listener::Listener;
 pub(crate) use telling::is_telling;

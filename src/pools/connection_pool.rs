@@ -18,6 +18,7 @@ use crate::pool::PoolPin;
 use crate::pool::key::PoolKey;
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
+use crate::tls::TlsConfig;
 use crate::urls::{Origin, Origins, Url};
 
 /// A bounded pool of connections to one host, for any number of threads.
@@ -229,6 +230,19 @@ impl ConnectionPool {
     /// ```
     pub fn is_same_host(&self, url: impl IntoUrl) -> bool {
         Sealed::into_guess(url, &self.origin).is_ok_and(|url| url.origin() == &*self.origin)
+    }
+
+    /// Replaces the TLS configuration of a living pool: see [`PoolManager::set_tls`](crate::PoolManager::set_tls).
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the pool is a part of a
+    /// [`PoolManager`](crate::PoolManager), whose configuration it shares with others, and if the pool has a
+    /// [`dialer`](ClientBuilder::dialer), which does TLS by itself.
+    pub fn set_tls(&self, tls: TlsConfig) -> Result<()> {
+        match self.part {
+            Some(_) => Err(Error::config("the pool is a part of a manager: replace the configuration there")),
+            None => self.engine.set_tls(tls),
+        }
     }
 
     /// Returns the state and the counters of the pool. For a pool of a manager these are of this pool alone.

@@ -16,6 +16,7 @@ use crate::dial::Route;
 use crate::error::{Error, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
+use crate::tls::TlsConfig;
 use crate::urls::{InvalidUrl, Origin, Url};
 
 /// Pools of connections to any number of hosts, under one total limit.
@@ -162,7 +163,7 @@ impl PoolManager {
         if self.is_closed() {
             return Err(Error::new(self.policy.reach.closed(), Phase::Prepare));
         }
-        let (origin, config, policy) = context.merge(&self.engine.connection, &self.policy)?;
+        let (origin, config, policy) = context.merge(&self.engine.connection(), &self.policy)?;
         let (key, closed) = self.engine.pool(&Route::to(&origin), &config);
         let policy =
             Policy { reach: Reach { connection: Some(config), standing: Some(closed), ..policy.reach }, ..policy };
@@ -191,6 +192,33 @@ impl PoolManager {
     /// Returns the state and the counters of all pools together.
     pub fn stats(&self) -> PoolStats {
         self.engine.gate.stats()
+    }
+
+    /// Replaces the TLS configuration of a living manager, for example when a client certificate was renewed. New
+    /// connections use it at once. Idle connections of the old configuration are closed, and those in use when they come
+    /// back. Requests that wait for a connection may still get one of the old configuration. Sessions of the old
+    /// configuration are not resumed.
+    ///
+    /// A [`ConnectionPool`] that was taken from this manager before, and one with a [`PoolContext::tls`] of its own, keep
+    /// their configuration.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the manager has a
+    /// [`dialer`](ClientBuilder::dialer), which does TLS by itself.
+    ///
+    /// ```
+    /// use hostpool::{PoolManager, TlsConfig};
+    ///
+    /// let http = PoolManager::new();
+    /// // Later, when the file has changed:
+    /// # #[cfg(feature = "rustls")] {
+    /// let renewed = TlsConfig::builder().danger_accept_invalid_hostnames(true).build()?;
+    /// http.set_tls(renewed)?;
+    /// # }
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn set_tls(&self, tls: TlsConfig) -> Result<()> {
+        self.engine.set_tls(tls)
     }
 
     /// Closes the manager for all threads: closes idle connections, wakes callers that wait for a connection, and

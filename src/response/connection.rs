@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Response;
 use crate::close_reason::CloseReason;
 use crate::error::Reason;
+use crate::net::tls_info::TlsInfo;
 use crate::net::transport::Transport;
 
 /// The connection that a response is read from, returned by [`Response::connection`].
@@ -17,8 +18,13 @@ pub struct ConnectionInfo {
     pub id: u64,
     /// The address of the peer if it has one: the server, or the proxy.
     pub remote: Option<SocketAddr>,
+    /// The local address of the connection, if it has one.
+    pub local: Option<SocketAddr>,
     /// Whether the connection is encrypted.
     pub encrypted: bool,
+    /// The facts about TLS: version, cipher suite, the server's certificates. `None` if the connection is not encrypted,
+    /// or if its transport does not tell them.
+    pub tls: Option<TlsInfo>,
     /// Whether the connection had carried a request before this one.
     pub reused: bool,
 }
@@ -59,6 +65,8 @@ impl Response {
         Some(ConnectionInfo {
             id: connection.record.id(),
             remote: info.remote,
+            local: info.local,
+            tls: info.tls,
             encrypted: info.encrypted,
             reused: self.inner.reused,
         })

@@ -43,7 +43,7 @@ use crate::coding::Pump;
 use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Result};
 use crate::exchange::{BodyReader, Ending, Io};
 use crate::h1::Framing;
-use crate::net::transport::{Probe, Transport};
+use crate::net::transport::Probe;
 use crate::observe;
 use crate::sync::thread_number;
 use crate::time::Until;
@@ -135,7 +135,7 @@ impl Response {
     ) -> Response {
         // The memory is there before the state, which is then made in place: it has 700 bytes.
         let space = Box::new_uninit();
-        let (remote, reused) = (held.lease.conn().wire.info().remote, held.lease.is_reused());
+        let (remote, reused) = (held.lease.conn().wire.remote(), held.lease.is_reused());
         let inner = Inner {
             parts: parts(held),
             remote,

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::{Method, StatusCode};
 
 use super::*;
-use crate::error::Violation;
+use crate::error::{TlsFault, Violation};
 use crate::headers::Headers;
 
 fn error(kind: ErrorKind, phase: Phase, maybe_processed: bool) -> RetryCause {
@@ -124,7 +124,9 @@ fn kinds_by_how_far_the_request_had_come() {
 /// RW-31: if TLS gives a reason, the reason decides.
 #[test]
 fn failures_that_last() {
-    let of = |phase, lasts| Error::new(ErrorKind::Tls, phase).with_source(crate::error::TlsFailure::new(&"why", lasts));
+    let of = |phase, lasts| {
+        Error::new(ErrorKind::Tls, phase).with_source(crate::error::TlsFailure::new(TlsFault::Other, "why", lasts))
+    };
     assert_eq!(depends_on_method(&of(Phase::Tls, true)), None);
     assert_eq!(depends_on_method(&of(Phase::Tls, false)), Some(false));
     assert_eq!(depends_on_method(&of(Phase::Head, true).with_maybe_processed(true)), None);

@@ -24,6 +24,7 @@ use crate::pools::{ClientBuilder, PoolManager, PoolOptions, parallel, verbs};
 use crate::redirect::{Rewrite, Rules};
 use crate::response::Response;
 use crate::time::Timeout;
+use crate::tls::TlsConfig;
 use crate::urls::Url;
 
 /// The default timeouts of a session: opening a connection, and the silence of a server.
@@ -175,6 +176,26 @@ impl Session {
     /// ```
     pub fn connector(&self) -> Option<&PoolManager> {
         (!self.is_closed()).then_some(&self.connector)
+    }
+
+    /// Replaces the TLS configuration of a living session, for example when a client certificate was renewed: see
+    /// [`PoolManager::set_tls`]. Other sessions with the same [connector](Self::connector) use it, too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the connections are opened by a
+    /// [`dialer`](ClientBuilder::dialer), which does TLS by itself.
+    ///
+    /// ```no_run
+    /// use hostpool::{Session, TlsConfig};
+    ///
+    /// let renew = || TlsConfig::builder().client_cert_file("client.pem").build();
+    /// let session = Session::builder().tls(renew()?).build()?;
+    /// // Later, when the file has changed:
+    /// session.set_tls(renew()?)?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn set_tls(&self, tls: TlsConfig) -> Result<()> {
+        self.connector.set_tls(tls)
     }
 
     /// Returns the cookies of this session, which can be read and edited in place. Returns `None` if the session was

@@ -1,24 +1,20 @@
-//! A rustls connection over any transport.
+//! A TLS connection over any transport.
 //!
-//! rustls works on memory only, under a lock that is never held while bytes move. Ciphertext is received into a scratch
+//! The TLS library works on memory only, under a lock that is never held while bytes move. Ciphertext is received into a scratch
 //! buffer of the thread, and outgoing ciphertext is moved out of the lock before it is sent. So one thread can be
 //! blocked in `recv` while another one sends.
 //!
-//! Received bytes are the connection's backlog until rustls has taken it, in the same buffer. `recv` feeds rustls from
-//! it and moves the plaintext of each record to the caller before the next record is fed.
+//! Received bytes are the connection's backlog until the library has taken it, in the same buffer. `recv` feeds the
+//! library from it and moves the plaintext of each record to the caller before the next record is fed.
 //!
 //! A `send` with a `Wait` that watches the input also receives. Only a thread that does both may use it: if two threads
 //! received at once, the order of their ciphertext would be lost.
 
-use std::io::{self, BufRead, IoSlice, Read, Write};
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, InvalidMessage};
-
 use super::backlog::{self, Backlog};
+use super::session::{Backend, Fed, Session};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure};
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
@@ -46,8 +42,8 @@ pub(crate) struct TlsStream {
 
 #[derive(Debug)]
 struct State {
-    tls: ClientConnection,
-    /// Received ciphertext that rustls has not taken yet.
+    tls: Box<dyn Session>,
+    /// Received ciphertext that the library has not taken yet.
     backlog: Backlog,
     /// Ciphertext to be sent, in order.
     outgoing: Vec<u8>,
@@ -55,7 +51,7 @@ struct State {
     sending: bool,
     /// Bytes of ciphertext that the transport below has accepted.
     sent: u64,
-    /// The error of a `send` after rustls had taken its plaintext. That plaintext counts as not accepted, so no bytes
+    /// The error of a `send` after the library had taken its plaintext. That plaintext counts as not accepted, so no bytes
     /// may follow it: every later send fails with this error.
     failed: Option<io::ErrorKind>,
     /// A send met a reset and did not report it, because part of the data had been sent. The next receive reports it:
@@ -63,8 +59,8 @@ struct State {
     reset: bool,
     /// The peer has ended its direction, by close_notify or by closing the stream.
     ended: bool,
-    /// rustls has refused a record. It returns the same error from then on.
-    broken: bool,
+    /// The library has refused a record. Each later operation meets this failure.
+    broken: Option<TlsFailure>,
 }
 
 /// The reason why sending ended.
@@ -79,15 +75,13 @@ enum Flush {
 impl TlsStream {
     /// Opens a TLS connection over `wire`, with the handshake. `wait` bounds the handshake.
     pub(crate) fn connect(
-        config: Arc<ClientConfig>,
+        backend: &dyn Backend,
         wire: Box<dyn Transport>,
         origin: &Origin,
         wait: &Wait<'_>,
     ) -> Result<TlsStream> {
         let failure = |error: io::Error| handshake_error(error, wait);
-        let name = server_name(origin)
-            .map_err(|error| failure(io::Error::new(io::ErrorKind::InvalidInput, TlsFailure::new(&error, true))))?;
-        let tls = ClientConnection::new(config, name).map_err(|error| failure(invalid_data(error)))?;
+        let tls = backend.begin(origin).map_err(|refused| failure(invalid_data(refused)))?;
         let state = State {
             tls,
             backlog: Backlog::default(),
@@ -97,7 +91,7 @@ impl TlsStream {
             failed: None,
             reset: false,
             ended: false,
-            broken: false,
+            broken: None,
         };
         let home = wait.abort.map_or_else(Home::here, AbortCell::home);
         let stream = TlsStream { wire, state: Mutex::new(state), turn: Condvar::new(), home };
@@ -140,12 +134,12 @@ impl TlsStream {
                 result?;
             }
         }
-        // After an end without close_notify, rustls returns an error for the next read.
+        // After an end without close_notify, the library returns an error for the next read.
         state.ended = true;
         if state.reset {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
-        state.tls.read_tls(&mut io::empty())?;
+        state.tls.end();
         Ok(state)
     }
 
@@ -204,6 +198,40 @@ impl TlsStream {
         result
     }
 
+    /// Returns the reason of a failed send, if the peer has said it before it ended the connection: a server that
+    /// refuses the client's certificate does so after the handshake of TLS 1.3, and a reset follows. Does not block, and
+    /// loses nothing that has arrived.
+    fn refused(&self, error: io::Error) -> io::Error {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+        if !matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected) {
+            return error;
+        }
+        for _ in 0..PROBE_STEPS {
+            let waiting = self.state.lock().waiting();
+            match waiting {
+                Err(refusal) => return refusal,
+                // An early response: the caller reads it.
+                Ok(true) => return self.explained(error),
+                Ok(false) => {}
+            }
+            match self.receive(&without_blocking()) {
+                Ok(state) if !state.ended => {}
+                _ => break,
+            }
+        }
+        self.explained(error)
+    }
+
+    /// Returns the failure behind an end of the connection, or the error itself.
+    fn explained(&self, error: io::Error) -> io::Error {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        let is_end = matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof);
+        match self.state.lock().tls.explain_end() {
+            Some(failure) if is_end => invalid_data(failure),
+            _ => error,
+        }
+    }
+
     /// Sends all ciphertext. If `wait` watches the input, also receives input, and returns `Input` if the caller has to
     /// read some of it.
     fn push<'a>(&'a self, mut state: MutexGuard<'a, State>, wait: &Wait<'_>) -> io::Result<Flush> {
@@ -246,7 +274,12 @@ impl Transport for TlsStream {
                 // peer's data is still worth reading.
                 let _ = self.send_out(state, &Wait { watch_input: true, ..*wait });
             }
-            state = self.receive(wait)?;
+            state = self.receive(wait).map_err(|error| self.explained(error))?;
+            if state.ended
+                && let Some(failure) = state.tls.explain_end()
+            {
+                return Err(invalid_data(failure));
+            }
             received = true;
         }
     }
@@ -260,7 +293,7 @@ impl Transport for TlsStream {
             }
             state = self.state.lock();
         }
-        let accepted = state.tls.writer().write_vectored(bufs)?;
+        let accepted = state.tls.write(bufs)?;
         state.encrypt();
         let before = state.sent;
         self.push(state, wait).map(|_| accepted).or_else(|error| {
@@ -272,7 +305,8 @@ impl Transport for TlsStream {
                 return Ok(accepted);
             }
             state.failed = Some(error.kind());
-            Err(error)
+            drop(state);
+            Err(self.refused(error))
         })
     }
 
@@ -285,7 +319,7 @@ impl Transport for TlsStream {
         match self.push(state, wait) {
             Ok(flush) => Ok(flush == Flush::Done),
             Err(error) if error.kind() == io::ErrorKind::TimedOut && self.state.lock().sent > before => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => Err(self.refused(error)),
         }
     }
 
@@ -327,7 +361,7 @@ impl Transport for TlsStream {
     }
 
     fn info(&self) -> TransportInfo {
-        TransportInfo { encrypted: true, ..self.wire.info() }
+        self.wire.info().tls(self.state.lock().tls.info())
     }
 }
 
@@ -343,7 +377,7 @@ impl Drop for TlsStream {
         if state.ended || state.sending || state.tls.is_handshaking() {
             return;
         }
-        state.tls.send_close_notify();
+        state.tls.close();
         let _ = self.send_out(state, &without_blocking());
     }
 }
@@ -354,7 +388,7 @@ impl State {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         let mut filled = 0;
         loop {
-            match self.tls.reader().read(&mut buf[filled..]) {
+            match self.tls.read(&mut buf[filled..]) {
                 Ok(0) => return Ok(Some(filled)),
                 Ok(len) => filled += len,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -373,31 +407,28 @@ impl State {
         }
     }
 
-    /// Feeds rustls once from the backlog. Returns false if nothing is left there. No plaintext waits: rustls refuses
-    /// input while it holds much of it.
+    /// Feeds the library once from the backlog. Returns false if nothing is left there. No plaintext waits: rustls
+    /// refuses input while it holds much of it.
     fn feed(&mut self) -> io::Result<bool> {
-        if self.broken {
-            return Err(self.fault());
+        if let Some(failure) = &self.broken {
+            return Err(invalid_data(failure.clone()));
         }
-        let mut rest = self.backlog.rest();
-        if rest.is_empty() {
+        if self.backlog.rest().is_empty() {
             return Ok(false);
         }
-        let fed = self.tls.read_tls(&mut rest)?;
-        self.backlog.consume(fed);
-        match self.tls.process_new_packets() {
+        match self.tls.feed(self.backlog.rest()) {
             // Bytes after a close_notify are ignored.
-            Ok(state) if fed == 0 || state.peer_has_closed() => {
+            Ok(Fed { closed: true, .. }) => {
                 self.ended = true;
                 self.backlog.clear();
             }
-            Ok(_) => {}
-            Err(_) => {
-                self.broken = true;
+            Ok(Fed { taken, .. }) => self.backlog.consume(taken),
+            Err(failure) => {
+                self.broken = Some(failure.clone());
                 self.backlog.clear();
                 // Data before the broken record is valid.
-                if !self.has_plaintext() {
-                    return Err(self.fault());
+                if !self.tls.has_plaintext() {
+                    return Err(invalid_data(failure));
                 }
             }
         }
@@ -406,7 +437,7 @@ impl State {
 
     /// Feeds the backlog until plaintext waits, and returns whether it does.
     fn refill(&mut self) -> io::Result<bool> {
-        while !self.has_plaintext() {
+        while !self.tls.has_plaintext() {
             if !self.feed()? {
                 return Ok(false);
             }
@@ -417,21 +448,10 @@ impl State {
     /// Returns whether plaintext waits. Fails after a broken record, also if there is data before it.
     fn waiting(&mut self) -> io::Result<bool> {
         let waiting = self.refill()?;
-        if self.broken { Err(self.fault()) } else { Ok(waiting) }
-    }
-
-    /// Returns the error for the record that rustls has refused.
-    fn fault(&mut self) -> io::Error {
-        match self.tls.process_new_packets() {
-            Err(error) if self.tls.is_handshaking() => handshake_data(error),
-            Err(error) => invalid_data(error),
-            Ok(_) => io::ErrorKind::InvalidData.into(),
+        match &self.broken {
+            Some(failure) => Err(invalid_data(failure.clone())),
+            None => Ok(waiting),
         }
-    }
-
-    /// Returns whether decrypted bytes wait to be read, also before the error of a broken record.
-    fn has_plaintext(&mut self) -> bool {
-        self.tls.reader().fill_buf().is_ok_and(|plaintext| !plaintext.is_empty())
     }
 
     /// Returns whether the caller has to read before more can be sent: ciphertext waits, and plaintext or an error does
@@ -445,13 +465,10 @@ impl State {
         self.sending || self.failed.is_some() || !self.outgoing.is_empty() || self.tls.wants_write()
     }
 
-    /// Appends what rustls wants to send to the outgoing ciphertext.
+    /// Appends what the library wants to send to the outgoing ciphertext.
     fn encrypt(&mut self) {
-        while self.tls.wants_write() {
-            // A write to memory neither fails nor blocks.
-            if !matches!(self.tls.write_tls(&mut self.outgoing), Ok(1..)) {
-                return;
-            }
+        if self.tls.wants_write() {
+            self.tls.pull(&mut self.outgoing);
         }
     }
 }
@@ -472,61 +489,9 @@ fn in_time(wait: &Wait<'_>) -> io::Result<()> {
     }
 }
 
-/// Returns the name to verify. An IP address is verified as an address and not sent as a name (RFC 6066, section 3).
-/// The final dot of an absolute name is removed, as that section requires.
-fn server_name(origin: &Origin) -> Result<ServerName<'static>, rustls::pki_types::InvalidDnsNameError> {
-    match origin.address() {
-        Some(IpAddr::V4(address)) => Ok(ServerName::IpAddress(address.into())),
-        Some(IpAddr::V6(address)) => Ok(ServerName::IpAddress(address.into())),
-        None => ServerName::try_from(origin.host().trim_end_matches('.').to_owned()),
-    }
-}
-
-/// Returns the error for a record that rustls refuses.
-fn invalid_data(error: rustls::Error) -> io::Error {
-    let lasts = lasts(&error);
-    io::Error::new(io::ErrorKind::InvalidData, TlsFailure::new(&error, lasts))
-}
-
-/// Returns the same error for a record of the handshake. There a record of unknown type means that the peer does not
-/// speak TLS.
-fn handshake_data(error: rustls::Error) -> io::Error {
-    match error {
-        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            let why = "the peer does not speak TLS; is the URL http rather than https?";
-            io::Error::new(io::ErrorKind::InvalidData, TlsFailure::new(&why, true))
-        }
-        error => invalid_data(error),
-    }
-}
-
-/// Returns whether another attempt would fail in the same way. Damaged bytes and an alert about the peer's own troubles
-/// may be over. A certificate, a refusal and a missing common version or cipher stay as they are.
-fn lasts(error: &rustls::Error) -> bool {
-    use rustls::AlertDescription::{
-        BadRecordMac, CloseNotify, DecodeError, DecryptError, InternalError, RecordOverflow, UnexpectedMessage,
-        UserCanceled,
-    };
-    match error {
-        rustls::Error::AlertReceived(alert) => !matches!(
-            alert,
-            BadRecordMac
-                | CloseNotify
-                | DecodeError
-                | DecryptError
-                | InternalError
-                | RecordOverflow
-                | UnexpectedMessage
-                | UserCanceled
-        ),
-        rustls::Error::InvalidCertificate(_)
-        | rustls::Error::NoCertificatesPresented
-        | rustls::Error::UnsupportedNameType
-        | rustls::Error::InvalidCertRevocationList(_)
-        | rustls::Error::PeerIncompatible(_)
-        | rustls::Error::NoApplicationProtocol => true,
-        _ => false,
-    }
+/// Returns the error for a failure of TLS.
+fn invalid_data(failure: TlsFailure) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, failure)
 }
 
 fn handshake_error(error: io::Error, wait: &Wait<'_>) -> Error {

@@ -1,4 +1,4 @@
-//! Real servers: nginx, and httpbin under gunicorn; and other programs that read our files.
+//! Real servers: nginx, OpenSSL, stunnel, and httpbin under gunicorn; and other programs that read our files.
 #![cfg(unix)]
 
 #[path = "../support/mod.rs"]
@@ -8,6 +8,8 @@ mod cookies;
 #[cfg(all(feature = "json", feature = "gzip", feature = "digest-auth"))]
 mod httpbin;
 mod nginx;
+#[cfg(feature = "rustls")]
+mod tls;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};

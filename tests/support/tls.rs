@@ -45,12 +45,57 @@ impl Authority {
         TlsConfig::builder().root_der(self.der()).build().unwrap()
     }
 
+    /// A configuration that trusts this authority, and is another one than every other.
+    pub fn trusted_otherwise(&self) -> TlsConfig {
+        TlsConfig::builder().root_der(self.der()).root_der(Authority::new().der()).build().unwrap()
+    }
+
+    /// An authority whose certificate this one has issued.
+    pub fn intermediate(&self, name: &str) -> Authority {
+        self.intermediate_with(name, |_| ())
+    }
+
+    /// The same, with what else the test wants of its certificate.
+    pub fn intermediate_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Authority {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
+        Authority(CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &*self.0).unwrap())
+    }
+
     /// A certificate for these names.
     pub fn leaf(&self, names: &[SanType]) -> Leaf {
+        self.leaf_with(names, |_| ())
+    }
+
+    /// A certificate for these names, with what else the test wants of it.
+    pub fn leaf_with(&self, names: &[SanType], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let mut params = CertificateParams::default();
         params.subject_alt_names = names.to_vec();
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
-        Leaf { certificate: params.signed_by(&key, &self.0).unwrap(), key }
+        Leaf { certificate: params.signed_by(&key, &*self.0).unwrap(), key, sent: Vec::new() }
+    }
+
+    /// A list of the revoked serial numbers, of one year and valid until another, in PEM.
+    pub fn revoked(&self, serials: &[u8], (from, until): (i32, i32)) -> String {
+        let revoked = |serial: &u8| rcgen::RevokedCertParams {
+            serial_number: rcgen::SerialNumber::from(vec![*serial]),
+            revocation_time: rcgen::date_time_ymd(2001, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = rcgen::CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(from, 1, 1),
+            next_update: rcgen::date_time_ymd(until, 1, 1),
+            crl_number: rcgen::SerialNumber::from(vec![1]),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.0).unwrap().pem().unwrap()
     }
 
     /// A server's configuration with a certificate for 127.0.0.1 and localhost.
@@ -63,11 +108,47 @@ impl Authority {
 pub struct Leaf {
     certificate: rcgen::Certificate,
     key: KeyPair,
+    /// The certificates that are sent after it.
+    sent: Vec<CertificateDer<'static>>,
 }
 
 impl Leaf {
+    /// A certificate that is signed by its own key.
+    pub fn self_signed(names: &[SanType], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = names.to_vec();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Leaf { certificate: params.self_signed(&key).unwrap(), key, sent: Vec::new() }
+    }
+
+    /// The same, with the certificate of an authority sent after it.
+    pub fn with(mut self, authority: &Authority) -> Leaf {
+        self.sent.push(authority.der().into());
+        self
+    }
+
+    /// The same certificate with a key that does not belong to it.
+    pub fn with_another_key(mut self) -> Leaf {
+        self.key = KeyPair::generate().unwrap();
+        self
+    }
+
+    pub fn der(&self) -> Vec<u8> {
+        self.certificate.der().to_vec()
+    }
+
+    /// The public key with its algorithm.
+    pub fn public_key(&self) -> Vec<u8> {
+        rcgen::PublicKeyData::subject_public_key_info(&self.key)
+    }
+
     pub fn pem(&self) -> String {
         self.certificate.pem()
+    }
+
+    pub fn key_der(&self) -> Vec<u8> {
+        self.key.serialize_der()
     }
 
     pub fn key_pem(&self) -> String {
@@ -75,15 +156,29 @@ impl Leaf {
     }
 
     pub fn server(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
-        let chain: Vec<CertificateDer<'static>> = vec![self.certificate.der().clone()];
+        self.server_for(versions, None)
+    }
+
+    /// A server's configuration that asks for a client certificate, if there is a verifier for it.
+    pub fn server_for(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        clients: Option<Arc<dyn rustls::server::danger::ClientCertVerifier>>,
+    ) -> ServerConfig {
+        let mut chain: Vec<CertificateDer<'static>> = vec![self.certificate.der().clone()];
+        chain.extend(self.sent.clone());
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        // The key may be another one than that of the certificate.
+        let certified = rustls::sign::CertifiedKey::new(chain, key);
+        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => builder.with_client_cert_verifier(clients),
+        };
+        let resolver = rustls::sign::SingleCertAndKey::from(certified);
+        let mut config = builder.with_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.enable_secret_extraction = true;
         config
@@ -96,6 +191,14 @@ pub fn dns(name: &str) -> SanType {
 
 pub fn ip(address: &str) -> SanType {
     SanType::IpAddress(address.parse::<IpAddr>().unwrap())
+}
+
+/// Asks clients for a certificate that one of these authorities has issued.
+pub fn clients_of(authority: &Authority) -> Arc<dyn rustls::server::danger::ClientCertVerifier> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.der().into()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap()
 }
 
 /// What a [`TlsServer`] saw.

@@ -8,9 +8,11 @@ mod tls;
 
 #[cfg(feature = "digest-auth")]
 mod logins;
+mod matrix;
 mod reaping;
 mod records;
 mod redirects;
+mod replaced;
 mod slow;
 mod splits;
 mod transfers;
@@ -26,7 +28,7 @@ use std::time::Duration;
 
 use hostpool::{
     Bound, CloseReason, ConnectionPool, DialContext, Dialer, Error, ErrorKind, Phase, Probe, Response, Session, Target,
-    Timeout, TlsConfig, TlsDialer, Transport, TransportInfo, Wait,
+    Timeout, TlsConfig, TlsDialer, TlsFault, Transport, TransportInfo, Wait,
 };
 use rustls::{ContentType, HandshakeKind};
 use support::{GIVE_UP, Server, Step, answer, ok, without_hanging};

@@ -116,7 +116,8 @@ impl<'a> Hop<'a> {
                     let trace = &self.trace;
                     // A server that still waits for the body after its 100-continue does not act on the request, unless
                     // it has sent something.
-                    has_left |= trace.accepted > 0 && (!trace.withheld || trace.received > 0);
+                    has_left |=
+                        trace.accepted > 0 && (!trace.withheld || trace.received > 0) && !error.is_unprocessed();
                     let end = end_of(&error, trace);
                     if trace.stale && trace.received > 0 {
                         reason = CloseReason::UnexpectedBytes;

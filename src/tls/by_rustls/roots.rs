@@ -1,82 +1,92 @@
-//! Builds the rustls configuration for a set of trusted roots.
+//! The trusted roots.
 
 #[cfg(feature = "native-roots")]
 use std::env;
 #[cfg(feature = "native-roots")]
 use std::ffi::OsString;
-use std::sync::Arc;
 #[cfg(feature = "native-roots")]
 use std::{fmt, io};
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 
-use super::certificates::Roots;
 use crate::error::{Error, Result};
 #[cfg(feature = "native-roots")]
 use crate::error::{ErrorKind, Phase};
 #[cfg(feature = "native-roots")]
 use crate::net::descriptors;
+#[cfg(feature = "native-roots")]
+use crate::observe;
+use crate::tls::settings::Roots;
 
-/// Fails if a root of the caller is not a certificate.
-pub(super) fn check(own: &[Vec<u8>]) -> Result<()> {
-    add_own(own, &mut RootCertStore::empty())
+/// Fails if one of these certificates cannot be a root.
+pub(super) fn check(certificates: &[Vec<u8>]) -> Result<()> {
+    add_own(certificates, &mut RootCertStore::empty())
 }
 
 fn add_own(own: &[Vec<u8>], store: &mut RootCertStore) -> Result<()> {
     for der in own {
         store
             .add(CertificateDer::from(der.as_slice()))
-            .map_err(|error| Error::config("a root certificate cannot be read").with_source(error))?;
+            .map_err(|_| Error::config("a root certificate cannot be read"))?;
     }
     Ok(())
 }
 
-pub(super) fn client_config(roots: &Roots) -> Result<ClientConfig> {
-    let mut store = RootCertStore::empty();
-    add_own(&roots.own, &mut store)?;
-    if roots.system {
-        add_system(&mut store)?;
-    }
-    if store.is_empty() {
+/// Adds the trusted roots, and returns in words where they came from.
+pub(super) fn fill(roots: &Roots, store: &mut RootCertStore) -> Result<String> {
+    add_own(&roots.own, store)?;
+    let own = store.len();
+    let of_the_system = if roots.system { add_system(store)? } else { "" };
+    if store.is_empty() && roots.exact.is_empty() {
         return Err(Error::config("the system has no root certificates, and none are built in"));
     }
-    // Name the provider: the process default panics if two providers are compiled in and none is installed.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::config("the TLS versions are not supported").with_source(error))?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let mut words = Vec::new();
+    if own > 0 {
+        words.push(format!("{own} root{} of the configuration", plural(own)));
+    }
+    if roots.system {
+        let count = store.len() - own;
+        words.push(format!("{count} root{} of {of_the_system}", plural(count)));
+    }
+    if !roots.exact.is_empty() {
+        let count = roots.exact.len();
+        words.push(format!("{count} certificate{} alone", plural(count)));
+    }
+    Ok(words.join(" and "))
 }
 
 /// Adds the system's roots: the certificates that the environment names, otherwise the system's store, otherwise the
 /// bundled set. Skips a certificate that cannot be read, as other users of the store do.
 ///
 /// Does not fall back to the bundled set if the environment names a store without a certificate: an operator who
-/// narrows the trust must not get more of it.
-fn add_system(store: &mut RootCertStore) -> Result<()> {
+/// narrows the trust must not get more of it. Returns where they come from.
+fn add_system(store: &mut RootCertStore) -> Result<&'static str> {
     #[cfg(feature = "native-roots")]
-    let found = {
+    let (found, place) = {
         let named = Named { file: env::var_os("SSL_CERT_FILE"), dirs: env::var_os("SSL_CERT_DIR") };
-        if named.is_given() { named.load()? } else { of_system(rustls_native_certs::load_native_certs())? }
+        match named.is_given() {
+            true => (named.load()?, named.variables()),
+            false => of_system(rustls_native_certs::load_native_certs())?,
+        }
     };
     #[cfg(not(feature = "native-roots"))]
-    let found = bundled();
+    let (found, place) = (bundled(), BUNDLED);
     store.extend(found.roots);
-    Ok(())
+    Ok(place)
 }
+
+const BUNDLED: &str = "the bundled set";
 
 /// Returns the system's store, or the bundled set if there is no store. Fails if there is a store and no certificate in
 /// it can be read: the bundled set may trust roots that the store does not.
 #[cfg(feature = "native-roots")]
-fn of_system(loaded: rustls_native_certs::CertificateResult) -> Result<RootCertStore> {
+fn of_system(loaded: rustls_native_certs::CertificateResult) -> Result<(RootCertStore, &'static str)> {
     let mut found = RootCertStore::empty();
     match add_loaded(loaded, &mut found)? {
-        _ if !found.is_empty() => Ok(found),
-        None => Ok(bundled()),
+        _ if !found.is_empty() => Ok((found, "the system's store")),
+        None => Ok((bundled(), BUNDLED)),
         Some(why) => Err(Error::config("the system's store of root certificates cannot be read").with_source(why)),
     }
 }
@@ -103,6 +113,14 @@ struct Named {
 impl Named {
     fn is_given(&self) -> bool {
         self.file.is_some() || self.dirs.is_some()
+    }
+
+    fn variables(&self) -> &'static str {
+        match (&self.file, &self.dirs) {
+            (_, None) => "SSL_CERT_FILE",
+            (None, _) => "SSL_CERT_DIR",
+            _ => "SSL_CERT_FILE and SSL_CERT_DIR",
+        }
     }
 
     fn load(&self) -> Result<RootCertStore> {
@@ -133,17 +151,22 @@ impl Named {
 /// descriptors are lacking: otherwise the store would be kept without that file.
 #[cfg(feature = "native-roots")]
 fn add_loaded(loaded: rustls_native_certs::CertificateResult, store: &mut RootCertStore) -> Result<Option<String>> {
-    let mut why = None;
+    let (mut why, mut skipped) = (None, 0);
     for error in loaded.errors {
+        skipped += 1;
         why.get_or_insert_with(|| error.to_string());
         if let Some(unread) = Unread::of(error) {
             return Err(Error::new(ErrorKind::Connect, Phase::Tls).with_source(unread));
         }
     }
     for certificate in loaded.certs {
-        if let Err(error) = store.add(certificate) {
-            why.get_or_insert_with(|| error.to_string());
+        if store.add(certificate).is_err() {
+            skipped += 1;
+            why.get_or_insert_with(|| "a certificate cannot be read".to_owned());
         }
+    }
+    if let Some(why) = &why {
+        observe::skipped_roots(skipped, store.len(), why);
     }
     Ok(why)
 }
@@ -201,7 +224,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let load = |dir: &str| rustls_native_certs::load_certs_from_paths(None, Some(&folder.path().join(dir)));
         for nothing in [load(""), rustls_native_certs::CertificateResult::default()] {
-            assert_eq!(of_system(nothing).unwrap().len(), bundled().len());
+            assert_eq!(of_system(nothing).unwrap().0.len(), bundled().len());
         }
         let error = of_system(load("missing")).unwrap_err();
         assert_eq!(error.kind(), &crate::ErrorKind::InvalidConfig);
@@ -225,7 +248,7 @@ mod tests {
             loaded
         };
         let others = vec![error(rustix::io::Errno::ACCESS)];
-        assert_eq!(of_system(loaded(others)).unwrap().len(), 1, "a file that may not be read is passed over");
+        assert_eq!(of_system(loaded(others)).unwrap().0.len(), 1, "a file that may not be read is passed over");
         let lack = vec![error(rustix::io::Errno::ACCESS), error(rustix::io::Errno::MFILE)];
         let error = of_system(loaded(lack)).unwrap_err();
         assert!(descriptors::are_lacking_for(&error) && error.kind() == &ErrorKind::Connect, "{error:?}");
