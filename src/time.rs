@@ -536,6 +536,7 @@ impl<'t> Until<'t> {
     }
 
     /// Returns the ends of a call that begins now.
+    #[inline]
     pub(crate) fn begin(timeout: &Timeout, token: Option<&'t CancelToken>) -> Until<'t> {
         let deadline = timeout.deadline();
         let deadline = match token.and_then(CancelToken::deadline) {

@@ -52,6 +52,7 @@ impl<'a> Terms<'a> {
     }
 
     /// Returns the terms of a call that begins now. The total deadline counts from here.
+    #[inline]
     pub(super) fn begin(
         engine: &'a Arc<Engine>,
         policy: &'a Policy,

@@ -85,7 +85,7 @@ impl<'a> Exchange<'a> {
         }
         let mut wait = self.write(&mut moment);
         if self.wire.is_plain() {
-            wait = wait.at(&mut moment);
+            wait.begin_at(&mut moment);
         }
         if has_piece {
             self.measure(&mut wait)?;

@@ -239,13 +239,12 @@ impl<'a> Wait<'a> {
         Wait { until, abort: Some(abort), watch_input: false, poll_first: false, has_time: false }
     }
 
-    /// Returns these limits for one call of a plain socket at this moment, which then does not read the clock again.
+    /// Sets the moment of one call of a plain socket, which then does not read the clock again.
     #[inline]
-    pub(crate) fn at(mut self, moment: &mut Moment) -> Self {
+    pub(crate) fn begin_at(&mut self, moment: &mut Moment) {
         if let Some(at) = self.until.at() {
             self.has_time = wait::has_time(moment.get(), at);
         }
-        self
     }
 
     /// Returns the time at which the operation fails with [`io::ErrorKind::TimedOut`]; `None` means never.

@@ -78,12 +78,12 @@ impl Handle<'_> {
     }
 
     fn send(&self, url: &str) -> Response {
-        let request = self.request(Method::GET, url);
-        let request = match &self.0.token {
-            None => request,
-            Some(token) => request.cancel_with(token),
+        // A builder is not moved once more for a token that is not there.
+        let response = match &self.0.token {
+            None => self.request(Method::GET, url).send(),
+            Some(token) => self.request(Method::GET, url).cancel_with(token).send(),
         };
-        let response = request.send().expect("the server answers");
+        let response = response.expect("the server answers");
         assert_eq!(response.status(), 200);
         response
     }
