@@ -19,7 +19,7 @@ pub(crate) enum Wire {
 /// A transport that does not register itself with an abort cell; `Wire::of` does that. The address of its peer is kept,
 /// because each response has it.
 #[derive(Debug)]
-pub(crate) struct Foreign(Box<dyn Transport>, Option<SocketAddr>);
+pub(crate) struct Foreign(Box<dyn Transport>, Option<Box<SocketAddr>>);
 
 impl Interrupt for Foreign {
     fn interrupt(&self) {
@@ -30,7 +30,7 @@ impl Interrupt for Foreign {
 impl Wire {
     /// Makes a transport into a wire, and lets an abort of `cell` reach it.
     pub(crate) fn of(transport: Box<dyn Transport>, cell: &AbortCell) -> Wire {
-        let remote = transport.info().remote;
+        let remote = transport.info().remote.map(Box::new);
         let foreign = Arc::new(Foreign(transport, remote));
         let interrupt: Arc<dyn Interrupt> = foreign.clone();
         cell.register(Arc::downgrade(&interrupt));
@@ -42,7 +42,7 @@ impl Wire {
     pub(crate) fn remote(&self) -> Option<SocketAddr> {
         match self {
             Wire::Stream(stream) => stream.remote(),
-            Wire::Dyn(foreign) => foreign.1,
+            Wire::Dyn(foreign) => foreign.1.as_deref().copied(),
         }
     }
 
