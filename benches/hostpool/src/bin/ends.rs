@@ -176,7 +176,7 @@ fn finish(request: RequestBuilder) -> Result<(), Error> {
 /// Runs this many calls in all threads, and returns how late each was.
 fn spread(calls: usize, call: impl Fn(usize, &mut Dice) -> (Stage, Duration) + Sync) -> Vec<(Stage, Duration)> {
     let next = AtomicUsize::new(0);
-    let all = thread::scope(|scope| {
+    thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS as u64)
             .map(|seed| {
                 let (next, call) = (&next, &call);
@@ -193,8 +193,7 @@ fn spread(calls: usize, call: impl Fn(usize, &mut Dice) -> (Stage, Duration) + S
             })
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("no thread panics")).collect()
-    });
-    all
+    })
 }
 
 fn report(what: &str, late: Vec<(Stage, Duration)>) {
