@@ -295,17 +295,14 @@ impl<'a> Hop<'a> {
 #[cold]
 #[inline(never)]
 fn returned(lease: PoolLease, cancelled: Error) -> Error {
-    // Whoever cancels all calls shuts their connections down, this one perhaps among them.
-    match lease.conn().cell.next_use() {
-        true => lease.put_back(),
-        false => lease.discard(CloseReason::Failed),
-    }
+    lease.put_back();
     cancelled
 }
 
 /// Returns how a failed exchange ended.
 fn end_of(error: &Error, trace: &Trace) -> FailureEnd {
     match error.kind() {
+        _ if error.ends_call() => FailureEnd::Other,
         ErrorKind::Disconnected if trace.received == 0 || trace.stale => FailureEnd::Closed,
         ErrorKind::Protocol(Violation::StatusLine) if trace.stale => FailureEnd::Closed,
         _ => FailureEnd::Other,
