@@ -58,6 +58,16 @@ impl Auth {
         &self.0
     }
 
+    /// Returns whether both are the same credentials, whatever they know about servers.
+    pub(crate) fn is_same(&self, other: &Auth) -> bool {
+        match (&self.0, &other.0) {
+            (Kind::Basic(one), Kind::Basic(other)) => one == other,
+            (Kind::Bearer(one), Kind::Bearer(other)) => one == other,
+            (Kind::Digest(one), Kind::Digest(other)) => one.is_equal(other),
+            _ => false,
+        }
+    }
+
     /// Refuses credentials that can never be sent.
     pub(crate) fn check(&self) -> Result<()> {
         match &self.0 {

@@ -149,6 +149,12 @@ impl DigestAuth {
         self.0.login.as_deref() == Some(login) && *self.0.password == *password
     }
 
+    /// Returns whether both have the same login and password, and answer the same challenges.
+    pub(crate) fn is_equal(&self, other: &DigestAuth) -> bool {
+        let [ours, theirs] = [&self.0, &other.0];
+        ours.login == theirs.login && ours.password == theirs.password && ours.basic == theirs.basic
+    }
+
     /// Returns these credentials with another login. What is known about servers is kept for each login by itself, so
     /// that later calls need no challenge.
     pub(crate) fn of(&self, login: &str, password: &str) -> DigestAuth {
@@ -298,9 +304,7 @@ impl Dialogue {
     /// Returns whether it belongs to this login at this origin. Logins are compared by value: other logins may have
     /// pushed this one out of the table, and the answers of a call are counted all the same.
     pub(crate) fn is_of(&self, auth: &DigestAuth, origin: &Arc<Origin>) -> bool {
-        let [ours, theirs] = [&self.auth.0, &auth.0];
-        let is_same = ours.login == theirs.login && ours.password == theirs.password;
-        is_same && ours.basic == theirs.basic && self.origin == *origin
+        self.auth.is_equal(auth) && self.origin == *origin
     }
 
     /// Returns the value of the Authorization field of the next request, if it has one.
