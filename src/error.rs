@@ -237,9 +237,10 @@ impl Error {
         matches!(self.kind(), ErrorKind::Timeout(_) | ErrorKind::PoolTimeout { .. })
     }
 
-    /// Returns whether no connection could be opened: name lookup, TCP or TLS failed, or took longer than allowed.
+    /// Returns whether no connection could be opened: name lookup, TCP, the proxy or TLS failed, or took longer than
+    /// allowed.
     pub fn is_connect(&self) -> bool {
-        matches!(self.phase(), Phase::Resolve | Phase::Connect | Phase::Tls)
+        matches!(self.phase(), Phase::Resolve | Phase::Connect | Phase::Proxy | Phase::Tls)
     }
 
     /// Returns whether the pool, session or response was closed.

@@ -123,6 +123,20 @@ impl<'a> Items<'a> {
     }
 }
 
+/// Returns the names of the schemes that the fields offer, each once.
+pub(crate) fn schemes<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+    let mut names = Vec::new();
+    for item in fields.flat_map(Items::new) {
+        let Item::Scheme(scheme) = item else { continue };
+        let name = String::from_utf8_lossy(scheme).into_owned();
+        // The names are shown in an error, and their number is the peer's.
+        if !names.contains(&name) && names.len() < 8 {
+            names.push(name);
+        }
+    }
+    names
+}
+
 impl<'a> Iterator for Items<'a> {
     type Item = Item<'a>;
 

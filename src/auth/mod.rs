@@ -14,7 +14,7 @@ pub use any::AnyAuth;
 pub(crate) use basic::Userinfo;
 pub use basic::{AuthEncoding, BasicAuth};
 pub use digest::DigestAuth;
-pub(crate) use digest::{Asked, Dialogue};
+pub(crate) use digest::{Asked, Asker, Dialogue};
 pub use netrc::Netrc;
 
 use crate::error::{Error, Result};

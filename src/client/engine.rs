@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::reach::Reach;
-use crate::dial::{self, DialContext, Route, Target};
+use crate::dial::{self, DialContext, Means, Opened, Route, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure, TlsFault};
-use crate::exchange::Wire;
+use crate::exchange::{Common, Wire};
 use crate::net::abort::AbortCell;
 use crate::net::descriptors;
 use crate::net::names::Cache;
@@ -22,10 +22,12 @@ use crate::pool::registry::{Found, Registry, Standing};
 use crate::pool::types::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
 use crate::process::{Home, Slot};
+use crate::proxy::Setting;
+use crate::strictness::Strictness;
 use crate::sync::RwLock;
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
-use crate::urls::Origins;
+use crate::urls::{Origin, Origins};
 use crate::workers::Workers;
 
 /// How long a worker thread waits for another request before it ends.
@@ -42,6 +44,18 @@ pub(crate) struct EngineConfig {
     pub(crate) observer: Observer,
     pub(crate) fork_guard: bool,
     pub(crate) workers: usize,
+    pub(crate) proxy: Option<Setting>,
+}
+
+/// What a call wants of the connection that is opened for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Dialing<'a> {
+    pub(crate) until: Until<'a>,
+    pub(crate) timeout: &'a Timeout,
+    pub(crate) common: &'a Common,
+    pub(crate) strictness: Strictness,
+    /// The User-Agent that a proxy is told.
+    pub(crate) user_agent: Option<&'a [u8]>,
 }
 
 /// Holds the state that all requests of a client share.
@@ -60,6 +74,8 @@ pub(crate) struct Engine {
     pub(crate) observer: Observer,
     /// How often all calls were cancelled.
     cancelled: AtomicU64,
+    /// The proxy of requests whose client says nothing about it.
+    proxy: Option<Setting>,
     /// The process that made the engine, if each request checks it.
     guard: Option<Home>,
     /// The threads for requests that are submitted. They start when they are needed.
@@ -84,6 +100,7 @@ impl Engine {
             registry: Registry::new(config.num_pools),
             observer,
             cancelled: AtomicU64::new(0),
+            proxy: config.proxy,
             guard: config.fork_guard.then(Home::here),
             workers: Slot::new(),
             worker_limit: config.workers,
@@ -121,6 +138,15 @@ impl Engine {
     /// Returns the cache of name lookups, if there is one.
     pub(crate) fn lookups(&self) -> Option<&Cache> {
         self.connection.tcp.names.cache.as_deref()
+    }
+
+    /// Returns the way to an origin. `setting` is what the request or its client says about a proxy.
+    #[inline]
+    pub(crate) fn route(&self, setting: Option<&Setting>, origin: &Arc<Origin>) -> Route {
+        match setting.or(self.proxy.as_ref()) {
+            None | Some(Setting::Direct) => Route::to(origin),
+            Some(Setting::One(proxy)) => Route::through(proxy, origin),
+        }
     }
 
     /// Returns the settings of connections that a client without settings of its own uses now.
@@ -204,21 +230,17 @@ impl Engine {
     }
 
     /// Opens the connection that the permit allows. If that fails, the slot of the permit goes to the next waiter.
-    pub(crate) fn open(
-        &self,
-        mut permit: PoolPermit,
-        key: &PoolKey,
-        until: Until<'_>,
-        timeout: &Timeout,
-    ) -> Result<PoolLease> {
+    pub(crate) fn open(&self, mut permit: PoolPermit, key: &PoolKey, dialing: &Dialing<'_>) -> Result<PoolLease> {
         let cell = permit.begin_dial();
         let dial = self.observer.dialing(key.origin());
         cell.name(dial.id());
-        let registered = until.register(|| cell.blocked());
-        let dialed = self.dial(&cell, key, until, timeout);
+        let registered = dialing.until.register(|| cell.blocked());
+        let dialed = self.dial(&cell, key, dialing);
         drop(registered);
         match dialed {
-            Ok(wire) => Ok(permit.opened(Box::new(Connection { wire, cell, record: dial.opened() }))),
+            Ok(Opened { wire, tunnel }) => {
+                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, record: dial.opened() })))
+            }
             Err(error) => {
                 dial.failed(&error);
                 Err(error)
@@ -227,10 +249,10 @@ impl Engine {
     }
 
     /// Dials. While the process lacks file descriptors, it closes the oldest idle connection and dials again.
-    fn dial(&self, cell: &Arc<AbortCell>, key: &PoolKey, until: Until<'_>, timeout: &Timeout) -> Result<Wire> {
-        let context = DialContext::begin(until, timeout, cell);
+    fn dial(&self, cell: &Arc<AbortCell>, key: &PoolKey, dialing: &Dialing<'_>) -> Result<Opened> {
+        let context = DialContext::begin(dialing.until, dialing.timeout, cell);
         loop {
-            match Engine::dial_once(&context, cell, key) {
+            match Engine::dial_once(&context, cell, key, dialing) {
                 // An idle connection is worth less than this call. Its phases go on under the same bounds.
                 Err(error) if descriptors::are_lacking_for(&error) && !error.ends_call() && !context.is_past() => {
                     if !self.gate.close_oldest_idle() {
@@ -242,10 +264,22 @@ impl Engine {
         }
     }
 
-    fn dial_once(context: &DialContext<'_>, cell: &Arc<AbortCell>, key: &PoolKey) -> Result<Wire> {
+    fn dial_once(
+        context: &DialContext<'_>,
+        cell: &Arc<AbortCell>,
+        key: &PoolKey,
+        dialing: &Dialing<'_>,
+    ) -> Result<Opened> {
         let (config, target) = (key.config(), Target::new(key.route()));
-        let wire = match &config.dialer {
-            None => dial::direct(&target, &config.tls, &config.tcp, context, cell)?,
+        let opened = match &config.dialer {
+            None => {
+                let Dialing { common, strictness, user_agent, .. } = *dialing;
+                let (tls, tcp) = (&config.tls, &config.tcp);
+                dial::open(key.route(), &Means { tls, tcp, cell, common, strictness, user_agent }, context)?
+            }
+            Some(_) if key.route().proxy().is_some() => {
+                return Err(Error::config("a dialer opens connections by itself, and knows of no proxy"));
+            }
             Some(dialer) => {
                 let wire = Wire::of(dialer.dial(&target, context)?, cell);
                 if target.is_encrypted() && !wire.info().encrypted {
@@ -256,12 +290,12 @@ impl Engine {
                         true,
                     )));
                 }
-                wire
+                wire.into()
             }
         };
         let closed = || ErrorKind::Closed.because("the pool was closed during the call");
         // A request is not written to a connection whose call has ended.
-        context.wait().ended(Phase::Connect, closed).map_or(Ok(wire), Err)
+        context.wait().ended(Phase::Connect, closed).map_or(Ok(opened), Err)
     }
 }
 

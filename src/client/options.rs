@@ -13,6 +13,7 @@ use crate::cancel::Check;
 use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
 use crate::net::names::Overrides;
+use crate::proxy::Setting;
 use crate::redirect::{RedirectWhen, Rewrite};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
@@ -71,6 +72,8 @@ pub(crate) struct Options {
     pub(crate) retry: Option<Retry>,
     /// How strictly the response is read.
     pub(crate) strictness: Option<Strictness>,
+    /// The proxy of the request.
+    pub(crate) proxy: Option<Setting>,
     /// The longest wait for a connection of the pool.
     pub(crate) pool_timeout: Option<Duration>,
     /// The addresses of hosts that are not looked up.

@@ -16,10 +16,14 @@ use crate::error::{Error, Result};
 use crate::exchange::Common;
 use crate::h1::encode::check_host;
 use crate::headers::{Header, Headers, InvalidHeader, ShownHeaders};
+use crate::proxy::Setting;
 use crate::redirect;
 use crate::response::Reading;
 use crate::retry::Retry;
 use crate::time::Timeout;
+
+/// The User-Agent of a client that has no other.
+pub(crate) const USER_AGENT: &str = concat!("hostpool/", env!("CARGO_PKG_VERSION"));
 
 /// Holds the settings of a client for all of its requests.
 #[derive(Clone, Default)]
@@ -36,6 +40,8 @@ pub(crate) struct Policy {
     pub(crate) common: Arc<Common>,
     /// The failures after which a request is sent again, in addition to the silent replay.
     pub(crate) retry: Option<Retry>,
+    /// The proxy of the requests.
+    pub(crate) proxy: Option<Setting>,
     /// Turns the silent replay off: a request is not sent again if its idle connection turns out to be closed.
     pub(crate) no_replay: bool,
     /// A status from 400 on is an error.

@@ -13,6 +13,7 @@ use crate::auth::Auth;
 use crate::body::{Chunking, Compress};
 use crate::error::Result;
 use crate::net::names::{IntoAddresses, spelled};
+use crate::proxy::{Proxy, Setting};
 use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
@@ -420,6 +421,49 @@ impl Request {
 
 /// Credentials and cookies.
 impl Request {
+    /// Returns the proxy of the request, if it has one of its own: see
+    /// [`RequestBuilder::proxy`](crate::RequestBuilder::proxy).
+    ///
+    /// ```
+    /// use hostpool::{Proxy, Session};
+    ///
+    /// let mut request = Session::new().get("http://example.com/").proxy("http://proxy.example:3128").build()?;
+    /// assert_eq!(request.proxy().unwrap().origin().host(), "proxy.example");
+    /// request.set_proxy(Proxy::parse("http://other.example")?)?;
+    /// request.set_no_proxy();
+    /// assert!(request.proxy().is_none() && request.no_proxy());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn proxy(&self) -> Option<&Proxy> {
+        match self.options()?.proxy.as_ref()? {
+            Setting::One(proxy) => Some(proxy),
+            Setting::Direct => None,
+        }
+    }
+
+    /// Returns whether the request is sent without a proxy, whatever its client says: see
+    /// [`RequestBuilder::no_proxy`](crate::RequestBuilder::no_proxy).
+    pub fn no_proxy(&self) -> bool {
+        self.options().is_some_and(|own| own.proxy == Some(Setting::Direct))
+    }
+
+    /// Sets the proxy of the request, in place of the client's. `None` leaves the client's.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if its credentials can never be sent.
+    pub fn set_proxy(&mut self, proxy: impl Into<Option<Proxy>>) -> Result<()> {
+        let proxy = proxy.into();
+        proxy.as_ref().map_or(Ok(()), Proxy::check)?;
+        self.options_mut().proxy = proxy.map(Setting::One);
+        Ok(())
+    }
+
+    /// Sends the request without a proxy, whatever its client says.
+    pub fn set_no_proxy(&mut self) {
+        self.options_mut().proxy = Some(Setting::Direct);
+    }
+
     /// Returns the request's own credentials: see [`RequestBuilder::auth`](crate::RequestBuilder::auth). Returns `None`
     /// if they stay at an origin that the call has left.
     pub fn auth(&self) -> Option<&Auth> {

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::engine::Engine;
+use super::engine::{Dialing, Engine};
 use super::middleware::{Hooks, Middleware};
 use super::options::Options;
-use super::policy::{Head, Policy};
+use super::policy::{Head, Policy, USER_AGENT};
 use super::reach::Reach;
 use super::request::Request;
 use crate::auth::{Auth, Netrc};
@@ -345,8 +345,8 @@ impl<'a> Terms<'a> {
 
     #[cold]
     fn key_with(self, route: &Route, config: &Arc<ConnectionConfig>, own: &Overrides) -> Result<PoolKey> {
-        let host = route.endpoint().host();
-        let Some(addresses) = own.get(host).filter(|_| route.is_direct()) else {
+        let host = route.dialed().host();
+        let Some(addresses) = own.get(host).filter(|_| !route.is_over_socket()) else {
             return Ok(self.engine.pool(route, config).0);
         };
         if config.dialer.is_some() {
@@ -355,6 +355,51 @@ impl<'a> Terms<'a> {
         let mut config = ConnectionConfig::clone(config);
         config.tcp.names.overrides.put(host, addresses);
         Ok(self.engine.pool(route, &Arc::new(config)).0)
+    }
+
+    /// Returns the way to the server of a URL: through the proxy of the request, of its client or of its pools, or
+    /// without one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`pool_origin`](Self::pool_origin).
+    #[inline]
+    pub(super) fn route(self, url: &'a Url) -> Result<Route> {
+        let setting = self.own.and_then(|own| own.proxy.as_ref()).or(self.policy.proxy.as_ref());
+        Ok(self.engine.route(setting, self.pool_origin(url)?))
+    }
+
+    /// Refuses a URL whose host is an address that the caller's filter does not allow. It is asked for requests through a
+    /// proxy, which looks up names by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AddressRefused`] for such a URL.
+    pub(super) fn check_behind_proxy(self, url: &Url) -> Result<()> {
+        self.engine.with_config(self.reach(), |config| config.tcp.names.check_literal(url.origin()))
+    }
+
+    /// Returns what the request wants of a connection that is opened for it.
+    pub(super) fn dialing(self) -> Dialing<'a> {
+        Dialing {
+            until: self.until,
+            timeout: self.timeout(),
+            common: &self.policy.common,
+            strictness: self.reading().strictness,
+            user_agent: self.user_agent(),
+        }
+    }
+
+    /// Returns the User-Agent of the client, which a proxy is told when it is asked for a tunnel. What the request says is
+    /// for its server.
+    fn user_agent(self) -> Option<&'a [u8]> {
+        let name = "user-agent";
+        if self.policy.head.skip.iter().any(|skipped| skipped.eq_ignore_ascii_case(name)) {
+            return None;
+        }
+        let mut fields = self.policy.head.fields(true).map(|(_, field)| field);
+        let given = fields.find(|field| field.name().eq_ignore_ascii_case(name));
+        Some(given.map_or(USER_AGENT.as_bytes(), |field| field.bytes()))
     }
 
     /// Sleeps between two tries.
@@ -389,6 +434,7 @@ impl<'a> Terms<'a> {
 mod tests {
     use super::*;
     use crate::auth::BasicAuth;
+    use crate::proxy;
     use crate::redirect::Rewrite;
     use crate::strictness::Strictness;
 
@@ -398,7 +444,7 @@ mod tests {
     #[test]
     fn own_otherwise_the_clients() {
         let second = Duration::from_secs(1);
-        let table: [Setting; 14] = [
+        let table: [Setting; 15] = [
             (
                 "timeout",
                 |client| client.timeout = Timeout::from(Duration::from_secs(1)),
@@ -475,6 +521,17 @@ mod tests {
                 |own| own.auth = Some(BasicAuth::new("own", "").into()),
                 |terms| format!("{:?}", terms.auth().is_some().then(|| terms.own_auth().is_some())),
                 ["None", "Some(false)", "Some(true)"],
+            ),
+            (
+                "proxy",
+                |client| client.proxy = Some(proxy::Setting::One("http://p".parse().unwrap())),
+                |own| own.proxy = Some(proxy::Setting::Direct),
+                |terms| {
+                    let url = Url::parse("http://h/").unwrap();
+                    let route = terms.route(&url).map(|route| route.proxy().is_some());
+                    route.is_ok_and(|proxied| proxied).to_string()
+                },
+                ["false", "true", "false"],
             ),
             (
                 "strictness",

@@ -1,5 +1,6 @@
 //! Opening a transport to a target, along a route.
 
+mod proxied;
 mod route;
 
 use std::fmt;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cancel::{OnCancel, Run};
-use crate::error::{Bound, Error, ErrorKind, Phase, Result};
-use crate::exchange::Wire;
+use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result};
+use crate::exchange::{Common, Wire};
 use crate::net::abort::{AbortCell, Interrupt};
 use crate::net::connect;
 use crate::net::names::{Addresses, Family, IntoAddresses, Resolver, shared_resolver};
@@ -21,6 +22,7 @@ use crate::net::stream::Stream;
 use crate::net::tcp::{TcpConfig, checked_stagger};
 use crate::net::transport::{Transport, Wait};
 use crate::shared;
+use crate::strictness::Strictness;
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
 use crate::urls::{Origin, Scheme, Url};
@@ -151,12 +153,11 @@ impl<F> fmt::Debug for DialerFn<F> {
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     origin: &'a Origin,
-    via: Via,
 }
 
 impl<'a> Target<'a> {
     pub(crate) fn new(route: &'a Route) -> Self {
-        Target { origin: route.origin(), via: route.via() }
+        Target { origin: route.origin() }
     }
 
     /// Returns the scheme, host and port.
@@ -188,7 +189,7 @@ impl<'a> From<&'a Url> for Target<'a> {
     /// }
     /// ```
     fn from(url: &'a Url) -> Self {
-        Target { origin: url.origin(), via: Via::of(url.origin()) }
+        Target { origin: url.origin() }
     }
 }
 
@@ -468,7 +469,7 @@ pub struct UnixDialer;
 impl UnixDialer {
     #[cfg(unix)]
     fn open(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
-        if target.via != Via::Unix {
+        if target.origin.kind() != Scheme::HttpUnix {
             return Err(Error::config("UnixDialer is for http+unix URLs, which name a socket"));
         }
         let wait = context.wait();
@@ -521,26 +522,58 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
     }
 }
 
-/// Opens a connection for a pool without a dialer. A plain socket is used without a virtual call.
-pub(crate) fn direct(
-    target: &Target<'_>,
-    tls: &TlsConfig,
-    tcp: &TcpConfig,
-    context: &DialContext<'_>,
-    cell: &AbortCell,
-) -> Result<Wire> {
+/// What a dial needs besides its route and its bounds.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    pub(crate) tls: &'a TlsConfig,
+    pub(crate) tcp: &'a TcpConfig,
+    pub(crate) cell: &'a Arc<AbortCell>,
+    /// The memory for the exchange with a proxy, and the limits on what it may send.
+    pub(crate) common: &'a Common,
+    /// How strictly a refusal is read. A response that opens a tunnel is read strictly.
+    pub(crate) strictness: Strictness,
+    /// The User-Agent that a proxy is told.
+    pub(crate) user_agent: Option<&'a [u8]>,
+}
+
+/// Opens a connection along a route, for a pool without a dialer.
+pub(crate) fn open(route: &Route, means: &Means<'_>, context: &DialContext<'_>) -> Result<Opened> {
+    match route.via() {
+        Via::Direct | Via::Unix => Ok(direct(&Target::new(route), means, context)?.into()),
+        Via::Forward(proxy) => Ok(proxied::reach(proxy, means, context)?.into()),
+        Via::Tunnel(proxy) => proxied::tunnel(proxy, route.origin(), means, context),
+    }
+}
+
+/// A connection that was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) wire: Wire,
+    /// The response by which a proxy opened the tunnel.
+    pub(crate) tunnel: Option<Arc<ResponseHead>>,
+}
+
+impl From<Wire> for Opened {
+    fn from(wire: Wire) -> Opened {
+        Opened { wire, tunnel: None }
+    }
+}
+
+/// Opens a connection to a server, or to a proxy. A plain socket is used without a virtual call.
+fn direct(target: &Target<'_>, means: &Means<'_>, context: &DialContext<'_>) -> Result<Wire> {
+    let Means { tls, tcp, cell, .. } = *means;
     if target.is_encrypted() {
         tls.check()?;
     }
-    match target.via {
-        Via::Direct => {
+    match target.origin.kind() {
+        Scheme::Http | Scheme::Https => {
             let winner = tcp.connect(target.origin, &context.for_resolve().wait(), &context.wait())?;
             match target.is_encrypted() {
                 false => Ok(Wire::Stream(winner.stream)),
                 true => encrypted(target, winner, tls, tcp, context).map(|transport| Wire::of(transport, cell)),
             }
         }
-        Via::Unix => {
+        Scheme::HttpUnix => {
             let stream = UnixDialer.open(target, context)?;
             match target.is_encrypted() {
                 false => Ok(Wire::Stream(stream)),

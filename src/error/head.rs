@@ -11,7 +11,7 @@ use crate::urls::Url;
 const SHOWN: usize = 256;
 
 /// The head of a response and the start of its body, returned by [`Error::head`](crate::Error::head) and in histories.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ResponseHead {
     pub(crate) status: StatusCode,
     pub(crate) version: Version,

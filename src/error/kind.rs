@@ -99,6 +99,16 @@ pub enum ErrorKind {
     #[doc(alias = "NewConnectionError")]
     #[doc(alias = "ClientConnectorError")]
     Connect,
+    /// The proxy was asked for a tunnel to the server, and refused it. [`Error::head`](crate::Error::head) is its response
+    /// with the start of the body, if it is an HTTP proxy. Nothing was sent to the server. A
+    /// [`Retry`](crate::Retry) does not try again after a status below 500.
+    #[doc(alias = "ProxyError")]
+    #[doc(alias = "ClientHttpProxyError")]
+    #[non_exhaustive]
+    ProxyRefused {
+        /// The status of the response to CONNECT. `None` if the proxy does not speak HTTP.
+        status: Option<StatusCode>,
+    },
     /// The TLS handshake or a TLS record failed. [`Error::tls_failure`](crate::Error::tls_failure) tells the failures
     /// apart. A [`Retry`](crate::Retry) does not retry after a certificate that is
     /// not valid and after most alerts of the peer. It retries after a handshake that was cut off.
@@ -177,6 +187,7 @@ impl ErrorKind {
     /// | [`Resolve`](Self::Resolve) | `resolve` |
     /// | [`AddressRefused`](Self::AddressRefused) | `address_refused` |
     /// | [`Connect`](Self::Connect) | `connect` |
+    /// | [`ProxyRefused`](Self::ProxyRefused) | `proxy_refused` |
     /// | [`Tls`](Self::Tls) | `tls` |
     /// | [`Disconnected`](Self::Disconnected) | `disconnected` |
     /// | [`Io`](Self::Io) | `io` |
@@ -219,6 +230,7 @@ impl ErrorKind {
             ErrorKind::Resolve => "resolve",
             ErrorKind::AddressRefused => "address_refused",
             ErrorKind::Connect => "connect",
+            ErrorKind::ProxyRefused { .. } => "proxy_refused",
             ErrorKind::Tls => "tls",
             ErrorKind::Disconnected => "disconnected",
             ErrorKind::Io => "io",
@@ -306,6 +318,8 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Resolve => write!(f, "the name lookup failed"),
             ErrorKind::AddressRefused => write!(f, "the address filter refuses every address of the host"),
             ErrorKind::Connect => write!(f, "no connection could be opened"),
+            ErrorKind::ProxyRefused { status: Some(status) } => write!(f, "the proxy refused the tunnel with {status}"),
+            ErrorKind::ProxyRefused { status: None } => write!(f, "the proxy refused the tunnel"),
             ErrorKind::Tls => write!(f, "TLS failed"),
             ErrorKind::Disconnected => write!(f, "the peer closed the connection without a response"),
             ErrorKind::Io => write!(f, "the connection failed"),

@@ -58,6 +58,9 @@ pub enum Phase {
     Resolve,
     /// Connecting the socket.
     Connect,
+    /// Reaching the proxy: looking up its name, connecting and TLS with it, and asking it for a tunnel.
+    #[doc(alias = "ProxyError")]
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// Sending the request.
@@ -81,6 +84,7 @@ impl fmt::Display for Phase {
             Phase::Pool => "waiting for the pool",
             Phase::Resolve => "looking up the host",
             Phase::Connect => "connecting",
+            Phase::Proxy => "reaching the proxy",
             Phase::Tls => "in the TLS handshake",
             Phase::Send => "sending the request",
             Phase::Head => "waiting for the response",

@@ -42,6 +42,8 @@ pub enum Violation {
     Trailer,
     /// The server sent a 101 although no upgrade was asked for (RFC 9110, section 15.2.2).
     UnexpectedUpgrade,
+    /// The proxy sent bytes after the head that opened a tunnel, before this client sent any into it.
+    BytesInTunnel,
 }
 
 impl fmt::Display for Violation {
@@ -60,6 +62,7 @@ impl fmt::Display for Violation {
             Violation::ChunkSize => "a chunk's size is not 1 to 16 hexadecimal digits",
             Violation::ChunkEnd => "a chunk does not end in CRLF",
             Violation::Trailer => "a trailer field is malformed",
+            Violation::BytesInTunnel => "the proxy sent bytes after the head that opened the tunnel",
             Violation::UnexpectedUpgrade => "the response is a 101, but the request asked for no upgrade",
         })
     }

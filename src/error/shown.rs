@@ -27,7 +27,14 @@ impl fmt::Display for Error {
         if self.0.repeats_a_call() {
             return Ok(());
         }
-        let phase = (self.0.phase != Phase::Prepare).then(|| self.0.phase.to_string());
+        let phase = match (self.0.phase, &self.0.origin) {
+            (Phase::Prepare, _) => None,
+            // The proxy is not in the URL of the request.
+            (phase @ Phase::Proxy, Some(proxy)) if self.0.request.is_some() => {
+                Some(format!("{phase} {}", cause::shortened(format_args!("{proxy}"), ADDRESS)))
+            }
+            (phase, _) => Some(phase.to_string()),
+        };
         let facts: Vec<String> = phase.into_iter().chain(self.0.about()).collect();
         if facts.is_empty() { Ok(()) } else { write!(f, " ({})", facts.join(", ")) }
     }

@@ -96,7 +96,7 @@ fn every_kind_is_presentable() {
     }
 }
 
-fn kinds() -> [ErrorKind; 32] {
+fn kinds() -> [ErrorKind; 33] {
     let header = crate::Headers::new().append("X", "\0").unwrap_err();
     [
         ErrorKind::InvalidUrl(InvalidUrl::NoHost),
@@ -123,6 +123,7 @@ fn kinds() -> [ErrorKind; 32] {
         ErrorKind::Resolve,
         ErrorKind::AddressRefused,
         ErrorKind::Connect,
+        ErrorKind::ProxyRefused { status: Some(StatusCode::FORBIDDEN) },
         ErrorKind::Tls,
         ErrorKind::Disconnected,
         ErrorKind::Io,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::input::Input;
 use crate::auth::challenge::{Item, Items};
-use crate::auth::{Asked, Dialogue, DigestAuth};
+use crate::auth::{Asked, Asker, Dialogue, DigestAuth};
 use crate::headers::{Headers, is_token_byte, is_value_byte};
 use crate::urls::Url;
 use http::StatusCode;
@@ -91,7 +91,7 @@ fn is_answered(data: &[u8]) {
     }
     assert!(asked.len() <= data.len(), "more items than bytes");
     let url = Url::parse("http://h/").unwrap();
-    let mut dialogue = Dialogue::new(&DigestAuth::new("us\"er", "pass\\word"), url.shared_origin());
+    let mut dialogue = Dialogue::new(&DigestAuth::new("us\"er", "pass\\word"), Asker::Server, url.shared_origin());
     if !dialogue.hear(StatusCode::UNAUTHORIZED, &headers, true) {
         return;
     }

@@ -17,7 +17,6 @@ pub(crate) enum RequestTarget<'a> {
     /// for `*` in its turn (RFC 9112, section 3.2.4).
     Absolute { url: &'a Url, server_wide: bool },
     /// Host and port, for the tunnel that CONNECT asks a proxy for.
-    #[cfg_attr(not(test), expect(dead_code, reason = "CONNECT belongs to tunnels, which are not opened yet"))]
     Authority(&'a Origin),
     /// The server itself, for OPTIONS.
     Asterisk,

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::pooled::{Pooled, Watch, verdict};
 use super::types::Key;
 use crate::close_reason::CloseReason;
-use crate::dial::{Dialer, Route, Via};
+use crate::dial::{Dialer, Route};
+use crate::error::ResponseHead;
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::tcp::TcpConfig;
@@ -17,7 +18,7 @@ use crate::net::transport::Transport;
 use crate::observe::{Observer, Record, WaitsForItself};
 use crate::time::Stamp;
 use crate::tls::TlsConfig;
-use crate::urls::{Origin, Scheme};
+use crate::urls::Origin;
 
 /// Everything that changes what a connection is.
 #[derive(Clone, Debug, Default)]
@@ -38,10 +39,9 @@ impl ConnectionConfig {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };
-        let is_tcp = dialer.is_none() && route.via() == Via::Direct;
-        let same_tcp = !is_tcp || tcp.is_same_for(&other.tcp, route.endpoint().host());
-        let is_encrypted = route.origin().kind() == Scheme::Https;
-        same_dialer && same_tcp && (!is_encrypted || tls.id() == other.tls.id())
+        let is_tcp = dialer.is_none() && !route.is_over_socket();
+        let same_tcp = !is_tcp || tcp.is_same_for(&other.tcp, route.dialed().host());
+        same_dialer && same_tcp && (!route.is_encrypted() || tls.id() == other.tls.id())
     }
 }
 
@@ -59,6 +59,10 @@ impl ConnectionConfig {
 /// | `http://h/` with two lists of addresses for another host, staggers or caches of lookups | the same |
 /// | `http+unix://h` with the same | the same: a Unix socket has none of these |
 /// | `http://h/` with the same and one dialer | the same: a dialer opens sockets of its own |
+/// | `http://h/`, `http://other/` that one proxy forwards | the same: both are sent to the proxy |
+/// | `https://h/`, `https://other/` through one proxy | two tunnels |
+/// | `https://h/` direct and through a proxy | the same endpoint, another key |
+/// | the same through two proxies, or two logins of one | another key |
 #[derive(Clone)]
 pub(crate) struct PoolKey(Arc<KeyData>);
 
@@ -118,9 +122,12 @@ impl PartialEq for PoolKey {
 impl Eq for PoolKey {}
 
 impl Hash for PoolKey {
-    /// The origin's hash alone: keys of one origin are few.
+    /// The hashes of the origin and of the proxy: other keys of one origin are few.
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.origin().hash(state);
+        if let Some(proxy) = self.0.route.proxy() {
+            state.write_u64(proxy.hash());
+        }
     }
 }
 
@@ -144,6 +151,8 @@ impl Key for PoolKey {
 pub(crate) struct Connection {
     pub(crate) wire: Wire,
     pub(crate) cell: Arc<AbortCell>,
+    /// The response by which a proxy opened the tunnel.
+    pub(crate) tunnel: Option<Arc<ResponseHead>>,
     /// The last field: its drop tells of the close, which has happened by then.
     pub(crate) record: Record,
 }
@@ -233,7 +242,24 @@ mod tests {
             (dialed("http://h/", options(&[])), dialed("http://h/", default()), true, true),
             (dialed("http://h/", default()), socket("http://h/", default()), false, true),
         ];
-        for (a, b, same_key, same_endpoint) in table {
+        let by = |proxy: &str, url: &str, tls: &TlsConfig| {
+            let proxy = crate::Proxy::parse(proxy).unwrap();
+            PoolKey::new(Route::through(&proxy, Url::parse(url).unwrap().shared_origin()), &Arc::new(config(tls)))
+        };
+        let proxied = [
+            (by("http://p", "http://h/", &one), by("http://p", "http://other/", &one), true, true),
+            (by("http://p", "http://h/", &one), by("http://p", "http://h/", &other), true, true),
+            (by("https://p", "http://h/", &one), by("https://p", "http://h/", &other), true, true),
+            (by("http://p", "https://h/", &one), by("http://p", "https://h/", &one), true, true),
+            (by("http://p", "https://h/", &one), by("http://p", "https://h/", &other), false, true),
+            (by("http://p", "https://h/", &one), by("http://p", "https://other/", &one), false, false),
+            (by("http://p", "https://h/", &one), by("http://q", "https://h/", &one), false, true),
+            (by("http://u:1@p", "https://h/", &one), by("http://u:2@p", "https://h/", &one), false, true),
+            (by("http://u@p", "http://h/", &one), by("http://v@p", "http://h/", &one), false, true),
+            (by("http://p", "https://h/", &one), key("https://h/", &one), false, true),
+            (by("http://p", "http://h/", &one), key("http://p/", &one), false, true),
+        ];
+        for (a, b, same_key, same_endpoint) in table.into_iter().chain(proxied) {
             assert_eq!(a == b, same_key, "{a:?} {b:?}");
             assert_eq!(a.endpoint() == b.endpoint(), same_endpoint, "{a:?} {b:?}");
         }

@@ -13,7 +13,7 @@ use crate::pool::key::{ConnectionConfig, PoolKey, WeakPoolKey};
 use crate::pool::types::Prehashed;
 use crate::pool::{PoolGate, PoolPin};
 use crate::sync::RwLock;
-use crate::urls::{Origin, Scheme};
+use crate::urls::Origin;
 
 /// What was done to one pool of a manager, for all of its users.
 #[derive(Debug, Default)]
@@ -196,7 +196,7 @@ impl Registry {
     /// Removes the pools of encrypted connections that have these settings, and sets them aside.
     pub(crate) fn take_encrypted(&self, config: &Arc<ConnectionConfig>) -> Vec<Entry> {
         let mut pools = self.pools.write();
-        let is_old = |key: &PoolKey| key.route().origin().kind() == Scheme::Https && key.is_for(key.route(), config);
+        let is_old = |key: &PoolKey| key.route().is_encrypted() && key.is_for(key.route(), config);
         let old: Vec<Id> = pools.entries.iter().filter(|(_, entry)| is_old(&entry.key)).map(|(id, _)| id).collect();
         let taken: Vec<Entry> = old.into_iter().filter_map(|id| pools.remove(id)).collect();
         taken.iter().for_each(|entry| pools.put_aside(entry));

@@ -327,9 +327,8 @@ impl ConnectionPool {
         self.policy.reach.is_closed_pool() || self.engine.gate.is_closed()
     }
 
-    /// Returns the pool of a manager for this key.
-    pub(super) fn part_of(engine: &Arc<Engine>, policy: Policy, key: PoolKey) -> ConnectionPool {
-        let origin = key.origin().clone();
+    /// Returns the pool of a manager for this origin, with the connections of this key. They may be those of a proxy.
+    pub(super) fn part_of(engine: &Arc<Engine>, policy: Policy, origin: Arc<Origin>, key: PoolKey) -> ConnectionPool {
         let mut policy = at_home(policy);
         policy.reach.home = Some(origin.clone());
         let part = Part { _pin: Arc::new(engine.gate.pin(&key)), key };

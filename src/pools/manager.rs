@@ -12,7 +12,6 @@ use super::{ClientBuilder, ConnectionPool, ManyHosts, PoolContext, PoolOptions, 
 use crate::client::has_pools::Pools;
 use crate::client::sealed::Sealed;
 use crate::client::{Base, Calls, Engine, IntoRequest, IntoUrl, Policy, Reach, Request, RequestBuilder};
-use crate::dial::Route;
 use crate::error::{Error, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
@@ -166,10 +165,11 @@ impl PoolManager {
             return Err(Error::new(self.policy.reach.closed(), Phase::Prepare));
         }
         let (origin, config, policy) = context.merge(&self.engine.connection(), &self.policy)?;
-        let (key, closed) = self.engine.pool(&Route::to(&origin), &config);
+        let route = self.engine.route(policy.proxy.as_ref(), &origin);
+        let (key, closed) = self.engine.pool(&route, &config);
         let policy =
             Policy { reach: Reach { connection: Some(config), standing: Some(closed), ..policy.reach }, ..policy };
-        Ok(ConnectionPool::part_of(&self.engine, policy, key))
+        Ok(ConnectionPool::part_of(&self.engine, policy, origin, key))
     }
 
     /// Returns how many pools are kept now.

@@ -13,6 +13,7 @@ use crate::net::tcp::TcpConfig;
 use crate::observe::Observer;
 use crate::pool::key::ConnectionConfig;
 use crate::pool::types::{OWN_WAIT, Settings};
+use crate::proxy::Setting;
 use crate::tls::TlsConfig;
 
 /// How long a cache of lookups keeps a result if nothing else is set.
@@ -56,6 +57,8 @@ pub(crate) struct PoolOptions {
     pub(crate) fork_guard: bool,
     /// The most threads that send submitted requests.
     pub(crate) workers: usize,
+    /// The proxy of requests whose client says nothing about it.
+    pub(crate) proxy: Option<Setting>,
     /// The error for the first setting that the caller gave, for a session that has a connector, too.
     pub(crate) clash: Option<&'static str>,
 }
@@ -91,6 +94,7 @@ impl PoolOptions {
             reap_every: None,
             fork_guard: false,
             workers: WORKERS,
+            proxy: None,
             clash: None,
         }
     }
@@ -134,6 +138,9 @@ impl PoolOptions {
         if let (Some(_), Some(setting)) = (&self.dialer, self.reaching) {
             return Err(Error::config(setting));
         }
+        if self.dialer.is_some() && matches!(self.proxy, Some(Setting::One(_))) {
+            return Err(Error::config("a dialer opens connections by itself, and knows of no proxy"));
+        }
         Ok(self.engine(open_limit, idle_limit))
     }
 
@@ -167,6 +174,7 @@ impl PoolOptions {
             observer: self.observer,
             fork_guard: self.fork_guard,
             workers: self.workers,
+            proxy: self.proxy,
         })
     }
 }

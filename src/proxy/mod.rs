@@ -2,6 +2,8 @@
 //!
 //! Nothing here opens a connection. `dial` opens tunnels, and the client forwards requests.
 
+mod credentials;
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::panic::RefUnwindSafe;
@@ -9,11 +11,13 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use crate::auth::{Auth, BasicAuth, Kind};
-use crate::error::{Error, Result};
 #[cfg(doc)]
 use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::headers::{Headers, IntoHeaderName, IntoHeaderValue, IntoHeaders, InvalidHeader};
 use crate::tls::TlsConfig;
+pub(crate) use credentials::{Credentials, PROXY_AUTHORIZATION};
+
 use crate::urls::{InvalidUrl, Origin, Scheme, Url, hint};
 
 /// A proxy: its address, its credentials, and what else only it is told.
@@ -212,7 +216,8 @@ impl Proxy {
     /// [`BasicAuth`], a [`DigestAuth`](crate::DigestAuth), an [`AnyAuth`](crate::AnyAuth), or a bearer token.
     ///
     /// Basic credentials and tokens are sent at once, in Proxy-Authorization. Digest waits for the challenge, a 407, and
-    /// is then sent ahead; all tunnels and requests through clones of this proxy share what it has learned.
+    /// is then sent ahead; all tunnels and requests through clones of this proxy share what it has learned. Digest
+    /// credentials [without a login](crate::DigestAuth::without_login) take that of the URL.
     ///
     /// ```
     /// use hostpool::{DigestAuth, Proxy};
@@ -223,7 +228,16 @@ impl Proxy {
     #[doc(alias = "proxy_auth")]
     #[doc(alias = "HTTPProxyAuth")]
     pub fn auth(self, auth: impl Into<Auth>) -> Proxy {
-        self.with(|inner| inner.auth = Some(auth.into()))
+        let auth = auth.into();
+        self.with(|inner| {
+            let url = inner.auth.take();
+            inner.auth = Some(match (auth.kind(), url.as_ref().map(Auth::kind)) {
+                (Kind::Digest(digest), Some(Kind::Basic(url))) if !digest.has_login() => {
+                    digest.of(url.login(), url.password()).into()
+                }
+                _ => auth,
+            });
+        })
     }
 
     /// Adds a header that the proxy gets: with each CONNECT, and with each request that it forwards. A forwarded request
@@ -362,7 +376,6 @@ fn socks_url(rest: &str) -> Result<Url, InvalidUrl> {
 }
 
 /// What the rest of the crate asks.
-#[expect(dead_code, reason = "the routes through proxies come next")]
 impl Proxy {
     pub(crate) fn server(&self) -> &Arc<Origin> {
         &self.0.server
@@ -407,7 +420,6 @@ impl Proxy {
     }
 }
 
-#[allow(dead_code)]
 /// Which proxy the requests of a client, or one request, go through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {

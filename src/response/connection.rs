@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Response;
 use crate::close_reason::CloseReason;
-use crate::error::Reason;
+use crate::error::{Reason, ResponseHead};
 use crate::net::tls_info::TlsInfo;
 use crate::net::transport::Transport;
 
@@ -27,6 +27,10 @@ pub struct ConnectionInfo {
     pub tls: Option<TlsInfo>,
     /// Whether the connection had carried a request before this one.
     pub reused: bool,
+    /// The response by which an HTTP proxy opened the tunnel that the connection goes through. Some proxies name the exit
+    /// address or a session in its headers.
+    #[doc(alias = "OnProxyConnectResponse")]
+    pub tunnel: Option<ResponseHead>,
 }
 
 /// # The connection
@@ -69,6 +73,7 @@ impl Response {
             tls: info.tls,
             encrypted: info.encrypted,
             reused: self.inner.reused,
+            tunnel: connection.tunnel.as_deref().cloned(),
         })
     }
 

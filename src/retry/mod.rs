@@ -172,13 +172,15 @@ fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind
         | ErrorKind::Disconnected
         | ErrorKind::Io
         | ErrorKind::IncompleteBody { .. } => true,
+        ErrorKind::ProxyRefused { status } => status.is_none_or(|status| status.as_u16() >= 500),
         ErrorKind::Protocol(violation) => may_be_over(*violation),
         _ => false,
     };
     match phase {
         _ if !may_pass => None,
         Phase::Prepare | Phase::Pool | Phase::Redirect | Phase::Backoff => None,
-        Phase::Resolve | Phase::Connect => Some(Kind::Connect),
+        Phase::Proxy if matches!(kind, ErrorKind::ProxyRefused { .. } | ErrorKind::Tls) => Some(Kind::Other),
+        Phase::Resolve | Phase::Connect | Phase::Proxy => Some(Kind::Connect),
         Phase::Tls => Some(Kind::Other),
         Phase::Send | Phase::Head | Phase::Body if !maybe_processed => Some(Kind::Connect),
         Phase::Send | Phase::Head | Phase::Body => Some(Kind::Read),

@@ -194,11 +194,12 @@ impl DigestAuth {
     }
 
     /// Returns the session that the next request to this target can use without a challenge.
-    fn session(&self, origin: &Arc<Origin>, target: &[u8]) -> Option<Arc<Session>> {
+    fn session(&self, origin: &Arc<Origin>, asker: Asker, target: &[u8]) -> Option<Arc<Session>> {
         let places = self.0.places.lock();
         let session = places.get(origin)?.session.clone()?;
         drop(places);
-        covers(&session.challenge.domain, origin, target).then_some(session)
+        // The space of a proxy is all that it serves (RFC 7616, section 3.3).
+        (asker == Asker::Proxy || covers(&session.challenge.domain, origin, target)).then_some(session)
     }
 
     /// Counts one more use of this nonce, and returns the count. Returns `None` if the nonce cannot be used again.
@@ -280,10 +281,43 @@ enum Answerable {
     Basic(AuthEncoding),
 }
 
+/// Who asks for the credentials, and by which status and fields (RFC 9110, section 11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    Server,
+    Proxy,
+}
+
+impl Asker {
+    fn status(self) -> StatusCode {
+        match self {
+            Asker::Server => StatusCode::UNAUTHORIZED,
+            Asker::Proxy => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+        }
+    }
+
+    /// Returns the name of the field with the challenges.
+    pub(crate) fn challenges(self) -> &'static str {
+        match self {
+            Asker::Server => "www-authenticate",
+            Asker::Proxy => "proxy-authenticate",
+        }
+    }
+
+    /// Returns the name of the field with the next nonce.
+    fn info(self) -> &'static str {
+        match self {
+            Asker::Server => "authentication-info",
+            Asker::Proxy => "proxy-authentication-info",
+        }
+    }
+}
+
 /// The challenges and answers of one call with these credentials. It belongs to one origin.
 #[derive(Debug)]
 pub(crate) struct Dialogue {
     auth: DigestAuth,
+    asker: Asker,
     origin: Arc<Origin>,
     /// The challenge that the next request answers.
     asked: Option<Answerable>,
@@ -296,9 +330,10 @@ pub(crate) struct Dialogue {
 }
 
 impl Dialogue {
-    pub(crate) fn new(auth: &DigestAuth, origin: &Arc<Origin>) -> Dialogue {
+    /// Begins a dialogue with a server or a proxy at this origin.
+    pub(crate) fn new(auth: &DigestAuth, asker: Asker, origin: &Arc<Origin>) -> Dialogue {
         let (auth, origin) = (auth.clone(), origin.clone());
-        Dialogue { auth, origin, asked: None, said: None, said_basic: None, answers: 0 }
+        Dialogue { auth, asker, origin, asked: None, said: None, said_basic: None, answers: 0 }
     }
 
     /// Returns whether it belongs to this login at this origin. Logins are compared by value: other logins may have
@@ -317,7 +352,7 @@ impl Dialogue {
             Some(Answerable::Basic(encoding)) => return Ok(self.say_basic(encoding)),
             None => match self.auth.basic(&self.origin) {
                 Some(encoding) => return Ok(self.say_basic(encoding)),
-                None => self.auth.session(&self.origin, asked.target),
+                None => self.auth.session(&self.origin, self.asker, asked.target),
             },
         };
         let has_bytes = asked.body.is_some();
@@ -352,9 +387,9 @@ impl Dialogue {
     pub(crate) fn hear(&mut self, status: StatusCode, headers: &Headers, has_bytes: bool) -> bool {
         let (said, said_basic) = (self.said.take(), self.said_basic.take());
         if said_basic.is_some() {
-            self.auth.note_basic(&self.origin, said_basic.filter(|_| status != StatusCode::UNAUTHORIZED));
+            self.auth.note_basic(&self.origin, said_basic.filter(|_| status != self.asker.status()));
         }
-        if status != StatusCode::UNAUTHORIZED {
+        if status != self.asker.status() {
             if let Some((session, answered)) = said {
                 self.accepted(session, answered, headers);
             }
@@ -363,7 +398,7 @@ impl Dialogue {
         if let Some((session, _)) = said {
             self.auth.forget(&self.origin, &session.nonce);
         }
-        let Some(challenge) = challenge::strongest(headers.values("www-authenticate"), has_bytes) else {
+        let Some(challenge) = challenge::strongest(headers.values(self.asker.challenges()), has_bytes) else {
             return said_basic.is_none() && self.hear_basic(headers);
         };
         if self.answers > u32::from(challenge.stale) {
@@ -374,12 +409,12 @@ impl Dialogue {
         true
     }
 
-    /// Takes a 401 without a challenge for Digest. Returns whether to send the request again with Basic credentials.
+    /// Takes a refusal without a challenge for Digest. Returns whether to send the request again with Basic credentials.
     fn hear_basic(&mut self, headers: &Headers) -> bool {
         if self.answers > 0 || !self.auth.0.basic.allows(&self.origin) {
             return false;
         }
-        let offered = basic::offered(headers.values("www-authenticate"));
+        let offered = basic::offered(headers.values(self.asker.challenges()));
         let encoding = offered.and_then(|offered| self.auth.basic_encoding(offered));
         self.answers += u32::from(encoding.is_some());
         self.asked = encoding.map(Answerable::Basic);
@@ -387,7 +422,7 @@ impl Dialogue {
     }
 
     fn accepted(&self, session: Arc<Session>, answered: bool, headers: &Headers) {
-        match challenge::next_nonce(headers.values("authentication-info")) {
+        match challenge::next_nonce(headers.values(self.asker.info())) {
             Some(nonce) => self.auth.keep(&self.origin, Arc::new(Session { nonce, ..Session::clone(&session) })),
             None if answered => self.auth.keep(&self.origin, session),
             None => {}

@@ -215,7 +215,7 @@ fn origin(url: &str) -> Arc<Origin> {
 fn a_dialogue() {
     let auth = DigestAuth::new("u", "p");
     let (home, random) = (origin("http://h"), counting());
-    let call = |at: &Arc<Origin>| Dialogue::new(&auth.clone(), at);
+    let call = |at: &Arc<Origin>| Dialogue::new(&auth.clone(), Asker::Server, at);
 
     let mut first = call(&home);
     assert_eq!(say(&mut first, &random), "", "nothing is known");
@@ -265,14 +265,14 @@ fn a_dialogue() {
 fn a_session() {
     let auth = DigestAuth::new("u", "p");
     let (home, random) = (origin("http://h"), counting());
-    let mut first = Dialogue::new(&auth, &home);
+    let mut first = Dialogue::new(&auth, Asker::Server, &home);
     assert!(refused(&mut first, "nonce=n1, algorithm=MD5-sess"));
     assert_eq!(say(&mut first, &random), "n1:1:01");
     accepted(&mut first, "");
-    let mut second = Dialogue::new(&auth, &home);
+    let mut second = Dialogue::new(&auth, Asker::Server, &home);
     assert_eq!(say(&mut second, &random), "n1:2:01");
     accepted(&mut second, "nextnonce=n2");
-    let mut third = Dialogue::new(&auth, &home);
+    let mut third = Dialogue::new(&auth, Asker::Server, &home);
     let value = String::from_utf8(third.say(&GET, &random).unwrap().unwrap()).unwrap();
     let md5 = |parts: &[&[u8]]| hash::Hash::Md5.of(parts).unwrap();
     let cnonce = "01".repeat(16);
@@ -285,7 +285,7 @@ fn a_session() {
 #[test]
 fn where_there_is_no_randomness() {
     for algorithm in ["MD5", "MD5-sess"] {
-        let mut dialogue = Dialogue::new(&DigestAuth::new("u", "p"), &origin("http://h"));
+        let mut dialogue = Dialogue::new(&DigestAuth::new("u", "p"), Asker::Server, &origin("http://h"));
         assert!(refused(&mut dialogue, &format!("nonce=n, algorithm={algorithm}")));
         let error = dialogue.say(&GET, &|_| Err(io::Error::other("none left"))).unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Io, "A17.3");
@@ -313,7 +313,7 @@ fn what_is_remembered_is_bounded() {
 fn what_is_refused_and_shown() {
     assert!(DigestAuth::new("a\r\nX: y", "p").check().is_err());
     let auth = DigestAuth::new("user", "canary");
-    let mut dialogue = Dialogue::new(&auth, &origin("http://h"));
+    let mut dialogue = Dialogue::new(&auth, Asker::Server, &origin("http://h"));
     assert!(refused(&mut dialogue, "nonce=n"));
     let value = dialogue.say(&GET, &counting()).unwrap().unwrap();
     let shown = format!("{auth:?} {dialogue:?} {}", String::from_utf8(value).unwrap());
@@ -333,10 +333,10 @@ fn logins_of_others() {
     let again = auth.of("u", "p");
     assert!(!Arc::ptr_eq(&again.0, &first.0), "one that was forgotten");
     let [here, there] = ["http://h/", "http://other/"].map(|url| Url::parse(url).unwrap().shared_origin().clone());
-    let dialogue = Dialogue::new(&first, &here);
+    let dialogue = Dialogue::new(&first, Asker::Server, &here);
     assert!(dialogue.is_of(&again, &here), "answers are counted on");
     assert!(!dialogue.is_of(&again, &there) && !dialogue.is_of(&auth.of("u", "other"), &here));
     let none = DigestAuth::without_login();
-    assert!(Dialogue::new(&none, &here).is_of(&none, &here) && !dialogue.is_of(&none, &here));
+    assert!(Dialogue::new(&none, Asker::Server, &here).is_of(&none, &here) && !dialogue.is_of(&none, &here));
     assert_eq!((none.login(), none.has_login()), ("", false));
 }

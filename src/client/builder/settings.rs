@@ -9,6 +9,7 @@ use crate::client::middleware::{Middleware, Next, middleware_fn, shared};
 use crate::client::options::{self, Options};
 use crate::client::request::Request;
 use crate::error::{Error, Result};
+use crate::proxy::{Proxy, Setting};
 use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 use crate::response::Response;
 use crate::strictness::Strictness;
@@ -302,6 +303,37 @@ impl RequestBuilder {
     /// ```
     pub fn auth(self, auth: impl Into<Auth>) -> Self {
         self.set(|options| options.auth = Some(auth.into()))
+    }
+
+    /// Sets the proxy of this request, and of its redirects: a [`Proxy`], or its URL. It comes before that of the client.
+    /// A Unix socket is reached without it.
+    ///
+    /// ```no_run
+    /// let response = hostpool::get("https://api.example/").proxy("http://proxy.example:3128").send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn proxy<P: TryInto<Proxy>>(self, proxy: P) -> Self
+    where
+        Error: From<P::Error>,
+    {
+        self.try_set(|options| {
+            let proxy = proxy.try_into()?;
+            proxy.check()?;
+            options.proxy = Some(Setting::One(proxy));
+            Ok(())
+        })
+    }
+
+    /// Sends this request and its redirects without a proxy, whatever its client says.
+    ///
+    /// ```no_run
+    /// let session = hostpool::Session::builder().proxy("http://proxy.example:3128").build()?;
+    /// let response = session.get("http://169.254.169.254/latest/meta-data/").no_proxy().send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "noproxy")]
+    pub fn no_proxy(self) -> Self {
+        self.set(|options| options.proxy = Some(Setting::Direct))
     }
 
     /// Sets a login and a password for this request, which are sent as [`BasicAuth`] does: see [`auth`](Self::auth).

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::auth::{self, Asked, Auth, Dialogue, DigestAuth, Kind, Netrc, Userinfo};
+use crate::auth::{self, Asked, Asker, Auth, Dialogue, DigestAuth, Kind, Netrc, Userinfo};
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::dial::Route;
@@ -119,7 +119,7 @@ impl Credentials {
         let origin = request.url.shared_origin();
         let dialogue = match self.dialogue.take().filter(|dialogue| dialogue.is_of(digest, origin)) {
             Some(dialogue) => self.dialogue.insert(dialogue),
-            None => self.dialogue.insert(Dialogue::new(digest, origin)),
+            None => self.dialogue.insert(Dialogue::new(digest, Asker::Server, origin)),
         };
         dialogue.say(&asked, &random::fill)
     }

@@ -8,14 +8,16 @@ use http::{Method, StatusCode};
 use super::credentials::Credentials;
 use super::fields::{self, Before};
 use super::tries::NextTry;
-use crate::client::hop::{self, Hop, HopFields, LeftOut, Reply, Resends};
+use crate::auth::Asked;
+use crate::client::hop::{self, Hop, HopFields, LeftOut, ProxyFields, Reply, Resends};
 use crate::client::middleware::OnResponse;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
-use crate::dial::Route;
+use crate::dial::{Route, Via};
 use crate::error::{Error, ErrorKind, Phase, Reason, ResponseHead, Result, Violation};
 use crate::h1::Head;
 use crate::observe::Redirecting;
+use crate::proxy::{self, Proxy};
 use crate::redirect::{self, Decision, Plan, RedirectAction, RedirectHop, Redirected, Rules};
 use crate::response::Response;
 use crate::retry::{self, Retry};
@@ -71,6 +73,8 @@ struct Journey<'a> {
     client: Terms<'a>,
     request: &'a mut Request,
     credentials: Credentials,
+    /// The credentials for the proxy that forwards the requests.
+    at_proxy: Option<Box<proxy::Credentials>>,
     /// The origin that the caller named, once a redirect has led to another.
     home: Option<Arc<Origin>>,
     history: Vec<ResponseHead>,
@@ -103,6 +107,7 @@ impl<'a> Journey<'a> {
             client: terms,
             request,
             credentials: Credentials::default(),
+            at_proxy: None,
             home: None,
             history: Vec::new(),
             began: false,
@@ -170,9 +175,35 @@ impl<'a> Journey<'a> {
         let terms = self.client.of(self.request.options());
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
         terms.check_scheme(&self.request.url)?;
-        let route = Route::to(terms.pool_origin(&self.request.url)?);
-        let fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
+        let route = terms.route(&self.request.url)?;
+        let mut fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
+        match route.proxy() {
+            None => self.at_proxy = None,
+            Some(proxy) => fields.proxy = Some(self.fields_for(proxy, &route)?),
+        }
         Ok((route, fields))
+    }
+
+    /// Returns what the request has for its proxy. What a call knows of one proxy is not for another.
+    #[cold]
+    fn fields_for(&mut self, proxy: &Proxy, route: &Route) -> Result<Box<ProxyFields>> {
+        self.terms().check_behind_proxy(&self.request.url)?;
+        let forwards = matches!(route.via(), Via::Forward(_));
+        if !forwards {
+            // The credentials of a tunnel belong to its dial.
+            self.at_proxy = None;
+            return Ok(Box::new(ProxyFields { proxy: proxy.clone(), forwards, authorization: None }));
+        }
+        let credentials = match self.at_proxy.take().filter(|known| known.proxy == *proxy) {
+            Some(known) => self.at_proxy.insert(known),
+            None => self.at_proxy.insert(Box::new(proxy::Credentials::new(proxy))),
+        };
+        let mut target = Vec::new();
+        self.request.target_on(route).write(&mut target);
+        let Request { method, body, .. } = &*self.request;
+        let asked = Asked { method: method.as_str(), target: &target, body: body.as_bytes() };
+        let authorization = credentials.value(&asked)?;
+        Ok(Box::new(ProxyFields { proxy: proxy.clone(), forwards, authorization }))
     }
 
     /// Lets the hooks change the request. If one moves it to another origin, what was for the old one stays behind.
@@ -267,7 +298,9 @@ impl<'a> Journey<'a> {
         let head = reply.response.head();
         // A request is not sent again without its body: then the reply is the response.
         let repeatable = self.request.body.can_rewind();
-        if self.credentials.answer(self.request, head) {
+        let has_bytes = self.request.body.as_bytes().is_some();
+        let for_proxy = |known: &mut Box<proxy::Credentials>| known.answer(head.status, &head.headers, has_bytes);
+        if self.credentials.answer(self.request, head) || self.at_proxy.as_mut().is_some_and(for_proxy) {
             return if repeatable { FollowUp::Repeat } else { FollowUp::None };
         }
         // The server does not know the expectation, and nothing else is wrong (RFC 9110, section 10.1.1).
@@ -440,6 +473,9 @@ impl<'a> Journey<'a> {
     fn redirect(&mut self, plan: Plan) -> Result<()> {
         let Plan { url, to_get, cross_origin } = plan;
         self.credentials.leave(&self.request.url, &url);
+        if let Some(credentials) = &mut self.at_proxy {
+            credentials.leave();
+        }
         let from = std::mem::replace(&mut self.request.url, url);
         // A Location names a resource, so the target `*` ends with a redirect.
         if self.request.options().is_some_and(|own| own.server_wide) {

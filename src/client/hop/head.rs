@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use http::{Method, Version};
 
 use crate::body::{Content, Extent};
-use crate::client::policy::Head;
+use crate::client::policy::{Head, USER_AGENT};
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::coding;
 use crate::h1::{RequestTarget, encode};
 use crate::headers::Header;
+use crate::proxy::{PROXY_AUTHORIZATION, Proxy};
 use crate::redirect;
 use crate::response::MediaType;
 
@@ -24,7 +25,18 @@ struct Given(u16);
 pub(in crate::client) struct HopFields {
     pub(in crate::client) authorization: Option<Vec<u8>>,
     pub(in crate::client) cookie: Option<Vec<u8>>,
+    pub(in crate::client) proxy: Option<Box<ProxyFields>>,
     pub(in crate::client) left_out: LeftOut,
+}
+
+/// What a request through a proxy has for the proxy.
+#[derive(Clone, Debug)]
+pub(in crate::client) struct ProxyFields {
+    pub(in crate::client) proxy: Proxy,
+    /// The request is sent to the proxy. Otherwise it goes through a tunnel, and has nothing for the proxy.
+    pub(in crate::client) forwards: bool,
+    /// The value of Proxy-Authorization.
+    pub(in crate::client) authorization: Option<Vec<u8>>,
 }
 
 /// The reasons to leave fields out of a request. They come from earlier requests of its call.
@@ -51,6 +63,8 @@ pub(super) struct SentHead {
     pub(super) keyed: bool,
     /// The request asks for a 100 before its body.
     pub(super) expects: bool,
+    /// The request goes through a tunnel.
+    tunnelled: bool,
 }
 
 /// Writes the head. Host comes first (RFC 9110, section 7.2), then the fields that the client adds, then the client's
@@ -79,6 +93,10 @@ pub(super) fn write(
         true => encode::field(out, "Host", host(request, terms, hop)),
     }
     write_added(out, request, terms, hop, given);
+    if let Some(proxy) = &hop.proxy {
+        write_for_proxy(out, request, terms, hop, proxy);
+        sent.tunnelled = !proxy.forwards;
+    }
     // 100-continue must not be expected without a body, because there is nothing to hold back (RFC 9110,
     // section 10.1.1). HTTP/1.0 has no interim responses.
     let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10 && !hop.left_out.no_expect;
@@ -122,6 +140,33 @@ fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &Hop
     }
 }
 
+/// Writes the fields that a proxy gets which forwards the request: its own, as far as the request does not have them, and
+/// its credentials.
+#[cold]
+fn write_for_proxy(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &HopFields, to: &ProxyFields) {
+    if !to.forwards {
+        return;
+    }
+    let is_given = |name: &str| {
+        request.headers.contains(name)
+            || default_fields(request, terms, hop).any(|field| field.name().eq_ignore_ascii_case(name))
+    };
+    let own = to.proxy.fields();
+    let is_other = |field: &Header<'_>| !is_given(field.name()) && !is_added(field.name());
+    own.iter().filter(is_other).for_each(|field| encode::field(out, field.name(), field.bytes()));
+    if let Some(value) = &to.authorization
+        && !is_given(PROXY_AUTHORIZATION)
+        && !own.contains(PROXY_AUTHORIZATION)
+    {
+        encode::field(out, PROXY_AUTHORIZATION, value);
+    }
+}
+
+/// Returns whether the client adds a field of this name to each request. That of a proxy is for its tunnels only.
+fn is_added(name: &str) -> bool {
+    ["user-agent", "accept-encoding", "accept"].iter().any(|added| name.eq_ignore_ascii_case(added))
+}
+
 /// The fields of `write_negotiation` where none of them is given, by `accept` and `offers`: one copy costs 200
 /// instructions less than three fields.
 static BLOCKS: LazyLock<[[Vec<u8>; 2]; 2]> = LazyLock::new(|| {
@@ -143,7 +188,7 @@ fn write_negotiation(out: &mut Vec<u8>, accept: bool, offers: bool, given: Given
         encode::field(out, "Accept-Encoding", if offers { coding::ACCEPTED.as_bytes() } else { b"identity" });
     }
     if !given.has(Given::USER_AGENT) {
-        encode::field(out, "User-Agent", concat!("hostpool/", env!("CARGO_PKG_VERSION")).as_bytes());
+        encode::field(out, "User-Agent", USER_AGENT.as_bytes());
     }
 }
 
@@ -244,6 +289,8 @@ fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut SentHead)
         17 if name.eq_ignore_ascii_case("x-idempotency-key") => sent.keyed = true,
         // The caller may ask for chunks by this field. `write_about_body` writes it.
         17 if name.eq_ignore_ascii_case("transfer-encoding") => return,
+        // The server at the end of a tunnel must not see what is for the proxy.
+        19 if sent.tunnelled && name.eq_ignore_ascii_case(PROXY_AUTHORIZATION) => return,
         _ => {}
     }
     encode::field(out, name, value);
@@ -388,7 +435,11 @@ mod tests {
         ];
         for (headers, close, keyed) in table {
             let (_, sent) = encoded(&request("GET", headers, ""), &Policy::default());
-            assert_eq!(sent, SentHead { close: *close, keyed: *keyed, expects: false }, "{headers:?}");
+            assert_eq!(
+                sent,
+                SentHead { close: *close, keyed: *keyed, expects: false, tunnelled: false },
+                "{headers:?}"
+            );
         }
         let (text, sent) = encoded(&request("GET", &[], ""), &with(Head { close: true, ..Head::default() }));
         assert!(text.contains("Connection: close\r\n"));

@@ -6,7 +6,7 @@ mod replay;
 mod reply;
 mod shape;
 
-pub(super) use head::{HopFields, LeftOut, default_fields, host};
+pub(super) use head::{HopFields, LeftOut, ProxyFields, default_fields, host};
 pub(super) use reply::Reply;
 
 use head::SentHead;
@@ -104,7 +104,8 @@ impl<'a> Hop<'a> {
                         self.report(&lease, received);
                         // The head is moved only here, because a move of it costs 30 instructions.
                         return result.map(|received| {
-                            let reply = Reply::new(self.terms, self.request, sent, received, lease, buffers);
+                            let forwarded = self.fields.proxy.as_ref().is_some_and(|proxy| proxy.forwards);
+                            let reply = Reply::new(self.terms, self.request, sent, received, lease, buffers, forwarded);
                             Reply { asked: self.asked.take(), ..reply }
                         });
                     }
@@ -156,10 +157,10 @@ impl<'a> Hop<'a> {
 
     /// Closes the dead connection, and opens another in its slot.
     fn renew(&self, lease: PoolLease, reason: CloseReason) -> Result<PoolLease> {
-        let Terms { engine, until, .. } = self.terms;
+        let engine = self.terms.engine;
         engine.gate.count_replay(&self.key);
         let permit = lease.renew(reason);
-        engine.open(permit, &self.key, until, self.terms.timeout())
+        engine.open(permit, &self.key, &self.terms.dialing())
     }
 
     /// Reads the first piece of a reader before a connection is taken. The read may be slow, and a server may close an
@@ -215,7 +216,7 @@ impl<'a> Hop<'a> {
                 // The registry may have retired the pool while this call waited. This look-up adds it again, so that
                 // the new connection belongs to a known pool.
                 self.terms.key(self.key.route())?;
-                engine.open(permit, &self.key, until, self.terms.timeout())
+                engine.open(permit, &self.key, &self.terms.dialing())
             }
             Err(refused) => Err(self.refusal(refused)),
         }

@@ -33,14 +33,17 @@ impl Reply {
         received: Received,
         lease: PoolLease,
         buffers: Box<Buffers>,
+        forwarded: bool,
     ) -> Reply {
         let Received { head, framing, reusable, tolerated, upload, ending, .. } = received;
         let (facts, reading) = (head.facts, terms.reading());
         let unread = !reading.until_close && framing == Framing::UntilClose;
         let ends = unread || sent.close;
+        // The proxy and this client may read such a head in two ways, and the next response may be another user's.
+        let doubtful = forwarded && (facts.tolerated.is_some() || facts.dropped_lines > 0);
         let reuse = Reuse {
-            reusable: reusable && !ends && facts.keep_alive_max != Some(0),
-            tolerated: tolerated && !ends,
+            reusable: reusable && !ends && !doubtful && facts.keep_alive_max != Some(0),
+            tolerated: (tolerated || reusable && doubtful) && !ends,
             keep_until: facts.keep_alive_timeout.and_then(keep_until),
         };
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());

@@ -99,6 +99,22 @@ impl Names {
         Ok(addresses)
     }
 
+    /// Refuses a host that is an address which the caller's filter does not allow. It is for a host that a proxy connects
+    /// to: what its name leads to is not known here.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AddressRefused`] for such an address.
+    pub(crate) fn check_literal(&self, origin: &Origin) -> Result<()> {
+        let Some(address) = origin.address() else { return Ok(()) };
+        let address = SocketAddr::new(address, origin.port().unwrap_or_default());
+        if self.filters.allow(address) {
+            return Ok(());
+        }
+        let why = io::Error::new(io::ErrorKind::PermissionDenied, Refused(address).to_string());
+        Err(Error::new(ErrorKind::AddressRefused, Phase::Resolve).with_source(why))
+    }
+
     /// Returns all addresses of a host.
     fn find(&self, origin: &Origin, wait: &Wait<'_>) -> io::Result<Vec<SocketAddr>> {
         let (host, port) = (origin.host(), origin.port().unwrap_or_default());

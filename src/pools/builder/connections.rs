@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::{ClientBuilder, ManyHosts, sealed};
 use crate::dial::{Dialer, shared_dialer};
+use crate::error::Error;
 use crate::net::options::{SocketOption, SourceAddress};
 use crate::observe::{Listener, Observer};
 use crate::pools::PoolOptions;
+use crate::proxy::{Proxy, Setting};
 use crate::tls::TlsConfig;
 
 /// The most frequent checks of a reaper.
@@ -254,6 +256,48 @@ impl<C: sealed::Client> ClientBuilder<C> {
     #[doc(alias = "concurrency")]
     pub fn workers(self, threads: usize) -> Self {
         self.connecting(clash!("workers"), |options| options.workers = threads)
+    }
+
+    /// Sets the proxy that requests go through: a [`Proxy`](crate::Proxy), or its URL. A request may have
+    /// [another](crate::RequestBuilder::proxy) or [none](crate::RequestBuilder::no_proxy). Each redirect is sent through the
+    /// same proxy. A Unix socket is reached without it.
+    ///
+    /// A session with a [`connector`](Self::connector) may have a proxy, too; it comes before that of the connector. A
+    /// [`dialer`](Self::dialer) opens connections by itself, and no proxy can be given beside it.
+    ///
+    /// ```
+    /// use hostpool::{PoolManager, Proxy, Session};
+    ///
+    /// let session = Session::builder().proxy("http://user:secret@proxy.example:3128").build()?;
+    /// let pools = PoolManager::builder().proxy(Proxy::parse("https://proxy.example")?.header("X-Team", "7")?).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "proxies")]
+    pub fn proxy<P: TryInto<Proxy>>(self, proxy: P) -> Self
+    where
+        Error: From<P::Error>,
+    {
+        self.try_set(|builder| {
+            let proxy = proxy.try_into()?;
+            proxy.check()?;
+            builder.policy.proxy = Some(Setting::One(proxy));
+            builder.options.proxy = builder.policy.proxy.clone();
+            Ok(())
+        })
+    }
+
+    /// Sends requests without a proxy, also those of a session whose connector has one. A request may have a
+    /// [proxy](crate::RequestBuilder::proxy) all the same. This is the default, unless something else sets a proxy.
+    ///
+    /// ```
+    /// let session = hostpool::Session::builder().no_proxy().build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "noproxy")]
+    pub fn no_proxy(mut self) -> Self {
+        self.policy.proxy = Some(Setting::Direct);
+        self.options.proxy = self.policy.proxy.clone();
+        self
     }
 
     /// Changes a setting of the connections. A session that has a connector, too, fails with this text.

@@ -105,8 +105,9 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// It is asked for the exact address and port, in every hop and every retry, wherever the address comes from: a
     /// lookup, [`resolve_to`](Self::resolve_to), or a URL that has an IP address as its host. No second lookup follows.
     /// So a name that leads to another address the second time (DNS rebinding) gets no further. It is not asked for
-    /// connections that are open already; these belong to clients with the same filter. Behind a proxy the proxy finds
-    /// the address, and the function is asked for the address of the proxy.
+    /// connections that are open already; these belong to clients with the same filter. Behind a
+    /// [proxy](Self::proxy) the function is asked for the address of the proxy, and for that of a URL whose host is an IP
+    /// address. Names are looked up by the proxy, whose own rules decide then.
     ///
     /// If no address is left, the request fails with [`ErrorKind::AddressRefused`](crate::ErrorKind::AddressRefused), and
     /// a [`Retry`](crate::Retry) does not try it again. [`is_public_address`](crate::is_public_address) is such a
