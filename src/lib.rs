@@ -104,6 +104,7 @@
 //! | what runs around a call | [`Middleware`], [`Next`], [`ClientBuilder::on_request`] |
 //! | what happens inside | [`Listener`], [`observe`], [`PoolStats`], [`ConnectionInfo`] |
 //! | what a server may send | [`Limits`], [`Strictness`], [`Violation`] |
+//! | proxies | [`Proxy`], [`ProxyManager`], [`ClientBuilder::proxy`] |
 //! | TLS | [`TlsConfig`], [`TlsConfigBuilder`], [`Fingerprint`], [`TlsVersion`], [`TlsInfo`], [`TlsFailure`] |
 //! | sockets | [`SocketOption`], [`SourceAddress`] |
 //! | connections of your own | [`Dialer`], [`Transport`], [`IoTransport`] |
@@ -138,7 +139,7 @@
 // recipes        documentation: daily tasks, one by one
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
-// pools          ConnectionPool, PoolManager, PoolContext
+// pools          ConnectionPool, PoolManager, ProxyManager, PoolContext
 // parallel       Pending, Batch: requests on threads of their client
 // client         builder > call > hop > terms > policy > settings/options/middleware/request > engine > reach
 // response       Response: body reader, decoding, charset, JSON, files
@@ -253,7 +254,7 @@ pub use parallel::{Batch, Pending};
 pub use pool::stats::PoolStats;
 pub use pools::{
     Client, ClientBuilder, ConnectionPool, ConnectionPoolBuilder, ManyHosts, PoolContext, PoolManager,
-    PoolManagerBuilder, connection_from_url,
+    PoolManagerBuilder, ProxyManager, ProxyManagerBuilder, connection_from_url, proxy_from_url,
 };
 pub use proxy::Proxy;
 pub use redirect::{RedirectAction, RedirectHop};

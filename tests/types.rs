@@ -133,6 +133,8 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         PoolManagerBuilder,
         PoolStats,
         Probe,
+        Proxy,
+        ProxyManager,
         RedirectAction,
         RedirectHop<'static>,
         Redirecting<'static>,

@@ -6,6 +6,7 @@ mod context;
 mod manager;
 mod options;
 mod parallel;
+mod proxy_manager;
 
 pub(crate) use builder::sealed;
 pub use builder::{Client, ClientBuilder, ManyHosts};
@@ -14,6 +15,7 @@ pub use context::PoolContext;
 pub use manager::{PoolManager, PoolManagerBuilder};
 pub(crate) use options::{PoolOptions, dns_cache, verbs};
 pub(crate) use parallel::parallel;
+pub use proxy_manager::{ProxyManager, ProxyManagerBuilder, proxy_from_url};
 
 use crate::client::sealed::Sealed;
 use crate::client::{Following, IntoUrl, Policy};

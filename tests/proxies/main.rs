@@ -8,6 +8,7 @@ mod tls;
 
 mod credentials;
 mod forwarding;
+mod managers;
 mod pools;
 mod relay;
 mod scripted;
