@@ -135,6 +135,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         Probe,
         Proxy,
         ProxyManager,
+        ProxyManagerBuilder,
         RedirectAction,
         RedirectHop<'static>,
         Redirecting<'static>,
