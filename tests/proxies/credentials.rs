@@ -1,5 +1,6 @@
 //! Credentials for proxies: only they get them, and nothing else.
 
+#[cfg(feature = "digest-auth")]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hostpool::{AnyAuth, Auth, ErrorKind, PoolManager, Proxy, Session};

@@ -33,6 +33,7 @@ impl Log {
         self.heads.lock().unwrap().iter().map(|(number, _)| *number).collect()
     }
 
+    #[cfg(any(feature = "rustls", feature = "digest-auth"))]
     pub fn bytes(&self) -> Vec<u8> {
         self.bytes.lock().unwrap().clone()
     }
