@@ -16,9 +16,9 @@ use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::headers::{Headers, IntoHeaderName, IntoHeaderValue, IntoHeaders, InvalidHeader};
 use crate::tls::TlsConfig;
-pub(crate) use credentials::{Credentials, PROXY_AUTHORIZATION};
-
 use crate::urls::{InvalidUrl, Origin, Scheme, Url, hint};
+
+pub(crate) use credentials::{Credentials, PROXY_AUTHORIZATION};
 
 /// A proxy: its address, its credentials, and what else only it is told.
 ///
@@ -27,6 +27,8 @@ use crate::urls::{InvalidUrl, Origin, Scheme, Url, hint};
 /// | `http`, `https`, `http+unix` | are sent to the proxy, which forwards them | through a tunnel (CONNECT) |
 /// | `socks4`, `socks5` | through a tunnel, to an address that is looked up here | the same |
 /// | `socks4a`, `socks5h` | through a tunnel, to a name that the proxy looks up | the same |
+///
+/// A request through a SOCKS proxy fails with [`ErrorKind::Unsupported`] until its handshake is built.
 ///
 /// Of an `https` request the proxy learns host and port, and nothing else. An `https` proxy is spoken to over TLS, and a
 /// tunnel through it has TLS of its own inside: each has a configuration, and checks a certificate. With `+unix` after
@@ -246,6 +248,14 @@ impl Proxy {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidHeader`] if it cannot be sent, and for Host and for fields that frame a message.
+    ///
+    /// ```
+    /// use hostpool::Proxy;
+    ///
+    /// let proxy = Proxy::parse("http://proxy.example:3128")?.header("X-Team", "7")?;
+    /// assert!(proxy.header("Host", "other.example").is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "proxy_headers")]
     pub fn header(self, name: impl IntoHeaderName, value: impl IntoHeaderValue) -> Result<Proxy> {
         let mut headers = self.0.headers.clone();
@@ -280,6 +290,13 @@ impl Proxy {
 
     /// Sets the TLS configuration of connections to an `https` proxy. Default: [`TlsConfig::default`], whatever that of
     /// the client is. It plays no part in TLS with servers, and their configuration none in TLS with the proxy.
+    ///
+    /// ```
+    /// use hostpool::{Proxy, TlsConfig};
+    ///
+    /// let proxy = Proxy::parse("https://proxy.example")?.tls(TlsConfig::default());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "proxy_ssl_context")]
     #[doc(alias = "proxy_assert_hostname")]
     #[doc(alias = "proxy_assert_fingerprint")]
@@ -302,6 +319,14 @@ impl Proxy {
 
     /// Sets whether `http` URLs go through a tunnel, too, in place of being forwarded. Default: no. The proxy then does
     /// not see the requests, and each host has connections of its own.
+    ///
+    /// ```
+    /// use hostpool::{Proxy, Session};
+    ///
+    /// let proxy = Proxy::parse("http://proxy.example:3128")?.tunnel_http(true);
+    /// let session = Session::builder().proxy(proxy).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "proxytunnel")]
     pub fn tunnel_http(self, tunnel: bool) -> Proxy {
         self.with(|inner| inner.tunnel_http = tunnel)
@@ -310,12 +335,28 @@ impl Proxy {
     /// Sets whether an `https` proxy forwards `https` URLs, too. Default: no. The proxy then reads and writes the whole
     /// traffic, with all credentials, and it alone verifies the servers. Other proxies open tunnels all the same, because
     /// nothing would be encrypted on the way to them.
+    ///
+    /// ```
+    /// use hostpool::{Proxy, Session};
+    ///
+    /// let proxy = Proxy::parse("https://proxy.example")?.forward_https(true);
+    /// let session = Session::builder().proxy(proxy).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "use_forwarding_for_https")]
     pub fn forward_https(self, forward: bool) -> Proxy {
         self.with(|inner| inner.forward_https = forward)
     }
 
     /// Returns `http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h`.
+    ///
+    /// ```
+    /// use hostpool::Proxy;
+    ///
+    /// let proxy = Proxy::parse("https://proxy.example")?;
+    /// assert_eq!((proxy.scheme(), proxy.origin().port()), ("https", Some(443)));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn scheme(&self) -> &'static str {
         self.0.scheme.as_str()
     }
