@@ -255,8 +255,7 @@ impl<'a> DialContext<'a> {
     /// its client. If that has happened already, the function runs at once. Dropping the returned value takes the
     /// function back, and so does the next one that is given, or a socket that this crate opens for the dial.
     ///
-    /// It is for a dialer that waits for something of its own. It should only wake that wait, and must not use the
-    /// context. A panic of it is ignored.
+    /// It is for a dialer that waits for something of its own. It should only wake that wait. A panic of it is ignored.
     ///
     /// ```
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

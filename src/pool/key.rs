@@ -154,9 +154,14 @@ impl Pooled for Box<Connection> {
         self.record.begin_use(since);
     }
 
-    fn end_use(&mut self) {
-        self.cell.next_use();
+    fn end_use(&mut self) -> bool {
+        let usable = self.cell.next_use();
         self.record.end_use();
+        usable
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.cell.is_aborted()
     }
 
     fn ends(&mut self, reason: CloseReason) {

@@ -300,10 +300,7 @@ impl Response {
         match reusable.then(|| self.inner.reader.leftover(&lease.conn().wire, &buffers)) {
             None if tolerated => lease.discard(CloseReason::Tolerated),
             None => lease.discard(CloseReason::NotReusable),
-            // A connection that a handle has shut down must not be used again. From here on no handle of this response
-            // reaches it.
-            Some(Probe::Quiet) if lease.conn().cell.next_use() => lease.give_back(keep_until),
-            Some(Probe::Quiet) => lease.discard(CloseReason::BodyAbandoned),
+            Some(Probe::Quiet) => lease.give_back(keep_until),
             Some(Probe::Readable) => lease.discard(CloseReason::UnexpectedBytes),
             Some(Probe::Dead) => lease.discard(CloseReason::PeerClosed),
         }

@@ -295,11 +295,7 @@ impl<'a> Hop<'a> {
 #[cold]
 #[inline(never)]
 fn returned(lease: PoolLease, cancelled: Error) -> Error {
-    // Whoever cancels all calls shuts their connections down, this one perhaps among them.
-    match lease.conn().cell.next_use() {
-        true => lease.put_back(),
-        false => lease.discard(CloseReason::Failed),
-    }
+    lease.put_back();
     cancelled
 }
 

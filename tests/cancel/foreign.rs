@@ -1,0 +1,154 @@
+//! Code of the caller's that runs while a call ends: transports, dialers, functions of `on_cancel`, checks.
+
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use hostpool::{CancelToken, Error, IoTransport, PoolManager, Probe, Transport, Wait, dialer_fn};
+
+use crate::support::{eventually, without_hanging};
+
+/// How another thread ends a call.
+type End = fn(&CancelToken, &PoolManager);
+
+const ENDS: [(&str, End); 3] =
+    [("token", |token, _| token.cancel()), ("all", |_, pool| pool.cancel_all()), ("close", |_, pool| pool.close())];
+
+/// A transport with a state under a lock, and a condition variable. Each wait asks under that lock whether it is
+/// cancelled.
+#[derive(Debug, Default)]
+struct Locking {
+    ended: Mutex<bool>,
+    changed: Condvar,
+    waits: AtomicBool,
+    aborts: AtomicBool,
+}
+
+impl Transport for Locking {
+    fn recv(&self, _: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+        let mut ended = self.ended.lock().unwrap();
+        self.waits.store(true, Ordering::SeqCst);
+        // From here on the other thread waits for the lock.
+        while !self.aborts.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        loop {
+            if *ended || wait.is_cancelled() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            ended = self.changed.wait(ended).unwrap();
+        }
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], _: &Wait<'_>) -> io::Result<usize> {
+        Ok(bufs.iter().map(|buf| buf.len()).sum())
+    }
+
+    fn probe(&self) -> Probe {
+        Probe::Quiet
+    }
+
+    fn abort(&self) {
+        self.aborts.store(true, Ordering::SeqCst);
+        *self.ended.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+}
+
+/// The abort waits for the transport's lock, under which the transport asks whether it is cancelled.
+#[test]
+fn a_transport_that_asks_under_its_lock() {
+    for (row, end) in ENDS {
+        let transport = Arc::new(Locking::default());
+        let given = transport.clone();
+        let dialer = dialer_fn(move |_, _| Ok(Box::new(given.clone())));
+        let pool = PoolManager::builder().dialer(dialer).retries(0).build().unwrap();
+        let token = CancelToken::new();
+        let request = pool.get("http://anywhere/").cancel_with(&token);
+        let call = thread::spawn(move || request.send());
+        eventually("the call waits", || transport.waits.load(Ordering::SeqCst));
+        let error = without_hanging(move || {
+            end(&token, &pool);
+            call.join().unwrap().unwrap_err()
+        });
+        assert!(error.is_cancelled() || error.is_closed(), "{row}: {error}");
+    }
+}
+
+/// What the caller does while the crate tells it that a call ends.
+type Act = fn(&CancelToken, &PoolManager);
+
+const ACTS: [(&str, Act); 4] = [
+    ("fires its token", |token, _| token.cancel()),
+    ("cancels all", |_, pool| pool.cancel_all()),
+    ("looks at the pool", |_, pool| drop((pool.stats(), format!("{pool:?}")))),
+    ("closes the pool", |_, pool| pool.close()),
+];
+
+/// A function of a dialer's `on_cancel` may use the token and the pool of its call.
+#[test]
+fn on_cancel_of_a_dial() {
+    for (end_row, end) in ENDS {
+        for (row, act) in ACTS {
+            let (token, shared) = (CancelToken::new(), Arc::new(Mutex::new(None::<PoolManager>)));
+            let (tell, told) = channel();
+            let (fired, known) = (token.clone(), shared.clone());
+            let dialer = dialer_fn(move |_, context| {
+                let (wake, woken) = channel::<()>();
+                let (token, pool) = (fired.clone(), known.lock().unwrap().clone().unwrap());
+                let on_cancel = context.on_cancel(move || {
+                    act(&token, &pool);
+                    drop(wake);
+                });
+                tell.send(()).unwrap();
+                let _ = woken.recv();
+                drop(on_cancel);
+                Err(context.failed(io::ErrorKind::ConnectionAborted.into()))
+            });
+            let pool = PoolManager::builder().dialer(dialer).retries(0).build().unwrap();
+            *shared.lock().unwrap() = Some(pool.clone());
+            let request = pool.get("http://anywhere/").cancel_with(&token);
+            let call = thread::spawn(move || request.send());
+            told.recv().unwrap();
+            let error = without_hanging(move || {
+                end(&token, &pool);
+                call.join().unwrap().unwrap_err()
+            });
+            assert!(error.is_cancelled() || error.is_closed(), "{end_row}, {row}: {error}");
+            shared.lock().unwrap().take();
+        }
+    }
+}
+
+/// The same for `on_end` of a stream.
+#[test]
+fn on_end_of_a_stream() {
+    for (end_row, end) in ENDS {
+        for (row, act) in ACTS {
+            let (token, shared) = (CancelToken::new(), Arc::new(Mutex::new(None::<PoolManager>)));
+            let (fired, known) = (token.clone(), shared.clone());
+            let dialer = dialer_fn(move |_, _| {
+                let (reader, writer) = io::pipe().map_err(Error::custom)?;
+                let (token, pool) = (fired.clone(), known.lock().unwrap().clone().unwrap());
+                let stream = IoTransport::new(reader, io::sink()).on_end(move || {
+                    act(&token, &pool);
+                    drop(writer);
+                });
+                Ok(Box::new(stream))
+            });
+            let pool = PoolManager::builder().dialer(dialer).retries(0).build().unwrap();
+            *shared.lock().unwrap() = Some(pool.clone());
+            let request = pool.get("http://anywhere/").cancel_with(&token);
+            let call = thread::spawn(move || request.send());
+            eventually("the call waits", || pool.stats().in_use == 1);
+            let error = without_hanging(move || {
+                end(&token, &pool);
+                call.join().unwrap().unwrap_err()
+            });
+            assert!(error.is_cancelled() || error.is_closed(), "{end_row}, {row}: {error}");
+            shared.lock().unwrap().take();
+        }
+    }
+}
