@@ -286,6 +286,10 @@ impl<'a> DialContext<'a> {
             let interrupt: Arc<dyn Interrupt> = run.clone();
             cell.register(Arc::downgrade(&interrupt));
         }
+        // A token that fired before the dial was registered with it does not reach the cell.
+        if self.is_cancelled() {
+            run.run();
+        }
         OnCancel::keep(run)
     }
 

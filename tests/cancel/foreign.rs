@@ -6,7 +6,10 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use hostpool::{CancelToken, Error, IoTransport, PoolManager, Probe, Transport, Wait, dialer_fn};
+use hostpool::observe::Dialing;
+use hostpool::{
+    CancelToken, Error, ErrorKind, IoTransport, Listener, Phase, PoolManager, Probe, Transport, Wait, dialer_fn,
+};
 
 use crate::support::{eventually, without_hanging};
 
@@ -151,4 +154,30 @@ fn on_end_of_a_stream() {
             shared.lock().unwrap().take();
         }
     }
+}
+
+/// Fires its token as a dial begins.
+struct Fires(CancelToken);
+
+impl Listener for Fires {
+    fn dialing(&self, _: &Dialing<'_>) {
+        self.0.cancel();
+    }
+}
+
+/// The token fires after the call has asked it last, and before the dial is registered with it.
+#[test]
+fn a_fire_just_before_the_dial() {
+    let dialer = dialer_fn(|_, context| {
+        let (wake, woken) = channel::<()>();
+        let on_cancel = context.on_cancel(move || drop(wake));
+        let _ = woken.recv();
+        drop(on_cancel);
+        Err(context.failed(io::ErrorKind::ConnectionAborted.into()))
+    });
+    let token = CancelToken::new();
+    let pool = PoolManager::builder().dialer(dialer).listener(Fires(token.clone())).build().unwrap();
+    let request = pool.get("http://anywhere/").cancel_with(&token);
+    let error = without_hanging(move || request.send()).unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::Cancelled, Phase::Connect), "{error}");
 }
