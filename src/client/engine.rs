@@ -230,7 +230,7 @@ impl Engine {
         loop {
             match Engine::dial_once(&context, cell, key) {
                 // An idle connection is worth less than this call. Its phases go on under the same bounds.
-                Err(error) if descriptors::are_lacking_for(&error) && !context.is_past() => {
+                Err(error) if descriptors::are_lacking_for(&error) && !error.ends_call() && !context.is_past() => {
                     if !self.gate.close_oldest_idle() {
                         return Err(error);
                     }

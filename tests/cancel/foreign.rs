@@ -1,17 +1,19 @@
 //! Code of the caller's that runs while a call ends: transports, dialers, functions of `on_cancel`, checks.
 
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use hostpool::observe::Dialing;
 use hostpool::{
-    CancelToken, Error, ErrorKind, IoTransport, Listener, Phase, PoolManager, Probe, Transport, Wait, dialer_fn,
+    Bound, CancelToken, ConnectionPool, Error, ErrorKind, IoTransport, Listener, Phase, PoolManager, Probe,
+    RequestBuilder, Retry, Session, Timeout, Transport, Wait, dialer_fn,
 };
 
-use crate::support::{eventually, without_hanging};
+use crate::support::{GIVE_UP, Server, Step, answer, eventually, ok, refusing, without_hanging};
 
 /// How another thread ends a call.
 type End = fn(&CancelToken, &PoolManager);
@@ -180,4 +182,86 @@ fn a_fire_just_before_the_dial() {
     let request = pool.get("http://anywhere/").cancel_with(&token);
     let error = without_hanging(move || request.send()).unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Cancelled, Phase::Connect), "{error}");
+}
+
+/// The check ends the call, whatever kind of error it gives: here those of a server that it asks whether to go on. None
+/// of them counts as a failure of the call, which would be tried again, sent again, or would send its body unasked.
+#[test]
+fn a_check_that_fails_as_a_call_does() {
+    let (_closed, refused) = refusing();
+    let (closes, silent) = (Server::with(|_| vec![Step::Request]), Server::with(|_| vec![Step::UntilClosed]));
+    let table: [(&str, String, ErrorKind, fn(RequestBuilder) -> RequestBuilder); 3] = [
+        ("tried again", format!("http://{refused}/go-on"), ErrorKind::Connect, |request| request),
+        ("sent again", closes.url("/go-on"), ErrorKind::Disconnected, |request| request.retries(0)),
+        ("unasked", silent.url("/go-on"), ErrorKind::Timeout(Bound::Total), |request| {
+            request.data("a body").expect100(true).timeout(Timeout::new().expect(GIVE_UP))
+        }),
+    ];
+    for (row, url, kind, with) in table {
+        let server = Server::with(|_| {
+            let head = vec![Step::Head, Step::Hold];
+            [answer(ok("first")), head].concat()
+        });
+        let pool = ConnectionPool::builder(server.url("")).retries(Retry::new(3)).build().unwrap();
+        assert_eq!(pool.get("/").send().unwrap().text().unwrap(), "first");
+        let control = Session::new();
+        let request = with(pool.put("/"))
+            .check_with(move || control.get(&url).retries(0).timeout(Duration::from_millis(50)).send().map(drop));
+        let error = without_hanging(move || request.send()).unwrap_err();
+        assert_eq!(error.kind(), &kind, "{row}: {error:?}");
+        assert_eq!(error.url().unwrap().path(), "/go-on", "{row}: {error}");
+        assert_eq!((server.seen.accepted(), pool.stats().open), (1, 0), "{row}");
+    }
+}
+
+/// Takes some bytes, and is closed then.
+struct Closing {
+    left: usize,
+    closed: Arc<AtomicBool>,
+}
+
+impl io::Write for Closing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = bytes.len().min(self.left);
+        self.left -= len;
+        if len > 0 {
+            return Ok(len);
+        }
+        self.closed.store(true, Ordering::SeqCst);
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The peer takes no more of the request, and may still answer, or send the rest of its answer. A token that fires then
+/// is the end of the call, and not the failed send.
+#[test]
+fn after_a_send_that_failed() {
+    let half = &b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"[..];
+    for (row, answer) in [("no answer", &b""[..]), ("half an answer", half)] {
+        let closed = Arc::new(AtomicBool::new(false));
+        let is_closed = closed.clone();
+        let dialer = dialer_fn(move |_, _| {
+            let (reader, mut writer) = io::pipe().map_err(Error::custom)?;
+            io::Write::write_all(&mut writer, answer).map_err(Error::custom)?;
+            let stream = IoTransport::new(reader, Closing { left: 200_000, closed: closed.clone() });
+            // Nothing more comes, and the pipe stays open.
+            Ok(Box::new(stream.on_end(move || drop(writer))))
+        });
+        let (pool, token) = (PoolManager::builder().dialer(dialer).build().unwrap(), CancelToken::new());
+        let (fired, ticks) = (token.clone(), AtomicUsize::new(0));
+        let request = pool.put("http://anywhere/").data(vec![0; 1_000_000]).retries(0).cancel_with(&token);
+        // At the second tick the call waits for the peer.
+        let request = request.check_with(move || {
+            if is_closed.load(Ordering::SeqCst) && ticks.fetch_add(1, Ordering::SeqCst) == 1 {
+                fired.cancel();
+            }
+            Ok(())
+        });
+        let error = without_hanging(move || request.send()).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Cancelled, "{row}: {error:?}");
+    }
 }

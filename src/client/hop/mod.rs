@@ -302,6 +302,7 @@ fn returned(lease: PoolLease, cancelled: Error) -> Error {
 /// Returns how a failed exchange ended.
 fn end_of(error: &Error, trace: &Trace) -> FailureEnd {
     match error.kind() {
+        _ if error.ends_call() => FailureEnd::Other,
         ErrorKind::Disconnected if trace.received == 0 || trace.stale => FailureEnd::Closed,
         ErrorKind::Protocol(Violation::StatusLine) if trace.stale => FailureEnd::Closed,
         _ => FailureEnd::Other,
