@@ -318,7 +318,11 @@ impl Response {
     /// Gives the connection and the decoder of an unread body back, without waiting.
     #[inline]
     fn let_go(&mut self) {
-        self.drain(Duration::ZERO);
+        // Nothing waits here, so no check runs: it may panic, and this may be a drop during a panic.
+        let token = self.inner.parts.token.take();
+        if token.is_none_or(|token| !token.has_fired()) {
+            self.drain(Duration::ZERO);
+        }
         self.abandon(CloseReason::BodyAbandoned);
         if let Some(pump) = self.inner.pump.take() {
             self.inner.parts.common.pumps.put(pump);

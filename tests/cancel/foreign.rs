@@ -1,6 +1,7 @@
 //! Code of the caller's that runs while a call ends: transports, dialers, functions of `on_cancel`, checks.
 
 use std::io::{self, IoSlice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
@@ -263,5 +264,31 @@ fn after_a_send_that_failed() {
         });
         let error = without_hanging(move || request.send()).unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Cancelled, "{row}: {error:?}");
+    }
+}
+
+/// A check runs in a wait, and a drop is none. So a response can be dropped while its thread panics.
+#[test]
+fn a_response_that_is_dropped() {
+    let server = Server::with(|_| [answer(ok("first")), answer(ok("rest is late"))].concat());
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec();
+    let late = Server::with(move |_| vec![Step::Request, Step::Send(head.clone()), Step::UntilClosed]);
+    for (row, server, open) in [("whole", &server, 1), ("half", &late, 0)] {
+        let pool = ConnectionPool::builder(server.url("")).retries(0).build().unwrap();
+        let looks = Arc::new(AtomicUsize::new(0));
+        let counted = looks.clone();
+        let check = move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            panic!("of the check")
+        };
+        let response = pool.get("/").check_with(check).send().unwrap();
+        // Long enough that a check is due.
+        thread::sleep(Duration::from_millis(110));
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _held = response;
+            panic!("of the caller")
+        }));
+        assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"of the caller"), "{row}");
+        assert_eq!((looks.load(Ordering::SeqCst), pool.stats().open), (0, open), "{row}");
     }
 }
