@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::inbox::{Inbox, Results, Wanted};
 use super::task::{Handle, To, inherited};
@@ -233,9 +234,15 @@ impl<T> Running<T> {
             // A worker sends a request itself that no other worker has begun.
             if workers::is_worker() && self.begun.values().any(Handle::help) {
                 self.inbox.try_receive(&mut self.arrived);
-            } else {
-                self.inbox.receive(wanted, &mut self.arrived);
+                continue;
             }
+            let due = self.begun.values().filter_map(Handle::due).min();
+            if self.inbox.receive(wanted, due, &mut self.arrived) {
+                continue;
+            }
+            // A request whose token's deadline has passed does not wait for a thread any more.
+            let now = Instant::now();
+            self.begun.values().filter(|one| one.due().is_some_and(|at| at <= now)).for_each(Handle::leave);
         };
         self.begun.remove(&place);
         (place, result)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
 
@@ -94,11 +94,8 @@ impl<T> Pending<T> {
         if workers::is_worker() {
             self.handle.help();
         }
-        if let Some(at) = self.handle.token().deadline() {
-            match self.from.recv_deadline(at) {
-                Err(RecvTimeoutError::Timeout) => self.handle.leave(),
-                received => return self.take(received.ok()),
-            }
+        if let Some(received) = self.receive_until_due(None) {
+            return self.take(received.ok());
         }
         self.take(self.from.recv().ok())
     }
@@ -133,7 +130,16 @@ impl<T> Pending<T> {
         if self.is_taken() {
             return Some(Err(taken()));
         }
-        match self.from.recv_timeout(limit) {
+        // A time that the clock cannot hold is no bound.
+        let until = Instant::now().checked_add(limit);
+        if let Some(received) = self.receive_until_due(until) {
+            return Some(self.take(received.ok()));
+        }
+        let received = match until {
+            Some(at) => self.from.recv_deadline(at),
+            None => self.from.recv().map_err(RecvTimeoutError::from),
+        };
+        match received {
             Err(RecvTimeoutError::Timeout) => None,
             received => Some(self.take(received.ok())),
         }
@@ -201,6 +207,19 @@ impl<T> Pending<T> {
 
     fn is_taken(&self) -> bool {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the result until the deadline of the token, if that is before `until`. A request that was not begun by
+    /// then leaves the queue: its result is on its way.
+    fn receive_until_due(&self, until: Option<Instant>) -> Option<std::result::Result<Result<T>, RecvTimeoutError>> {
+        let at = self.handle.due().filter(|&at| until.is_none_or(|until| at <= until))?;
+        match self.from.recv_deadline(at) {
+            Err(RecvTimeoutError::Timeout) => {
+                self.handle.leave();
+                None
+            }
+            received => Some(received),
+        }
     }
 
     /// Returns the result that was received. There is none if another thread took it meanwhile.
