@@ -191,7 +191,8 @@ fn a_fire_just_before_the_dial() {
 fn a_check_that_fails_as_a_call_does() {
     let (_closed, refused) = refusing();
     let (closes, silent) = (Server::with(|_| vec![Step::Request]), Server::with(|_| vec![Step::UntilClosed]));
-    let table: [(&str, String, ErrorKind, fn(RequestBuilder) -> RequestBuilder); 3] = [
+    type With = fn(RequestBuilder) -> RequestBuilder;
+    let table: [(&str, String, ErrorKind, With); 3] = [
         ("tried again", format!("http://{refused}/go-on"), ErrorKind::Connect, |request| request),
         ("sent again", closes.url("/go-on"), ErrorKind::Disconnected, |request| request.retries(0)),
         ("unasked", silent.url("/go-on"), ErrorKind::Timeout(Bound::Total), |request| {
@@ -212,6 +213,46 @@ fn a_check_that_fails_as_a_call_does() {
         assert_eq!(error.kind(), &kind, "{row}: {error:?}");
         assert_eq!(error.url().unwrap().path(), "/go-on", "{row}: {error}");
         assert_eq!((server.seen.accepted(), pool.stats().open), (1, 0), "{row}");
+    }
+}
+
+/// A check runs without a lock, so it may itself do what ends the call.
+#[test]
+fn a_check_that_ends_its_call() {
+    let busy = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nRetry-After: 60\r\n\r\n";
+    let half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf";
+    let silent = vec![Step::Request, Step::UntilClosed];
+    let table = [
+        ("head", Phase::Head, silent.clone()),
+        ("body", Phase::Body, [answer(half), silent.clone()].concat()),
+        ("back-off", Phase::Backoff, [answer(busy), silent.clone()].concat()),
+        ("queue", Phase::Pool, silent),
+    ];
+    for (act_row, act) in ACTS.into_iter().filter(|(row, _)| *row != "looks at the pool") {
+        for (row, phase, script) in table.clone() {
+            let server = Server::new(vec![script]);
+            let pool = PoolManager::builder().limit(1).build().unwrap();
+            let held = (phase == Phase::Pool).then(|| {
+                let request = pool.get(server.url("/")).retries(0);
+                let held = thread::spawn(move || request.send());
+                eventually("the connection is in use", || pool.stats().in_use == 1);
+                held
+            });
+            let (token, used) = (CancelToken::new(), pool.clone());
+            let fired = token.clone();
+            let check = move || {
+                act(&fired, &used);
+                Ok(())
+            };
+            let request = pool.get(server.url("/")).retries(Retry::new(1).status_forcelist([503]));
+            let request = request.cancel_with(&token).check_with(check);
+            let error = without_hanging(move || request.send()?.bytes()).unwrap_err();
+            assert!(error.is_cancelled() || error.is_closed(), "{act_row}, {row}: {error:?}");
+            assert_eq!(error.phase(), phase, "{act_row}, {row}: {error}");
+            token.cancel();
+            pool.close();
+            held.map(|held| held.join().unwrap().unwrap_err());
+        }
     }
 }
 
