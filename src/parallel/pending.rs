@@ -1,11 +1,12 @@
 //! The result of one submitted request.
 
 use std::fmt;
+use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded, never};
 
 use super::task::{Handle, To, inherited};
 use crate::client::{Calls, IntoRequest};
@@ -237,9 +238,15 @@ fn taken() -> Error {
 impl<T> Drop for Pending<T> {
     /// Ends the request, unless its result was taken: a response may still be read.
     fn drop(&mut self) {
-        if !self.is_taken() && self.home.is_here() {
-            self.handle.cancel();
+        if self.is_taken() {
+            return;
         }
+        if self.home.is_here() {
+            return self.handle.cancel();
+        }
+        // A thread that only the parent has may hold the lock of the channel for good.
+        mem::forget(mem::replace(&mut self.from, never()));
+        self.handle.forget();
     }
 }
 

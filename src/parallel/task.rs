@@ -110,7 +110,7 @@ pub(super) struct Handle {
     /// The request was taken out of the queue, or had been begun when it was to be taken out.
     has_left: AtomicBool,
     /// Takes the request out of the queue when a token of the caller fires.
-    _leaves: Option<OnCancel>,
+    leaves: Option<OnCancel>,
 }
 
 impl Handle {
@@ -129,7 +129,7 @@ impl Handle {
             let workers = workers.clone();
             token.on_cancel(move || drop(workers.take(id)))
         });
-        Handle { workers: workers.clone(), id, token, has_left: AtomicBool::new(false), _leaves: leaves }
+        Handle { workers: workers.clone(), id, token, has_left: AtomicBool::new(false), leaves }
     }
 
     /// Returns the time at which the request leaves the queue, or `None` if it has left or its token has no deadline.
@@ -143,6 +143,11 @@ impl Handle {
     pub(super) fn cancel(&self) {
         self.token.cancel();
         self.leave();
+    }
+
+    /// Leaves the request to the process that began it: a thread of that process may hold the lock of the token.
+    pub(super) fn forget(&mut self) {
+        mem::forget(self.leaves.take());
     }
 
     /// Takes the request out of the queue if it was not begun. Its result says that it was cancelled.
