@@ -87,6 +87,8 @@ struct Inner {
     head: Option<Box<ResponseHead>>,
     history: Vec<ResponseHead>,
     retries: Vec<Attempt>,
+    /// The errors of the ways to the server that were tried before.
+    failed_ways: Vec<Error>,
 }
 
 // An error does not change once it is made.
@@ -214,6 +216,31 @@ impl Error {
     #[doc(alias = "MaxRetryError")]
     pub fn retries(&self) -> &[Attempt] {
         &self.0.retries
+    }
+
+    /// Returns the errors of the ways to the server that were tried before the one that this error is about, in their order.
+    /// There are some only if the [choice of the proxy](crate::ProxyChoice) was a list. [`origin`](Self::origin) of each
+    /// is its proxy.
+    ///
+    /// ```
+    /// use hostpool::{ErrorKind, Proxy, ProxyChoice};
+    ///
+    /// // Nothing listens on ports 1 and 2.
+    /// let choice = ProxyChoice::from(Proxy::parse("http://127.0.0.1:1")?).or(Proxy::parse("http://127.0.0.1:2")?);
+    /// let request = hostpool::get("http://example.com/").choose_proxy(move |_| Ok(choice.clone()));
+    /// let error = request.send().unwrap_err();
+    /// let [first] = error.failed_ways() else { panic!() };
+    /// assert_eq!(first.kind(), &ErrorKind::Connect);
+    /// assert_eq!(first.origin().unwrap().port(), Some(1));
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "no connection could be opened (reaching the proxy http://127.0.0.1:2, after http://127.0.0.1:1: no connection \
+    ///      could be opened, GET http://example.com/)",
+    /// );
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn failed_ways(&self) -> &[Error] {
+        &self.0.failed_ways
     }
 
     /// Returns whether the server may have acted on the request. If it is false, sending the request again cannot make

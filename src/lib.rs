@@ -146,7 +146,7 @@
 // pool           registry > key > gate > reaper > core > pooled > types > stats
 // dial           Dialer, Route: opens a Transport to a Target along a route
 // exchange       one request and one response over one Transport; knows no pool
-// proxy          Proxy: where it is, and what only it is told
+// proxy          Proxy: where it is, and what only it is told; choice: which one a request goes through
 // tls            TlsConfig, rustls over any Transport
 // net            Transport, the one place that waits, abort, names and their lookups, the race of addresses
 // make_headers   urllib3's function of this name
@@ -256,7 +256,7 @@ pub use pools::{
     Client, ClientBuilder, ConnectionPool, ConnectionPoolBuilder, ManyHosts, PoolContext, PoolManager,
     PoolManagerBuilder, ProxyManager, ProxyManagerBuilder, connection_from_url, proxy_from_url,
 };
-pub use proxy::Proxy;
+pub use proxy::{Proxy, ProxyChoice, ProxyRules};
 pub use redirect::{RedirectAction, RedirectHop};
 pub use response::{
     Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ResponseBuilder,

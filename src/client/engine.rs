@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reach::Reach;
-use crate::dial::{self, DialContext, Means, Opened, Route, Target};
+use crate::dial::{self, DialContext, Means, Opened, OtherWays, Route, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure, TlsFault};
 use crate::exchange::{Common, Wire};
 use crate::net::abort::AbortCell;
@@ -22,12 +22,12 @@ use crate::pool::registry::{Found, Registry, Standing};
 use crate::pool::types::Settings;
 use crate::pool::{PoolGate, PoolLease, PoolPermit};
 use crate::process::{Home, Slot};
-use crate::proxy::Setting;
+use crate::proxy::{ProxyChoice, Setting};
 use crate::strictness::Strictness;
 use crate::sync::RwLock;
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
-use crate::urls::{Origin, Origins};
+use crate::urls::{Origin, Origins, Url};
 use crate::workers::Workers;
 
 /// How long a worker thread waits for another request before it ends.
@@ -140,13 +140,29 @@ impl Engine {
         self.connection.tcp.names.cache.as_deref()
     }
 
-    /// Returns the way to an origin. `setting` is what the request or its client says about a proxy.
+    /// Returns the way to an origin for a request to a URL, and the ways that are tried if nothing can be reached by it.
+    /// `setting` is what the request or its client says about a proxy.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Setting::choose`].
     #[inline]
-    pub(crate) fn route(&self, setting: Option<&Setting>, origin: &Arc<Origin>) -> Route {
+    pub(crate) fn route(&self, setting: Option<&Setting>, origin: &Arc<Origin>, url: &Url) -> Result<Ways> {
         match setting.or(self.proxy.as_ref()) {
-            None | Some(Setting::Direct) => Route::to(origin),
-            Some(Setting::One(proxy)) => Route::through(proxy, origin),
+            None | Some(Setting::Direct) => Ok((Route::to(origin), None)),
+            Some(Setting::One(proxy)) => Ok((Route::through(proxy, origin), None)),
+            Some(setting) => choose(setting, origin, url),
         }
+    }
+
+    /// Returns the choice for a URL, for the caller to look at.
+    pub(crate) fn proxy_for(&self, setting: Option<&Setting>, url: &Url) -> Result<ProxyChoice> {
+        setting.or(self.proxy.as_ref()).map_or_else(|| Ok(ProxyChoice::direct()), |setting| setting.choose(url))
+    }
+
+    /// Returns whether the pools have a setting for the proxy.
+    pub(crate) fn has_proxy_setting(&self) -> bool {
+        self.proxy.is_some()
     }
 
     /// Returns the settings of connections that a client without settings of its own uses now.
@@ -297,6 +313,20 @@ impl Engine {
         // A request is not written to a connection whose call has ended.
         context.wait().ended(Phase::Connect, closed).map_or(Ok(opened), Err)
     }
+}
+
+/// The way to an origin, and those that are tried if nothing can be reached by it.
+pub(crate) type Ways = (Route, Option<Box<OtherWays>>);
+
+/// Returns the ways that rules or a function choose.
+#[cold]
+fn choose(setting: &Setting, origin: &Arc<Origin>, url: &Url) -> Result<Ways> {
+    // The pool of one host sends the requests for all others to it.
+    let choice = match url.shared_origin() == origin {
+        true => setting.choose(url)?,
+        false => setting.choose(&url.at(origin)?)?,
+    };
+    Route::chosen(choice, origin).ok_or_else(|| Error::config("the choice of a proxy is empty"))
 }
 
 impl Drop for Engine {

@@ -3,6 +3,7 @@
 //! A setting that is `None` leaves the client's.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Version;
@@ -13,12 +14,12 @@ use crate::auth::Auth;
 use crate::body::{Chunking, Compress};
 use crate::error::Result;
 use crate::net::names::{IntoAddresses, spelled};
-use crate::proxy::{Proxy, Setting};
+use crate::proxy::{Proxy, ProxyChoice, ProxyRules, Setting};
 use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
 use crate::time::Timeout;
-use crate::urls::Origin;
+use crate::urls::{Origin, Url};
 
 /// The bounds and the body.
 impl Request {
@@ -437,14 +438,14 @@ impl Request {
     pub fn proxy(&self) -> Option<&Proxy> {
         match self.options()?.proxy.as_ref()? {
             Setting::One(proxy) => Some(proxy),
-            Setting::Direct => None,
+            Setting::Direct | Setting::Rules(_) | Setting::Function(_) => None,
         }
     }
 
     /// Returns whether the request is sent without a proxy, whatever its client says: see
     /// [`RequestBuilder::no_proxy`](crate::RequestBuilder::no_proxy).
     pub fn no_proxy(&self) -> bool {
-        self.options().is_some_and(|own| own.proxy == Some(Setting::Direct))
+        self.options().and_then(|own| own.proxy.as_ref()).is_some_and(Setting::is_direct)
     }
 
     /// Sets the proxy of the request, in place of the client's. `None` leaves the client's.
@@ -462,6 +463,39 @@ impl Request {
     /// Sends the request without a proxy, whatever its client says.
     pub fn set_no_proxy(&mut self) {
         self.options_mut().proxy = Some(Setting::Direct);
+    }
+
+    /// Returns the rules that choose the proxy of the request, if it has such: see
+    /// [`RequestBuilder::proxy_rules`](crate::RequestBuilder::proxy_rules).
+    ///
+    /// ```
+    /// use hostpool::{ProxyRules, Session};
+    ///
+    /// let rules = ProxyRules::new().all("http://proxy.example:3128")?;
+    /// let mut request = Session::new().get("http://example.com/").build()?;
+    /// request.set_proxy_rules(rules.clone());
+    /// assert_eq!(request.proxy_rules(), Some(&rules));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn proxy_rules(&self) -> Option<&ProxyRules> {
+        match self.options()?.proxy.as_ref()? {
+            Setting::Rules(rules) => Some(rules),
+            Setting::Direct | Setting::One(_) | Setting::Function(_) => None,
+        }
+    }
+
+    /// Sets rules that choose the proxy of the request, in place of what its client says.
+    pub fn set_proxy_rules(&mut self, rules: ProxyRules) {
+        self.options_mut().proxy = Some(Setting::Rules(Arc::new(rules)));
+    }
+
+    /// Returns the function that chooses the proxy of the request, if it has one: see
+    /// [`RequestBuilder::choose_proxy`](crate::RequestBuilder::choose_proxy).
+    pub fn choose_proxy(&self) -> Option<&(dyn Fn(&Url) -> Result<ProxyChoice> + Send + Sync)> {
+        match self.options()?.proxy.as_ref()? {
+            Setting::Function(function) => Some(function.function()),
+            Setting::Direct | Setting::One(_) | Setting::Rules(_) => None,
+        }
     }
 
     /// Returns the request's own credentials: see [`RequestBuilder::auth`](crate::RequestBuilder::auth). Returns `None`

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::engine::{Dialing, Engine};
+use super::engine::{Dialing, Engine, Ways};
 use super::middleware::{Hooks, Middleware};
 use super::options::Options;
 use super::policy::{Head, Policy, USER_AGENT};
@@ -357,16 +357,16 @@ impl<'a> Terms<'a> {
         Ok(self.engine.pool(route, &Arc::new(config)).0)
     }
 
-    /// Returns the way to the server of a URL: through the proxy of the request, of its client or of its pools, or
-    /// without one.
+    /// Returns the way to the server of a URL, and the ways that are tried if nothing can be reached by it: through the
+    /// proxies of the request, of its client or of its pools, or without one. What chooses by the URL is asked here.
     ///
     /// # Errors
     ///
-    /// Those of [`pool_origin`](Self::pool_origin).
+    /// Those of [`pool_origin`](Self::pool_origin), and of the caller's function that chooses.
     #[inline]
-    pub(super) fn route(self, url: &'a Url) -> Result<Route> {
+    pub(super) fn route(self, url: &'a Url) -> Result<Ways> {
         let setting = self.own.and_then(|own| own.proxy.as_ref()).or(self.policy.proxy.as_ref());
-        Ok(self.engine.route(setting, self.pool_origin(url)?))
+        self.engine.route(setting, self.pool_origin(url)?, url)
     }
 
     /// Refuses a URL whose host is an address that the caller's filter does not allow. It is asked for requests through a
@@ -528,7 +528,7 @@ mod tests {
                 |own| own.proxy = Some(proxy::Setting::Direct),
                 |terms| {
                     let url = Url::parse("http://h/").unwrap();
-                    let route = terms.route(&url).map(|route| route.proxy().is_some());
+                    let route = terms.route(&url).map(|(route, _)| route.proxy().is_some());
                     route.is_ok_and(|proxied| proxied).to_string()
                 },
                 ["false", "true", "false"],

@@ -27,7 +27,7 @@ use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
 use crate::urls::{Origin, Scheme, Url};
 
-pub(crate) use route::{Route, Via};
+pub(crate) use route::{OtherWays, Route, Via};
 
 /// Opens the connections of a pool, for example over another network, to a peer in memory, or with another TLS library.
 ///

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::h1::RequestTarget;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, ProxyChoice};
 use crate::urls::{Origin, Scheme, Url};
 
 /// The way to an origin. A pool key, the target of a dial and the request target are made from it.
@@ -27,6 +27,25 @@ pub(crate) enum Via {
     Forward(Proxy),
     /// A proxy, which opens a tunnel to the origin.
     Tunnel(Proxy),
+}
+
+/// The ways to an origin that are tried if the first one cannot be reached.
+#[derive(Debug)]
+pub(crate) struct OtherWays {
+    origin: Arc<Origin>,
+    /// `None` is the way without a proxy.
+    ways: std::vec::IntoIter<Option<Proxy>>,
+}
+
+impl Iterator for OtherWays {
+    type Item = Route;
+
+    fn next(&mut self) -> Option<Route> {
+        self.ways.next().map(|way| match way {
+            Some(proxy) => Route::through(&proxy, &self.origin),
+            None => Route::to(&self.origin),
+        })
+    }
 }
 
 impl Via {
@@ -54,6 +73,13 @@ impl Route {
             true => Route { origin: proxy.server().clone(), via: Via::Forward(proxy.clone()) },
             false => Route { origin: origin.clone(), via: Via::Tunnel(proxy.clone()) },
         }
+    }
+
+    /// Returns the first way to this origin that a choice names, and the others. Fails with `None` for an empty choice.
+    pub(crate) fn chosen(choice: ProxyChoice, origin: &Arc<Origin>) -> Option<(Route, Option<Box<OtherWays>>)> {
+        let mut ways = OtherWays { origin: origin.clone(), ways: choice.into_ways() };
+        let first = ways.next()?;
+        Some((first, (ways.ways.len() > 0).then(|| Box::new(ways))))
     }
 
     /// Returns the server that HTTP is spoken with.

@@ -36,6 +36,7 @@ impl Error {
             head: None,
             history: Vec::new(),
             retries: Vec::new(),
+            failed_ways: Vec::new(),
         }))
     }
 
@@ -150,6 +151,12 @@ impl Error {
 
     pub(crate) fn with_history(mut self, history: Vec<ResponseHead>) -> Error {
         self.0.history = history;
+        self
+    }
+
+    /// Adds the errors of the ways that were tried before.
+    pub(crate) fn after_failed_ways(mut self, failed: Vec<Error>) -> Error {
+        self.0.failed_ways = failed;
         self
     }
 

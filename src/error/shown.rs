@@ -17,6 +17,9 @@ const ADDRESS: usize = 400;
 /// The bytes of a method that an error shows. The caller may send any token.
 const METHOD: usize = 32;
 
+/// The bytes of the ways that were tried before.
+const WAYS: usize = 160;
+
 /// The bytes of an error's `Debug`. There is room for the indentation by an outer value.
 const DEBUG: usize = 3000;
 
@@ -35,7 +38,7 @@ impl fmt::Display for Error {
             }
             (phase, _) => Some(phase.to_string()),
         };
-        let facts: Vec<String> = phase.into_iter().chain(self.0.about()).collect();
+        let facts: Vec<String> = phase.into_iter().chain(self.0.before()).chain(self.0.about()).collect();
         if facts.is_empty() { Ok(()) } else { write!(f, " ({})", facts.join(", ")) }
     }
 }
@@ -56,6 +59,16 @@ impl Inner {
     fn repeats_a_call(&self) -> bool {
         let cause = self.source.as_deref().filter(|_| self.reason.kind == ErrorKind::Custom);
         cause.and_then(|cause| cause.downcast_ref::<Error>()).is_some_and(|cause| cause.0.about().is_some())
+    }
+
+    /// Returns what became of the ways that were tried before.
+    fn before(&self) -> Option<String> {
+        let ways = self.failed_ways.iter().map(|error| {
+            let way = error.0.origin.as_ref().map_or("the server itself".to_owned(), ToString::to_string);
+            format!("{way}: {}", error.0.reason)
+        });
+        let ways = ways.collect::<Vec<_>>().join("; ");
+        (!ways.is_empty()).then(|| one_line(format_args!("after {ways}"), WAYS))
     }
 
     /// Returns the method and the URL, or the origin.
@@ -120,6 +133,9 @@ impl fmt::Debug for Shown<'_> {
         }
         shown.field("phase", phase).field("request", &self.0.about()).field("maybe_processed", maybe_processed);
         shown.field("source", source);
+        if !self.0.failed_ways.is_empty() {
+            shown.field("failed_ways", &self.0.failed_ways);
+        }
         if let Some(head) = head {
             shown.field("head", &ShownHead(head));
         }

@@ -14,6 +14,7 @@ mod line;
 mod netrc;
 mod netscape;
 mod pool_ops;
+mod proxy_env;
 mod request_head;
 mod resp_head;
 mod sent;
@@ -31,6 +32,7 @@ pub use headers::headers;
 pub use netrc::netrc;
 pub use netscape::netscape;
 pub use pool_ops::pool_ops;
+pub use proxy_env::proxy_env;
 pub use request_head::request_head;
 pub use resp_head::resp_head;
 #[cfg(feature = "rustls")]
@@ -93,6 +95,7 @@ mod tests {
         netrc: 500,
         netscape: 500,
         pool_ops: 500,
+        proxy_env: 500,
         request_head: 500,
         resp_head: 500,
         url: 500,

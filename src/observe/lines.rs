@@ -133,6 +133,19 @@ pub(crate) fn left_out_cookies(url: &Url, names: &[Vec<u8>]) {
     note!(warn, "cookies left out of a request to {}, which are too many: {shown}", Shown(url));
 }
 
+/// Logs that an entry of a list of hosts without a proxy matches nothing. An entry with an `@` is not shown, because it
+/// may be a URL with a password.
+pub(crate) fn unknown_no_proxy(entry: &str) {
+    let shown = if entry.contains('@') { "" } else { entry };
+    let start: String = shown.chars().take(60).collect();
+    note!(warn, "an entry of NO_PROXY matches nothing: {start:?} is no host, address or range");
+}
+
+/// Logs that the scheme of a variable is read as another one.
+pub(crate) fn socks_alias(variable: &str) {
+    note!(info, "the scheme socks of {variable} is read as socks5h");
+}
+
 /// Logs that a word of a netrc file is skipped. The word is not shown: it may be a part of a password.
 pub(crate) fn unknown_netrc_word(line: usize) {
     note!(warn, "line {line} of a netrc file has a word that is not known; a value with spaces needs quotes");

@@ -31,7 +31,10 @@ pub use events::{
 pub(crate) use lines::not_verified;
 #[cfg(feature = "native-roots")]
 pub(crate) use lines::skipped_roots;
-pub(crate) use lines::{cut_short, left_out_cookies, lines_dropped, no_reaper, unfinished_coding, unknown_netrc_word};
+pub(crate) use lines::{
+    cut_short, left_out_cookies, lines_dropped, no_reaper, socks_alias, unfinished_coding, unknown_netrc_word,
+    unknown_no_proxy,
+};
 pub use listener::Listener;
 pub(crate) use telling::is_telling;
 use telling::{Ended, Told, tell, tell_closed};

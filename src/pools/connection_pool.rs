@@ -19,7 +19,7 @@ use crate::pool::key::PoolKey;
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
 use crate::tls::TlsConfig;
-use crate::urls::{Origin, Origins, Url};
+use crate::urls::{Origin, Origins, Scheme, Url};
 
 /// A bounded pool of connections to one host, for any number of threads.
 ///
@@ -396,7 +396,11 @@ impl sealed::Client for ConnectionPool {
     type Own = Home;
     const REPLACES_HEADERS: bool = true;
 
-    fn build(builder: ConnectionPoolBuilder) -> Result<ConnectionPool> {
+    fn build(mut builder: ConnectionPoolBuilder) -> Result<ConnectionPool> {
+        if let Ok(home) = &builder.own.0 {
+            let scheme = home.kind();
+            builder.read_environment(scheme == Scheme::Http, scheme == Scheme::Https)?;
+        }
         let ClientBuilder { own, options, mut policy, .. } = builder;
         let origin = own.0.map_err(|reason| Error::new(reason, Phase::Prepare))?;
         policy.reach.home = Some(origin.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::options::{dns_cache, verbs};
+use super::options::{dns_cache, proxy_for, verbs};
 use super::parallel::parallel;
 use super::{ClientBuilder, ConnectionPool, ManyHosts, PoolContext, PoolOptions, policy, sealed};
 use crate::client::has_pools::Pools;
@@ -96,6 +96,8 @@ impl PoolManager {
 
     dns_cache!(self, self.engine, "let client = hostpool::PoolManager::builder().use_dns_cache(true).build()?;");
 
+    proxy_for!(self, self.engine, None);
+
     /// Begins a `HEAD` request: see [`request`](Self::request).
     pub fn head(&self, url: impl IntoUrl) -> RequestBuilder {
         self.request(Method::HEAD, url)
@@ -165,7 +167,7 @@ impl PoolManager {
             return Err(Error::new(self.policy.reach.closed(), Phase::Prepare));
         }
         let (origin, config, policy) = context.merge(&self.engine.connection(), &self.policy)?;
-        let route = self.engine.route(policy.proxy.as_ref(), &origin);
+        let (route, _) = self.engine.route(policy.proxy.as_ref(), &origin, &Url::with_target(&origin, "/")?)?;
         let (key, closed) = self.engine.pool(&route, &config);
         let policy =
             Policy { reach: Reach { connection: Some(config), standing: Some(closed), ..policy.reach }, ..policy };
@@ -287,7 +289,8 @@ impl sealed::Client for PoolManager {
     type Own = ();
     const REPLACES_HEADERS: bool = true;
 
-    fn build(builder: PoolManagerBuilder) -> Result<PoolManager> {
+    fn build(mut builder: PoolManagerBuilder) -> Result<PoolManager> {
+        builder.read_environment(true, true)?;
         Ok(PoolManager { engine: builder.options.build()?, policy: Arc::new(builder.policy) })
     }
 }

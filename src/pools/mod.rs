@@ -13,7 +13,7 @@ pub use builder::{Client, ClientBuilder, ManyHosts};
 pub use connection_pool::{ConnectionPool, ConnectionPoolBuilder};
 pub use context::PoolContext;
 pub use manager::{PoolManager, PoolManagerBuilder};
-pub(crate) use options::{PoolOptions, dns_cache, verbs};
+pub(crate) use options::{PoolOptions, dns_cache, proxy_for, verbs};
 pub(crate) use parallel::parallel;
 pub use proxy_manager::{ProxyManager, ProxyManagerBuilder, proxy_from_url};
 

@@ -59,6 +59,8 @@ pub(crate) struct PoolOptions {
     pub(crate) workers: usize,
     /// The proxy of requests whose client says nothing about it.
     pub(crate) proxy: Option<Setting>,
+    /// Whether the environment says which proxy is used if nothing else does.
+    pub(crate) trust_env: bool,
     /// The error for the first setting that the caller gave, for a session that has a connector, too.
     pub(crate) clash: Option<&'static str>,
 }
@@ -95,6 +97,7 @@ impl PoolOptions {
             fork_guard: false,
             workers: WORKERS,
             proxy: None,
+            trust_env: false,
             clash: None,
         }
     }
@@ -138,7 +141,7 @@ impl PoolOptions {
         if let (Some(_), Some(setting)) = (&self.dialer, self.reaching) {
             return Err(Error::config(setting));
         }
-        if self.dialer.is_some() && matches!(self.proxy, Some(Setting::One(_))) {
+        if self.dialer.is_some() && self.proxy.as_ref().is_some_and(|setting| !setting.is_direct()) {
             return Err(Error::config("a dialer opens connections by itself, and knows of no proxy"));
         }
         Ok(self.engine(open_limit, idle_limit))
@@ -263,6 +266,39 @@ macro_rules! dns_cache {
     };
 }
 pub(crate) use dns_cache;
+
+/// The method `proxy_for` of a client, over its engine and its policy.
+macro_rules! proxy_for {
+    ($client:ident, $engine:expr, $base:expr) => {
+        /// Returns which proxy a request to `url` goes through, if it has no setting of its own. It asks the function of
+        /// [`choose_proxy`](crate::ClientBuilder::choose_proxy), if there is one. Nothing is sent.
+        ///
+        /// # Errors
+        ///
+        /// [`ErrorKind::InvalidUrl`](crate::ErrorKind::InvalidUrl) for a URL that is not valid, and those of the function.
+        ///
+        /// ```
+        /// use hostpool::{PoolManager, ProxyRules, Session};
+        ///
+        /// let rules = ProxyRules::from_vars([("HTTP_PROXY", "http://proxy.example:3128")])?;
+        /// let session = Session::builder().proxy_rules(rules.clone()).build()?;
+        /// let pools = PoolManager::builder().proxy_rules(rules).build()?;
+        /// assert_eq!(session.proxy_for("http://example.com/")?.to_string(), "http://proxy.example:3128");
+        /// assert_eq!(pools.proxy_for("https://example.com/")?.to_string(), "direct");
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        #[doc(alias = "select_proxy")]
+        #[doc(alias = "getproxies")]
+        pub fn proxy_for(
+            &$client,
+            url: impl crate::client::IntoUrl,
+        ) -> crate::error::Result<crate::proxy::ProxyChoice> {
+            let url = crate::client::sealed::Sealed::into_url(url, &$engine.origins, $base)?;
+            $engine.proxy_for($client.policy.proxy.as_ref(), &url)
+        }
+    };
+}
+pub(crate) use proxy_for;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here opens a connection. `dial` opens tunnels, and the client forwards requests.
 
+mod choice;
 mod credentials;
 
 use std::fmt;
@@ -18,6 +19,8 @@ use crate::headers::{Headers, IntoHeaderName, IntoHeaderValue, IntoHeaders, Inva
 use crate::tls::TlsConfig;
 use crate::urls::{InvalidUrl, Origin, Scheme, Url, hint};
 
+pub(crate) use choice::{ChooseProxy, Setting};
+pub use choice::{ProxyChoice, ProxyRules};
 pub(crate) use credentials::{Credentials, PROXY_AUTHORIZATION};
 
 /// A proxy: its address, its credentials, and what else only it is told.
@@ -72,6 +75,9 @@ struct Inner {
 
 // Nothing in it changes, but for what its Digest credentials know about servers, which is behind a lock.
 impl RefUnwindSafe for Inner {}
+
+/// The schemes of proxies, for errors.
+const SCHEMES: &str = "http, https, socks4, socks4a, socks5 or socks5h";
 
 /// The protocol that a proxy is spoken to in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -392,9 +398,7 @@ impl Proxy {
 /// Returns the error of a URL that is not that of a proxy.
 fn invalid(url: &str, why: InvalidUrl) -> Error {
     match (why, hint(url, why)) {
-        (InvalidUrl::UnsupportedScheme, _) => {
-            Error::from(why).because("the scheme of a proxy is http, https, socks4, socks4a, socks5 or socks5h")
-        }
+        (InvalidUrl::UnsupportedScheme, _) => Error::from(why).because(format!("the scheme of a proxy is {SCHEMES}")),
         (_, Some(hint)) => Error::from(why).because(hint),
         (_, None) => Error::from(why),
     }
@@ -459,14 +463,6 @@ impl Proxy {
     pub(crate) fn hash(&self) -> u64 {
         self.0.hash
     }
-}
-
-/// Which proxy the requests of a client, or one request, go through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Setting {
-    /// None, whatever else says one.
-    Direct,
-    One(Proxy),
 }
 
 impl PartialEq for Proxy {

@@ -164,7 +164,12 @@ impl sealed::Client for Session {
     type Own = SessionSettings;
     const REPLACES_HEADERS: bool = false;
 
-    fn build(builder: SessionBuilder) -> Result<Session> {
+    fn build(mut builder: SessionBuilder) -> Result<Session> {
+        // What the pools of the connector say was set by code, or read from the environment already.
+        let has_setting = |connector: &PoolManager| connector.engine().has_proxy_setting();
+        if !builder.own.connector.as_ref().is_some_and(has_setting) {
+            builder.read_environment(true, true)?;
+        }
         let ClientBuilder { options, mut policy, own, .. } = builder;
         let SessionSettings { connector, jar, cookies, base_url, version } = own;
         if policy.identity.cookies.is_some() && !cookies.is_empty() {

@@ -1,5 +1,7 @@
 //! Setters of a [`RequestBuilder`] for all but its URL, headers and body.
 
+use std::sync::Arc;
+
 use http::Version;
 
 use super::RequestBuilder;
@@ -9,10 +11,11 @@ use crate::client::middleware::{Middleware, Next, middleware_fn, shared};
 use crate::client::options::{self, Options};
 use crate::client::request::Request;
 use crate::error::{Error, Result};
-use crate::proxy::{Proxy, Setting};
+use crate::proxy::{ChooseProxy, Proxy, ProxyChoice, ProxyRules, Setting};
 use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 use crate::response::Response;
 use crate::strictness::Strictness;
+use crate::urls::Url;
 
 /// # Settings
 impl RequestBuilder {
@@ -334,6 +337,36 @@ impl RequestBuilder {
     #[doc(alias = "noproxy")]
     pub fn no_proxy(self) -> Self {
         self.set(|options| options.proxy = Some(Setting::Direct))
+    }
+
+    /// Chooses the proxy of this request and of each of its redirects by [`ProxyRules`], in place of what its client says.
+    ///
+    /// ```no_run
+    /// use hostpool::ProxyRules;
+    ///
+    /// // The free functions do not look at the environment by themselves.
+    /// let response = hostpool::get("https://api.example/").proxy_rules(ProxyRules::from_env()?).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "proxies")]
+    #[doc(alias = "trust_env")]
+    pub fn proxy_rules(self, rules: ProxyRules) -> Self {
+        self.set(|options| options.proxy = Some(Setting::Rules(Arc::new(rules))))
+    }
+
+    /// Chooses the proxy of this request and of each of its redirects by a function, in place of what its client says: see
+    /// [`ClientBuilder::choose_proxy`](crate::ClientBuilder::choose_proxy).
+    ///
+    /// ```no_run
+    /// use hostpool::{Proxy, ProxyChoice};
+    ///
+    /// let [near, far] = ["http://near.example:3128", "http://far.example:3128"].map(Proxy::parse);
+    /// let choice = ProxyChoice::from(near?).or(far?);
+    /// let response = hostpool::get("https://api.example/").choose_proxy(move |_| Ok(choice.clone())).send()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn choose_proxy(self, choose: impl Fn(&Url) -> Result<ProxyChoice> + Send + Sync + 'static) -> Self {
+        self.set(|options| options.proxy = Some(Setting::Function(ChooseProxy::new(choose))))
     }
 
     /// Sets a login and a password for this request, which are sent as [`BasicAuth`] does: see [`auth`](Self::auth).

@@ -13,8 +13,8 @@ use crate::client::hop::{self, Hop, HopFields, LeftOut, ProxyFields, Reply, Rese
 use crate::client::middleware::OnResponse;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
-use crate::dial::{Route, Via};
-use crate::error::{Error, ErrorKind, Phase, Reason, ResponseHead, Result, Violation};
+use crate::dial::{OtherWays, Route, Via};
+use crate::error::{Bound, Error, ErrorKind, Phase, Reason, ResponseHead, Result, Violation};
 use crate::h1::Head;
 use crate::observe::Redirecting;
 use crate::proxy::{self, Proxy};
@@ -122,11 +122,15 @@ impl<'a> Journey<'a> {
             if self.client.until.is_fired() {
                 return Err(self.cancelled());
             }
-            let (route, fields) = match self.prepare_hop() {
+            let (route, fields, others) = match self.prepare_hop() {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(self.explain(error)),
             };
-            let reply = match self.send_hop(&route, &fields) {
+            let sent = match self.send_hop(&route, &fields) {
+                Err(error) if let Some(others) = others => self.go_another_way(error, route, *others),
+                sent => sent,
+            };
+            let reply = match sent {
                 Ok(reply) => reply,
                 Err(error) => match self.again_after(error) {
                     Ok(()) => continue,
@@ -163,7 +167,7 @@ impl<'a> Journey<'a> {
 
     /// Runs the hooks, and decides the route and the added fields of the next request.
     #[inline]
-    fn prepare_hop(&mut self) -> Result<(Route, HopFields)> {
+    fn prepare_hop(&mut self) -> Result<(Route, HopFields, Option<Box<OtherWays>>)> {
         let terms = self.terms();
         if terms.reach().is_closed_pool() {
             return Err(Error::new(terms.reach().closed(), Phase::Prepare));
@@ -175,13 +179,41 @@ impl<'a> Journey<'a> {
         let terms = self.client.of(self.request.options());
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
         terms.check_scheme(&self.request.url)?;
-        let route = terms.route(&self.request.url)?;
+        let (route, others) = terms.route(&self.request.url)?;
+        let fields = self.fields_on(&route)?;
+        Ok((route, fields, others))
+    }
+
+    /// Decides the added fields of the next request on this route.
+    #[inline]
+    fn fields_on(&mut self, route: &Route) -> Result<HopFields> {
+        let terms = self.client.of(self.request.options());
         let mut fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
         match route.proxy() {
             None => self.at_proxy = None,
-            Some(proxy) => fields.proxy = Some(self.fields_for(proxy, &route)?),
+            Some(proxy) => fields.proxy = Some(self.fields_for(proxy, route)?),
         }
-        Ok((route, fields))
+        Ok(fields)
+    }
+
+    /// Sends the request by the next way of the choice, as long as nothing can be reached by the last one. Nothing of the
+    /// request was sent before. The error of the last way has those of the others.
+    #[cold]
+    fn go_another_way(&mut self, mut error: Error, mut route: Route, others: OtherWays) -> Result<Reply> {
+        let mut failed = Vec::new();
+        for next in others {
+            if !is_out_of_reach(&error, &route) {
+                break;
+            }
+            failed.push(error.with_request(&self.request.method, &self.request.url));
+            route = next;
+            let sent = self.fields_on(&route).and_then(|fields| self.send_hop(&route, &fields));
+            error = match sent {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+        }
+        Err(error.after_failed_ways(failed))
     }
 
     /// Returns what the request has for its proxy. What a call knows of one proxy is not for another.
@@ -495,4 +527,21 @@ impl<'a> Journey<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns whether the error says that nothing could be reached by a route: the proxy, or the server itself where there is
+/// no proxy. What answers can be reached, also if its answer is no. A certificate that is not valid is such an answer.
+fn is_out_of_reach(error: &Error, route: &Route) -> bool {
+    let at_the_way = match route.proxy() {
+        Some(_) => error.phase() == Phase::Proxy,
+        None => matches!(error.phase(), Phase::Resolve | Phase::Connect),
+    };
+    let is_failure = match error.kind() {
+        ErrorKind::Resolve | ErrorKind::AddressRefused | ErrorKind::Connect => true,
+        ErrorKind::Disconnected | ErrorKind::Io => true,
+        ErrorKind::Timeout(bound) => matches!(bound, Bound::Connect | Bound::Resolve | Bound::Tls),
+        ErrorKind::Tls => !error.lasts(),
+        _ => false,
+    };
+    at_the_way && is_failure && !error.maybe_processed() && !error.ends_call()
 }

@@ -5,6 +5,7 @@
 
 mod connections;
 mod names;
+mod proxies;
 mod redirects;
 mod requests;
 
