@@ -6,6 +6,7 @@ mod support;
 #[path = "../support/tls.rs"]
 mod tls;
 
+mod choosing;
 mod credentials;
 mod forwarding;
 mod managers;
