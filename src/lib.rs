@@ -104,7 +104,7 @@
 //! | what runs around a call | [`Middleware`], [`Next`], [`ClientBuilder::on_request`] |
 //! | what happens inside | [`Listener`], [`observe`], [`PoolStats`], [`ConnectionInfo`] |
 //! | what a server may send | [`Limits`], [`Strictness`], [`Violation`] |
-//! | proxies | [`Proxy`], [`ProxyManager`], [`ClientBuilder::proxy`] |
+//! | proxies | [`Proxy`], [`ProxyManager`], [`ClientBuilder::proxy`]; which one: [`ProxyRules`], [`ProxyChoice`] |
 //! | TLS | [`TlsConfig`], [`TlsConfigBuilder`], [`Fingerprint`], [`TlsVersion`], [`TlsInfo`], [`TlsFailure`] |
 //! | sockets | [`SocketOption`], [`SourceAddress`] |
 //! | connections of your own | [`Dialer`], [`Transport`], [`IoTransport`] |

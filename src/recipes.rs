@@ -422,6 +422,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Proxies
+//!
+//! A client has one proxy, or rules by scheme and host, or a function. The variables `HTTP_PROXY`, `HTTPS_PROXY`,
+//! `ALL_PROXY` and `NO_PROXY` are read where they are asked for, when the client is built. [`ProxyRules`] has the rules.
+//!
+//! ```
+//! use hostpool::{Proxy, ProxyChoice, ProxyRules, Session};
+//!
+//! let session = Session::builder().proxy("http://user:secret@proxy.example:3128").build()?;
+//! let session = Session::builder().trust_env(true).build()?;
+//! println!("{}", session.proxy_for("https://www.example.com/")?); // "direct", or the URL of a proxy
+//!
+//! // A configuration of your own, with the same rules.
+//! let rules = ProxyRules::new().all("http://proxy.example:3128")?.no_proxy("localhost, .intern.example, 10.0.0.0/8");
+//! let session = Session::builder().proxy_rules(rules).build()?;
+//! let metadata = session.get("http://169.254.169.254/latest/meta-data/").no_proxy();
+//!
+//! // Another one if the first cannot be reached. An answer of a proxy holds, whatever it is.
+//! let [near, far] = ["http://near.example:3128", "http://far.example:3128"].map(Proxy::parse);
+//! let choice = ProxyChoice::from(near?).or(far?);
+//! let session = Session::builder().choose_proxy(move |_| Ok(choice.clone())).build()?;
+//! # Ok::<(), hostpool::Error>(())
+//! ```
+//!
 //! # TLS
 //!
 //! Certificates are verified. A server with a certificate of its own is trusted by that certificate, and a client shows
@@ -572,6 +596,7 @@
 //! | `timeout=(3, 10)`, `Timeout(connect=3, read=10)` | [`Timeout::connect`], [`Timeout::read`] |
 //! | `ClientTimeout(total=30)` | [`Timeout::total`], or a `Duration` for [`RequestBuilder::timeout`] |
 //! | `mount("https://", HTTPAdapter(max_retries=Retry(..)))` | [`Retry`], [`SessionBuilder::retries`](crate::ClientBuilder::retries) |
+//! | `proxies={"https": url}`, `trust_env=True` | [`ProxyRules`], [`SessionBuilder::trust_env`](crate::ClientBuilder::trust_env) |
 //! | `verify="ca.pem"` | [`TlsConfigBuilder::root_file`](crate::TlsConfigBuilder::root_file) |
 //! | `stream=True`, `preload_content=False` | always so: a body is read when it is asked for |
 //! | `r.content`, `await r.read()`, `r.data` | [`Response::bytes`] |
@@ -599,6 +624,7 @@
 //! | `timeout_global`, `timeout_connect`, `timeout_recv_response`, `.connect_timeout(d)` | [`Timeout`] |
 //! | `max_idle_connections_per_host`, `pool_max_idle_per_host` | [`SessionBuilder::maxsize`](crate::ClientBuilder::maxsize); [`limit`](crate::ClientBuilder::limit) bounds those in use, too |
 //! | `redirect::Policy::custom(..)` | [`RequestBuilder::redirect_when`] |
+//! | `Proxy::custom(f)`, `Proxy::all(url).no_proxy(list)`, `Proxy::try_from_env()` | [`choose_proxy`](crate::ClientBuilder::choose_proxy), [`ProxyRules`], [`trust_env`](crate::ClientBuilder::trust_env) |
 //! | `redirect_auth_headers(SameHost)` | [`RequestBuilder::trust_origins`] |
 //! | `multipart::Form`, `Part` | [`multipart`](crate::multipart) |
 //! | `copy_to(&mut file)` | [`Response::copy_to`], [`Response::save_to`] |
@@ -608,4 +634,4 @@
 
 // The documentation links to these.
 #[cfg(doc)]
-use crate::{ConnectionPool, ErrorKind, PoolManager, RequestBuilder, Response, Retry, Session, Timeout};
+use crate::{ConnectionPool, ErrorKind, PoolManager, ProxyRules, RequestBuilder, Response, Retry, Session, Timeout};

@@ -491,9 +491,18 @@ impl Request {
 
     /// Returns the function that chooses the proxy of the request, if it has one: see
     /// [`RequestBuilder::choose_proxy`](crate::RequestBuilder::choose_proxy).
-    pub fn choose_proxy(&self) -> Option<&(dyn Fn(&Url) -> Result<ProxyChoice> + Send + Sync)> {
+    ///
+    /// ```
+    /// use hostpool::{ProxyChoice, Session};
+    ///
+    /// let request = Session::new().get("http://example.com/").choose_proxy(|_| Ok(ProxyChoice::direct())).build()?;
+    /// let choose = request.choose_proxy().unwrap();
+    /// assert!(choose(request.url())?.is_direct());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn choose_proxy(&self) -> Option<impl Fn(&Url) -> Result<ProxyChoice>> {
         match self.options()?.proxy.as_ref()? {
-            Setting::Function(function) => Some(function.function()),
+            Setting::Function(function) => Some(|url: &Url| function.ask(url)),
             Setting::Direct | Setting::One(_) | Setting::Rules(_) => None,
         }
     }

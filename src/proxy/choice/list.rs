@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::{Error, Result};
 use crate::proxy::Proxy;
 
 /// The ways that a request may take: without a proxy, through one, or several that are tried in their order.
@@ -36,6 +37,39 @@ impl ProxyChoice {
     /// ```
     pub fn direct() -> ProxyChoice {
         ProxyChoice { ways: vec![None] }
+    }
+
+    /// Reads what the function `FindProxyForURL` of a PAC file returns, such as `PROXY one:3128; SOCKS5 two:1080; DIRECT`.
+    /// This crate runs no PAC files: an engine for JavaScript does, in a function given to
+    /// [`choose_proxy`](crate::ClientBuilder::choose_proxy).
+    ///
+    /// | word | proxy |
+    /// |---|---|
+    /// | `DIRECT` | none |
+    /// | `PROXY`, `HTTP` | `http` |
+    /// | `HTTPS` | `https` |
+    /// | `SOCKS`, `SOCKS4` | `socks4` |
+    /// | `SOCKS5` | `socks5h` |
+    ///
+    /// An empty text is `DIRECT`, as for browsers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if any part of the text is not one of them. Browsers
+    /// pass over such a part, and may then send a request without a proxy.
+    ///
+    /// ```
+    /// use hostpool::ProxyChoice;
+    ///
+    /// let choice = ProxyChoice::from_pac("PROXY one.example:3128; DIRECT")?;
+    /// assert_eq!(choice.to_string(), "http://one.example:3128, direct");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "FindProxyForURL")]
+    pub fn from_pac(text: &str) -> Result<ProxyChoice> {
+        let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+        let ways = parts.map(way_of_pac).collect::<Result<Vec<_>>>()?;
+        Ok(if ways.is_empty() { ProxyChoice::direct() } else { ProxyChoice { ways } })
     }
 
     /// Adds a proxy that is tried if none of the ways before it can be reached.
@@ -116,6 +150,24 @@ impl ProxyChoice {
     pub(crate) fn into_ways(self) -> std::vec::IntoIter<Option<Proxy>> {
         self.ways.into_iter()
     }
+}
+
+/// Reads one part of what a PAC file returns.
+fn way_of_pac(part: &str) -> Result<Option<Proxy>> {
+    let unusable = || Error::config("a part of the result of a PAC file is not DIRECT, or a word and a host");
+    let mut words = part.split_whitespace();
+    let (word, host) = (words.next().unwrap_or_default().to_ascii_uppercase(), words.next());
+    let scheme = match &*word {
+        "DIRECT" if host.is_none() => return Ok(None),
+        "PROXY" | "HTTP" => "http",
+        "HTTPS" => "https",
+        "SOCKS" | "SOCKS4" => "socks4",
+        "SOCKS5" => "socks5h",
+        _ => return Err(unusable()),
+    };
+    // A path would be one of a socket for SOCKS.
+    let host = host.filter(|host| !host.contains('/') && words.next().is_none()).ok_or_else(unusable)?;
+    Proxy::parse(&format!("{scheme}://{host}")).map(Some).map_err(|_| unusable())
 }
 
 impl From<Proxy> for ProxyChoice {

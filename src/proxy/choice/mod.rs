@@ -58,7 +58,9 @@ impl Setting {
 
 /// A function of the caller's that chooses.
 #[derive(Clone)]
-pub(crate) struct ChooseProxy(Arc<dyn Fn(&Url) -> Result<ProxyChoice> + Send + Sync>);
+pub(crate) struct ChooseProxy(Arc<Choose>);
+
+type Choose = dyn Fn(&Url) -> Result<ProxyChoice> + Send + Sync;
 
 // Its captured values are the caller's, as those of hooks are.
 impl UnwindSafe for ChooseProxy {}
@@ -69,11 +71,8 @@ impl ChooseProxy {
         ChooseProxy(Arc::new(choose))
     }
 
-    pub(crate) fn function(&self) -> &(dyn Fn(&Url) -> Result<ProxyChoice> + Send + Sync) {
-        &*self.0
-    }
-
-    fn ask(&self, url: &Url) -> Result<ProxyChoice> {
+    /// Returns what the function chooses. Fails if it fails, or chose nothing.
+    pub(crate) fn ask(&self, url: &Url) -> Result<ProxyChoice> {
         let choice = (self.0)(url)?;
         if choice.ways().next().is_none() {
             return Err(Error::config("the function that chooses a proxy has returned an empty list"));

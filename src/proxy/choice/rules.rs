@@ -154,7 +154,7 @@ impl ProxyRules {
     fn of(variables: &Variables, http: bool, https: bool) -> Result<ProxyRules> {
         let proxy = |scheme, is_asked| {
             let given = variables.proxy_of(scheme).filter(|_| is_asked);
-            given.map(|variable| variables::proxy(variable)).transpose()
+            given.map(variables::proxy).transpose()
         };
         let rules = ProxyRules {
             http: proxy(Scheme::Http, http)?,

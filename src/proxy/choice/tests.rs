@@ -8,8 +8,8 @@ use super::*;
 use crate::error::ErrorKind;
 
 /// What the variables of a row lead to, for one URL.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum To {
+#[derive(Clone, Copy, Debug)]
+enum To {
     Direct,
     /// Through the proxy that is shown so.
     Via(&'static str),
@@ -161,6 +161,67 @@ const VARIABLES: &[Row] = &[
 
 /// The list, and the hosts or URLs that are direct and that are not.
 type List = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+/// What people have set, and what they expected of it.
+const REPORTS: &[Row] = &[
+    ("httpx#1082", &[("ALL_PROXY", "127.0.0.1:7890")], &[("https://github.com/", Via("http://127.0.0.1:7890"))]),
+    ("ngrok#371", &[("http_proxy", "192.168.0.1:808")], &[("http://h/", Via("http://192.168.0.1:808"))]),
+    (
+        "dotnet/runtime#44799",
+        &[("HTTPS_PROXY", "https://192.0.2.7:8443")],
+        &[("https://h/", Via("https://192.0.2.7:8443"))],
+    ),
+    ("ureq#1080", &[("https_proxy", "http://[::1]:1081")], &[("https://h/", Via("http://[::1]:1081"))]),
+    (
+        "curl#9773",
+        &[("http_proxy", P), ("no_proxy", ".domain1,.domain2,127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16")],
+        &[("http://10.10.20.1/", Direct), ("http://a.domain2/", Direct), ("http://172.32.0.1/", THROUGH)],
+    ),
+    ("wget2#147", &[("http_proxy", P), ("no_proxy", "localhost,127.0.0.0/8")], &[("http://127.1.1.1:8080/", Direct)]),
+    (
+        "kpx#7",
+        &[("all_proxy", P), ("NO_PROXY", "10.0.0.0/8,100.64.0.0/10,198.18.0.0/15,::1/128,64:ff9b:1::/48,fc00::/7")],
+        &[
+            ("http://100.127.255.255/", Direct),
+            ("http://198.19.0.1/", Direct),
+            ("http://[64:ff9b:1::9]/", Direct),
+            ("http://[fdab::1]/", Direct),
+            ("http://[64:ff9b::9]/", THROUGH),
+            ("http://100.128.0.0/", THROUGH),
+        ],
+    ),
+    (
+        "RHDH#709: no lookup, spaces and commas, a port",
+        &[("http_proxy", P), ("no_proxy", "1.2.3.4 a.test, b.test:1234")],
+        &[
+            ("http://1.2.3.4/", Direct),
+            ("http://a.test/", Direct),
+            ("http://b.test:1234/", Direct),
+            ("http://b.test/", THROUGH),
+            ("http://localhost.example.com/", THROUGH),
+        ],
+    ),
+    (
+        "cypress#4780: localhost stays direct",
+        &[("HTTP_PROXY", P), ("NO_PROXY", "some-external-site.net")],
+        &[("http://localhost:3000/", Direct), ("http://127.0.0.1:3000/", Direct)],
+    ),
+    (
+        "pyzotero#375: one name of this machine is all",
+        &[("HTTP_PROXY", P), ("NO_PROXY", "localhost")],
+        &[("http://127.0.0.1:23119/", Direct)],
+    ),
+    (
+        "ureq#1118",
+        &[("https_proxy", P), ("no_proxy", "example.com")],
+        &[("https://api.example.com/", Direct), ("https://sub.domain.example.com/", Direct)],
+    ),
+    (
+        "uv#2021",
+        &[("HTTPS_PROXY", P), ("NO_PROXY", "pypi.intern:8443")],
+        &[("https://pypi.intern:8443/simple/", Direct), ("https://pypi.org/simple/", THROUGH)],
+    ),
+];
 
 const NO_PROXY: &[List] = &[
     ("nothing", "", &[], &["http://h/"]),
@@ -319,7 +380,7 @@ fn url(text: &str) -> Url {
 /// A3, E and N: the one runner of both tables.
 #[test]
 fn the_environment() {
-    for (row, variables, urls) in VARIABLES {
+    for (row, variables, urls) in VARIABLES.iter().chain(REPORTS) {
         let rules = ProxyRules::from_vars(variables.iter().copied());
         let shown = format!("{rules:?} {rules:#?}");
         assert!(!shown.contains("canary"), "{row}: {shown}");
@@ -403,6 +464,38 @@ fn rules_of_code() {
     assert_eq!(ProxyRules::new().proxy_for(&url("http://h/")), None);
     assert!(ProxyRules::new().https("h:1").is_err(), "a URL of code has a scheme");
     assert!(rules == rules.clone() && rules != rules.clone().proxy_loopback(false));
+}
+
+/// What a PAC file returns, as node-pac-proxy-agent, proxy-pac-proxy and px have been shown it.
+#[test]
+fn results_of_pac_files() {
+    let table = [
+        ("DIRECT", Some("direct")),
+        ("", Some("direct")),
+        (" ; ", Some("direct")),
+        (
+            "PROXY 1.2.3.4:3128; SOCKS 127.0.0.1:9050; DIRECT",
+            Some("http://1.2.3.4:3128, socks4://127.0.0.1:9050, direct"),
+        ),
+        ("proxy a:1;HTTPS b ;\tSOCKS5  c ; SOCKS4 d:2;", Some("http://a:1, https://b, socks5h://c:1080, socks4://d:2")),
+        ("HTTP [::1]:3128", Some("http://[::1]:3128")),
+        ("DIRECT; PROXY a:1", Some("direct, http://a:1")),
+        ("PROXY a:1; b:2", None),
+        ("PROXY a:1, PROXY b:2", None),
+        ("PROXY", None),
+        ("DIRECT a", None),
+        ("PROXY a b", None),
+        ("PROXY http://a", None),
+        ("SOCKS localhost/run/tor.sock", None),
+        ("PROXY a:99999", None),
+        ("undefined", None),
+        ("QUIC canary:1", None),
+    ];
+    for (text, expected) in table {
+        let choice = ProxyChoice::from_pac(text);
+        assert_eq!(choice.as_ref().ok().map(ToString::to_string).as_deref(), expected, "{text:?}");
+        assert!(!format!("{choice:?}").contains("canary"), "{text:?}");
+    }
 }
 
 #[test]
