@@ -2,12 +2,13 @@
 //!
 //! No name is looked up, and no entry makes the list unusable. An entry that means nothing matches nothing.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::urls::{Origin, is_own_name};
 
 /// A list of hosts that are reached without a proxy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct NoProxy {
     entries: Vec<Entry>,
     /// The entries that match nothing, as they were written.
@@ -58,6 +59,13 @@ impl NoProxy {
         }
         let host = Host { name: relative(origin.host()), address: origin.address().map(canonical), origin };
         self.entries.iter().any(|entry| entry.matches(&host))
+    }
+}
+
+impl fmt::Debug for NoProxy {
+    /// Leaves out the entries that match nothing. They may be anything, also a URL with a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NoProxy").field("entries", &self.entries).finish_non_exhaustive()
     }
 }
 

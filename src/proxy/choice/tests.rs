@@ -415,6 +415,7 @@ fn entries_that_mean_nothing() {
         let mut list = NoProxy::default();
         list.add(&format!("before.test,{junk} after.test"));
         assert_eq!(list.unknown(), [Box::from(*junk)], "{junk}");
+        assert!(!format!("{list:?}").contains("canary"), "{junk}");
         for host in hosts {
             assert!(!list.matches(url(&format!("http://{host}/")).origin()), "{junk}: {host}");
         }
