@@ -10,7 +10,7 @@ use super::options::Options;
 use super::policy::{Head, Policy, USER_AGENT};
 use super::reach::Reach;
 use super::request::Request;
-use crate::auth::{Auth, Netrc};
+use crate::auth::{Auth, Netrc, SharedScheme};
 use crate::cancel::CancelToken;
 use crate::cookies::CookieStore;
 use crate::dial::Route;
@@ -329,31 +329,42 @@ impl<'a> Terms<'a> {
 
     /// Returns the key of the pool that sends a request along this route. A route without a pool gets a new one. The
     /// addresses that the request gives for the host come before those of the client, and are part of the key; those for
-    /// other hosts are not.
+    /// other hosts are not. So is the scheme by which the request authenticates its connection.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidRequest`] if the request has addresses for the host, and a dialer of the caller's would not
     /// heed them.
     #[inline]
-    pub(super) fn key(self, route: &Route) -> Result<PoolKey> {
-        self.engine.with_config(self.reach(), |config| match self.own.filter(|own| !own.resolve_to.is_empty()) {
-            None => Ok(self.engine.pool(route, config).0),
-            Some(own) => self.key_with(route, config, &own.resolve_to),
+    pub(super) fn key(self, route: &Route, scheme: Option<&SharedScheme>) -> Result<PoolKey> {
+        let own = self.own.filter(|own| !own.resolve_to.is_empty());
+        self.engine.with_config(self.reach(), |config| match own.is_none() && scheme.is_none() {
+            true => Ok(self.engine.pool(route, config).0),
+            false => self.key_with(route, config, own.map(|own| &own.resolve_to), scheme),
         })
     }
 
     #[cold]
-    fn key_with(self, route: &Route, config: &Arc<ConnectionConfig>, own: &Overrides) -> Result<PoolKey> {
+    fn key_with(
+        self,
+        route: &Route,
+        config: &Arc<ConnectionConfig>,
+        own: Option<&Overrides>,
+        scheme: Option<&SharedScheme>,
+    ) -> Result<PoolKey> {
         let host = route.dialed().host();
-        let Some(addresses) = own.get(host).filter(|_| !route.is_over_socket()) else {
+        let addresses = own.and_then(|own| own.get(host)).filter(|_| !route.is_over_socket());
+        if addresses.is_none() && scheme.is_none() {
             return Ok(self.engine.pool(route, config).0);
-        };
-        if config.dialer.is_some() {
+        }
+        if addresses.is_some() && config.dialer.is_some() {
             return Err(Error::request("resolve_to has no effect on a dialer, which finds addresses by itself"));
         }
         let mut config = ConnectionConfig::clone(config);
-        config.tcp.names.overrides.put(host, addresses);
+        config.scheme = scheme.cloned();
+        if let Some(addresses) = addresses {
+            config.tcp.names.overrides.put(host, addresses);
+        }
         Ok(self.engine.pool(route, &Arc::new(config)).0)
     }
 
