@@ -239,7 +239,8 @@ impl Engine {
         drop(registered);
         match dialed {
             Ok(Opened { wire, tunnel }) => {
-                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, record: dial.opened() })))
+                let record = dial.opened(tunnel.as_deref());
+                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, record })))
             }
             Err(error) => {
                 dial.failed(&error);

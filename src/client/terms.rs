@@ -19,6 +19,7 @@ use crate::exchange::Common;
 use crate::headers::Headers;
 use crate::net::names::Overrides;
 use crate::pool::key::{ConnectionConfig, PoolKey};
+use crate::proxy::Proxy;
 use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::{Arrival, Reading};
 use crate::retry::Retry;
@@ -381,13 +382,14 @@ impl<'a> Terms<'a> {
     }
 
     /// Refuses a URL whose host is an address that the caller's filter does not allow. It is asked for requests through a
-    /// proxy, which looks up names by itself.
+    /// proxy, which looks up names by itself; such names may be refused, too.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::AddressRefused`] for such a URL.
-    pub(super) fn check_behind_proxy(self, url: &Url) -> Result<()> {
-        self.engine.with_config(self.reach(), |config| config.tcp.names.check_literal(url.origin()))
+    pub(super) fn check_behind_proxy(self, proxy: &Proxy, url: &Url) -> Result<()> {
+        let looks_up = proxy.looks_up_names();
+        self.engine.with_config(self.reach(), |config| config.tcp.names.check_remote(url.origin(), looks_up))
     }
 
     /// Returns what the request wants of a connection that is opened for it.

@@ -450,6 +450,11 @@ impl Proxy {
         !self.0.no_user_agent && !self.0.headers.contains("user-agent")
     }
 
+    /// Returns whether the proxy looks up the names of servers. Otherwise this machine does.
+    pub(crate) fn looks_up_names(&self) -> bool {
+        !matches!(self.0.scheme, ProxyScheme::Socks4 | ProxyScheme::Socks5)
+    }
+
     /// Returns whether requests to this origin are sent to the proxy itself. Otherwise they go through a tunnel.
     pub(crate) fn forwards(&self, origin: &Origin) -> bool {
         if self.0.scheme.is_socks() {

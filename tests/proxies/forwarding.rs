@@ -199,6 +199,16 @@ fn address_filters() {
         assert_eq!(error.kind(), &ErrorKind::AddressRefused, "{url}");
     }
     assert_eq!(relay.log.heads().len(), 1);
+    // Names may be refused outright, and then nothing is connected to.
+    let session =
+        builder().address_filter(move |address| address == allowed).refuse_remote_names(true).build().unwrap();
+    for url in ["http://named.test/", "https://named.test/"] {
+        let error = session.get(url).send().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::AddressRefused, "{url}");
+        assert!(error.to_string().contains("refuse_remote_names"), "{error}");
+    }
+    assert_eq!(relay.log.accepted(), 1);
+    assert_eq!(session.get(format!("http://{allowed}/")).no_proxy().send().map(drop).unwrap_err().phase(), Phase::Head);
     let session = builder().address_filter(|_| false).build().unwrap();
     let error = session.get("http://named.test/").send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::AddressRefused, Phase::Proxy));

@@ -1,8 +1,12 @@
 //! CONNECT with proxies that follow a script, byte by byte.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hostpool::{Bound, ErrorKind, Limit, Limits, Phase, PoolManager, Proxy, Retry, Session, Timeout, Violation};
+use hostpool::observe::Dialed;
+use hostpool::{
+    Bound, ErrorKind, Limit, Limits, Listener, Phase, PoolManager, Proxy, Retry, Session, Timeout, Violation,
+};
 
 use crate::origin;
 use crate::support::{Server, Step, answer, header, ok};
@@ -224,7 +228,8 @@ fn the_head_of_a_tunnel() {
     let head = "HTTP/1.1 200 OK\r\nX-Exit: 192.0.2.7\r\n\r\n";
     let steps = [opens(head), vec![Step::Request, Step::Send(ok("again"))]].concat();
     let proxy = Server::new(vec![steps]);
-    let session = Session::builder().proxy(through(&proxy)).build().unwrap();
+    let exits = Arc::new(Exits::default());
+    let session = Session::builder().proxy(through(&proxy)).listener(exits.clone()).build().unwrap();
     for text in ["hello", "again"] {
         let response = session.get("http://named.test/").send().unwrap();
         let tunnel = response.connection().unwrap().tunnel.unwrap();
@@ -233,4 +238,16 @@ fn the_head_of_a_tunnel() {
     }
     let direct = session.get(origin("direct").url("/")).no_proxy().send().unwrap();
     assert_eq!(direct.connection().unwrap().tunnel, None);
+    assert_eq!(*exits.0.lock().unwrap(), [Some("192.0.2.7".to_owned()), None], "as an event, too");
+}
+
+/// Notes by which heads connections were opened.
+#[derive(Default)]
+struct Exits(Mutex<Vec<Option<String>>>);
+
+impl Listener for Exits {
+    fn dialed(&self, event: &Dialed<'_>) {
+        let exit = event.tunnel.map(|head| head.headers().get("X-Exit").unwrap().to_owned());
+        self.0.lock().unwrap().push(exit);
+    }
 }

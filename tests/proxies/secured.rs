@@ -81,7 +81,9 @@ fn failures_behind_the_tunnel() {
     let late = Server::new(vec![[answer(opened), vec![Step::Bytes(5), page, Step::UntilClosed]].concat()]);
     let error = get(&late.url(""), authority.trusted());
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Tls, Phase::Tls));
-    assert_eq!(error.tls_failure().unwrap().fault(), TlsFault::NotTls);
+    let failure = error.tls_failure().unwrap();
+    assert_eq!(failure.fault(), TlsFault::NotTls);
+    assert!(failure.to_string().contains("it began with \"<html>\""), "{failure}");
     let closed = Server::new(vec![[answer(opened), vec![Step::Bytes(5)]].concat()]);
     let error = get(&closed.url(""), authority.trusted());
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Tls, Phase::Tls), "{error:?}");

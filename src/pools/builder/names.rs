@@ -107,7 +107,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// So a name that leads to another address the second time (DNS rebinding) gets no further. It is not asked for
     /// connections that are open already; these belong to clients with the same filter. Behind a
     /// [proxy](Self::proxy) the function is asked for the address of the proxy, and for that of a URL whose host is an IP
-    /// address. Names are looked up by the proxy, whose own rules decide then.
+    /// address. Names are looked up by the proxy, whose own rules decide then;
+    /// [`refuse_remote_names`](Self::refuse_remote_names) refuses them outright.
     ///
     /// If no address is left, the request fails with [`ErrorKind::AddressRefused`](crate::ErrorKind::AddressRefused), and
     /// a [`Retry`](crate::Retry) does not try it again. [`is_public_address`](crate::is_public_address) is such a
@@ -125,6 +126,30 @@ impl<C: sealed::Client> ClientBuilder<C> {
     #[doc(alias = "ip_filter")]
     pub fn address_filter(self, allows: impl Fn(SocketAddr) -> bool + Send + Sync + 'static) -> Self {
         self.reaching(reaching!("address_filter"), |tcp| tcp.names.filters.add(allows))
+    }
+
+    /// Sets whether a request through a proxy is refused if its URL names a host that the proxy would look up: the
+    /// [`address_filter`](Self::address_filter) cannot be asked for an address that is not known here. Default: no. Then
+    /// only URLs with IP addresses pass, and those that go without a proxy or through `socks4` or `socks5`.
+    ///
+    /// A refused request fails with [`ErrorKind::AddressRefused`](crate::ErrorKind::AddressRefused), before anything is
+    /// connected to.
+    ///
+    /// ```
+    /// use hostpool::{ErrorKind, Session};
+    ///
+    /// let session = Session::builder()
+    ///     .proxy("http://proxy.example:3128")
+    ///     .address_filter(|address| hostpool::is_public_address(address.ip()))
+    ///     .refuse_remote_names(true)
+    ///     .build()?;
+    /// let error = session.get("http://internal.example/").send().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::AddressRefused);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "ssrf")]
+    pub fn refuse_remote_names(self, refuse: bool) -> Self {
+        self.reaching(reaching!("refuse_remote_names"), |tcp| tcp.names.refuses_remote = refuse)
     }
 
     /// Sets how long an address has no answer before the next one is tried, too: 250 milliseconds by default, as RFC
