@@ -20,7 +20,7 @@ use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::{Arrival, Reading};
 use crate::retry::Retry;
 use crate::time::{Timeout, Until};
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 /// The number of redirects that a call follows if nothing is set.
 const MAX_REDIRECTS: u32 = 10;
@@ -170,7 +170,7 @@ impl<'a> Terms<'a> {
     /// [`ErrorKind::InvalidRequest`] for such a URL.
     #[inline]
     pub(super) fn check_scheme(self, url: &Url) -> Result<()> {
-        match url.origin().kind() == Scheme::Https || !self.https_only() {
+        match url.origin().kind().is_encrypted() || !self.https_only() {
             true => Ok(()),
             false => Err(Error::request("https_only is set, and the URL is not https")),
         }
@@ -230,6 +230,12 @@ impl<'a> Terms<'a> {
     pub(super) fn skipped(self) -> impl Iterator<Item = &'a str> {
         let own = self.own.map_or(&[][..], |own| &own.skip);
         own.iter().chain(&self.policy.head.skip).map(|name| &**name)
+    }
+
+    /// Returns whether each request ends its connection.
+    #[inline]
+    pub(super) fn closes(self) -> bool {
+        self.policy.head.close || self.engine.force_close
     }
 
     /// Returns the credentials, whatever the origin.
@@ -313,7 +319,7 @@ impl<'a> Terms<'a> {
         let origin = url.shared_origin();
         let Some(home) = self.home() else { return Ok(origin) };
         // A request for an `https` URL is not sent to a proxy in clear.
-        let in_clear = origin.kind() == Scheme::Https && home.kind() != Scheme::Https;
+        let in_clear = origin.kind().is_encrypted() && !home.kind().is_encrypted();
         let any_host = self.own.is_some_and(|own| own.any_host) && !in_clear;
         match any_host || origin == home {
             true => Ok(home),

@@ -4,6 +4,7 @@ mod route;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,14 +12,14 @@ use crate::cancel::{OnCancel, Run};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::exchange::Wire;
 use crate::net::abort::{AbortCell, Interrupt};
-use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
+use crate::net::options::{self, OwnedSocket, SocketConfig, SocketFactory, SocketOption, SourceAddress};
 use crate::net::stream::Stream;
 use crate::net::transport::{Transport, Wait};
 use crate::net::{connect, resolve};
 use crate::shared;
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 pub(crate) use route::{Route, Via};
 
@@ -161,7 +162,7 @@ impl<'a> Target<'a> {
 
     /// Returns whether the connection must be encrypted.
     pub fn is_encrypted(&self) -> bool {
-        self.origin.kind() == Scheme::Https
+        self.origin.kind().is_encrypted()
     }
 }
 
@@ -395,9 +396,19 @@ impl TcpDialer {
         self
     }
 
-    /// Sets the options of sockets. The default is [`SocketOption::NoDelay(true)`](SocketOption::NoDelay) alone.
+    /// Sets the options of sockets. The default is [`SocketOption::NoDelay(true)`](SocketOption::NoDelay) alone. There is
+    /// no `build`, so an option that this system does not have fails the dial.
     pub fn socket_options(mut self, options: impl IntoIterator<Item = SocketOption>) -> TcpDialer {
         self.sockets.options = options.into_iter().collect();
+        self
+    }
+
+    /// Sets a function that makes the sockets: see [`ClientBuilder::socket_factory`](crate::ClientBuilder::socket_factory).
+    pub fn socket_factory<S: Into<OwnedSocket>>(
+        mut self,
+        factory: impl Fn(&SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+    ) -> TcpDialer {
+        self.sockets.factory = Some(SocketFactory::new(factory));
         self
     }
 }
@@ -409,6 +420,7 @@ impl Dialer for TcpDialer {
 }
 
 fn tcp(target: &Target<'_>, sockets: &SocketConfig, context: &DialContext<'_>) -> Result<Stream> {
+    options::check(&sockets.options)?;
     let lookup = context.for_resolve().wait();
     let addresses = resolve::addresses(target.origin, &lookup)
         .map_err(|error| lookup.failure(error, ErrorKind::Resolve, Phase::Resolve))?;
@@ -416,7 +428,7 @@ fn tcp(target: &Target<'_>, sockets: &SocketConfig, context: &DialContext<'_>) -
     connect::tcp(&addresses, sockets, &wait).map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
 }
 
-/// Connects to the Unix socket that an `http+unix` URL names.
+/// Connects to the Unix socket that an `http+unix` URL names. For `https+unix` a [`TlsDialer`] around it adds TLS.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnixDialer;
 
@@ -426,15 +438,24 @@ impl UnixDialer {
         if target.via != Via::Unix {
             return Err(Error::config("UnixDialer is for http+unix URLs, which name a socket"));
         }
-        let wait = context.wait();
-        connect::unix(target.origin.host(), &wait)
-            .map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
+        unix(target.origin.host(), context)
     }
 
     #[cfg(not(unix))]
-    fn open(&self, _: &Target<'_>, _: &DialContext<'_>) -> Result<Stream> {
-        Err(Error::unsupported("this system has no Unix sockets", Phase::Connect))
+    fn open(&self, _: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
+        unix("", context)
     }
+}
+
+#[cfg(unix)]
+fn unix(path: &str, context: &DialContext<'_>) -> Result<Stream> {
+    let wait = context.wait();
+    connect::unix(path, &wait).map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
+}
+
+#[cfg(not(unix))]
+fn unix(_: &str, _: &DialContext<'_>) -> Result<Stream> {
+    Err(Error::unsupported("this system has no Unix sockets", Phase::Connect))
 }
 
 impl Dialer for UnixDialer {
@@ -476,20 +497,26 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
     }
 }
 
-/// Opens a connection for a pool without a dialer. A plain socket is used without a virtual call.
+/// Opens a connection for a pool without a dialer: to the Unix socket at `path` if there is one, and otherwise to where
+/// the target says. A plain socket is used without a virtual call.
 pub(crate) fn direct(
     target: &Target<'_>,
     tls: &TlsConfig,
     sockets: &SocketConfig,
+    path: Option<&str>,
     context: &DialContext<'_>,
     cell: &AbortCell,
 ) -> Result<Wire> {
     if target.is_encrypted() {
         tls.check()?;
     }
-    let stream = match target.via {
-        Via::Direct => tcp(target, sockets, context)?,
-        Via::Unix => UnixDialer.open(target, context)?,
+    let stream = match (target.via, path) {
+        (Via::Direct, None) => tcp(target, sockets, context)?,
+        (Via::Unix, Some(path)) if path != target.origin.host() => {
+            return Err(Error::request("the client connects to one Unix socket, and the URL names another"));
+        }
+        (Via::Direct, Some(path)) => unix(path, context)?,
+        (Via::Unix, _) => UnixDialer.open(target, context)?,
     };
     match target.is_encrypted() {
         false => Ok(Wire::Stream(stream)),

@@ -17,7 +17,7 @@ use crate::net::transport::Transport;
 use crate::observe::{Observer, Record, WaitsForItself};
 use crate::time::Stamp;
 use crate::tls::TlsConfig;
-use crate::urls::{Origin, Scheme};
+use crate::urls::Origin;
 
 /// Everything that changes what a connection is.
 #[derive(Clone, Debug, Default)]
@@ -26,21 +26,25 @@ pub(crate) struct ConnectionConfig {
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
     /// The options of sockets that are opened without a dialer.
     pub(crate) sockets: SocketConfig,
+    /// The path of the Unix socket that all connections without a dialer lead to.
+    pub(crate) socket: Option<Arc<str>>,
 }
 
 impl ConnectionConfig {
     /// Returns whether it opens the same connections along this route.
     fn is_same_for(&self, other: &Self, route: &Route) -> bool {
         // Taken apart field by field: an option without a decision on its place in the key does not compile.
-        let ConnectionConfig { tls, dialer, sockets } = self;
+        let ConnectionConfig { tls, dialer, sockets, socket } = self;
         let same_dialer = match (dialer, &other.dialer) {
             (None, None) => true,
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };
-        let same_sockets = dialer.is_some() || route.via() == Via::Unix || *sockets == other.sockets;
-        let is_encrypted = route.origin().kind() == Scheme::Https;
-        same_dialer && same_sockets && (!is_encrypted || tls.id() == other.tls.id())
+        let same_socket = dialer.is_some() || *socket == other.socket;
+        let is_tcp = dialer.is_none() && route.via() == Via::Direct && socket.is_none();
+        let same_sockets = !is_tcp || *sockets == other.sockets;
+        let is_encrypted = route.origin().kind().is_encrypted();
+        same_dialer && same_socket && same_sockets && (!is_encrypted || tls.id() == other.tls.id())
     }
 }
 
@@ -55,6 +59,7 @@ impl ConnectionConfig {
 /// | `http://h/` with two TLS configurations | the same: TLS plays no part in it |
 /// | `http://h/` with two source addresses or lists of socket options | the same endpoint, another key |
 /// | `http+unix://h` with the same | the same: a Unix socket has none of these |
+/// | `http://h/` over two Unix sockets | the same endpoint, another key |
 /// | `http://h/` with the same and one dialer | the same: a dialer opens sockets of its own |
 #[derive(Clone)]
 pub(crate) struct PoolKey(Arc<KeyData>);
@@ -192,9 +197,7 @@ mod tests {
     /// One row for each line of the table above.
     #[test]
     fn which_requests_share_connections() {
-        let config = |tls: &TlsConfig| {
-            Arc::new(ConnectionConfig { tls: tls.clone(), dialer: None, sockets: SocketConfig::new() })
-        };
+        let config = |tls: &TlsConfig| Arc::new(ConnectionConfig { tls: tls.clone(), ..ConnectionConfig::default() });
         let (one, other) = (TlsConfig::default(), TlsConfig::distinct());
         let by = |url: &str, config| PoolKey::new(Route::to(Url::parse(url).unwrap().shared_origin()), &config);
         let key = |url: &str, tls: &TlsConfig| by(url, config(tls));

@@ -1,6 +1,8 @@
 //! The host of a pool of a manager, and its settings in place of the manager's.
 
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use crate::client::{IntoUrl, Policy};
 use crate::dial::{Dialer, shared_dialer};
 use crate::error::{Error, Result};
 use crate::headers::{Headers, IntoHeaders, InvalidHeader};
-use crate::net::options::{SocketOption, SourceAddress};
+use crate::net::options::{self, OwnedSocket, SocketFactory, SocketOption, SourceAddress};
 use crate::pool::key::ConnectionConfig;
 use crate::retry::Retry;
 use crate::time::Timeout;
@@ -21,7 +23,7 @@ use crate::urls::{Origin, Origins, Url};
 /// A host, and settings for its pool in place of the manager's.
 ///
 /// A setting that changes connections makes a separate pool: a TLS configuration (for `https`), a dialer, socket
-/// options. A setting that only changes requests does not: timeouts, retries, headers. The limits are those of the
+/// options, a function that makes sockets. A setting that only changes requests does not: timeouts, retries, headers. The limits are those of the
 /// manager, and hold for all pools of a host together.
 ///
 /// ```
@@ -46,6 +48,7 @@ pub struct PoolContext {
     dialer: Option<Arc<dyn Dialer>>,
     source_address: Option<SourceAddress>,
     socket_options: Option<Vec<SocketOption>>,
+    socket_factory: Option<SocketFactory>,
     timeout: Option<Timeout>,
     retry: Option<Retry>,
     headers: Option<Result<Headers, InvalidHeader>>,
@@ -71,6 +74,7 @@ impl PoolContext {
             dialer: None,
             source_address: None,
             socket_options: None,
+            socket_factory: None,
             timeout: None,
             retry: None,
             headers: None,
@@ -100,6 +104,16 @@ impl PoolContext {
         PoolContext { socket_options: Some(options.into_iter().collect()), ..self }
     }
 
+    /// Sets a function that makes the sockets, in place of the manager's: see
+    /// [`ClientBuilder::socket_factory`](crate::ClientBuilder::socket_factory). Clones of one context share a pool. Any
+    /// other two functions make two pools.
+    pub fn socket_factory<S: Into<OwnedSocket>>(
+        self,
+        factory: impl Fn(&SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+    ) -> PoolContext {
+        PoolContext { socket_factory: Some(SocketFactory::new(factory)), ..self }
+    }
+
     /// Sets the timeouts of requests that have none of their own.
     pub fn timeout(self, timeout: impl Into<Timeout>) -> PoolContext {
         PoolContext { timeout: Some(timeout.into()), ..self }
@@ -123,7 +137,8 @@ impl PoolContext {
         connection: &Arc<ConnectionConfig>,
         policy: &Policy,
     ) -> Result<(Arc<Origin>, Arc<ConnectionConfig>, Policy)> {
-        let PoolContext { origin, auth, tls, dialer, source_address, socket_options, timeout, retry, headers } = self;
+        let PoolContext { origin, auth, tls, dialer, source_address, socket_options, socket_factory, .. } = self;
+        let (timeout, retry, headers) = (self.timeout, self.retry, self.headers);
         let mut config = ConnectionConfig::clone(connection);
         config.dialer = dialer.or(config.dialer);
         if config.dialer.is_some() && tls.is_some() {
@@ -132,10 +147,16 @@ impl PoolContext {
             ));
         }
         config.tls = tls.unwrap_or(config.tls);
-        if config.dialer.is_some() && (source_address.is_some() || socket_options.is_some()) {
+        let of_tcp = source_address.is_some() || socket_options.is_some() || socket_factory.is_some();
+        if config.dialer.is_some() && of_tcp {
             return Err(Error::config("a dialer opens its own sockets; give it their options"));
         }
+        if config.socket.is_some() && of_tcp {
+            return Err(Error::config("a Unix socket has no source address and no options of TCP"));
+        }
+        options::check(socket_options.as_deref().unwrap_or_default())?;
         config.sockets.source = source_address.or(config.sockets.source);
+        config.sockets.factory = socket_factory.or(config.sockets.factory);
         config.sockets.options = socket_options.map_or(config.sockets.options, Into::into);
         let mut policy = policy.clone();
         policy.timeout = timeout.unwrap_or(policy.timeout);
@@ -151,8 +172,8 @@ impl PoolContext {
 impl fmt::Debug for PoolContext {
     /// Hides the values of headers: only the manager may know which of them are sensitive.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PoolContext { origin, auth, tls: _, dialer, source_address, socket_options, timeout, retry, headers } =
-            self;
+        let PoolContext { origin, auth, dialer, source_address, socket_options, socket_factory, .. } = self;
+        let PoolContext { timeout, retry, headers, .. } = self;
         let names = headers.iter().flatten().flat_map(Headers::iter).map(|field| field.name()).collect::<Vec<_>>();
         f.debug_struct("PoolContext")
             .field("origin", origin)
@@ -160,6 +181,7 @@ impl fmt::Debug for PoolContext {
             .field("dialer", dialer)
             .field("source_address", source_address)
             .field("socket_options", socket_options)
+            .field("socket_factory", socket_factory)
             .field("timeout", timeout)
             .field("retries", retry)
             .field("headers", &names)

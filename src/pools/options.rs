@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Engine, EngineConfig};
+use crate::cookies::CookieJar;
 use crate::dial::Dialer;
-use crate::error::{Error, Result};
-use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
+use crate::error::{Error, Phase, Result};
+use crate::net::options::{self, SocketConfig, SocketFactory, SocketOption, SourceAddress};
 use crate::observe::Observer;
 use crate::pool::key::ConnectionConfig;
 use crate::pool::types::{OWN_WAIT, Settings};
 use crate::tls::TlsConfig;
+use crate::urls::InvalidUrl;
 
 /// The most threads that send submitted requests, by default.
 const WORKERS: usize = 16;
@@ -36,6 +38,13 @@ pub(crate) struct PoolOptions {
     pub(crate) num_pools: Option<usize>,
     pub(crate) source_address: Option<SourceAddress>,
     pub(crate) socket_options: Option<Vec<SocketOption>>,
+    pub(crate) socket_factory: Option<SocketFactory>,
+    /// The path of the Unix socket that all connections lead to, or why it is not valid.
+    pub(crate) unix_socket: Option<Result<Arc<str>, InvalidUrl>>,
+    pub(crate) force_close: bool,
+    /// `None` if it was not set.
+    pub(crate) conn_timeout: Option<Duration>,
+    pub(crate) shared_jar: Option<CookieJar>,
     pub(crate) observer: Observer,
     /// How long a call without a bound waits for its own thread.
     pub(crate) own_wait: Option<Duration>,
@@ -70,6 +79,11 @@ impl PoolOptions {
             num_pools: None,
             source_address: None,
             socket_options: None,
+            socket_factory: None,
+            unix_socket: None,
+            force_close: false,
+            conn_timeout: None,
+            shared_jar: None,
             observer: Observer::default(),
             own_wait: Some(OWN_WAIT),
             reap_every: None,
@@ -107,15 +121,32 @@ impl PoolOptions {
         if self.workers == 0 {
             return Err(Error::config("without a worker no submitted request is ever sent"));
         }
-        if self.dialer.is_some() && (self.source_address.is_some() || self.socket_options.is_some()) {
-            return Err(Error::config("a dialer opens sockets of its own, which no source address or option reaches"));
-        }
+        self.check_sockets()?;
         if self.dialer.is_some() && self.tls.is_some() {
             return Err(Error::config(
                 "a dialer does TLS by itself; give the TLS configuration to a TlsDialer around it",
             ));
         }
         Ok(self.engine(open_limit, idle_limit))
+    }
+
+    /// Refuses settings of sockets that contradict each other, or that this system cannot do.
+    fn check_sockets(&self) -> Result<()> {
+        let of_tcp = self.source_address.is_some() || self.socket_options.is_some() || self.socket_factory.is_some();
+        if self.dialer.is_some() && of_tcp {
+            return Err(Error::config("a dialer opens sockets of its own, which no source address or option reaches"));
+        }
+        options::check(self.socket_options.as_deref().unwrap_or_default())?;
+        match &self.unix_socket {
+            None => Ok(()),
+            Some(Err(why)) => Err((*why).into()),
+            Some(Ok(_)) if cfg!(not(unix)) => {
+                Err(Error::unsupported("this system has no Unix sockets", Phase::Prepare))
+            }
+            Some(Ok(_)) if self.dialer.is_some() => Err(Error::config("a dialer chooses its own Unix socket")),
+            Some(Ok(_)) if of_tcp => Err(Error::config("a Unix socket has no source address and no options of TCP")),
+            Some(Ok(_)) => Ok(()),
+        }
     }
 
     /// Builds the engine with these limits, which have been checked or are the defaults.
@@ -130,11 +161,17 @@ impl PoolOptions {
             reap_every: self.reap_every,
             max_idle: self.max_idle,
         };
-        let mut sockets = SocketConfig { source: self.source_address, ..SocketConfig::new() };
+        let mut sockets =
+            SocketConfig { source: self.source_address, factory: self.socket_factory, ..SocketConfig::new() };
         if let Some(options) = self.socket_options {
             sockets.options = options.into();
         }
-        let connection = ConnectionConfig { tls: self.tls.unwrap_or_default(), dialer: self.dialer, sockets };
+        let connection = ConnectionConfig {
+            tls: self.tls.unwrap_or_default(),
+            dialer: self.dialer,
+            sockets,
+            socket: self.unix_socket.and_then(Result::ok),
+        };
         Engine::new(EngineConfig {
             settings,
             probe_after: self.probe_after,
@@ -144,6 +181,9 @@ impl PoolOptions {
             observer: self.observer,
             fork_guard: self.fork_guard,
             workers: self.workers,
+            force_close: self.force_close,
+            conn_timeout: self.conn_timeout,
+            shared_jar: self.shared_jar,
         })
     }
 }
@@ -221,6 +261,12 @@ mod tests {
         assert!(builder().build().is_ok());
         assert!(builder().source_address(std::net::Ipv4Addr::LOCALHOST).build().is_err());
         assert!(builder().socket_options([]).build().is_err());
+        assert!(
+            builder()
+                .socket_factory(|_| Err::<std::net::TcpStream, _>(std::io::ErrorKind::Other.into()))
+                .build()
+                .is_err()
+        );
         assert!(builder().tls(TlsConfig::default()).build().is_err());
     }
 }
