@@ -190,7 +190,7 @@ impl Watch<PoolKey> for Observer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::options::SocketOption;
+    use crate::net::options::{SocketFactory, SocketOption};
     use crate::urls::Url;
     use std::net::Ipv4Addr;
 
@@ -239,6 +239,69 @@ mod tests {
         for (a, b, same_key, same_endpoint) in table {
             assert_eq!(a == b, same_key, "{a:?} {b:?}");
             assert_eq!(a.endpoint() == b.endpoint(), same_endpoint, "{a:?} {b:?}");
+        }
+    }
+
+    /// Returns two configurations for each field of a struct: that of `$base` with one value in the field, and with
+    /// another. The struct is taken apart: a field without two values does not compile.
+    macro_rules! each_field {
+        ($base:expr, $type:ident { $($field:ident: $one:expr, $other:expr;)* }) => {{
+            let base = $base;
+            let $type { $($field: _),* } = &base;
+            vec![$((
+                stringify!($field),
+                $type { $field: $one, ..base.clone() },
+                $type { $field: $other, ..base.clone() },
+            )),*]
+        }};
+    }
+
+    /// Returns two configurations for each option of the key, which differ in that option alone.
+    fn each_option() -> Vec<(&'static str, ConnectionConfig, ConnectionConfig)> {
+        let dialer = || -> Option<Arc<dyn Dialer>> { Some(Arc::new(crate::TcpDialer::new())) };
+        let factory = || Some(SocketFactory::new(|_| Err::<std::net::TcpStream, _>(std::io::ErrorKind::Other.into())));
+        let base = ConnectionConfig::default();
+        let mut all = each_field!(base.clone(), ConnectionConfig {
+            tls: TlsConfig::distinct(), TlsConfig::distinct();
+            dialer: dialer(), dialer();
+            // Taken apart below.
+            sockets: SocketConfig::new(), SocketConfig::new();
+            socket: Some("/one".into()), Some("/other".into());
+        });
+        all.retain(|(field, ..)| *field != "sockets");
+        let sockets = each_field!(SocketConfig::new(), SocketConfig {
+            source: Some(Ipv4Addr::new(127, 0, 0, 1).into()), Some(Ipv4Addr::new(127, 0, 0, 2).into());
+            options: vec![SocketOption::SendBuffer(1)].into(), vec![SocketOption::SendBuffer(2)].into();
+            factory: factory(), factory();
+        });
+        let with = |sockets| ConnectionConfig { sockets, ..base.clone() };
+        all.extend(sockets.into_iter().map(|(field, one, other)| (field, with(one), with(other))));
+        all
+    }
+
+    /// Two configurations that differ in one option never share a connection along a route that the option changes, and
+    /// equal ones share.
+    #[test]
+    fn each_option_separates() {
+        let key = |url: &str, config: &ConnectionConfig| {
+            PoolKey::new(Route::to(Url::parse(url).unwrap().shared_origin()), &Arc::new(config.clone()))
+        };
+        let default = ConnectionConfig::default();
+        for (option, one, other) in each_option() {
+            for url in ["http://h/", "https://h/", "http+unix://h/", "https+unix://h/"] {
+                let separates = match option {
+                    "tls" => url.starts_with("https"),
+                    "source" | "options" | "factory" => !url.contains("+unix"),
+                    _ => true,
+                };
+                let id = format!("{option} for {url}");
+                assert!(key(url, &one) == key(url, &one.clone()), "{id}: the same twice");
+                for (a, b) in [(&one, &other), (&other, &one), (&one, &default), (&default, &other)] {
+                    assert_eq!(key(url, a) != key(url, b), separates, "{id}: {a:?} {b:?}");
+                    // The limit of a host holds for all of its keys.
+                    assert_eq!(key(url, a).endpoint(), key(url, b).endpoint(), "{id}");
+                }
+            }
         }
     }
 }
