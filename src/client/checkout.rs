@@ -1,7 +1,6 @@
 //! Takes a connection for one request out of its pool.
 
 use super::terms::Terms;
-use crate::close_reason::CloseReason;
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result};
 use crate::pool::PoolLease;
 use crate::pool::gate::{Checked, Refused};
@@ -24,7 +23,7 @@ pub(super) fn checkout(terms: Terms<'_>, key: &PoolKey) -> Result<PoolLease> {
             terms.check_cancelled(Phase::Pool)?;
             // The registry may have retired the pool while this call waited. This look-up adds it again, so that the
             // new connection belongs to a known pool.
-            engine.key(key.route(), terms.reach());
+            terms.key(key.route())?;
             engine.open(permit, key, until, terms.timeout())
         }
         Err(refused) => Err(refusal(terms, refused)),
@@ -35,11 +34,7 @@ pub(super) fn checkout(terms: Terms<'_>, key: &PoolKey) -> Result<PoolLease> {
 #[cold]
 #[inline(never)]
 fn returned(lease: PoolLease, cancelled: Error) -> Error {
-    // Whoever cancels all calls shuts their connections down, this one perhaps among them.
-    match lease.conn().cell.next_use() {
-        true => lease.put_back(),
-        false => lease.discard(CloseReason::Failed),
-    }
+    lease.put_back();
     cancelled
 }
 

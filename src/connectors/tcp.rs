@@ -67,7 +67,7 @@ impl TcpConnector {
     /// ```
     #[doc(alias = "source_address")]
     pub fn local_addr(&self) -> Option<SourceAddress> {
-        self.pools.engine().connection().sockets.source
+        self.pools.engine().connection().tcp.sockets.source
     }
 }
 

@@ -12,7 +12,7 @@ use crate::close_reason::CloseReason;
 use crate::dial::{Dialer, Route, Via};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
-use crate::net::options::SocketConfig;
+use crate::net::tcp::TcpConfig;
 use crate::net::transport::Transport;
 use crate::observe::{Observer, Record, WaitsForItself};
 use crate::time::Stamp;
@@ -24,8 +24,8 @@ use crate::urls::Origin;
 pub(crate) struct ConnectionConfig {
     pub(crate) tls: TlsConfig,
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
-    /// The options of sockets that are opened without a dialer.
-    pub(crate) sockets: SocketConfig,
+    /// The settings of connections over TCP that are opened without a dialer.
+    pub(crate) tcp: TcpConfig,
     /// The path of the Unix socket that all connections without a dialer lead to.
     pub(crate) socket: Option<Arc<str>>,
 }
@@ -34,7 +34,7 @@ impl ConnectionConfig {
     /// Returns whether it opens the same connections along this route.
     fn is_same_for(&self, other: &Self, route: &Route) -> bool {
         // Taken apart field by field: an option without a decision on its place in the key does not compile.
-        let ConnectionConfig { tls, dialer, sockets, socket } = self;
+        let ConnectionConfig { tls, dialer, tcp, socket } = self;
         let same_dialer = match (dialer, &other.dialer) {
             (None, None) => true,
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
@@ -42,9 +42,9 @@ impl ConnectionConfig {
         };
         let same_socket = dialer.is_some() || *socket == other.socket;
         let is_tcp = dialer.is_none() && route.via() == Via::Direct && socket.is_none();
-        let same_sockets = !is_tcp || *sockets == other.sockets;
+        let same_tcp = !is_tcp || tcp.is_same_for(&other.tcp, route.endpoint().host());
         let is_encrypted = route.origin().kind().is_encrypted();
-        same_dialer && same_socket && same_sockets && (!is_encrypted || tls.id() == other.tls.id())
+        same_dialer && same_socket && same_tcp && (!is_encrypted || tls.id() == other.tls.id())
     }
 }
 
@@ -58,6 +58,8 @@ impl ConnectionConfig {
 /// | `https://h/` with two TLS configurations | the same endpoint, another key |
 /// | `http://h/` with two TLS configurations | the same: TLS plays no part in it |
 /// | `http://h/` with two source addresses or lists of socket options | the same endpoint, another key |
+/// | `http://h/` with two resolvers, families, address filters, or lists of addresses for `h` | the same endpoint, another key |
+/// | `http://h/` with two lists of addresses for another host, staggers or caches of lookups | the same |
 /// | `http+unix://h` with the same | the same: a Unix socket has none of these |
 /// | `http://h/` over two Unix sockets | the same endpoint, another key |
 /// | `http://h/` with the same and one dialer | the same: a dialer opens sockets of its own |
@@ -159,9 +161,14 @@ impl Pooled for Box<Connection> {
         self.record.begin_use(since);
     }
 
-    fn end_use(&mut self) {
-        self.cell.next_use();
+    fn end_use(&mut self) -> bool {
+        let usable = self.cell.next_use();
         self.record.end_use();
+        usable
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.cell.is_aborted()
     }
 
     fn ends(&mut self, reason: CloseReason) {
@@ -190,35 +197,29 @@ impl Watch<PoolKey> for Observer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::options::{SocketFactory, SocketOption};
+    use crate::net::names::{Cache, Family, Filters, Names, Overrides, Resolver, SystemResolver};
+    use crate::net::options::{SocketConfig, SocketFactory, SocketOption};
     use crate::urls::Url;
     use std::net::Ipv4Addr;
+
+    fn by(url: &str, config: ConnectionConfig) -> PoolKey {
+        PoolKey::new(Route::to(Url::parse(url).unwrap().shared_origin()), &Arc::new(config))
+    }
 
     /// One row for each line of the table above.
     #[test]
     fn which_requests_share_connections() {
-        let config = |tls: &TlsConfig| Arc::new(ConnectionConfig { tls: tls.clone(), ..ConnectionConfig::default() });
         let (one, other) = (TlsConfig::default(), TlsConfig::distinct());
-        let by = |url: &str, config| PoolKey::new(Route::to(Url::parse(url).unwrap().shared_origin()), &config);
+        let config = |tls: &TlsConfig| ConnectionConfig { tls: tls.clone(), ..ConnectionConfig::default() };
         let key = |url: &str, tls: &TlsConfig| by(url, config(tls));
         let source =
             |address: [u8; 4]| SocketConfig { source: Some(Ipv4Addr::from(address).into()), ..SocketConfig::new() };
         let options =
             |options: &[SocketOption]| SocketConfig { options: options.to_vec().into(), ..SocketConfig::new() };
-        let socket = |url: &str, sockets| {
-            by(url, Arc::new(ConnectionConfig { sockets, ..ConnectionConfig::clone(&config(&one)) }))
-        };
+        let with = |sockets| ConnectionConfig { tcp: TcpConfig { sockets, ..TcpConfig::new() }, ..config(&one) };
+        let socket = |url: &str, sockets| by(url, with(sockets));
         let dialer: Arc<dyn Dialer> = Arc::new(crate::TcpDialer::new());
-        let dialed = |url: &str, sockets| {
-            by(
-                url,
-                Arc::new(ConnectionConfig {
-                    sockets,
-                    dialer: Some(dialer.clone()),
-                    ..ConnectionConfig::clone(&config(&one))
-                }),
-            )
-        };
+        let dialed = |url: &str, sockets| by(url, ConnectionConfig { dialer: Some(dialer.clone()), ..with(sockets) });
         let default = SocketConfig::new;
         let table = [
             (key("http://h/", &one), key("http://H:80/a", &one), true, true),
@@ -256,26 +257,67 @@ mod tests {
         }};
     }
 
-    /// Returns two configurations for each option of the key, which differ in that option alone.
-    fn each_option() -> Vec<(&'static str, ConnectionConfig, ConnectionConfig)> {
-        let dialer = || -> Option<Arc<dyn Dialer>> { Some(Arc::new(crate::TcpDialer::new())) };
+    /// An option, and two values of it.
+    type Option2<T> = (&'static str, T, T);
+
+    fn names() -> Vec<Option2<Names>> {
+        let resolver = || -> Option<Arc<dyn Resolver>> { Some(Arc::new(SystemResolver)) };
+        let overrides = |last| {
+            let mut overrides = Overrides::new();
+            overrides.set("h", Ipv4Addr::new(192, 0, 2, last)).unwrap();
+            overrides
+        };
+        let filters = || {
+            let mut filters = Filters::new();
+            filters.add(|_| true);
+            filters
+        };
+        let cache = || Some(Arc::new(Cache::new(None)));
+        each_field!(Names::new(), Names {
+            resolver: resolver(), resolver();
+            family: Family::V4, Family::V6;
+            overrides: overrides(1), overrides(2);
+            filters: filters(), filters();
+            cache: cache(), cache();
+        })
+    }
+
+    fn sockets() -> Vec<Option2<SocketConfig>> {
         let factory = || Some(SocketFactory::new(|_| Err::<std::net::TcpStream, _>(std::io::ErrorKind::Other.into())));
+        each_field!(SocketConfig::new(), SocketConfig {
+            source: Some(Ipv4Addr::new(127, 0, 0, 1).into()), Some(Ipv4Addr::new(127, 0, 0, 2).into());
+            options: vec![SocketOption::SendBuffer(1)].into(), vec![SocketOption::SendBuffer(2)].into();
+            factory: factory(), factory();
+        })
+    }
+
+    /// Returns two configurations for each option of connections, which differ in that option alone. A field that is a
+    /// struct of options is taken apart, too. Those of TLS have a test of their own beside them: each of them makes
+    /// another configuration.
+    fn each_option() -> Vec<Option2<ConnectionConfig>> {
+        let base = TcpConfig::new();
+        let mut tcp = each_field!(base.clone(), TcpConfig {
+            sockets: SocketConfig::new(), SocketConfig::new();
+            names: Names::new(), Names::new();
+            stagger: None, Some(Duration::from_secs(1));
+        });
+        tcp.retain(|(field, ..)| !["sockets", "names"].contains(field));
+        let with = |sockets| TcpConfig { sockets, ..base.clone() };
+        tcp.extend(sockets().into_iter().map(|(field, one, other)| (field, with(one), with(other))));
+        let with = |names| TcpConfig { names, ..base.clone() };
+        tcp.extend(names().into_iter().map(|(field, one, other)| (field, with(one), with(other))));
+
+        let dialer = || -> Option<Arc<dyn Dialer>> { Some(Arc::new(crate::TcpDialer::new())) };
         let base = ConnectionConfig::default();
         let mut all = each_field!(base.clone(), ConnectionConfig {
             tls: TlsConfig::distinct(), TlsConfig::distinct();
             dialer: dialer(), dialer();
-            // Taken apart below.
-            sockets: SocketConfig::new(), SocketConfig::new();
+            tcp: TcpConfig::new(), TcpConfig::new();
             socket: Some("/one".into()), Some("/other".into());
         });
-        all.retain(|(field, ..)| *field != "sockets");
-        let sockets = each_field!(SocketConfig::new(), SocketConfig {
-            source: Some(Ipv4Addr::new(127, 0, 0, 1).into()), Some(Ipv4Addr::new(127, 0, 0, 2).into());
-            options: vec![SocketOption::SendBuffer(1)].into(), vec![SocketOption::SendBuffer(2)].into();
-            factory: factory(), factory();
-        });
-        let with = |sockets| ConnectionConfig { sockets, ..base.clone() };
-        all.extend(sockets.into_iter().map(|(field, one, other)| (field, with(one), with(other))));
+        all.retain(|(field, ..)| *field != "tcp");
+        let with = |tcp| ConnectionConfig { tcp, ..base.clone() };
+        all.extend(tcp.into_iter().map(|(field, one, other)| (field, with(one), with(other))));
         all
     }
 
@@ -283,23 +325,25 @@ mod tests {
     /// equal ones share.
     #[test]
     fn each_option_separates() {
-        let key = |url: &str, config: &ConnectionConfig| {
-            PoolKey::new(Route::to(Url::parse(url).unwrap().shared_origin()), &Arc::new(config.clone()))
-        };
         let default = ConnectionConfig::default();
         for (option, one, other) in each_option() {
-            for url in ["http://h/", "https://h/", "http+unix://h/", "https+unix://h/"] {
+            for url in ["http://h/", "https://h/", "http://other/", "http+unix://h/", "https+unix://h/"] {
                 let separates = match option {
                     "tls" => url.starts_with("https"),
-                    "source" | "options" | "factory" => !url.contains("+unix"),
-                    _ => true,
+                    "dialer" | "socket" => true,
+                    // The addresses of `h` alone are given.
+                    "overrides" => url.ends_with("//h/") && !url.contains("+unix"),
+                    // They change how soon there is a connection, and not what it is.
+                    "cache" | "stagger" => false,
+                    _ => !url.contains("+unix"),
                 };
                 let id = format!("{option} for {url}");
-                assert!(key(url, &one) == key(url, &one.clone()), "{id}: the same twice");
+                let key = |config: &ConnectionConfig| by(url, config.clone());
+                assert!(key(&one) == key(&one), "{id}: the same twice");
                 for (a, b) in [(&one, &other), (&other, &one), (&one, &default), (&default, &other)] {
-                    assert_eq!(key(url, a) != key(url, b), separates, "{id}: {a:?} {b:?}");
+                    assert_eq!(key(a) != key(b), separates, "{id}: {a:?} {b:?}");
                     // The limit of a host holds for all of its keys.
-                    assert_eq!(key(url, a).endpoint(), key(url, b).endpoint(), "{id}");
+                    assert_eq!(key(a).endpoint(), key(b).endpoint(), "{id}");
                 }
             }
         }

@@ -8,15 +8,31 @@ use crate::client::{Engine, EngineConfig};
 use crate::cookies::CookieJar;
 use crate::dial::Dialer;
 use crate::error::{Error, Phase, Result};
-use crate::net::options::{self, SocketConfig, SocketFactory, SocketOption, SourceAddress};
+use crate::net::names::Cache;
+use crate::net::options::{self, SocketFactory, SocketOption, SourceAddress};
+use crate::net::tcp::TcpConfig;
 use crate::observe::Observer;
 use crate::pool::key::ConnectionConfig;
 use crate::pool::types::{OWN_WAIT, Settings};
 use crate::tls::TlsConfig;
 use crate::urls::InvalidUrl;
 
+/// How long a cache of lookups keeps a result if nothing else is set.
+const DNS_CACHE_TTL: Duration = Duration::from_secs(10);
+
 /// The most threads that send submitted requests, by default.
 const WORKERS: usize = 16;
+
+/// A setting of the way to a host: the errors of a client that has it in vain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reaching {
+    /// A session has a connector, too.
+    pub(crate) clash: &'static str,
+    /// The client has a dialer.
+    pub(crate) dialer: &'static str,
+    /// All connections lead to one Unix socket.
+    pub(crate) socket: &'static str,
+}
 
 /// The settings of a pool before they are checked.
 #[derive(Clone, Debug)]
@@ -45,6 +61,13 @@ pub(crate) struct PoolOptions {
     /// `None` if it was not set.
     pub(crate) conn_timeout: Option<Duration>,
     pub(crate) shared_jar: Option<CookieJar>,
+    /// How names are looked up, and how their addresses are tried.
+    pub(crate) tcp: TcpConfig,
+    /// The first setting of `tcp` that the caller gave.
+    pub(crate) reaching: Option<Reaching>,
+    pub(crate) use_dns_cache: Option<bool>,
+    /// How long results of lookups are kept; `None` if it was not set.
+    pub(crate) dns_cache_ttl: Option<Option<Duration>>,
     pub(crate) observer: Observer,
     /// How long a call without a bound waits for its own thread.
     pub(crate) own_wait: Option<Duration>,
@@ -84,6 +107,10 @@ impl PoolOptions {
             force_close: false,
             conn_timeout: None,
             shared_jar: None,
+            tcp: TcpConfig::new(),
+            reaching: None,
+            use_dns_cache: None,
+            dns_cache_ttl: None,
             observer: Observer::default(),
             own_wait: Some(OWN_WAIT),
             reap_every: None,
@@ -136,6 +163,9 @@ impl PoolOptions {
         if self.dialer.is_some() && of_tcp {
             return Err(Error::config("a dialer opens sockets of its own, which no source address or option reaches"));
         }
+        if let (Some(_), Some(setting)) = (&self.dialer, self.reaching) {
+            return Err(Error::config(setting.dialer));
+        }
         options::check(self.socket_options.as_deref().unwrap_or_default())?;
         match &self.unix_socket {
             None => Ok(()),
@@ -145,7 +175,7 @@ impl PoolOptions {
             }
             Some(Ok(_)) if self.dialer.is_some() => Err(Error::config("a dialer chooses its own Unix socket")),
             Some(Ok(_)) if of_tcp => Err(Error::config("a Unix socket has no source address and no options of TCP")),
-            Some(Ok(_)) => Ok(()),
+            Some(Ok(_)) => self.reaching.map_or(Ok(()), |setting| Err(Error::config(setting.socket))),
         }
     }
 
@@ -161,15 +191,19 @@ impl PoolOptions {
             reap_every: self.reap_every,
             max_idle: self.max_idle,
         };
-        let mut sockets =
-            SocketConfig { source: self.source_address, factory: self.socket_factory, ..SocketConfig::new() };
+        let mut tcp = self.tcp;
+        tcp.sockets.source = self.source_address;
+        tcp.sockets.factory = self.socket_factory;
         if let Some(options) = self.socket_options {
-            sockets.options = options.into();
+            tcp.sockets.options = options.into();
+        }
+        if self.use_dns_cache.unwrap_or(self.dns_cache_ttl.is_some()) {
+            tcp.names.cache = Some(Arc::new(Cache::new(self.dns_cache_ttl.unwrap_or(Some(DNS_CACHE_TTL)))));
         }
         let connection = ConnectionConfig {
             tls: self.tls.unwrap_or_default(),
             dialer: self.dialer,
-            sockets,
+            tcp,
             socket: self.unix_socket.and_then(Result::ok),
         };
         Engine::new(EngineConfig {
@@ -223,6 +257,55 @@ macro_rules! verbs {
     };
 }
 pub(crate) use verbs;
+
+/// The methods of a client for the cache of name lookups of its engine.
+macro_rules! dns_cache {
+    ($client:ident, $engine:expr, $example:literal) => {
+        /// Removes every result from the cache of name lookups. A lookup that runs now is not kept. Does nothing without
+        /// a [cache](crate::ClientBuilder::use_dns_cache).
+        ///
+        /// ```
+        #[doc = $example]
+        /// client.clear_dns_cache();
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        #[doc(alias = "clear_resolved_hosts")]
+        pub fn clear_dns_cache(&$client) {
+            if let Some(cache) = $engine.lookups() {
+                cache.clear();
+            }
+        }
+
+        /// Removes the results for one host from the cache of name lookups. The port plays no part in a lookup.
+        ///
+        /// ```
+        #[doc = $example]
+        /// client.clear_dns_cache_for("example.com");
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        #[doc(alias = "clear_dns_cache")]
+        pub fn clear_dns_cache_for(&$client, host: &str) {
+            if let (Some(cache), Ok(host)) = ($engine.lookups(), crate::net::names::spelled(host)) {
+                cache.clear_host(&host);
+            }
+        }
+
+        /// Returns the hosts that the cache of name lookups knows, and their addresses. Empty without a
+        /// [cache](crate::ClientBuilder::use_dns_cache).
+        ///
+        /// ```
+        #[doc = $example]
+        /// assert!(client.cached_hosts().is_empty());
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        #[doc(alias = "resolved_hosts")]
+        pub fn cached_hosts(&$client) -> std::collections::BTreeMap<String, Vec<std::net::IpAddr>> {
+            let now = std::time::Instant::now();
+            $engine.lookups().map_or_else(std::collections::BTreeMap::new, |cache| cache.hosts(now))
+        }
+    };
+}
+pub(crate) use dns_cache;
 
 #[cfg(test)]
 mod tests {

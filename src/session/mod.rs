@@ -22,7 +22,7 @@ use crate::client::{
 };
 use crate::cookies::CookieJar;
 use crate::error::Result;
-use crate::pools::{ClientBuilder, PoolManager, PoolOptions, parallel, verbs};
+use crate::pools::{ClientBuilder, PoolManager, PoolOptions, dns_cache, parallel, verbs};
 use crate::redirect::{Rewrite, Rules};
 use crate::response::Response;
 use crate::time::Timeout;
@@ -126,6 +126,12 @@ impl Session {
     }
 
     verbs!(url: impl IntoUrl);
+
+    dns_cache!(
+        self,
+        self.connector.engine(),
+        "let client = hostpool::Session::builder().use_dns_cache(true).build()?;"
+    );
 
     /// Begins a `HEAD` request: see [`request`](Self::request). Redirects are not followed unless
     /// [asked for](RequestBuilder::allow_redirects).

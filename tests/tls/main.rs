@@ -9,6 +9,7 @@ mod tls;
 #[cfg(feature = "digest-auth")]
 mod logins;
 mod matrix;
+mod racing;
 mod reaping;
 mod records;
 mod redirects;

@@ -17,7 +17,7 @@ pub(in crate::client) fn connect(client: Terms<'_>, request: &mut Request) -> Re
         return Err(Error::timeout(bound, Some(Duration::ZERO), Phase::Prepare));
     }
     let route = Route::to(terms.pool_origin(&request.url)?);
-    let key = terms.engine.key(&route, terms.reach());
+    let key = terms.key(&route)?;
     let lease = checkout(terms, &key)?;
     Ok(Connection::new(lease, key.origin(), terms))
 }

@@ -76,7 +76,7 @@ impl<'a> Hop<'a> {
         if let Some(bound) = terms.timeout().passed() {
             return Err(Error::timeout(bound, Some(Duration::ZERO), Phase::Prepare));
         }
-        let key = terms.engine.key(route, terms.reach());
+        let key = terms.key(route)?;
         Ok(Hop { terms, request, fields, key, resends, asked: Cell::new(None), trace: Trace::default() })
     }
 
@@ -252,6 +252,7 @@ impl<'a> Hop<'a> {
 /// Returns how a failed exchange ended.
 fn end_of(error: &Error, trace: &Trace) -> FailureEnd {
     match error.kind() {
+        _ if error.ends_call() => FailureEnd::Other,
         ErrorKind::Disconnected if trace.received == 0 || trace.stale => FailureEnd::Closed,
         ErrorKind::Protocol(Violation::StatusLine) if trace.stale => FailureEnd::Closed,
         _ => FailureEnd::Other,
