@@ -5,8 +5,9 @@ use std::fmt;
 use super::{ConnectorSettings, connector, settings};
 use crate::client::Policy;
 use crate::error::Result;
+use crate::net::names::Family;
 use crate::net::options::SourceAddress;
-use crate::pools::{ClientBuilder, PoolManager, sealed};
+use crate::pools::{ClientBuilder, PoolManager, dns_cache, sealed};
 
 /// Connections over TCP and TLS for any number of sessions, as aiohttp's `TCPConnector`.
 ///
@@ -69,6 +70,41 @@ impl TcpConnector {
     pub fn local_addr(&self) -> Option<SourceAddress> {
         self.pools.engine().connection().tcp.sockets.source
     }
+
+    /// Returns the family of addresses that are connected to.
+    ///
+    /// ```
+    /// use hostpool::{Family, TcpConnector};
+    ///
+    /// assert_eq!(TcpConnector::new().family(), Family::Any);
+    /// let connector = TcpConnector::builder().family(Family::V4).build()?;
+    /// assert_eq!(connector.family(), Family::V4);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn family(&self) -> Family {
+        self.pools.engine().connection().tcp.names.family
+    }
+
+    /// Returns whether the results of name lookups are kept for some time.
+    ///
+    /// ```
+    /// use hostpool::TcpConnector;
+    ///
+    /// assert!(!TcpConnector::new().dns_cache());
+    /// assert!(TcpConnector::builder().use_dns_cache(true).build()?.dns_cache());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "use_dns_cache")]
+    #[doc(alias = "resolve")]
+    pub fn dns_cache(&self) -> bool {
+        self.pools.engine().lookups().is_some()
+    }
+
+    dns_cache!(
+        self,
+        self.pools.engine(),
+        "let client = hostpool::TcpConnector::builder().use_dns_cache(true).build()?;"
+    );
 }
 
 /// Builds a [`TcpConnector`].
@@ -84,6 +120,8 @@ impl TcpConnector {
 /// | `verify_ssl` | [`verify_ssl`](ClientBuilder::verify_ssl) |
 /// | `fingerprint` | [`fingerprint`](ClientBuilder::fingerprint) |
 /// | `local_addr` | [`source_address`](ClientBuilder::source_address) |
+/// | `family` | [`family`](ClientBuilder::family) |
+/// | `use_dns_cache`, `resolve` | [`use_dns_cache`](ClientBuilder::use_dns_cache) |
 ///
 /// ```
 /// use hostpool::TcpConnector;

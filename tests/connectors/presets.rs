@@ -1,16 +1,27 @@
 //! The options and attributes of aiohttp's connectors: the rows BC and TC.
 
 use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use hostpool::{CloseReason, ErrorKind, PoolManager, Session, TcpConnector, Timeout, dialer_fn};
+use hostpool::{
+    CloseReason, ErrorKind, Family, Phase, PoolManager, Session, SessionBuilder, TcpConnector, TcpConnectorBuilder,
+    Timeout, dialer_fn, resolver_fn,
+};
 
 use crate::steady;
-use crate::support::{Server, Step, answers, eventually, header, ok};
+use crate::support::{Server, Step, answer, answers, chain, eventually, header, ok};
 
 fn session(connector: &TcpConnector) -> Session {
     Session::builder().connector(connector).build().unwrap()
+}
+
+/// A server that closes after each answer, so that each request needs a connection.
+fn closing() -> Server {
+    Server::new(vec![answer("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")])
 }
 
 /// BC-03, BC-10 to BC-12, TC-09. The defaults as their getters show them.
@@ -22,6 +33,7 @@ fn defaults() {
     assert_eq!(connector.limit(), None);
     assert!(!connector.force_close() && !connector.is_closed());
     assert!(connector.cookies().is_none() && connector.local_addr().is_none());
+    assert_eq!((connector.family(), connector.dns_cache()), (Family::Any, false));
 }
 
 /// BC-01, BC-02, TC-01. A connector is pools for sessions, for single requests, and for requests of its own.
@@ -284,16 +296,117 @@ mod verified {
     }
 }
 
-/// TC-08. Connections come from the local address.
+/// TC-08. Connections come from the local address, and from its port if it has one.
 #[cfg(target_os = "linux")]
 #[test]
 fn local_addr() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    use std::net::{SocketAddr, TcpListener};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let source = std::net::Ipv4Addr::new(127, 0, 0, 9);
-    let connector = TcpConnector::builder().source_address(source).build().unwrap();
-    assert_eq!(connector.local_addr(), Some(source.into()));
-    let connection = connector.connect(url).unwrap();
-    assert_eq!(listener.accept().unwrap().1.ip(), source);
-    drop(connection);
+    let ip = Ipv4Addr::new(127, 0, 0, 9);
+    // The system gives away no port that somebody else has.
+    let free = TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap();
+    for source in [SocketAddr::from((ip, 0)), free] {
+        let connector = TcpConnector::builder().source_address(source).build().unwrap();
+        assert_eq!(connector.local_addr(), Some(source.into()));
+        let connection = connector.connect(&url).unwrap();
+        let seen = listener.accept().unwrap().1;
+        assert_eq!(seen.ip(), ip);
+        assert!(source.port() == 0 || seen == source, "{seen} is not {source}");
+        drop(connection);
+    }
+}
+
+/// A connector whose names all have the two addresses of loopback, and how often it was asked for one.
+fn named(set: impl Fn(TcpConnectorBuilder) -> TcpConnectorBuilder) -> (TcpConnector, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let resolver = resolver_fn(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(vec![(Ipv6Addr::LOCALHOST, 0).into(), (Ipv4Addr::LOCALHOST, 0).into()])
+    });
+    (set(TcpConnector::builder().resolver(resolver)).build().unwrap(), asked)
+}
+
+/// TC-06, TC-12. Addresses of the other family are not connected to.
+#[test]
+fn family() {
+    let server = steady();
+    let url = |host: &str| format!("http://{host}:{}/", server.addr.port());
+    let (both, _) = named(|builder| builder);
+    let (four, _) = named(|builder| builder.family(Family::V4));
+    let (six, _) = named(|builder| builder.family(Family::V6));
+    for (connector, expected) in [(&both, Family::Any), (&four, Family::V4), (&six, Family::V6)] {
+        assert_eq!(connector.family(), expected);
+    }
+    let error = session(&six).get(url("127.0.0.1")).send().unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::Resolve, Phase::Resolve));
+    assert_eq!(session(&four).get(url("[::1]")).send().unwrap_err().kind(), &ErrorKind::Resolve);
+    // The server has no address of this family, and another program may have the port there.
+    let reached = |connector: &TcpConnector| session(connector).get(url("h.test")).send().map(|answer| answer.text());
+    assert_eq!(reached(&four).unwrap().unwrap(), "fine");
+    let seen = server.seen.accepted();
+    let _ = reached(&six);
+    assert_eq!(server.seen.accepted(), seen);
+}
+
+/// TC-04, TC-05, TC-13 to TC-16, TC-18, TC-19. The cache is the connector's, for all of its sessions.
+#[test]
+fn dns_cache() {
+    let server = closing();
+    let url = |host: &str| format!("http://{host}:{}/", server.addr.port());
+    for set in [None, Some(false), Some(true)] {
+        let (connector, asked) = named(|builder| match set {
+            None => builder.family(Family::V4),
+            Some(on) => builder.family(Family::V4).use_dns_cache(on),
+        });
+        let (one, other) = (session(&connector), session(&connector));
+        let ask = |hosts: &[&str]| {
+            for host in hosts {
+                one.get(url(host)).send().unwrap();
+                other.get(url(host)).send().unwrap();
+            }
+            asked.swap(0, Ordering::SeqCst)
+        };
+        let known = || connector.cached_hosts().into_keys().collect::<Vec<_>>();
+        let on = set == Some(true);
+        assert_eq!(connector.dns_cache(), on);
+        assert!(known().is_empty());
+        assert_eq!(ask(&["a.test", "b.test"]), if on { 2 } else { 4 });
+        if !on {
+            assert!(known().is_empty());
+            continue;
+        }
+        assert_eq!(connector.cached_hosts()["a.test"], [Ipv6Addr::LOCALHOST.into(), IpAddr::from(Ipv4Addr::LOCALHOST)]);
+        assert_eq!(one.cached_hosts(), connector.cached_hosts());
+        connector.clear_dns_cache_for("a.test");
+        assert_eq!(known(), ["b.test"]);
+        assert_eq!(ask(&["a.test", "b.test"]), 1);
+        connector.clear_dns_cache();
+        assert!(known().is_empty());
+        assert_eq!(ask(&["a.test", "b.test"]), 2);
+    }
+}
+
+/// A session has the connections of its connector, and no settings of its own for them.
+#[test]
+fn settings_beside_a_connector() {
+    let connector = TcpConnector::new();
+    type Set = fn(SessionBuilder) -> SessionBuilder;
+    let table: [(&str, Set); 8] = [
+        ("limit", |builder| builder.limit(1)),
+        ("force_close", |builder| builder.force_close(true)),
+        ("family", |builder| builder.family(Family::V4)),
+        ("use_dns_cache", |builder| builder.use_dns_cache(true)),
+        ("source_address", |builder| builder.source_address(Ipv4Addr::LOCALHOST)),
+        ("socket_options", |builder| builder.socket_options([])),
+        ("tls", |builder| builder.tls(hostpool::TlsConfig::default())),
+        ("unix_socket", |builder| builder.unix_socket("/run/app.sock")),
+    ];
+    for (name, set) in table {
+        let error = set(Session::builder().connector(&connector)).build().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::InvalidConfig, "{name}");
+        assert!(chain(&error).contains(&format!("its own {name}")), "{}", chain(&error));
+    }
 }

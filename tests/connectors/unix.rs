@@ -1,13 +1,16 @@
 //! Unix sockets: by a path for all connections, by URL, with TLS, and at abstract addresses. The rows UC.
 
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use hostpool::{ConnectionPool, ErrorKind, InvalidUrl, PoolManager, Session, SocketOption, UnixConnector, Url};
+use hostpool::{
+    ConnectionPool, ErrorKind, InvalidUrl, PoolContext, PoolManager, Session, SocketOption, UnixConnector, Url,
+};
 use tempfile::TempDir;
 
 use crate::support::{chain, header, ok, read_request};
@@ -123,12 +126,25 @@ fn what_is_refused() {
     assert_eq!(error.kind(), &ErrorKind::InvalidUrl(InvalidUrl::SocketPathTooLong));
     let builder = || PoolManager::builder().unix_socket("/run/app.sock");
     for (row, built) in [
-        ("source address", builder().source_address(std::net::Ipv4Addr::LOCALHOST).build()),
+        ("source address", builder().source_address(Ipv4Addr::LOCALHOST).build()),
         ("options", builder().socket_options([SocketOption::NoDelay(true)]).build()),
+        ("factory", builder().socket_factory(|_| std::net::UdpSocket::bind("127.0.0.1:0")).build()),
         ("dialer", builder().dialer(hostpool::TcpDialer::new()).build()),
+        ("resolver", builder().resolver(hostpool::SystemResolver).build()),
+        ("family", builder().family(hostpool::Family::V4).build()),
+        ("addresses", builder().resolve_to("h", Ipv4Addr::LOCALHOST).build()),
+        ("filter", builder().address_filter(|_| true).build()),
+        ("stagger", builder().connect_stagger(None).build()),
+        ("cache", builder().use_dns_cache(true).build()),
     ] {
         assert_eq!(built.unwrap_err().kind(), &ErrorKind::InvalidConfig, "{row}");
     }
+    let session = Session::builder().unix_socket("/run/app.sock").build().unwrap();
+    let error = session.get("http://h/").resolve_to("h", Ipv4Addr::LOCALHOST).send().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::InvalidRequest, "{error}");
+    let context = PoolContext::new("http://h").unwrap().family(hostpool::Family::V4);
+    let refused = builder().build().unwrap().connection_from_context(context);
+    assert_eq!(refused.unwrap_err().kind(), &ErrorKind::InvalidConfig);
 }
 
 /// A server that does not listen yet is no error before a request.

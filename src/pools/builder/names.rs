@@ -184,6 +184,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[doc(alias = "dns_cache")]
+    #[doc(alias = "resolve")]
     pub fn use_dns_cache(self, keep: bool) -> Self {
         let set = self.reaching(reaching!("use_dns_cache"), |_| {});
         set.with_options(|options| options.use_dns_cache = Some(keep))
