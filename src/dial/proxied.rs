@@ -15,7 +15,7 @@ use crate::h1::{RequestTarget, encode};
 use crate::net::transport::{Probe, Transport};
 use crate::proxy::{Credentials, PROXY_AUTHORIZATION, Proxy};
 use crate::time::Timeout;
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 /// The most bytes of a refusal's body that its error keeps, and that are read to use the connection again.
 const KEPT: usize = 64 * 1024;
@@ -42,7 +42,7 @@ pub(super) fn tunnel(
     if proxy.kind().is_socks() {
         return Err(Error::unsupported("SOCKS proxies are not spoken to yet", Phase::Proxy));
     }
-    let is_encrypted = origin.kind() == Scheme::Https;
+    let is_encrypted = origin.kind().is_encrypted();
     if is_encrypted {
         means.tls.check()?;
     }

@@ -463,7 +463,7 @@ impl Proxy {
         match origin.kind() {
             Scheme::Http => !self.0.tunnel_http,
             Scheme::Https => self.0.forward_https && self.0.scheme == ProxyScheme::Https,
-            Scheme::HttpUnix => false,
+            Scheme::HttpUnix | Scheme::HttpsUnix => false,
         }
     }
 

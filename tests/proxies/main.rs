@@ -8,6 +8,7 @@ mod support;
 #[path = "../support/tls.rs"]
 mod tls;
 
+mod connectors;
 mod credentials;
 mod forwarding;
 mod managers;
