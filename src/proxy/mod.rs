@@ -245,7 +245,8 @@ impl Proxy {
     }
 
     /// Adds a header that the proxy gets: with each CONNECT, and with each request that it forwards. A forwarded request
-    /// that has a header of this name is sent with its own alone. No server gets it through a tunnel.
+    /// that has a header of this name is sent with its own alone. No server gets it through a tunnel. Some proxies keep a
+    /// connection for NTLM only if they get `Proxy-Connection: Keep-Alive`.
     ///
     /// # Errors
     ///
@@ -283,7 +284,7 @@ impl Proxy {
     }
 
     fn with_headers(self, headers: Headers) -> Result<Proxy> {
-        let framing = ["host", "content-length", "transfer-encoding", "connection", "proxy-connection"];
+        let framing = ["host", "content-length", "transfer-encoding", "connection"];
         match headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name))) {
             Some(field) => Err(InvalidHeader::reserved(field.name(), "is the client's own, also to a proxy").into()),
             None => Ok(self.with(|inner| inner.headers = headers)),

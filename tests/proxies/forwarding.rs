@@ -111,6 +111,31 @@ fn a_hop_that_leaves_the_proxy() {
     assert!(request.starts_with("GET / HTTP/1.1"), "{request}");
 }
 
+/// Credentials are those of the proxy of each hop (aiohttp 12829).
+#[test]
+fn a_hop_through_another_proxy() {
+    let second = origin("second");
+    let first =
+        Server::new(vec![answers("HTTP/1.1 302 Found\r\nLocation: http://two.test/\r\nContent-Length: 0\r\n\r\n")]);
+    let [one, two] = [(&first, "one:canary1@"), (&second, "two:canary2@")]
+        .map(|(proxy, login)| format!("http://{login}{}", proxy.addr));
+    let session = Session::builder()
+        .proxy(one)
+        .on_request(move |request| {
+            if request.url().host() == "two.test" {
+                request.set_proxy(Proxy::parse(&two)?)?;
+            }
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    assert_eq!(session.get("http://one.test/").auth(("o", "canary3")).send().unwrap().text().unwrap(), "second");
+    let sent = |proxy: &Server| header(&proxy.seen.requests()[0], "Proxy-Authorization").map(str::to_owned);
+    assert_eq!(sent(&first).unwrap(), crate::basic("one", "canary1"));
+    assert_eq!(sent(&second).unwrap(), crate::basic("two", "canary2"));
+    assert_eq!(header(&second.seen.requests()[0], "Authorization"), None, "that of the first server stays there");
+}
+
 /// PRX-09, PRX-10, PRX-22, PRX-25: a failure at the proxy is told from one after it.
 #[test]
 fn failures() {

@@ -16,6 +16,8 @@ mod pools;
 mod relay;
 mod rounds;
 mod scripted;
+#[cfg(all(feature = "rustls", feature = "log"))]
+mod secrets;
 #[cfg(feature = "rustls")]
 mod secured;
 #[cfg(unix)]
