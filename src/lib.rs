@@ -90,7 +90,7 @@
 //! |---|---|
 //! | one request | [`get`], [`head`], [`post`], [`put`], [`patch`], [`delete`], [`options`], [`request`] |
 //! | clients | [`Session`], [`ConnectionPool`], [`PoolManager`], all built by a [`ClientBuilder`] |
-//! | connections for many sessions | [`TcpConnector`], [`UnixConnector`] |
+//! | connections for many sessions | [`TcpConnector`], [`ProxyConnector`], [`UnixConnector`] |
 //! | requests | [`RequestBuilder`], [`Request`]; arguments of any type: [`IntoUrl`], [`IntoPairs`], [`IntoHeaders`] |
 //! | bodies | [`Body`], [`Compress`], [`multipart::Form`], [`multipart::Part`] |
 //! | responses | [`Response`], [`Lines`], [`Chunks`], [`MediaType`], [`Link`]; made by a [`ResponseBuilder`] |
@@ -100,7 +100,7 @@
 //! | failures | [`Error`], [`ErrorKind`], [`Phase`], [`ResponseHead`] |
 //! | another try | [`Retry`], [`RetryBudget`], [`Attempt`] |
 //! | redirects | [`RedirectHop`], [`RedirectAction`] |
-//! | credentials | [`BasicAuth`], [`DigestAuth`], [`AnyAuth`], [`Auth::bearer`], [`Netrc`] |
+//! | credentials | [`BasicAuth`], [`DigestAuth`], [`AnyAuth`], [`Auth::bearer`], [`AuthScheme`], [`Netrc`] |
 //! | cookies | [`CookieJar`], [`Cookie`], [`CookieStore`] |
 //! | what runs around a call | [`Middleware`], [`Next`], [`ClientBuilder::on_request`] |
 //! | what happens inside | [`Listener`], [`observe`], [`PoolStats`], [`ConnectionInfo`] |

@@ -152,7 +152,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
     ///
     /// let session = Session::builder()
     ///     .proxy("http://proxy.example:3128")
-    ///     .address_filter(|address| hostpool::is_public_address(address.ip()))
+    ///     .address_filter(hostpool::is_public_address)
     ///     .refuse_remote_names(true)
     ///     .build()?;
     /// let error = session.get("http://internal.example/").send().unwrap_err();
