@@ -253,6 +253,51 @@ fn lists_and_time() {
     assert_eq!((error.kind(), error.failed_ways().len()), (&ErrorKind::Timeout(Bound::Total), 1));
 }
 
+/// The answer to a challenge goes the way of the challenge: to no other proxy of a function that deals them out in turn, and
+/// not to the first one of a list again. A proxy that refuses the answer is not asked for ever.
+#[cfg(feature = "digest-auth")]
+#[test]
+fn challenges() {
+    let asks = "HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=\"a\", nonce=\"b\", qop=\"auth\"\r\nContent-Length: 0\r\n\r\n";
+    let refuses = || Server::new(vec![answers(asks)]);
+    let accepts = || Server::new(vec![vec![answer(asks), answers(ok("let in"))].concat()]);
+    let digest = |of: &Server| proxy(&of.url("")).auth(hostpool::DigestAuth::new("u", "p"));
+    let turn = |servers: [&Server; 2]| {
+        let (proxies, asked) = (servers.map(digest), AtomicUsize::new(0));
+        move |_: &Url| Ok(ProxyChoice::from(&proxies[asked.fetch_add(1, Ordering::SeqCst) % 2]))
+    };
+    let servers = [accepts(), accepts()];
+    let session = Session::builder().choose_proxy(turn(servers.each_ref())).build().unwrap();
+    for _ in 0..2 {
+        assert_eq!(text(session.get(THERE)), "let in");
+    }
+    assert_eq!(servers.each_ref().map(|server| server.seen.requests().len()), [2, 2]);
+    let servers = [refuses(), refuses()];
+    let request = hostpool::get(THERE).choose_proxy(turn(servers.each_ref()));
+    assert_eq!(without_hanging(move || request.send()).unwrap().status(), 407);
+    assert_eq!(servers.each_ref().map(|server| server.seen.requests().len()), [2, 0]);
+    let (_socket, nobody) = refusing();
+    for (last, status) in [(accepts(), 200), (refuses(), 407)] {
+        let choice = ProxyChoice::from(proxy(&format!("http://{nobody}"))).or(digest(&last));
+        let request = Session::new().get(THERE).choose_proxy(move |_| Ok(choice.clone()));
+        assert_eq!(without_hanging(move || request.send()).unwrap().status(), status);
+        assert_eq!(last.seen.requests().len(), 2);
+    }
+}
+
+/// A connection that is taken for later use goes the same ways.
+#[test]
+fn connections_without_a_request() {
+    let (_socket, nobody) = refusing();
+    let home = origin("hello");
+    let relay = Relay::new(home.addr);
+    let choice = ProxyChoice::from(proxy(&format!("http://{nobody}"))).or(proxy(&relay.url()));
+    let pools = PoolManager::builder().choose_proxy(move |_| Ok(choice.clone())).build().unwrap();
+    let connection = pools.connect(THERE).unwrap();
+    drop(connection);
+    assert!(relay.log.heads()[0].starts_with("CONNECT named.test:80 "));
+}
+
 /// A cancelled call tries no other way.
 #[test]
 fn a_cancelled_list() {

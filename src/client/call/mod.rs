@@ -1,5 +1,6 @@
 //! Runs one call, from `send` to its last response: the deadline, then the middleware, then a loop of requests.
 
+mod connect;
 mod credentials;
 mod download;
 mod fields;
@@ -7,6 +8,8 @@ mod journey;
 mod resume;
 mod send;
 mod tries;
+mod ways;
 
+pub(super) use connect::connect;
 pub(super) use download::download;
 pub(super) use send::{begin, send};

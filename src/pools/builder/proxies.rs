@@ -114,7 +114,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// Reads the environment if it is asked for, and nothing in the code says which proxy to use. `http` and `https` say
     /// which schemes the client serves.
     pub(crate) fn read_environment(&mut self, http: bool, https: bool) -> Result<(), Error> {
-        if self.options.trust_env && self.policy.proxy.is_none() {
+        // A socket that all connections are opened to is reached without a proxy.
+        if self.options.trust_env && self.policy.proxy.is_none() && self.options.unix_socket.is_none() {
             let setting = Setting::Rules(Arc::new(ProxyRules::of_environment(http, https)?));
             self.policy.proxy = Some(setting.clone());
             self.options.proxy = Some(setting);

@@ -17,7 +17,7 @@ pub use rules::ProxyRules;
 
 use super::Proxy;
 use crate::error::{Error, Result};
-use crate::urls::{Scheme, Url};
+use crate::urls::Url;
 
 /// Which proxy the requests of a client, or one request, go through.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Setting {
     /// That of the function, and [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if it chose nothing.
     pub(crate) fn choose(&self, url: &Url) -> Result<ProxyChoice> {
         // Nobody but this machine can open its sockets.
-        if url.origin().kind() == Scheme::HttpUnix {
+        if url.origin().kind().is_unix() {
             return Ok(ProxyChoice::direct());
         }
         match self {

@@ -303,7 +303,7 @@ impl ProxyRules {
         let own = match origin.kind() {
             Scheme::Http => &self.http,
             Scheme::Https => &self.https,
-            Scheme::HttpUnix => return None,
+            Scheme::HttpUnix | Scheme::HttpsUnix => return None,
         };
         let proxy = own.as_ref().or(self.all.as_ref())?;
         let is_direct = !self.loopback && is_loopback(origin) || self.no_proxy.matches(origin);

@@ -6,6 +6,7 @@ use super::no_proxy::NoProxy;
 use super::variables::Variables;
 use super::*;
 use crate::error::ErrorKind;
+use crate::urls::Scheme;
 
 /// What the variables of a row lead to, for one URL.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +139,11 @@ const VARIABLES: &[Row] = &[
         &[("all_proxy", "ftp://h"), ("http_proxy", P), ("https_proxy", P)],
         &[("http://h/", THROUGH)],
     ),
-    ("U1: a Unix socket", &[("all_proxy", P)], &[("http+unix://%2Frun%2Fa.sock/", Direct)]),
+    (
+        "U1: a Unix socket",
+        &[("all_proxy", P)],
+        &[("http+unix://%2Frun%2Fa.sock/", Direct), ("https+unix://%2Frun%2Fa.sock/", Direct)],
+    ),
     (
         "E11: this machine",
         &[("all_proxy", P)],

@@ -56,7 +56,7 @@ impl Variables {
         let own = match scheme {
             Scheme::Http => &self.http,
             Scheme::Https => &self.https,
-            Scheme::HttpUnix => return None,
+            Scheme::HttpUnix | Scheme::HttpsUnix => return None,
         };
         own.as_ref().or(self.all.as_ref())
     }

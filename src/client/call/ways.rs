@@ -1,0 +1,21 @@
+//! The ways of a choice of proxies: when the next one is tried.
+
+use crate::dial::Route;
+use crate::error::{Bound, Error, ErrorKind, Phase};
+
+/// Returns whether the error says that nothing could be reached by a route: the proxy, or the server itself where there is
+/// no proxy. What answers can be reached, also if its answer is no. A certificate that is not valid is such an answer.
+pub(super) fn is_out_of_reach(error: &Error, route: &Route) -> bool {
+    let at_the_way = match route.proxy() {
+        Some(_) => error.phase() == Phase::Proxy,
+        None => matches!(error.phase(), Phase::Resolve | Phase::Connect),
+    };
+    let is_failure = match error.kind() {
+        ErrorKind::Resolve | ErrorKind::AddressRefused | ErrorKind::Connect => true,
+        ErrorKind::Disconnected | ErrorKind::Io => true,
+        ErrorKind::Timeout(bound) => matches!(bound, Bound::Connect | Bound::Resolve | Bound::Tls),
+        ErrorKind::Tls => !error.lasts(),
+        _ => false,
+    };
+    at_the_way && is_failure && !error.maybe_processed() && !error.ends_call()
+}
