@@ -345,15 +345,19 @@ impl<'a> Terms<'a> {
 
     #[cold]
     fn key_with(self, route: &Route, config: &Arc<ConnectionConfig>, own: &Overrides) -> Result<PoolKey> {
-        let host = route.dialed().host();
-        let Some(addresses) = own.get(host).filter(|_| !route.is_over_socket()) else {
+        let dialed = (!route.is_over_socket()).then(|| route.dialed());
+        let hosts = dialed.into_iter().chain(route.found_for_proxy()).map(|origin| origin.host());
+        let given: Vec<_> = hosts.filter_map(|host| Some((host, own.get(host)?))).collect();
+        if given.is_empty() {
             return Ok(self.engine.pool(route, config).0);
-        };
+        }
         if config.dialer.is_some() {
             return Err(Error::request("resolve_to has no effect on a dialer, which finds addresses by itself"));
         }
         let mut config = ConnectionConfig::clone(config);
-        config.tcp.names.overrides.put(host, addresses);
+        for (host, addresses) in given {
+            config.tcp.names.overrides.put(host, addresses);
+        }
         Ok(self.engine.pool(route, &Arc::new(config)).0)
     }
 

@@ -39,8 +39,11 @@ impl ConnectionConfig {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };
-        let is_tcp = dialer.is_none() && !route.is_over_socket();
-        let same_tcp = !is_tcp || tcp.is_same_for(&other.tcp, route.dialed().host());
+        let is_tcp = !route.is_over_socket();
+        let same_way = !is_tcp || tcp.is_same_for(&other.tcp, route.dialed().host());
+        let found = route.found_for_proxy();
+        let same_names = found.is_none_or(|origin| tcp.names.are_same_for(&other.tcp.names, origin.host()));
+        let same_tcp = dialer.is_some() || same_way && same_names;
         same_dialer && same_tcp && (!route.is_encrypted() || tls.id() == other.tls.id())
     }
 }
@@ -63,6 +66,8 @@ impl ConnectionConfig {
 /// | `https://h/`, `https://other/` through one proxy | two tunnels |
 /// | `https://h/` direct and through a proxy | the same endpoint, another key |
 /// | the same through two proxies, or two logins of one | another key |
+/// | the same through `socks5` with two resolvers, or lists of addresses for `h` | the same endpoint, another key |
+/// | the same through `socks5h` with two lists of addresses for `h` | the same: the proxy finds `h` |
 #[derive(Clone)]
 pub(crate) struct PoolKey(Arc<KeyData>);
 

@@ -1,0 +1,143 @@
+//! Tunnels through SOCKS proxies.
+
+use std::fmt::Write as _;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+
+use super::proxied::{at, reach};
+use super::{DialContext, Means};
+use crate::error::{Error, ErrorKind, Phase, Result, Violation};
+use crate::exchange::{Wire, is_end};
+use crate::net::transport::{Probe, Transport, Wait};
+use crate::proxy::Proxy;
+use crate::proxy::socks::{Handshake, LONGEST_MESSAGE, Place, Refusal};
+use crate::urls::Origin;
+
+/// Opens a tunnel to a server.
+pub(super) fn tunnel(proxy: &Proxy, origin: &Origin, means: &Means<'_>, context: &DialContext<'_>) -> Result<Wire> {
+    let port = origin.port().unwrap_or_default();
+    let place = match (proxy.kind().looks_up_names(), origin.address()) {
+        (false, _) => return in_turn(proxy, &addresses(proxy, origin, means, context)?, means, context),
+        (true, Some(ip)) => Place::Address(SocketAddr::new(ip, port)),
+        (true, None) => Place::Name(origin.host(), port),
+    };
+    open(proxy, place, means, context).map_err(Failed::into_error)
+}
+
+/// Finds the addresses of a server for a proxy that looks up no names.
+fn addresses(proxy: &Proxy, origin: &Origin, means: &Means<'_>, context: &DialContext<'_>) -> Result<Vec<SocketAddr>> {
+    let lookup = context.for_resolve().wait();
+    let found = means.tcp.names.addresses(origin, &lookup).map_err(|error| match error.kind() {
+        // Most users of such a name mean the scheme by which the proxy looks it up.
+        ErrorKind::Resolve => {
+            let scheme = proxy.scheme();
+            let remote = if proxy.kind().takes_v6() { "socks5h" } else { "socks4a" };
+            error.because(format!("{scheme} finds addresses here, and {remote} at the proxy"))
+        }
+        _ => error,
+    })?;
+    let usable: Vec<_> = found.usable.into_iter().filter(|found| found.is_ipv4() || proxy.kind().takes_v6()).collect();
+    match usable.is_empty() {
+        false => Ok(usable),
+        true => {
+            let why =
+                io::Error::new(io::ErrorKind::NotFound, "the host has no IPv4 address, and SOCKS4 takes no other");
+            Err(Error::new(ErrorKind::Resolve, Phase::Resolve).with_source(why))
+        }
+    }
+}
+
+/// Asks for a tunnel to one address after the other, each over a connection of its own: a proxy closes one whose request
+/// has failed. The error is that of the last one, and its source names all that were tried.
+fn in_turn(proxy: &Proxy, addresses: &[SocketAddr], means: &Means<'_>, context: &DialContext<'_>) -> Result<Wire> {
+    let mut tried = String::new();
+    let mut addresses = addresses.iter().peekable();
+    loop {
+        let Some(address) = addresses.next() else {
+            return Err(Error::new(ErrorKind::Connect, Phase::Proxy));
+        };
+        let failed = match open(proxy, Place::Address(*address), means, context) {
+            Ok(wire) => return Ok(wire),
+            Err(failed) => failed,
+        };
+        let Failed { error, refusal: Some(refusal) } = failed else { return Err(failed.error) };
+        let separator = if tried.is_empty() { "" } else { "; " };
+        // Writing to a string does not fail.
+        let _ = write!(tried, "{separator}{address}: {refusal}");
+        if addresses.peek().is_none() || !refusal.is_about_the_address() {
+            return Err(error.with_source(io::Error::other(tried)));
+        }
+    }
+}
+
+/// A handshake that opened no tunnel.
+struct Failed {
+    error: Error,
+    refusal: Option<Refusal>,
+}
+
+impl Failed {
+    fn into_error(self) -> Error {
+        self.error
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        Failed { error, refusal: None }
+    }
+}
+
+/// Opens a connection to the proxy, and asks it for a tunnel to this place. What cannot be asked for opens none.
+fn open(proxy: &Proxy, place: Place<'_>, means: &Means<'_>, context: &DialContext<'_>) -> Result<Wire, Failed> {
+    let handshake = proxy.handshake(place).map_err(|why| Error::request(why.to_string()))?;
+    let wire = reach(proxy, means, context)?;
+    match over(&wire, handshake, &context.wait()) {
+        Ok(()) => Ok(wire),
+        Err(Failed { error, refusal }) => Err(Failed { error: at(proxy, error), refusal }),
+    }
+}
+
+/// Does the handshake over this connection. It takes no byte after the reply of the proxy.
+fn over(wire: &Wire, mut handshake: Handshake, wait: &Wait<'_>) -> Result<(), Failed> {
+    let mut bytes = [0; LONGEST_MESSAGE];
+    loop {
+        send(wire, &handshake.say(), wait)?;
+        let wanted = handshake.wants();
+        if wanted == 0 {
+            break;
+        }
+        let read = wire.recv(&mut bytes[..wanted], wait).map_err(|error| failure(error, wait))?;
+        if read == 0 {
+            let why = format!("it ended before {}", handshake.awaited());
+            return Err(Error::new(ErrorKind::Disconnected.because(why), Phase::Proxy).into());
+        }
+        handshake.hear(&bytes[..read]).map_err(refused)?;
+    }
+    // What came before the first byte of ours cannot be an answer to it.
+    match wire.probe() {
+        Probe::Readable => Err(Error::violation(Violation::BytesInTunnel, Phase::Proxy).into()),
+        _ => Ok(()),
+    }
+}
+
+fn send(wire: &Wire, mut bytes: &[u8], wait: &Wait<'_>) -> Result<()> {
+    while !bytes.is_empty() {
+        let sent = wire.send(&[IoSlice::new(bytes)], wait).map_err(|error| failure(error, wait))?;
+        bytes = &bytes[sent..];
+    }
+    Ok(())
+}
+
+fn failure(error: io::Error, wait: &Wait<'_>) -> Error {
+    let kind = if is_end(&error) { ErrorKind::Disconnected } else { ErrorKind::Io };
+    wait.failure(error, kind, Phase::Proxy)
+}
+
+fn refused(refusal: Refusal) -> Failed {
+    let kind = match refusal.is_violation() {
+        true => ErrorKind::Protocol(Violation::SocksMessage),
+        false => ErrorKind::ProxyRefused { status: None, socks_reply: refusal.code() },
+    };
+    Failed { error: Error::new(kind.because(refusal.to_string()), Phase::Proxy), refusal: Some(refusal) }
+}
