@@ -109,8 +109,12 @@ fn over(wire: &Wire, mut handshake: Handshake, wait: &Wait<'_>) -> Result<(), Fa
         }
         let read = wire.recv(&mut bytes[..wanted], wait).map_err(|error| failure(error, wait))?;
         if read == 0 {
-            let why = format!("it ended before {}", handshake.awaited());
-            return Err(Error::new(ErrorKind::Disconnected.because(why), Phase::Proxy).into());
+            let error = failure(io::ErrorKind::UnexpectedEof.into(), wait);
+            // A connection that this program has shut down ends in the same way.
+            return Err(match error.kind() {
+                ErrorKind::Disconnected => error.because(format!("it ended before {}", handshake.awaited())).into(),
+                _ => error.into(),
+            });
         }
         handshake.hear(&bytes[..read]).map_err(refused)?;
     }

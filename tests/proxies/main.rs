@@ -16,6 +16,7 @@ mod scripted;
 mod secured;
 #[cfg(unix)]
 mod sockets;
+mod socks;
 
 use relay::Relay;
 use support::{Server, answers, ok};
