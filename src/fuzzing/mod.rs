@@ -17,6 +17,7 @@ mod pool_ops;
 mod request_head;
 mod resp_head;
 mod sent;
+mod socks;
 #[cfg(feature = "rustls")]
 mod tls_stream;
 mod url;
@@ -33,6 +34,7 @@ pub use netscape::netscape;
 pub use pool_ops::pool_ops;
 pub use request_head::request_head;
 pub use resp_head::resp_head;
+pub use socks::socks;
 #[cfg(feature = "rustls")]
 pub use tls_stream::tls_stream;
 pub use url::url;
@@ -95,6 +97,7 @@ mod tests {
         pool_ops: 500,
         request_head: 500,
         resp_head: 500,
+        socks: 500,
         url: 500,
         www_auth: 500,
     }
