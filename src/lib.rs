@@ -205,7 +205,7 @@ mod urls;
 mod values;
 mod workers;
 
-pub use auth::{AnyAuth, Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
+pub use auth::{AnyAuth, Auth, AuthEncoding, AuthPeer, AuthRounds, AuthScheme, BasicAuth, DigestAuth, Netrc};
 pub use body::urlencoded::IntoPairs;
 pub use body::{Body, Compress};
 pub use cancel::{CancelToken, OnCancel};

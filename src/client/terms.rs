@@ -10,7 +10,7 @@ use super::options::Options;
 use super::policy::{Head, Policy, USER_AGENT};
 use super::reach::Reach;
 use super::request::Request;
-use crate::auth::{Auth, Netrc};
+use crate::auth::{Auth, Netrc, SharedScheme};
 use crate::cancel::CancelToken;
 use crate::cookies::CookieStore;
 use crate::dial::Route;
@@ -19,6 +19,7 @@ use crate::exchange::Common;
 use crate::headers::Headers;
 use crate::net::names::Overrides;
 use crate::pool::key::{ConnectionConfig, PoolKey};
+use crate::proxy::Proxy;
 use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::{Arrival, Reading};
 use crate::retry::Retry;
@@ -329,32 +330,40 @@ impl<'a> Terms<'a> {
 
     /// Returns the key of the pool that sends a request along this route. A route without a pool gets a new one. The
     /// addresses that the request gives for the host come before those of the client, and are part of the key; those for
-    /// other hosts are not.
+    /// other hosts are not. So is the scheme by which the request authenticates its connection.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidRequest`] if the request has addresses for the host, and a dialer of the caller's would not
     /// heed them.
     #[inline]
-    pub(super) fn key(self, route: &Route) -> Result<PoolKey> {
-        self.engine.with_config(self.reach(), |config| match self.own.filter(|own| !own.resolve_to.is_empty()) {
-            None => Ok(self.engine.pool(route, config).0),
-            Some(own) => self.key_with(route, config, &own.resolve_to),
+    pub(super) fn key(self, route: &Route, scheme: Option<&SharedScheme>) -> Result<PoolKey> {
+        let own = self.own.filter(|own| !own.resolve_to.is_empty());
+        self.engine.with_config(self.reach(), |config| match own.is_none() && scheme.is_none() {
+            true => Ok(self.engine.pool(route, config).0),
+            false => self.key_with(route, config, own.map(|own| &own.resolve_to), scheme),
         })
     }
 
     #[cold]
-    fn key_with(self, route: &Route, config: &Arc<ConnectionConfig>, own: &Overrides) -> Result<PoolKey> {
+    fn key_with(
+        self,
+        route: &Route,
+        config: &Arc<ConnectionConfig>,
+        own: Option<&Overrides>,
+        scheme: Option<&SharedScheme>,
+    ) -> Result<PoolKey> {
         let dialed = (!route.is_over_socket()).then(|| route.dialed());
         let hosts = dialed.into_iter().chain(route.found_for_proxy()).map(|origin| origin.host());
-        let given: Vec<_> = hosts.filter_map(|host| Some((host, own.get(host)?))).collect();
-        if given.is_empty() {
+        let given: Vec<_> = hosts.filter_map(|host| Some((host, own?.get(host)?))).collect();
+        if given.is_empty() && scheme.is_none() {
             return Ok(self.engine.pool(route, config).0);
         }
-        if config.dialer.is_some() {
+        if !given.is_empty() && config.dialer.is_some() {
             return Err(Error::request("resolve_to has no effect on a dialer, which finds addresses by itself"));
         }
         let mut config = ConnectionConfig::clone(config);
+        config.scheme = scheme.cloned();
         for (host, addresses) in given {
             config.tcp.names.overrides.put(host, addresses);
         }
@@ -373,14 +382,15 @@ impl<'a> Terms<'a> {
         Ok(self.engine.route(setting, self.pool_origin(url)?))
     }
 
-    /// Refuses a URL whose host is an address that the caller's filter does not allow. It is asked for requests through a
-    /// proxy, which looks up names by itself.
+    /// Refuses a URL whose host is an address that the caller's filter does not allow, or a name that must not be looked up
+    /// by a proxy. It is asked for requests through one.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::AddressRefused`] for such a URL.
-    pub(super) fn check_behind_proxy(self, url: &Url) -> Result<()> {
-        self.engine.with_config(self.reach(), |config| config.tcp.names.check_literal(url.origin()))
+    pub(super) fn check_behind_proxy(self, url: &Url, proxy: &Proxy) -> Result<()> {
+        let looks_up = proxy.kind().looks_up_names();
+        self.engine.with_config(self.reach(), |config| config.tcp.names.check_behind_proxy(url.origin(), looks_up))
     }
 
     /// Returns what the request wants of a connection that is opened for it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Method, StatusCode, Version};
 
 use super::{DialContext, Means, Target, direct};
-use crate::auth::{Asked, challenge};
+use crate::auth::{Asked, Heard, challenge};
 use crate::body::Outgoing;
 use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result, Violation};
 use crate::exchange::{BodyReader, Bounds, Buffers, Exchange, Io, Received, Rules, Trace, Wire};
@@ -51,10 +51,16 @@ pub(super) fn tunnel(
 
 /// Names the proxy in an error that is about it, and not about the server.
 pub(super) fn at(proxy: &Proxy, error: Error) -> Error {
-    error.with_phase(Phase::Proxy).with_origin(proxy.server())
+    let error = error.with_phase(Phase::Proxy).with_origin(proxy.server());
+    match proxy.kind().is_socks() {
+        // Its origin is one of the scheme http.
+        true => error.with_proxy(proxy.to_string()),
+        false => error,
+    }
 }
 
-/// The request for a tunnel. It may take several rounds: two answers to challenges at most.
+/// The request for a tunnel. It may take several rounds: two answers to challenges of Digest at most, and eight of other
+/// schemes.
 struct Asking<'a> {
     credentials: Credentials,
     origin: &'a Arc<Origin>,
@@ -88,7 +94,9 @@ impl Asking<'_> {
         let rules = Rules { expects: false, resends: &|_| false, unclean_close: false };
         let received = exchange.run(&Method::CONNECT, Outgoing::Bytes(&[]), &rules)?;
         let (status, headers) = (received.head.status, &received.head.headers);
-        let again = self.credentials.answer(status, headers, true);
+        let certificate = wire.info().tls.and_then(|tls| tls.chain.into_iter().next());
+        let heard = Heard { status, headers, certificate: certificate.as_deref(), keeps: received.reusable };
+        let again = self.credentials.answer(&heard, true)?;
         if status.is_success() {
             // What came before the first byte of ours cannot be an answer to it.
             let is_empty = buffers.is_empty() && wire.probe() != Probe::Readable;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::pooled::{Pooled, Watch, verdict};
 use super::types::Key;
+use crate::auth::SharedScheme;
 use crate::close_reason::CloseReason;
 use crate::dial::{Dialer, Route};
 use crate::error::ResponseHead;
@@ -27,13 +28,15 @@ pub(crate) struct ConnectionConfig {
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
     /// The settings of connections over TCP that are opened without a dialer.
     pub(crate) tcp: TcpConfig,
+    /// The scheme by which requests authenticate connections. It counts for all of them, also over a dialer's.
+    pub(crate) scheme: Option<SharedScheme>,
 }
 
 impl ConnectionConfig {
     /// Returns whether it opens the same connections along this route.
     fn is_same_for(&self, other: &Self, route: &Route) -> bool {
         // Taken apart field by field: an option without a decision on its place in the key does not compile.
-        let ConnectionConfig { tls, dialer, tcp } = self;
+        let ConnectionConfig { tls, dialer, tcp, scheme } = self;
         let same_dialer = match (dialer, &other.dialer) {
             (None, None) => true,
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
@@ -44,7 +47,7 @@ impl ConnectionConfig {
         let found = route.found_for_proxy();
         let same_names = found.is_none_or(|origin| tcp.names.are_same_for(&other.tcp.names, origin.host()));
         let same_tcp = dialer.is_some() || same_way && same_names;
-        same_dialer && same_tcp && (!route.is_encrypted() || tls.id() == other.tls.id())
+        same_dialer && same_tcp && *scheme == other.scheme && (!route.is_encrypted() || tls.id() == other.tls.id())
     }
 }
 
@@ -60,6 +63,7 @@ impl ConnectionConfig {
 /// | `http://h/` with two source addresses or lists of socket options | the same endpoint, another key |
 /// | `http://h/` with two resolvers, families, address filters, or lists of addresses for `h` | the same endpoint, another key |
 /// | `http://h/` with two lists of addresses for another host, staggers or caches of lookups | the same |
+/// | `http://h/` with and without a scheme that authenticates connections | the same endpoint, another key |
 /// | `http+unix://h` with the same | the same: a Unix socket has none of these |
 /// | `http://h/` with the same and one dialer | the same: a dialer opens sockets of its own |
 /// | `http://h/`, `http://other/` that one proxy forwards | the same: both are sent to the proxy |

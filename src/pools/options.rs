@@ -164,7 +164,7 @@ impl PoolOptions {
         if self.use_dns_cache.unwrap_or(self.dns_cache_ttl.is_some()) {
             tcp.names.cache = Some(Arc::new(Cache::new(self.dns_cache_ttl.unwrap_or(Some(DNS_CACHE_TTL)))));
         }
-        let connection = ConnectionConfig { tls: self.tls.unwrap_or_default(), dialer: self.dialer, tcp };
+        let connection = ConnectionConfig { tls: self.tls.unwrap_or_default(), dialer: self.dialer, tcp, scheme: None };
         Engine::new(EngineConfig {
             settings,
             probe_after: self.probe_after,

@@ -230,13 +230,15 @@ impl Proxy {
             Some(Kind::Basic(basic)) => basic.login(),
             Some(Kind::Bearer(token)) => token,
             Some(Kind::Digest(digest)) => digest.login(),
+            Some(Kind::Scheme(scheme)) => scheme.name(),
         };
         inner.hash = KEYS.hash_one((inner.scheme, &*inner.server, login));
         self
     }
 
     /// Sets the credentials for the proxy, in place of those of its URL: a login and a password, a
-    /// [`BasicAuth`], a [`DigestAuth`](crate::DigestAuth), an [`AnyAuth`](crate::AnyAuth), or a bearer token.
+    /// [`BasicAuth`], a [`DigestAuth`](crate::DigestAuth), an [`AnyAuth`](crate::AnyAuth), a bearer token, or a
+    /// [scheme of several rounds](Auth::scheme) such as NTLM.
     ///
     /// Basic credentials and tokens are sent at once, in Proxy-Authorization. Digest waits for the challenge, a 407, and
     /// is then sent ahead; all tunnels and requests through clones of this proxy share what it has learned. Digest
@@ -480,6 +482,11 @@ impl Proxy {
 
     pub(crate) fn credentials(&self) -> Option<&Auth> {
         self.0.auth.as_ref()
+    }
+
+    /// Returns whether its credentials are those of a connection, by a scheme of several rounds.
+    pub(crate) fn has_scheme(&self) -> bool {
+        matches!(self.0.auth.as_ref().map(Auth::kind), Some(Kind::Scheme(_)))
     }
 
     pub(crate) fn fields(&self) -> &Headers {

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Response;
+use super::{Held, Response};
 use crate::close_reason::CloseReason;
 use crate::error::{Reason, ResponseHead};
 use crate::net::tls_info::TlsInfo;
-use crate::net::transport::Transport;
+use crate::net::transport::{Probe, Transport};
+use crate::pool::PoolLease;
 
 /// The connection that a response is read from, returned by [`Response::connection`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +173,48 @@ impl Response {
         self.release_within(self.inner.parts.common.limits.drain_time);
     }
 
+    /// Returns whether the connection can carry another request of the same call.
+    pub(crate) fn can_go_on(&self) -> bool {
+        self.inner.parts.held.as_ref().is_some_and(|held| held.reuse.reusable && held.reuse.kept_back)
+    }
+
+    /// Returns the certificate of the peer in DER.
+    pub(crate) fn peer_certificate(&self) -> Option<Vec<u8>> {
+        let held = self.inner.parts.held.as_ref()?;
+        held.lease.conn().wire.info().tls?.chain.into_iter().next()
+    }
+
+    /// Gives the connection back after the body, as it is done for other responses.
+    #[inline]
+    pub(crate) fn end_keeping_back(&mut self) {
+        if let Some(held) = &mut self.inner.parts.held
+            && std::mem::take(&mut held.reuse.kept_back)
+            && self.inner.reader.is_done()
+        {
+            self.finish();
+        }
+    }
+
+    /// Discards a response that the client itself does not need, and returns its connection for the next request of the
+    /// same call. Returns `None` if the connection can carry no further request.
+    pub(crate) fn into_connection(mut self) -> Option<PoolLease> {
+        self.drain(self.inner.parts.common.limits.drain_time);
+        let Held { lease, buffers, reuse } = self.inner.parts.held.take()?;
+        let is_doubtful = self.inner.reader.trailer_section().is_some_and(|trailers| trailers.doubtful);
+        let is_over = self.inner.reader.is_done() && reuse.reusable && !is_doubtful;
+        let goes_on = is_over && self.inner.reader.leftover(&lease.conn().wire, &buffers) == Probe::Quiet;
+        self.inner.parts.common.buffers.put(buffers);
+        match goes_on {
+            true => Some(lease),
+            false => {
+                lease.discard(CloseReason::NotReusable);
+                None
+            }
+        }
+    }
+
     fn release_within(&mut self, drain_time: Duration) {
+        self.end_keeping_back();
         if self.inner.parts.held.is_some() {
             self.drain(drain_time);
             self.abandon(CloseReason::BodyAbandoned);

@@ -289,8 +289,8 @@ impl Response {
     /// Ends a body that has been read to the end of its framing: returns the connection to its pool, or closes it if it
     /// cannot be used again.
     fn finish(&mut self) {
-        let Some(held) = self.inner.parts.held.take() else { return };
-        let Held { lease, buffers, reuse: Reuse { mut reusable, mut tolerated, keep_until } } = held;
+        let Some(held) = self.inner.parts.held.take_if(|held| !held.reuse.kept_back) else { return };
+        let Held { lease, buffers, reuse: Reuse { mut reusable, mut tolerated, keep_until, .. } } = held;
         if let Some(trailers) = self.inner.reader.trailer_section().filter(|trailers| trailers.doubtful) {
             (reusable, tolerated) = (false, tolerated || reusable);
             if trailers.dropped.lines > 0 {
@@ -318,6 +318,7 @@ impl Response {
     /// Gives the connection and the decoder of an unread body back, without waiting.
     #[inline]
     fn let_go(&mut self) {
+        self.end_keeping_back();
         // Nothing waits here, so no check runs: it may panic, and this may be a drop during a panic.
         let token = self.inner.parts.token.take();
         if token.is_none_or(|token| !token.has_fired()) {
@@ -352,7 +353,8 @@ impl Response {
         self.touch();
         let mut scratch = [0; 4 * 1024];
         let start = self.inner.reader.received();
-        while self.inner.parts.held.is_some() && self.inner.reader.received() - start <= limit {
+        let is_open = |inner: &Inner| inner.parts.held.is_some() && !inner.reader.is_done();
+        while is_open(&self.inner) && self.inner.reader.received() - start <= limit {
             // Bytes that have arrived are taken even if the drain does not wait, but not for ever.
             if ends.is_past() {
                 return;

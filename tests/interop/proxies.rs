@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 #[cfg(feature = "rustls")]
 use hostpool::TlsConfig;
-use hostpool::{ErrorKind, Phase, Proxy, Session};
+use hostpool::{Auth, AuthPeer, AuthRounds, AuthScheme, ErrorKind, Phase, Proxy, Session};
 
 use crate::nginx::{Nginx, nginx};
 use crate::support::{GIVE_UP, eventually};
@@ -206,6 +206,76 @@ fn squid_asks_for_digest() {
     assert_eq!(session.get(&url).send().unwrap().status(), 407);
     let error = session.get(&url).proxy(wrong.tunnel_http(true)).send().unwrap_err();
     assert!(error.to_string().contains("it asks for Digest"), "{error}");
+}
+
+/// NTLM by squid's own helper, which takes any password. It binds each login to its connection.
+#[test]
+fn squid_asks_for_ntlm() {
+    let squid = squid(|_| {
+        format!("auth_param ntlm program /usr/lib/squid/ntlm_fake_auth\nauth_param ntlm children 5\n{KNOWN_ONLY}")
+    });
+    let (Some(nginx), Some(squid)) = (nginx(), squid) else { return };
+    use_it(&nginx, &Proxy::parse(&squid.url("")).unwrap().auth(Auth::scheme(Ntlm)), "squid");
+    let error = session(&nginx, tunnel(&squid)).get(format!("http://{}/small", nginx.plain)).send().unwrap_err();
+    assert!(error.to_string().contains("it asks for NTLM"), "{error}");
+}
+
+/// The messages of NTLM, without a password.
+struct Ntlm;
+
+impl AuthScheme for Ntlm {
+    fn name(&self) -> &'static str {
+        "NTLM"
+    }
+
+    fn begin(&self, peer: &AuthPeer<'_>) -> hostpool::Result<Box<dyn AuthRounds>> {
+        assert!(peer.is_proxy());
+        Ok(Box::new(Ntlm))
+    }
+}
+
+impl AuthRounds for Ntlm {
+    fn answer(&mut self, challenge: &str) -> hostpool::Result<Option<String>> {
+        let message = if challenge.is_empty() { negotiate() } else { authenticate() };
+        Ok(Some(base64(&message)))
+    }
+}
+
+/// The first message: it asks for Unicode and NTLM.
+fn negotiate() -> Vec<u8> {
+    [b"NTLMSSP\0\x01\0\0\0\x01\x02\0\0".as_slice(), &[0; 16]].concat()
+}
+
+/// The third message: the domain `CORP` and the user `ann`, and no hashes.
+fn authenticate() -> Vec<u8> {
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let (domain, user, machine) = (wide("CORP"), wide("ann"), wide("HERE"));
+    let mut message = b"NTLMSSP\0\x03\0\0\0".to_vec();
+    let mut at = 64;
+    let mut data = Vec::new();
+    for part in [&vec![0; 24], &vec![0; 24], &domain, &user, &machine, &Vec::new()] {
+        let len = u16::try_from(part.len()).unwrap().to_le_bytes();
+        message.extend([len, len].concat());
+        message.extend(u32::to_le_bytes(at));
+        at += u32::try_from(part.len()).unwrap();
+        data.extend_from_slice(part);
+    }
+    message.extend([0x01, 0x02, 0, 0]);
+    message.extend(data);
+    message
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for n in 0..4 {
+            let digit = DIGITS[(word >> (18 - 6 * n) & 63) as usize];
+            text.push(if n > chunk.len() { '=' } else { char::from(digit) });
+        }
+    }
+    text
 }
 
 /// It answers CONNECT as HTTP/1.0, and closes after each forwarded request.

@@ -1,5 +1,7 @@
 //! Requests through proxies: forwarding, tunnels, credentials, pools, and proxies that break the rules.
 
+#[path = "../support/ntlm.rs"]
+mod ntlm;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(feature = "rustls")]
@@ -11,6 +13,7 @@ mod forwarding;
 mod managers;
 mod pools;
 mod relay;
+mod rounds;
 mod scripted;
 #[cfg(feature = "rustls")]
 mod secured;

@@ -289,7 +289,7 @@ pub(crate) enum Asker {
 }
 
 impl Asker {
-    fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Asker::Server => StatusCode::UNAUTHORIZED,
             Asker::Proxy => StatusCode::PROXY_AUTHENTICATION_REQUIRED,

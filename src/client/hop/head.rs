@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use http::{Method, Version};
 
+use crate::auth::SharedScheme;
 use crate::body::{Content, Extent};
 use crate::client::policy::{Head, USER_AGENT};
 use crate::client::request::Request;
@@ -26,7 +27,23 @@ pub(in crate::client) struct HopFields {
     pub(in crate::client) authorization: Option<Vec<u8>>,
     pub(in crate::client) cookie: Option<Vec<u8>>,
     pub(in crate::client) proxy: Option<Box<ProxyFields>>,
+    /// The scheme that authenticates the connection to the server.
+    pub(in crate::client) scheme: Option<SharedScheme>,
     pub(in crate::client) left_out: LeftOut,
+}
+
+impl HopFields {
+    /// Returns whether the connection may be authenticated in several rounds, by the server or by a proxy that forwards.
+    #[inline]
+    pub(super) fn has_rounds(&self) -> bool {
+        self.scheme.is_some() || self.proxy.as_ref().is_some_and(|to| to.forwards && to.proxy.has_scheme())
+    }
+
+    /// Returns whether a proxy forwards the request.
+    #[inline]
+    pub(super) fn is_forwarded(&self) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| proxy.forwards)
+    }
 }
 
 /// What a request through a proxy has for the proxy.

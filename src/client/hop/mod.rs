@@ -41,6 +41,8 @@ pub(super) struct Hop<'a> {
     key: PoolKey,
     /// The redirects that are followed. `None` if none is followed, or if there is no body to send again.
     resends: Option<Resends<'a>>,
+    /// The request is a further round on the connection of the last one. On another connection it means nothing.
+    goes_on: bool,
     /// The answer of the caller's function about a redirect that came while the body left.
     asked: Cell<Option<RedirectAction>>,
     /// How far the last exchange came.
@@ -76,14 +78,18 @@ impl<'a> Hop<'a> {
         if let Some(bound) = terms.timeout().passed() {
             return Err(Error::timeout(bound, Some(Duration::ZERO), Phase::Prepare));
         }
-        let key = terms.key(route)?;
-        Ok(Hop { terms, request, fields, key, resends, asked: Cell::new(None), trace: Trace::default() })
+        let (key, goes_on) = (terms.key(route, fields.scheme.as_ref())?, false);
+        Ok(Hop { terms, request, fields, key, resends, goes_on, asked: Cell::new(None), trace: Trace::default() })
     }
 
-    /// Sends the request, and returns the reply.
-    pub(super) fn run(mut self) -> Result<Reply> {
+    /// Sends the request, and returns the reply. `kept` is the connection of the round before this one.
+    pub(super) fn run(mut self, kept: Option<Box<PoolLease>>) -> Result<Reply> {
         self.prime()?;
-        let mut lease = self.checkout()?;
+        self.goes_on = kept.is_some();
+        let mut lease = match kept {
+            None => self.checkout()?,
+            Some(kept) => *kept,
+        };
         // Whether bytes of the request have left, in this exchange or the one before.
         let mut has_left = false;
         let mut reason = CloseReason::PeerClosed;
@@ -104,8 +110,8 @@ impl<'a> Hop<'a> {
                         self.report(&lease, received);
                         // The head is moved only here, because a move of it costs 30 instructions.
                         return result.map(|received| {
-                            let forwarded = self.fields.proxy.as_ref().is_some_and(|proxy| proxy.forwards);
-                            let reply = Reply::new(self.terms, self.request, sent, received, lease, buffers, forwarded);
+                            let reply =
+                                Reply::new(self.terms, self.request, sent, received, lease, buffers, self.fields);
                             Reply { asked: self.asked.take(), ..reply }
                         });
                     }
@@ -196,7 +202,7 @@ impl<'a> Hop<'a> {
             rewindable: self.request.body.can_rewind(),
             end,
         };
-        self.terms.replays() && replay::may_replay(&failed)
+        self.terms.replays() && !self.goes_on && replay::may_replay(&failed)
     }
 
     /// Takes an idle connection of the pool, or opens one.
@@ -215,7 +221,7 @@ impl<'a> Hop<'a> {
                 self.terms.check_cancelled(Phase::Pool)?;
                 // The registry may have retired the pool while this call waited. This look-up adds it again, so that
                 // the new connection belongs to a known pool.
-                self.terms.key(self.key.route())?;
+                self.terms.key(self.key.route(), self.fields.scheme.as_ref())?;
                 engine.open(permit, &self.key, &self.terms.dialing())
             }
             Err(refused) => Err(self.refusal(refused)),

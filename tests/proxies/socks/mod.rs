@@ -193,7 +193,7 @@ fn refusals() {
         let version = &scheme[..6].to_uppercase();
         assert!(text.starts_with(&start) && text.contains(version), "{text}");
         assert!(
-            text.contains(&format!("(reaching the proxy http://{}, POST http://named.test/a)", socks.addr)),
+            text.contains(&format!("(reaching the proxy {}, POST http://named.test/a)", socks.url(scheme))),
             "{text}"
         );
         assert!(!format!("{text} {error:?} {error:#?}").contains("canary"), "{error:?}");
@@ -322,6 +322,50 @@ fn filters() {
             (result, _) => panic!("{scheme} {host}: {result:?}"),
         }
     }
+}
+
+/// Names that nobody here checks can be refused, whoever would look them up, and in redirects.
+#[test]
+fn names_that_are_not_checked() {
+    let server = crate::support::Server::new(vec![crate::support::answers(
+        "HTTP/1.1 302 Found\r\nLocation: http://named.test/b\r\nContent-Length: 0\r\n\r\n",
+    )]);
+    let socks = Socks::new(server.addr);
+    let relay = crate::Relay::new(server.addr);
+    for (proxy, refused) in [
+        (socks.url("socks5h"), true),
+        (socks.url("socks4a"), true),
+        (socks.url("socks5"), false),
+        (socks.url("socks4"), false),
+        (relay.url(), true),
+    ] {
+        let session = Session::builder().proxy(&*proxy).resolver(resolving(&[ONE]).0).refuse_unchecked_names(true);
+        let session = session.max_redirects(1).build().unwrap();
+        let redirected = session.get(server.url("/a")).send().unwrap_err();
+        let direct = session.get("http://named.test/").allow_redirects(false).send();
+        match refused {
+            true => {
+                let error = direct.unwrap_err();
+                assert_eq!((error.kind(), error.phase()), (&ErrorKind::AddressRefused, Phase::Resolve), "{proxy}");
+                assert_eq!(redirected.kind(), &ErrorKind::AddressRefused, "{proxy}");
+                assert!(crate::support::chain(&error).contains("the proxy looks up the name"));
+            }
+            false => {
+                assert_eq!(direct.unwrap().status(), 302, "{proxy}");
+                assert_eq!(redirected.kind(), &ErrorKind::TooManyRedirects, "{proxy}");
+            }
+        }
+        assert!(
+            session
+                .get("http://named.test/")
+                .allow_redirects(false)
+                .resolve_to("named.test", server.addr)
+                .no_proxy()
+                .send()
+                .is_ok()
+        );
+    }
+    assert!(socks.log.places().iter().chain(&relay.log.heads()).all(|asked| !asked.contains("named.test")));
 }
 
 /// The addresses that a caller gives for a server count where they are found here, and are a part of the pool's key.
