@@ -146,7 +146,7 @@
 // pool           registry > key > gate > reaper > core > pooled > types > stats
 // dial           Dialer, Route: opens a Transport to a Target along a route
 // exchange       one request and one response over one Transport; knows no pool
-// proxy          Proxy: where it is, and what only it is told
+// proxy          Proxy: where it is, and what only it is told; the handshakes of SOCKS
 // tls            TlsConfig, rustls over any Transport
 // net            Transport, the one place that waits, abort, names and their lookups, the race of addresses
 // make_headers   urllib3's function of this name

@@ -21,7 +21,7 @@ pub(super) fn tunnel(proxy: &Proxy, origin: &Origin, means: &Means<'_>, context:
         (true, Some(ip)) => Place::Address(SocketAddr::new(ip, port)),
         (true, None) => Place::Name(origin.host(), port),
     };
-    open(proxy, place, means, context).map_err(Failed::into_error)
+    open(proxy, place, means, context).map_err(|failed| failed.error)
 }
 
 /// Finds the addresses of a server for a proxy that looks up no names.
@@ -54,17 +54,21 @@ fn in_turn(proxy: &Proxy, addresses: &[SocketAddr], means: &Means<'_>, context: 
     let mut addresses = addresses.iter().peekable();
     loop {
         let Some(address) = addresses.next() else {
-            return Err(Error::new(ErrorKind::Connect, Phase::Proxy));
+            // There is at least one.
+            return Err(at(proxy, Error::new(ErrorKind::Connect, Phase::Proxy)));
         };
-        let failed = match open(proxy, Place::Address(*address), means, context) {
+        let Failed { error, verdict } = match open(proxy, Place::Address(*address), means, context) {
             Ok(wire) => return Ok(wire),
             Err(failed) => failed,
         };
-        let Failed { error, refusal: Some(refusal) } = failed else { return Err(failed.error) };
+        let Some(verdict) = verdict else { return Err(error) };
         let separator = if tried.is_empty() { "" } else { "; " };
         // Writing to a string does not fail.
-        let _ = write!(tried, "{separator}{address}: {refusal}");
-        if addresses.peek().is_none() || !refusal.is_about_the_address() {
+        let _ = match verdict {
+            Verdict::Refused(refusal) => write!(tried, "{separator}{address}: {refusal}"),
+            Verdict::Ended => write!(tried, "{separator}{address}: the proxy ended the connection"),
+        };
+        if addresses.peek().is_none() || !verdict.is_about_the_address() {
             return Err(error.with_source(io::Error::other(tried)));
         }
     }
@@ -73,18 +77,29 @@ fn in_turn(proxy: &Proxy, addresses: &[SocketAddr], means: &Means<'_>, context: 
 /// A handshake that opened no tunnel.
 struct Failed {
     error: Error,
-    refusal: Option<Refusal>,
+    /// What the proxy has done, if it has done something.
+    verdict: Option<Verdict>,
 }
 
-impl Failed {
-    fn into_error(self) -> Error {
-        self.error
+#[derive(Clone, Copy)]
+enum Verdict {
+    Refused(Refusal),
+    /// It has ended the connection in place of a reply, as some do that cannot connect or do not know IPv6.
+    Ended,
+}
+
+impl Verdict {
+    fn is_about_the_address(self) -> bool {
+        match self {
+            Verdict::Refused(refusal) => refusal.is_about_the_address(),
+            Verdict::Ended => true,
+        }
     }
 }
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Failed {
-        Failed { error, refusal: None }
+        Failed { error, verdict: None }
     }
 }
 
@@ -94,7 +109,7 @@ fn open(proxy: &Proxy, place: Place<'_>, means: &Means<'_>, context: &DialContex
     let wire = reach(proxy, means, context)?;
     match over(&wire, handshake, &context.wait()) {
         Ok(()) => Ok(wire),
-        Err(Failed { error, refusal }) => Err(Failed { error: at(proxy, error), refusal }),
+        Err(failed) => Err(Failed { error: at(proxy, failed.error), ..failed }),
     }
 }
 
@@ -107,15 +122,11 @@ fn over(wire: &Wire, mut handshake: Handshake, wait: &Wait<'_>) -> Result<(), Fa
         if wanted == 0 {
             break;
         }
-        let read = wire.recv(&mut bytes[..wanted], wait).map_err(|error| failure(error, wait))?;
-        if read == 0 {
-            let error = failure(io::ErrorKind::UnexpectedEof.into(), wait);
-            // A connection that this program has shut down ends in the same way.
-            return Err(match error.kind() {
-                ErrorKind::Disconnected => error.because(format!("it ended before {}", handshake.awaited())).into(),
-                _ => error.into(),
-            });
-        }
+        let read = match wire.recv(&mut bytes[..wanted], wait) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            result => result,
+        };
+        let read = read.map_err(|error| ended(error, &handshake, wait))?;
         handshake.hear(&bytes[..read]).map_err(refused)?;
     }
     // What came before the first byte of ours cannot be an answer to it.
@@ -133,6 +144,17 @@ fn send(wire: &Wire, mut bytes: &[u8], wait: &Wait<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Returns the failure of a connection on which the proxy says nothing more.
+fn ended(error: io::Error, handshake: &Handshake, wait: &Wait<'_>) -> Failed {
+    let error = failure(error, wait);
+    // A connection that this program has shut down ends in the same way.
+    if *error.kind() != ErrorKind::Disconnected || error.ends_call() {
+        return error.into();
+    }
+    let verdict = handshake.has_asked().then_some(Verdict::Ended);
+    Failed { error: error.because(format!("it ended before {}", handshake.awaited())), verdict }
+}
+
 fn failure(error: io::Error, wait: &Wait<'_>) -> Error {
     let kind = if is_end(&error) { ErrorKind::Disconnected } else { ErrorKind::Io };
     wait.failure(error, kind, Phase::Proxy)
@@ -143,5 +165,6 @@ fn refused(refusal: Refusal) -> Failed {
         true => ErrorKind::Protocol(Violation::SocksMessage),
         false => ErrorKind::ProxyRefused { status: None, socks_reply: refusal.code() },
     };
-    Failed { error: Error::new(kind.because(refusal.to_string()), Phase::Proxy), refusal: Some(refusal) }
+    let error = Error::new(kind.because(refusal.to_string()), Phase::Proxy);
+    Failed { error, verdict: Some(Verdict::Refused(refusal)) }
 }

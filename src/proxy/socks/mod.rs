@@ -200,6 +200,11 @@ impl Handshake {
         }
     }
 
+    /// Returns whether the proxy was asked for the tunnel, and has not replied.
+    pub(crate) fn has_asked(&self) -> bool {
+        matches!(self.awaits, Awaits::Reply4 | Awaits::Reply5)
+    }
+
     /// Judges the byte that was heard last.
     fn judge(&mut self) -> Result<(), Refusal> {
         match (self.awaits, &self.heard[..]) {

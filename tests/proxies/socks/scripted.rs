@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hostpool::{Bound, CancelToken, ErrorKind, Phase, Proxy, RequestBuilder, Retry, Session, Timeout, Violation};
 
+use super::{ONE, resolving, six};
 use crate::support::{Server, Step, eventually, ok, without_hanging};
 
 const METHOD: &[u8] = &[5, 2];
@@ -190,4 +191,28 @@ fn cancelled() {
             eventually("the connection is closed", || proxy.seen.open() == 0);
         }
     }
+}
+
+/// A proxy that ends the connection in place of a reply, as some do that know no IPv6, is asked for the next address.
+#[test]
+fn ends_in_place_of_a_reply() {
+    let ask = |len| vec![Step::Record(3), Step::Send(vec![5, 0]), Step::Record(len)];
+    let opens = [ask(10), vec![Step::Send(REPLY.to_vec())], serves()].concat();
+    for end in [vec![], vec![Step::Reset]] {
+        let proxy = Server::new(vec![[ask(22), end].concat(), opens.clone()]);
+        let session =
+            Session::builder().proxy(format!("socks5://{}", proxy.addr)).resolver(resolving(&[six(1), ONE]).0);
+        let session = session.build().unwrap();
+        assert_eq!(session.get("http://named.test/").send().unwrap().text().unwrap(), "hello");
+    }
+    let proxy = Server::new(vec![ask(22), ask(10)]);
+    let session = Session::builder().proxy(format!("socks5://{}", proxy.addr)).resolver(resolving(&[six(1), ONE]).0);
+    let error = session.build().unwrap().get("http://named.test/").send().unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::Disconnected, Phase::Proxy));
+    assert_eq!(proxy.seen.accepted(), 2);
+    // An end before that is not about the address.
+    let proxy = Server::new(vec![vec![Step::Record(3)]]);
+    let session = Session::builder().proxy(format!("socks5://{}", proxy.addr)).resolver(resolving(&[six(1), ONE]).0);
+    session.build().unwrap().get("http://named.test/").send().unwrap_err();
+    assert_eq!(proxy.seen.accepted(), 1);
 }
