@@ -274,6 +274,33 @@ mod tests {
         }
     }
 
+    /// The addresses of a server separate its tunnels where they are found here, also through a proxy at a Unix socket.
+    #[test]
+    fn names_of_tunnels() {
+        let key = |proxy: &str, host: &str, last: u8| {
+            let mut config = ConnectionConfig::default();
+            config.tcp.names.overrides.set(host, Ipv4Addr::new(192, 0, 2, last)).unwrap();
+            let proxy = crate::Proxy::parse(proxy).unwrap();
+            let url = Url::parse("http://h/").unwrap();
+            PoolKey::new(Route::through(&proxy, url.shared_origin()), &Arc::new(config))
+        };
+        for (proxy, host, separates) in [
+            ("socks5://p", "h", true),
+            ("socks4://p", "h", true),
+            ("socks5://p", "p", true),
+            ("socks5://p", "other", false),
+            ("socks5h://p", "h", false),
+            ("socks4a://p", "h", false),
+            ("socks5h://p", "p", true),
+            ("socks5+unix://%2Fs", "h", true),
+            ("socks5h+unix://%2Fs", "h", false),
+        ] {
+            let [one, other] = [1, 2].map(|last| key(proxy, host, last));
+            assert_eq!(one != other, separates, "{proxy} {host}");
+            assert!(one == key(proxy, host, 1) && one.endpoint() == other.endpoint());
+        }
+    }
+
     /// Each setting of connections over TCP, set in one way and in another. What changes connections separates them,
     /// and the same setting twice does not.
     #[test]

@@ -42,10 +42,13 @@ fn login(login: &'static str, password: &'static str) -> Option<Login<'static>> 
 
 const OPENED: &[u8] = &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 
+/// What is asked for with which login, whether it is required, the answers before the reply, and all that is sent.
+type Row<'a> = (&'a str, Place<'a>, Option<Login<'static>>, bool, &'a [u8], &'a [&'a [u8]]);
+
 /// RFC 1928 and RFC 1929: the messages of both sides.
 #[test]
 fn socks5() {
-    let table: [(&str, Place<'_>, _, bool, &[u8], &[&[u8]]); 8] = [
+    let table: [Row<'_>; 8] = [
         (
             "SOX-03: an address",
             address("192.0.2.1:80"),

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hostpool::{
-    ErrorKind, Phase, PoolManager, Proxy, ProxyManager, Resolver, Retry, Session, SessionBuilder, proxy_from_url,
-    resolver_fn,
+    ErrorKind, Phase, PoolManager, Proxy, ProxyManager, Resolver, Retry, Session, proxy_from_url, resolver_fn,
 };
 
 use crate::support::{header, refusing};
@@ -446,7 +445,8 @@ fn encrypted() {
     let (resolver, _) = resolving(&[ONE]);
     for scheme in ["socks5h", "socks5", "socks4a", "socks4"] {
         let socks = Socks::new(server.addr);
-        let build = || -> SessionBuilder { Session::builder().proxy(socks.url(scheme)).resolver(resolver.clone()) };
+        let build =
+            || -> hostpool::SessionBuilder { Session::builder().proxy(socks.url(scheme)).resolver(resolver.clone()) };
         let session = build().tls(authority.trusted()).build().unwrap();
         let response = session.get("https://named.test/a").send().unwrap();
         assert!(response.connection().unwrap().tls.unwrap().verified, "{scheme}");
