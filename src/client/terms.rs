@@ -19,7 +19,6 @@ use crate::exchange::Common;
 use crate::headers::Headers;
 use crate::net::names::Overrides;
 use crate::pool::key::{ConnectionConfig, PoolKey};
-use crate::proxy::Proxy;
 use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::{Arrival, Reading};
 use crate::retry::Retry;
@@ -382,15 +381,14 @@ impl<'a> Terms<'a> {
         Ok(self.engine.route(setting, self.pool_origin(url)?))
     }
 
-    /// Refuses a URL whose host is an address that the caller's filter does not allow, or a name that must not be looked up
-    /// by a proxy. It is asked for requests through one.
+    /// Refuses a URL whose host is an address that the caller's filter does not allow. It is asked for requests through a
+    /// proxy, which looks up names by itself.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::AddressRefused`] for such a URL.
-    pub(super) fn check_behind_proxy(self, url: &Url, proxy: &Proxy) -> Result<()> {
-        let looks_up = proxy.kind().looks_up_names();
-        self.engine.with_config(self.reach(), |config| config.tcp.names.check_behind_proxy(url.origin(), looks_up))
+    pub(super) fn check_behind_proxy(self, url: &Url) -> Result<()> {
+        self.engine.with_config(self.reach(), |config| config.tcp.names.check_literal(url.origin()))
     }
 
     /// Returns what the request wants of a connection that is opened for it.

@@ -73,7 +73,7 @@ impl Route {
     /// Returns the server whose addresses are found here, although a proxy connects to it.
     pub(crate) fn found_for_proxy(&self) -> Option<&Arc<Origin>> {
         match &self.via {
-            Via::Tunnel(proxy) if !proxy.kind().looks_up_names() => Some(&self.origin),
+            Via::Tunnel(proxy) if !proxy.looks_up_names() => Some(&self.origin),
             _ => None,
         }
     }

@@ -16,7 +16,7 @@ use crate::urls::Origin;
 /// Opens a tunnel to a server.
 pub(super) fn tunnel(proxy: &Proxy, origin: &Origin, means: &Means<'_>, context: &DialContext<'_>) -> Result<Wire> {
     let port = origin.port().unwrap_or_default();
-    let place = match (proxy.kind().looks_up_names(), origin.address()) {
+    let place = match (proxy.looks_up_names(), origin.address()) {
         (false, _) => return in_turn(proxy, &addresses(proxy, origin, means, context)?, means, context),
         (true, Some(ip)) => Place::Address(SocketAddr::new(ip, port)),
         (true, None) => Place::Name(origin.host(), port),

@@ -39,8 +39,6 @@ pub(crate) struct Names {
     /// Hosts that are not looked up.
     pub(crate) overrides: Overrides,
     pub(crate) filters: Filters,
-    /// A proxy may not be asked for a name that it looks up, because no filter can be asked for its addresses.
-    pub(crate) refuses_unchecked: bool,
     pub(crate) cache: Option<Arc<Cache>>,
 }
 
@@ -55,21 +53,14 @@ pub(crate) struct Addresses {
 
 impl Names {
     pub(crate) const fn new() -> Names {
-        Names {
-            resolver: None,
-            family: Family::Any,
-            overrides: Overrides::new(),
-            filters: Filters::new(),
-            refuses_unchecked: false,
-            cache: None,
-        }
+        Names { resolver: None, family: Family::Any, overrides: Overrides::new(), filters: Filters::new(), cache: None }
     }
 
     /// Returns whether connections to this host are the same by both.
     pub(crate) fn are_same_for(&self, other: &Names, host: &str) -> bool {
         // Taken apart field by field: an option without a decision on its place in the key does not compile. A cache
-        // changes when a name is looked up, but not what is found. Names that are not checked are refused for each request.
-        let Names { resolver, family, overrides, filters, refuses_unchecked: _, cache: _ } = self;
+        // changes when a name is looked up, but not what is found.
+        let Names { resolver, family, overrides, filters, cache: _ } = self;
         let same_resolver = match (resolver, &other.resolver) {
             (None, None) => true,
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
@@ -109,28 +100,19 @@ impl Names {
     }
 
     /// Refuses a host that is an address which the caller's filter does not allow. It is for a host that a proxy connects
-    /// to: what its name leads to is not known here. So a name is refused, too, if the caller asks for that and the proxy
-    /// `looks_up` names.
+    /// to: what its name leads to is not known here.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::AddressRefused`] for such an address.
-    pub(crate) fn check_behind_proxy(&self, origin: &Origin, looks_up: bool) -> Result<()> {
-        let refused = |why: String| {
-            let why = io::Error::new(io::ErrorKind::PermissionDenied, why);
-            Err(Error::new(ErrorKind::AddressRefused, Phase::Resolve).with_source(why))
-        };
-        let Some(address) = origin.address() else {
-            return match self.refuses_unchecked && looks_up {
-                true => refused("the proxy looks up the name, so that its addresses are not checked".to_owned()),
-                false => Ok(()),
-            };
-        };
+    pub(crate) fn check_literal(&self, origin: &Origin) -> Result<()> {
+        let Some(address) = origin.address() else { return Ok(()) };
         let address = SocketAddr::new(address, origin.port().unwrap_or_default());
         if self.filters.allow(address) {
             return Ok(());
         }
-        refused(Refused(address).to_string())
+        let why = io::Error::new(io::ErrorKind::PermissionDenied, Refused(address).to_string());
+        Err(Error::new(ErrorKind::AddressRefused, Phase::Resolve).with_source(why))
     }
 
     /// Returns all addresses of a host.

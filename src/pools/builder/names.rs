@@ -109,9 +109,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// So a name that leads to another address the second time (DNS rebinding) gets no further. It is not asked for
     /// connections that are open already; these belong to clients with the same filter. Behind a
     /// [proxy](Self::proxy) the function is asked for the address of the proxy, and for that of a URL whose host is an IP
-    /// address. Names are looked up by the proxy, whose own rules decide then, unless
-    /// [`refuse_unchecked_names`](Self::refuse_unchecked_names) is set. Those of `socks4` and `socks5` are looked up here,
-    /// and checked.
+    /// address. Names are looked up by the proxy, whose own rules decide then.
     ///
     /// If no address is left, the request fails with [`ErrorKind::AddressRefused`](crate::ErrorKind::AddressRefused), and
     /// a [`Retry`](crate::Retry) does not try it again. [`is_public_address`](crate::is_public_address) is such a
@@ -129,26 +127,6 @@ impl<C: sealed::Client> ClientBuilder<C> {
     #[doc(alias = "ip_filter")]
     pub fn address_filter(self, allows: impl Fn(SocketAddr) -> bool + Send + Sync + 'static) -> Self {
         self.reaching(reaching!("address_filter"), |tcp| tcp.names.filters.add(allows))
-    }
-
-    /// Sets whether requests are refused whose host is a name that only a proxy looks up. Default: no. Such a name may lead
-    /// to any address, and no [`address_filter`](Self::address_filter) can be asked for it. Every proxy looks up names, but
-    /// those of the schemes `socks4` and `socks5`.
-    ///
-    /// Such a request fails with [`ErrorKind::AddressRefused`](crate::ErrorKind::AddressRefused), also in a redirect.
-    ///
-    /// ```
-    /// use hostpool::{ErrorKind, Session, is_public_address};
-    ///
-    /// let builder = Session::builder().proxy("http://203.0.113.1:3128").address_filter(is_public_address);
-    /// let session = builder.refuse_unchecked_names(true).build()?;
-    /// let error = session.get("http://intranet.example/").send().unwrap_err();
-    /// assert_eq!(error.kind(), &ErrorKind::AddressRefused);
-    /// # Ok::<(), hostpool::Error>(())
-    /// ```
-    #[doc(alias = "ssrf")]
-    pub fn refuse_unchecked_names(self, refuse: bool) -> Self {
-        self.reaching(reaching!("refuse_unchecked_names"), |tcp| tcp.names.refuses_unchecked = refuse)
     }
 
     /// Sets how long an address has no answer before the next one is tried, too: 250 milliseconds by default, as RFC

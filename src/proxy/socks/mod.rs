@@ -282,11 +282,6 @@ fn check_user(user: &str) -> Result<(), Unsendable> {
 }
 
 impl ProxyScheme {
-    /// Returns whether the proxy looks up the names of servers. Otherwise this program does, and the proxy gets addresses.
-    pub(crate) fn looks_up_names(self) -> bool {
-        !matches!(self, ProxyScheme::Socks4 | ProxyScheme::Socks5)
-    }
-
     /// Returns whether the proxy can connect to IPv6 addresses.
     pub(crate) fn takes_v6(self) -> bool {
         !matches!(self, ProxyScheme::Socks4 | ProxyScheme::Socks4a)
