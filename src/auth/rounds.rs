@@ -135,7 +135,7 @@ impl UnwindSafe for SharedScheme {}
 impl RefUnwindSafe for SharedScheme {}
 
 impl SharedScheme {
-    pub(super) fn new(scheme: impl AuthScheme + 'static) -> SharedScheme {
+    pub(crate) fn new(scheme: impl AuthScheme + 'static) -> SharedScheme {
         SharedScheme(Arc::new(scheme))
     }
 

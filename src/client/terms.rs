@@ -19,11 +19,12 @@ use crate::exchange::Common;
 use crate::headers::Headers;
 use crate::net::names::Overrides;
 use crate::pool::key::{ConnectionConfig, PoolKey};
+use crate::proxy::Proxy;
 use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::{Arrival, Reading};
 use crate::retry::Retry;
 use crate::time::{Timeout, Until};
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 /// The number of redirects that a call follows if nothing is set.
 const MAX_REDIRECTS: u32 = 10;
@@ -173,7 +174,7 @@ impl<'a> Terms<'a> {
     /// [`ErrorKind::InvalidRequest`] for such a URL.
     #[inline]
     pub(super) fn check_scheme(self, url: &Url) -> Result<()> {
-        match url.origin().kind() == Scheme::Https || !self.https_only() {
+        match url.origin().kind().is_encrypted() || !self.https_only() {
             true => Ok(()),
             false => Err(Error::request("https_only is set, and the URL is not https")),
         }
@@ -233,6 +234,12 @@ impl<'a> Terms<'a> {
     pub(super) fn skipped(self) -> impl Iterator<Item = &'a str> {
         let own = self.own.map_or(&[][..], |own| &own.skip);
         own.iter().chain(&self.policy.head.skip).map(|name| &**name)
+    }
+
+    /// Returns whether each request ends its connection.
+    #[inline]
+    pub(super) fn closes(self) -> bool {
+        self.policy.head.close || self.engine.force_close
     }
 
     /// Returns the credentials, whatever the origin.
@@ -316,7 +323,7 @@ impl<'a> Terms<'a> {
         let origin = url.shared_origin();
         let Some(home) = self.home() else { return Ok(origin) };
         // A request for an `https` URL is not sent to a proxy in clear.
-        let in_clear = origin.kind() == Scheme::Https && home.kind() != Scheme::Https;
+        let in_clear = origin.kind().is_encrypted() && !home.kind().is_encrypted();
         let any_host = self.own.is_some_and(|own| own.any_host) && !in_clear;
         match any_host || origin == home {
             true => Ok(home),
@@ -333,8 +340,8 @@ impl<'a> Terms<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRequest`] if the request has addresses for the host, and a dialer of the caller's would not
-    /// heed them.
+    /// [`ErrorKind::InvalidRequest`] if the request has addresses for the host, and a dialer or a Unix socket of the
+    /// client would not heed them.
     #[inline]
     pub(super) fn key(self, route: &Route, scheme: Option<&SharedScheme>) -> Result<PoolKey> {
         let own = self.own.filter(|own| !own.resolve_to.is_empty());
@@ -361,6 +368,11 @@ impl<'a> Terms<'a> {
         if !given.is_empty() && config.dialer.is_some() {
             return Err(Error::request("resolve_to has no effect on a dialer, which finds addresses by itself"));
         }
+        if !given.is_empty() && config.socket.is_some() {
+            return Err(Error::request(
+                "resolve_to has no effect: all connections of the client lead to a Unix socket",
+            ));
+        }
         let mut config = ConnectionConfig::clone(config);
         config.scheme = scheme.cloned();
         for (host, addresses) in given {
@@ -382,13 +394,14 @@ impl<'a> Terms<'a> {
     }
 
     /// Refuses a URL whose host is an address that the caller's filter does not allow. It is asked for requests through a
-    /// proxy, which looks up names by itself.
+    /// proxy, which looks up names by itself; such names may be refused, too.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::AddressRefused`] for such a URL.
-    pub(super) fn check_behind_proxy(self, url: &Url) -> Result<()> {
-        self.engine.with_config(self.reach(), |config| config.tcp.names.check_literal(url.origin()))
+    pub(super) fn check_behind_proxy(self, proxy: &Proxy, url: &Url) -> Result<()> {
+        let looks_up = proxy.looks_up_names();
+        self.engine.with_config(self.reach(), |config| config.tcp.names.check_remote(url.origin(), looks_up))
     }
 
     /// Returns what the request wants of a connection that is opened for it.

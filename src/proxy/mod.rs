@@ -266,7 +266,8 @@ impl Proxy {
     }
 
     /// Adds a header that the proxy gets: with each CONNECT, and with each request that it forwards. A forwarded request
-    /// that has a header of this name is sent with its own alone. No server gets it through a tunnel.
+    /// that has a header of this name is sent with its own alone. No server gets it through a tunnel. Some proxies keep a
+    /// connection for NTLM only if they get `Proxy-Connection: Keep-Alive`.
     ///
     /// # Errors
     ///
@@ -308,7 +309,7 @@ impl Proxy {
         if self.0.scheme.is_socks() && !headers.is_empty() {
             return Err(Error::config("a SOCKS proxy gets no headers"));
         }
-        let framing = ["host", "content-length", "transfer-encoding", "connection", "proxy-connection"];
+        let framing = ["host", "content-length", "transfer-encoding", "connection"];
         match headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name))) {
             Some(field) => Err(InvalidHeader::reserved(field.name(), "is the client's own, also to a proxy").into()),
             None => Ok(self.with(|inner| inner.headers = headers)),
@@ -502,6 +503,11 @@ impl Proxy {
         !self.0.no_user_agent && !self.0.headers.contains("user-agent")
     }
 
+    /// Returns whether the proxy looks up the names of servers. Otherwise this machine does.
+    pub(crate) fn looks_up_names(&self) -> bool {
+        !matches!(self.0.scheme, ProxyScheme::Socks4 | ProxyScheme::Socks5)
+    }
+
     /// Returns whether requests to this origin are sent to the proxy itself. Otherwise they go through a tunnel.
     pub(crate) fn forwards(&self, origin: &Origin) -> bool {
         if self.0.scheme.is_socks() {
@@ -510,7 +516,7 @@ impl Proxy {
         match origin.kind() {
             Scheme::Http => !self.0.tunnel_http,
             Scheme::Https => self.0.forward_https && self.0.scheme == ProxyScheme::Https,
-            Scheme::HttpUnix => false,
+            Scheme::HttpUnix | Scheme::HttpsUnix => false,
         }
     }
 

@@ -10,7 +10,8 @@ use crate::net::tls_info::TlsInfo;
 use crate::net::transport::{Probe, Transport};
 use crate::pool::PoolLease;
 
-/// The connection that a response is read from, returned by [`Response::connection`].
+/// The connection that a response is read from, returned by [`Response::connection`], or that the caller has, returned by
+/// [`Connection::info`](crate::Connection::info).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
@@ -32,6 +33,23 @@ pub struct ConnectionInfo {
     /// address or a session in its headers.
     #[doc(alias = "OnProxyConnectResponse")]
     pub tunnel: Option<ResponseHead>,
+}
+
+impl ConnectionInfo {
+    /// Returns the facts about a connection in use.
+    pub(crate) fn of(lease: &PoolLease) -> ConnectionInfo {
+        let (connection, reused) = (lease.conn(), lease.is_reused());
+        let info = connection.wire.info();
+        ConnectionInfo {
+            id: connection.record.id(),
+            remote: info.remote,
+            local: info.local,
+            tls: info.tls,
+            encrypted: info.encrypted,
+            reused,
+            tunnel: connection.tunnel.as_deref().cloned(),
+        }
+    }
 }
 
 /// # The connection
@@ -65,17 +83,7 @@ impl Response {
     #[doc(alias = "isclosed")]
     #[doc(alias = "closed")]
     pub fn connection(&self) -> Option<ConnectionInfo> {
-        let connection = self.inner.parts.held.as_ref()?.lease.conn();
-        let info = connection.wire.info();
-        Some(ConnectionInfo {
-            id: connection.record.id(),
-            remote: info.remote,
-            local: info.local,
-            tls: info.tls,
-            encrypted: info.encrypted,
-            reused: self.inner.reused,
-            tunnel: connection.tunnel.as_deref().cloned(),
-        })
+        Some(ConnectionInfo::of(&self.inner.parts.held.as_ref()?.lease))
     }
 
     /// Returns how many bytes of the body have been received so far, without framing and before decoding.
@@ -187,11 +195,12 @@ impl Response {
     /// Gives the connection back after the body, as it is done for other responses.
     #[inline]
     pub(crate) fn end_keeping_back(&mut self) {
-        if let Some(held) = &mut self.inner.parts.held
-            && std::mem::take(&mut held.reuse.kept_back)
-            && self.inner.reader.is_done()
-        {
-            self.finish();
+        let Some(held) = &mut self.inner.parts.held else { return };
+        if std::mem::take(&mut held.reuse.kept_back) {
+            held.reuse.reusable &= !held.reuse.once;
+            if self.inner.reader.is_done() {
+                self.finish();
+            }
         }
     }
 

@@ -103,6 +103,8 @@ pub(crate) struct Reuse {
     pub(crate) tolerated: bool,
     /// It stays with the response after the body, because the same call may go on with it.
     pub(crate) kept_back: bool,
+    /// It carries no further call.
+    pub(crate) once: bool,
     /// The time at which the server closes it, as its Keep-Alive field says.
     pub(crate) keep_until: Option<Stamp>,
 }

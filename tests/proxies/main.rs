@@ -8,6 +8,7 @@ mod support;
 #[path = "../support/tls.rs"]
 mod tls;
 
+mod connectors;
 mod credentials;
 mod forwarding;
 mod managers;
@@ -15,6 +16,8 @@ mod pools;
 mod relay;
 mod rounds;
 mod scripted;
+#[cfg(all(feature = "rustls", feature = "log"))]
+mod secrets;
 #[cfg(feature = "rustls")]
 mod secured;
 #[cfg(unix)]

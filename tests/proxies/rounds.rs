@@ -61,3 +61,22 @@ fn refusals() {
         assert_eq!(session.connector().unwrap().stats().in_use, 0);
     }
 }
+
+/// The rounds need the connection, also where each request has one of its own.
+#[test]
+fn force_close() {
+    let ntlm = Ntlm::new(true, Fault::None);
+    let connector = hostpool::ProxyConnector::new(proxy(&ntlm, false)).unwrap();
+    let session = Session::builder().connector(&connector).build().unwrap();
+    for _ in 0..2 {
+        assert_eq!(session.get("http://named.test/").send().unwrap().text().unwrap(), "ann");
+        assert_eq!(connector.pools().stats().open, 0);
+    }
+    let numbers: Vec<_> = ntlm.got().iter().map(|(number, ..)| *number).collect();
+    assert_eq!(numbers, [0, 0, 0, 1, 1, 1]);
+    let refusing = Ntlm::new(true, Fault::Refuses);
+    let session =
+        Session::builder().connector(hostpool::ProxyConnector::new(proxy(&refusing, false)).unwrap()).build().unwrap();
+    session.get("http://named.test/").send().unwrap().text().unwrap();
+    assert_eq!(session.connector().unwrap().stats().open, 0);
+}

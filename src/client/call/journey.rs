@@ -203,7 +203,7 @@ impl<'a> Journey<'a> {
     /// Returns what the request has for its proxy. What a call knows of one proxy is not for another.
     #[cold]
     fn fields_for(&mut self, proxy: &Proxy, route: &Route) -> Result<Box<ProxyFields>> {
-        self.terms().check_behind_proxy(&self.request.url)?;
+        self.terms().check_behind_proxy(proxy, &self.request.url)?;
         let forwards = matches!(route.via(), Via::Forward(_));
         if !forwards {
             // The credentials of a tunnel belong to its dial.

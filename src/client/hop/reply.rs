@@ -38,13 +38,15 @@ impl Reply {
         let Received { head, framing, reusable, tolerated, upload, ending, .. } = received;
         let (facts, reading) = (head.facts, terms.reading());
         let unread = !reading.until_close && framing == Framing::UntilClose;
-        let ends = unread || sent.close;
+        let kept_back = fields.has_rounds() && is_challenge(head.status);
+        let ends = unread || sent.close && !kept_back;
         // The proxy and this client may read such a head in two ways, and the next response may be another user's.
         let doubtful = fields.is_forwarded() && (facts.tolerated.is_some() || facts.dropped_lines > 0);
         let reuse = Reuse {
             reusable: reusable && !ends && !doubtful && facts.keep_alive_max != Some(0),
             tolerated: (tolerated || reusable && doubtful) && !ends,
-            kept_back: fields.has_rounds() && is_challenge(head.status),
+            kept_back,
+            once: sent.close,
             keep_until: facts.keep_alive_timeout.and_then(keep_until),
         };
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
