@@ -78,6 +78,8 @@ struct Inner {
     request: Option<Box<(Method, Url)>>,
     /// The origin, where it is not that of the URL or the URL is not known.
     origin: Option<Arc<Origin>>,
+    /// The URL of the proxy that the error is about, where it is not an origin.
+    proxy: Option<Box<str>>,
     maybe_processed: bool,
     /// The caller's check gave this error to end its call.
     of_check: bool,

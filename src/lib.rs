@@ -149,7 +149,7 @@
 // pool           registry > key > gate > reaper > core > pooled > types > stats
 // dial           Dialer, Route: opens a Transport to a Target along a route
 // exchange       one request and one response over one Transport; knows no pool
-// proxy          Proxy: where it is, and what only it is told; choice: which one a request goes through
+// proxy          Proxy: where it is, and what only it is told; which one a request goes through; handshakes of SOCKS
 // tls            TlsConfig, rustls over any Transport
 // net            Transport, the one place that waits, abort, names and their lookups, the race of addresses
 // make_headers   urllib3's function of this name

@@ -174,6 +174,13 @@ impl Userinfo {
         (text(&self.login), text(self.password.as_deref().unwrap_or_default()))
     }
 
+    /// Returns whether both are UTF-8.
+    pub(crate) fn is_utf8(&self) -> bool {
+        [&*self.login, self.password.as_deref().unwrap_or_default()]
+            .into_iter()
+            .all(|part| str::from_utf8(part).is_ok())
+    }
+
     /// Returns the value of the field, with the bytes as they are.
     pub(crate) fn basic(&self) -> String {
         value_of(&[&*self.login, b":", self.password.as_deref().unwrap_or_default()].concat())

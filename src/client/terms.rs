@@ -359,22 +359,23 @@ impl<'a> Terms<'a> {
         own: Option<&Overrides>,
         scheme: Option<&SharedScheme>,
     ) -> Result<PoolKey> {
-        let host = route.dialed().host();
-        let addresses = own.and_then(|own| own.get(host)).filter(|_| !route.is_over_socket());
-        if addresses.is_none() && scheme.is_none() {
+        let dialed = (!route.is_over_socket()).then(|| route.dialed());
+        let hosts = dialed.into_iter().chain(route.found_for_proxy()).map(|origin| origin.host());
+        let given: Vec<_> = hosts.filter_map(|host| Some((host, own?.get(host)?))).collect();
+        if given.is_empty() && scheme.is_none() {
             return Ok(self.engine.pool(route, config).0);
         }
-        if addresses.is_some() && config.dialer.is_some() {
+        if !given.is_empty() && config.dialer.is_some() {
             return Err(Error::request("resolve_to has no effect on a dialer, which finds addresses by itself"));
         }
-        if config.socket.is_some() {
+        if !given.is_empty() && config.socket.is_some() {
             return Err(Error::request(
                 "resolve_to has no effect: all connections of the client lead to a Unix socket",
             ));
         }
         let mut config = ConnectionConfig::clone(config);
         config.scheme = scheme.cloned();
-        if let Some(addresses) = addresses {
+        for (host, addresses) in given {
             config.tcp.names.overrides.put(host, addresses);
         }
         Ok(self.engine.pool(route, &Arc::new(config)).0)

@@ -2,6 +2,7 @@
 
 mod proxied;
 mod route;
+mod socks;
 
 use std::fmt;
 use std::io;
@@ -21,6 +22,7 @@ use crate::net::race::Winner;
 use crate::net::stream::Stream;
 use crate::net::tcp::{TcpConfig, checked_stagger};
 use crate::net::transport::{Transport, Wait};
+use crate::proxy::Proxy;
 use crate::shared;
 use crate::strictness::Strictness;
 use crate::time::{Timeout, Until};
@@ -566,15 +568,35 @@ pub(crate) fn open(route: &Route, means: &Means<'_>, context: &DialContext<'_>) 
             Err(Error::config("the client connects to one Unix socket, and reaches no proxy"))
         }
         Via::Forward(proxy) => Ok(proxied::reach(proxy, means, context)?.into()),
-        Via::Tunnel(proxy) => proxied::tunnel(proxy, route.origin(), means, context),
+        Via::Tunnel(proxy) => tunnel(proxy, route.origin(), means, context),
     }
+}
+
+/// Opens a connection to a server through a tunnel, with TLS inside for an `https` server.
+fn tunnel(proxy: &Proxy, origin: &Arc<Origin>, means: &Means<'_>, context: &DialContext<'_>) -> Result<Opened> {
+    let is_encrypted = origin.kind().is_encrypted();
+    if is_encrypted {
+        means.tls.check()?;
+    }
+    let (wire, head) = match proxy.kind().is_socks() {
+        true => (socks::tunnel(proxy, origin, means, context)?, None),
+        false => {
+            let (wire, head) = proxied::tunnel(proxy, origin, means, context)?;
+            (wire, Some(Arc::new(head)))
+        }
+    };
+    let wire = match is_encrypted {
+        false => wire,
+        true => Wire::of(means.tls.wrap(Box::new(wire), origin, &context.for_tls().wait())?, means.cell),
+    };
+    Ok(Opened { wire, tunnel: head })
 }
 
 /// A connection that was opened.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) wire: Wire,
-    /// The response by which a proxy opened the tunnel.
+    /// The response by which an HTTP proxy opened the tunnel.
     pub(crate) tunnel: Option<Arc<ResponseHead>>,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode, Version};
 
-use super::{DialContext, Means, Opened, Target, direct};
+use super::{DialContext, Means, Target, direct};
 use crate::auth::{Asked, Heard, challenge};
 use crate::body::Outgoing;
 use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result, Violation};
@@ -32,38 +32,31 @@ pub(super) fn reach(proxy: &Proxy, means: &Means<'_>, context: &DialContext<'_>)
     direct(&Target { origin: proxy.server() }, &of_proxy, context).map_err(|error| at(proxy, error))
 }
 
-/// Opens a connection to a server, through a tunnel.
+/// Opens a tunnel to a server. Returns it, and the head of the response that opened it.
 pub(super) fn tunnel(
     proxy: &Proxy,
     origin: &Arc<Origin>,
     means: &Means<'_>,
     context: &DialContext<'_>,
-) -> Result<Opened> {
-    if proxy.kind().is_socks() {
-        return Err(Error::unsupported("SOCKS proxies are not spoken to yet", Phase::Proxy));
-    }
-    let is_encrypted = origin.kind().is_encrypted();
-    if is_encrypted {
-        means.tls.check()?;
-    }
+) -> Result<(Wire, ResponseHead)> {
     let mut asking = Asking { credentials: Credentials::new(proxy), origin, means, context };
-    let (wire, head) = loop {
+    loop {
         let wire = reach(proxy, means, context)?;
         // The answer to a challenge takes another connection if the proxy has closed this one.
         if let Some(head) = asking.over(&wire).map_err(|error| at(proxy, error))? {
-            break (wire, head);
+            return Ok((wire, head));
         }
-    };
-    let wire = match is_encrypted {
-        false => wire,
-        true => Wire::of(means.tls.wrap(Box::new(wire), origin, &context.for_tls().wait())?, means.cell),
-    };
-    Ok(Opened { wire, tunnel: Some(Arc::new(head)) })
+    }
 }
 
 /// Names the proxy in an error that is about it, and not about the server.
-fn at(proxy: &Proxy, error: Error) -> Error {
-    error.with_phase(Phase::Proxy).with_origin(proxy.server())
+pub(super) fn at(proxy: &Proxy, error: Error) -> Error {
+    let error = error.with_phase(Phase::Proxy).with_origin(proxy.server());
+    match proxy.kind().is_socks() {
+        // Its origin is one of the scheme http.
+        true => error.with_proxy(proxy.to_string()),
+        false => error,
+    }
 }
 
 /// The request for a tunnel. It may take several rounds: two answers to challenges of Digest at most, and eight of other
@@ -173,7 +166,7 @@ impl Asking<'_> {
     /// Returns the error of a tunnel that the proxy has refused. A 407 names the schemes that it offers.
     fn refusal(&self, received: &Received, body: Vec<u8>) -> Result<Error> {
         let status = received.head.status;
-        let error = Error::new(ErrorKind::ProxyRefused { status: Some(status) }, Phase::Proxy);
+        let error = Error::new(ErrorKind::ProxyRefused { status: Some(status), socks_reply: None }, Phase::Proxy);
         let error = error.with_head(self.answer(received, body)?);
         if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             return Ok(error);

@@ -101,6 +101,14 @@ impl Route {
         self.proxy().map_or(&self.origin, Proxy::server)
     }
 
+    /// Returns the server whose addresses are found here, although a proxy connects to it.
+    pub(crate) fn found_for_proxy(&self) -> Option<&Arc<Origin>> {
+        match &self.via {
+            Via::Tunnel(proxy) if !proxy.looks_up_names() => Some(&self.origin),
+            _ => None,
+        }
+    }
+
     /// Returns the proxy of the route.
     pub(crate) fn proxy(&self) -> Option<&Proxy> {
         match &self.via {

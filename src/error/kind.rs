@@ -101,13 +101,17 @@ pub enum ErrorKind {
     Connect,
     /// The proxy was asked for a tunnel to the server, and refused it. [`Error::head`](crate::Error::head) is its response
     /// with the start of the body, if it is an HTTP proxy. Nothing was sent to the server. A
-    /// [`Retry`](crate::Retry) does not try again after a status below 500.
+    /// [`Retry`](crate::Retry) does not try again after a status below 500, nor after a reply of a SOCKS proxy by which
+    /// it does not want to connect, in place of failing to. The text of the error says what the reply means.
     #[doc(alias = "ProxyError")]
     #[doc(alias = "ClientHttpProxyError")]
     #[non_exhaustive]
     ProxyRefused {
         /// The status of the response to CONNECT. `None` if the proxy does not speak HTTP.
         status: Option<StatusCode>,
+        /// The code in the reply of a SOCKS proxy: 1 to 8 of SOCKS5 (RFC 1928, section 6), 240 to 247 of Tor, or 91 to
+        /// 93 of SOCKS4. `None` if it ended the handshake before, because of the credentials.
+        socks_reply: Option<u8>,
     },
     /// The TLS handshake or a TLS record failed. [`Error::tls_failure`](crate::Error::tls_failure) tells the failures
     /// apart. A [`Retry`](crate::Retry) does not retry after a certificate that is
@@ -318,8 +322,10 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Resolve => write!(f, "the name lookup failed"),
             ErrorKind::AddressRefused => write!(f, "the address filter refuses every address of the host"),
             ErrorKind::Connect => write!(f, "no connection could be opened"),
-            ErrorKind::ProxyRefused { status: Some(status) } => write!(f, "the proxy refused the tunnel with {status}"),
-            ErrorKind::ProxyRefused { status: None } => write!(f, "the proxy refused the tunnel"),
+            ErrorKind::ProxyRefused { status: Some(status), .. } => {
+                write!(f, "the proxy refused the tunnel with {status}")
+            }
+            ErrorKind::ProxyRefused { status: None, .. } => write!(f, "the proxy refused the tunnel"),
             ErrorKind::Tls => write!(f, "TLS failed"),
             ErrorKind::Disconnected => write!(f, "the peer closed the connection without a response"),
             ErrorKind::Io => write!(f, "the connection failed"),

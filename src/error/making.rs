@@ -29,6 +29,7 @@ impl Error {
             phase,
             request: None,
             origin: None,
+            proxy: None,
             maybe_processed: false,
             of_check: false,
             file: None,
@@ -173,6 +174,12 @@ impl Error {
     /// Adds the origin, unless it is known already.
     pub(crate) fn with_origin(mut self, origin: &Arc<Origin>) -> Error {
         self.0.origin.get_or_insert_with(|| origin.clone());
+        self
+    }
+
+    /// Adds the URL of the proxy that the error is about. It must have no credentials.
+    pub(crate) fn with_proxy(mut self, url: String) -> Error {
+        self.0.proxy = Some(url.into());
         self
     }
 

@@ -42,8 +42,10 @@ pub enum Violation {
     Trailer,
     /// The server sent a 101 although no upgrade was asked for (RFC 9110, section 15.2.2).
     UnexpectedUpgrade,
-    /// The proxy sent bytes after the head that opened a tunnel, before this client sent any into it.
+    /// The proxy sent bytes after the head or the reply that opened a tunnel, before this client sent any into it.
     BytesInTunnel,
+    /// A message of the proxy is not one of the SOCKS handshake (RFC 1928). The text of the error says why.
+    SocksMessage,
 }
 
 impl fmt::Display for Violation {
@@ -62,7 +64,8 @@ impl fmt::Display for Violation {
             Violation::ChunkSize => "a chunk's size is not 1 to 16 hexadecimal digits",
             Violation::ChunkEnd => "a chunk does not end in CRLF",
             Violation::Trailer => "a trailer field is malformed",
-            Violation::BytesInTunnel => "the proxy sent bytes after the head that opened the tunnel",
+            Violation::BytesInTunnel => "the proxy sent bytes after it had opened the tunnel",
+            Violation::SocksMessage => "the proxy does not speak this version of SOCKS",
             Violation::UnexpectedUpgrade => "the response is a 101, but the request asked for no upgrade",
         })
     }

@@ -34,7 +34,8 @@ impl fmt::Display for Error {
             (Phase::Prepare, _) => None,
             // The proxy is not in the URL of the request.
             (phase @ Phase::Proxy, Some(proxy)) if self.0.request.is_some() => {
-                Some(format!("{phase} {}", cause::shortened(format_args!("{proxy}"), ADDRESS)))
+                let url = self.0.proxy.as_deref().unwrap_or(proxy.as_str());
+                Some(format!("{phase} {}", cause::shortened(format_args!("{url}"), ADDRESS)))
             }
             (phase, _) => Some(phase.to_string()),
         };

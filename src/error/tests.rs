@@ -123,7 +123,7 @@ fn kinds() -> [ErrorKind; 33] {
         ErrorKind::Resolve,
         ErrorKind::AddressRefused,
         ErrorKind::Connect,
-        ErrorKind::ProxyRefused { status: Some(StatusCode::FORBIDDEN) },
+        ErrorKind::ProxyRefused { status: Some(StatusCode::FORBIDDEN), socks_reply: None },
         ErrorKind::Tls,
         ErrorKind::Disconnected,
         ErrorKind::Io,

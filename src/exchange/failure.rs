@@ -35,7 +35,7 @@ fn closed(phase: Phase) -> Reason {
 }
 
 /// Returns whether the peer, or a device between, has ended the connection.
-pub(super) fn is_end(error: &io::Error) -> bool {
+pub(crate) fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
 }

@@ -24,6 +24,7 @@ use buffers::FreeList;
 pub(crate) use body::{BodyReader, Io, ONE_CHUNK};
 pub(crate) use bounds::Bounds;
 pub(crate) use buffers::Buffers;
+pub(crate) use failure::is_end;
 pub(crate) use outcome::{Ending, Received, Rules, Trace, Upload};
 pub(crate) use state::Exchange;
 pub(crate) use wire::Wire;

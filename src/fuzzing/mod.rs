@@ -18,6 +18,7 @@ mod proxy_env;
 mod request_head;
 mod resp_head;
 mod sent;
+mod socks;
 #[cfg(feature = "rustls")]
 mod tls_stream;
 mod url;
@@ -35,6 +36,7 @@ pub use pool_ops::pool_ops;
 pub use proxy_env::proxy_env;
 pub use request_head::request_head;
 pub use resp_head::resp_head;
+pub use socks::socks;
 #[cfg(feature = "rustls")]
 pub use tls_stream::tls_stream;
 pub use url::url;
@@ -98,6 +100,7 @@ mod tests {
         proxy_env: 500,
         request_head: 500,
         resp_head: 500,
+        socks: 500,
         url: 500,
         www_auth: 500,
     }

@@ -45,8 +45,11 @@ impl ConnectionConfig {
             _ => false,
         };
         let same_socket = dialer.is_some() || *socket == other.socket;
-        let is_tcp = dialer.is_none() && !route.is_over_socket() && socket.is_none();
-        let same_tcp = !is_tcp || tcp.is_same_for(&other.tcp, route.dialed().host());
+        let is_tcp = !route.is_over_socket() && socket.is_none();
+        let same_way = !is_tcp || tcp.is_same_for(&other.tcp, route.dialed().host());
+        let found = route.found_for_proxy();
+        let same_names = found.is_none_or(|origin| tcp.names.are_same_for(&other.tcp.names, origin.host()));
+        let same_tcp = dialer.is_some() || same_way && same_names;
         let same_tls = !route.is_encrypted() || tls.id() == other.tls.id();
         same_dialer && same_socket && same_tcp && same_tls && *scheme == other.scheme
     }
@@ -72,6 +75,8 @@ impl ConnectionConfig {
 /// | `https://h/`, `https://other/` through one proxy | two tunnels |
 /// | `https://h/` direct and through a proxy | the same endpoint, another key |
 /// | the same through two proxies, or two logins of one | another key |
+/// | the same through `socks5` with two resolvers, or lists of addresses for `h` | the same endpoint, another key |
+/// | the same through `socks5h` with two lists of addresses for `h` | the same: the proxy finds `h` |
 #[derive(Clone)]
 pub(crate) struct PoolKey(Arc<KeyData>);
 
@@ -273,6 +278,33 @@ mod tests {
         for (a, b, same_key, same_endpoint) in table.into_iter().chain(proxied) {
             assert_eq!(a == b, same_key, "{a:?} {b:?}");
             assert_eq!(a.endpoint() == b.endpoint(), same_endpoint, "{a:?} {b:?}");
+        }
+    }
+
+    /// The addresses of a server separate its tunnels where they are found here, also through a proxy at a Unix socket.
+    #[test]
+    fn names_of_tunnels() {
+        let key = |proxy: &str, host: &str, last: u8| {
+            let mut config = ConnectionConfig::default();
+            config.tcp.names.overrides.set(host, Ipv4Addr::new(192, 0, 2, last)).unwrap();
+            let proxy = crate::Proxy::parse(proxy).unwrap();
+            let url = Url::parse("http://h/").unwrap();
+            PoolKey::new(Route::through(&proxy, url.shared_origin()), &Arc::new(config))
+        };
+        for (proxy, host, separates) in [
+            ("socks5://p", "h", true),
+            ("socks4://p", "h", true),
+            ("socks5://p", "p", true),
+            ("socks5://p", "other", false),
+            ("socks5h://p", "h", false),
+            ("socks4a://p", "h", false),
+            ("socks5h://p", "p", true),
+            ("socks5+unix://%2Fs", "h", true),
+            ("socks5h+unix://%2Fs", "h", false),
+        ] {
+            let [one, other] = [1, 2].map(|last| key(proxy, host, last));
+            assert_eq!(one != other, separates, "{proxy} {host}");
+            assert!(one == key(proxy, host, 1) && one.endpoint() == other.endpoint());
         }
     }
 

@@ -23,6 +23,7 @@ use crate::proxy::{Proxy, Setting};
 /// | `proxy_headers` | [`Proxy::header`], and [`Proxy::auth`] for credentials |
 /// | `proxy_ssl_context`, `proxy_assert_hostname`, `proxy_assert_fingerprint` | [`Proxy::tls`] |
 /// | `use_forwarding_for_https` | [`Proxy::forward_https`] |
+/// | `SOCKSProxyManager(proxy_url, username, password)` | the URL of a SOCKS proxy, and [`Proxy::auth`] |
 ///
 /// ```no_run
 /// use hostpool::{Proxy, ProxyManager};
@@ -30,10 +31,13 @@ use crate::proxy::{Proxy, Setting};
 /// let http = ProxyManager::new("http://user:secret@proxy.example:3128")?;
 /// println!("{}", http.get("https://www.example.com/").send()?.status());
 ///
+/// let tor = ProxyManager::new("socks5h://127.0.0.1:9050")?;
+///
 /// let proxy = Proxy::parse("https://proxy.example")?.header("X-Team", "7")?;
 /// let http = ProxyManager::builder(proxy).limit(8).build()?;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
+#[doc(alias = "SOCKSProxyManager")]
 #[derive(Clone)]
 pub struct ProxyManager {
     pools: PoolManager,

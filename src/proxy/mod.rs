@@ -4,6 +4,7 @@
 
 mod choice;
 mod credentials;
+pub(crate) mod socks;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -11,7 +12,7 @@ use std::panic::RefUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use crate::auth::{Auth, BasicAuth, Kind};
+use crate::auth::{Auth, BasicAuth, Kind, Userinfo};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
@@ -31,14 +32,22 @@ pub(crate) use credentials::{Credentials, PROXY_AUTHORIZATION};
 /// | `socks4`, `socks5` | through a tunnel, to an address that is looked up here | the same |
 /// | `socks4a`, `socks5h` | through a tunnel, to a name that the proxy looks up | the same |
 ///
-/// A request through a SOCKS proxy fails with [`ErrorKind::Unsupported`] until its handshake is built.
+/// These are the schemes of curl and requests. `socks` alone is not one of them: curl means SOCKS4 by it, and the desktops
+/// that write it mean SOCKS5.
 ///
 /// Of an `https` request the proxy learns host and port, and nothing else. An `https` proxy is spoken to over TLS, and a
 /// tunnel through it has TLS of its own inside: each has a configuration, and checks a certificate. With `+unix` after
 /// its name (`http+unix`, `socks5h+unix`) a scheme is that of a proxy at a Unix socket: see [`unix`](Self::unix).
 ///
-/// User name and password of the URL are sent to the proxy as Basic credentials, and never to a server. They are decoded
-/// once.
+/// User name and password of the URL are sent to the proxy as Basic credentials, or in the handshake of SOCKS, and never
+/// to a server. They are decoded once. SOCKS has them in UTF-8, each of at most 255 bytes, and SOCKS4 has the user name
+/// alone, as its user id. A SOCKS5 proxy may take them or not, unless [`require_auth`](Self::require_auth) is set.
+///
+/// Through `socks4` and `socks5` the addresses of a server are tried in order, and
+/// [`resolver`](crate::ClientBuilder::resolver), [`resolve_to`](crate::ClientBuilder::resolve_to),
+/// [`family`](crate::ClientBuilder::family) and [`address_filter`](crate::ClientBuilder::address_filter) hold for them.
+/// SOCKS4 has no IPv6. Through `socks4a` and `socks5h` nothing about the server is looked up here, so names of `.onion`
+/// get no further than the proxy.
 ///
 /// A proxy never changes once it is made: each method returns another one. Two requests share connections only if their
 /// proxies are equal, with credentials, headers and TLS configuration.
@@ -49,10 +58,16 @@ pub(crate) use credentials::{Credentials, PROXY_AUTHORIZATION};
 /// let proxy = Proxy::parse("http://proxy.example:3128")?.auth(("me@corp", "p#:w")).header("X-Team", "7")?;
 /// assert_eq!(proxy.to_string(), "http://proxy.example:3128");
 /// let session = Session::builder().proxy(proxy).build()?;
+///
+/// // Tor. Each user name gets a circuit of its own, and connections of its own.
+/// let tor = Proxy::parse("socks5h://127.0.0.1:9050")?;
+/// let session = Session::builder().proxy(tor.auth(("alice", ""))).build()?;
 /// # Ok::<(), hostpool::Error>(())
 /// ```
 #[doc(alias = "proxies")]
 #[doc(alias = "proxy_url")]
+#[doc(alias = "socks")]
+#[doc(alias = "SocksProxy")]
 #[derive(Clone)]
 #[must_use]
 pub struct Proxy(Arc<Inner>);
@@ -69,6 +84,8 @@ struct Inner {
     no_user_agent: bool,
     tunnel_http: bool,
     forward_https: bool,
+    /// A SOCKS5 proxy has to take the credentials.
+    require_auth: bool,
     /// The hash of the address and the login.
     hash: u64,
 }
@@ -134,7 +151,7 @@ impl Proxy {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidUrl`] for a URL without a scheme or with another one, and [`ErrorKind::InvalidRequest`] for a
-    /// user name that Basic credentials cannot carry: one with a colon.
+    /// user name that Basic credentials cannot carry: one with a colon. SOCKS can carry that one, and at most 255 bytes.
     ///
     /// ```
     /// use hostpool::Proxy;
@@ -167,6 +184,9 @@ impl Proxy {
         };
         let parsed = parsed.map_err(|why| invalid(rest, why))?;
         let login = login.filter(|login| !matches!(&**login, "" | ":"));
+        if scheme.is_socks() && login.as_deref().is_some_and(|login| !Userinfo::parse(login).is_utf8()) {
+            return Err(Error::request("the login of a SOCKS proxy is not UTF-8"));
+        }
         let auth = login.as_deref().map(Auth::of_userinfo);
         let proxy = Proxy::new(scheme, parsed.shared_origin().clone(), auth);
         proxy.check()?;
@@ -200,6 +220,7 @@ impl Proxy {
             no_user_agent: false,
             tunnel_http: false,
             forward_https: false,
+            require_auth: false,
             hash: 0,
         };
         Proxy(Arc::new(inner)).with(|_| ())
@@ -257,6 +278,7 @@ impl Proxy {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidHeader`] if it cannot be sent, and for Host and for fields that frame a message.
+    /// [`ErrorKind::InvalidConfig`] for a SOCKS proxy, which has no headers.
     ///
     /// ```
     /// use hostpool::Proxy;
@@ -290,6 +312,9 @@ impl Proxy {
     }
 
     fn with_headers(self, headers: Headers) -> Result<Proxy> {
+        if self.0.scheme.is_socks() && !headers.is_empty() {
+            return Err(Error::config("a SOCKS proxy gets no headers"));
+        }
         let framing = ["host", "content-length", "transfer-encoding", "connection"];
         match headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name))) {
             Some(field) => Err(InvalidHeader::reserved(field.name(), "is the client's own, also to a proxy").into()),
@@ -357,6 +382,24 @@ impl Proxy {
         self.with(|inner| inner.forward_https = forward)
     }
 
+    /// Sets whether a SOCKS5 proxy has to take the credentials. Default: no. It is offered to go on without them, as curl
+    /// does, and many proxies that ask for none choose that. With this setting such a proxy fails with
+    /// [`ErrorKind::ProxyRefused`], so that no request leaves under nobody's name.
+    ///
+    /// A client is not built with this setting for a proxy that is not SOCKS5 or has no credentials.
+    ///
+    /// ```
+    /// use hostpool::{Proxy, Session};
+    ///
+    /// let proxy = Proxy::parse("socks5h://user:secret@proxy.example")?.require_auth(true);
+    /// let session = Session::builder().proxy(proxy).build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "socks5_auth")]
+    pub fn require_auth(self, require: bool) -> Proxy {
+        self.with(|inner| inner.require_auth = require)
+    }
+
     /// Returns `http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h`.
     ///
     /// ```
@@ -394,13 +437,22 @@ impl Proxy {
 
     /// Refuses credentials that can never be sent.
     pub(crate) fn check(&self) -> Result<()> {
+        if self.0.scheme.is_socks() {
+            return self.check_socks();
+        }
+        if self.0.require_auth {
+            return Err(Error::config("require_auth is for SOCKS5 proxies"));
+        }
         self.0.auth.as_ref().map_or(Ok(()), Auth::check)
     }
 }
 
 /// Returns the error of a URL that is not that of a proxy.
 fn invalid(url: &str, why: InvalidUrl) -> Error {
+    let name = url.split("://").next().unwrap_or(url);
     match (why, hint(url, why)) {
+        (InvalidUrl::UnsupportedScheme, _) if name.eq_ignore_ascii_case("socks") => Error::from(why)
+            .because("socks is SOCKS4 to curl and SOCKS5 to others: write socks4, socks4a, socks5 or socks5h"),
         (InvalidUrl::UnsupportedScheme, _) => Error::from(why).because(format!("the scheme of a proxy is {SCHEMES}")),
         (_, Some(hint)) => Error::from(why).because(hint),
         (_, None) => Error::from(why),
@@ -486,21 +538,22 @@ impl PartialEq for Proxy {
             return true;
         }
         // Taken apart field by field: an option without a decision on its place in the key does not compile.
-        let Inner { scheme, server, auth, headers, tls, no_user_agent, tunnel_http, forward_https, hash } = &*self.0;
+        let Inner { scheme, server, auth, headers, tls, no_user_agent, tunnel_http, forward_https, require_auth, hash } =
+            &*self.0;
         let other = &*other.0;
         let same_auth = match (auth, &other.auth) {
             (None, None) => true,
             (Some(one), Some(other)) => one.is_same(other),
             _ => false,
         };
-        let flags = [*no_user_agent, *tunnel_http, *forward_https];
+        let flags = [*no_user_agent, *tunnel_http, *forward_https, *require_auth];
         *hash == other.hash
             && *scheme == other.scheme
             && *server == other.server
             && same_auth
             && headers == &other.headers
             && *tls == other.tls
-            && flags == [other.no_user_agent, other.tunnel_http, other.forward_https]
+            && flags == [other.no_user_agent, other.tunnel_http, other.forward_https, other.require_auth]
     }
 }
 

@@ -162,6 +162,12 @@ fn may_be_over(violation: Violation) -> bool {
     matches!(violation, StatusLine | IncompleteHead | ChunkSize | ChunkEnd | Trailer)
 }
 
+/// Returns whether a SOCKS proxy with this reply has failed to connect, in place of not wanting to: the failures of RFC
+/// 1928, section 6, and of Tor's network, and the one code of SOCKS4 for both.
+fn has_failed(reply: u8) -> bool {
+    matches!(reply, 1 | 3..=6 | 91 | 0xF0 | 0xF2 | 0xF3 | 0xF7)
+}
+
 /// Returns which count a failure takes from; `None` for a failure that is not tried again.
 fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind> {
     let may_pass = match kind {
@@ -172,7 +178,8 @@ fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind
         | ErrorKind::Disconnected
         | ErrorKind::Io
         | ErrorKind::IncompleteBody { .. } => true,
-        ErrorKind::ProxyRefused { status } => status.is_none_or(|status| status.as_u16() >= 500),
+        ErrorKind::ProxyRefused { status: Some(status), .. } => status.as_u16() >= 500,
+        ErrorKind::ProxyRefused { status: None, socks_reply } => socks_reply.is_some_and(has_failed),
         ErrorKind::Protocol(violation) => may_be_over(*violation),
         _ => false,
     };

@@ -1,5 +1,5 @@
-//! Real servers: nginx, OpenSSL, stunnel, and httpbin under gunicorn; the proxies squid and tinyproxy; and other programs
-//! that read our files.
+//! Real servers: nginx, OpenSSL, stunnel, and httpbin under gunicorn; the proxies squid, tinyproxy, microsocks and
+//! dante; and other programs that read our files.
 #![cfg(unix)]
 
 #[path = "../support/mod.rs"]
@@ -10,6 +10,7 @@ mod cookies;
 mod httpbin;
 mod nginx;
 mod proxies;
+mod socks;
 #[cfg(feature = "rustls")]
 mod tls;
 
@@ -36,7 +37,11 @@ fn program(name: &str, places: &[&str], version: &str) -> Option<String> {
         let silent = Command::new(program).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status();
         silent.is_ok_and(|status| status.success())
     };
-    let found = places.iter().find(runs).map(|program| (*program).to_owned());
+    found(name, places.iter().find(runs).map(|program| (*program).to_owned()))
+}
+
+/// The same for a program that was looked for in another way.
+fn found(name: &str, found: Option<String>) -> Option<String> {
     if found.is_none() {
         assert!(std::env::var_os("CI").is_none(), "{name} is not installed");
         eprintln!("skipped: {name} is not installed");

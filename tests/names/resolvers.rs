@@ -236,6 +236,7 @@ fn settings_that_contradict() {
         with_dialer().resolve_to("a.test", Ipv4Addr::LOCALHOST).build(),
         with_dialer().address_filter(|_| true).build(),
         with_dialer().connect_stagger(None).build(),
+        with_dialer().refuse_remote_names(true).build(),
         with_dialer().use_dns_cache(true).build(),
         with_dialer().dns_cache_ttl(None).build(),
         PoolManager::builder().connect_stagger(Duration::from_millis(9)).build(),

@@ -23,6 +23,7 @@ mod secrets;
 mod secured;
 #[cfg(unix)]
 mod sockets;
+mod socks;
 
 use relay::Relay;
 use support::{Server, answers, ok};

@@ -19,7 +19,7 @@ fn echo(peer: &mut Peer) -> io::Result<()> {
     }
 }
 
-fn server(authority: &Authority) -> TlsServer {
+pub fn server(authority: &Authority) -> TlsServer {
     TlsServer::new(authority.leaf(&[dns("named.test"), ip("127.0.0.1")]).server(rustls::ALL_VERSIONS), echo)
 }
 

@@ -140,6 +140,13 @@ impl State {
                 }
                 there
             }
+            Step::Some => {
+                let there = !self.sent.is_empty();
+                if there {
+                    memory.seen.rest.lock().unwrap().push(self.sent.drain(..).collect());
+                }
+                there
+            }
             // Recorded once the client closes.
             Step::Rest => false,
             Step::Send(bytes) => {

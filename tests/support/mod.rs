@@ -31,6 +31,8 @@ pub enum Step {
     Body,
     /// Reads just so many bytes of a request, and leaves the rest.
     Bytes(usize),
+    /// Reads what comes first, in one piece, and records it apart from the requests.
+    Some,
     /// Reads just so many bytes, and records them apart from the requests.
     Record(usize),
     /// The same with all that comes until the client closes.
@@ -296,6 +298,12 @@ impl Scripted {
                 self.seen.requests.lock().unwrap().push((self.number, request));
             }
             Step::Bytes(len) => stream.read_exact(&mut vec![0; len])?,
+            Step::Some => {
+                let mut bytes = vec![0; 4096];
+                let len = stream.read(&mut bytes)?;
+                bytes.truncate(len);
+                self.seen.rest.lock().unwrap().push(bytes);
+            }
             Step::Record(len) => {
                 let mut bytes = vec![0; len];
                 stream.read_exact(&mut bytes)?;

@@ -33,7 +33,10 @@ macro_rules! reaching {
 ///
 /// These settings are for connections over TCP that the client opens itself. A Unix socket has no address to look up, so
 /// `build` fails if a [`unix_socket`](Self::unix_socket) is set, too. A [`dialer`](Self::dialer) opens its own
-/// connections, so `build` fails with one as well; [`TcpDialer`](crate::TcpDialer) has setters for them. For a request through a proxy they find the proxy.
+/// connections, so `build` fails with one as well; [`TcpDialer`](crate::TcpDialer) has setters for them. For a request
+/// through a proxy they find the proxy; if its scheme is `socks4` or `socks5`, they also find the addresses that it is
+/// asked for. What other proxies are asked for is not looked up here, not even where [`resolve_to`](Self::resolve_to) has
+/// addresses for it.
 impl<C: sealed::Client> ClientBuilder<C> {
     /// Sets what looks up names. The default is [`SystemResolver`](crate::SystemResolver), the system's. Clones of one
     /// `Arc<dyn Resolver>` are the same resolver.
