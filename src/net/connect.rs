@@ -13,8 +13,8 @@ use socket2::{Domain, Protocol, Type};
 
 use super::options::SocketConfig;
 use super::stream::{Socket, Stream};
-use super::transport::Wait;
-use super::wait::{GUARD, ready_within};
+use super::transport::{GUARD, Wait};
+use super::wait::ready_within;
 
 /// No system assigns ports below this by itself (FreeBSD begins here, others higher).
 const FIRST_EPHEMERAL: u16 = 10_000;

@@ -4,14 +4,24 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::abort::{AbortCause, AbortCell};
 pub use super::probe::Probe;
 use super::tls_info::TlsInfo;
-use super::wait;
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason};
 use crate::time::{Deadline, Moment, Until};
+
+/// The timeout of a plain call of a socket. It is longer than most responses take, and short enough to notice an abort whose wake
+/// was lost.
+pub(crate) const GUARD: Duration = Duration::from_millis(100);
+
+/// Returns whether a plain call that begins now ends well before this time.
+#[inline]
+pub(super) fn has_time(now: Instant, at: Instant) -> bool {
+    // A sum costs less than a difference.
+    now.checked_add(2 * GUARD).is_some_and(|soon| soon <= at)
+}
 
 /// A connected, reliable byte stream: a TCP or Unix socket, TLS over a socket, or your own implementation.
 ///
@@ -197,7 +207,7 @@ impl Wait<'static> {
     /// use hostpool::{Transport, Wait};
     /// use std::io::ErrorKind;
     /// use std::net::{TcpListener, TcpStream};
-    /// use std::time::Instant;
+    /// use std::time::{Duration, Instant};
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
     /// let stream = TcpStream::connect(listener.local_addr()?)?;
@@ -243,7 +253,7 @@ impl<'a> Wait<'a> {
     #[inline]
     pub(crate) fn begin_at(&mut self, moment: &mut Moment) {
         if let Some(at) = self.until.at() {
-            self.has_time = wait::has_time(moment.get(), at);
+            self.has_time = has_time(moment.get(), at);
         }
     }
 
