@@ -68,6 +68,20 @@ pub trait Transport: Send + Sync {
         false
     }
 
+    /// Ends the direction to the peer: the peer reads what was sent, and then the end of the stream. The other direction
+    /// stays open. No `send` follows.
+    ///
+    /// # Errors
+    /// - [`io::ErrorKind::Unsupported`] if the transport cannot end one direction alone. That is the default.
+    /// - Fails as [`send`](Self::send) does at the deadline and when `wait` is cancelled.
+    #[doc(alias = "shutdown")]
+    #[doc(alias = "half_close")]
+    #[doc(alias = "close_notify")]
+    fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+        let _ = wait;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the transport cannot end one direction alone"))
+    }
+
     /// Ends the stream in both directions, so that a thread that is blocked in it returns. Any thread may call it.
     fn abort(&self);
 
@@ -131,6 +145,10 @@ macro_rules! forward {
 
             fn has_buffered(&self) -> bool {
                 (**self).has_buffered()
+            }
+
+            fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+                (**self).close_write(wait)
             }
 
             fn abort(&self) {
