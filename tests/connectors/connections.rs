@@ -12,7 +12,7 @@ use hostpool::{
 };
 
 use crate::steady;
-use crate::support::{Server, Step, answer, answers, eventually, ok, refusing, without_hanging};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, ok, refusing, without_hanging};
 
 const REQUEST: &[u8] = b"GET /raw HTTP/1.1\r\nHost: h\r\n\r\n";
 
@@ -271,7 +271,8 @@ fn one_direction_is_ended() {
         let mut output = String::new();
         stream.read_to_string(&mut output).map(|_| output)
     };
-    let (pools, url) = (pools(), &*url);
+    let bounded = PoolManager::builder().timeout(Timeout::new().read(GIVE_UP)).build().unwrap();
+    let (pools, url) = (bounded, &*url);
     let connection = pools.connect(url).unwrap();
     (&connection).write_all(b"input").unwrap();
     connection.close_write().unwrap();
@@ -291,7 +292,7 @@ fn one_direction_is_ended() {
     let mut detached = pools.connect(url).unwrap().detach();
     detached.write_all(b"input").unwrap();
     detached.close_write(&Wait::new()).unwrap();
-    assert_eq!(output(&mut detached).unwrap(), "input");
+    assert_eq!(without_hanging(move || output(&mut detached)).unwrap(), "input");
 }
 
 /// A dialer's stream that cannot end one direction says so, and goes on.
@@ -439,7 +440,8 @@ fn one_direction_is_ended_over_tls() {
             peer.goodbye()
         });
         let pool = server.pool(&authority.trusted());
-        let connection = pool.connect().unwrap();
+        let mut connection = pool.connect().unwrap();
+        connection.set_timeout(GIVE_UP, None);
         (&connection).write_all(b"input").unwrap();
         connection.close_write().unwrap();
         assert!((&connection).write_all(b"more").is_err(), "{version:?}");
