@@ -78,6 +78,20 @@ pub trait Transport: Send + Sync {
         false
     }
 
+    /// Ends the direction to the peer: the peer reads what was sent, and then the end of the stream. The other direction
+    /// stays open. No `send` follows.
+    ///
+    /// # Errors
+    /// - [`io::ErrorKind::Unsupported`] if the transport cannot end one direction alone. That is the default.
+    /// - Fails as [`send`](Self::send) does at the deadline and when `wait` is cancelled.
+    #[doc(alias = "shutdown")]
+    #[doc(alias = "half_close")]
+    #[doc(alias = "close_notify")]
+    fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+        let _ = wait;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the transport cannot end one direction alone"))
+    }
+
     /// Ends the stream in both directions, so that a thread that is blocked in it returns. Any thread may call it.
     fn abort(&self);
 
@@ -90,6 +104,32 @@ pub trait Transport: Send + Sync {
 impl fmt::Debug for dyn Transport + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("dyn Transport")
+    }
+}
+
+impl io::Read for dyn Transport + '_ {
+    /// Receives without a bound on time: [`recv`](Transport::recv) with [`Wait::new`].
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        self.recv(buf, &Wait::new())
+    }
+}
+
+impl io::Write for dyn Transport + '_ {
+    /// Sends without a bound on time: [`send`](Transport::send) with [`Wait::new`].
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        while !Transport::flush(self, &Wait::new())? {}
+        self.send(&[IoSlice::new(buf)], &Wait::new())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !Transport::flush(self, &Wait::new())? {}
+        Ok(())
     }
 }
 
@@ -115,6 +155,10 @@ macro_rules! forward {
 
             fn has_buffered(&self) -> bool {
                 (**self).has_buffered()
+            }
+
+            fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+                (**self).close_write(wait)
             }
 
             fn abort(&self) {
