@@ -60,6 +60,7 @@ impl Log {
         self.asked().into_iter().map(|asked| asked.login).collect()
     }
 
+    #[cfg(target_os = "linux")]
     pub fn peers(&self) -> Vec<IpAddr> {
         self.peers.lock().unwrap().clone()
     }
