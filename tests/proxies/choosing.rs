@@ -260,7 +260,7 @@ fn lists_and_time() {
 fn challenges() {
     let asks = "HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=\"a\", nonce=\"b\", qop=\"auth\"\r\nContent-Length: 0\r\n\r\n";
     let refuses = || Server::new(vec![answers(asks)]);
-    let accepts = || Server::new(vec![vec![answer(asks), answers(ok("let in"))].concat()]);
+    let accepts = || Server::new(vec![[answer(asks), answers(ok("let in"))].concat()]);
     let digest = |of: &Server| proxy(&of.url("")).auth(hostpool::DigestAuth::new("u", "p"));
     let turn = |servers: [&Server; 2]| {
         let (proxies, asked) = (servers.map(digest), AtomicUsize::new(0));
@@ -493,6 +493,8 @@ fn with_a_bad_variable() {
         assert!(!format!("{error:?}").contains("canary"));
     }
     // Who does not need the variable, or has said something else, is not bothered.
+    #[cfg(unix)]
+    assert!(Session::builder().trust_env(true).unix_socket("/run/a.sock").build().is_ok());
     assert!(ConnectionPool::builder("http://named.test").trust_env(true).build().is_ok());
     assert!(Session::builder().trust_env(true).no_proxy().build().is_ok());
     assert!(Session::builder().build().is_ok());

@@ -152,14 +152,11 @@ impl<'a> Journey<'a> {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(self.explain(error)),
             };
-            let sent = match self.send_hop(&route, &fields) {
-                Err(error) if let Some(others) = others => self.go_another_way(error, &mut route, *others),
-                sent => sent,
-            };
-            let mut reply = match sent {
+            let mut reply = match self.send_hop(&route, &fields) {
                 Ok(reply) => reply,
-                Err(error) => match self.again_after(error) {
-                    Ok(()) => continue,
+                Err(error) => match self.after_failure(error, &mut route, others) {
+                    Ok(Some(reply)) => *reply,
+                    Ok(None) => continue,
                     Err(error) => return Err(self.explain(error)),
                 },
             };
@@ -236,6 +233,24 @@ impl<'a> Journey<'a> {
             true => Ok((last.route, None)),
             false => terms.route(&self.request.url),
         }
+    }
+
+    /// Goes on after a hop that failed: by another way, or with the next try. Returns the reply of another way, and `None`
+    /// if there is a next try.
+    #[cold]
+    fn after_failure(
+        &mut self,
+        mut error: Error,
+        route: &mut Route,
+        others: Option<Box<OtherWays>>,
+    ) -> Result<Option<Box<Reply>>> {
+        if let Some(others) = others {
+            error = match self.go_another_way(error, route, *others) {
+                Ok(reply) => return Ok(Some(Box::new(reply))),
+                Err(error) => error,
+            };
+        }
+        self.again_after(error).map(|()| None)
     }
 
     /// Sends the request by the next way of the choice, as long as nothing can be reached by the last one. Nothing of the
