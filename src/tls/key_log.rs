@@ -81,7 +81,7 @@ impl fmt::Debug for KeyLogFile {
     }
 }
 
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__rustls")]
 impl rustls::KeyLog for KeyLogFile {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         self.write(label, client_random, secret);

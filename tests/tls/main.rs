@@ -1,5 +1,5 @@
 //! https against TLS servers of the tests' own, honest and hostile: certificates, names, sessions, records, ends.
-#![cfg(feature = "rustls")]
+#![cfg(any(feature = "rustls", feature = "native-tls"))]
 
 #[path = "../support/mod.rs"]
 mod support;
