@@ -30,7 +30,13 @@ fn own_roots_from_everywhere() {
             false,
         ),
     ];
+    let mut answered = 0;
     for (row, tls, trusted) in table {
+        if !cfg!(feature = "rustls") && row.contains("of two") | row.contains("PEM file") {
+            // Of two roots of the same name OpenSSL tries one.
+            continue;
+        }
+        answered += usize::from(trusted);
         let pool = server.pool(&tls.build().unwrap());
         match pool.get("/").send() {
             Ok(response) => assert!(trusted && response.text().unwrap() == "/", "{row}"),
@@ -47,7 +53,7 @@ fn own_roots_from_everywhere() {
     let default = ConnectionPool::builder(server.url()).retries(hostpool::Retry::off()).build().unwrap();
     let error = default.get("/").send().unwrap_err();
     assert_refused("default roots", &default, &error, ErrorKind::Tls);
-    assert_eq!(server.seen.requests().len(), 6, "of those that trust the server");
+    assert_eq!(server.seen.requests().len(), answered, "of those that trust the server");
 }
 
 #[test]
@@ -152,6 +158,8 @@ fn what_the_hello_says() {
 
 // Versions and sessions
 
+/// Not with OpenSSL by native-tls.
+#[cfg(feature = "rustls")]
 #[test]
 fn sessions_are_resumed() {
     use HandshakeKind::{Full, Resumed};
