@@ -7,6 +7,8 @@ mod support;
 mod cookies;
 #[cfg(all(feature = "json", feature = "gzip", feature = "digest-auth"))]
 mod httpbin;
+#[cfg(all(feature = "rustls", feature = "native-tls"))]
+mod native;
 mod nginx;
 #[cfg(feature = "rustls")]
 mod tls;

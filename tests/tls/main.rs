@@ -9,6 +9,8 @@ mod tls;
 #[cfg(feature = "digest-auth")]
 mod logins;
 mod matrix;
+#[cfg(feature = "native-tls")]
+mod native;
 mod reaping;
 mod records;
 mod redirects;
