@@ -182,6 +182,9 @@ impl TlsConfigBuilder {
     /// still not reached: those without TLS 1.2 and 1.3; in TLS 1.2 those with a key on P-521, and those without a cipher
     /// suite of ECDHE with AES-GCM or ChaCha20-Poly1305.
     ///
+    /// This is about ring. AWS-LC has keys on P-521 in TLS 1.2, too. The system's library by native-tls reaches what the
+    /// system allows, and refuses a server that does not have the key of its certificate.
+    ///
     /// A [`fingerprint`](Self::fingerprint) is checked even so.
     /// [`TlsInfo::verified`](crate::TlsInfo::verified) tells whether a connection is a verified one.
     ///
@@ -433,7 +436,8 @@ impl TlsConfigBuilder {
         self
     }
 
-    /// Sets the lowest version of TLS. The default is TLS 1.2.
+    /// Sets the lowest version of TLS. The default is TLS 1.2. Lower ones need [`TlsBackend::NativeTls`] and a system that
+    /// allows them.
     ///
     /// ```
     /// use hostpool::{TlsConfig, TlsVersion};

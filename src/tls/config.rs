@@ -38,6 +38,9 @@ use crate::urls::Origin;
 /// - the system's store;
 /// - the bundled Mozilla set, if the system has no store.
 ///
+/// This is about rustls. By [`TlsBackend::NativeTls`](crate::TlsBackend::NativeTls), the library of the system reads its own
+/// store; OpenSSL takes the variables as additions, and ignores a file that it cannot read.
+///
 /// What a system says about revoked roots and certificates is not used: see
 /// [`revocation_list_file`](crate::TlsConfigBuilder::revocation_list_file).
 ///
