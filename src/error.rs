@@ -79,6 +79,8 @@ struct Inner {
     /// The origin, where it is not that of the URL or the URL is not known.
     origin: Option<Arc<Origin>>,
     maybe_processed: bool,
+    /// The caller's check gave this error to end its call.
+    of_check: bool,
     /// The file that the error is about.
     file: Option<Box<Path>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -321,6 +323,12 @@ impl Error {
     /// Returns whether the TLS failure proves that the server did not process the request, although bytes of it left.
     pub(crate) fn is_unprocessed(&self) -> bool {
         self.tls_failure().is_some_and(TlsFailure::is_unprocessed)
+    }
+
+    /// Returns whether this program has ended the call: by a check, a cancel or a close. Whatever else such an error says,
+    /// it says nothing about the peer, and nothing is tried again after it.
+    pub(crate) fn ends_call(&self) -> bool {
+        self.0.of_check || self.is_cancelled() || self.is_closed()
     }
 
     pub(crate) fn reason(&self) -> &Reason {

@@ -148,7 +148,7 @@
 // dial           Dialer, Route: opens a Transport to a Target along a route
 // exchange       one request and one response over one Transport; knows no pool
 // tls            TlsConfig, rustls and native-tls over any Transport
-// net            Transport, the one place that waits, abort, connect, resolve
+// net            Transport, the one place that waits, abort, names and their lookups, the race of addresses
 // make_headers   urllib3's function of this name
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
 // observe        Listener, events, the lines of the log
@@ -242,6 +242,9 @@ pub use http::{Method, StatusCode, Version};
 pub use limits::Limits;
 pub use make_headers::{MakeHeaders, make_headers};
 pub use net::io_transport::IoTransport;
+pub use net::names::{
+    Family, IntoAddresses, Lookup, Resolver, ResolverFn, SystemResolver, is_public_address, resolver_fn,
+};
 pub use net::options::{SocketOption, SourceAddress};
 pub use net::tls_info::{TlsInfo, TlsVersion};
 pub use net::transport::{Probe, Transport, TransportInfo, Wait};

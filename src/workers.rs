@@ -8,7 +8,6 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::mem;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,23 +54,7 @@ struct State {
     is_over: bool,
 }
 
-/// Work that was started, and the answer that it will give.
-pub(crate) struct Job<T> {
-    id: u64,
-    workers: Workers,
-    answer: Arc<Answer<T>>,
-}
-
-/// How far the work was when the wait for its answer ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Unanswered {
-    /// It had not begun: no thread was free.
-    Queued,
-    /// It had begun, and goes on.
-    Begun,
-}
-
-/// The place of the answer. Filling it wakes the caller that waits.
+/// The place of an answer that one caller waits for. Filling it wakes the caller.
 pub(crate) struct Answer<T> {
     state: Mutex<Outcome<T>>,
     changed: Condvar,
@@ -79,23 +62,14 @@ pub(crate) struct Answer<T> {
 
 enum Outcome<T> {
     Waiting,
-    /// The waiter is told to give up.
-    Interrupted,
-    /// The work returned this value, or panicked with this payload.
-    Done(thread::Result<T>),
+    /// The waiter is told to give up, or has given up.
+    Ended,
+    Given(T),
 }
 
 impl Workers {
     pub(crate) fn new(thread: fn() -> thread::Builder, limit: usize, idle_life: Duration) -> Workers {
         Workers(Arc::new(Shared { thread, limit, idle_life, state: Mutex::default(), work: Condvar::new() }))
-    }
-
-    /// Starts work, and returns the job that gives its answer: see [`give`](Self::give).
-    pub(crate) fn start<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Job<T> {
-        let answer = Arc::new(Answer { state: Mutex::new(Outcome::Waiting), changed: Condvar::new() });
-        let slot = answer.clone();
-        let work = move || slot.set(Outcome::Done(panic::catch_unwind(AssertUnwindSafe(work))));
-        Job { id: self.give(Box::new(work)), workers: self.clone(), answer }
     }
 
     /// Puts work into the queue, and calls a thread to it. If there is no thread and the system gives none, the caller's
@@ -218,18 +192,16 @@ impl Shared {
     }
 }
 
-impl<T> Job<T> {
-    /// Returns the handle that can interrupt the wait.
-    pub(crate) fn answer(&self) -> &Arc<Answer<T>> {
-        &self.answer
+impl<T> Answer<T> {
+    pub(crate) fn new() -> Answer<T> {
+        Answer { state: Mutex::new(Outcome::Waiting), changed: Condvar::new() }
     }
 
-    /// Waits for the answer. Fails if the deadline passes or the wait is interrupted before. A panic of the work is
-    /// resumed here.
-    pub(crate) fn wait(self, until: Until<'_>) -> Result<T, Unanswered> {
-        let mut state = self.answer.state.lock();
+    /// Waits for the answer. Returns `None` if the deadline passes or the wait is interrupted before.
+    pub(crate) fn wait(&self, until: Until<'_>) -> Option<T> {
+        let mut state = self.state.lock();
         while matches!(*state, Outcome::Waiting) && !until.is_fired() {
-            if !wait(&self.answer.changed, &mut state, until.slice_end()) {
+            if !wait(&self.changed, &mut state, until.slice_end()) {
                 continue;
             }
             if until.slice().is_none() {
@@ -237,37 +209,37 @@ impl<T> Job<T> {
             }
             drop(state);
             until.tick();
-            state = self.answer.state.lock();
+            state = self.state.lock();
             if until.is_past() {
                 break;
             }
         }
-        let outcome = mem::replace(&mut *state, Outcome::Interrupted);
-        drop(state);
-        match outcome {
-            Outcome::Done(Ok(answer)) => Ok(answer),
-            Outcome::Done(Err(payload)) => panic::resume_unwind(payload),
-            Outcome::Waiting | Outcome::Interrupted => {
-                let queued = self.workers.take(self.id);
-                Err(if queued.is_some() { Unanswered::Queued } else { Unanswered::Begun })
-            }
+        match mem::replace(&mut *state, Outcome::Ended) {
+            Outcome::Given(answer) => Some(answer),
+            Outcome::Waiting | Outcome::Ended => None,
         }
     }
-}
 
-impl<T> Answer<T> {
     /// Ends the wait for the answer. A wait that has not begun ends at once.
     pub(crate) fn interrupt(&self) {
-        self.set(Outcome::Interrupted);
+        drop(self.set(Outcome::Ended));
     }
 
-    fn set(&self, outcome: Outcome<T>) {
+    /// Gives the answer. Returns it if nobody waits for it any more.
+    pub(crate) fn give(&self, answer: T) -> Option<T> {
+        match self.set(Outcome::Given(answer)) {
+            Outcome::Given(answer) => Some(answer),
+            Outcome::Waiting | Outcome::Ended => None,
+        }
+    }
+
+    /// Sets the outcome, and returns the one that does not count: the first one does. It is not dropped under the lock.
+    fn set(&self, outcome: Outcome<T>) -> Outcome<T> {
         let mut state = self.state.lock();
-        // The first outcome counts. A later one is dropped, but not under the lock.
-        let dropped = if matches!(*state, Outcome::Waiting) { mem::replace(&mut *state, outcome) } else { outcome };
+        let other = if matches!(*state, Outcome::Waiting) { mem::replace(&mut *state, outcome) } else { outcome };
         drop(state);
         self.changed.notify_one();
-        drop(dropped);
+        other
     }
 }
 
@@ -297,23 +269,30 @@ mod tests {
         Workers::new(thread::Builder::new, limit, idle_life)
     }
 
-    /// Work begins in the order in which it came. Work whose caller stopped waiting before is not begun.
+    /// Gives work whose answer can be waited for.
+    fn start<T: Send + 'static>(workers: &Workers, work: impl FnOnce() -> T + Send + 'static) -> Arc<Answer<T>> {
+        let answer = Arc::new(Answer::new());
+        let place = answer.clone();
+        workers.give(Box::new(move || drop(place.give(work()))));
+        answer
+    }
+
+    /// Work begins in the order in which it came.
     #[test]
     fn the_queue() {
         let workers = workers(1, LONG);
         let (release, released) = channel::<()>();
         let (tell, told) = channel();
-        let first = workers.start(move || released.recv());
-        let [second, third, fourth] = [2, 3, 4].map(|n| {
+        let first = start(&workers, move || released.recv());
+        let [second, third] = [2, 3].map(|n| {
             let tell: Sender<i32> = tell.clone();
-            workers.start(move || tell.send(n).unwrap())
+            start(&workers, move || tell.send(n).unwrap())
         });
-        assert_eq!(third.wait(by(Duration::ZERO)), Err(Unanswered::Queued));
+        assert_eq!(third.wait(by(Duration::ZERO)), None);
         release.send(()).unwrap();
-        assert_eq!(first.wait(by(LONG)), Ok(Ok(())));
-        assert_eq!((second.wait(by(LONG)), fourth.wait(by(LONG))), (Ok(()), Ok(())));
+        assert_eq!((first.wait(by(LONG)), second.wait(by(LONG))), (Some(Ok(())), Some(())));
         drop(tell);
-        assert_eq!(told.iter().collect::<Vec<_>>(), [2, 4]);
+        assert_eq!(told.iter().collect::<Vec<_>>(), [2, 3]);
         assert_eq!((workers.threads(), workers.queued()), (1, 0));
     }
 
@@ -336,8 +315,8 @@ mod tests {
         let workers = workers(8, Duration::ZERO);
         for _ in 0..3 {
             let (tell, told) = channel();
-            let job = workers.start(move || ENDS.with_borrow_mut(|ends| *ends = Some(Ends(tell))));
-            assert_eq!(job.wait(by(LONG)), Ok(()));
+            let job = start(&workers, move || ENDS.with_borrow_mut(|ends| *ends = Some(Ends(tell))));
+            assert_eq!(job.wait(by(LONG)), Some(()));
             told.recv_timeout(LONG).unwrap();
             assert_eq!(workers.threads(), 0);
         }
@@ -352,11 +331,11 @@ mod tests {
             let meeting = Arc::new(std::sync::Barrier::new(4));
             let jobs = [(); 4].map(|()| {
                 let meeting = meeting.clone();
-                workers.start(move || {
+                start(&workers, move || {
                     meeting.wait();
                 })
             });
-            jobs.into_iter().for_each(|job| assert_eq!(job.wait(by(LONG)), Ok(())));
+            jobs.into_iter().for_each(|job| assert_eq!(job.wait(by(LONG)), Some(())));
             let all_idle = || {
                 let state = workers.0.state.lock();
                 state.idle == state.threads
@@ -374,14 +353,14 @@ mod tests {
         let workers = workers(1, LONG);
         let (release, released) = channel::<()>();
         let (tell, told) = channel();
-        let first = workers.start(move || {
+        let first = start(&workers, move || {
             ENDS.with_borrow_mut(|ends| *ends = Some(Ends(tell)));
             released.recv()
         });
-        let second = workers.start(|| 2);
+        let second = start(&workers, || 2);
         workers.end();
         release.send(()).unwrap();
-        assert_eq!((first.wait(by(LONG)), second.wait(by(LONG))), (Ok(Ok(())), Ok(2)));
+        assert_eq!((first.wait(by(LONG)), second.wait(by(LONG))), (Some(Ok(())), Some(2)));
         told.recv_timeout(LONG).unwrap();
         assert_eq!(workers.threads(), 0);
     }
@@ -391,11 +370,11 @@ mod tests {
     fn threads_stay_for_a_while() {
         let workers = workers(8, LONG);
         let id = || thread::current().id();
-        let first = workers.start(id).wait(by(LONG)).unwrap();
+        let first = start(&workers, id).wait(by(LONG)).unwrap();
         while workers.0.state.lock().idle == 0 {
             thread::yield_now();
         }
-        assert_eq!(workers.start(id).wait(by(LONG)), Ok(first));
+        assert_eq!(start(&workers, id).wait(by(LONG)), Some(first));
         assert_eq!(workers.threads(), 1);
     }
 
@@ -407,27 +386,30 @@ mod tests {
         }
     }
 
-    /// A panic reaches the caller that waits, or nobody. The thread goes on.
+    /// A panic of an answer that nobody wants ends with it. The thread goes on. The first outcome counts.
     #[test]
-    fn panics() {
+    fn unwanted_answers() {
         let workers = workers(1, LONG);
-        let job = workers.start(|| -> i32 { panic!("of the work") });
-        let payload = panic::catch_unwind(AssertUnwindSafe(|| job.wait(by(LONG)))).unwrap_err();
-        assert_eq!(payload.downcast_ref(), Some(&"of the work"));
-
         let (release, released) = channel::<()>();
         let (begin, begun) = channel();
-        let job = workers.start(move || {
+        let job = start(&workers, move || {
             begin.send(()).unwrap();
             released.recv().unwrap();
             Bomb
         });
         begun.recv_timeout(LONG).unwrap();
-        job.answer().interrupt();
-        assert_eq!(job.wait(by(LONG)).map(mem::forget), Err(Unanswered::Begun));
+        job.interrupt();
+        assert!(job.wait(by(LONG)).map(mem::forget).is_none());
         release.send(()).unwrap();
-        assert_eq!(workers.start(|| 7).wait(by(LONG)), Ok(7));
+        assert_eq!(start(&workers, || 7).wait(by(LONG)), Some(7));
         assert_eq!(workers.threads(), 1);
+
+        let answer = Answer::new();
+        assert_eq!(answer.give(1), None);
+        assert_eq!(answer.give(2), Some(2));
+        answer.interrupt();
+        assert_eq!(answer.wait(by(LONG)), Some(1));
+        assert_eq!(answer.give(3), Some(3));
     }
 
     /// RW-61: no system has room for a stack of this size, so the caller's thread does the work.
@@ -436,12 +418,9 @@ mod tests {
     fn no_thread_to_be_had() {
         let workers = Workers::new(|| thread::Builder::new().stack_size(1 << 62), 8, LONG);
         for _ in 0..3 {
-            let job = workers.start(|| thread::current().id());
+            let job = start(&workers, || thread::current().id());
             assert_eq!((workers.threads(), workers.queued()), (0, 0));
-            assert_eq!(job.wait(by(LONG)), Ok(thread::current().id()));
+            assert_eq!(job.wait(by(LONG)), Some(thread::current().id()));
         }
-        let job = workers.start(|| -> i32 { panic!("of the work") });
-        let payload = panic::catch_unwind(AssertUnwindSafe(|| job.wait(by(LONG)))).unwrap_err();
-        assert_eq!(payload.downcast_ref(), Some(&"of the work"));
     }
 }

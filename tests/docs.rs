@@ -63,8 +63,15 @@ fn violations_have_their_rows() {
 /// Pointers pass on every method of the traits that a caller implements, also those with a default.
 #[test]
 fn pointers_forward_every_method() {
-    let files = ["net/transport", "dial/mod", "cookies/cookie_store", "observe/listener", "client/middleware"];
-    let traits = ["Transport", "Dialer", "CookieStore", "Listener", "Middleware"];
+    let files = [
+        "net/transport",
+        "dial/mod",
+        "cookies/cookie_store",
+        "observe/listener",
+        "client/middleware",
+        "net/names/resolver",
+    ];
+    let traits = ["Transport", "Dialer", "CookieStore", "Listener", "Middleware", "Resolver"];
     let mut methods = 0;
     for (file, name) in files.into_iter().zip(traits) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file).with_extension("rs");
@@ -79,7 +86,7 @@ fn pointers_forward_every_method() {
             assert!(list.contains(pointer), "{name} is not implemented for {pointer}");
         }
     }
-    assert_eq!(methods, 7 + 1 + 2 + 11 + 1);
+    assert_eq!(methods, 7 + 1 + 2 + 11 + 1 + 1);
 }
 
 /// A middleware can read each setting of a request under the name of its setter.

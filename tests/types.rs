@@ -56,11 +56,12 @@ macro_rules! types {
 type Bounds = [(bool, &'static str); 6];
 
 /// Traits cannot be asked, and a `Result` has the properties of its type.
-const NOT_ASKED: [&str; 16] = [
+const NOT_ASKED: [&str; 18] = [
     "Client",
     "Connector",
     "CookieStore",
     "Dialer",
+    "IntoAddresses",
     "IntoHeaderName",
     "IntoHeaderValue",
     "IntoHeaders",
@@ -71,6 +72,7 @@ const NOT_ASKED: [&str; 16] = [
     "Listener",
     "ManyHosts",
     "Middleware",
+    "Resolver",
     "Result",
     "Transport",
 ];
@@ -106,6 +108,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         Dialing<'static>,
         DigestAuth,
         ErrorKind,
+        Family,
         Fingerprint,
         Header<'static>,
         Headers,
@@ -116,6 +119,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         Limit,
         Limits,
         Link,
+        Lookup<'static>,
         MakeHeaders,
         MediaType,
         Method,
@@ -133,6 +137,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         RedirectHop<'static>,
         Redirecting<'static>,
         Released<'static>,
+        ResolverFn<fn()>,
         ResponseHead,
         Retry,
         RetryBudget,
@@ -149,6 +154,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         SourceAddress,
         StatusCode,
         Strictness,
+        SystemResolver,
         Target<'static>,
         TcpDialer,
         Timeout,

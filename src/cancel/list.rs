@@ -1,5 +1,6 @@
 //! What blocks the calls of one token.
 
+use std::collections::VecDeque;
 use std::sync::Weak;
 
 use super::CancelToken;
@@ -10,6 +11,11 @@ pub(crate) trait Blocked: Send + Sync {
     ///
     /// The flag of the token is set before, so a wait that asks after this call finds it set.
     fn cancel(&self, generation: u64);
+
+    /// Fires a token that is blocked in its parent, and returns what is blocked in it. Returns `None` for anything else.
+    fn fire(&self) -> Option<Fired> {
+        None
+    }
 }
 
 /// The list of one token. It holds nobody alive.
@@ -20,7 +26,7 @@ pub(super) struct List {
     next: u64,
 }
 
-struct Entry {
+pub(crate) struct Entry {
     serial: u64,
     blocked: Weak<dyn Blocked>,
     generation: u64,
@@ -62,7 +68,7 @@ impl List {
     /// Takes all entries out.
     pub(super) fn take(&mut self) -> Fired {
         self.free.clear();
-        Fired(std::mem::take(&mut self.entries))
+        Fired(std::mem::take(&mut self.entries).into())
     }
 
     #[cfg(test)]
@@ -77,17 +83,27 @@ impl List {
 }
 
 /// The entries of a token that has fired.
-pub(super) struct Fired(Vec<Option<Entry>>);
+#[derive(Default)]
+pub(crate) struct Fired(VecDeque<Option<Entry>>);
 
 impl Fired {
     /// Wakes all of them. Must be called without a lock. A panic of one keeps no other from being woken.
-    pub(super) fn wake(self) {
-        for entry in self.0.into_iter().flatten() {
-            crate::contain::contain(|| {
-                if let Some(blocked) = entry.blocked.upgrade() {
+    ///
+    /// A child adds its own entries to these, because a line of children may be longer than the stack is deep.
+    pub(super) fn wake(mut self) {
+        while let Some(entry) = self.0.pop_front() {
+            let Some(entry) = entry else { continue };
+            let more = crate::contain::contain(|| {
+                let blocked = entry.blocked.upgrade()?;
+                let more = blocked.fire();
+                if more.is_none() {
                     blocked.cancel(entry.generation);
                 }
+                more
             });
+            if let Some(Some(more)) = more {
+                self.0.extend(more.0);
+            }
         }
     }
 }

@@ -80,8 +80,8 @@ impl Ended {
     /// Returns the error of the call. A panic of the check goes on here, outside of all locks.
     fn into_error(self, phase: Phase) -> Error {
         match self {
-            Ended::Refused(error) if *error.kind() == ErrorKind::Custom => error.with_phase(phase),
-            Ended::Refused(error) => error,
+            Ended::Refused(error) if *error.kind() == ErrorKind::Custom => error.with_phase(phase).of_check(),
+            Ended::Refused(error) => error.of_check(),
             Ended::Panicked(payload) => panic::resume_unwind(payload),
         }
     }

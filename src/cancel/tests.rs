@@ -109,6 +109,27 @@ fn families() {
     assert!(leaf.is_cancelled());
 }
 
+/// Each token is the child of the one before it, as in a loop that narrows its deadline step by step. Neither the fire
+/// nor the drop goes down such a line on the stack.
+#[test]
+fn a_long_line_of_children() {
+    for fires in [true, false] {
+        let (first, noted) = (CancelToken::new(), Arc::new(Noted::default()));
+        let mut last = first.child();
+        for _ in 0..100_000 {
+            last = last.child();
+        }
+        let registered = last.register(blocked(&noted), 1);
+        if fires {
+            first.cancel();
+        }
+        assert_eq!((last.is_cancelled(), noted.0.load(Ordering::SeqCst)), (fires, u64::from(fires) << 1));
+        drop(registered);
+        drop(last);
+        assert_eq!(first.registered().0, 0);
+    }
+}
+
 #[test]
 fn deadlines() {
     let (soon, late) = (Duration::from_secs(5), Duration::from_secs(50));

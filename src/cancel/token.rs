@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::list::{Blocked, List, Place, Registration};
+use super::list::{Blocked, Fired, List, Place, Registration};
 use super::{Check, Ended, Running};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::sync::Mutex;
@@ -167,11 +167,7 @@ impl CancelToken {
     /// Functions of [`on_cancel`](Self::on_cancel) run on this thread before it returns.
     #[doc(alias = "abort")]
     pub fn cancel(&self) {
-        if self.0.fired.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        let fired = self.0.list.lock().take();
-        fired.wake();
+        self.0.cancel(0);
     }
 
     /// Returns whether the token has fired or its deadline has passed.
@@ -349,17 +345,27 @@ impl fmt::Debug for CancelToken {
 /// A token is blocked in its parents: their fire is its own.
 impl Blocked for Shared {
     fn cancel(&self, _: u64) {
-        if !self.fired.swap(true, Ordering::SeqCst) {
-            let fired = self.list.lock().take();
+        if let Some(fired) = self.fire() {
             fired.wake();
         }
+    }
+
+    fn fire(&self) -> Option<Fired> {
+        let before = self.fired.swap(true, Ordering::SeqCst);
+        Some(if before { Fired::default() } else { self.list.lock().take() })
     }
 }
 
 impl Drop for Shared {
+    /// Leaves the lists of the parents. A parent that only this token held leaves those of its own here, because a line
+    /// of children may be longer than the stack is deep.
     fn drop(&mut self) {
-        for (parent, place) in std::mem::take(&mut *self.parents.lock()) {
+        let mut left = std::mem::take(&mut *self.parents.lock());
+        while let Some((parent, place)) = left.pop() {
             parent.remove(place);
+            if let Some(parent) = Arc::into_inner(parent.0) {
+                left.append(&mut parent.parents.lock());
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure, T
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
 use crate::net::descriptors;
+use crate::net::names::Cache;
 use crate::net::transport::Transport;
 use crate::observe::Observer;
 use crate::pool::gate::{Gate, Refused};
@@ -107,18 +108,19 @@ impl Engine {
         self.workers.get_or(|| Workers::new(thread, self.worker_limit, IDLE_WORKER_LIFE))
     }
 
-    /// Returns the key of the route's pool. A route without a pool gets a new one.
-    pub(crate) fn key(&self, route: &Route, reach: &Reach) -> PoolKey {
-        let replacement;
-        let config = match &reach.connection {
-            Some(config) => config,
-            None if self.is_replaced.load(Ordering::Acquire) => {
-                replacement = self.connection();
-                &replacement
-            }
-            None => &self.connection,
-        };
-        self.pool(route, config).0
+    /// Uses the connection settings that a client with this reach has now.
+    #[inline]
+    pub(super) fn with_config<T>(&self, reach: &Reach, run: impl FnOnce(&Arc<ConnectionConfig>) -> T) -> T {
+        match &reach.connection {
+            Some(config) => run(config),
+            None if self.is_replaced.load(Ordering::Acquire) => run(&self.connection()),
+            None => run(&self.connection),
+        }
+    }
+
+    /// Returns the cache of name lookups, if there is one.
+    pub(crate) fn lookups(&self) -> Option<&Cache> {
+        self.connection.tcp.names.cache.as_deref()
     }
 
     /// Returns the settings of connections that a client without settings of its own uses now.
@@ -230,7 +232,7 @@ impl Engine {
         loop {
             match Engine::dial_once(&context, cell, key) {
                 // An idle connection is worth less than this call. Its phases go on under the same bounds.
-                Err(error) if descriptors::are_lacking_for(&error) && !context.is_past() => {
+                Err(error) if descriptors::are_lacking_for(&error) && !error.ends_call() && !context.is_past() => {
                     if !self.gate.close_oldest_idle() {
                         return Err(error);
                     }
@@ -243,7 +245,7 @@ impl Engine {
     fn dial_once(context: &DialContext<'_>, cell: &Arc<AbortCell>, key: &PoolKey) -> Result<Wire> {
         let (config, target) = (key.config(), Target::new(key.route()));
         let wire = match &config.dialer {
-            None => dial::direct(&target, &config.tls, &config.sockets, context, cell)?,
+            None => dial::direct(&target, &config.tls, &config.tcp, context, cell)?,
             Some(dialer) => {
                 let wire = Wire::of(dialer.dial(&target, context)?, cell);
                 if target.is_encrypted() && !wire.info().encrypted {

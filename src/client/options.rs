@@ -12,6 +12,7 @@ use crate::body::{Chunking, Compress, Progress};
 use crate::cancel::Check;
 use crate::error::{Error, Result};
 use crate::headers::is_token_byte;
+use crate::net::names::Overrides;
 use crate::redirect::{RedirectWhen, Rewrite};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
@@ -72,6 +73,8 @@ pub(crate) struct Options {
     pub(crate) strictness: Option<Strictness>,
     /// The longest wait for a connection of the pool.
     pub(crate) pool_timeout: Option<Duration>,
+    /// The addresses of hosts that are not looked up.
+    pub(crate) resolve_to: Overrides,
     /// A `ConnectionPool` accepts URLs of other hosts, and sends them to its own host.
     pub(crate) any_host: bool,
     /// Middleware around this request, in addition to the client's.

@@ -2,6 +2,7 @@
 //!
 //! A setting that is `None` leaves the client's.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::Version;
@@ -11,6 +12,7 @@ use super::request::Request;
 use crate::auth::Auth;
 use crate::body::{Chunking, Compress};
 use crate::error::Result;
+use crate::net::names::{IntoAddresses, spelled};
 use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 use crate::retry::Retry;
 use crate::strictness::Strictness;
@@ -48,6 +50,32 @@ impl Request {
     /// Returns the longest wait for a connection of the pool, to change it.
     pub fn pool_timeout_mut(&mut self) -> &mut Option<Duration> {
         &mut self.options_mut().pool_timeout
+    }
+
+    /// Returns the addresses that the request gives for a host: see
+    /// [`RequestBuilder::resolve_to`](crate::RequestBuilder::resolve_to).
+    ///
+    /// ```
+    /// use hostpool::Session;
+    /// use std::net::Ipv4Addr;
+    ///
+    /// let request = Session::new().get("http://example.com/").resolve_to("example.com", Ipv4Addr::LOCALHOST);
+    /// let request = request.build()?;
+    /// assert_eq!(request.resolved_to("example.com").unwrap()[0].to_string(), "127.0.0.1:0");
+    /// assert_eq!(request.resolved_to("example.org"), None);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn resolved_to(&self, host: &str) -> Option<&[SocketAddr]> {
+        self.options()?.resolve_to.get(&spelled(host).ok()?)
+    }
+
+    /// Sets the addresses of a host: see [`RequestBuilder::resolve_to`](crate::RequestBuilder::resolve_to).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if `host` is not a name or an IP address alone.
+    pub fn set_resolve_to(&mut self, host: &str, addresses: impl IntoAddresses) -> Result<()> {
+        self.options_mut().resolve_to.set(host, addresses)
     }
 
     /// Returns the HTTP version: see [`RequestBuilder::version`](crate::RequestBuilder::version).

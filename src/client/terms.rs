@@ -13,9 +13,12 @@ use super::request::Request;
 use crate::auth::{Auth, Netrc};
 use crate::cancel::CancelToken;
 use crate::cookies::CookieStore;
+use crate::dial::Route;
 use crate::error::{Error, ErrorKind, Phase, Reason, Result};
 use crate::exchange::Common;
 use crate::headers::Headers;
+use crate::net::names::Overrides;
+use crate::pool::key::{ConnectionConfig, PoolKey};
 use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::{Arrival, Reading};
 use crate::retry::Retry;
@@ -322,6 +325,36 @@ impl<'a> Terms<'a> {
                 Err(Error::new(why, Phase::Prepare).with_origin(home))
             }
         }
+    }
+
+    /// Returns the key of the pool that sends a request along this route. A route without a pool gets a new one. The
+    /// addresses that the request gives for the host come before those of the client, and are part of the key; those for
+    /// other hosts are not.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] if the request has addresses for the host, and a dialer of the caller's would not
+    /// heed them.
+    #[inline]
+    pub(super) fn key(self, route: &Route) -> Result<PoolKey> {
+        self.engine.with_config(self.reach(), |config| match self.own.filter(|own| !own.resolve_to.is_empty()) {
+            None => Ok(self.engine.pool(route, config).0),
+            Some(own) => self.key_with(route, config, &own.resolve_to),
+        })
+    }
+
+    #[cold]
+    fn key_with(self, route: &Route, config: &Arc<ConnectionConfig>, own: &Overrides) -> Result<PoolKey> {
+        let host = route.endpoint().host();
+        let Some(addresses) = own.get(host).filter(|_| route.is_direct()) else {
+            return Ok(self.engine.pool(route, config).0);
+        };
+        if config.dialer.is_some() {
+            return Err(Error::request("resolve_to has no effect on a dialer, which finds addresses by itself"));
+        }
+        let mut config = ConnectionConfig::clone(config);
+        config.tcp.names.overrides.put(host, addresses);
+        Ok(self.engine.pool(route, &Arc::new(config)).0)
     }
 
     /// Sleeps between two tries.

@@ -25,7 +25,7 @@ impl<'a> Place<'a> {
         let host = match origin.kind() {
             // The host is a path here and may look like a name, so the whole origin is used.
             Scheme::HttpUnix => origin.as_str(),
-            Scheme::Http | Scheme::Https => origin.host(),
+            Scheme::Http | Scheme::Https => origin.host_and_zone(),
         };
         let is_secure = match origin.kind() {
             Scheme::Https => true,

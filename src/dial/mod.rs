@@ -4,6 +4,8 @@ mod route;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,10 +13,13 @@ use crate::cancel::{OnCancel, Run};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::exchange::Wire;
 use crate::net::abort::{AbortCell, Interrupt};
-use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
+use crate::net::connect;
+use crate::net::names::{Addresses, Family, IntoAddresses, Resolver, shared_resolver};
+use crate::net::options::{SocketOption, SourceAddress};
+use crate::net::race::Winner;
 use crate::net::stream::Stream;
+use crate::net::tcp::{TcpConfig, checked_stagger};
 use crate::net::transport::{Transport, Wait};
-use crate::net::{connect, resolve};
 use crate::shared;
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
@@ -255,8 +260,7 @@ impl<'a> DialContext<'a> {
     /// its client. If that has happened already, the function runs at once. Dropping the returned value takes the
     /// function back, and so does the next one that is given, or a socket that this crate opens for the dial.
     ///
-    /// It is for a dialer that waits for something of its own. It should only wake that wait, and must not use the
-    /// context. A panic of it is ignored.
+    /// It is for a dialer that waits for something of its own. It should only wake that wait. A panic of it is ignored.
     ///
     /// ```
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -286,6 +290,10 @@ impl<'a> DialContext<'a> {
         if let Some(cell) = self.cell {
             let interrupt: Arc<dyn Interrupt> = run.clone();
             cell.register(Arc::downgrade(&interrupt));
+        }
+        // A token that fired before the dial was registered with it does not reach the cell.
+        if self.is_cancelled() {
+            run.run();
         }
         OnCancel::keep(run)
     }
@@ -367,7 +375,7 @@ impl<'a> DialContext<'a> {
     }
 }
 
-/// Connects over TCP. The addresses of a name are tried in order.
+/// Connects over TCP, to the address of the host that answers first.
 ///
 /// ```
 /// use hostpool::{ConnectionPool, TcpDialer, TlsConfig, TlsDialer};
@@ -380,40 +388,77 @@ impl<'a> DialContext<'a> {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct TcpDialer {
-    sockets: SocketConfig,
+    config: TcpConfig,
 }
+
+// Nothing here changes once it is set.
+impl UnwindSafe for TcpDialer {}
+impl RefUnwindSafe for TcpDialer {}
 
 impl TcpDialer {
     /// Returns the dialer that a pool uses by default.
     pub const fn new() -> TcpDialer {
-        TcpDialer { sockets: SocketConfig::new() }
+        TcpDialer { config: TcpConfig::new() }
     }
 
     /// Sets the local address of connections. Addresses of a host that are of the other family are not tried.
     pub fn source_address(mut self, address: impl Into<SourceAddress>) -> TcpDialer {
-        self.sockets.source = Some(address.into());
+        self.config.sockets.source = Some(address.into());
         self
     }
 
     /// Sets the options of sockets. The default is [`SocketOption::NoDelay(true)`](SocketOption::NoDelay) alone.
     pub fn socket_options(mut self, options: impl IntoIterator<Item = SocketOption>) -> TcpDialer {
-        self.sockets.options = options.into_iter().collect();
+        self.config.sockets.options = options.into_iter().collect();
         self
+    }
+
+    /// Sets what looks up names: see [`ClientBuilder::resolver`](crate::ClientBuilder::resolver).
+    pub fn resolver(mut self, resolver: impl Resolver + 'static) -> TcpDialer {
+        self.config.names.resolver = Some(shared_resolver(resolver));
+        self
+    }
+
+    /// Sets the family of addresses that are connected to: see [`ClientBuilder::family`](crate::ClientBuilder::family).
+    pub fn family(mut self, family: Family) -> TcpDialer {
+        self.config.names.family = family;
+        self
+    }
+
+    /// Sets the addresses of a host: see [`ClientBuilder::resolve_to`](crate::ClientBuilder::resolve_to).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if `host` is not a name or an IP address alone.
+    pub fn resolve_to(mut self, host: &str, addresses: impl IntoAddresses) -> Result<TcpDialer> {
+        self.config.names.overrides.set(host, addresses)?;
+        Ok(self)
+    }
+
+    /// Adds a function that must allow each address before it is connected to: see
+    /// [`ClientBuilder::address_filter`](crate::ClientBuilder::address_filter).
+    pub fn address_filter(mut self, allows: impl Fn(SocketAddr) -> bool + Send + Sync + 'static) -> TcpDialer {
+        self.config.names.filters.add(allows);
+        self
+    }
+
+    /// Sets how long an address has no answer before the next one is tried, too: see
+    /// [`ClientBuilder::connect_stagger`](crate::ClientBuilder::connect_stagger).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] for less than 10 milliseconds or more than 2 seconds.
+    pub fn connect_stagger(mut self, stagger: impl Into<Option<Duration>>) -> Result<TcpDialer> {
+        self.config.stagger = checked_stagger(stagger.into())?;
+        Ok(self)
     }
 }
 
 impl Dialer for TcpDialer {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
-        Ok(Box::new(tcp(target, &self.sockets, context)?))
+        let winner = self.config.connect(target.origin, &context.for_resolve().wait(), &context.wait())?;
+        Ok(Box::new(winner.stream))
     }
-}
-
-fn tcp(target: &Target<'_>, sockets: &SocketConfig, context: &DialContext<'_>) -> Result<Stream> {
-    let lookup = context.for_resolve().wait();
-    let addresses = resolve::addresses(target.origin, &lookup)
-        .map_err(|error| lookup.failure(error, ErrorKind::Resolve, Phase::Resolve))?;
-    let wait = context.wait();
-    connect::tcp(&addresses, sockets, &wait).map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
 }
 
 /// Connects to the Unix socket that an `http+unix` URL names.
@@ -480,21 +525,73 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
 pub(crate) fn direct(
     target: &Target<'_>,
     tls: &TlsConfig,
-    sockets: &SocketConfig,
+    tcp: &TcpConfig,
     context: &DialContext<'_>,
     cell: &AbortCell,
 ) -> Result<Wire> {
     if target.is_encrypted() {
         tls.check()?;
     }
-    let stream = match target.via {
-        Via::Direct => tcp(target, sockets, context)?,
-        Via::Unix => UnixDialer.open(target, context)?,
-    };
-    match target.is_encrypted() {
-        false => Ok(Wire::Stream(stream)),
-        true => Ok(Wire::of(tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait())?, cell)),
+    match target.via {
+        Via::Direct => {
+            let winner = tcp.connect(target.origin, &context.for_resolve().wait(), &context.wait())?;
+            match target.is_encrypted() {
+                false => Ok(Wire::Stream(winner.stream)),
+                true => encrypted(target, winner, tls, tcp, context).map(|transport| Wire::of(transport, cell)),
+            }
+        }
+        Via::Unix => {
+            let stream = UnixDialer.open(target, context)?;
+            match target.is_encrypted() {
+                false => Ok(Wire::Stream(stream)),
+                true => Ok(Wire::of(tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait())?, cell)),
+            }
+        }
     }
+}
+
+/// Begins TLS with the winner of a race. If its server ends the connection during the handshake, the addresses that are
+/// left are tried, under the same deadline: a load balancer may accept connections for a server that is down. Nothing of
+/// a request has left by then.
+fn encrypted(
+    target: &Target<'_>,
+    mut winner: Winner,
+    tls: &TlsConfig,
+    tcp: &TcpConfig,
+    context: &DialContext<'_>,
+) -> Result<Box<dyn Transport>> {
+    loop {
+        let Winner { stream, rest } = winner;
+        let cut = match tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait()) {
+            Err(error) if !rest.is_empty() && is_cut(&error) => error,
+            result => return result,
+        };
+        let rest = Addresses { usable: rest, refused: Vec::new() };
+        winner = match tcp.connect_to(&rest, &context.wait()) {
+            Ok(winner) => winner,
+            // The first failure says more than that no other address can be reached.
+            Err(error) if *error.kind() == ErrorKind::Connect => return Err(cut),
+            Err(error) => return Err(error),
+        };
+    }
+}
+
+/// Returns whether the peer ended the connection, by a reset or otherwise.
+fn is_cut(error: &Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    if *error.kind() != ErrorKind::Tls {
+        return false;
+    }
+    let mut cause = error.cause().map(|cause| cause as &(dyn std::error::Error + 'static));
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]

@@ -47,6 +47,11 @@ impl Route {
         self.via
     }
 
+    /// Returns whether connections are opened to the host of an URL, over TCP.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.via == Via::Direct
+    }
+
     /// Returns the server that connections are opened to. The limit on connections counts them by it.
     pub(crate) fn endpoint(&self) -> &Arc<Origin> {
         match self.via {

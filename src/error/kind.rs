@@ -88,9 +88,13 @@ pub enum ErrorKind {
     /// middleware. The error shows the text of the panic.
     Panicked,
 
-    /// The name has no address, or the lookup failed. The source says why.
+    /// The name has no address, or the lookup failed. The source says why. It is an [`io::Error`](std::io::Error) of
+    /// the kind [`NotFound`](std::io::ErrorKind::NotFound) if there is no such name.
     #[doc(alias = "NameResolutionError")]
     Resolve,
+    /// The caller's [`address_filter`](crate::ClientBuilder::address_filter) refuses every address of the host. The
+    /// source names them.
+    AddressRefused,
     /// No address of the host accepts connections. The source names the addresses that were tried.
     #[doc(alias = "NewConnectionError")]
     #[doc(alias = "ClientConnectorError")]
@@ -171,6 +175,7 @@ impl ErrorKind {
     /// | [`Custom`](Self::Custom) | `custom` |
     /// | [`Panicked`](Self::Panicked) | `panicked` |
     /// | [`Resolve`](Self::Resolve) | `resolve` |
+    /// | [`AddressRefused`](Self::AddressRefused) | `address_refused` |
     /// | [`Connect`](Self::Connect) | `connect` |
     /// | [`Tls`](Self::Tls) | `tls` |
     /// | [`Disconnected`](Self::Disconnected) | `disconnected` |
@@ -212,6 +217,7 @@ impl ErrorKind {
             ErrorKind::Custom => "custom",
             ErrorKind::Panicked => "panicked",
             ErrorKind::Resolve => "resolve",
+            ErrorKind::AddressRefused => "address_refused",
             ErrorKind::Connect => "connect",
             ErrorKind::Tls => "tls",
             ErrorKind::Disconnected => "disconnected",
@@ -298,6 +304,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Custom => write!(f, "refused by the caller's own code"),
             ErrorKind::Panicked => write!(f, "the caller's own code panicked"),
             ErrorKind::Resolve => write!(f, "the name lookup failed"),
+            ErrorKind::AddressRefused => write!(f, "the address filter refuses every address of the host"),
             ErrorKind::Connect => write!(f, "no connection could be opened"),
             ErrorKind::Tls => write!(f, "TLS failed"),
             ErrorKind::Disconnected => write!(f, "the peer closed the connection without a response"),

@@ -30,6 +30,7 @@ impl Error {
             request: None,
             origin: None,
             maybe_processed: false,
+            of_check: false,
             file: None,
             source: None,
             head: None,
@@ -172,6 +173,12 @@ impl Error {
     #[cold]
     pub(crate) fn with_request(mut self, method: &Method, url: &Url) -> Error {
         self.0.request.get_or_insert_with(|| Box::new((method.clone(), url.clone().without_fragment())));
+        self
+    }
+
+    /// Makes this the error by which the caller's check ends its call.
+    pub(crate) fn of_check(mut self) -> Error {
+        self.0.of_check = true;
         self
     }
 

@@ -96,7 +96,7 @@ fn every_kind_is_presentable() {
     }
 }
 
-fn kinds() -> [ErrorKind; 31] {
+fn kinds() -> [ErrorKind; 32] {
     let header = crate::Headers::new().append("X", "\0").unwrap_err();
     [
         ErrorKind::InvalidUrl(InvalidUrl::NoHost),
@@ -121,6 +121,7 @@ fn kinds() -> [ErrorKind; 31] {
         ErrorKind::Custom,
         ErrorKind::Panicked,
         ErrorKind::Resolve,
+        ErrorKind::AddressRefused,
         ErrorKind::Connect,
         ErrorKind::Tls,
         ErrorKind::Disconnected,

@@ -20,6 +20,11 @@ pub(super) fn io_error(error: io::Error, wire: &Wire, wait: &Wait<'_>, phase: Ph
     failed.with_source(error)
 }
 
+/// Returns whether this is the error of a peer that has closed the connection.
+pub(super) fn is_disconnected(error: &Error) -> bool {
+    *error.kind() == ErrorKind::Disconnected && !error.ends_call()
+}
+
 /// Returns the reason of an exchange that this program has ended. Before the body, only its pool can end it; in the
 /// body, only the response.
 fn closed(phase: Phase) -> Reason {

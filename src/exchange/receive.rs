@@ -38,7 +38,9 @@ impl<'a> Exchange<'a> {
                 None => match self.fill_until(until, Moment::default(), Phase::Head) {
                     Ok(()) => {}
                     // A server that does not know `Expect` waits for the body (RFC 9110, section 10.1.1).
-                    Err(error) if error.is_timeout() && !self.bounds.until.is_past() => return Ok(None),
+                    Err(error) if error.is_timeout() && !error.ends_call() && !self.bounds.until.is_past() => {
+                        return Ok(None);
+                    }
                     Err(error) => return Err(error),
                 },
             }

@@ -2,10 +2,11 @@
 
 use http::Method;
 
+use super::failure::is_disconnected;
 use super::outcome::{Ending, Received, Rules, Upload};
 use super::state::Exchange;
 use crate::body::Outgoing;
-use crate::error::{Error, ErrorKind, Phase, Violation};
+use crate::error::{Error, Phase, Violation};
 use crate::h1::{self, Decision, Framing, Head};
 
 impl Exchange<'_> {
@@ -30,12 +31,13 @@ impl Exchange<'_> {
                 self.send_on(early, &mut body, rules)
             }
             // The peer may have refused the request and closed. Its response tells more than the failed send.
-            Err(error) if self.trace.accepted > 0 && *error.kind() == ErrorKind::Disconnected => {
+            Err(error) if self.trace.accepted > 0 && is_disconnected(&error) => {
                 let begun = self.bounds.begin_head();
                 match self.receive_final(begun).and_then(|head| self.judge(method, head, false)) {
                     Ok(received) => self.answered_and_closed(received, error, rules),
-                    // A peer that does not speak HTTP has sent bytes that show it.
-                    Err(answer) => Err(if answer.kind().is_of_the_peer() { answer } else { error }),
+                    // A peer that does not speak HTTP has sent bytes that show it. The caller may end this wait, too.
+                    Err(answer) if answer.kind().is_of_the_peer() || answer.ends_call() => Err(answer),
+                    Err(_) => Err(error),
                 }
             }
             Err(error) => Err(error),

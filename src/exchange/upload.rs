@@ -3,6 +3,7 @@
 use std::io;
 
 use super::early::{Arrived, ByFraming, Early, Input, stops};
+use super::failure::is_disconnected;
 use super::outcome::{Ending, Received, Rules, Upload};
 use super::state::Exchange;
 use super::wire::Wire;
@@ -24,7 +25,7 @@ impl Exchange<'_> {
         self.begin_early(rules);
         match self.send(body) {
             Ok(_) => Ok(Received { upload: Upload::Whole, ending: self.ending(Ending::Unknown), ..received }),
-            Err(error) if *error.kind() == ErrorKind::Disconnected => self.settle(received, error),
+            Err(error) if is_disconnected(&error) => self.settle(received, error),
             Err(error) => {
                 self.trace.answer = Some(Box::new(received.head));
                 Err(self.stalled(error))
@@ -69,7 +70,7 @@ impl Exchange<'_> {
             }
             // The peer may have closed only its receiving side. Then the rest was waited for, and this error ended the
             // wait.
-            Err(late) if late.is_timeout() || late.is_closed() => late,
+            Err(late) if late.is_timeout() || late.ends_call() => late,
             Ok(false) | Err(_) => {
                 let expected = if let Framing::Length(length) = received.framing { Some(length) } else { None };
                 error.with_kind(ErrorKind::IncompleteBody { received: arrived.data, expected })

@@ -30,8 +30,11 @@ pub(crate) trait Look: Interrupt {
 
 /// Lets other threads interrupt the current use of a connection, and look at its socket while it is idle.
 ///
-/// One lock covers two steps: the check that a handle is for the current use, and the shutdown. The change to the next
-/// use takes the same lock. So an abort of one use of a pooled connection cannot hit the next use.
+/// One lock covers two steps: the check that a handle is for the current use, and the mark that this use is aborted. The
+/// change to the next use takes the same lock, and fails after an abort: a connection that was aborted once is never used
+/// again. So an abort of one use of a pooled connection cannot hit the next use. The shutdown itself comes after the
+/// lock is released, because a transport of the caller may do anything in it: it may take a lock under which its own
+/// waits ask whether they are cancelled.
 pub(crate) struct AbortCell {
     state: Mutex<State>,
     /// The number of the connection; 0 before it has one.
@@ -105,11 +108,13 @@ impl AbortCell {
     /// the abort came while the stream was being opened.
     pub(crate) fn register(&self, socket: Weak<dyn Interrupt>) {
         let mut state = self.state.lock();
-        let interrupted = if state.aborted.is_some() { interrupt(&socket) } else { None };
+        let aborted = state.aborted.is_some().then(|| socket.clone());
         state.socket = Some(socket);
         state.is_wrapped = true;
         drop(state);
-        drop(interrupted);
+        if let Some(socket) = aborted {
+            interrupt(&socket);
+        }
     }
 
     /// Sets the stream that an abort shuts down, unless there is one that is open. A transport that is not on top of the
@@ -186,7 +191,8 @@ impl AbortCell {
     }
 
     /// Ends the current use, so that its handles do nothing from now on. Returns false if the use was aborted: its
-    /// socket is then shut down.
+    /// socket is shut down, or about to be, and must not be used again.
+    #[must_use]
     pub(crate) fn next_use(&self) -> bool {
         let mut state = self.state.lock();
         state.generation += 1;
@@ -218,9 +224,9 @@ impl AbortCell {
             return false;
         }
         state.aborted.get_or_insert(cause);
-        let interrupted = state.socket.as_ref().and_then(interrupt);
+        let socket = state.socket.clone();
         drop(state);
-        interrupted.is_some()
+        socket.is_some_and(|socket| interrupt(&socket))
     }
 
     /// Returns a handle that aborts the current use.
@@ -272,10 +278,10 @@ impl Blocked for AbortCell {
     }
 }
 
-/// Interrupts the stream and returns it, if it is still open. The caller drops it after releasing the lock: the owner
-/// may have let go meanwhile, and then that drop closes the stream.
-fn interrupt(socket: &Weak<dyn Interrupt>) -> Option<Arc<dyn Interrupt>> {
-    socket.upgrade().inspect(|socket| socket.interrupt())
+/// Interrupts the stream and returns true, if it is still open. Must be called without a lock: a stream may be the
+/// caller's, and if its owner has let go meanwhile, it is closed here.
+fn interrupt(socket: &Weak<dyn Interrupt>) -> bool {
+    socket.upgrade().inspect(|socket| socket.interrupt()).is_some()
 }
 
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]

@@ -11,16 +11,10 @@ use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use socket2::{Domain, Protocol, Type};
 
-use super::descriptors;
 use super::options::SocketConfig;
 use super::stream::{Socket, Stream};
 use super::transport::Wait;
 use super::wait::{GUARD, ready_within};
-use crate::error::Bound;
-use crate::time::Deadline;
-
-/// Least time for an address: several round trips around the world, with a lost packet.
-const LEAST_SHARE: Duration = Duration::from_secs(2);
 
 /// No system assigns ports below this by itself (FreeBSD begins here, others higher).
 const FIRST_EPHEMERAL: u16 = 10_000;
@@ -28,59 +22,98 @@ const FIRST_EPHEMERAL: u16 = 10_000;
 /// The time for which an address that belongs to another host is taken for one. A host can be given a new address.
 const FOREIGN_FOR: Duration = Duration::from_secs(1);
 
-/// Connects to the first address that answers, in order, under one deadline. The error names every address that was
-/// tried.
-///
-/// While more addresses follow, an address gets only its share of the time, so that a host which swallows packets
-/// cannot use up the time of the next. The share is never less than a distant host needs to answer.
-pub(crate) fn tcp(addresses: &[SocketAddr], sockets: &SocketConfig, wait: &Wait<'_>) -> io::Result<Stream> {
-    let mut failures = String::new();
-    let mut last = io::ErrorKind::NotFound;
-    let reached = || addresses.iter().filter(|address| sockets.reaches(address));
-    let count = reached().count();
-    if let (0, Some(source)) = (count, sockets.source) {
-        let why = format!("no address of the host is of the family of the source address {source}");
-        return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
-    }
-    for (tried, address) in reached().enumerate() {
-        let left = (count - tried) as u32;
-        let now = Instant::now();
-        let share = wait.until.remaining(now).map(|remaining| (remaining / left).max(LEAST_SHARE).min(remaining));
-        let deadline = if left == 1 { wait.until.deadline() } else { Deadline::after(now, share, Bound::Connect) };
-        let until = wait.until.with_deadline(deadline);
-        match tcp_one(address, sockets, &Wait { until, ..*wait }, now) {
-            Ok(stream) => return Ok(stream),
-            Err(error) if wait.is_cancelled() || wait.until.is_past() => return Err(error),
-            // The next address would fail in the same way.
-            Err(error) if descriptors::are_lacking(&error) => return Err(error),
-            Err(error) => {
-                let separator = if failures.is_empty() { "" } else { "; " };
-                failures.push_str(&format!("{separator}{address}: {error}"));
-                last = error.kind();
-            }
-        }
-    }
-    Err(io::Error::new(last, failures))
+/// A socket that connects to one address.
+#[derive(Debug)]
+pub(super) struct Attempt<'a> {
+    socket: Arc<Socket>,
+    address: SocketAddr,
+    sockets: &'a SocketConfig,
+    began: Instant,
+    /// The socket does not block. It has to before it is used.
+    is_non_blocking: bool,
 }
 
-fn tcp_one(address: &SocketAddr, sockets: &SocketConfig, wait: &Wait<'_>, now: Instant) -> io::Result<Stream> {
-    let domain = Domain::for_address(*address);
-    let mut socket = Socket::new(socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?);
-    if sockets.only_sends_at_once() {
-        socket.send_at_once()?;
-        sockets.bind(&socket.0)?;
-    } else {
-        sockets.apply(&socket.0, domain)?;
+/// How far an attempt is.
+pub(super) enum Started {
+    Connected,
+    /// The system goes on connecting.
+    GoesOn,
+}
+
+impl<'a> Attempt<'a> {
+    /// Opens a socket for an address, with its options and the guard.
+    pub(super) fn open(address: SocketAddr, sockets: &'a SocketConfig, now: Instant) -> io::Result<Attempt<'a>> {
+        let domain = Domain::for_address(address);
+        let mut socket = Socket::new(socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?);
+        if sockets.only_sends_at_once() {
+            socket.send_at_once()?;
+            sockets.bind(&socket.0)?;
+        } else {
+            sockets.apply(&socket.0, domain)?;
+        }
+        Ok(Attempt { socket: guarded(socket)?, address, sockets, began: now, is_non_blocking: false })
     }
-    let socket = guarded(socket, wait)?;
-    connect(&socket, address, wait, Interrupted::GoesOn)?;
-    // The caller's options may route a socket in another way than those of other clients on this thread.
-    let has_own_options = *sockets != SocketConfig::new() && address.port() >= FIRST_EPHEMERAL;
-    if (has_own_options || may_be_itself(address, now)) && is_itself(&socket, address, sockets, now) {
-        let why = "nobody listens there: the socket was connected to itself";
-        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, why));
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
-    Ok(Stream::new(socket, Some(*address)))
+
+    pub(super) fn socket(&self) -> &Arc<Socket> {
+        &self.socket
+    }
+
+    /// Connects, and waits for the result.
+    pub(super) fn connect(self, wait: &Wait<'_>) -> io::Result<Stream> {
+        registered(&self.socket, wait);
+        connect(&self.socket, &self.address, wait, Interrupted::GoesOn)?;
+        self.check_peer()?;
+        Ok(Stream::new(self.socket, Some(self.address)))
+    }
+
+    /// Begins to connect. Waits for the result for the time of the guard if it `may_block`, and not at all otherwise.
+    pub(super) fn start(&mut self, may_block: bool) -> io::Result<Started> {
+        if cfg!(unix) && !may_block {
+            self.socket.0.set_nonblocking(true)?;
+            self.is_non_blocking = true;
+        }
+        match rustix::net::connect(&self.socket, &self.address) {
+            Ok(()) => self.check_peer().map(|()| Started::Connected),
+            Err(Errno::INPROGRESS | Errno::INTR | Errno::ALREADY) => Ok(Started::GoesOn),
+            // Windows reports INPROGRESS like this.
+            #[cfg(windows)]
+            Err(Errno::WOULDBLOCK) => Ok(Started::GoesOn),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the result of an attempt that went on, after `poll` has told that there is one.
+    pub(super) fn result(&self) -> io::Result<()> {
+        match self.socket.0.take_error()? {
+            None => self.check_peer(),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Returns the connected socket as a stream, which an abort of the call shuts down.
+    pub(super) fn into_stream(self, wait: &Wait<'_>) -> io::Result<Stream> {
+        if self.is_non_blocking {
+            self.socket.0.set_nonblocking(false)?;
+        }
+        registered(&self.socket, wait);
+        Ok(Stream::new(self.socket, Some(self.address)))
+    }
+
+    /// Fails if the socket is connected to itself.
+    fn check_peer(&self) -> io::Result<()> {
+        let Attempt { socket, address, sockets, began, .. } = self;
+        // The caller's options may route a socket in another way than those of other clients on this thread.
+        let has_own_options = **sockets != SocketConfig::new() && address.port() >= FIRST_EPHEMERAL;
+        if (has_own_options || may_be_itself(address, *began)) && is_itself(socket, address, sockets, *began) {
+            let why = "nobody listens there: the socket was connected to itself";
+            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, why));
+        }
+        Ok(())
+    }
 }
 
 thread_local! {
@@ -113,24 +146,28 @@ fn is_itself(socket: &Socket, address: &SocketAddr, sockets: &SocketConfig, now:
 #[cfg(unix)]
 pub(crate) fn unix(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
     let address = rustix::net::SocketAddrUnix::new(path)?;
-    let socket = guarded(Socket::new(socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?), wait)?;
+    let socket = guarded(Socket::new(socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?))?;
+    registered(&socket, wait);
     connect(&socket, &address, wait, Interrupted::BeginsAgain)?;
     Ok(Stream::new(socket, None))
 }
 
-/// Sets the guard and registers the socket for aborts, before the first blocking call.
-fn guarded(socket: Socket, wait: &Wait<'_>) -> io::Result<Arc<Socket>> {
+/// Sets the guard, before the first blocking call.
+fn guarded(socket: Socket) -> io::Result<Arc<Socket>> {
     if cfg!(unix) {
         socket.0.set_read_timeout(Some(GUARD))?;
         socket.0.set_write_timeout(Some(GUARD))?;
     } else {
         socket.0.set_nonblocking(true)?;
     }
-    let socket = Arc::new(socket);
+    Ok(Arc::new(socket))
+}
+
+/// Registers the socket for aborts of the call.
+fn registered(socket: &Arc<Socket>, wait: &Wait<'_>) {
     if let Some(cell) = wait.abort {
         socket.register(cell);
     }
-    Ok(socket)
 }
 
 /// The effect of a signal on a blocking `connect`.
@@ -188,35 +225,6 @@ mod tests {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }
 
-    #[test]
-    fn the_first_that_answers() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let open = listener.local_addr().unwrap();
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
-        let refused = [free(), free()];
-        tcp(&[refused[0], open, refused[1]], &SocketConfig::new(), &wait).unwrap();
-        let error = tcp(&refused, &SocketConfig::new(), &wait).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        let text = error.to_string();
-        assert!(refused.iter().all(|address| text.contains(&address.to_string())), "{text}");
-    }
-
-    /// Only addresses of the source's family are tried.
-    #[test]
-    fn the_family_of_the_source() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let open = listener.local_addr().unwrap();
-        let other = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, open.port()));
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
-        let sockets = SocketConfig { source: Some(std::net::Ipv4Addr::LOCALHOST.into()), ..SocketConfig::new() };
-        tcp(&[other, open], &sockets, &wait).unwrap();
-        let error = tcp(&[other, other], &sockets, &wait).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
-        assert!(error.to_string().contains("source address 127.0.0.1:0"), "{error}");
-        let refused = tcp(&[other, free()], &sockets, &wait).unwrap_err();
-        assert!(!refused.to_string().contains("[::1]"), "{refused}");
-    }
-
     /// Row C11 of the fault matrix. The kernel is made to choose the port that is dialed.
     #[test]
     fn nobody_talks_to_himself() {
@@ -224,14 +232,14 @@ mod tests {
         let address = free();
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&address.into()).unwrap();
-        let socket = guarded(Socket::new(socket), &wait).unwrap();
+        let socket = guarded(Socket::new(socket)).unwrap();
         connect(&socket, &address, &wait, Interrupted::GoesOn).unwrap();
         let now = Instant::now();
         assert!(may_be_itself(&address, now) && is_itself(&socket, &address, &SocketConfig::new(), now));
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let other = tcp(&[listener.local_addr().unwrap()], &SocketConfig::new(), &wait).unwrap();
-        drop(other);
+        let (address, sockets) = (listener.local_addr().unwrap(), SocketConfig::new());
+        Attempt::open(address, &sockets, now).unwrap().connect(&wait).unwrap();
     }
 
     /// A socket is asked for its address only where it may be the address that was dialed.
@@ -241,7 +249,7 @@ mod tests {
         let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
         let connected = || {
             let socket = Socket::new(socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
-            let socket = guarded(socket, &wait).unwrap();
+            let socket = guarded(socket).unwrap();
             connect(&socket, &listener.local_addr().unwrap(), &wait, Interrupted::GoesOn).unwrap();
             socket
         };

@@ -165,7 +165,7 @@ impl IoTransport {
 
     /// Sets what runs once when the transport ends: when it is aborted, or else when it is dropped. It may run while
     /// `read` and `write` are blocked, and should make them return, for example by ending the child process or by
-    /// shutting down the socket. It must not wait for long, and must not use the client. A panic of it is ignored.
+    /// shutting down the socket. It must not wait for long. A panic of it is ignored.
     #[must_use]
     pub fn on_end(self, run: impl FnOnce() + Send + 'static) -> IoTransport {
         *self.shared.on_end.lock() = Some(Box::new(run));
@@ -181,10 +181,7 @@ impl IoTransport {
     }
 
     /// Starts the threads at the first use, and lets an abort of a dial that is going on reach this transport. Fails if
-    /// the operation is cancelled.
-    ///
-    /// Nothing below asks `wait` again whether it is cancelled: an abort holds the lock of its cell while it ends this
-    /// transport, so the lock of the cell must not be taken under the lock of the state.
+    /// the operation is cancelled. From then on an abort ends this transport, so nothing below asks again.
     fn begin(&self, wait: &Wait<'_>) -> io::Result<()> {
         if wait.is_cancelled() {
             return Err(io::ErrorKind::ConnectionAborted.into());

@@ -238,6 +238,11 @@ impl SocketConfig {
         self.source.is_none_or(|source| source.0.is_ipv4() == address.is_ipv4())
     }
 
+    /// Returns whether all sockets come from one port.
+    pub(crate) fn has_fixed_port(&self) -> bool {
+        self.source.is_some_and(|source| source.0.port() != 0)
+    }
+
     /// Returns whether `NoDelay(true)` is the only option.
     pub(crate) fn only_sends_at_once(&self) -> bool {
         *self.options == [SocketOption::NoDelay(true)]

@@ -204,6 +204,27 @@ pub(crate) fn ready_within(
     }
 }
 
+/// Waits as `ready_within` does for several sockets that connect. Returns the places of those that have a result, in
+/// order.
+pub(crate) fn any_connected(sockets: &[impl AsFd], wait: &Wait<'_>, slice: Duration) -> io::Result<Vec<usize>> {
+    if wait.is_cancelled() {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    let left = wait.until.remaining(Instant::now());
+    let limit = [left, wait.until.slice()].into_iter().flatten().fold(slice, Duration::min);
+    let sockets: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
+    let mut fds: Vec<_> = sockets.iter().map(|socket| PollFd::new(socket, PollFlags::OUT)).collect();
+    match poll(&mut fds, Some(&timespec(limit))) {
+        Ok(0) if left.is_some_and(|left| left.is_zero()) || wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
+        Ok(0) | Err(Errno::INTR) => {
+            wait.until.tick();
+            Ok(Vec::new())
+        }
+        Ok(_) => Ok((0..fds.len()).filter(|at| !fds[*at].revents().is_empty()).collect()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn timespec(limit: Duration) -> Timespec {
     // Wait a day at a time: some systems refuse longer waits. The caller then looks at its deadline again.
     let limit = limit.min(Duration::from_secs(24 * 60 * 60));

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::inbox::{Inbox, Results, Wanted};
 use super::task::{Handle, To, inherited};
 use crate::client::{Calls, IntoRequest};
+use crate::contain::drop_contained;
 use crate::error::Result;
 use crate::process::Home;
 use crate::response::Response;
@@ -206,6 +209,7 @@ where
 
     /// Returns an error for the next request that was begun by another process, or was to be.
     fn inherited(&mut self) -> Option<(usize, Result<T>)> {
+        self.running.forget();
         let begun = self.running.begun.pop_first().map(|(place, _)| place);
         let place = match begun {
             Some(place) => place,
@@ -224,6 +228,15 @@ impl<T> Running<T> {
         Running { inbox: Inbox::new(), arrived: Results::new(), begun: BTreeMap::new(), home: Home::here() }
     }
 
+    /// Leaves all requests to the process that has begun them. A thread that only that process has may hold the lock of
+    /// the inbox for good.
+    fn forget(&mut self) {
+        if !self.begun.is_empty() {
+            mem::forget(mem::replace(&mut self.inbox, Inbox::new()));
+            self.begun.values_mut().for_each(Handle::forget);
+        }
+    }
+
     /// Waits for a result, and returns it with its place. One has to come.
     fn take(&mut self, wanted: Wanted) -> (usize, Result<T>) {
         let (place, result) = loop {
@@ -233,9 +246,15 @@ impl<T> Running<T> {
             // A worker sends a request itself that no other worker has begun.
             if workers::is_worker() && self.begun.values().any(Handle::help) {
                 self.inbox.try_receive(&mut self.arrived);
-            } else {
-                self.inbox.receive(wanted, &mut self.arrived);
+                continue;
             }
+            let due = self.begun.values().filter_map(Handle::due).min();
+            if self.inbox.receive(wanted, due, &mut self.arrived) {
+                continue;
+            }
+            // A request whose token's deadline has passed does not wait for a thread any more.
+            let now = Instant::now();
+            self.begun.values().filter(|one| one.due().is_some_and(|at| at <= now)).for_each(Handle::leave);
         };
         self.begun.remove(&place);
         (place, result)
@@ -270,9 +289,14 @@ where
 impl<T> Drop for Running<T> {
     /// Ends the requests that are under way.
     fn drop(&mut self) {
-        if !self.begun.is_empty() && self.home.is_here() {
-            self.begun.values().for_each(Handle::cancel);
+        drop_contained(mem::take(&mut self.arrived));
+        if self.begun.is_empty() {
+            return;
         }
+        if self.home.is_here() {
+            return self.begun.values().for_each(Handle::cancel);
+        }
+        self.forget();
     }
 }
 

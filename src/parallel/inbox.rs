@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::contain::drop_contained;
 use crate::error::Result;
-use crate::sync::standing::{Condvar, Mutex};
+use crate::sync::standing::{Condvar, Mutex, wait_until};
 
 /// Results by the places of their requests.
 pub(super) type Results<T> = BTreeMap<usize, Result<T>>;
@@ -61,15 +62,24 @@ impl<T> Inbox<T> {
         to.append(&mut self.0.state.lock().results);
     }
 
-    /// Waits until this result has arrived, which has to come, and moves all that have arrived to `to`.
-    pub(super) fn receive(&self, wanted: Wanted, to: &mut Results<T>) {
+    /// Waits until this result has arrived, and moves all that have arrived to `to`. Returns false if it has not arrived
+    /// by this time; without a time it has to come.
+    pub(super) fn receive(&self, wanted: Wanted, until: Option<Instant>, to: &mut Results<T>) -> bool {
         let mut state = self.0.state.lock();
+        let mut late = false;
         while !wanted.is_in(&state.results) {
+            if late {
+                return false;
+            }
             state.reader = Reader::Waits(wanted);
-            self.0.arrived.wait(&mut state);
+            match until {
+                Some(at) => late = wait_until(&self.0.arrived, &mut state, at),
+                None => self.0.arrived.wait(&mut state),
+            }
             state.reader = Reader::Busy;
         }
         to.append(&mut state.results);
+        true
     }
 }
 

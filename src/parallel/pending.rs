@@ -1,11 +1,12 @@
 //! The result of one submitted request.
 
 use std::fmt;
+use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded, never};
 
 use super::task::{Handle, To, inherited};
 use crate::client::{Calls, IntoRequest};
@@ -94,11 +95,8 @@ impl<T> Pending<T> {
         if workers::is_worker() {
             self.handle.help();
         }
-        if let Some(at) = self.handle.token().deadline() {
-            match self.from.recv_deadline(at) {
-                Err(RecvTimeoutError::Timeout) => self.handle.leave(),
-                received => return self.take(received.ok()),
-            }
+        if let Some(received) = self.receive_until_due(None) {
+            return self.take(received.ok());
         }
         self.take(self.from.recv().ok())
     }
@@ -133,7 +131,16 @@ impl<T> Pending<T> {
         if self.is_taken() {
             return Some(Err(taken()));
         }
-        match self.from.recv_timeout(limit) {
+        // A time that the clock cannot hold is no bound.
+        let until = Instant::now().checked_add(limit);
+        if let Some(received) = self.receive_until_due(until) {
+            return Some(self.take(received.ok()));
+        }
+        let received = match until {
+            Some(at) => self.from.recv_deadline(at),
+            None => self.from.recv().map_err(RecvTimeoutError::from),
+        };
+        match received {
             Err(RecvTimeoutError::Timeout) => None,
             received => Some(self.take(received.ok())),
         }
@@ -203,6 +210,19 @@ impl<T> Pending<T> {
         self.taken.load(Ordering::Relaxed)
     }
 
+    /// Waits for the result until the deadline of the token, if that is before `until`. A request that was not begun by
+    /// then leaves the queue: its result is on its way.
+    fn receive_until_due(&self, until: Option<Instant>) -> Option<std::result::Result<Result<T>, RecvTimeoutError>> {
+        let at = self.handle.due().filter(|&at| until.is_none_or(|until| at <= until))?;
+        match self.from.recv_deadline(at) {
+            Err(RecvTimeoutError::Timeout) => {
+                self.handle.leave();
+                None
+            }
+            received => Some(received),
+        }
+    }
+
     /// Returns the result that was received. There is none if another thread took it meanwhile.
     fn take(&self, received: Option<Result<T>>) -> Result<T> {
         self.taken.store(true, Ordering::Relaxed);
@@ -218,9 +238,15 @@ fn taken() -> Error {
 impl<T> Drop for Pending<T> {
     /// Ends the request, unless its result was taken: a response may still be read.
     fn drop(&mut self) {
-        if !self.is_taken() && self.home.is_here() {
-            self.handle.cancel();
+        if self.is_taken() {
+            return;
         }
+        if self.home.is_here() {
+            return self.handle.cancel();
+        }
+        // A thread that only the parent has may hold the lock of the channel for good.
+        mem::forget(mem::replace(&mut self.from, never()));
+        self.handle.forget();
     }
 }
 

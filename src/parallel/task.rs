@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use http::Method;
@@ -105,8 +107,10 @@ pub(super) struct Handle {
     workers: Workers,
     id: u64,
     token: CancelToken,
+    /// The request was taken out of the queue, or had been begun when it was to be taken out.
+    has_left: AtomicBool,
     /// Takes the request out of the queue when a token of the caller fires.
-    _leaves: Option<OnCancel>,
+    leaves: Option<OnCancel>,
 }
 
 impl Handle {
@@ -125,11 +129,12 @@ impl Handle {
             let workers = workers.clone();
             token.on_cancel(move || drop(workers.take(id)))
         });
-        Handle { workers: workers.clone(), id, token, _leaves: leaves }
+        Handle { workers: workers.clone(), id, token, has_left: AtomicBool::new(false), leaves }
     }
 
-    pub(super) fn token(&self) -> &CancelToken {
-        &self.token
+    /// Returns the time at which the request leaves the queue, or `None` if it has left or its token has no deadline.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.token.deadline().filter(|_| !self.has_left.load(Ordering::Relaxed))
     }
 
     /// Ends the call. A request that was not begun is taken out of the queue.
@@ -140,8 +145,14 @@ impl Handle {
         self.leave();
     }
 
+    /// Leaves the request to the process that began it: a thread of that process may hold the lock of the token.
+    pub(super) fn forget(&mut self) {
+        mem::forget(self.leaves.take());
+    }
+
     /// Takes the request out of the queue if it was not begun. Its result says that it was cancelled.
     pub(super) fn leave(&self) {
+        self.has_left.store(true, Ordering::Relaxed);
         drop(self.workers.take(self.id));
     }
 

@@ -337,6 +337,8 @@ impl<K: Key, C: Pooled> Gate<K, C> {
     #[inline]
     fn look(&self, lease: &Lease<K, C>, suspect: bool, now: Stamp) -> Result<(), CloseReason> {
         match self.is_trusted(lease.since.unwrap_or(now), suspect, now) {
+            // Its shutdown may still be on its way.
+            _ if lease.conn.is_aborted() => Err(CloseReason::BodyAbandoned),
             true => Ok(()),
             false => lease.conn.probe(),
         }
@@ -702,10 +704,13 @@ impl<K: Key, C: Pooled> Lease<K, C> {
         self.give_back(keep_until);
     }
 
-    /// Gives the connection back to the pool, or to the oldest waiter. Closes it if the pool does not keep it.
+    /// Gives the connection back to the pool, or to the oldest waiter. Closes it if this use of it was aborted, or if the
+    /// pool does not keep it.
     pub(crate) fn give_back(mut self, keep_until: Option<Stamp>) {
         // This comes first. If it panics, the lease is still whole, and its drop gives the unit back.
-        self.conn.end_use();
+        if !self.conn.end_use() {
+            return self.discard(CloseReason::BodyAbandoned);
+        }
         let Lease { conn, mut unit, .. } = self;
         let Some(id) = unit.id.take() else { return };
         let now = Stamp::now();

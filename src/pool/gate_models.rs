@@ -89,7 +89,13 @@ impl Pooled for Socket {
 
     fn report_surplus(&self, _: u64) {}
 
-    fn end_use(&mut self) {}
+    fn end_use(&mut self) -> bool {
+        true
+    }
+
+    fn is_aborted(&self) -> bool {
+        false
+    }
 }
 
 /// How a visitor leaves.

@@ -12,7 +12,7 @@ use crate::close_reason::CloseReason;
 use crate::dial::{Dialer, Route, Via};
 use crate::exchange::Wire;
 use crate::net::abort::AbortCell;
-use crate::net::options::SocketConfig;
+use crate::net::tcp::TcpConfig;
 use crate::net::transport::Transport;
 use crate::observe::{Observer, Record, WaitsForItself};
 use crate::time::Stamp;
@@ -24,23 +24,24 @@ use crate::urls::{Origin, Scheme};
 pub(crate) struct ConnectionConfig {
     pub(crate) tls: TlsConfig,
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
-    /// The options of sockets that are opened without a dialer.
-    pub(crate) sockets: SocketConfig,
+    /// The settings of connections over TCP that are opened without a dialer.
+    pub(crate) tcp: TcpConfig,
 }
 
 impl ConnectionConfig {
     /// Returns whether it opens the same connections along this route.
     fn is_same_for(&self, other: &Self, route: &Route) -> bool {
         // Taken apart field by field: an option without a decision on its place in the key does not compile.
-        let ConnectionConfig { tls, dialer, sockets } = self;
+        let ConnectionConfig { tls, dialer, tcp } = self;
         let same_dialer = match (dialer, &other.dialer) {
             (None, None) => true,
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };
-        let same_sockets = dialer.is_some() || route.via() == Via::Unix || *sockets == other.sockets;
+        let is_tcp = dialer.is_none() && route.via() == Via::Direct;
+        let same_tcp = !is_tcp || tcp.is_same_for(&other.tcp, route.endpoint().host());
         let is_encrypted = route.origin().kind() == Scheme::Https;
-        same_dialer && same_sockets && (!is_encrypted || tls.id() == other.tls.id())
+        same_dialer && same_tcp && (!is_encrypted || tls.id() == other.tls.id())
     }
 }
 
@@ -54,6 +55,8 @@ impl ConnectionConfig {
 /// | `https://h/` with two TLS configurations | the same endpoint, another key |
 /// | `http://h/` with two TLS configurations | the same: TLS plays no part in it |
 /// | `http://h/` with two source addresses or lists of socket options | the same endpoint, another key |
+/// | `http://h/` with two resolvers, families, address filters, or lists of addresses for `h` | the same endpoint, another key |
+/// | `http://h/` with two lists of addresses for another host, staggers or caches of lookups | the same |
 /// | `http+unix://h` with the same | the same: a Unix socket has none of these |
 /// | `http://h/` with the same and one dialer | the same: a dialer opens sockets of its own |
 #[derive(Clone)]
@@ -154,9 +157,14 @@ impl Pooled for Box<Connection> {
         self.record.begin_use(since);
     }
 
-    fn end_use(&mut self) {
-        self.cell.next_use();
+    fn end_use(&mut self) -> bool {
+        let usable = self.cell.next_use();
         self.record.end_use();
+        usable
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.cell.is_aborted()
     }
 
     fn ends(&mut self, reason: CloseReason) {
@@ -185,37 +193,29 @@ impl Watch<PoolKey> for Observer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::options::SocketOption;
+    use crate::net::names::{Cache, Family, Names, Overrides, Resolver, SystemResolver};
+    use crate::net::options::{SocketConfig, SocketOption};
     use crate::urls::Url;
     use std::net::Ipv4Addr;
+
+    fn by(url: &str, config: ConnectionConfig) -> PoolKey {
+        PoolKey::new(Route::to(Url::parse(url).unwrap().shared_origin()), &Arc::new(config))
+    }
 
     /// One row for each line of the table above.
     #[test]
     fn which_requests_share_connections() {
-        let config = |tls: &TlsConfig| {
-            Arc::new(ConnectionConfig { tls: tls.clone(), dialer: None, sockets: SocketConfig::new() })
-        };
         let (one, other) = (TlsConfig::default(), TlsConfig::distinct());
-        let by = |url: &str, config| PoolKey::new(Route::to(Url::parse(url).unwrap().shared_origin()), &config);
+        let config = |tls: &TlsConfig| ConnectionConfig { tls: tls.clone(), ..ConnectionConfig::default() };
         let key = |url: &str, tls: &TlsConfig| by(url, config(tls));
         let source =
             |address: [u8; 4]| SocketConfig { source: Some(Ipv4Addr::from(address).into()), ..SocketConfig::new() };
         let options =
             |options: &[SocketOption]| SocketConfig { options: options.to_vec().into(), ..SocketConfig::new() };
-        let socket = |url: &str, sockets| {
-            by(url, Arc::new(ConnectionConfig { sockets, ..ConnectionConfig::clone(&config(&one)) }))
-        };
+        let with = |sockets| ConnectionConfig { tcp: TcpConfig { sockets, ..TcpConfig::new() }, ..config(&one) };
+        let socket = |url: &str, sockets| by(url, with(sockets));
         let dialer: Arc<dyn Dialer> = Arc::new(crate::TcpDialer::new());
-        let dialed = |url: &str, sockets| {
-            by(
-                url,
-                Arc::new(ConnectionConfig {
-                    sockets,
-                    dialer: Some(dialer.clone()),
-                    ..ConnectionConfig::clone(&config(&one))
-                }),
-            )
-        };
+        let dialed = |url: &str, sockets| by(url, ConnectionConfig { dialer: Some(dialer.clone()), ..with(sockets) });
         let default = SocketConfig::new;
         let table = [
             (key("http://h/", &one), key("http://H:80/a", &one), true, true),
@@ -236,6 +236,69 @@ mod tests {
         for (a, b, same_key, same_endpoint) in table {
             assert_eq!(a == b, same_key, "{a:?} {b:?}");
             assert_eq!(a.endpoint() == b.endpoint(), same_endpoint, "{a:?} {b:?}");
+        }
+    }
+
+    /// Each setting of connections over TCP, set in one way and in another. What changes connections separates them,
+    /// and the same setting twice does not.
+    #[test]
+    fn settings_of_tcp() {
+        let resolver: [Arc<dyn Resolver>; 2] = [Arc::new(SystemResolver), Arc::new(SystemResolver)];
+        let overrides = |host: &str, last: u8| {
+            let mut overrides = Overrides::new();
+            overrides.set(host, Ipv4Addr::new(192, 0, 2, last)).unwrap();
+            overrides
+        };
+        let filters = |_| {
+            let mut filters = crate::net::names::Filters::new();
+            filters.add(|_| true);
+            filters
+        };
+        let filters = [filters(0), filters(1)];
+        let names = |names: Names| TcpConfig { names, ..TcpConfig::new() };
+        let sockets = |sockets: SocketConfig| TcpConfig { sockets, ..TcpConfig::new() };
+        type Set<'a> = Box<dyn Fn(usize) -> TcpConfig + 'a>;
+        let table: [(&str, bool, Set<'_>); 9] = [
+            (
+                "source",
+                true,
+                Box::new(|n| {
+                    let source = Some(Ipv4Addr::new(127, 0, 0, n as u8 + 1).into());
+                    sockets(SocketConfig { source, ..SocketConfig::new() })
+                }),
+            ),
+            (
+                "options",
+                true,
+                Box::new(|n| {
+                    let options = vec![SocketOption::ReceiveBuffer(n + 1)].into();
+                    sockets(SocketConfig { options, ..SocketConfig::new() })
+                }),
+            ),
+            ("resolver", true, Box::new(|n| names(Names { resolver: Some(resolver[n].clone()), ..Names::new() }))),
+            ("family", true, Box::new(|n| names(Names { family: [Family::V4, Family::V6][n], ..Names::new() }))),
+            ("overrides", true, Box::new(|n| names(Names { overrides: overrides("h", n as u8), ..Names::new() }))),
+            ("filters", true, Box::new(|n| names(Names { filters: filters[n].clone(), ..Names::new() }))),
+            (
+                "overrides of another host",
+                false,
+                Box::new(|n| names(Names { overrides: overrides("other", n as u8), ..Names::new() })),
+            ),
+            ("cache", false, Box::new(|_| names(Names { cache: Some(Arc::new(Cache::new(None))), ..Names::new() }))),
+            (
+                "stagger",
+                false,
+                Box::new(|n| TcpConfig { stagger: Some(Duration::from_secs(n as u64)), ..TcpConfig::new() }),
+            ),
+        ];
+        for (id, separates, set) in table {
+            let key = |url: &str, tcp| by(url, ConnectionConfig { tcp, ..ConnectionConfig::default() });
+            for url in ["http://h/", "https://h/"] {
+                assert!(key(url, set(0)) == key(url, set(0)), "{id}: the same twice");
+                assert_eq!(key(url, set(0)) != key(url, set(1)), separates, "{id}: two values");
+                assert_eq!(key(url, set(0)) != key(url, TcpConfig::new()), separates, "{id}: the default");
+            }
+            assert!(key("http+unix://h", set(0)) == key("http+unix://h", set(1)), "{id}: a Unix socket");
         }
     }
 }

@@ -15,8 +15,14 @@ pub(crate) trait Pooled: Send + 'static {
     /// a new connection.
     fn begin_use(&mut self, since: Option<Stamp>);
 
-    /// Ends this use, so that an abort of this use cannot hit the next one.
-    fn end_use(&mut self);
+    /// Ends this use, so that an abort of this use cannot hit the next one. Returns false if it was aborted: the
+    /// connection must not be used again.
+    #[must_use]
+    fn end_use(&mut self) -> bool;
+
+    /// Returns whether the connection was aborted while nobody used it, as an end of all calls may do that meets it on
+    /// its way into the pool.
+    fn is_aborted(&self) -> bool;
 
     /// Notes why the connection is about to be closed.
     fn ends(&mut self, reason: CloseReason);

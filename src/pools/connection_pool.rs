@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::options::verbs;
+use super::options::{dns_cache, verbs};
 use super::parallel::parallel;
 use super::{ClientBuilder, PoolOptions, policy, sealed};
 use crate::auth::Auth;
@@ -153,6 +153,12 @@ impl ConnectionPool {
     }
 
     verbs!(target: impl IntoUrl);
+
+    dns_cache!(
+        self,
+        self.engine,
+        "let client = hostpool::ConnectionPool::builder(\"http://example.com\").use_dns_cache(true).build()?;"
+    );
 
     /// Begins a `HEAD` request: see [`request`](Self::request).
     pub fn head(&self, target: impl IntoUrl) -> RequestBuilder {

@@ -1,6 +1,7 @@
 //! The host of a pool of a manager, and its settings in place of the manager's.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use crate::client::{IntoUrl, Policy};
 use crate::dial::{Dialer, shared_dialer};
 use crate::error::{Error, Result};
 use crate::headers::{Headers, IntoHeaders, InvalidHeader};
+use crate::net::names::{Family, Filters, IntoAddresses, Resolver, shared_resolver};
 use crate::net::options::{SocketOption, SourceAddress};
+use crate::net::tcp::TcpConfig;
 use crate::pool::key::ConnectionConfig;
 use crate::retry::Retry;
 use crate::time::Timeout;
@@ -46,6 +49,11 @@ pub struct PoolContext {
     dialer: Option<Arc<dyn Dialer>>,
     source_address: Option<SourceAddress>,
     socket_options: Option<Vec<SocketOption>>,
+    resolver: Option<Arc<dyn Resolver>>,
+    family: Option<Family>,
+    /// The addresses of the host, which is not looked up.
+    addresses: Option<Arc<[SocketAddr]>>,
+    filters: Filters,
     timeout: Option<Timeout>,
     retry: Option<Retry>,
     headers: Option<Result<Headers, InvalidHeader>>,
@@ -71,6 +79,10 @@ impl PoolContext {
             dialer: None,
             source_address: None,
             socket_options: None,
+            resolver: None,
+            family: None,
+            addresses: None,
+            filters: Filters::new(),
             timeout: None,
             retry: None,
             headers: None,
@@ -100,6 +112,45 @@ impl PoolContext {
         PoolContext { socket_options: Some(options.into_iter().collect()), ..self }
     }
 
+    /// Sets what looks up names, in place of the manager's: see
+    /// [`PoolManagerBuilder::resolver`](crate::PoolManagerBuilder::resolver).
+    pub fn resolver(self, resolver: impl Resolver + 'static) -> PoolContext {
+        PoolContext { resolver: Some(shared_resolver(resolver)), ..self }
+    }
+
+    /// Sets the family of addresses that are connected to, in place of the manager's: see
+    /// [`PoolManagerBuilder::family`](crate::PoolManagerBuilder::family).
+    pub fn family(self, family: Family) -> PoolContext {
+        PoolContext { family: Some(family), ..self }
+    }
+
+    /// Sets the addresses of the host, which is then not looked up: see
+    /// [`PoolManagerBuilder::resolve_to`](crate::PoolManagerBuilder::resolve_to).
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// # let server: std::net::SocketAddr = hostpool::Url::parse(&url)?.netloc().parse().unwrap();
+    /// use hostpool::{PoolContext, PoolManager};
+    ///
+    /// let context = PoolContext::new("http://new.example")?.resolve_to(server);
+    /// let pool = PoolManager::new().connection_from_context(context)?;
+    /// assert_eq!(pool.get("/").send()?.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn resolve_to(self, addresses: impl IntoAddresses) -> PoolContext {
+        let mut list = Vec::new();
+        addresses.add_to(&mut list);
+        PoolContext { addresses: Some(list.into()), ..self }
+    }
+
+    /// Adds a function that must allow each address before it is connected to, beside those of the manager: see
+    /// [`PoolManagerBuilder::address_filter`](crate::PoolManagerBuilder::address_filter).
+    pub fn address_filter(mut self, allows: impl Fn(SocketAddr) -> bool + Send + Sync + 'static) -> PoolContext {
+        self.filters.add(allows);
+        self
+    }
+
     /// Sets the timeouts of requests that have none of their own.
     pub fn timeout(self, timeout: impl Into<Timeout>) -> PoolContext {
         PoolContext { timeout: Some(timeout.into()), ..self }
@@ -123,7 +174,8 @@ impl PoolContext {
         connection: &Arc<ConnectionConfig>,
         policy: &Policy,
     ) -> Result<(Arc<Origin>, Arc<ConnectionConfig>, Policy)> {
-        let PoolContext { origin, auth, tls, dialer, source_address, socket_options, timeout, retry, headers } = self;
+        let PoolContext { origin, auth, tls, dialer, source_address, socket_options, .. } = self;
+        let PoolContext { resolver, family, addresses, filters, timeout, retry, headers, .. } = self;
         let mut config = ConnectionConfig::clone(connection);
         config.dialer = dialer.or(config.dialer);
         if config.dialer.is_some() && tls.is_some() {
@@ -132,11 +184,22 @@ impl PoolContext {
             ));
         }
         config.tls = tls.unwrap_or(config.tls);
-        if config.dialer.is_some() && (source_address.is_some() || socket_options.is_some()) {
+        let has_sockets = source_address.is_some() || socket_options.is_some();
+        let has_names = resolver.is_some() || family.is_some() || addresses.is_some() || !filters.is_empty();
+        if config.dialer.is_some() && (has_sockets || has_names) {
             return Err(Error::config("a dialer opens its own sockets; give it their options"));
         }
-        config.sockets.source = source_address.or(config.sockets.source);
-        config.sockets.options = socket_options.map_or(config.sockets.options, Into::into);
+        let TcpConfig { sockets, names, .. } = &mut config.tcp;
+        sockets.source = source_address.or(sockets.source);
+        if let Some(options) = socket_options {
+            sockets.options = options.into();
+        }
+        names.resolver = resolver.or(names.resolver.take());
+        names.family = family.unwrap_or(names.family);
+        if let Some(addresses) = addresses {
+            names.overrides.put(origin.host(), &addresses);
+        }
+        names.filters.extend(filters);
         let mut policy = policy.clone();
         policy.timeout = timeout.unwrap_or(policy.timeout);
         policy.head.block = headers.unwrap_or(Ok(policy.head.block))?;
@@ -151,8 +214,8 @@ impl PoolContext {
 impl fmt::Debug for PoolContext {
     /// Hides the values of headers: only the manager may know which of them are sensitive.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PoolContext { origin, auth, tls: _, dialer, source_address, socket_options, timeout, retry, headers } =
-            self;
+        let PoolContext { origin, auth, dialer, source_address, socket_options, .. } = self;
+        let PoolContext { resolver, family, addresses, filters, timeout, retry, headers, .. } = self;
         let names = headers.iter().flatten().flat_map(Headers::iter).map(|field| field.name()).collect::<Vec<_>>();
         f.debug_struct("PoolContext")
             .field("origin", origin)
@@ -160,6 +223,10 @@ impl fmt::Debug for PoolContext {
             .field("dialer", dialer)
             .field("source_address", source_address)
             .field("socket_options", socket_options)
+            .field("resolver", resolver)
+            .field("family", family)
+            .field("resolve_to", addresses)
+            .field("address_filter", filters)
             .field("timeout", timeout)
             .field("retries", retry)
             .field("headers", &names)

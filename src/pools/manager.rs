@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::options::verbs;
+use super::options::{dns_cache, verbs};
 use super::parallel::parallel;
 use super::{ClientBuilder, ConnectionPool, ManyHosts, PoolContext, PoolOptions, policy, sealed};
 use crate::client::has_pools::Pools;
@@ -94,6 +94,8 @@ impl PoolManager {
     }
 
     verbs!(url: impl IntoUrl);
+
+    dns_cache!(self, self.engine, "let client = hostpool::PoolManager::builder().use_dns_cache(true).build()?;");
 
     /// Begins a `HEAD` request: see [`request`](Self::request).
     pub fn head(&self, url: impl IntoUrl) -> RequestBuilder {

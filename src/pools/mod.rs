@@ -12,7 +12,7 @@ pub use builder::{Client, ClientBuilder, ManyHosts};
 pub use connection_pool::{ConnectionPool, ConnectionPoolBuilder};
 pub use context::PoolContext;
 pub use manager::{PoolManager, PoolManagerBuilder};
-pub(crate) use options::{PoolOptions, verbs};
+pub(crate) use options::{PoolOptions, dns_cache, verbs};
 pub(crate) use parallel::parallel;
 
 use crate::client::sealed::Sealed;

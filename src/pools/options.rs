@@ -7,11 +7,16 @@ use std::time::Duration;
 use crate::client::{Engine, EngineConfig};
 use crate::dial::Dialer;
 use crate::error::{Error, Result};
-use crate::net::options::{SocketConfig, SocketOption, SourceAddress};
+use crate::net::names::Cache;
+use crate::net::options::{SocketOption, SourceAddress};
+use crate::net::tcp::TcpConfig;
 use crate::observe::Observer;
 use crate::pool::key::ConnectionConfig;
 use crate::pool::types::{OWN_WAIT, Settings};
 use crate::tls::TlsConfig;
+
+/// How long a cache of lookups keeps a result if nothing else is set.
+const DNS_CACHE_TTL: Duration = Duration::from_secs(10);
 
 /// The most threads that send submitted requests, by default.
 const WORKERS: usize = 16;
@@ -36,6 +41,13 @@ pub(crate) struct PoolOptions {
     pub(crate) num_pools: Option<usize>,
     pub(crate) source_address: Option<SourceAddress>,
     pub(crate) socket_options: Option<Vec<SocketOption>>,
+    /// How names are looked up, and how their addresses are tried.
+    pub(crate) tcp: TcpConfig,
+    /// The first setting of `tcp` that the caller gave. A dialer has its own.
+    pub(crate) reaching: Option<&'static str>,
+    pub(crate) use_dns_cache: Option<bool>,
+    /// How long results of lookups are kept; `None` if it was not set.
+    pub(crate) dns_cache_ttl: Option<Option<Duration>>,
     pub(crate) observer: Observer,
     /// How long a call without a bound waits for its own thread.
     pub(crate) own_wait: Option<Duration>,
@@ -70,6 +82,10 @@ impl PoolOptions {
             num_pools: None,
             source_address: None,
             socket_options: None,
+            tcp: TcpConfig::new(),
+            reaching: None,
+            use_dns_cache: None,
+            dns_cache_ttl: None,
             observer: Observer::default(),
             own_wait: Some(OWN_WAIT),
             reap_every: None,
@@ -115,6 +131,9 @@ impl PoolOptions {
                 "a dialer does TLS by itself; give the TLS configuration to a TlsDialer around it",
             ));
         }
+        if let (Some(_), Some(setting)) = (&self.dialer, self.reaching) {
+            return Err(Error::config(setting));
+        }
         Ok(self.engine(open_limit, idle_limit))
     }
 
@@ -130,11 +149,15 @@ impl PoolOptions {
             reap_every: self.reap_every,
             max_idle: self.max_idle,
         };
-        let mut sockets = SocketConfig { source: self.source_address, ..SocketConfig::new() };
+        let mut tcp = self.tcp;
+        tcp.sockets.source = self.source_address;
         if let Some(options) = self.socket_options {
-            sockets.options = options.into();
+            tcp.sockets.options = options.into();
         }
-        let connection = ConnectionConfig { tls: self.tls.unwrap_or_default(), dialer: self.dialer, sockets };
+        if self.use_dns_cache.unwrap_or(self.dns_cache_ttl.is_some()) {
+            tcp.names.cache = Some(Arc::new(Cache::new(self.dns_cache_ttl.unwrap_or(Some(DNS_CACHE_TTL)))));
+        }
+        let connection = ConnectionConfig { tls: self.tls.unwrap_or_default(), dialer: self.dialer, tcp };
         Engine::new(EngineConfig {
             settings,
             probe_after: self.probe_after,
@@ -183,6 +206,55 @@ macro_rules! verbs {
     };
 }
 pub(crate) use verbs;
+
+/// The methods of a client for the cache of name lookups of its engine.
+macro_rules! dns_cache {
+    ($client:ident, $engine:expr, $example:literal) => {
+        /// Removes every result from the cache of name lookups. A lookup that runs now is not kept. Does nothing without
+        /// a [cache](crate::ClientBuilder::use_dns_cache).
+        ///
+        /// ```
+        #[doc = $example]
+        /// client.clear_dns_cache();
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        #[doc(alias = "clear_resolved_hosts")]
+        pub fn clear_dns_cache(&$client) {
+            if let Some(cache) = $engine.lookups() {
+                cache.clear();
+            }
+        }
+
+        /// Removes the results for one host from the cache of name lookups. The port plays no part in a lookup.
+        ///
+        /// ```
+        #[doc = $example]
+        /// client.clear_dns_cache_for("example.com");
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        #[doc(alias = "clear_dns_cache")]
+        pub fn clear_dns_cache_for(&$client, host: &str) {
+            if let (Some(cache), Ok(host)) = ($engine.lookups(), crate::net::names::spelled(host)) {
+                cache.clear_host(&host);
+            }
+        }
+
+        /// Returns the hosts that the cache of name lookups knows, and their addresses. Empty without a
+        /// [cache](crate::ClientBuilder::use_dns_cache).
+        ///
+        /// ```
+        #[doc = $example]
+        /// assert!(client.cached_hosts().is_empty());
+        /// # Ok::<(), hostpool::Error>(())
+        /// ```
+        #[doc(alias = "resolved_hosts")]
+        pub fn cached_hosts(&$client) -> std::collections::BTreeMap<String, Vec<std::net::IpAddr>> {
+            let now = std::time::Instant::now();
+            $engine.lookups().map_or_else(std::collections::BTreeMap::new, |cache| cache.hosts(now))
+        }
+    };
+}
+pub(crate) use dns_cache;
 
 #[cfg(test)]
 mod tests {

@@ -300,10 +300,7 @@ impl Response {
         match reusable.then(|| self.inner.reader.leftover(&lease.conn().wire, &buffers)) {
             None if tolerated => lease.discard(CloseReason::Tolerated),
             None => lease.discard(CloseReason::NotReusable),
-            // A connection that a handle has shut down must not be used again. From here on no handle of this response
-            // reaches it.
-            Some(Probe::Quiet) if lease.conn().cell.next_use() => lease.give_back(keep_until),
-            Some(Probe::Quiet) => lease.discard(CloseReason::BodyAbandoned),
+            Some(Probe::Quiet) => lease.give_back(keep_until),
             Some(Probe::Readable) => lease.discard(CloseReason::UnexpectedBytes),
             Some(Probe::Dead) => lease.discard(CloseReason::PeerClosed),
         }
@@ -321,7 +318,11 @@ impl Response {
     /// Gives the connection and the decoder of an unread body back, without waiting.
     #[inline]
     fn let_go(&mut self) {
-        self.drain(Duration::ZERO);
+        // Nothing waits here, so no check runs: it may panic, and this may be a drop during a panic.
+        let token = self.inner.parts.token.take();
+        if token.is_none_or(|token| !token.has_fired()) {
+            self.drain(Duration::ZERO);
+        }
         self.abandon(CloseReason::BodyAbandoned);
         if let Some(pump) = self.inner.pump.take() {
             self.inner.parts.common.pumps.put(pump);

@@ -614,9 +614,10 @@ pub(crate) fn is_idempotent(method: &Method) -> bool {
 
 /// Returns whether trying again after this failure depends on the method: `Some(true)` if only an allowed method is
 /// tried again, `Some(false)` if any is. `None` means that the failure is never tried again: a certificate that is not
-/// valid does not change within milliseconds.
+/// valid does not change within milliseconds, and what the caller has ended is over.
 pub(crate) fn depends_on_method(error: &Error) -> Option<bool> {
-    let kind = kind_of(error.kind(), error.phase(), error.maybe_processed()).filter(|_| !error.lasts());
+    let kind =
+        kind_of(error.kind(), error.phase(), error.maybe_processed()).filter(|_| !error.lasts() && !error.ends_call());
     kind.map(|kind| kind == Kind::Read)
 }
 

@@ -20,7 +20,7 @@ use crate::client::sealed::Sealed;
 use crate::client::{Base, Calls, Following, Head, Identity, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
 use crate::cookies::CookieJar;
 use crate::error::Result;
-use crate::pools::{ClientBuilder, PoolManager, PoolOptions, parallel, verbs};
+use crate::pools::{ClientBuilder, PoolManager, PoolOptions, dns_cache, parallel, verbs};
 use crate::redirect::{Rewrite, Rules};
 use crate::response::Response;
 use crate::time::Timeout;
@@ -124,6 +124,12 @@ impl Session {
     }
 
     verbs!(url: impl IntoUrl);
+
+    dns_cache!(
+        self,
+        self.connector.engine(),
+        "let client = hostpool::Session::builder().use_dns_cache(true).build()?;"
+    );
 
     /// Begins a `HEAD` request: see [`request`](Self::request). Redirects are not followed unless
     /// [asked for](RequestBuilder::allow_redirects).

@@ -265,9 +265,12 @@ impl From<&Url> for Url {
 }
 
 impl From<&Url> for url::Url {
+    /// Returns the same URL. The zone of an IPv6 address is left out: this type has none.
     fn from(url: &Url) -> url::Url {
+        let without_zone = origin::without_zone(&url.text[..url.authority_end as usize]);
+        let text = without_zone.map(|authority| [&authority, &url.text[url.authority_end as usize..]].concat());
         // The same parser has accepted the authority, and it refuses no path, query or fragment after one.
-        url::Url::parse(&url.text).expect("an accepted URL parses again")
+        url::Url::parse(text.as_deref().unwrap_or(&url.text)).expect("an accepted URL parses again")
     }
 }
 
@@ -417,6 +420,10 @@ mod tests {
             ("http://u:p@h/", "http://h", "/"),
             ("http://[::1]:8080/", "http://[::1]:8080", "/"),
             ("http://[0:0:0:0:0:0:0:1]/", "http://[::1]", "/"),
+            ("http://[fe80::1%25eth0]/a", "http://[fe80::1%25eth0]", "/a"),
+            ("http://u@[FE80::1%eth0.7]:81", "http://[fe80::1%25eth0.7]:81", "/"),
+            ("https://[fe80::1%25]:443/", "https://[fe80::1%2525]", "/"),
+            ("https://[fe80::1%251]/", "https://[fe80::1%251]", "/"),
             ("http://127.0.0.1/", "http://127.0.0.1", "/"),
             ("http://b\u{fc}cher.example/", "http://xn--bcher-kva.example", "/"),
             ("http://ex%61mple.com/", "http://example.com", "/"),
@@ -485,6 +492,13 @@ mod tests {
             ("http://a%00b/", Host),
             ("http://[::1/", Host),
             ("http://[::g]/", Host),
+            ("http://[fe80::1%]/", Host),
+            ("http://[fe80::1%25eth0%25]/", Host),
+            ("http://[fe80::1%25a%2Fb]/", Host),
+            ("http://[fe80::1%25a@b]/", Host),
+            ("http://[192.0.2.1%25eth0]/", Host),
+            ("http://[fe80::1%25eth0/", Host),
+            ("http://fe80::1%25eth0/", Port),
             ("http://a<b/", Host),
             ("http+unix:///run/a.sock", SocketPath),
             ("http+unix://a%00b/", SocketPathNul),
@@ -497,6 +511,23 @@ mod tests {
             assert_eq!(Url::parse(text).map(|url| url.to_string()), Err(expected), "{text:?}");
         }
         assert_eq!(Url::parse(&format!("http://h/{}", "a".repeat(MAX_LEN))), Err(TooLong));
+    }
+
+    /// A zone makes another origin. It is not sent, and other types of URLs have none.
+    #[test]
+    fn zones() {
+        let url = Url::parse("https://u:p@[fe80::1%25eth0]:8443/a/b?c").unwrap();
+        let origin = url.origin();
+        assert_eq!((origin.host(), origin.zone(), origin.port()), ("[fe80::1]", Some("eth0"), Some(8443)));
+        assert_eq!(origin.host_field(), "[fe80::1]:8443");
+        assert_eq!(origin.host_and_zone(), "[fe80::1%25eth0]");
+        assert_eq!(url::Url::from(&url).as_str(), "https://u:p@[fe80::1]:8443/a/b?c");
+        let same = ["https://[FE80::1%eth0]:8443/", &origin.to_string()].map(|text| Url::parse(text).unwrap());
+        assert!(same.iter().all(|same| same.origin() == origin));
+        let others = ["https://[fe80::1%25eth1]:8443/", "https://[fe80::1]:8443/"];
+        assert!(others.iter().all(|other| Url::parse(other).unwrap().origin() != origin));
+        assert_eq!(url.join("../d").unwrap().as_str(), "https://u:p@[fe80::1%25eth0]:8443/d");
+        assert_eq!(url.join("https://[fe80::1]:8443/").unwrap().origin().zone(), None);
     }
 
     #[test]

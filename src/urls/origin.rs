@@ -46,12 +46,24 @@ pub struct Origin {
     /// A name in lower case, a dotted quad, `[v6]`, or the path of a Unix socket.
     host: Box<str>,
     address: Option<IpAddr>,
+    /// The network interface of a link-local address (RFC 6874). It is for this machine alone, and is not sent.
+    zone: Option<Box<Zone>>,
     port: u16,
     /// The origin as a URL without a path.
     text: Box<str>,
     /// The hash of the text, with a key of this process. It is computed once, so that a pool does not hash the text for
     /// each look-up.
     hash: u64,
+}
+
+/// The zone of an IPv6 address.
+#[derive(Clone)]
+struct Zone {
+    name: Box<str>,
+    /// The address and the zone in brackets.
+    host: Box<str>,
+    /// The host and the port without the zone.
+    host_field: Box<str>,
 }
 
 impl Origin {
@@ -62,7 +74,10 @@ impl Origin {
             return Origin::unix(authority);
         }
         let (_, host_and_port) = split_userinfo(authority)?;
-        let parsed = url::Url::parse(text).map_err(InvalidUrl::from_parser)?;
+        // The `url` crate knows no zones, as browsers do not.
+        let zone = split_zone(host_and_port)?.map(|(_, zone, _)| zone);
+        let bare = zone.and_then(|_| without_zone(text));
+        let parsed = url::Url::parse(bare.as_deref().unwrap_or(text)).map_err(InvalidUrl::from_parser)?;
         let (scheme, default_port) = match parsed.scheme() {
             "http" => (Scheme::Http, 80),
             "https" => (Scheme::Https, 443),
@@ -84,7 +99,7 @@ impl Origin {
         if port == 0 {
             return Err(InvalidUrl::Port);
         }
-        Ok(Origin::new(scheme, host, address, port, (port != default_port).then_some(port)))
+        Ok(Origin::new(scheme, host, address, zone, port, (port != default_port).then_some(port)))
     }
 
     fn unix(authority: &str) -> Result<Origin, InvalidUrl> {
@@ -102,22 +117,33 @@ impl Origin {
         match path {
             "" => Err(InvalidUrl::SocketPath),
             _ if path.contains('\0') => Err(InvalidUrl::SocketPathNul),
-            _ => Ok(Origin::new(Scheme::HttpUnix, path, None, 0, None)),
+            _ => Ok(Origin::new(Scheme::HttpUnix, path, None, None, 0, None)),
         }
     }
 
-    fn new(scheme: Scheme, host: &str, address: Option<IpAddr>, port: u16, shown_port: Option<u16>) -> Origin {
+    fn new(
+        scheme: Scheme,
+        host: &str,
+        address: Option<IpAddr>,
+        zone: Option<&str>,
+        port: u16,
+        shown_port: Option<u16>,
+    ) -> Origin {
         static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let zoned = zone.map(|zone| format!("{}%25{zone}]", host.trim_end_matches(']')));
+        let port_text = shown_port.map(|port| format!(":{port}")).unwrap_or_default();
         let mut text = format!("{}://", scheme.as_str());
         match scheme {
             Scheme::HttpUnix => text.extend(percent_encoding::utf8_percent_encode(host, SOCKET_PATH)),
-            _ => text.push_str(host),
+            _ => text.push_str(zoned.as_deref().unwrap_or(host)),
         }
-        if let Some(port) = shown_port {
-            text.push_str(&format!(":{port}"));
-        }
-        let hash = KEYS.hash_one((scheme, host, port));
-        Origin { scheme, host: host.into(), address, port, text: text.into(), hash }
+        text.push_str(&port_text);
+        let hash = KEYS.hash_one((scheme, host, zone, port));
+        let zone = zone.zip(zoned).map(|(name, zoned)| {
+            let host_field = [host, &port_text].concat().into();
+            Box::new(Zone { name: name.into(), host: zoned.into(), host_field })
+        });
+        Origin { scheme, host: host.into(), address, zone, port, text: text.into(), hash }
     }
 
     /// Returns `http`, `https` or `http+unix`.
@@ -149,15 +175,66 @@ impl Origin {
         self.address
     }
 
-    /// Returns the value of the Host field (RFC 9110, section 7.2).
+    /// Returns the network interface of a link-local IPv6 address, if the URL names one (RFC 6874). It says which
+    /// network the address is in, and is not sent to the server.
+    ///
+    /// ```
+    /// use hostpool::Url;
+    ///
+    /// let url = Url::parse("http://[fe80::1%25eth0]:8080/")?;
+    /// assert_eq!((url.origin().host(), url.origin().zone()), ("[fe80::1]", Some("eth0")));
+    /// // The percent sign alone, as other programs write it.
+    /// assert_eq!(Url::parse("http://[fe80::1%eth0]:8080/")?.origin(), url.origin());
+    /// # Ok::<(), hostpool::InvalidUrl>(())
+    /// ```
+    #[doc(alias = "scope_id")]
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_ref().map(|zone| &*zone.name)
+    }
+
+    /// Returns the host with the zone that it has. Two networks may have servers at one link-local address.
+    pub(crate) fn host_and_zone(&self) -> &str {
+        self.zone.as_ref().map_or(&self.host, |zone| &zone.host)
+    }
+
+    /// Returns the value of the Host field (RFC 9110, section 7.2). A zone is left out: it means nothing to the server
+    /// (RFC 6874, section 4).
     pub(crate) fn host_field(&self) -> &str {
-        match self.scheme {
+        match (self.scheme, &self.zone) {
             // A socket has no name. Servers still want a Host, and curl sends `localhost`.
-            Scheme::HttpUnix => "localhost",
-            scheme => &self.text[scheme.as_str().len() + 3..],
+            (Scheme::HttpUnix, _) => "localhost",
+            (scheme, None) => &self.text[scheme.as_str().len() + 3..],
+            (_, Some(zone)) => &zone.host_field,
         }
     }
 }
+
+/// Splits the zone from an IPv6 address, if there is one: `[fe80::1%25eth0]:80` is `[fe80::1`, `eth0` and `]:80`. The
+/// `25` may be missing, as in the text form of RFC 4007.
+fn split_zone(host_and_port: &str) -> Result<Option<(&str, &str, &str)>, InvalidUrl> {
+    let Some(end) = host_and_port.find(']').filter(|_| host_and_port.starts_with('[')) else { return Ok(None) };
+    let (inside, after) = host_and_port.split_at(end);
+    let Some((address, zone)) = inside.split_once('%') else { return Ok(None) };
+    let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+    // The unreserved characters. The name of an interface has no others.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    match !zone.is_empty() && zone.len() <= LONGEST_ZONE && zone.bytes().all(is_plain) {
+        true => Ok(Some((address, zone, after))),
+        false => Err(InvalidUrl::Host),
+    }
+}
+
+/// Returns a URL that ends after its authority without the zone, if there is one.
+pub(super) fn without_zone(text: &str) -> Option<String> {
+    let (_, authority) = text.split_once("://")?;
+    let (_, host_and_port) = split_userinfo(authority).ok()?;
+    let (before, _, after) = split_zone(host_and_port).ok()??;
+    let start = &text[..text.len() - host_and_port.len()];
+    Some([start, before, after].concat())
+}
+
+/// No system has longer names of interfaces.
+const LONGEST_ZONE: usize = 255;
 
 /// Returns whether a host is this machine, whatever a resolver says (RFC 6761, section 6.3). Some resolvers know only
 /// `localhost` itself, and ask public name servers for the names below it. The system answers for `localhost`, because

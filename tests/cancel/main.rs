@@ -6,4 +6,5 @@ mod support;
 mod checks;
 mod complete;
 mod everybody;
+mod foreign;
 mod phases;

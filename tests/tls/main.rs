@@ -11,6 +11,7 @@ mod logins;
 mod matrix;
 #[cfg(feature = "native-tls")]
 mod native;
+mod racing;
 mod reaping;
 mod records;
 mod redirects;

@@ -44,6 +44,11 @@ fn which_urls_share_a_pool() {
         assert!(first != elsewhere, "{row}: of another manager");
     }
     let http = PoolManager::new();
+    let zoned = ["http://[a::b%zone]", "http://[a::b%25zone]"].map(|url| http.connection_from_url(url).unwrap());
+    assert!(zoned[0] == zoned[1], "PM-16");
+    assert!(zoned[0] == http.connection_from_host("a::b%zone", 80, "http").unwrap(), "PM-16");
+    assert_eq!((zoned[0].origin().host(), zoned[0].origin().zone()), ("[a::b]", Some("zone")), "PM-16");
+    let http = PoolManager::new();
     let pool = http.connection_from_url("http://example.com").unwrap();
     let hosts = [("example.com", "http"), ("EXAMPLE.com", "http"), ("example.com", "HTTP"), ("EXAMPLE.COM", "HtTp")];
     for (host, scheme) in hosts {
@@ -62,8 +67,6 @@ fn hosts_that_are_none() {
         ("PM-04", "http://@", "NoHost"),
         ("PM-04 none", "", "NoScheme"),
         ("PM-04 no host", "http://", "NoHost"),
-        ("PM-16", "http://[a::b%zone]", "Host"),
-        ("PM-16 escaped", "http://[a::b%25zone]", "Host"),
         ("PM-16 no scheme", "[a::b%zone]", "NoScheme"),
         ("PM-18", "http://localhost:0/", "Port"),
         ("PM-21", "google.com/path", "NoScheme"),

@@ -25,8 +25,9 @@ fn same_host() {
         ("POOL-01 deep", "http://google.com/", "http://google.com/abra/cadabra", true),
         ("POOL-01 another", "http://google.com/", "http://www.google.com/", false),
         ("POOL-01 dot", "http://google.com/", "http://google.com./", false),
-        ("POOL-03", "http://[fe80::1]/", "http://[fe80::1%eth0]", false),
-        ("POOL-03 escaped", "http://[fe80::1]/", "http://[fe80::1%25eth0]", false),
+        ("POOL-03", "http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]", true),
+        ("POOL-03 other way", "http://[fe80::1%eth0]/", "http://[fe80::1%25eth0]", true),
+        ("POOL-03 none", "http://[fe80::1]/", "http://[fe80::1%25eth0]", false),
         ("POOL-04", "http://[::1]/", "http://[::1]", true),
         ("POOL-06", "http://[dead::beef]", "http://[dead::beef%en5]", false),
         ("POOL-07 http", "http://google.com/", "http://google.com:80/abracadabra", true),
@@ -49,9 +50,6 @@ fn same_host() {
 #[test]
 fn hosts_that_are_none() {
     let table = [
-        ("POOL-03", "http://[fe80::1%25eth0]/", "Host"),
-        ("POOL-15", "http://[2607:f8b0::e%25eth0]/", "Host"),
-        ("POOL-15 not escaped", "http://[2607:f8b0::e%eth0]/", "Host"),
         ("POOL-09", "http://google.com:0/", "Port"),
         ("POOL-12 newline", "http://localhost\n/", "Authority"),
         ("POOL-12 space", "http://localhost /", "Authority"),
@@ -76,6 +74,10 @@ fn hosts_that_are_none() {
     for url in ["http://localhost\n", " http://localhost "] {
         let trimmed = ConnectionPool::builder(url).build().unwrap();
         assert_eq!(trimmed.origin().to_string(), "http://localhost", "POOL-12");
+    }
+    for url in ["http://[2607:f8b0::e%25eth0]/", "http://[2607:f8b0::e%eth0]/"] {
+        let zoned = ConnectionPool::builder(url).build().unwrap();
+        assert_eq!((zoned.origin().host(), zoned.origin().zone()), ("[2607:f8b0::e]", Some("eth0")), "POOL-15");
     }
     let v6 = ConnectionPool::builder("http://[2607:F8B0::E]/").build().unwrap();
     assert_eq!(v6.origin().to_string(), "http://[2607:f8b0::e]", "POOL-15");

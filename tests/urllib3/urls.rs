@@ -93,6 +93,19 @@ fn parts() {
 
 const KOENIG: Parts<'_> = ("http", None, "xn--knigsgchen-b4a3dun.de", None, "/", None, None);
 
+/// A zone keeps its case, and the host is the address without it.
+#[test]
+fn zones() {
+    for (id, text, host, zone) in [
+        ("URL-18", "http://[::1%25]", "[::1]", "25"),
+        ("URL-19", "http://[::Ff%etH0]/%ab%Af", "[::ff]", "etH0"),
+        ("URL-19 as RFC 6874 writes it", "http://[fe80::1%25eth0]/", "[fe80::1]", "eth0"),
+    ] {
+        let url = Url::parse(text).unwrap();
+        assert_eq!((url.host(), url.origin().zone()), (host, Some(zone)), "{id}");
+    }
+}
+
 /// Every form of RFC 2732, in the one spelling of RFC 5952.
 #[test]
 fn ipv6() {
@@ -135,9 +148,8 @@ fn refused() {
         ("URL-15", "http://xn--a/", Host),
         ("URL-15", "http://a\u{200D}b.com/", Host),
         ("URL-16", "http://user@domain.com:password@example.com/~tilde@?@", Authority),
-        ("URL-18", "http://[::1%25]", Host),
+        ("URL-18", "http://[::1%]", Host),
         ("URL-19", "http://[::Ff%etH0%Ff]/%ab%Af", Host),
-        ("URL-19 as RFC 6874 writes it", "http://[fe80::1%25eth0]/", Host),
         ("URL-27", "http://%FF%FE.example/", Host),
         ("URL-28", "http://a%20b/", Host),
         ("URL-28", "http://a%2Fb/", Host),

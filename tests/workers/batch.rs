@@ -2,8 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use hostpool::{ConnectionPool, ErrorKind, PoolManager, Session};
+use hostpool::{Bound, CancelToken, ConnectionPool, ErrorKind, PoolManager, Session};
 
 use crate::Echo;
 use crate::support::{Server, answers, ok, without_hanging};
@@ -167,6 +168,28 @@ fn a_dropped_batch() {
     assert_eq!(session.submit(session.get(server.url("/after"))).wait().unwrap().status(), 200);
     let seen = server.paths();
     assert!(!seen.contains(&"/hold/3".to_owned()) && !seen.contains(&"/hold/2".to_owned()), "{seen:?}");
+}
+
+/// The deadline of a token ends requests that wait for a thread, although no thread is free to say so.
+#[test]
+fn requests_that_wait_too_long() {
+    let server = Echo::new();
+    let session = Session::builder().workers(1).build().unwrap();
+    let blocker = session.submit(session.get(server.url("/hold")));
+    server.has(1);
+    for as_completed in [true, false] {
+        let token = CancelToken::with_timeout(Duration::from_millis(20));
+        let batch = session.batch(["/1", "/2", "/3"].map(|path| session.get(server.url(path)).cancel_with(&token)));
+        let batch = if as_completed { batch.as_completed() } else { batch };
+        let results: Vec<_> = without_hanging(move || batch.collect());
+        assert!(results.iter().map(|(place, _)| *place).eq(0..3));
+        for (_, result) in results {
+            assert_eq!(result.unwrap_err().kind(), &ErrorKind::Timeout(Bound::Token));
+        }
+    }
+    server.release("/hold");
+    blocker.wait().unwrap();
+    assert_eq!(server.paths(), ["/hold"]);
 }
 
 /// Results that wait for their turn hold no connection, so a limit below the width does not block a batch.

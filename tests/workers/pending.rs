@@ -165,8 +165,12 @@ fn tokens_of_the_caller() {
         assert_eq!(result.unwrap_err().kind(), &ErrorKind::Cancelled);
     }
     let timed = get("/timed", &CancelToken::with_timeout(Duration::from_millis(20)));
-    let error = timed.wait().unwrap_err();
-    assert_eq!((error.kind(), error.url().unwrap().path()), (&ErrorKind::Timeout(Bound::Token), "/timed"));
+    let looked = get("/looked", &CancelToken::with_timeout(Duration::from_millis(20)));
+    let (looked, timed) = without_hanging(move || (looked.wait_timeout(Duration::MAX).unwrap(), timed.wait()));
+    for (result, path) in [(timed, "/timed"), (looked, "/looked")] {
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.url().unwrap().path()), (&ErrorKind::Timeout(Bound::Token), path));
+    }
 
     // A pending request that is cancelled leaves the caller's token alone.
     let token = CancelToken::new();

@@ -5,6 +5,7 @@ mod calls;
 mod connector;
 mod into_request;
 mod into_url;
+mod names;
 mod settings;
 mod urlopen;
 

@@ -76,7 +76,7 @@ impl<'a> Hop<'a> {
         if let Some(bound) = terms.timeout().passed() {
             return Err(Error::timeout(bound, Some(Duration::ZERO), Phase::Prepare));
         }
-        let key = terms.engine.key(route, terms.reach());
+        let key = terms.key(route)?;
         Ok(Hop { terms, request, fields, key, resends, asked: Cell::new(None), trace: Trace::default() })
     }
 
@@ -214,7 +214,7 @@ impl<'a> Hop<'a> {
                 self.terms.check_cancelled(Phase::Pool)?;
                 // The registry may have retired the pool while this call waited. This look-up adds it again, so that
                 // the new connection belongs to a known pool.
-                engine.key(self.key.route(), self.terms.reach());
+                self.terms.key(self.key.route())?;
                 engine.open(permit, &self.key, until, self.terms.timeout())
             }
             Err(refused) => Err(self.refusal(refused)),
@@ -295,17 +295,14 @@ impl<'a> Hop<'a> {
 #[cold]
 #[inline(never)]
 fn returned(lease: PoolLease, cancelled: Error) -> Error {
-    // Whoever cancels all calls shuts their connections down, this one perhaps among them.
-    match lease.conn().cell.next_use() {
-        true => lease.put_back(),
-        false => lease.discard(CloseReason::Failed),
-    }
+    lease.put_back();
     cancelled
 }
 
 /// Returns how a failed exchange ended.
 fn end_of(error: &Error, trace: &Trace) -> FailureEnd {
     match error.kind() {
+        _ if error.ends_call() => FailureEnd::Other,
         ErrorKind::Disconnected if trace.received == 0 || trace.stale => FailureEnd::Closed,
         ErrorKind::Protocol(Violation::StatusLine) if trace.stale => FailureEnd::Closed,
         _ => FailureEnd::Other,

@@ -4,6 +4,7 @@
 //! of their own.
 
 mod connections;
+mod names;
 mod redirects;
 mod requests;
 
