@@ -101,7 +101,7 @@ impl TlsStream {
 
     fn handshake(&self, wait: &Wait<'_>) -> io::Result<()> {
         loop {
-            self.send_all(self.state.lock(), wait)?;
+            self.send_all(self.state.lock(), wait).map_err(|error| self.refused(error))?;
             if !self.state.lock().tls.is_handshaking() {
                 return Ok(());
             }

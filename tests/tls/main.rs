@@ -1,5 +1,5 @@
 //! https against TLS servers of the tests' own, honest and hostile: certificates, names, sessions, records, ends.
-#![cfg(any(feature = "rustls", feature = "native-tls"))]
+#![cfg(feature = "__tls")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -32,7 +32,7 @@ fn own_roots_from_everywhere() {
     ];
     let mut answered = 0;
     for (row, tls, trusted) in table {
-        if !cfg!(feature = "rustls") && row.contains("of two") | row.contains("PEM file") {
+        if !cfg!(feature = "__rustls") && row.contains("of two") | row.contains("PEM file") {
             // Of two roots of the same name OpenSSL tries one.
             continue;
         }
@@ -159,7 +159,7 @@ fn what_the_hello_says() {
 // Versions and sessions
 
 /// Not with OpenSSL by native-tls.
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__rustls")]
 #[test]
 fn sessions_are_resumed() {
     use HandshakeKind::{Full, Resumed};
