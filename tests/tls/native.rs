@@ -43,6 +43,7 @@ fn what_it_cannot_do() {
     let leaf = root.leaf(&[ip("127.0.0.1")]);
     let own = Leaf::self_signed(&[ip("127.0.0.1")], |_| ());
     let folder = tempfile::tempdir().unwrap();
+    let between = root.intermediate("between");
     let exactly = |leaf: &Leaf| native().trusted_certificate_pem(leaf.pem());
     let table = [
         ("a revocation list", trusted().revocation_list_pem(root.revoked(&[], (2020, 2900))), "revocation"),
@@ -51,14 +52,27 @@ fn what_it_cannot_do() {
         ("one certificate and roots", exactly(&own).root_pem(root.pem()), "beside roots"),
         ("one certificate and the system", exactly(&own).system_roots(true), "beside roots"),
         ("one certificate that is issued", exactly(&leaf), "self-signed"),
+        ("a root that is issued", native().root_pem(between.pem()), "self-signed"),
     ];
     for (row, builder, words) in table {
         let error = builder.build().expect_err(row);
         assert_eq!((error.kind(), error.phase()), (&ErrorKind::Unsupported, Phase::Prepare), "{row}: {error}");
         assert!(error.to_string().contains(words), "{row}: {error}");
     }
-    let error = trusted().max_version(TlsVersion::V1_1).build().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::InvalidConfig, "{error}");
+    // It completes the chain.
+    assert!(trusted().root_pem(between.pem()).build().is_ok());
+    let table = [
+        ("a version below the default", trusted().max_version(TlsVersion::V1_1), "set both"),
+        // OpenSSL takes it for every name that ends so.
+        ("a name that begins with a dot", trusted().server_name(".localhost"), "cannot be a name"),
+        ("a name that is too long", trusted().server_name(vec!["a"; 150].join(".")), "a.a.a.a.a"),
+        ("a password with a NUL", trusted().client_pkcs12(*b"0", "a\0b"), "NUL"),
+    ];
+    for (row, builder, words) in table {
+        let error = builder.build().expect_err(row);
+        assert_eq!((error.kind(), error.phase()), (&ErrorKind::InvalidConfig, Phase::Prepare), "{row}: {error}");
+        assert!(error.to_string().contains(words), "{row}: {error}");
+    }
     let stranger = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let error = trusted().client_cert_pem(leaf.pem()).client_key_pem(stranger).build().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::InvalidConfig, "{error}");

@@ -1,6 +1,7 @@
 //! Whom a connection trusts, what it says of itself, and which sessions and connections are shared.
 
 use super::*;
+use hostpool::TlsBackend;
 
 #[test]
 fn own_roots_from_everywhere() {
@@ -54,6 +55,34 @@ fn own_roots_from_everywhere() {
     let error = default.get("/").send().unwrap_err();
     assert_refused("default roots", &default, &error, ErrorKind::Tls);
     assert_eq!(server.seen.requests().len(), answered, "of those that trust the server");
+}
+
+/// A host that is no name in TLS is refused by each library, and before a byte has left.
+#[test]
+fn names_that_cannot_be() {
+    let authority = Authority::new();
+    let named = [dns("a.test"), dns("*.a.test"), dns("b_1.a.test")];
+    let server = TlsServer::new(authority.leaf(&named).server(rustls::ALL_VERSIONS), echo_path);
+    let long = format!("https://{}.a.test", vec!["a"; 150].join("."));
+    let label = format!("https://{}.a.test", "a".repeat(64));
+    for backend in [TlsBackend::RustlsRing, TlsBackend::RustlsAwsLcRs, TlsBackend::NativeTls] {
+        if !backend.is_available() {
+            continue;
+        }
+        let tls = TlsConfig::builder().backend(backend).root_pem(authority.pem()).build().unwrap();
+        for url in ["https://.a.test", "https://b..a.test", "https://*.a.test", "https://b!.a.test", &long, &label] {
+            let row = format!("{backend}, {url}");
+            let pool = pool_to(url, &server, Fault::None, &tls);
+            let error = pool.get("/").send().unwrap_err();
+            assert_refused(&row, &pool, &error, ErrorKind::Tls);
+            assert_eq!(error.tls_failure().map(|failure| failure.fault()), Some(TlsFault::InvalidName), "{row}");
+        }
+        for url in ["https://a.test", "https://a.test.", "https://b-1.a.test", "https://b_1.a.test"] {
+            let pool = pool_to(url, &server, Fault::None, &tls);
+            assert_eq!(get(&pool, "/"), "/", "{backend}, {url}");
+        }
+    }
+    assert!(server.seen.hellos().len() <= 3 * 4, "no hello of the others");
 }
 
 #[test]

@@ -19,6 +19,10 @@ use crate::tls::der::{self, Certificate};
 pub(super) fn identity(client: &Client) -> Result<Identity> {
     match client {
         Client::Parts(parts) => of_parts(parts),
+        // The library of OpenSSL panics over it.
+        Client::Pkcs12 { password, .. } if password.contains('\0') => {
+            Err(Error::config("the password of the PKCS #12 file has a NUL"))
+        }
         Client::Pkcs12 { der, password } => {
             let identity = Identity::from_pkcs12(der, password).map_err(|error| {
                 let old = match error.to_string().contains("unsupported") {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The largest queue that is kept while it is empty. A record fits in.
-const KEPT: usize = 20 * 1024;
+/// The largest queue that is kept while it is empty. A request's head fits in. What idle connections keep adds up.
+const KEPT: usize = 2 * 1024;
 
 /// Both queues. A clone has the same ones: the library owns one, and drops it when a handshake fails. The alert about the
 /// failure is read from another.
