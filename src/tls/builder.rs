@@ -8,7 +8,7 @@ use super::certificates::Source;
 use super::client_cert::ClientSources;
 use super::config::TlsConfig;
 use super::der::Certificate;
-use super::key_log::{KeyLogFile, path_of_environment};
+use super::key_log::{KeyLog, KeyLogFile, KeyLogFunction, path_of_environment};
 use super::pins::Fingerprint;
 use super::settings::{Check, Names, Revocation, Roots, Settings};
 use crate::error::{Error, Phase, Reason, Result};
@@ -72,6 +72,7 @@ pub struct TlsConfigBuilder {
     lists: Vec<Source>,
     revocation: Revocation,
     key_log: Option<PathBuf>,
+    key_log_to: Option<KeyLogFunction>,
     /// The first error of a setter.
     wrong: Option<Reason>,
 }
@@ -526,6 +527,38 @@ impl TlsConfigBuilder {
         self
     }
 
+    /// Sets a function that gets the secrets of each connection, one line a call, without the end of the line, in the
+    /// format that Wireshark reads. Whoever has the lines can decrypt everything. It is in addition to
+    /// [`key_log_file`](Self::key_log_file).
+    ///
+    /// It is called in the middle of a handshake, on the thread that connects. So it must not wait for a request that needs
+    /// this connection. A panic of it is ignored. Two configurations are equal only if they have the same function: a
+    /// builder and its clone have.
+    ///
+    /// ```
+    /// use hostpool::{TlsBackend, TlsConfig};
+    /// use std::io::Write;
+    /// use std::sync::Mutex;
+    ///
+    /// # let file = tempfile::tempfile()?;
+    /// let writer = Mutex::new(file);
+    /// let tls = TlsConfig::builder().key_log(move |line| {
+    ///     let _ = writeln!(writer.lock().unwrap(), "{line}");
+    /// });
+    /// // The library of the system does not tell its secrets.
+    /// assert!(tls.clone().backend(TlsBackend::NativeTls).build().is_err());
+    /// # if TlsBackend::RustlsRing.is_available() {
+    /// let tls = tls.backend(TlsBackend::RustlsRing).build()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "keylog_callback")]
+    #[doc(alias = "KeyLog")]
+    pub fn key_log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.key_log_to = Some(KeyLogFunction::new(log));
+        self
+    }
+
     /// Sets the key log that the environment variable `SSLKEYLOGFILE` names now, with `$NAME` and `${NAME}` in it
     /// replaced. If it is not set or empty, there is no key log. The variable has no effect without this call.
     #[doc(alias = "SSLKEYLOGFILE")]
@@ -577,12 +610,15 @@ impl TlsConfigBuilder {
             min_version: self.min_version,
             max_version: self.max_version,
             revocation,
-            key_log: self
-                .key_log
-                .as_deref()
-                .map(KeyLogFile::open)
-                .transpose()
-                .map_err(|error| Error::config("the key log cannot be opened").with_source(error))?,
+            key_log: KeyLog {
+                file: self
+                    .key_log
+                    .as_deref()
+                    .map(KeyLogFile::open)
+                    .transpose()
+                    .map_err(|error| Error::config("the key log cannot be opened").with_source(error))?,
+                function: self.key_log_to,
+            },
             roots,
         };
         let Roots { system, own, exact } = &settings.roots;

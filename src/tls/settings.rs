@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::backend::TlsBackend;
 use super::client_cert::Client;
-use super::key_log::KeyLogFile;
+use super::key_log::KeyLog;
 use super::pins::Fingerprint;
 use crate::net::tls_info::TlsVersion;
 
@@ -21,7 +21,7 @@ pub(super) struct Settings {
     pub(super) min_version: Option<TlsVersion>,
     pub(super) max_version: Option<TlsVersion>,
     pub(super) revocation: Revocation,
-    pub(super) key_log: Option<KeyLogFile>,
+    pub(super) key_log: KeyLog,
 }
 
 /// Which certificates are trusted.
@@ -92,7 +92,7 @@ impl fmt::Debug for Settings {
         write!(f, "{backend}, system roots {}, own roots {}", roots.system, roots.own.len())?;
         write!(f, ", trusted certificates {}, {check:?}, {names:?}", roots.exact.len())?;
         write!(f, ", client certificate {}, versions {min_version:?} to {max_version:?}", client.is_some())?;
-        write!(f, ", revocation lists {}, key log {}", revocation.lists.len(), key_log.is_some())
+        write!(f, ", revocation lists {}, key log {}", revocation.lists.len(), !key_log.is_off())
     }
 }
 
@@ -101,6 +101,7 @@ mod tests {
     use super::*;
     use crate::tls::TlsConfig;
     use crate::tls::client_cert::{ClientCert, KeyForm, PrivateKey};
+    use crate::tls::key_log::{KeyLogFile, KeyLogFunction};
 
     /// Returns settings that differ from the given ones in one field each. The structs are taken apart field by field: a
     /// field without a difference here does not compile.
@@ -114,7 +115,7 @@ mod tests {
             min_version: _,
             max_version: _,
             revocation,
-            key_log: _,
+            key_log: KeyLog { file: _, function: _ },
         } = base;
         let Roots { system, own: _, exact: _ } = *roots;
         let Check { accept_any, accept_any_name, pins: _, pins_alone } = *check;
@@ -156,7 +157,10 @@ mod tests {
         changed("refuse_unknown", &|all| all.revocation.refuse_unknown = !refuse_unknown);
         changed("accept_expired", &|all| all.revocation.accept_expired = !accept_expired);
         changed("server_alone", &|all| all.revocation.server_alone = !server_alone);
-        changed("key_log", &|all| all.key_log = Some(KeyLogFile::open(log.path()).unwrap()));
+        let function = KeyLogFunction::new(|_| ());
+        changed("a key log", &|all| all.key_log.file = Some(KeyLogFile::open(log.path()).unwrap()));
+        changed("a function for keys", &|all| all.key_log.function = Some(function.clone()));
+        changed("another function", &|all| all.key_log.function = Some(KeyLogFunction::new(|_| ())));
         all
     }
 

@@ -736,12 +736,23 @@ fn key_logs() {
     let root = Authority::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
-    let tls = TlsConfig::builder().root_pem(root.pem()).key_log_file(&path).build().unwrap();
+    let lines = Arc::new(Mutex::new(String::new()));
+    let builder = TlsConfig::builder().root_pem(root.pem()).key_log_file(&path).key_log({
+        let lines = lines.clone();
+        move |line| {
+            *lines.lock().unwrap() += &format!("{line}\n");
+            panic!("a connection does not end by this");
+        }
+    });
+    let tls = builder.clone().build().unwrap();
     for versions in BOTH {
         let server = TlsServer::new(root.leaf(&here()).server(versions), echo_path);
         assert_eq!(get(&server.pool(&tls), "/"), "/");
     }
     let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(*lines.lock().unwrap(), text);
+    assert_eq!(builder.clone().build().unwrap(), tls, "the same function");
+    assert_ne!(builder.key_log(|_| ()).build().unwrap(), tls, "another one");
     for label in ["CLIENT_RANDOM ", "CLIENT_TRAFFIC_SECRET_0 ", "SERVER_TRAFFIC_SECRET_0 "] {
         assert!(text.lines().any(|line| line.starts_with(label) && line.split(' ').count() == 3), "{label}: {text}");
     }

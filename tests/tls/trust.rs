@@ -57,6 +57,32 @@ fn own_roots_from_everywhere() {
     assert_eq!(server.seen.requests().len(), answered, "of those that trust the server");
 }
 
+/// The provider that a program installs for rustls is nothing to this crate: it needs none, and uses none. By itself
+/// rustls panics if two are compiled in and none is installed.
+#[test]
+fn providers_of_the_process() {
+    let authority = Authority::new();
+    let server = TlsServer::new(authority.server(), echo_path);
+    let mut useless = rustls::crypto::ring::default_provider();
+    useless.cipher_suites.clear();
+    useless.kx_groups.clear();
+    for (round, installs) in [false, true].into_iter().enumerate() {
+        if installs {
+            useless.clone().install_default().expect("no other test installs one");
+        }
+        for backend in [TlsBackend::RustlsRing, TlsBackend::RustlsAwsLcRs, TlsBackend::NativeTls] {
+            if !backend.is_available() {
+                continue;
+            }
+            // Another configuration in each round.
+            let roots = TlsConfig::builder().backend(backend).root_der(authority.der()).root_der(Authority::new().der());
+            let client = authority.leaf(&[dns("client.test")]);
+            let roots = roots.client_cert_pem(client.pem()).client_key_pem(client.key_pem());
+            assert_eq!(get(&server.pool(&roots.build().unwrap()), "/"), "/", "{backend}, round {round}");
+        }
+    }
+}
+
 /// A host that is no name in TLS is refused by each library, and before a byte has left.
 #[test]
 fn names_that_cannot_be() {

@@ -130,7 +130,7 @@ fn expressible(settings: &Settings) -> Result<()> {
     let has_no_root = !roots.system && !roots.own.is_empty() && !roots.own.iter().any(is_self_issued);
     let table = [
         (!revocation.lists.is_empty(), "native-tls takes no revocation lists"),
-        (key_log.is_some(), "native-tls writes no key log"),
+        (!key_log.is_off(), "native-tls writes no key log"),
         (
             names.asserted.is_some() && !names.unsent,
             "native-tls has one name to send and to compare: server_name sets it, and with send_server_name(false) \

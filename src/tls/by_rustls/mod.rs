@@ -100,8 +100,8 @@ impl Rustls {
             .with_client_cert_resolver(Arc::new(Answer(answer)));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.enable_sni = !settings.names.unsent;
-        if let Some(file) = &settings.key_log {
-            config.key_log = Arc::new(file.clone());
+        if !settings.key_log.is_off() {
+            config.key_log = Arc::new(settings.key_log.clone());
         }
         Ok(Rustls {
             config: Arc::new(config),
