@@ -41,12 +41,16 @@ pub enum TlsBackend {
     /// OpenSSL.
     ///
     /// What it cannot do is an error of [`build`](crate::TlsConfigBuilder::build):
-    /// - revocation lists and key logs;
+    /// - revocation lists, and key logs;
     /// - [`assert_hostname`](crate::TlsConfigBuilder::assert_hostname) while a name is sent to the server, because the
     ///   library has one name for both;
     /// - certificates that are [trusted by themselves](crate::TlsConfigBuilder::trusted_certificate_pem) beside roots, and
     ///   such that are not self-signed, unless any name is accepted;
+    /// - with OpenSSL, roots of which none is self-signed;
+    /// - on systems of Apple, TLS 1.3 as the lowest version;
     /// - on Android, roots without those of the system.
+    ///
+    /// OpenSSL matches no wildcard of a certificate with a label that has an underscore.
     #[doc(alias = "native-tls")]
     #[doc(alias = "openssl")]
     #[doc(alias = "schannel")]

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-use hostpool::{ErrorKind, TlsBackend, TlsConfigBuilder, TlsFault, TlsVersion};
+use hostpool::{ErrorKind, Phase, TlsBackend, TlsConfigBuilder, TlsFault, TlsVersion};
 
 use crate::support;
 use crate::tls::{Folder, OpenSsl, fault, pool};
@@ -16,10 +16,13 @@ fn native(builder: TlsConfigBuilder) -> TlsConfigBuilder {
 const FOLDER: &str = "HOSTPOOL_TEST_FOLDER";
 const ADDRESS: &str = "HOSTPOOL_TEST_ADDRESS";
 
-/// Runs an ignored test in another process, with a configuration of OpenSSL that allows everything.
-fn child(test: &str, folder: &Folder, server: &OpenSsl, more: &[(&str, &str)]) {
-    let configuration = "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nMinProtocol = TLSv1\n\
-                         CipherString = DEFAULT:@SECLEVEL=0\n";
+/// Runs an ignored test in another process, with a configuration of OpenSSL that has this level of security. Level 0
+/// allows everything.
+fn child(test: &str, level: u8, folder: &Folder, server: &OpenSsl, more: &[(&str, &str)]) {
+    let configuration = format!(
+        "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nMinProtocol = TLSv1\n\
+         CipherString = DEFAULT:@SECLEVEL={level}\n"
+    );
     std::fs::write(folder.path("openssl.cnf"), configuration).unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", &format!("native::{test}"), "--ignored", "--nocapture"])
@@ -42,7 +45,7 @@ fn old_versions() {
         [("-tls1", "TLSv1"), ("-tls1_1", "TLSv1.1"), ("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")]
     {
         let server = folder.server("server", &[option, "-www"]);
-        child("a_version", &folder, &server, &[("HOSTPOOL_TEST_VERSION", version)]);
+        child("a_version", 0, &folder, &server, &[("HOSTPOOL_TEST_VERSION", version)]);
         if option == "-tls1" {
             // Not by default, whatever the system allows.
             let error = pool(server.address, native(folder.trusted())).get("/").send().unwrap_err();
@@ -65,12 +68,48 @@ fn a_version() {
     assert!(page.contains(&format!("Protocol  : {name}\n")) || page.contains(&format!("{name}, ")), "{page}");
 }
 
+/// What is weak is refused where the system says so, and a server without a certificate by everybody.
+#[test]
+fn weak_certificates() {
+    let Some(folder) = Folder::new() else { return };
+    let name = "subjectAltName=IP:127.0.0.1";
+    folder.leaf("sha1", "rsa:2048", "ca", name, &["-sha1"]);
+    folder.leaf("short", "rsa:1024", "ca", name, &["-sha256"]);
+    for version in ["-tls1_2", "-tls1_3"] {
+        for name in ["sha1", "short"] {
+            let server = folder.server(name, &[version, "-www"]);
+            child("a_weak_certificate", 2, &folder, &server, &[]);
+        }
+    }
+    let nobody = folder.server("server", &["-tls1_2", "-nocert", "-cipher", "aNULL:@SECLEVEL=0", "-www"]);
+    for builder in [folder.trusted(), folder.trusted().danger_accept_invalid_certs(true)] {
+        for builder in [builder.clone(), native(builder)] {
+            let error = pool(nobody.address, builder).get("/").send().unwrap_err();
+            assert_eq!((error.phase(), error.maybe_processed()), (Phase::Tls, false), "{error}");
+            assert_eq!(fault(&error), Some(TlsFault::NoSharedCipher), "{}", support::chain(&error));
+        }
+    }
+}
+
+#[test]
+#[ignore = "the child of another test"]
+fn a_weak_certificate() {
+    let Ok(address) = std::env::var(ADDRESS) else { return };
+    let address = address.parse().unwrap();
+    let root = std::path::Path::new(&std::env::var(FOLDER).unwrap()).join("ca.pem");
+    let error = pool(address, native(hostpool::TlsConfig::builder()).root_file(root)).get("/").send().unwrap_err();
+    assert_eq!((error.phase(), error.maybe_processed()), (Phase::Tls, false), "{error}");
+    assert_eq!(fault(&error), Some(TlsFault::UnsupportedAlgorithm), "{}", support::chain(&error));
+    let any = native(hostpool::TlsConfig::builder()).danger_accept_invalid_certs(true);
+    pool(address, any).get("/").send().unwrap_or_else(|error| panic!("{}", support::chain(&error)));
+}
+
 /// The roots of the system are those that its library reads.
 #[test]
 fn roots_of_the_system() {
     let Some(folder) = Folder::new() else { return };
     let server = folder.server("server", &["-www"]);
-    child("the_system", &folder, &server, &[("SSL_CERT_FILE", folder.path("ca.pem").to_str().unwrap())]);
+    child("the_system", 0, &folder, &server, &[("SSL_CERT_FILE", folder.path("ca.pem").to_str().unwrap())]);
     let untrusted = native(hostpool::TlsConfig::builder());
     let error = pool(server.address, untrusted).get("/").send().unwrap_err();
     assert_eq!(fault(&error), Some(TlsFault::UntrustedIssuer));
