@@ -114,8 +114,8 @@
 //! | feature | default | what for |
 //! |---|---|---|
 //! | `rustls` | yes | `https`, by rustls with ring |
-//! | `aws-lc-rs` | | `https`, by rustls with AWS-LC: see [`TlsBackend`] |
-//! | `native-tls` | | `https`, by the TLS library of the system: see [`TlsBackend`] |
+//! | `aws-lc-rs` | no | `https`, by rustls with AWS-LC: see [`TlsBackend`] |
+//! | `native-tls` | no | `https`, by the TLS library of the system: see [`TlsBackend`] |
 //! | `encrypted-keys` | no | client keys with a password |
 //! | `native-roots` | yes | trust the system's certificates |
 //! | `webpki-roots` | yes | trust the bundled Mozilla set where the system has none |
