@@ -115,6 +115,11 @@ fn certificates_by_themselves() {
             if let Err(error) = result {
                 assert_refused(row, &pool, &error, ErrorKind::Tls);
                 assert_eq!(server.seen.requests(), [], "{row}");
+                if versions[0].version == rustls::ProtocolVersion::TLSv1_3 {
+                    // Not even the client's last message of the handshake left.
+                    support::eventually("the server sees the end", || !server.seen.errors().is_empty());
+                    assert_eq!(server.seen.handshakes(), [], "{row}");
+                }
             }
         }
     }
