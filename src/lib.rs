@@ -90,6 +90,7 @@
 //! |---|---|
 //! | one request | [`get`], [`head`], [`post`], [`put`], [`patch`], [`delete`], [`options`], [`request`] |
 //! | clients | [`Session`], [`ConnectionPool`], [`PoolManager`], all built by a [`ClientBuilder`] |
+//! | connections for many sessions | [`TcpConnector`], [`UnixConnector`] |
 //! | requests | [`RequestBuilder`], [`Request`]; arguments of any type: [`IntoUrl`], [`IntoPairs`], [`IntoHeaders`] |
 //! | bodies | [`Body`], [`Compress`], [`multipart::Form`], [`multipart::Part`] |
 //! | responses | [`Response`], [`Lines`], [`Chunks`], [`MediaType`], [`Link`]; made by a [`ResponseBuilder`] |
@@ -107,6 +108,7 @@
 //! | TLS | [`TlsConfig`], [`TlsConfigBuilder`], [`TlsBackend`], [`Fingerprint`], [`TlsVersion`], [`TlsInfo`], [`TlsFailure`] |
 //! | sockets | [`SocketOption`], [`SourceAddress`] |
 //! | connections of your own | [`Dialer`], [`Transport`], [`IoTransport`] |
+//! | a connection of a pool, as a stream | [`Connection`] |
 //! | types of other crates | the crates [`http`] and [`url`], as `hostpool::http` and `hostpool::url` |
 //!
 //! # Features
@@ -140,9 +142,10 @@
 // recipes        documentation: daily tasks, one by one
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
+// connectors     TcpConnector, UnixConnector: presets of a PoolManager
 // pools          ConnectionPool, PoolManager, PoolContext
 // parallel       Pending, Batch: requests on threads of their client
-// client         builder > call > hop > terms > policy > settings/options/middleware/request > engine > reach
+// client         builder > call > hop > checkout > connection > terms > policy > settings/options/middleware/request > engine > reach
 // response       Response: body reader, decoding, charset, JSON, files
 // pool           registry > key > gate > reaper > core > pooled > types > stats
 // dial           Dialer, Route: opens a Transport to a Target along a route
@@ -161,6 +164,7 @@ mod cancel;
 mod client;
 mod close_reason;
 mod coding;
+mod connectors;
 mod contain;
 mod cookies;
 mod date;
@@ -209,9 +213,10 @@ pub use body::urlencoded::IntoPairs;
 pub use body::{Body, Compress};
 pub use cancel::{CancelToken, OnCancel};
 pub use client::{
-    Connector, IntoRequest, IntoUrl, Middleware, MiddlewareFn, Next, Request, RequestBuilder, middleware_fn,
+    Connection, Connector, IntoRequest, IntoUrl, Middleware, MiddlewareFn, Next, Request, RequestBuilder, middleware_fn,
 };
 pub use close_reason::CloseReason;
+pub use connectors::{TcpConnector, TcpConnectorBuilder, UnixConnector, UnixConnectorBuilder};
 pub use cookies::{
     Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,
 };

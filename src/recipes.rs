@@ -567,6 +567,8 @@
 //! | `urllib3.PoolManager(num_pools, maxsize, block)`, `http.request(..)` | [`PoolManager`], [`PoolManager::request`] |
 //! | `HTTPConnectionPool(host, maxsize=8, block=True)`, `pool.urlopen(..)` | [`ConnectionPool`], [`ConnectionPool::urlopen`] |
 //! | `aiohttp.TCPConnector(limit, limit_per_host)` | [`SessionBuilder::total_limit`](crate::ClientBuilder::total_limit), [`limit`](crate::ClientBuilder::limit) |
+//! | `aiohttp.TCPConnector(..)`, `aiohttp.UnixConnector(path=..)` for several sessions | [`TcpConnector`](crate::TcpConnector), [`UnixConnector`](crate::UnixConnector) |
+//! | `connector.connect(..)`, `pool._get_conn()` | [`PoolManager::connect`], [`Connection`](crate::Connection) |
 //! | `params=`, `data=`, `files=`, `headers=`, `cookies=`, `auth=` | methods of these names of [`RequestBuilder`] |
 //! | `data={"a": "1"}` | [`RequestBuilder::form`] |
 //! | `timeout=(3, 10)`, `Timeout(connect=3, read=10)` | [`Timeout::connect`], [`Timeout::read`] |

@@ -156,6 +156,8 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         Strictness,
         SystemResolver,
         Target<'static>,
+        TcpConnector,
+        TcpConnectorBuilder,
         TcpDialer,
         Timeout,
         TimeoutSettings,
@@ -168,6 +170,8 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         TlsInfo,
         TlsVersion,
         TransportInfo,
+        UnixConnector,
+        UnixConnectorBuilder,
         UnixDialer,
         Url,
         Version,
@@ -184,7 +188,7 @@ fn others() -> Vec<(&'static str, Bounds, &'static str)> {
     let all = "Debug Send Sync UnwindSafe RefUnwindSafe";
     let alone = "Debug Send UnwindSafe RefUnwindSafe";
     let rows = [
-        (types![Error, IoTransport, Pending].to_vec(), all),
+        (types![Connection, Error, IoTransport, Pending].to_vec(), all),
         (types![Body, Form, Part, Request, RequestBuilder, Response, ResponseBody, ResponseBuilder].to_vec(), alone),
         (types![Chunks<'static>, Lines<'static>].to_vec(), "Debug Send RefUnwindSafe"),
         (types![OnCancel].to_vec(), "Debug Send Sync"),

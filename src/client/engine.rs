@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reach::Reach;
+use crate::cookies::CookieJar;
 use crate::dial::{self, DialContext, Route, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure, TlsFault};
 use crate::exchange::Wire;
@@ -42,6 +43,12 @@ pub(crate) struct EngineConfig {
     pub(crate) observer: Observer,
     pub(crate) fork_guard: bool,
     pub(crate) workers: usize,
+    /// No connection is used again.
+    pub(crate) force_close: bool,
+    /// Bounds the opening of a connection, whatever client asks for it.
+    pub(crate) conn_timeout: Option<Duration>,
+    /// The jar of the sessions that use this engine and have no jar of their own.
+    pub(crate) shared_jar: Option<CookieJar>,
 }
 
 /// Holds the state that all requests of a client share.
@@ -58,6 +65,9 @@ pub(crate) struct Engine {
     replacement: RwLock<Option<Arc<ConnectionConfig>>>,
     pub(crate) registry: Registry,
     pub(crate) observer: Observer,
+    pub(crate) force_close: bool,
+    pub(crate) conn_timeout: Option<Duration>,
+    pub(crate) shared_jar: Option<CookieJar>,
     /// How often all calls were cancelled.
     cancelled: AtomicU64,
     /// The process that made the engine, if each request checks it.
@@ -83,6 +93,9 @@ impl Engine {
             replacement: RwLock::new(None),
             registry: Registry::new(config.num_pools),
             observer,
+            force_close: config.force_close,
+            conn_timeout: config.conn_timeout,
+            shared_jar: config.shared_jar,
             cancelled: AtomicU64::new(0),
             guard: config.fork_guard.then(Home::here),
             workers: Slot::new(),
@@ -228,6 +241,7 @@ impl Engine {
 
     /// Dials. While the process lacks file descriptors, it closes the oldest idle connection and dials again.
     fn dial(&self, cell: &Arc<AbortCell>, key: &PoolKey, until: Until<'_>, timeout: &Timeout) -> Result<Wire> {
+        let until = until.or_within(self.conn_timeout, Bound::Connect);
         let context = DialContext::begin(until, timeout, cell);
         loop {
             match Engine::dial_once(&context, cell, key) {
@@ -245,7 +259,7 @@ impl Engine {
     fn dial_once(context: &DialContext<'_>, cell: &Arc<AbortCell>, key: &PoolKey) -> Result<Wire> {
         let (config, target) = (key.config(), Target::new(key.route()));
         let wire = match &config.dialer {
-            None => dial::direct(&target, &config.tls, &config.tcp, context, cell)?,
+            None => dial::direct(&target, &config.tls, &config.tcp, config.socket.as_deref(), context, cell)?,
             Some(dialer) => {
                 let wire = Wire::of(dialer.dial(&target, context)?, cell);
                 if target.is_encrypted() && !wire.info().encrypted {

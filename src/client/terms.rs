@@ -23,7 +23,7 @@ use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::{Arrival, Reading};
 use crate::retry::Retry;
 use crate::time::{Timeout, Until};
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 /// The number of redirects that a call follows if nothing is set.
 const MAX_REDIRECTS: u32 = 10;
@@ -173,7 +173,7 @@ impl<'a> Terms<'a> {
     /// [`ErrorKind::InvalidRequest`] for such a URL.
     #[inline]
     pub(super) fn check_scheme(self, url: &Url) -> Result<()> {
-        match url.origin().kind() == Scheme::Https || !self.https_only() {
+        match url.origin().kind().is_encrypted() || !self.https_only() {
             true => Ok(()),
             false => Err(Error::request("https_only is set, and the URL is not https")),
         }
@@ -233,6 +233,12 @@ impl<'a> Terms<'a> {
     pub(super) fn skipped(self) -> impl Iterator<Item = &'a str> {
         let own = self.own.map_or(&[][..], |own| &own.skip);
         own.iter().chain(&self.policy.head.skip).map(|name| &**name)
+    }
+
+    /// Returns whether each request ends its connection.
+    #[inline]
+    pub(super) fn closes(self) -> bool {
+        self.policy.head.close || self.engine.force_close
     }
 
     /// Returns the credentials, whatever the origin.
@@ -316,7 +322,7 @@ impl<'a> Terms<'a> {
         let origin = url.shared_origin();
         let Some(home) = self.home() else { return Ok(origin) };
         // A request for an `https` URL is not sent to a proxy in clear.
-        let in_clear = origin.kind() == Scheme::Https && home.kind() != Scheme::Https;
+        let in_clear = origin.kind().is_encrypted() && !home.kind().is_encrypted();
         let any_host = self.own.is_some_and(|own| own.any_host) && !in_clear;
         match any_host || origin == home {
             true => Ok(home),
@@ -333,8 +339,8 @@ impl<'a> Terms<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRequest`] if the request has addresses for the host, and a dialer of the caller's would not
-    /// heed them.
+    /// [`ErrorKind::InvalidRequest`] if the request has addresses for the host, and a dialer or a Unix socket of the
+    /// client would not heed them.
     #[inline]
     pub(super) fn key(self, route: &Route) -> Result<PoolKey> {
         self.engine.with_config(self.reach(), |config| match self.own.filter(|own| !own.resolve_to.is_empty()) {
@@ -351,6 +357,11 @@ impl<'a> Terms<'a> {
         };
         if config.dialer.is_some() {
             return Err(Error::request("resolve_to has no effect on a dialer, which finds addresses by itself"));
+        }
+        if config.socket.is_some() {
+            return Err(Error::request(
+                "resolve_to has no effect: all connections of the client lead to a Unix socket",
+            ));
         }
         let mut config = ConnectionConfig::clone(config);
         config.tcp.names.overrides.put(host, addresses);

@@ -15,7 +15,7 @@ use crate::exchange::Wire;
 use crate::net::abort::{AbortCell, Interrupt};
 use crate::net::connect;
 use crate::net::names::{Addresses, Family, IntoAddresses, Resolver, shared_resolver};
-use crate::net::options::{SocketOption, SourceAddress};
+use crate::net::options::{self, OwnedSocket, SocketFactory, SocketOption, SourceAddress};
 use crate::net::race::Winner;
 use crate::net::stream::Stream;
 use crate::net::tcp::{TcpConfig, checked_stagger};
@@ -23,7 +23,7 @@ use crate::net::transport::{Transport, Wait};
 use crate::shared;
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 pub(crate) use route::{Route, Via};
 
@@ -208,7 +208,7 @@ impl<'a> Target<'a> {
 
     /// Returns whether the connection must be encrypted.
     pub fn is_encrypted(&self) -> bool {
-        self.origin.kind() == Scheme::Https
+        self.origin.kind().is_encrypted()
     }
 }
 
@@ -449,9 +449,19 @@ impl TcpDialer {
         self
     }
 
-    /// Sets the options of sockets. The default is [`SocketOption::NoDelay(true)`](SocketOption::NoDelay) alone.
+    /// Sets the options of sockets. The default is [`SocketOption::NoDelay(true)`](SocketOption::NoDelay) alone. There is
+    /// no `build`, so an option that this system does not have fails the dial.
     pub fn socket_options(mut self, options: impl IntoIterator<Item = SocketOption>) -> TcpDialer {
         self.config.sockets.options = options.into_iter().collect();
+        self
+    }
+
+    /// Sets a function that makes the sockets: see [`ClientBuilder::socket_factory`](crate::ClientBuilder::socket_factory).
+    pub fn socket_factory<S: Into<OwnedSocket>>(
+        mut self,
+        factory: impl Fn(&SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+    ) -> TcpDialer {
+        self.config.sockets.factory = Some(SocketFactory::new(factory));
         self
     }
 
@@ -498,6 +508,7 @@ impl TcpDialer {
 
 impl Dialer for TcpDialer {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
+        options::check(&self.config.sockets.options)?;
         let winner = self.config.connect(target.origin, &context.for_resolve().wait(), &context.wait())?;
         Ok(Box::new(winner.stream))
     }
@@ -513,7 +524,7 @@ impl Dialer for TcpDialer {
     }
 }
 
-/// Connects to the Unix socket that an `http+unix` URL names.
+/// Connects to the Unix socket that an `http+unix` URL names. For `https+unix` a [`TlsDialer`] around it adds TLS.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnixDialer;
 
@@ -523,15 +534,24 @@ impl UnixDialer {
         if target.via != Via::Unix {
             return Err(Error::config("UnixDialer is for http+unix URLs, which name a socket"));
         }
-        let wait = context.wait();
-        connect::unix(target.origin.host(), &wait)
-            .map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
+        unix(target.origin.host(), context)
     }
 
     #[cfg(not(unix))]
-    fn open(&self, _: &Target<'_>, _: &DialContext<'_>) -> Result<Stream> {
-        Err(Error::unsupported("this system has no Unix sockets", Phase::Connect))
+    fn open(&self, _: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
+        unix("", context)
     }
+}
+
+#[cfg(unix)]
+fn unix(path: &str, context: &DialContext<'_>) -> Result<Stream> {
+    let wait = context.wait();
+    connect::unix(path, &wait).map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
+}
+
+#[cfg(not(unix))]
+fn unix(_: &str, _: &DialContext<'_>) -> Result<Stream> {
+    Err(Error::unsupported("this system has no Unix sockets", Phase::Connect))
 }
 
 impl Dialer for UnixDialer {
@@ -572,32 +592,36 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
     }
 }
 
-/// Opens a connection for a pool without a dialer. A plain socket is used without a virtual call.
+/// Opens a connection for a pool without a dialer: to the Unix socket at `path` if there is one, and otherwise to where
+/// the target says. A plain socket is used without a virtual call.
 pub(crate) fn direct(
     target: &Target<'_>,
     tls: &TlsConfig,
     tcp: &TcpConfig,
+    path: Option<&str>,
     context: &DialContext<'_>,
     cell: &AbortCell,
 ) -> Result<Wire> {
     if target.is_encrypted() {
         tls.check()?;
     }
-    match target.via {
-        Via::Direct => {
+    let stream = match (target.via, path) {
+        (Via::Direct, None) => {
             let winner = tcp.connect(target.origin, &context.for_resolve().wait(), &context.wait())?;
-            match target.is_encrypted() {
+            return match target.is_encrypted() {
                 false => Ok(Wire::Stream(winner.stream)),
                 true => encrypted(target, winner, tls, tcp, context).map(|transport| Wire::of(transport, cell)),
-            }
+            };
         }
-        Via::Unix => {
-            let stream = UnixDialer.open(target, context)?;
-            match target.is_encrypted() {
-                false => Ok(Wire::Stream(stream)),
-                true => Ok(Wire::of(tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait())?, cell)),
-            }
+        (Via::Unix, Some(path)) if path != target.origin.host() => {
+            return Err(Error::request("the client connects to one Unix socket, and the URL names another"));
         }
+        (Via::Direct, Some(path)) => unix(path, context)?,
+        (Via::Unix, _) => UnixDialer.open(target, context)?,
+    };
+    match target.is_encrypted() {
+        false => Ok(Wire::Stream(stream)),
+        true => Ok(Wire::of(tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait())?, cell)),
     }
 }
 

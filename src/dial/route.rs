@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::h1::RequestTarget;
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 /// The way to an origin. A pool key, the target of a dial and the request target are made from it.
 ///
@@ -25,10 +25,7 @@ pub(crate) enum Via {
 
 impl Via {
     pub(crate) fn of(origin: &Origin) -> Via {
-        match origin.kind() {
-            Scheme::HttpUnix => Via::Unix,
-            Scheme::Http | Scheme::Https => Via::Direct,
-        }
+        if origin.kind().is_unix() { Via::Unix } else { Via::Direct }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Opening sockets.
 
 use std::cell::Cell;
+#[cfg(unix)]
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,12 +11,12 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
-use socket2::{Domain, Protocol, Type};
+use socket2::Domain;
 
 use super::options::SocketConfig;
 use super::stream::{Socket, Stream};
-use super::transport::Wait;
-use super::wait::{GUARD, ready_within};
+use super::transport::{GUARD, Wait};
+use super::wait::ready_within;
 
 /// No system assigns ports below this by itself (FreeBSD begins here, others higher).
 const FIRST_EPHEMERAL: u16 = 10_000;
@@ -43,13 +45,12 @@ pub(super) enum Started {
 impl<'a> Attempt<'a> {
     /// Opens a socket for an address, with its options and the guard.
     pub(super) fn open(address: SocketAddr, sockets: &'a SocketConfig, now: Instant) -> io::Result<Attempt<'a>> {
-        let domain = Domain::for_address(address);
-        let mut socket = Socket::new(socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?);
+        let mut socket = Socket::new(sockets.open(&address)?);
         if sockets.only_sends_at_once() {
             socket.send_at_once()?;
             sockets.bind(&socket.0)?;
         } else {
-            sockets.apply(&socket.0, domain)?;
+            sockets.apply(&socket.0, Domain::for_address(address))?;
         }
         Ok(Attempt { socket: guarded(socket)?, address, sockets, began: now, is_non_blocking: false })
     }
@@ -142,14 +143,52 @@ fn is_itself(socket: &Socket, address: &SocketAddr, sockets: &SocketConfig, now:
     local == *address || (any && local.port() == address.port())
 }
 
-/// Connects to a Unix socket. Waits until the deadline if the backlog is full.
+/// Connects to the Unix socket at a path, or at an abstract address, which begins with a NUL. Waits until the deadline
+/// if the backlog is full. The error names the socket: the URL may have another host.
 #[cfg(unix)]
 pub(crate) fn unix(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
-    let address = rustix::net::SocketAddrUnix::new(path)?;
-    let socket = guarded(Socket::new(socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?))?;
+    at_socket(path, wait).map_err(|error| io::Error::new(error.kind(), AtSocket { path: path.into(), error }))
+}
+
+#[cfg(unix)]
+fn at_socket(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
+    let address = match path.strip_prefix('\0') {
+        None => rustix::net::SocketAddrUnix::new(path)?,
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Some(name) => rustix::net::SocketAddrUnix::new_abstract_name(name.as_bytes())?,
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        Some(_) => return Err(io::ErrorKind::Unsupported.into()),
+    };
+    let socket = guarded(Socket::new(socket2::Socket::new(Domain::UNIX, socket2::Type::STREAM, None)?))?;
     registered(&socket, wait);
     connect(&socket, &address, wait, Interrupted::BeginsAgain)?;
     Ok(Stream::new(socket, None))
+}
+
+/// The error of a Unix socket.
+#[cfg(unix)]
+#[derive(Debug)]
+struct AtSocket {
+    path: Box<str>,
+    error: io::Error,
+}
+
+#[cfg(unix)]
+impl fmt::Display for AtSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.strip_prefix('\0') {
+            None => write!(f, "the Unix socket {:?}", self.path),
+            // Other programs write an abstract address like this.
+            Some(name) => write!(f, "the Unix socket {:?}", format!("@{name}")),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl std::error::Error for AtSocket {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
 }
 
 /// Sets the guard, before the first blocking call.
@@ -219,6 +258,7 @@ fn connect(
 mod tests {
     use super::*;
     use crate::time::Until;
+    use socket2::Type;
     use std::net::TcpListener;
 
     fn free() -> SocketAddr {

@@ -8,8 +8,10 @@ use crate::close_reason::CloseReason;
 use crate::error::Reason;
 use crate::net::tls_info::TlsInfo;
 use crate::net::transport::Transport;
+use crate::pool::PoolLease;
 
-/// The connection that a response is read from, returned by [`Response::connection`].
+/// The connection that a response is read from, returned by [`Response::connection`], or that the caller has, returned by
+/// [`Connection::info`](crate::Connection::info).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
@@ -27,6 +29,22 @@ pub struct ConnectionInfo {
     pub tls: Option<TlsInfo>,
     /// Whether the connection had carried a request before this one.
     pub reused: bool,
+}
+
+impl ConnectionInfo {
+    /// Returns the facts about a connection in use.
+    pub(crate) fn of(lease: &PoolLease) -> ConnectionInfo {
+        let (connection, reused) = (lease.conn(), lease.is_reused());
+        let info = connection.wire.info();
+        ConnectionInfo {
+            id: connection.record.id(),
+            remote: info.remote,
+            local: info.local,
+            tls: info.tls,
+            encrypted: info.encrypted,
+            reused,
+        }
+    }
 }
 
 /// # The connection
@@ -60,16 +78,7 @@ impl Response {
     #[doc(alias = "isclosed")]
     #[doc(alias = "closed")]
     pub fn connection(&self) -> Option<ConnectionInfo> {
-        let connection = self.inner.parts.held.as_ref()?.lease.conn();
-        let info = connection.wire.info();
-        Some(ConnectionInfo {
-            id: connection.record.id(),
-            remote: info.remote,
-            local: info.local,
-            tls: info.tls,
-            encrypted: info.encrypted,
-            reused: self.inner.reused,
-        })
+        Some(ConnectionInfo::of(&self.inner.parts.held.as_ref()?.lease))
     }
 
     /// Returns how many bytes of the body have been received so far, without framing and before decoding.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::identity::{Shared, Table};
+use super::pins::Fingerprint;
 #[cfg(feature = "__tls")]
 use super::session::Backend;
 use super::settings::{Roots, Settings};
@@ -13,7 +14,7 @@ use super::settings::{Roots, Settings};
 use super::stream::TlsStream;
 #[cfg(feature = "__tls")]
 use crate::error::Phase;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::net::transport::{Transport, Wait};
 #[cfg(feature = "__tls")]
 use crate::observe;
@@ -92,6 +93,30 @@ impl TlsConfig {
     /// Returns the identity of the configuration.
     pub(crate) fn id(&self) -> u64 {
         self.0.id
+    }
+
+    /// Returns this configuration with fingerprints added, one of which the server's certificate must have.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if a fingerprint replaces all other checks.
+    pub(crate) fn with_fingerprints(&self, pins: Vec<Fingerprint>) -> Result<TlsConfig> {
+        let mut settings = self.0.settings.clone();
+        if settings.check.pins_alone {
+            return Err(Error::config("assert_fingerprint replaces all other checks, a fingerprint among them"));
+        }
+        settings.check.pins.extend(pins);
+        Ok(TlsConfig::of(settings))
+    }
+
+    /// Returns whether the chain of the server's certificate is verified.
+    pub(crate) fn checks_chain(&self) -> bool {
+        self.0.settings.checks_chain()
+    }
+
+    /// Returns the first fingerprint of those that the server's certificate may have.
+    pub(crate) fn first_fingerprint(&self) -> Option<&Fingerprint> {
+        self.0.settings.check.pins.first()
     }
 
     /// Fails if TLS is not available, or if there is no trusted root. It is called before a dial, so that no connection
@@ -184,6 +209,14 @@ impl fmt::Debug for TlsConfig {
 
 #[cfg(test)]
 impl TlsConfig {
+    /// Returns configurations that differ from the first one in one setting each.
+    pub(crate) fn each_option() -> Vec<(&'static str, TlsConfig)> {
+        let base = Settings { roots: Roots { own: vec![vec![0]], ..Roots::default() }, ..Settings::default() };
+        let mut all = super::settings::tests::each_changed(&base);
+        all.insert(0, ("none", base));
+        all.into_iter().map(|(option, settings)| (option, TlsConfig::of(settings))).collect()
+    }
+
     /// Returns a configuration that differs from every other, without a trusted root.
     pub(crate) fn distinct() -> TlsConfig {
         TlsConfig(Arc::new(Inner::new(Settings::default())))

@@ -97,7 +97,7 @@ impl fmt::Debug for Settings {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::tls::TlsConfig;
     use crate::tls::client_cert::{ClientCert, KeyForm, PrivateKey};
@@ -105,7 +105,7 @@ mod tests {
 
     /// Returns settings that differ from the given ones in one field each. The structs are taken apart field by field: a
     /// field without a difference here does not compile.
-    fn each_changed(base: &Settings) -> Vec<(&'static str, Settings)> {
+    pub(in crate::tls) fn each_changed(base: &Settings) -> Vec<(&'static str, Settings)> {
         let Settings {
             backend,
             roots,

@@ -80,7 +80,7 @@ impl Fallback {
         match self {
             Fallback::Never => false,
             // The bytes of a Unix socket do not leave this machine.
-            Fallback::InPrivate => matches!(origin.kind(), Scheme::Https | Scheme::HttpUnix),
+            Fallback::InPrivate => origin.kind() != Scheme::Http,
             Fallback::Everywhere => true,
         }
     }

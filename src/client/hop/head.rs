@@ -72,13 +72,13 @@ pub(super) fn write(
     }
     // A field that is not to be added counts as set.
     terms.skipped().for_each(|name| given.note(name));
-    let mut sent = SentHead { close: client.close, ..SentHead::default() };
+    let mut sent = SentHead { close: terms.closes(), ..SentHead::default() };
     encode::request_line(out, &request.method, target, request.version);
     match given.has(Given::HOST) {
         false => encode::field(out, "Host", request.url.origin().host_field().as_bytes()),
         true => encode::field(out, "Host", host(request, terms, hop)),
     }
-    write_added(out, request, terms, hop, given);
+    write_added(out, request, terms, hop, given, sent.close);
     // 100-continue must not be expected without a body, because there is nothing to hold back (RFC 9110,
     // section 10.1.1). HTTP/1.0 has no interim responses.
     let may_expect = !request.body.is_empty() && request.version != Version::HTTP_10 && !hop.left_out.no_expect;
@@ -101,7 +101,7 @@ pub(super) fn write(
 
 /// Writes the fields that the client adds, except those about the body.
 #[inline]
-fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &HopFields, given: Given) {
+fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &HopFields, given: Given, closes: bool) {
     let client = terms.head();
     // No coding is asked for with a Range, because a part of a coded body cannot be decoded.
     let offers = client.offers_codings && !given.has(Given::RANGE) && terms.reading().decode;
@@ -115,9 +115,9 @@ fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &Hop
     if let Some(cookie) = hop.cookie.as_ref().filter(|_| !given.has(Given::COOKIE)) {
         encode::field(out, "Cookie", cookie);
     }
-    if client.close && !given.has(Given::CONNECTION) {
+    if closes && !given.has(Given::CONNECTION) {
         encode::field(out, "Connection", b"close");
-    } else if request.version == Version::HTTP_10 && !given.has(Given::CONNECTION) && !client.close {
+    } else if request.version == Version::HTTP_10 && !given.has(Given::CONNECTION) {
         encode::field(out, "Connection", b"keep-alive");
     }
 }

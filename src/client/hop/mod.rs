@@ -17,18 +17,18 @@ use reply::is_idle_notice;
 use std::cell::Cell;
 use std::time::Duration;
 
+use super::checkout::checkout;
 use super::request::Request;
 use super::terms::Terms;
 use crate::body::Body;
 use crate::close_reason::CloseReason;
 use crate::dial::Route;
 use crate::error::ResponseHead;
-use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, Violation};
+use crate::error::{Error, ErrorKind, Phase, Result, Violation};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
 use crate::h1::Head;
 use crate::observe;
 use crate::pool::PoolLease;
-use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
 use crate::redirect::{self, Decision, RedirectAction, RedirectHop, Redirected, Rules};
 
@@ -83,7 +83,7 @@ impl<'a> Hop<'a> {
     /// Sends the request, and returns the reply.
     pub(super) fn run(mut self) -> Result<Reply> {
         self.prime()?;
-        let mut lease = self.checkout()?;
+        let mut lease = checkout(self.terms, &self.key)?;
         // Whether bytes of the request have left, in this exchange or the one before.
         let mut has_left = false;
         let mut reason = CloseReason::PeerClosed;
@@ -198,29 +198,6 @@ impl<'a> Hop<'a> {
         self.terms.replays() && replay::may_replay(&failed)
     }
 
-    /// Takes an idle connection of the pool, or opens one.
-    fn checkout(&self) -> Result<PoolLease> {
-        let Terms { engine, until, .. } = self.terms;
-        match engine.gate.checkout_within(&self.key, until, self.terms.pool_timeout()) {
-            Ok(Checked::Lease(lease)) => match self.terms.check_cancelled(Phase::Pool) {
-                Ok(()) => Ok(lease),
-                Err(cancelled) => Err(returned(lease, cancelled)),
-            },
-            Ok(Checked::Permit(permit)) if self.terms.reach().is_closed_pool() => {
-                drop(permit);
-                Err(Error::new(self.terms.reach().closed(), Phase::Pool))
-            }
-            Ok(Checked::Permit(permit)) => {
-                self.terms.check_cancelled(Phase::Pool)?;
-                // The registry may have retired the pool while this call waited. This look-up adds it again, so that
-                // the new connection belongs to a known pool.
-                self.terms.key(self.key.route())?;
-                engine.open(permit, &self.key, until, self.terms.timeout())
-            }
-            Err(refused) => Err(self.refusal(refused)),
-        }
-    }
-
     /// Sends the request over the connection, and receives the head of the response. The body is apart from the request,
     /// because it is sent while the request is borrowed.
     #[inline(always)]
@@ -257,10 +234,8 @@ impl<'a> Hop<'a> {
         };
         let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close: reading.unclean_close };
         // Until the head has arrived. What comes after registers for itself.
-        let registered = terms.until.register(|| connection.cell.blocked());
-        let result = exchange.run(&request.method, body.outgoing(), &rules);
-        drop(registered);
-        result
+        let _registered = terms.until.register(|| connection.cell.blocked());
+        exchange.run(&request.method, body.outgoing(), &rules)
     }
 
     /// Adds to the error of an exchange the head of the response that it is about, if a head had arrived.
@@ -270,33 +245,6 @@ impl<'a> Hop<'a> {
         let (method, url) = (self.request.method.clone(), self.request.url.clone().without_fragment());
         error.with_head(head.answer_to(method, url, false))
     }
-
-    /// Returns the error of a refused checkout.
-    fn refusal(&self, refused: Refused) -> Error {
-        let until = self.terms.until;
-        let reason = match refused {
-            Refused::Closed => self.terms.reach().closed(),
-            Refused::Cancelled => {
-                return until
-                    .cancelled(Phase::Pool)
-                    .unwrap_or_else(|| Error::new(Reason::all_cancelled(), Phase::Pool));
-            }
-            Refused::TimedOut { bound: Bound::Pool, waited, in_use, held_here, queued } => {
-                ErrorKind::PoolTimeout { waited, in_use, held_here, queued }.into()
-            }
-            Refused::WouldDeadlock { held } => ErrorKind::WouldDeadlock { held }.into(),
-            Refused::TimedOut { .. } => return until.timed_out(Phase::Pool),
-        };
-        Error::new(reason, Phase::Pool)
-    }
-}
-
-/// Gives the connection back that a call got in the moment in which it was cancelled.
-#[cold]
-#[inline(never)]
-fn returned(lease: PoolLease, cancelled: Error) -> Error {
-    lease.put_back();
-    cancelled
 }
 
 /// Returns how a failed exchange ended.

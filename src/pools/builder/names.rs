@@ -6,22 +6,34 @@ use std::time::Duration;
 use super::{ClientBuilder, sealed};
 use crate::net::names::{Family, IntoAddresses, Resolver, shared_resolver};
 use crate::net::tcp::{TcpConfig, checked_stagger};
+use crate::pools::options::Reaching;
 
-/// The errors of a session that has both a connector and this setting, and of a client that has a dialer, too.
+/// The errors of a client that has this setting in vain.
 macro_rules! reaching {
     ($setting:literal) => {
-        (
-            concat!("the session has a connector and its own ", $setting, ": give ", $setting, " to the connector"),
-            concat!("a dialer opens its own connections, so ", $setting, " has no effect: give it to the dialer"),
-        )
+        Reaching {
+            clash: concat!(
+                "the session has a connector and its own ",
+                $setting,
+                ": give ",
+                $setting,
+                " to the connector"
+            ),
+            dialer: concat!(
+                "a dialer opens its own connections, so ",
+                $setting,
+                " has no effect: give it to the dialer"
+            ),
+            socket: concat!("a Unix socket has no address to look up, so ", $setting, " has no effect"),
+        }
     };
 }
 
 /// # Names and addresses
 ///
-/// These settings are for connections over TCP that the client opens itself. A Unix socket has no address to look up. A
-/// [`dialer`](Self::dialer) opens its own connections, so `build` fails if one of these is set, too;
-/// [`TcpDialer`](crate::TcpDialer) has setters for them. For a request through a proxy they find the proxy.
+/// These settings are for connections over TCP that the client opens itself. A Unix socket has no address to look up, so
+/// `build` fails if a [`unix_socket`](Self::unix_socket) is set, too. A [`dialer`](Self::dialer) opens its own
+/// connections, so `build` fails with one as well; [`TcpDialer`](crate::TcpDialer) has setters for them. For a request through a proxy they find the proxy.
 impl<C: sealed::Client> ClientBuilder<C> {
     /// Sets what looks up names. The default is [`SystemResolver`](crate::SystemResolver), the system's. Clones of one
     /// `Arc<dyn Resolver>` are the same resolver.
@@ -172,6 +184,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[doc(alias = "dns_cache")]
+    #[doc(alias = "resolve")]
     pub fn use_dns_cache(self, keep: bool) -> Self {
         let set = self.reaching(reaching!("use_dns_cache"), |_| {});
         set.with_options(|options| options.use_dns_cache = Some(keep))
@@ -193,11 +206,10 @@ impl<C: sealed::Client> ClientBuilder<C> {
         set.with_options(|options| options.dns_cache_ttl = Some(life.into()))
     }
 
-    /// Changes a setting of the way to a host. A session that has a connector, too, fails with the first text, and a
-    /// client that has a dialer with the second one.
-    fn reaching(mut self, (clash, dialer): (&'static str, &'static str), set: impl FnOnce(&mut TcpConfig)) -> Self {
-        self.options.clash.get_or_insert(clash);
-        self.options.reaching.get_or_insert(dialer);
+    /// Changes a setting of the way to a host.
+    fn reaching(mut self, errors: Reaching, set: impl FnOnce(&mut TcpConfig)) -> Self {
+        self.options.clash.get_or_insert(errors.clash);
+        self.options.reaching.get_or_insert(errors);
         set(&mut self.options.tcp);
         self
     }

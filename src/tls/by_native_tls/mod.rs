@@ -57,7 +57,7 @@ impl Backend for NativeTls {
             (Some(name), _) => name.clone(),
             (None, Some(address)) => address.to_string(),
             // The final dot of an absolute name is no part of it in TLS (RFC 6066, section 3).
-            (None, None) => origin.host().trim_end_matches('.').to_owned(),
+            (None, None) => origin.server_name().trim_end_matches('.').to_owned(),
         };
         if !is_name(&name) {
             let text = format!("the host {name} cannot be a name in TLS");
