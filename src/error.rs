@@ -15,7 +15,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 // Without a TLS library nothing fails in it.
-#[cfg_attr(not(feature = "rustls"), allow(dead_code))]
+#[cfg_attr(not(feature = "__tls"), allow(dead_code))]
 mod tls;
 
 use std::error::Error as StdError;
@@ -35,7 +35,7 @@ pub use kind::ErrorKind;
 pub use phase::{Bound, Phase};
 pub(crate) use reason::{Reason, Time};
 pub use rules::{Limit, Violation};
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 pub(crate) use tls::Evidence;
 pub use tls::{TlsFailure, TlsFault};
 
@@ -333,7 +333,7 @@ impl Error {
     /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     /// let url = format!("https://{}/", listener.local_addr()?);
     /// std::thread::spawn(move || std::io::Write::write_all(&mut listener.accept()?.0, b"HTTP/1.1 400 Bad Request\r\n"));
-    /// # #[cfg(feature = "rustls")] {
+    /// # #[cfg(feature = "__tls")] {
     /// let error = hostpool::get(url).send().unwrap_err();
     /// assert_eq!(error.kind(), &ErrorKind::Tls);
     /// assert_eq!(error.tls_failure().unwrap().fault(), TlsFault::NotTls);

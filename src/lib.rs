@@ -106,7 +106,7 @@
 //! | what happens inside | [`Listener`], [`observe`], [`PoolStats`], [`ConnectionInfo`] |
 //! | what a server may send | [`Limits`], [`Strictness`], [`Violation`] |
 //! | proxies | [`Proxy`], [`ProxyManager`], [`ClientBuilder::proxy`]; which one: [`ProxyRules`], [`ProxyChoice`] |
-//! | TLS | [`TlsConfig`], [`TlsConfigBuilder`], [`Fingerprint`], [`TlsVersion`], [`TlsInfo`], [`TlsFailure`] |
+//! | TLS | [`TlsConfig`], [`TlsConfigBuilder`], [`TlsBackend`], [`Fingerprint`], [`TlsVersion`], [`TlsInfo`], [`TlsFailure`] |
 //! | sockets | [`SocketOption`], [`SourceAddress`] |
 //! | connections of your own | [`Dialer`], [`Transport`], [`IoTransport`] |
 //! | a connection of a pool, as a stream | [`Connection`] |
@@ -117,6 +117,8 @@
 //! | feature | default | what for |
 //! |---|---|---|
 //! | `rustls` | yes | `https`, by rustls with ring |
+//! | `aws-lc-rs` | no | `https`, by rustls with AWS-LC: see [`TlsBackend`] |
+//! | `native-tls` | no | `https`, by the TLS library of the system: see [`TlsBackend`] |
 //! | `encrypted-keys` | no | client keys with a password |
 //! | `native-roots` | yes | trust the system's certificates |
 //! | `webpki-roots` | yes | trust the bundled Mozilla set where the system has none |
@@ -150,7 +152,7 @@
 // dial           Dialer, Route: opens a Transport to a Target along a route
 // exchange       one request and one response over one Transport; knows no pool
 // proxy          Proxy: where it is, and what only it is told; which one a request goes through; handshakes of SOCKS
-// tls            TlsConfig, rustls over any Transport
+// tls            TlsConfig, rustls and native-tls over any Transport
 // net            Transport, the one place that waits, abort, names and their lookups, the race of addresses
 // make_headers   urllib3's function of this name
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
@@ -203,7 +205,7 @@ mod strictness;
 mod sync;
 mod time;
 // Without a TLS library nothing reads what a configuration holds.
-#[cfg_attr(not(feature = "rustls"), allow(dead_code))]
+#[cfg_attr(not(feature = "__tls"), allow(dead_code))]
 mod tls;
 mod urls;
 mod values;
@@ -273,7 +275,7 @@ pub use retry::{IntoStatus, Jitter, Retry, RetryBudget, RetryCount, RetryCounts,
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
 pub use time::{Timeout, TimeoutSettings};
-pub use tls::{Fingerprint, TlsConfig, TlsConfigBuilder};
+pub use tls::{Fingerprint, TlsBackend, TlsConfig, TlsConfigBuilder};
 /// The crate `url`, in the version whose types this crate takes and returns: an [`IntoUrl`].
 pub use url;
 pub use urls::{InvalidUrl, Origin, Url};

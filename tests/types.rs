@@ -171,6 +171,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         TcpDialer,
         Timeout,
         TimeoutSettings,
+        TlsBackend,
         TlsConfig,
         TlsConfigBuilder,
         TlsDialer<TcpDialer>,

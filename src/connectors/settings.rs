@@ -118,7 +118,7 @@ impl<C: Preset> ClientBuilder<C> {
     /// use hostpool::TcpConnector;
     ///
     /// assert!(TcpConnector::new().verify_ssl());
-    /// # #[cfg(feature = "rustls")]
+    /// # #[cfg(feature = "__tls")]
     /// assert!(!TcpConnector::builder().verify_ssl(false).build()?.verify_ssl());
     /// # Ok::<(), hostpool::Error>(())
     /// ```
@@ -142,7 +142,7 @@ impl<C: Preset> ClientBuilder<C> {
     /// ```
     /// use hostpool::TcpConnector;
     ///
-    /// # #[cfg(feature = "rustls")] {
+    /// # #[cfg(feature = "__tls")] {
     /// let connector = TcpConnector::builder().fingerprint([7; 32]).build()?;
     /// assert_eq!(connector.fingerprint(), Some([7; 32].into()));
     /// # }

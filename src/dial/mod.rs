@@ -85,6 +85,36 @@ pub(crate) use route::{OtherWays, Route, Via};
 pub trait Dialer: Send + Sync {
     /// Opens a connection before the deadline of the context.
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>>;
+
+    /// Opens a connection and calls `begin` with it, which begins what comes first on it: the handshake of TLS, for
+    /// example, as [`TlsDialer`] does. Returns what `begin` returns.
+    ///
+    /// By default this is [`dial`](Self::dial), and `begin` is called once. A [`TcpDialer`] calls it again with a
+    /// connection to another address of the host, if there is one and the server ended the connection: a load balancer
+    /// may accept connections for a server that is down. So `begin` sends nothing of a request. A dialer that passes its
+    /// calls on to another one passes on this one, too.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let url = format!("http://{}/", listener.local_addr()?);
+    /// use hostpool::{DialContext, Dialer, Target, TcpDialer, Timeout, Url};
+    /// use std::io::IoSlice;
+    ///
+    /// let (url, context) = (Url::parse(&url)?, DialContext::new(Timeout::new()));
+    /// let transport = TcpDialer::new().dial_with(&Target::from(&url), &context, &mut |connection| {
+    ///     connection.send(&[IoSlice::new(b"hello")], &context.wait()).map_err(|error| context.failed(error))?;
+    ///     Ok(connection)
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn dial_with(
+        &self,
+        target: &Target<'_>,
+        context: &DialContext<'_>,
+        begin: &mut dyn FnMut(Box<dyn Transport>) -> Result<Box<dyn Transport>>,
+    ) -> Result<Box<dyn Transport>> {
+        begin(self.dial(target, context)?)
+    }
 }
 
 impl fmt::Debug for dyn Dialer + '_ {
@@ -93,12 +123,24 @@ impl fmt::Debug for dyn Dialer + '_ {
     }
 }
 
+/// What comes first on a connection. It sends nothing of a request.
+type Begin<'b> = dyn FnMut(Box<dyn Transport>) -> Result<Box<dyn Transport>> + 'b;
+
 /// Passes each call on to the dialer that the pointer leads to.
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<D: Dialer + ?Sized> Dialer for $pointer {
             fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
                 (**self).dial(target, context)
+            }
+
+            fn dial_with(
+                &self,
+                target: &Target<'_>,
+                context: &DialContext<'_>,
+                begin: &mut Begin<'_>,
+            ) -> Result<Box<dyn Transport>> {
+                (**self).dial_with(target, context, begin)
             }
         }
     )*};
@@ -473,6 +515,16 @@ impl Dialer for TcpDialer {
         let winner = self.config.connect(target.origin, &context.for_resolve().wait(), &context.wait())?;
         Ok(Box::new(winner.stream))
     }
+
+    fn dial_with(
+        &self,
+        target: &Target<'_>,
+        context: &DialContext<'_>,
+        begin: &mut Begin<'_>,
+    ) -> Result<Box<dyn Transport>> {
+        let winner = self.config.connect(target.origin, &context.for_resolve().wait(), &context.wait())?;
+        begun(winner, &self.config, context, begin)
+    }
 }
 
 /// Connects to the Unix socket that an `http+unix` URL names. For `https+unix` a [`TlsDialer`] around it adds TLS.
@@ -539,8 +591,8 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
             return self.inner.dial(target, context);
         }
         self.tls.check()?;
-        let inner = self.inner.dial(target, context)?;
-        self.tls.wrap(inner, target.origin, &context.for_tls().wait())
+        self.inner
+            .dial_with(target, context, &mut |inner| self.tls.wrap(inner, target.origin, &context.for_tls().wait()))
     }
 }
 
@@ -633,19 +685,29 @@ fn direct(target: &Target<'_>, means: &Means<'_>, context: &DialContext<'_>) -> 
     }
 }
 
-/// Begins TLS with the winner of a race. If its server ends the connection during the handshake, the addresses that are
-/// left are tried, under the same deadline: a load balancer may accept connections for a server that is down. Nothing of
-/// a request has left by then.
+/// Begins TLS with the winner of a race.
 fn encrypted(
     target: &Target<'_>,
-    mut winner: Winner,
+    winner: Winner,
     tls: &TlsConfig,
     tcp: &TcpConfig,
     context: &DialContext<'_>,
 ) -> Result<Box<dyn Transport>> {
+    begun(winner, tcp, context, &mut |stream| tls.wrap(stream, target.origin, &context.for_tls().wait()))
+}
+
+/// Begins something with the winner of a race. If its server ends the connection meanwhile, the addresses that are left
+/// are tried, under the same deadline: a load balancer may accept connections for a server that is down. Nothing of a
+/// request has left by then.
+fn begun(
+    mut winner: Winner,
+    tcp: &TcpConfig,
+    context: &DialContext<'_>,
+    begin: &mut Begin<'_>,
+) -> Result<Box<dyn Transport>> {
     loop {
         let Winner { stream, rest } = winner;
-        let cut = match tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait()) {
+        let cut = match begin(Box::new(stream)) {
             Err(error) if !rest.is_empty() && is_cut(&error) => error,
             result => return result,
         };
@@ -662,7 +724,8 @@ fn encrypted(
 /// Returns whether the peer ended the connection, by a reset or otherwise.
 fn is_cut(error: &Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    if *error.kind() != ErrorKind::Tls {
+    // Whoever cancels a call ends its connection, too.
+    if !matches!(error.kind(), ErrorKind::Tls | ErrorKind::Connect) {
         return false;
     }
     let mut cause = error.cause().map(|cause| cause as &(dyn std::error::Error + 'static));

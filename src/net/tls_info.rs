@@ -6,10 +6,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TlsVersion {
-    /// TLS 1.0 (RFC 2246). It is broken, and rustls does not have it.
+    /// TLS 1.0 (RFC 2246). It is broken, and rustls does not have it: see [`TlsBackend::NativeTls`](crate::TlsBackend).
     #[doc(alias = "TLSv1")]
     V1_0,
-    /// TLS 1.1 (RFC 4346). It is broken, and rustls does not have it.
+    /// TLS 1.1 (RFC 4346). It is broken, and rustls does not have it: see [`TlsBackend::NativeTls`](crate::TlsBackend).
     #[doc(alias = "TLSv1_1")]
     V1_1,
     /// TLS 1.2 (RFC 5246).

@@ -101,7 +101,7 @@ pub(crate) fn no_reaper(error: &io::Error) {
 }
 
 /// Logs that a connection is encrypted to nobody knows whom.
-#[cfg_attr(not(feature = "rustls"), expect(dead_code))]
+#[cfg_attr(not(feature = "__tls"), expect(dead_code))]
 pub(crate) fn not_verified(origin: &Origin) {
     note!(warn, "the certificate of {origin} is not verified: anybody on the way can read and change everything");
 }

@@ -27,7 +27,7 @@ mod telling;
 pub use events::{
     Acquired, Answered, Closed, Dialed, Dialing, Redirecting, Released, Retrying, Waited, Waiting, WaitsForItself,
 };
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 pub(crate) use lines::not_verified;
 #[cfg(feature = "native-roots")]
 pub(crate) use lines::skipped_roots;

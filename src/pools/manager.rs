@@ -243,7 +243,7 @@ impl PoolManager {
     ///
     /// let http = PoolManager::new();
     /// // Later, when the file has changed:
-    /// # #[cfg(feature = "rustls")] {
+    /// # #[cfg(feature = "__tls")] {
     /// let renewed = TlsConfig::builder().danger_accept_invalid_hostnames(true).build()?;
     /// http.set_tls(renewed)?;
     /// # }

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
-#[cfg(feature = "rustls")]
-use super::by_rustls::Rustls;
+use super::backend::TlsBackend;
 use super::certificates::Source;
 use super::client_cert::ClientSources;
 use super::config::TlsConfig;
 use super::der::Certificate;
-use super::key_log::{KeyLogFile, path_of_environment};
+use super::key_log::{KeyLog, KeyLogFile, KeyLogFunction, path_of_environment};
 use super::pins::Fingerprint;
 use super::settings::{Check, Names, Revocation, Roots, Settings};
 use crate::error::{Error, Phase, Reason, Result};
@@ -55,6 +54,7 @@ impl TlsConfig {
 #[derive(Clone, Default)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct TlsConfigBuilder {
+    backend: Option<TlsBackend>,
     roots: Vec<Source>,
     exact: Vec<Source>,
     system: Option<bool>,
@@ -72,6 +72,7 @@ pub struct TlsConfigBuilder {
     lists: Vec<Source>,
     revocation: Revocation,
     key_log: Option<PathBuf>,
+    key_log_to: Option<KeyLogFunction>,
     /// The first error of a setter.
     wrong: Option<Reason>,
 }
@@ -182,12 +183,15 @@ impl TlsConfigBuilder {
     /// still not reached: those without TLS 1.2 and 1.3; in TLS 1.2 those with a key on P-521, and those without a cipher
     /// suite of ECDHE with AES-GCM or ChaCha20-Poly1305.
     ///
+    /// This is about ring. AWS-LC has keys on P-521 in TLS 1.2, too. The system's library by native-tls reaches what the
+    /// system allows, and refuses a server that does not have the key of its certificate.
+    ///
     /// A [`fingerprint`](Self::fingerprint) is checked even so.
     /// [`TlsInfo::verified`](crate::TlsInfo::verified) tells whether a connection is a verified one.
     ///
     /// ```
     /// let tls = hostpool::TlsConfig::builder().danger_accept_invalid_certs(true).build();
-    /// # #[cfg(feature = "rustls")]
+    /// # #[cfg(feature = "__tls")]
     /// assert!(tls.is_ok());
     /// ```
     #[doc(alias = "verify_ssl")]
@@ -216,7 +220,7 @@ impl TlsConfigBuilder {
     ///
     /// ```
     /// let tls = hostpool::TlsConfig::builder().assert_hostname("db.internal.example").build();
-    /// # #[cfg(feature = "rustls")]
+    /// # #[cfg(feature = "__tls")]
     /// assert!(tls.is_ok());
     /// ```
     pub fn assert_hostname(self, name: impl AsRef<str>) -> Self {
@@ -237,7 +241,7 @@ impl TlsConfigBuilder {
     /// let tls = hostpool::TlsConfig::builder().fingerprint("AA:A").build();
     /// assert!(tls.is_err());
     /// let tls = hostpool::TlsConfig::builder().fingerprint([7; 32]).build();
-    /// # #[cfg(feature = "rustls")]
+    /// # #[cfg(feature = "__tls")]
     /// assert!(tls.is_ok());
     /// ```
     #[doc(alias = "pinnedpubkey")]
@@ -258,7 +262,7 @@ impl TlsConfigBuilder {
     ///
     /// let pin = "sha256//BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
     /// let tls = TlsConfig::builder().assert_fingerprint(pin).build();
-    /// # #[cfg(feature = "rustls")]
+    /// # #[cfg(feature = "__tls")]
     /// assert!(tls.is_ok());
     /// assert!(TlsConfig::builder().assert_fingerprint(pin).fingerprint(pin).build().is_err());
     /// ```
@@ -372,6 +376,29 @@ impl TlsConfigBuilder {
         self
     }
 
+    /// Sets the client's certificate, those of its issuers and the private key in one PKCS #12 value, as `.p12` and `.pfx`
+    /// files have them. It needs [`TlsBackend::NativeTls`]; the system's library decides which ciphers it reads.
+    ///
+    /// ```no_run
+    /// use hostpool::{TlsBackend, TlsConfig};
+    ///
+    /// let file = std::fs::read("client.p12")?;
+    /// let tls = TlsConfig::builder().backend(TlsBackend::NativeTls).client_pkcs12(file, "password").build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "from_pkcs12_der")]
+    #[doc(alias = "pfx")]
+    pub fn client_pkcs12(mut self, der: impl Into<Vec<u8>>, password: impl Into<String>) -> Self {
+        self.client.pkcs12 = Some((Source::Der(der.into()), password.into()));
+        self
+    }
+
+    /// Sets the file of the client's certificates and key in PKCS #12: see [`client_pkcs12`](Self::client_pkcs12).
+    pub fn client_pkcs12_file(mut self, path: impl Into<PathBuf>, password: impl Into<String>) -> Self {
+        self.client.pkcs12 = Some((Source::File(path.into()), password.into()));
+        self
+    }
+
     /// Sets the password of the private key. Nobody is asked for it if it is not set.
     #[doc(alias = "key_password")]
     pub fn client_key_password(mut self, password: impl AsRef<[u8]>) -> Self {
@@ -380,15 +407,44 @@ impl TlsConfigBuilder {
     }
 }
 
-/// # Versions, revocation, key log
+/// # Library, versions, revocation, key log
 impl TlsConfigBuilder {
-    /// Sets the lowest version of TLS. The default is TLS 1.2.
+    /// Sets who does TLS for this configuration. The default is the first one that this build has:
+    /// [`TlsBackend::default`]. Configurations of several libraries can be used in one program, and in one client one
+    /// after the other.
+    ///
+    /// # Errors
+    ///
+    /// `build` fails with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if this build does not have it, and if
+    /// it cannot do what the configuration asks for.
+    ///
+    /// ```
+    /// use hostpool::{ErrorKind, TlsBackend, TlsConfig, TlsVersion};
+    ///
+    /// // For a device that has no better version.
+    /// let old = TlsConfig::builder().backend(TlsBackend::NativeTls).min_version(TlsVersion::V1_0).build();
+    /// match old {
+    ///     Ok(_) => assert!(TlsBackend::NativeTls.is_available()),
+    ///     Err(error) => assert_eq!(error.kind(), &ErrorKind::Unsupported),
+    /// }
+    /// ```
+    #[doc(alias = "use_native_tls")]
+    #[doc(alias = "use_rustls_tls")]
+    #[doc(alias = "provider")]
+    #[doc(alias = "ssl_context")]
+    pub fn backend(mut self, backend: TlsBackend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Sets the lowest version of TLS. The default is TLS 1.2. Lower ones need [`TlsBackend::NativeTls`] and a system that
+    /// allows them.
     ///
     /// ```
     /// use hostpool::{TlsConfig, TlsVersion};
     ///
     /// let tls = TlsConfig::builder().min_version(TlsVersion::V1_3).build();
-    /// # #[cfg(feature = "rustls")]
+    /// # #[cfg(feature = "__tls")]
     /// assert!(tls.is_ok());
     /// ```
     #[doc(alias = "ssl_minimum_version")]
@@ -471,6 +527,38 @@ impl TlsConfigBuilder {
         self
     }
 
+    /// Sets a function that gets the secrets of each connection, one line a call, without the end of the line, in the
+    /// format that Wireshark reads. Whoever has the lines can decrypt everything. It is in addition to
+    /// [`key_log_file`](Self::key_log_file).
+    ///
+    /// It is called in the middle of a handshake, on the thread that connects. So it must not wait for a request that needs
+    /// this connection. A panic of it is ignored. Two configurations are equal only if they have the same function: a
+    /// builder and its clone have.
+    ///
+    /// ```
+    /// use hostpool::{TlsBackend, TlsConfig};
+    /// use std::io::Write;
+    /// use std::sync::Mutex;
+    ///
+    /// # let file = tempfile::tempfile()?;
+    /// let writer = Mutex::new(file);
+    /// let tls = TlsConfig::builder().key_log(move |line| {
+    ///     let _ = writeln!(writer.lock().unwrap(), "{line}");
+    /// });
+    /// // The library of the system does not tell its secrets.
+    /// assert!(tls.clone().backend(TlsBackend::NativeTls).build().is_err());
+    /// # if TlsBackend::RustlsRing.is_available() {
+    /// let tls = tls.backend(TlsBackend::RustlsRing).build()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "keylog_callback")]
+    #[doc(alias = "KeyLog")]
+    pub fn key_log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.key_log_to = Some(KeyLogFunction::new(log));
+        self
+    }
+
     /// Sets the key log that the environment variable `SSLKEYLOGFILE` names now, with `$NAME` and `${NAME}` in it
     /// replaced. If it is not set or empty, there is no key log. The variable has no effect without this call.
     #[doc(alias = "SSLKEYLOGFILE")]
@@ -492,17 +580,15 @@ impl TlsConfigBuilder {
     /// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if this build of the crate, or its TLS library, lacks
     ///   something.
     pub fn build(self) -> Result<TlsConfig> {
-        if cfg!(not(feature = "rustls")) {
-            return Err(Error::unsupported("TLS needs the feature rustls", Phase::Prepare));
-        }
-        let settings = self.settings()?;
-        #[cfg(feature = "rustls")]
-        Rustls::check(&settings)?;
+        let backend = self.backend.unwrap_or_default();
+        backend.available()?;
+        let settings = self.settings(backend)?;
+        backend.check(&settings)?;
         Ok(TlsConfig::of(settings))
     }
 
     /// Reads what the settings name.
-    fn settings(self) -> Result<Settings> {
+    fn settings(self, backend: TlsBackend) -> Result<Settings> {
         self.contradiction()?;
         let mut revocation = self.revocation;
         for source in &self.lists {
@@ -513,22 +599,26 @@ impl TlsConfigBuilder {
         let trusts_own = !self.roots.is_empty() || !self.exact.is_empty();
         let roots = Roots {
             system: self.system.unwrap_or(!trusts_own),
-            own: certificates(&self.roots, "root certificates", check_roots)?,
+            own: certificates(&self.roots, "root certificates", |found| backend.check_roots(found))?,
             exact: certificates(&self.exact, "trusted certificates", check_readable)?,
         };
         let settings = Settings {
+            backend,
             check: Check { pins, pins_alone, ..self.check },
             names: Names { server: self.server_name, asserted: self.asserted, unsent: self.unsent_name },
             client: self.client.read()?,
             min_version: self.min_version,
             max_version: self.max_version,
             revocation,
-            key_log: self
-                .key_log
-                .as_deref()
-                .map(KeyLogFile::open)
-                .transpose()
-                .map_err(|error| Error::config("the key log cannot be opened").with_source(error))?,
+            key_log: KeyLog {
+                file: self
+                    .key_log
+                    .as_deref()
+                    .map(KeyLogFile::open)
+                    .transpose()
+                    .map_err(|error| Error::config("the key log cannot be opened").with_source(error))?,
+                function: self.key_log_to,
+            },
             roots,
         };
         let Roots { system, own, exact } = &settings.roots;
@@ -579,7 +669,7 @@ impl TlsConfigBuilder {
 }
 
 /// Returns the certificates of these sources. Each source that fails the check is blamed for it.
-fn certificates(sources: &[Source], what: &str, check: fn(&[Vec<u8>]) -> Result<()>) -> Result<Vec<Vec<u8>>> {
+fn certificates(sources: &[Source], what: &str, check: impl Fn(&[Vec<u8>]) -> Result<()>) -> Result<Vec<Vec<u8>>> {
     let mut all = Vec::new();
     for source in sources {
         let found = source.certificates(what)?;
@@ -587,16 +677,6 @@ fn certificates(sources: &[Source], what: &str, check: fn(&[Vec<u8>]) -> Result<
         all.extend(found);
     }
     Ok(all)
-}
-
-#[cfg(feature = "rustls")]
-fn check_roots(found: &[Vec<u8>]) -> Result<()> {
-    Rustls::check_roots(found)
-}
-
-#[cfg(not(feature = "rustls"))]
-fn check_roots(found: &[Vec<u8>]) -> Result<()> {
-    check_readable(found)
 }
 
 fn check_readable(found: &[Vec<u8>]) -> Result<()> {

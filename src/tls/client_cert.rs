@@ -13,6 +13,17 @@ const KEY: &str = "private keys";
 /// A password that is ignored hides that the key lies open.
 const NOT_ENCRYPTED: &str = "there is a password for a private key that is not encrypted";
 
+/// What the client shows to servers that ask for a certificate.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Client {
+    Parts(ClientCert),
+    /// Certificates and key in one (RFC 7292). The TLS library reads it.
+    Pkcs12 {
+        der: Vec<u8>,
+        password: String,
+    },
+}
+
 /// The certificate and the key of the client.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct ClientCert {
@@ -39,10 +50,13 @@ pub(super) enum KeyForm {
     Sec1,
 }
 
-impl fmt::Debug for ClientCert {
-    /// Leaves the key out.
+impl fmt::Debug for Client {
+    /// Leaves the key and the password out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClientCert({} certificates)", self.chain.len())
+        match self {
+            Client::Parts(parts) => write!(f, "Parts({} certificates)", parts.chain.len()),
+            Client::Pkcs12 { der, .. } => write!(f, "Pkcs12({} bytes)", der.len()),
+        }
     }
 }
 
@@ -52,11 +66,30 @@ pub(super) struct ClientSources {
     pub(super) certificates: Option<Source>,
     pub(super) key: Option<Source>,
     pub(super) password: Option<Vec<u8>>,
+    /// A PKCS #12 file and its password.
+    pub(super) pkcs12: Option<(Source, String)>,
 }
 
 impl ClientSources {
+    /// Reads what the client shows.
+    pub(super) fn read(&self) -> Result<Option<Client>> {
+        let Some((source, password)) = &self.pkcs12 else {
+            return Ok(self.read_parts()?.map(Client::Parts));
+        };
+        if self.certificates.is_some() || self.key.is_some() || self.password.is_some() {
+            return Err(Error::config("there is a client certificate or a key beside the PKCS #12 file"));
+        }
+        match source.read("PKCS #12")? {
+            Content::Der(der) => Ok(Some(Client::Pkcs12 { der, password: password.clone() })),
+            Content::Pem(blocks) => {
+                let why = format!("a PKCS #12 file is not PEM, and this one has {}", pem::labels(&blocks));
+                Err(source.blame(Error::config(why)))
+            }
+        }
+    }
+
     /// Reads the certificates and the key. The chain is as the caller wrote it: [`in_order`] sorts it.
-    pub(super) fn read(&self) -> Result<Option<ClientCert>> {
+    fn read_parts(&self) -> Result<Option<ClientCert>> {
         let Some(source) = &self.certificates else {
             return match (&self.key, &self.password) {
                 (None, None) => Ok(None),

@@ -5,21 +5,21 @@ use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-#[cfg(feature = "rustls")]
-use super::by_rustls::Rustls;
 use super::identity::{Shared, Table};
 use super::pins::Fingerprint;
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 use super::session::Backend;
 use super::settings::{Roots, Settings};
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 use super::stream::TlsStream;
-use crate::error::{Error, Phase, Result};
+#[cfg(feature = "__tls")]
+use crate::error::Phase;
+use crate::error::{Error, Result};
 use crate::net::transport::{Transport, Wait};
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 use crate::observe;
 use crate::process::PerProcess;
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 use crate::sync::RwLock;
 use crate::urls::Origin;
 
@@ -38,6 +38,9 @@ use crate::urls::Origin;
 /// - the file that `SSL_CERT_FILE` names and the directories that `SSL_CERT_DIR` lists, if one of the variables is set;
 /// - the system's store;
 /// - the bundled Mozilla set, if the system has no store.
+///
+/// This is about rustls. By [`TlsBackend::NativeTls`](crate::TlsBackend::NativeTls), the library of the system reads its own
+/// store; OpenSSL takes the variables as additions, and ignores a file that it cannot read.
 ///
 /// What a system says about revoked roots and certificates is not used: see
 /// [`revocation_list_file`](crate::TlsConfigBuilder::revocation_list_file).
@@ -72,7 +75,7 @@ struct Inner {
     id: u64,
     settings: Settings,
     /// The library, once it is needed.
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "__tls")]
     backend: RwLock<Option<Arc<dyn Backend>>>,
 }
 
@@ -118,18 +121,18 @@ impl TlsConfig {
 
     /// Fails if TLS is not available, or if there is no trusted root. It is called before a dial, so that no connection
     /// is opened in vain.
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "__tls")]
     pub(crate) fn check(&self) -> Result<()> {
         self.backend().map(drop)
     }
 
-    #[cfg(not(feature = "rustls"))]
+    #[cfg(not(feature = "__tls"))]
     pub(crate) fn check(&self) -> Result<()> {
-        Err(Error::unsupported("https needs the feature rustls", Phase::Prepare))
+        self.0.settings.backend.check(&self.0.settings)
     }
 
     /// Opens a TLS connection to `origin` over `inner`. `wait` bounds the handshake.
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "__tls")]
     pub(crate) fn wrap(
         &self,
         inner: Box<dyn Transport>,
@@ -143,7 +146,7 @@ impl TlsConfig {
         Ok(Box::new(stream))
     }
 
-    #[cfg(not(feature = "rustls"))]
+    #[cfg(not(feature = "__tls"))]
     pub(crate) fn wrap(&self, inner: Box<dyn Transport>, _: &Origin, _: &Wait<'_>) -> Result<Box<dyn Transport>> {
         self.check().map(|()| inner)
     }
@@ -151,7 +154,7 @@ impl TlsConfig {
     /// Returns the TLS library with this configuration. The first call reads the store.
     ///
     /// Does not keep a failure: otherwise a process that lacked descriptors for a moment could never use TLS again.
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "__tls")]
     fn backend(&self) -> Result<Arc<dyn Backend>> {
         if let Some(backend) = &*self.0.backend.read() {
             return Ok(backend.clone());
@@ -160,8 +163,8 @@ impl TlsConfig {
         if let Some(backend) = &*backend {
             return Ok(backend.clone());
         }
-        let built = Rustls::new(&self.0.settings).map_err(|error| error.with_phase(Phase::Tls))?;
-        Ok(backend.insert(Arc::new(built)).clone())
+        let built = self.0.settings.backend.build(&self.0.settings).map_err(|error| error.with_phase(Phase::Tls))?;
+        Ok(backend.insert(built).clone())
     }
 }
 
@@ -171,7 +174,7 @@ impl Inner {
         Inner {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             settings,
-            #[cfg(feature = "rustls")]
+            #[cfg(feature = "__tls")]
             backend: RwLock::new(None),
         }
     }

@@ -88,6 +88,54 @@ impl<'a> Certificate<'a> {
     }
 }
 
+/// Returns whether a certificate has a DNS name besides its common name (RFC 5280, section 4.2.1.6).
+#[cfg(feature = "native-tls")]
+pub(super) fn has_dns_name(der: &[u8]) -> bool {
+    const EXTENSIONS: u8 = 0xA3;
+    const SUBJECT_ALT_NAME: [u8; 3] = [0x55, 0x1D, 0x11];
+    const OCTET_STRING: u8 = 0x04;
+    const DNS_NAME: u8 = 0x82;
+    let names = || {
+        let mut certificate = expect(&mut { der }, SEQUENCE)?.content;
+        let mut parts = expect(&mut certificate, SEQUENCE)?.content;
+        let mut extensions = std::iter::from_fn(|| next(&mut parts)).find(|part| part.tag == EXTENSIONS)?.content;
+        let mut extensions = expect(&mut extensions, SEQUENCE)?.content;
+        loop {
+            let mut extension = expect(&mut extensions, SEQUENCE)?.content;
+            if expect(&mut extension, OID)?.content == SUBJECT_ALT_NAME {
+                // It may be marked as critical.
+                let mut value =
+                    std::iter::from_fn(|| next(&mut extension)).find(|part| part.tag == OCTET_STRING)?.content;
+                return expect(&mut value, SEQUENCE).map(|names| names.content);
+            }
+        }
+    };
+    let mut names = names().unwrap_or_default();
+    std::iter::from_fn(|| next(&mut names)).any(|name| name.tag == DNS_NAME)
+}
+
+/// Returns the curve of an elliptic key, as an OBJECT IDENTIFIER, if the key names it (RFC 5915).
+#[cfg(feature = "native-tls")]
+pub(super) fn curve_of_key(der: &[u8]) -> Option<&[u8]> {
+    const PARAMETERS: u8 = 0xA0;
+    let mut parts = expect(&mut { der }, SEQUENCE)?.content;
+    let mut parameters = std::iter::from_fn(|| next(&mut parts)).find(|part| part.tag == PARAMETERS)?.content;
+    expect(&mut parameters, OID).map(|curve| curve.whole)
+}
+
+/// Returns an element of DER.
+#[cfg(feature = "native-tls")]
+pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let len = content.len().to_be_bytes();
+    let len = &len[len.iter().take_while(|byte| **byte == 0).count().min(len.len() - 1)..];
+    let mut element = vec![tag];
+    if content.len() > 0x7F {
+        element.push(0x80 | len.len() as u8);
+    }
+    element.extend([len, content].concat());
+    element
+}
+
 /// Returns the bits of a public key without its algorithm. Libraries write the parameters of an algorithm differently.
 pub(super) fn key_bits(public_key: &[u8]) -> Option<&[u8]> {
     let mut rest = expect(&mut { public_key }, SEQUENCE)?.content;

@@ -1,13 +1,68 @@
-//! A file that gets the secrets of connections, for programs that decrypt a recording of them.
+//! Who gets the secrets of connections, for programs that decrypt a recording of them.
 
 use std::fs::{File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, fmt};
 
+use crate::contain::contain;
 use crate::files;
+
+/// The places that the secrets go to.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct KeyLog {
+    pub(super) file: Option<KeyLogFile>,
+    pub(super) function: Option<KeyLogFunction>,
+}
+
+impl KeyLog {
+    pub(super) fn is_off(&self) -> bool {
+        self.file.is_none() && self.function.is_none()
+    }
+
+    /// Writes a secret in the format of NSS.
+    pub(super) fn write(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let line = format!("{label} {} {}", hex(client_random), hex(secret));
+        if let Some(file) = &self.file {
+            file.write(&line);
+        }
+        if let Some(KeyLogFunction(function)) = &self.function {
+            contain(|| function(&line));
+        }
+    }
+}
+
+/// A function of the caller that gets the lines. Two of them are equal if they are the same one.
+#[derive(Clone)]
+pub(super) struct KeyLogFunction(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl KeyLogFunction {
+    pub(super) fn new(function: impl Fn(&str) + Send + Sync + 'static) -> KeyLogFunction {
+        KeyLogFunction(Arc::new(function))
+    }
+}
+
+// Its panics are contained.
+impl UnwindSafe for KeyLogFunction {}
+impl RefUnwindSafe for KeyLogFunction {}
+
+impl PartialEq for KeyLogFunction {
+    fn eq(&self, other: &KeyLogFunction) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for KeyLogFunction {}
+
+impl Hash for KeyLogFunction {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).cast::<()>().hash(state);
+    }
+}
 
 /// A file of secrets in the format of NSS. Two of them are equal if they have the same path.
 #[derive(Clone)]
@@ -24,10 +79,9 @@ impl KeyLogFile {
         Ok(KeyLogFile(Arc::new((path.to_owned(), Mutex::new(file)))))
     }
 
-    /// Appends a secret. An error is ignored: the log of a connection is not worth its failure.
-    pub(super) fn write(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
+    /// Appends a line. An error is ignored: the log of a connection is not worth its failure.
+    fn write(&self, line: &str) {
+        let line = format!("{line}\n");
         // One call, so that the lines of several processes do not mix.
         let _ = self.0.1.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
     }
@@ -75,16 +129,16 @@ impl Hash for KeyLogFile {
     }
 }
 
-impl fmt::Debug for KeyLogFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyLogFile({})", self.0.0.display())
+#[cfg(feature = "__rustls")]
+impl rustls::KeyLog for KeyLog {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        self.write(label, client_random, secret);
     }
 }
 
-#[cfg(feature = "rustls")]
-impl rustls::KeyLog for KeyLogFile {
-    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        self.write(label, client_random, secret);
+impl fmt::Debug for KeyLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_off() { "KeyLog(off)" } else { "KeyLog(on)" })
     }
 }
 

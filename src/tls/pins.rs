@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 use md5::{Digest, Md5};
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 use sha1::Sha1;
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 use sha2::Sha256;
 
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 use super::der::Certificate;
 use crate::error::Error;
 
@@ -88,7 +88,7 @@ impl Fingerprint {
     }
 
     /// Returns the fingerprint of the same kind of this certificate.
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "__tls")]
     fn of_the_same_kind(&self, certificate: &[u8]) -> Option<Fingerprint> {
         let bytes = match self.of {
             Of::Certificate => certificate,
@@ -108,7 +108,7 @@ impl Fingerprint {
 /// # Errors
 ///
 /// What was expected, and what the server has.
-#[cfg(feature = "rustls")]
+#[cfg(feature = "__tls")]
 pub(super) fn check(pins: &[Fingerprint], certificate: &[u8]) -> Result<(), String> {
     let mut other = None;
     for pin in pins {

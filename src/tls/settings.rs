@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::client_cert::ClientCert;
-use super::key_log::KeyLogFile;
+use super::backend::TlsBackend;
+use super::client_cert::Client;
+use super::key_log::KeyLog;
 use super::pins::Fingerprint;
 use crate::net::tls_info::TlsVersion;
 
@@ -11,15 +12,16 @@ use crate::net::tls_info::TlsVersion;
 /// changed makes other settings.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Settings {
+    pub(super) backend: TlsBackend,
     pub(super) roots: Roots,
     pub(super) check: Check,
     pub(super) names: Names,
     /// The certificate that the client shows to a server that asks for one.
-    pub(super) client: Option<ClientCert>,
+    pub(super) client: Option<Client>,
     pub(super) min_version: Option<TlsVersion>,
     pub(super) max_version: Option<TlsVersion>,
     pub(super) revocation: Revocation,
-    pub(super) key_log: Option<KeyLogFile>,
+    pub(super) key_log: KeyLog,
 }
 
 /// Which certificates are trusted.
@@ -77,7 +79,7 @@ impl Settings {
     }
 
     /// Returns whether the server is verified, by its chain or by a fingerprint.
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "__tls")]
     pub(super) fn verifies(&self) -> bool {
         self.checks_chain() || !self.check.pins.is_empty()
     }
@@ -86,11 +88,11 @@ impl Settings {
 impl fmt::Debug for Settings {
     /// Shows numbers of certificates in place of their bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { roots, check, names, client, min_version, max_version, revocation, key_log } = self;
-        write!(f, "system roots {}, own roots {}", roots.system, roots.own.len())?;
+        let Settings { backend, roots, check, names, client, min_version, max_version, revocation, key_log } = self;
+        write!(f, "{backend}, system roots {}, own roots {}", roots.system, roots.own.len())?;
         write!(f, ", trusted certificates {}, {check:?}, {names:?}", roots.exact.len())?;
         write!(f, ", client certificate {}, versions {min_version:?} to {max_version:?}", client.is_some())?;
-        write!(f, ", revocation lists {}, key log {}", revocation.lists.len(), key_log.is_some())
+        write!(f, ", revocation lists {}, key log {}", revocation.lists.len(), !key_log.is_off())
     }
 }
 
@@ -98,12 +100,23 @@ impl fmt::Debug for Settings {
 pub(super) mod tests {
     use super::*;
     use crate::tls::TlsConfig;
-    use crate::tls::client_cert::{KeyForm, PrivateKey};
+    use crate::tls::client_cert::{ClientCert, KeyForm, PrivateKey};
+    use crate::tls::key_log::{KeyLogFile, KeyLogFunction};
 
     /// Returns settings that differ from the given ones in one field each. The structs are taken apart field by field: a
     /// field without a difference here does not compile.
     pub(in crate::tls) fn each_changed(base: &Settings) -> Vec<(&'static str, Settings)> {
-        let Settings { roots, check, names, client: _, min_version: _, max_version: _, revocation, key_log: _ } = base;
+        let Settings {
+            backend,
+            roots,
+            check,
+            names,
+            client: _,
+            min_version: _,
+            max_version: _,
+            revocation,
+            key_log: KeyLog { file: _, function: _ },
+        } = base;
         let Roots { system, own: _, exact: _ } = *roots;
         let Check { accept_any, accept_any_name, pins: _, pins_alone } = *check;
         let Names { server: _, asserted: _, unsent } = *names;
@@ -115,7 +128,12 @@ pub(super) mod tests {
             all.push((field, settings));
         };
         let key = |form| PrivateKey { form, der: vec![1] };
-        let client = |chain: u8, form| ClientCert { chain: vec![vec![chain]], key: key(form) };
+        let client = |chain: u8, form| Client::Parts(ClientCert { chain: vec![vec![chain]], key: key(form) });
+        let pkcs12 = |password: &str| Client::Pkcs12 { der: vec![1], password: password.to_owned() };
+        let backends = [TlsBackend::RustlsRing, TlsBackend::RustlsAwsLcRs, TlsBackend::NativeTls];
+        for other in backends.into_iter().filter(|other| other != backend) {
+            changed("backend", &|all| all.backend = other);
+        }
         let log = tempfile::NamedTempFile::new().unwrap();
         changed("system", &|all| all.roots.system = !system);
         changed("own", &|all| all.roots.own.push(vec![1]));
@@ -131,13 +149,18 @@ pub(super) mod tests {
         changed("client", &|all| all.client = Some(client(1, KeyForm::Pkcs8)));
         changed("the client's chain", &|all| all.client = Some(client(2, KeyForm::Pkcs8)));
         changed("the client's key", &|all| all.client = Some(client(1, KeyForm::Sec1)));
+        changed("PKCS #12", &|all| all.client = Some(pkcs12("a")));
+        changed("the password of PKCS #12", &|all| all.client = Some(pkcs12("b")));
         changed("min_version", &|all| all.min_version = Some(TlsVersion::V1_2));
         changed("max_version", &|all| all.max_version = Some(TlsVersion::V1_2));
         changed("lists", &|all| all.revocation.lists.push(vec![1]));
         changed("refuse_unknown", &|all| all.revocation.refuse_unknown = !refuse_unknown);
         changed("accept_expired", &|all| all.revocation.accept_expired = !accept_expired);
         changed("server_alone", &|all| all.revocation.server_alone = !server_alone);
-        changed("key_log", &|all| all.key_log = Some(KeyLogFile::open(log.path()).unwrap()));
+        let function = KeyLogFunction::new(|_| ());
+        changed("a key log", &|all| all.key_log.file = Some(KeyLogFile::open(log.path()).unwrap()));
+        changed("a function for keys", &|all| all.key_log.function = Some(function.clone()));
+        changed("another function", &|all| all.key_log.function = Some(KeyLogFunction::new(|_| ())));
         all
     }
 

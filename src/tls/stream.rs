@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::backlog::{self, Backlog};
 use super::session::{Backend, Fed, Session};
-use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure};
+use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure, TlsFault};
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
 use crate::process::Home;
@@ -101,7 +101,7 @@ impl TlsStream {
 
     fn handshake(&self, wait: &Wait<'_>) -> io::Result<()> {
         loop {
-            self.send_all(self.state.lock(), wait)?;
+            self.send_all(self.state.lock(), wait).map_err(|error| self.refused(error))?;
             if !self.state.lock().tls.is_handshaking() {
                 return Ok(());
             }
@@ -232,6 +232,28 @@ impl TlsStream {
         }
     }
 
+    /// Receives while the library takes no plaintext: in another handshake of TLS 1.2, which only native-tls does. Returns
+    /// whether the caller has to read first.
+    fn receive_before_writing(&self, wait: &Wait<'_>) -> io::Result<bool> {
+        if !wait.watch_input {
+            // Another thread may be receiving.
+            let why = "the server asked for another handshake while the client sends and does not receive";
+            return Err(invalid_data(TlsFailure::new(TlsFault::Renegotiation, why, true)));
+        }
+        in_time(wait)?;
+        let mut state = self.state.lock();
+        let has_backlog = !state.backlog.rest().is_empty();
+        if state.waiting()? || has_backlog {
+            return state.waiting();
+        }
+        self.send_all(state, wait)?;
+        let mut state = self.receive(wait).map_err(|error| self.explained(error))?;
+        match state.waiting()? {
+            false if state.ended => Err(io::ErrorKind::UnexpectedEof.into()),
+            waiting => Ok(waiting),
+        }
+    }
+
     /// Sends all ciphertext. If `wait` watches the input, also receives input, and returns `Input` if the caller has to
     /// read some of it.
     fn push<'a>(&'a self, mut state: MutexGuard<'a, State>, wait: &Wait<'_>) -> io::Result<Flush> {
@@ -293,7 +315,18 @@ impl Transport for TlsStream {
             }
             state = self.state.lock();
         }
-        let accepted = state.tls.write(bufs)?;
+        let accepted = loop {
+            match state.tls.write(bufs) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    drop(state);
+                    if self.receive_before_writing(wait)? {
+                        return Ok(0);
+                    }
+                    state = self.state.lock();
+                }
+                written => break written?,
+            }
+        };
         state.encrypt();
         let before = state.sent;
         self.push(state, wait).map(|_| accepted).or_else(|error| {

@@ -192,7 +192,7 @@ impl Origin {
     }
 
     /// Returns the name that the certificate of the server must be for, if the host is not an address.
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "__tls")]
     pub(crate) fn server_name(&self) -> &str {
         if self.scheme.is_unix() { SOCKET_NAME } else { &self.host }
     }

@@ -7,7 +7,7 @@
 mod memory;
 #[path = "../support/mod.rs"]
 mod support;
-#[cfg(feature = "native-roots")]
+#[cfg(all(feature = "native-roots", feature = "rustls"))]
 #[path = "../support/tls.rs"]
 mod tls;
 

@@ -103,7 +103,7 @@ fn hears_the_answer() {
     assert_eq!(pool.stats().created, 1);
 }
 
-#[cfg(feature = "native-roots")]
+#[cfg(all(feature = "native-roots", feature = "rustls"))]
 mod stores {
     use super::*;
     use crate::tls::{Authority, TlsServer};

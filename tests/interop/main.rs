@@ -8,6 +8,8 @@ mod support;
 mod cookies;
 #[cfg(all(feature = "json", feature = "gzip", feature = "digest-auth"))]
 mod httpbin;
+#[cfg(all(feature = "rustls", feature = "native-tls"))]
+mod native;
 mod nginx;
 mod proxies;
 mod socks;

@@ -16,11 +16,11 @@ const NGINX: [&str; 3] = ["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 const STUNNEL: [&str; 2] = ["stunnel4", "stunnel"];
 
 /// A folder with certificates and keys that `openssl` has made.
-struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
     /// Returns `None` if the program is not installed.
-    fn new() -> Option<Folder> {
+    pub(crate) fn new() -> Option<Folder> {
         program("openssl", &OPENSSL, "version")?;
         let folder = Folder(tempfile::tempdir().unwrap());
         folder.authority("ca", "rsa:2048");
@@ -29,15 +29,15 @@ impl Folder {
         Some(folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap()
     }
 
-    fn run(&self, arguments: &[&str]) {
+    pub(crate) fn run(&self, arguments: &[&str]) {
         let output = Command::new(OPENSSL[0]).args(arguments).current_dir(self.0.path()).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -70,14 +70,14 @@ impl Folder {
         }
     }
 
-    fn authority(&self, name: &str, kind: &str) {
+    pub(crate) fn authority(&self, name: &str, kind: &str) {
         self.key(name, kind);
         let (key, pem, subject) = (format!("{name}.key"), format!("{name}.pem"), format!("/CN={name}"));
         self.run(&["req", "-x509", "-key", &key, "-subj", &subject, "-days", "9", "-sha256", "-out", &pem]);
     }
 
     /// A certificate of the authority, of version 3 if there is an extension.
-    fn leaf(&self, name: &str, kind: &str, authority: &str, extension: &str, more: &[&str]) {
+    pub(crate) fn leaf(&self, name: &str, kind: &str, authority: &str, extension: &str, more: &[&str]) {
         self.key(name, kind);
         let (key, csr, pem) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
         let (issuer, issuer_key) = (format!("{authority}.pem"), format!("{authority}.key"));
@@ -96,7 +96,7 @@ impl Folder {
         self.run(&arguments);
     }
 
-    fn trusted(&self) -> TlsConfigBuilder {
+    pub(crate) fn trusted(&self) -> TlsConfigBuilder {
         TlsConfig::builder().root_file(self.path("ca.pem"))
     }
 
@@ -105,7 +105,7 @@ impl Folder {
     }
 
     /// Starts OpenSSL's server with this certificate. Every cipher and key is allowed.
-    fn server(&self, name: &str, arguments: &[&str]) -> OpenSsl {
+    pub(crate) fn server(&self, name: &str, arguments: &[&str]) -> OpenSsl {
         let address = free_port();
         let mut child = Command::new(OPENSSL[0])
             .args(["s_server", "-accept", &address.to_string(), "-cert", &format!("{name}.pem")])
@@ -125,16 +125,16 @@ impl Folder {
 }
 
 /// A running `openssl s_server`.
-struct OpenSsl {
+pub(crate) struct OpenSsl {
     _process: Process,
-    address: SocketAddr,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    pub(crate) address: SocketAddr,
+    pub(crate) stdin: ChildStdin,
+    pub(crate) stdout: BufReader<ChildStdout>,
 }
 
 impl OpenSsl {
     /// Waits until the server has written this.
-    fn wait_for(&mut self, word: &str) {
+    pub(crate) fn wait_for(&mut self, word: &str) {
         let mut line = String::new();
         while self.stdout.read_line(&mut line).unwrap() > 0 {
             if line.contains(word) {
@@ -146,7 +146,7 @@ impl OpenSsl {
     }
 }
 
-fn pool(address: SocketAddr, tls: TlsConfigBuilder) -> ConnectionPool {
+pub(crate) fn pool(address: SocketAddr, tls: TlsConfigBuilder) -> ConnectionPool {
     let tls = tls.build().unwrap_or_else(|error| panic!("{}", support::chain(&error)));
     ConnectionPool::builder(format!("https://{address}"))
         .tls(tls)
@@ -157,7 +157,7 @@ fn pool(address: SocketAddr, tls: TlsConfigBuilder) -> ConnectionPool {
 }
 
 #[track_caller]
-fn fault(error: &Error) -> Option<TlsFault> {
+pub(crate) fn fault(error: &Error) -> Option<TlsFault> {
     assert_eq!(error.kind(), &ErrorKind::Tls, "{}", support::chain(error));
     error.tls_failure().map(|failure| failure.fault())
 }

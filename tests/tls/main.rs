@@ -1,5 +1,5 @@
 //! https against TLS servers of the tests' own, honest and hostile: certificates, names, sessions, records, ends.
-#![cfg(feature = "rustls")]
+#![cfg(feature = "__tls")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -9,6 +9,8 @@ mod tls;
 #[cfg(feature = "digest-auth")]
 mod logins;
 mod matrix;
+#[cfg(feature = "native-tls")]
+mod native;
 mod racing;
 mod reaping;
 mod records;

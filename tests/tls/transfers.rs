@@ -312,12 +312,14 @@ fn one_receives_while_another_sends() {
         let authority = Authority::new();
         let server = TlsServer::new(authority.server(), |peer| {
             let mut buf = vec![0; 100_000];
-            let mut left = 4 * MIB;
+            let (mut left, mut updates) = (4 * MIB, 0);
             while left > 0 {
                 let len = peer.read(&mut buf)?;
                 left -= len;
                 peer.send(&buf[..len])?;
-                if left.is_multiple_of(7) {
+                // OpenSSL answers each of them, and rustls as a server takes 32 answers without data between them.
+                if left.is_multiple_of(7) && updates < 30 {
+                    updates += 1;
                     peer.tls.refresh_traffic_keys().map_err(io::Error::other)?;
                 }
             }

@@ -1,6 +1,7 @@
 //! Whom a connection trusts, what it says of itself, and which sessions and connections are shared.
 
 use super::*;
+use hostpool::TlsBackend;
 
 #[test]
 fn own_roots_from_everywhere() {
@@ -30,7 +31,13 @@ fn own_roots_from_everywhere() {
             false,
         ),
     ];
+    let mut answered = 0;
     for (row, tls, trusted) in table {
+        if !cfg!(feature = "__rustls") && row.contains("of two") | row.contains("PEM file") {
+            // Of two roots of the same name OpenSSL tries one.
+            continue;
+        }
+        answered += usize::from(trusted);
         let pool = server.pool(&tls.build().unwrap());
         match pool.get("/").send() {
             Ok(response) => assert!(trusted && response.text().unwrap() == "/", "{row}"),
@@ -47,7 +54,62 @@ fn own_roots_from_everywhere() {
     let default = ConnectionPool::builder(server.url()).retries(hostpool::Retry::off()).build().unwrap();
     let error = default.get("/").send().unwrap_err();
     assert_refused("default roots", &default, &error, ErrorKind::Tls);
-    assert_eq!(server.seen.requests().len(), 6, "of those that trust the server");
+    assert_eq!(server.seen.requests().len(), answered, "of those that trust the server");
+}
+
+/// The provider that a program installs for rustls is nothing to this crate: it needs none, and uses none. By itself
+/// rustls panics if two are compiled in and none is installed.
+#[test]
+fn providers_of_the_process() {
+    let authority = Authority::new();
+    let server = TlsServer::new(authority.server(), echo_path);
+    let mut useless = rustls::crypto::ring::default_provider();
+    useless.cipher_suites.clear();
+    useless.kx_groups.clear();
+    for (round, installs) in [false, true].into_iter().enumerate() {
+        if installs {
+            useless.clone().install_default().expect("no other test installs one");
+        }
+        for backend in [TlsBackend::RustlsRing, TlsBackend::RustlsAwsLcRs, TlsBackend::NativeTls] {
+            if !backend.is_available() {
+                continue;
+            }
+            // Another configuration in each round.
+            let roots =
+                TlsConfig::builder().backend(backend).root_der(authority.der()).root_der(Authority::new().der());
+            let client = authority.leaf(&[dns("client.test")]);
+            let roots = roots.client_cert_pem(client.pem()).client_key_pem(client.key_pem());
+            assert_eq!(get(&server.pool(&roots.build().unwrap()), "/"), "/", "{backend}, round {round}");
+        }
+    }
+}
+
+/// A host that is no name in TLS is refused by each library, and before a byte has left.
+#[test]
+fn names_that_cannot_be() {
+    let authority = Authority::new();
+    let named = [dns("a.test"), dns("*.a.test"), dns("b_1.a.test")];
+    let server = TlsServer::new(authority.leaf(&named).server(rustls::ALL_VERSIONS), echo_path);
+    let long = format!("https://{}.a.test", vec!["a"; 150].join("."));
+    let label = format!("https://{}.a.test", "a".repeat(64));
+    for backend in [TlsBackend::RustlsRing, TlsBackend::RustlsAwsLcRs, TlsBackend::NativeTls] {
+        if !backend.is_available() {
+            continue;
+        }
+        let tls = TlsConfig::builder().backend(backend).root_pem(authority.pem()).build().unwrap();
+        for url in ["https://.a.test", "https://b..a.test", "https://*.a.test", "https://b!.a.test", &long, &label] {
+            let row = format!("{backend}, {url}");
+            let pool = pool_to(url, &server, Fault::None, &tls);
+            let error = pool.get("/").send().unwrap_err();
+            assert_refused(&row, &pool, &error, ErrorKind::Tls);
+            assert_eq!(error.tls_failure().map(|failure| failure.fault()), Some(TlsFault::InvalidName), "{row}");
+        }
+        for url in ["https://a.test", "https://a.test.", "https://b-1.a.test", "https://b_1.a.test"] {
+            let pool = pool_to(url, &server, Fault::None, &tls);
+            assert_eq!(get(&pool, "/"), "/", "{backend}, {url}");
+        }
+    }
+    assert!(server.seen.hellos().len() <= 3 * 4, "no hello of the others");
 }
 
 #[test]
@@ -152,6 +214,8 @@ fn what_the_hello_says() {
 
 // Versions and sessions
 
+/// Not with OpenSSL by native-tls.
+#[cfg(feature = "__rustls")]
 #[test]
 fn sessions_are_resumed() {
     use HandshakeKind::{Full, Resumed};

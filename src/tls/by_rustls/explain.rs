@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible, PeerMisbehaved, SignatureScheme};
+use rustls::{CertificateError, InvalidMessage, PeerIncompatible, PeerMisbehaved, SignatureScheme};
 use rustls_pki_types::{ServerName, UnixTime};
 
-use super::PROVIDER;
 use crate::date::ImfDate;
 use crate::error::{Evidence, TlsFailure, TlsFault};
+use crate::tls::alerts;
 use crate::tls::der::{self, Certificate};
 
 /// The most names of a certificate in a text.
@@ -31,9 +31,13 @@ impl Explained {
         Explained { fault, text: text.into(), evidence: Evidence::default() }
     }
 
-    /// Adds the chain that was refused, and what it lacks.
-    pub(super) fn into_failure(self, chain: &[&[u8]], roots: &str) -> TlsFailure {
+    /// Adds the chain that was refused, and what it or the provider lacks.
+    pub(super) fn into_failure(self, chain: &[&[u8]], roots: &str, provider: &'static str) -> TlsFailure {
         let Explained { fault, mut text, mut evidence } = self;
+        if let Some((algorithm, by)) = &mut evidence.algorithm {
+            *by = provider;
+            text = format!("the certificate is signed by an algorithm that {provider} does not have: {algorithm}");
+        }
         if fault == TlsFault::UntrustedIssuer {
             let (missing, why) = missing_issuer(chain);
             text = format!("{why}; trusted are {roots}");
@@ -167,9 +171,9 @@ fn unsupported(signature: &[u8], key: Option<&[u8]>) -> Box<Refusal> {
         None => der::algorithm(signature),
         Some(key) => format!("{} by {}", der::algorithm(signature), der::algorithm(key)),
     };
-    let text = format!("the certificate is signed by an algorithm that {PROVIDER} does not have: {algorithm}");
-    let evidence = Evidence { algorithm: Some((algorithm, PROVIDER)), ..Evidence::default() };
-    let explained = Explained { evidence, ..Explained::new(TlsFault::UnsupportedAlgorithm, text) };
+    // The provider and the text are for whoever knows the provider.
+    let evidence = Evidence { algorithm: Some((algorithm, "")), ..Evidence::default() };
+    let explained = Explained { evidence, ..Explained::new(TlsFault::UnsupportedAlgorithm, "") };
     explained.refusal(CertificateError::BadEncoding)
 }
 
@@ -251,24 +255,14 @@ pub(super) struct Situation {
     pub(super) renegotiation: bool,
 }
 
-/// The most bytes that are shown of what came in place of TLS. They tell a page from a protocol that greets first.
-const SHOWN: usize = 32;
-
-/// Returns the failure of a handshake whose peer does not speak TLS. `came` is what it has sent.
-pub(super) fn not_tls(came: &[u8]) -> TlsFailure {
-    let start = came[..came.len().min(SHOWN)].escape_ascii();
-    let began = if came.is_empty() { String::new() } else { format!(" (it began with \"{start}\")") };
-    let text = format!("the peer does not speak TLS{began}; is the URL http rather than https?");
-    TlsFailure::new(TlsFault::NotTls, text, true)
-}
-
 /// Tells the errors of a connection apart.
 pub(super) fn connection(error: &rustls::Error, about: Situation) -> TlsFailure {
     use rustls::Error as E;
     let (fault, text) = match error {
-        E::AlertReceived(alert) => return by_alert(*alert, about),
+        E::AlertReceived(_) if about.renegotiation => return renegotiation(),
+        E::AlertReceived(alert) => return alerts::failure(u8::from(*alert), about.asked),
         E::InvalidMessage(InvalidMessage::InvalidContentType) if about.handshaking => {
-            return not_tls(&[]);
+            return alerts::not_tls(&[]);
         }
         E::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => return renegotiation(),
         E::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) | E::NoApplicationProtocol => {
@@ -278,7 +272,10 @@ pub(super) fn connection(error: &rustls::Error, about: Situation) -> TlsFailure 
         E::InvalidCertificate(
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
-        ) => (TlsFault::UnsupportedAlgorithm, "the server signs the handshake by an algorithm that ring does not have"),
+        ) => (
+            TlsFault::UnsupportedAlgorithm,
+            "the server signs the handshake by an algorithm that the TLS library does not have",
+        ),
         E::InvalidCertificate(CertificateError::BadSignature) => {
             (TlsFault::BadSignature, "the server does not have the key of its certificate: its signature is wrong")
         }
@@ -311,87 +308,6 @@ fn incompatible(why: &PeerIncompatible) -> (TlsFault, &'static str) {
     }
 }
 
-/// Tells apart why the server ended the connection by an alert.
-fn by_alert(alert: AlertDescription, about: Situation) -> TlsFailure {
-    use AlertDescription as A;
-    let about_certificates = matches!(
-        alert,
-        A::BadCertificate
-            | A::UnsupportedCertificate
-            | A::CertificateRevoked
-            | A::CertificateExpired
-            | A::CertificateUnknown
-            | A::UnknownCA
-            | A::AccessDenied
-            | A::HandshakeFailure
-            | A::CertificateRequired
-    );
-    let name = alert_name(alert);
-    let (fault, text) = match (alert, about.asked) {
-        _ if about.renegotiation => return renegotiation(),
-        (A::CertificateRequired, _) | (_, Some(false)) if about_certificates => (
-            TlsFault::ClientCertificateRequired,
-            format!("the server wants a client certificate, and the configuration has none that it accepts ({name})"),
-        ),
-        // A signature by the client's key that the server cannot verify is a decrypt_error.
-        (_, Some(true)) if about_certificates || alert == A::DecryptError => {
-            (TlsFault::ClientCertificateRefused, format!("the server refuses the client certificate: {name}"))
-        }
-        (A::ProtocolVersion, _) => (
-            TlsFault::NoSharedVersion,
-            format!("the server has no version of TLS that the configuration allows ({name})"),
-        ),
-        (A::HandshakeFailure | A::InsufficientSecurity, _) => (
-            TlsFault::NoSharedCipher,
-            format!("the server refused the handshake: there may be no cipher suite in common ({name})"),
-        ),
-        (A::NoApplicationProtocol, _) => {
-            (TlsFault::NoSharedProtocol, "the server does not speak HTTP/1.1 on this port".to_owned())
-        }
-        (A::UnrecognisedName, _) => (
-            TlsFault::Alert(alert.into()),
-            "the server does not know the name of the host (unrecognized_name)".to_owned(),
-        ),
-        _ => (TlsFault::Alert(alert.into()), format!("the server ended the connection by the alert {name}")),
-    };
-    let of_the_client = matches!(fault, TlsFault::ClientCertificateRequired | TlsFault::ClientCertificateRefused);
-    TlsFailure::new(fault, text, of_the_client || lasts(&rustls::Error::AlertReceived(alert)))
-}
-
-/// Returns the name of an alert (RFC 8446, section 6).
-fn alert_name(alert: AlertDescription) -> String {
-    let number = u8::from(alert);
-    let name = match number {
-        0 => "close_notify",
-        10 => "unexpected_message",
-        20 => "bad_record_mac",
-        22 => "record_overflow",
-        40 => "handshake_failure",
-        42 => "bad_certificate",
-        43 => "unsupported_certificate",
-        44 => "certificate_revoked",
-        45 => "certificate_expired",
-        46 => "certificate_unknown",
-        47 => "illegal_parameter",
-        48 => "unknown_ca",
-        49 => "access_denied",
-        50 => "decode_error",
-        51 => "decrypt_error",
-        70 => "protocol_version",
-        71 => "insufficient_security",
-        80 => "internal_error",
-        86 => "inappropriate_fallback",
-        90 => "user_canceled",
-        109 => "missing_extension",
-        110 => "unsupported_extension",
-        112 => "unrecognized_name",
-        116 => "certificate_required",
-        120 => "no_application_protocol",
-        _ => return number.to_string(),
-    };
-    name.to_owned()
-}
-
 /// Returns the failure of a connection whose server asked for another handshake, and then ended it.
 pub(super) fn renegotiation() -> TlsFailure {
     let text = "the server asked for another handshake inside the connection, as servers do that want a client \
@@ -415,31 +331,16 @@ pub(super) fn is_of_tls13(scheme: SignatureScheme) -> bool {
     )
 }
 
-/// Returns whether another attempt would fail in the same way. Damaged bytes and an alert about the peer's own troubles
-/// may be over. A certificate, a refusal and a missing common version or cipher stay as they are.
+/// Returns whether another attempt would fail in the same way. Damaged bytes may be over. A certificate and a missing
+/// common version or cipher stay as they are.
 fn lasts(error: &rustls::Error) -> bool {
-    use AlertDescription::{
-        BadRecordMac, CloseNotify, DecodeError, DecryptError, InternalError, RecordOverflow, UnexpectedMessage,
-        UserCanceled,
-    };
-    match error {
-        rustls::Error::AlertReceived(alert) => !matches!(
-            alert,
-            BadRecordMac
-                | CloseNotify
-                | DecodeError
-                | DecryptError
-                | InternalError
-                | RecordOverflow
-                | UnexpectedMessage
-                | UserCanceled
-        ),
+    matches!(
+        error,
         rustls::Error::InvalidCertificate(_)
-        | rustls::Error::NoCertificatesPresented
-        | rustls::Error::UnsupportedNameType
-        | rustls::Error::InvalidCertRevocationList(_)
-        | rustls::Error::PeerIncompatible(_)
-        | rustls::Error::NoApplicationProtocol => true,
-        _ => false,
-    }
+            | rustls::Error::NoCertificatesPresented
+            | rustls::Error::UnsupportedNameType
+            | rustls::Error::InvalidCertRevocationList(_)
+            | rustls::Error::PeerIncompatible(_)
+            | rustls::Error::NoApplicationProtocol
+    )
 }

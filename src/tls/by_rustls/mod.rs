@@ -11,12 +11,15 @@ mod verify;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
 
 use self::crl::Lists;
 use self::session::RustlsSession;
 use self::verify::{Answer, Verifier};
+use super::backend::TlsBackend;
+use super::client_cert::{Client, ClientCert};
 use super::session::{Backend, Session};
 use super::settings::Settings;
 use crate::error::{Error, Phase, Result, TlsFailure, TlsFault};
@@ -24,7 +27,27 @@ use crate::net::tls_info::TlsVersion;
 use crate::urls::Origin;
 
 /// The library that does the arithmetic.
-const PROVIDER: &str = "ring";
+struct Provider {
+    name: &'static str,
+    crypto: Arc<CryptoProvider>,
+}
+
+impl Provider {
+    /// Names the provider: the default of the process panics if two are compiled in and none is installed.
+    fn of(backend: TlsBackend) -> Result<Provider> {
+        match backend {
+            #[cfg(feature = "rustls")]
+            TlsBackend::RustlsRing => {
+                Ok(Provider { name: "ring", crypto: Arc::new(rustls::crypto::ring::default_provider()) })
+            }
+            #[cfg(feature = "aws-lc-rs")]
+            TlsBackend::RustlsAwsLcRs => {
+                Ok(Provider { name: "AWS-LC", crypto: Arc::new(rustls::crypto::aws_lc_rs::default_provider()) })
+            }
+            _ => Err(Error::unsupported("this build has no such provider for rustls", Phase::Prepare)),
+        }
+    }
+}
 
 /// rustls with a configuration.
 pub(super) struct Rustls {
@@ -56,10 +79,9 @@ impl Rustls {
     }
 
     fn with_roots(settings: &Settings, roots: RootCertStore, origin_of_roots: String) -> Result<Rustls> {
-        // Name the provider: the process default panics if two providers are compiled in and none is installed.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let Provider { name: provider_name, crypto: provider } = Provider::of(settings.backend)?;
         let algorithms = provider.signature_verification_algorithms;
-        let answer = settings.client.as_ref().map(|client| keys::certified(client, &provider)).transpose()?;
+        let answer = client(settings)?.map(|client| keys::certified(client, &provider, provider_name)).transpose()?;
         let verifier = Verifier {
             check: settings.check.clone(),
             asserted: settings.names.asserted.as_deref().map(name).transpose()?,
@@ -68,6 +90,7 @@ impl Rustls {
             exact: settings.roots.exact.iter().chain(&settings.roots.own).cloned().collect(),
             lists: Lists::new(&settings.revocation)?,
             algorithms,
+            provider: provider_name,
         };
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions(settings.min_version, settings.max_version)?)
@@ -77,8 +100,8 @@ impl Rustls {
             .with_client_cert_resolver(Arc::new(Answer(answer)));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.enable_sni = !settings.names.unsent;
-        if let Some(file) = &settings.key_log {
-            config.key_log = Arc::new(file.clone());
+        if !settings.key_log.is_off() {
+            config.key_log = Arc::new(settings.key_log.clone());
         }
         Ok(Rustls {
             config: Arc::new(config),
@@ -99,6 +122,18 @@ impl Backend for Rustls {
         let tls = ClientConnection::new(self.config.clone(), name)
             .map_err(|error| explain::connection(&error, explain::Situation::default()))?;
         Ok(Box::new(RustlsSession::new(tls, self.verified)))
+    }
+}
+
+/// Fails if the settings have a PKCS #12 file, which rustls does not read. Returns the client's certificate and key.
+fn client(settings: &Settings) -> Result<Option<&ClientCert>> {
+    match &settings.client {
+        Some(Client::Parts(parts)) => Ok(Some(parts)),
+        None => Ok(None),
+        Some(Client::Pkcs12 { .. }) => {
+            let why = "rustls does not read PKCS #12: native-tls does, and `openssl pkcs12` writes it as PEM";
+            Err(Error::unsupported(why, Phase::Prepare))
+        }
     }
 }
 

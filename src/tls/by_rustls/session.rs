@@ -9,6 +9,7 @@ use super::explain::{self, Situation};
 use super::notes;
 use crate::error::{TlsFailure, TlsFault};
 use crate::net::tls_info::{TlsInfo, TlsVersion};
+use crate::tls::alerts;
 use crate::tls::session::{Fed, Session};
 
 /// The type of a record that is an alert.
@@ -85,7 +86,7 @@ impl Session for RustlsSession {
             Err(error) => {
                 self.closing = true;
                 let failure = self.failure(&error, notes.refusal);
-                Err(if failure.fault() == TlsFault::NotTls { explain::not_tls(input) } else { failure })
+                Err(if failure.fault() == TlsFault::NotTls { alerts::not_tls(input) } else { failure })
             }
         }
     }

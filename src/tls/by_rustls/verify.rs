@@ -44,6 +44,8 @@ pub(super) struct Verifier {
     pub(super) exact: Vec<Vec<u8>>,
     pub(super) lists: Option<Lists>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    /// The name of the provider that has these algorithms.
+    pub(super) provider: &'static str,
 }
 
 impl Verifier {
@@ -148,7 +150,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         self.check(own, others, asked, now).map(|()| ServerCertVerified::assertion()).map_err(|refusal| {
             let chain: Vec<&[u8]> = std::iter::once(own).chain(others).map(AsRef::as_ref).collect();
-            notes::refused(refusal.failure.into_failure(&chain, &self.origin_of_roots));
+            notes::refused(refusal.failure.into_failure(&chain, &self.origin_of_roots, self.provider));
             refusal.alert
         })
     }

@@ -181,7 +181,7 @@ fn finds_no_descriptor() {
 
 /// RW-20: the store of root certificates is read with the descriptor of an idle connection. Where none is idle the lack
 /// is the cause, and the request may be tried again.
-#[cfg(feature = "native-roots")]
+#[cfg(all(feature = "native-roots", feature = "rustls"))]
 #[test]
 fn a_store_without_descriptors() {
     use crate::tls::{Authority, TlsServer};
@@ -205,7 +205,7 @@ fn a_store_without_descriptors() {
     }
 }
 
-#[cfg(feature = "native-roots")]
+#[cfg(all(feature = "native-roots", feature = "rustls"))]
 #[test]
 #[ignore = "the child of another test"]
 fn reads_the_store() {
@@ -313,7 +313,7 @@ mod forks {
     }
 
     /// RW-42: a fork while another thread reads the store of root certificates; the child reads its own.
-    #[cfg(feature = "native-roots")]
+    #[cfg(all(feature = "native-roots", feature = "rustls"))]
     #[test]
     fn a_store_that_is_being_read() {
         use crate::tls::{Authority, TlsServer};
@@ -332,7 +332,7 @@ mod forks {
         child("forks::reads_its_own_store", &set);
     }
 
-    #[cfg(feature = "native-roots")]
+    #[cfg(all(feature = "native-roots", feature = "rustls"))]
     #[test]
     #[ignore = "the child of another test"]
     fn reads_its_own_store() {

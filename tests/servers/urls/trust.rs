@@ -1,12 +1,15 @@
 //! Certificates that fail, handshakes that break off, and stores that the environment names.
 
+#[cfg(feature = "native-roots")]
 use std::process::{Child, Command, Stdio};
 
 use hostpool::{ConnectionPool, ErrorKind, Method, Phase, PoolManager, Retry, Session, TlsConfig};
 
 use super::is_short;
 use crate::support::{Server, Step, chain, ok};
-use crate::tls::{Authority, TlsServer, dns, ip};
+#[cfg(feature = "native-roots")]
+use crate::tls::ip;
+use crate::tls::{Authority, TlsServer, dns};
 
 /// The clients that trust `tls`, each with the retries that the pools have by default.
 fn send(number: usize, url: &str, tls: &TlsConfig) -> (&'static str, hostpool::Result<hostpool::Response>) {
@@ -92,6 +95,7 @@ const URL: &str = "HOSTPOOL_TEST_URL";
 const NAMED: &str = "HOSTPOOL_TEST_NAMED";
 
 /// Runs one ignored test of this binary.
+#[cfg(feature = "native-roots")]
 fn child(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", &format!("urls::trust::{test}"), "--ignored", "--nocapture"]);
@@ -99,6 +103,7 @@ fn child(test: &str) -> Command {
     command
 }
 
+#[cfg(feature = "native-roots")]
 fn ended_well(row: &str, mut child: Child) {
     assert!(child.wait().unwrap().success(), "{row}");
 }
