@@ -38,11 +38,13 @@ pub enum CloseReason {
     Retired,
     /// The connection was idle when the process had no descriptor left for another connection or a name lookup.
     OutOfDescriptors,
+    /// The connection was [upgraded](crate::Response::upgrade) to another protocol, and has ended.
+    Upgraded,
 }
 
 impl CloseReason {
     /// All reasons, in the order of their declaration. The place of each is its number.
-    pub(crate) const ALL: [CloseReason; 13] = {
+    pub(crate) const ALL: [CloseReason; 14] = {
         use CloseReason::*;
         [
             IdleTimeout,
@@ -58,6 +60,7 @@ impl CloseReason {
             PoolClosed,
             Retired,
             OutOfDescriptors,
+            Upgraded,
         ]
     };
 }
@@ -83,6 +86,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PoolClosed => "the pool was closed",
             CloseReason::Retired => "retired",
             CloseReason::OutOfDescriptors => "out of descriptors",
+            CloseReason::Upgraded => "the end of an upgraded connection",
         })
     }
 }

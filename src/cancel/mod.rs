@@ -5,6 +5,7 @@
 //! those that wait now.
 
 mod list;
+mod signal;
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests;
 mod token;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, ErrorKind, Phase, Result};
 
 pub(crate) use list::{Blocked, Registration};
+pub(crate) use signal::Signal;
 pub(crate) use token::Run;
 pub use token::{CancelToken, OnCancel};
 

@@ -1,13 +1,14 @@
 //! The token.
 
 use std::fmt;
+use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::list::{Blocked, Fired, List, Place, Registration};
-use super::{Check, Ended, Running};
+use super::{Check, Ended, Running, Signal};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::sync::Mutex;
 
@@ -62,6 +63,8 @@ struct Shared {
     /// The caller's function that ends the one call of this token.
     check: Option<Running>,
     ended: Mutex<Option<Ended>>,
+    /// The descriptor that the fire makes readable, once a wait has asked for it.
+    signal: OnceLock<Arc<Signal>>,
 }
 
 // A panic elsewhere leaves a token as it is: fired or not.
@@ -218,6 +221,7 @@ impl CancelToken {
             parents: Mutex::default(),
             check: check.map(Running::new),
             ended: Mutex::default(),
+            signal: OnceLock::new(),
         }))
     }
 
@@ -307,6 +311,24 @@ impl CancelToken {
     /// token has fired, before it blocks.
     pub(crate) fn register(&self, blocked: Weak<dyn Blocked>, generation: u64) -> Registration<'_> {
         Registration { token: self, place: self.add(blocked, generation) }
+    }
+
+    /// Returns the descriptor that is readable once the token has fired. It is opened when it is asked for first, and
+    /// closed with the token. The caller has to ask after this call whether the token has fired, before it blocks.
+    ///
+    /// # Errors
+    ///
+    /// The error of the system if it has no descriptor left.
+    pub(crate) fn signal(&self) -> io::Result<&Arc<Signal>> {
+        if let Some(signal) = self.0.signal.get() {
+            return Ok(signal);
+        }
+        let signal = Signal::new()?;
+        // It is in the list before another thread can poll it, or a fire between the two would wake nobody.
+        let blocked: Weak<dyn Blocked> = Arc::<Signal>::downgrade(&signal);
+        self.add(blocked, 0);
+        // Of several threads that come here at once, one keeps its own.
+        Ok(self.0.signal.get_or_init(|| signal))
     }
 
     fn add(&self, blocked: Weak<dyn Blocked>, generation: u64) -> Place {

@@ -74,6 +74,9 @@ pub enum Phase {
     Redirect,
     /// Sleeping between two tries of a [`Retry`](crate::Retry).
     Backoff,
+    /// Reading from or writing to a connection that does not speak HTTP any more: an [`Upgraded`](crate::Upgraded) one,
+    /// or that of a WebSocket.
+    Upgraded,
 }
 
 impl fmt::Display for Phase {
@@ -91,6 +94,7 @@ impl fmt::Display for Phase {
             Phase::Body => "reading the body",
             Phase::Redirect => "following a redirect",
             Phase::Backoff => "waiting for the next try",
+            Phase::Upgraded => "on the upgraded connection",
         })
     }
 }

@@ -5,6 +5,7 @@
 pub(crate) mod abort;
 pub(crate) mod connect;
 pub(crate) mod descriptors;
+pub(crate) mod duplex;
 pub(crate) mod io_transport;
 pub(crate) mod names;
 pub(crate) mod options;

@@ -150,6 +150,10 @@ impl Transport for Stream {
         wait::probe(&*self.socket)
     }
 
+    fn shutdown_write(&self, _: &Wait<'_>) -> io::Result<()> {
+        self.socket.0.shutdown(Shutdown::Write)
+    }
+
     fn abort(&self) {
         self.socket.interrupt();
     }
@@ -172,7 +176,7 @@ mod tests {
         use crate::time::Until;
 
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
+        let wait = Wait::new();
         for (row, sends_at_once, sizes, expected) in [
             ("small sends", true, [100, 100], [false, true]),
             ("the largest small one", true, [SMALL, 0], [false, true]),

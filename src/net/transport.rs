@@ -68,6 +68,19 @@ pub trait Transport: Send + Sync {
         false
     }
 
+    /// Ends the direction to the peer, after all bytes that were accepted, and leaves the other direction open. It is
+    /// called for upgraded connections only, by [`Upgraded::shutdown`](crate::Upgraded::shutdown).
+    ///
+    /// The default is for a transport that cannot end one direction alone.
+    ///
+    /// # Errors
+    /// - [`io::ErrorKind::Unsupported`] if the transport cannot do it.
+    /// - The errors of [`flush`](Self::flush).
+    fn shutdown_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+        let _ = wait;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Ends the stream in both directions, so that a thread that is blocked in it returns. Any thread may call it.
     fn abort(&self);
 
@@ -105,6 +118,10 @@ macro_rules! forward {
 
             fn has_buffered(&self) -> bool {
                 (**self).has_buffered()
+            }
+
+            fn shutdown_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+                (**self).shutdown_write(wait)
             }
 
             fn abort(&self) {
@@ -181,6 +198,12 @@ pub struct Wait<'a> {
     /// The clock was read for this operation, and a call that blocks for the guard ends well before the deadline. Only
     /// for one call of a plain socket.
     pub(crate) has_time: bool,
+    /// A fire of the token wakes this wait without ending the connection: the wait asks the token's
+    /// [signal](crate::cancel::CancelToken::signal) as well. Only for connections of this crate's own sockets.
+    pub(crate) wakes: bool,
+    /// A `send` of a transport that encrypts keeps what it has encrypted and could not send in time. These bytes count as
+    /// accepted, and the next operation sends them first.
+    pub(crate) keeps: bool,
 }
 
 /// Limits for tests of your own transport, and for operations outside of a request. Within a request the client makes
@@ -188,7 +211,15 @@ pub struct Wait<'a> {
 impl Wait<'static> {
     /// Returns limits that never end an operation.
     pub fn new() -> Wait<'static> {
-        Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false }
+        Wait {
+            until: Until::NEVER,
+            abort: None,
+            watch_input: false,
+            poll_first: false,
+            has_time: false,
+            wakes: false,
+            keeps: false,
+        }
     }
 
     /// Returns limits that end an operation at this time.
@@ -236,7 +267,7 @@ impl Default for Wait<'static> {
 impl<'a> Wait<'a> {
     /// Returns the limits of an operation of the call that ends at `until`, and that `abort` ends early.
     pub(crate) fn of(until: Until<'a>, abort: &'a AbortCell) -> Self {
-        Wait { until, abort: Some(abort), watch_input: false, poll_first: false, has_time: false }
+        Wait { until, abort: Some(abort), ..Wait::new() }
     }
 
     /// Sets the moment of one call of a plain socket, which then does not read the clock again.

@@ -22,6 +22,7 @@ use rustix::net::{RecvFlags, SendFlags, recv as sys_recv, send as sys_send};
 
 use super::probe::Probe;
 use super::transport::Wait;
+use crate::cancel::Signal;
 
 /// The timeout of a plain call. It is longer than most responses take, and short enough to notice an abort whose wake
 /// was lost.
@@ -119,7 +120,13 @@ fn recv_by(
     wait: &Wait<'_>,
     mut recv: impl FnMut(BorrowedFd<'_>, RecvFlags) -> Result<usize, Errno>,
 ) -> io::Result<usize> {
-    if may_block(wait) {
+    if has_signal(wait) {
+        // What has arrived is taken, also after a fire.
+        match recv(socket, RECV_NOW) {
+            Ok(len) => return Ok(len),
+            Err(error) => passing(error)?,
+        }
+    } else if may_block(wait) {
         match recv(socket, RecvFlags::empty()) {
             Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
@@ -139,7 +146,7 @@ fn recv_by(
 /// room.
 pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
     let socket = socket.as_fd();
-    if !wait.poll_first && may_block(wait) {
+    if !wait.poll_first && !has_signal(wait) && may_block(wait) {
         match send_some(socket, bufs, SEND) {
             Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
@@ -192,6 +199,11 @@ pub(crate) fn ready_within(
     }
     let left = wait.until.remaining(Instant::now());
     let limit = [left, slice].into_iter().flatten().min();
+    if has_signal(wait)
+        && let Some(token) = wait.until.token()
+    {
+        return ready_or_fired(socket.as_fd(), interest, wait, limit, token.signal()?);
+    }
     let mut fds = [PollFd::new(&socket, interest)];
     match poll(&mut fds, limit.map(timespec).as_ref()) {
         Ok(0) if left.is_some_and(|left| left.is_zero()) || wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
@@ -200,6 +212,32 @@ pub(crate) fn ready_within(
             Ok(None)
         }
         Ok(_) => Ok(Some(fds[0].revents())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits as `ready_within` does, and fails when the token fires.
+#[cold]
+fn ready_or_fired(
+    socket: BorrowedFd<'_>,
+    interest: PollFlags,
+    wait: &Wait<'_>,
+    limit: Option<Duration>,
+    signal: &Signal,
+) -> io::Result<Option<PollFlags>> {
+    // The signal may be new: a fire before it was there left it as it is.
+    if wait.is_cancelled() {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    let mut fds = [PollFd::new(&socket, interest), PollFd::new(signal, PollFlags::IN)];
+    match poll(&mut fds, limit.map(timespec).as_ref()) {
+        Ok(_) if !fds[0].revents().is_empty() => Ok(Some(fds[0].revents())),
+        Ok(1..) => Err(io::ErrorKind::ConnectionAborted.into()),
+        Ok(0) if wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
+        Ok(_) | Err(Errno::INTR) => {
+            wait.until.tick();
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -223,6 +261,12 @@ pub(crate) fn any_connected(sockets: &[impl AsFd], wait: &Wait<'_>, slice: Durat
         Ok(_) => Ok((0..fds.len()).filter(|at| !fds[*at].revents().is_empty()).collect()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Returns whether a fire of the token wakes the wait by the token's signal.
+#[inline]
+fn has_signal(wait: &Wait<'_>) -> bool {
+    wait.wakes && wait.until.token().is_some()
 }
 
 fn timespec(limit: Duration) -> Timespec {

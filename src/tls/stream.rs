@@ -476,7 +476,7 @@ impl State {
 /// Returns a wait that has already ended: an operation takes or sends what it can at once.
 fn without_blocking() -> Wait<'static> {
     let passed = Deadline::after(Instant::now(), Some(Duration::ZERO), Bound::Total);
-    Wait { until: passed.into(), abort: None, watch_input: false, poll_first: false, has_time: false }
+    Wait { until: passed.into(), ..Wait::new() }
 }
 
 /// Fails if `wait` is cancelled or past. Loops call it that receive records without data for the caller: such records
