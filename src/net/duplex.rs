@@ -116,10 +116,9 @@ impl Duplex {
         until.check(PHASE)?;
         operate(&*link, until, |wait| {
             loop {
-                let wait = Wait { keeps: true, ..*wait };
-                match link.transport().send(bufs, &wait)? {
+                match link.transport().send(bufs, wait)? {
                     // Earlier bytes are not sent whole yet.
-                    0 => in_time(&wait)?,
+                    0 => in_time(wait)?,
                     len => return Ok(len),
                 }
             }
@@ -146,7 +145,7 @@ impl Duplex {
     pub(crate) fn send_now(&self, bufs: &[IoSlice<'_>]) -> Result<usize> {
         let link = self.link()?;
         let at_once = at_once();
-        let wait = Wait { keeps: true, ..wait_of(&*link, at_once) };
+        let wait = wait_of(&*link, at_once);
         match link.transport().send(bufs, &wait) {
             Ok(len) => Ok(len),
             Err(error) if error.kind() == io::ErrorKind::TimedOut && !wait.is_cancelled() => Ok(0),
@@ -166,7 +165,7 @@ impl Duplex {
             return Ok(0);
         }
         operate(&*link, until, |wait| {
-            link.transport().send(bufs, &Wait { keeps: true, watch_input: true, poll_first: true, ..*wait })
+            link.transport().send(bufs, &Wait { watch_input: true, poll_first: true, ..*wait })
         })
     }
 
@@ -264,7 +263,7 @@ fn operate<T>(link: &dyn Link, until: Until<'_>, run: impl FnOnce(&Wait<'_>) -> 
 
 fn wait_of<'a>(link: &'a dyn Link, until: Until<'a>) -> Wait<'a> {
     let wakes = link.is_own() && until.token().is_some_and(|token| token.signal().is_ok());
-    Wait { wakes, ..Wait::of(until, link.cell()) }
+    Wait { wakes, duplex: true, ..Wait::of(until, link.cell()) }
 }
 
 fn failure(error: io::Error, wait: &Wait<'_>, link: &dyn Link) -> Error {

@@ -201,9 +201,10 @@ pub struct Wait<'a> {
     /// A fire of the token wakes this wait without ending the connection: the wait asks the token's
     /// [signal](crate::cancel::CancelToken::signal) as well. Only for connections of this crate's own sockets.
     pub(crate) wakes: bool,
-    /// A `send` of a transport that encrypts keeps what it has encrypted and could not send in time. These bytes count as
+    /// Another thread may use the other direction. A transport that encrypts does not receive in a `send` then, unless the
+    /// wait watches the input. It also keeps what it has encrypted and could not send in time: these bytes count as
     /// accepted, and the next operation sends them first.
-    pub(crate) keeps: bool,
+    pub(crate) duplex: bool,
 }
 
 /// Limits for tests of your own transport, and for operations outside of a request. Within a request the client makes
@@ -218,7 +219,7 @@ impl Wait<'static> {
             poll_first: false,
             has_time: false,
             wakes: false,
-            keeps: false,
+            duplex: false,
         }
     }
 
