@@ -18,3 +18,4 @@ pub(crate) mod tcp;
 pub(crate) mod tls_info;
 pub(crate) mod transport;
 pub(crate) mod wait;
+pub(crate) mod waker;
