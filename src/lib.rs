@@ -261,7 +261,7 @@ pub use proxy::Proxy;
 pub use redirect::{RedirectAction, RedirectHop};
 pub use response::{
     Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ResponseBuilder,
-    ShutdownHandle,
+    ShutdownHandle, Upgraded, UpgradedReader, UpgradedWriter,
 };
 pub use retry::{IntoStatus, Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};

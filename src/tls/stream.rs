@@ -243,7 +243,8 @@ impl TlsStream {
         }
         if state.sending {
             state.sending = false;
-            self.shared.turn.notify_one();
+            // All, because one that gives up does not wake the next.
+            self.shared.turn.notify_all();
         }
         result
     }
