@@ -153,7 +153,7 @@
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
 // observe        Listener, events, the lines of the log
 // close_reason error cancel time workers    what every layer above needs to fail, to wait and to say why
-// sync shared contain process random date notation limits strictness values headers urls files    the ground
+// sync signal shared contain process random date notation limits strictness values headers urls files    the ground
 
 mod auth;
 mod body;
@@ -195,6 +195,7 @@ mod response;
 mod retry;
 mod session;
 mod shared;
+mod signal;
 mod strictness;
 mod sync;
 mod time;
@@ -262,7 +263,7 @@ pub use proxy::Proxy;
 pub use redirect::{RedirectAction, RedirectHop};
 pub use response::{
     Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ResponseBuilder,
-    ShutdownHandle,
+    ShutdownHandle, Upgraded, UpgradedReader, UpgradedWriter,
 };
 pub use retry::{IntoStatus, Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};

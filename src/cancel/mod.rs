@@ -5,7 +5,6 @@
 //! those that wait now.
 
 mod list;
-mod signal;
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests;
 mod token;
@@ -18,7 +17,6 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, ErrorKind, Phase, Result};
 
 pub(crate) use list::{Blocked, Registration};
-pub(crate) use signal::Signal;
 pub(crate) use token::Run;
 pub use token::{CancelToken, OnCancel};
 

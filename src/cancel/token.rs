@@ -8,8 +8,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::list::{Blocked, Fired, List, Place, Registration};
-use super::{Check, Ended, Running, Signal};
+use super::{Check, Ended, Running};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::signal::Signal;
 use crate::sync::Mutex;
 
 /// Ends calls from any thread: those that were given this token, and no others.
@@ -64,7 +65,7 @@ struct Shared {
     check: Option<Running>,
     ended: Mutex<Option<Ended>>,
     /// The descriptor that the fire makes readable, once a wait has asked for it.
-    signal: OnceLock<Arc<Signal>>,
+    signal: OnceLock<Arc<Fire>>,
 }
 
 // A panic elsewhere leaves a token as it is: fired or not.
@@ -319,16 +320,16 @@ impl CancelToken {
     /// # Errors
     ///
     /// The error of the system if it has no descriptor left.
-    pub(crate) fn signal(&self) -> io::Result<&Arc<Signal>> {
+    pub(crate) fn signal(&self) -> io::Result<&Signal> {
         if let Some(signal) = self.0.signal.get() {
-            return Ok(signal);
+            return Ok(&signal.0);
         }
-        let signal = Signal::new()?;
+        let signal = Arc::new(Fire(Signal::new()?));
         // It is in the list before another thread can poll it, or a fire between the two would wake nobody.
-        let blocked: Weak<dyn Blocked> = Arc::<Signal>::downgrade(&signal);
+        let blocked: Weak<dyn Blocked> = Arc::<Fire>::downgrade(&signal);
         self.add(blocked, 0);
         // Of several threads that come here at once, one keeps its own.
-        Ok(self.0.signal.get_or_init(|| signal))
+        Ok(&self.0.signal.get_or_init(|| signal).0)
     }
 
     fn add(&self, blocked: Weak<dyn Blocked>, generation: u64) -> Place {
@@ -361,6 +362,15 @@ impl fmt::Debug for CancelToken {
             shown.field("left", &at.saturating_duration_since(Instant::now()));
         }
         shown.finish_non_exhaustive()
+    }
+}
+
+/// Gives the signal of a token when the token fires.
+struct Fire(Signal);
+
+impl Blocked for Fire {
+    fn cancel(&self, _: u64) {
+        self.0.give();
     }
 }
 

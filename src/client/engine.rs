@@ -239,7 +239,8 @@ impl Engine {
         drop(registered);
         match dialed {
             Ok(Opened { wire, tunnel }) => {
-                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, record: dial.opened() })))
+                let is_own = key.config().dialer.is_none();
+                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, is_own, record: dial.opened() })))
             }
             Err(error) => {
                 dial.failed(&error);

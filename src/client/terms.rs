@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
+
 use super::engine::{Dialing, Engine};
 use super::middleware::{Hooks, Middleware};
 use super::options::Options;
@@ -364,9 +366,28 @@ impl<'a> Terms<'a> {
     ///
     /// Those of [`pool_origin`](Self::pool_origin).
     #[inline]
-    pub(super) fn route(self, url: &'a Url) -> Result<Route> {
+    pub(super) fn route(self, method: &Method, url: &'a Url) -> Result<Route> {
         let setting = self.own.and_then(|own| own.proxy.as_ref()).or(self.policy.proxy.as_ref());
-        Ok(self.engine.route(setting, self.pool_origin(url)?))
+        let origin = self.pool_origin(url)?;
+        let route = self.engine.route(setting, origin);
+        match route.proxy() {
+            None => Ok(route),
+            Some(_) => Ok(self.through_proxy(route, method, origin)),
+        }
+    }
+
+    /// Changes a route through a proxy for a request that is about a tunnel. A CONNECT is for the proxy itself. A request
+    /// for another protocol goes through a tunnel, because a proxy that forwards takes its Upgrade for its own (RFC 9110,
+    /// section 7.8).
+    #[cold]
+    fn through_proxy(self, route: Route, method: &Method, origin: &Arc<Origin>) -> Route {
+        if *method == Method::CONNECT {
+            return route.forwarding();
+        }
+        match self.own.is_some_and(|own| own.tunnels) {
+            true => route.tunnelling(origin),
+            false => route,
+        }
     }
 
     /// Refuses a URL whose host is an address that the caller's filter does not allow. It is asked for requests through a
@@ -528,7 +549,7 @@ mod tests {
                 |own| own.proxy = Some(proxy::Setting::Direct),
                 |terms| {
                     let url = Url::parse("http://h/").unwrap();
-                    let route = terms.route(&url).map(|route| route.proxy().is_some());
+                    let route = terms.route(&Method::GET, &url).map(|route| route.proxy().is_some());
                     route.is_ok_and(|proxied| proxied).to_string()
                 },
                 ["false", "true", "false"],

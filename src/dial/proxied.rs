@@ -100,6 +100,9 @@ impl Asking<'_> {
         let rules = Rules { expects: false, resends: &|_| false, unclean_close: false };
         let received = exchange.run(&Method::CONNECT, Outgoing::Bytes(&[]), &rules)?;
         let (status, headers) = (received.head.status, &received.head.headers);
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::violation(Violation::UnexpectedUpgrade, Phase::Proxy));
+        }
         let again = self.credentials.answer(status, headers, true);
         if status.is_success() {
             // What came before the first byte of ours cannot be an answer to it.

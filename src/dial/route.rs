@@ -56,6 +56,25 @@ impl Route {
         }
     }
 
+    /// Returns the route to the proxy itself, which gets the request. A proxy that does not speak HTTP has none: then the
+    /// route stays as it is.
+    pub(crate) fn forwarding(self) -> Route {
+        match self.via {
+            Via::Tunnel(proxy) if !proxy.kind().is_socks() => {
+                Route { origin: proxy.server().clone(), via: Via::Forward(proxy) }
+            }
+            via => Route { via, ..self },
+        }
+    }
+
+    /// Returns the route to this origin through a tunnel of the proxy.
+    pub(crate) fn tunnelling(self, origin: &Arc<Origin>) -> Route {
+        match self.via {
+            Via::Forward(proxy) => Route { origin: origin.clone(), via: Via::Tunnel(proxy) },
+            via => Route { via, ..self },
+        }
+    }
+
     /// Returns the server that HTTP is spoken with.
     pub(crate) fn origin(&self) -> &Arc<Origin> {
         &self.origin

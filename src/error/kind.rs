@@ -28,7 +28,7 @@ pub enum ErrorKind {
     /// The configuration contradicts itself, or names something that does not exist.
     InvalidConfig,
     /// This build of the crate lacks something that the call needs: a feature that is not compiled in, or something
-    /// that no build has yet, such as upgrades to another protocol.
+    /// that no build has yet.
     Unsupported,
     /// The URL of a request belongs to another origin than the pool.
     #[doc(alias = "HostChangedError")]
@@ -62,6 +62,9 @@ pub enum ErrorKind {
     /// The peer broke a rule of HTTP.
     #[doc(alias = "ProtocolError")]
     Protocol(Violation),
+    /// The caller asked for the connection of a response to [`upgrade`](crate::Response::upgrade) it, and the server has
+    /// not agreed. [`Error::head`](crate::Error::head) is the response with the start of its body.
+    NotUpgraded,
     /// The body ended before the end that its framing announced.
     #[doc(alias = "IncompleteRead")]
     #[doc(alias = "ClientPayloadError")]
@@ -125,7 +128,8 @@ pub enum ErrorKind {
     #[doc(alias = "SSLError")]
     #[doc(alias = "ClientSSLError")]
     Tls,
-    /// The peer closed or reset the connection before the head of the response was complete.
+    /// The peer closed or reset the connection before the head of the response was complete, or the connection was
+    /// upgraded and has ended in another way than by an orderly end.
     #[doc(alias = "ServerDisconnectedError")]
     Disconnected,
     /// The socket failed in another way.
@@ -187,6 +191,7 @@ impl ErrorKind {
     /// | [`TooManyRedirects`](Self::TooManyRedirects) | `too_many_redirects` |
     /// | [`InvalidRedirect`](Self::InvalidRedirect) | `invalid_redirect` |
     /// | [`Protocol`](Self::Protocol) | `protocol` |
+    /// | [`NotUpgraded`](Self::NotUpgraded) | `not_upgraded` |
     /// | [`IncompleteBody`](Self::IncompleteBody) | `incomplete_body` |
     /// | [`WebSocket`](Self::WebSocket) | `web_socket` |
     /// | [`LimitExceeded`](Self::LimitExceeded) | `limit_exceeded` |
@@ -231,6 +236,7 @@ impl ErrorKind {
             ErrorKind::TooManyRedirects => "too_many_redirects",
             ErrorKind::InvalidRedirect => "invalid_redirect",
             ErrorKind::Protocol(_) => "protocol",
+            ErrorKind::NotUpgraded => "not_upgraded",
             ErrorKind::IncompleteBody { .. } => "incomplete_body",
             ErrorKind::WebSocket { .. } => "web_socket",
             ErrorKind::LimitExceeded(_) => "limit_exceeded",
@@ -323,6 +329,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Status(status) => write!(f, "the status is {status}"),
             ErrorKind::TooManyRedirects => write!(f, "too many redirects"),
             ErrorKind::InvalidRedirect => write!(f, "the redirect is not followed"),
+            ErrorKind::NotUpgraded => write!(f, "the server did not switch to another protocol"),
             ErrorKind::Protocol(violation) => write!(f, "{violation}"),
             ErrorKind::IncompleteBody { received, expected: Some(expected) } => {
                 write!(f, "the body ended after {received} of {expected} bytes")

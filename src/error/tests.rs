@@ -111,6 +111,7 @@ fn kinds() -> [ErrorKind; 35] {
         ErrorKind::Status(StatusCode::NOT_FOUND),
         ErrorKind::TooManyRedirects,
         ErrorKind::InvalidRedirect,
+        ErrorKind::NotUpgraded,
         ErrorKind::Protocol(Violation::StatusLine),
         ErrorKind::IncompleteBody { received: 1, expected: Some(2) },
         ErrorKind::IncompleteBody { received: 1, expected: None },

@@ -80,18 +80,47 @@ impl Duplex {
     /// - [`ErrorKind::Disconnected`] for an end that is not orderly, also a TLS stream without close_notify.
     /// - [`ErrorKind::Tls`], [`ErrorKind::Io`].
     pub(crate) fn receive(&self, buf: &mut [u8], until: Until<'_>) -> Result<usize> {
+        loop {
+            if let Some(len) = self.receive_or_wake(buf, until)? {
+                return Ok(len);
+            }
+        }
+    }
+
+    /// Receives as [`receive`](Self::receive) does, and returns `None` if [`wake`](Self::wake) ends it, or has been called
+    /// before it. Nothing is lost then.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`receive`](Self::receive) does.
+    pub(crate) fn receive_or_wake(&self, buf: &mut [u8], until: Until<'_>) -> Result<Option<usize>> {
         let link = self.link()?;
         if buf.is_empty() {
-            return Ok(0);
+            return Ok(Some(0));
+        }
+        if link.cell().waker().take() {
+            return Ok(None);
         }
         if let Some(len) = self.take_first(buf) {
-            return Ok(len);
+            return Ok(Some(len));
         }
-        let len = operate(&*link, until, |wait| link.transport().recv(buf, wait))?;
+        let received =
+            operate(&*link, until, |wait| match link.transport().recv(buf, &Wait { is_receive: true, ..*wait }) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && link.cell().waker().take() => Ok(None),
+                received => received.map(Some),
+            })?;
         // An abort looks like the end of the stream.
-        match len == 0 && link.cell().is_aborted() {
-            true => Err(Error::new(ended_by(&link), PHASE)),
-            false => Ok(len),
+        match received {
+            Some(0) if link.cell().is_aborted() => Err(Error::new(ended_by(&link), PHASE)),
+            received => Ok(received),
+        }
+    }
+
+    /// Ends the receive that another thread is blocked in, or else the next one. It takes up to a tenth of a second where
+    /// that receive has just begun. A transport of the caller's does not hear it: there the receive goes on.
+    pub(crate) fn wake(&self) {
+        if let Ok(link) = self.link() {
+            link.cell().waker().wake();
         }
     }
 
@@ -116,10 +145,9 @@ impl Duplex {
         until.check(PHASE)?;
         operate(&*link, until, |wait| {
             loop {
-                let wait = Wait { keeps: true, ..*wait };
-                match link.transport().send(bufs, &wait)? {
+                match link.transport().send(bufs, wait)? {
                     // Earlier bytes are not sent whole yet.
-                    0 => in_time(&wait)?,
+                    0 => in_time(wait)?,
                     len => return Ok(len),
                 }
             }
@@ -146,7 +174,7 @@ impl Duplex {
     pub(crate) fn send_now(&self, bufs: &[IoSlice<'_>]) -> Result<usize> {
         let link = self.link()?;
         let at_once = at_once();
-        let wait = Wait { keeps: true, ..wait_of(&*link, at_once) };
+        let wait = wait_of(&*link, at_once);
         match link.transport().send(bufs, &wait) {
             Ok(len) => Ok(len),
             Err(error) if error.kind() == io::ErrorKind::TimedOut && !wait.is_cancelled() => Ok(0),
@@ -166,7 +194,7 @@ impl Duplex {
             return Ok(0);
         }
         operate(&*link, until, |wait| {
-            link.transport().send(bufs, &Wait { keeps: true, watch_input: true, poll_first: true, ..*wait })
+            link.transport().send(bufs, &Wait { watch_input: true, poll_first: true, ..*wait })
         })
     }
 
@@ -263,8 +291,8 @@ fn operate<T>(link: &dyn Link, until: Until<'_>, run: impl FnOnce(&Wait<'_>) -> 
 }
 
 fn wait_of<'a>(link: &'a dyn Link, until: Until<'a>) -> Wait<'a> {
-    let wakes = link.is_own() && until.token().is_some_and(|token| token.signal().is_ok());
-    Wait { wakes, ..Wait::of(until, link.cell()) }
+    let wakes = link.is_own() && until.token().is_none_or(|token| token.signal().is_ok());
+    Wait { wakes, duplex: true, ..Wait::of(until, link.cell()) }
 }
 
 fn failure(error: io::Error, wait: &Wait<'_>, link: &dyn Link) -> Error {

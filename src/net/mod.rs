@@ -17,4 +17,6 @@ pub(crate) mod stream;
 pub(crate) mod tcp;
 pub(crate) mod tls_info;
 pub(crate) mod transport;
+pub(crate) mod turn;
 pub(crate) mod wait;
+pub(crate) mod waker;

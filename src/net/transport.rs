@@ -198,12 +198,15 @@ pub struct Wait<'a> {
     /// The clock was read for this operation, and a call that blocks for the guard ends well before the deadline. Only
     /// for one call of a plain socket.
     pub(crate) has_time: bool,
-    /// A fire of the token wakes this wait without ending the connection: the wait asks the token's
-    /// [signal](crate::cancel::CancelToken::signal) as well. Only for connections of this crate's own sockets.
+    /// A fire of the token wakes this wait without ending the connection, because the wait polls the token's
+    /// [signal](crate::cancel::CancelToken::signal) beside the socket. Only for connections of this crate's own sockets.
     pub(crate) wakes: bool,
-    /// A `send` of a transport that encrypts keeps what it has encrypted and could not send in time. These bytes count as
+    /// A [wake](crate::net::waker::Waker) of the receiver ends this wait.
+    pub(crate) is_receive: bool,
+    /// Another thread may use the other direction. A transport that encrypts does not receive in a `send` then, unless the
+    /// wait watches the input. It also keeps what it has encrypted and could not send in time: these bytes count as
     /// accepted, and the next operation sends them first.
-    pub(crate) keeps: bool,
+    pub(crate) duplex: bool,
 }
 
 /// Limits for tests of your own transport, and for operations outside of a request. Within a request the client makes
@@ -218,7 +221,8 @@ impl Wait<'static> {
             poll_first: false,
             has_time: false,
             wakes: false,
-            keeps: false,
+            is_receive: false,
+            duplex: false,
         }
     }
 

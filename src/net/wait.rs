@@ -20,9 +20,10 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, SendAncillaryBuffer, recvmsg, sendmsg};
 use rustix::net::{RecvFlags, SendFlags, recv as sys_recv, send as sys_send};
 
+use super::abort::AbortCell;
 use super::probe::Probe;
 use super::transport::Wait;
-use crate::cancel::Signal;
+use super::waker::Waker;
 
 /// The timeout of a plain call. It is longer than most responses take, and short enough to notice an abort whose wake
 /// was lost.
@@ -199,10 +200,8 @@ pub(crate) fn ready_within(
     }
     let left = wait.until.remaining(Instant::now());
     let limit = [left, slice].into_iter().flatten().min();
-    if has_signal(wait)
-        && let Some(token) = wait.until.token()
-    {
-        return ready_or_fired(socket.as_fd(), interest, wait, limit, token.signal()?);
+    if wait.wakes {
+        return ready_or_woken(socket.as_fd(), interest, wait, limit);
     }
     let mut fds = [PollFd::new(&socket, interest)];
     match poll(&mut fds, limit.map(timespec).as_ref()) {
@@ -216,23 +215,36 @@ pub(crate) fn ready_within(
     }
 }
 
-/// Waits as `ready_within` does, and fails when the token fires.
+/// Waits as `ready_within` does, and ends when the token fires, or when a wake ends the receive.
 #[cold]
-fn ready_or_fired(
+fn ready_or_woken(
     socket: BorrowedFd<'_>,
     interest: PollFlags,
     wait: &Wait<'_>,
     limit: Option<Duration>,
-    signal: &Signal,
 ) -> io::Result<Option<PollFlags>> {
-    // The signal may be new: a fire before it was there left it as it is.
+    let fired = wait.until.token().map(|token| token.signal()).transpose()?;
+    let waker = wait.abort.filter(|_| wait.is_receive).map(AbortCell::waker);
+    let woken = waker.map(Waker::signal).transpose()?;
+    // What came before the signals were there has left them as they are.
     if wait.is_cancelled() {
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
-    let mut fds = [PollFd::new(&socket, interest), PollFd::new(signal, PollFlags::IN)];
+    if waker.is_some_and(Waker::is_woken) {
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    let mut fds = vec![PollFd::new(&socket, interest)];
+    fds.extend([fired, woken].into_iter().flatten().map(|signal| PollFd::new(signal, PollFlags::IN)));
     match poll(&mut fds, limit.map(timespec).as_ref()) {
         Ok(_) if !fds[0].revents().is_empty() => Ok(Some(fds[0].revents())),
-        Ok(1..) => Err(io::ErrorKind::ConnectionAborted.into()),
+        // The wait begins anew, and asks the marks. They tell which signal it was; that of a wake may come after its mark
+        // was taken.
+        Ok(1..) => {
+            if let Some(woken) = woken {
+                woken.take();
+            }
+            Ok(None)
+        }
         Ok(0) if wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
         Ok(_) | Err(Errno::INTR) => {
             wait.until.tick();

@@ -21,6 +21,8 @@ mod media;
 mod connection;
 mod shutdown;
 
+mod upgraded;
+
 mod compat;
 mod decoded;
 mod made;
@@ -59,6 +61,7 @@ pub use media::MediaType;
 pub use output::Chunks;
 pub(crate) use parts::{About, Arrival, Held, Parts, Reading, Reuse, Standing};
 pub use shutdown::ShutdownHandle;
+pub use upgraded::{Upgraded, UpgradedReader, UpgradedWriter};
 
 use kept::Kept;
 
@@ -290,7 +293,10 @@ impl Response {
     /// cannot be used again.
     fn finish(&mut self) {
         let Some(held) = self.inner.parts.held.take() else { return };
-        let Held { lease, buffers, reuse: Reuse { mut reusable, mut tolerated, keep_until } } = held;
+        if held.reuse.upgraded {
+            return self.inner.parts.held = Some(held);
+        }
+        let Held { lease, buffers, reuse: Reuse { mut reusable, mut tolerated, keep_until, .. } } = held;
         if let Some(trailers) = self.inner.reader.trailer_section().filter(|trailers| trailers.doubtful) {
             (reusable, tolerated) = (false, tolerated || reusable);
             if trailers.dropped.lines > 0 {

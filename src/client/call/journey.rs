@@ -14,7 +14,7 @@ use crate::client::middleware::OnResponse;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::dial::{Route, Via};
-use crate::error::{Error, ErrorKind, Phase, Reason, ResponseHead, Result, Violation};
+use crate::error::{Error, ErrorKind, Phase, Reason, ResponseHead, Result};
 use crate::h1::Head;
 use crate::observe::Redirecting;
 use crate::proxy::{self, Proxy};
@@ -175,11 +175,17 @@ impl<'a> Journey<'a> {
         let terms = self.client.of(self.request.options());
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
         terms.check_scheme(&self.request.url)?;
-        let route = terms.route(&self.request.url)?;
+        let route = terms.route(&self.request.method, &self.request.url)?;
         let mut fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
         match route.proxy() {
             None => self.at_proxy = None,
-            Some(proxy) => fields.proxy = Some(self.fields_for(proxy, &route)?),
+            Some(proxy) => {
+                if self.request.method == Method::CONNECT {
+                    // They are for the server, and the proxy reads a CONNECT.
+                    (fields.authorization, fields.cookie) = (None, None);
+                }
+                fields.proxy = Some(self.fields_for(proxy, &route)?);
+            }
         }
         Ok((route, fields))
     }
@@ -231,10 +237,7 @@ impl<'a> Journey<'a> {
         let own = self.request.options.clone();
         let terms = self.client.of(own.as_deref());
         let hop = Hop::new(terms, self.request, fields, route, resends)?;
-        let reply = match hop.run() {
-            Ok(reply) => reply,
-            Err(error) => return Err(self.name_upgrade(error)),
-        };
+        let reply = hop.run()?;
         self.began = true;
         fields::store_cookies(terms, self.request, reply.response.head());
         Ok(reply)
@@ -308,7 +311,7 @@ impl<'a> Journey<'a> {
             self.left_out.no_expect = true;
             return FollowUp::Repeat;
         }
-        match redirect::is_redirect(head.status) && self.terms().follows() {
+        match redirect::is_redirect(head.status) && self.request.method != Method::CONNECT && self.terms().follows() {
             true => self.decide_redirect(head, reply.asked),
             false => self.decide_status(head),
         }
@@ -362,17 +365,6 @@ impl<'a> Journey<'a> {
         let counts = |retry: &Retry| !retry.returns_redirects() && (!terms.counts_redirects() || retry.may_redirect());
         let follows = terms.follows() && self.may_follow_more() && self.retry().is_none_or(counts);
         follows.then(|| terms.rules())
-    }
-
-    /// Changes the error of a 101 that the request has asked for: it is not a violation of HTTP, but this crate cannot
-    /// follow it yet.
-    #[cold]
-    fn name_upgrade(&self, error: Error) -> Error {
-        let unexpected = ErrorKind::Protocol(Violation::UnexpectedUpgrade);
-        match *error.kind() == unexpected && fields::sends(self.terms(), self.request, self.left_out, "upgrade") {
-            true => error.with_kind(ErrorKind::Unsupported.because("the server answered 101 to the request's Upgrade")),
-            false => error,
-        }
     }
 
     /// Returns the `Retry` in its current state.

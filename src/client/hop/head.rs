@@ -88,9 +88,15 @@ pub(super) fn write(
     terms.skipped().for_each(|name| given.note(name));
     let mut sent = SentHead { close: client.close, ..SentHead::default() };
     encode::request_line(out, &request.method, target, request.version);
-    match given.has(Given::HOST) {
-        false => encode::field(out, "Host", request.url.origin().host_field().as_bytes()),
-        true => encode::field(out, "Host", host(request, terms, hop)),
+    if let RequestTarget::Authority(_) = target {
+        // The Host of a CONNECT is its target (RFC 9112, section 3.2.3).
+        let mut host = Vec::new();
+        target.write(&mut host);
+        encode::field(out, "Host", &host);
+    } else if given.has(Given::HOST) {
+        encode::field(out, "Host", host(request, terms, hop));
+    } else {
+        encode::field(out, "Host", request.url.origin().host_field().as_bytes());
     }
     write_added(out, request, terms, hop, given);
     if let Some(proxy) = &hop.proxy {
@@ -227,6 +233,13 @@ fn content_type(request: &Request, adds_type: bool) -> Option<&str> {
         (None, Content::Form) => Some("application/x-www-form-urlencoded"),
         (None, Content::Bytes) => Some("application/octet-stream"),
     }
+}
+
+/// Returns whether a field of this name is sent with the request.
+pub(in crate::client) fn sends(terms: Terms<'_>, request: &Request, left_out: LeftOut, name: &str) -> bool {
+    let hop = HopFields { left_out, ..HopFields::default() };
+    request.headers.contains(name)
+        || default_fields(request, terms, &hop).any(|field| field.name().eq_ignore_ascii_case(name))
 }
 
 /// Returns the client's default fields for this request, without those that another origin must not see and those that

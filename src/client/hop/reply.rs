@@ -45,6 +45,8 @@ impl Reply {
             reusable: reusable && !ends && !doubtful && facts.keep_alive_max != Some(0),
             tolerated: (tolerated || reusable && doubtful) && !ends,
             keep_until: facts.keep_alive_timeout.and_then(keep_until),
+            forwarded,
+            upgraded: framing == Framing::Upgrade,
         };
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
         let request_body_complete = upload == Upload::Whole;
