@@ -274,7 +274,7 @@ pub use tls::{Fingerprint, TlsConfig, TlsConfigBuilder};
 pub use url;
 pub use urls::{InvalidUrl, Origin, Url};
 #[cfg(feature = "websocket")]
-pub use websocket::{CloseFrame, Compression, Message};
+pub use websocket::{CloseFrame, Message, PerMessageDeflate};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -9,5 +9,5 @@ mod message;
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests;
 
-pub use deflate::Compression;
+pub use deflate::PerMessageDeflate;
 pub use message::{CloseFrame, Message};

@@ -8,5 +8,5 @@ mod tests;
 
 pub(crate) use deflater::Deflater;
 pub(crate) use inflater::Inflater;
-pub use negotiation::Compression;
-pub(crate) use negotiation::Negotiated;
+pub(crate) use negotiation::Agreed;
+pub use negotiation::PerMessageDeflate;

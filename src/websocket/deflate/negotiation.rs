@@ -10,19 +10,17 @@ use super::{Deflater, Inflater};
 /// or given up after each message.
 ///
 /// ```
-/// use hostpool::Compression;
+/// use hostpool::PerMessageDeflate;
 ///
-/// let small = Compression::new().client_max_window_bits(10).server_no_context_takeover(true);
-/// assert_ne!(small, Compression::new());
+/// let small = PerMessageDeflate::new().client_max_window_bits(10).server_no_context_takeover(true);
+/// assert_ne!(small, PerMessageDeflate::new());
 /// ```
 #[doc(alias = "permessage-deflate")]
-#[doc(alias = "PerMessageDeflate")]
 #[doc(alias = "compress")]
 #[doc(alias = "ClientCompressionFactory")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "it does nothing until it is given to a WebSocket"]
-pub struct Compression {
-    offered: bool,
+pub struct PerMessageDeflate {
     level: u32,
     client_bits: u8,
     server_bits: Option<u8>,
@@ -35,18 +33,17 @@ const MOST: u8 = 15;
 
 /// What both sides have agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Negotiated {
+pub(crate) struct Agreed {
     level: u32,
     client_bits: u8,
     client_takeover: bool,
     server_takeover: bool,
 }
 
-impl Compression {
+impl PerMessageDeflate {
     /// Returns the defaults: level 6, windows of 32 KiB, which stay from one message to the next.
-    pub const fn new() -> Compression {
-        Compression {
-            offered: true,
+    pub const fn new() -> PerMessageDeflate {
+        PerMessageDeflate {
             level: 6,
             client_bits: MOST,
             server_bits: None,
@@ -55,20 +52,9 @@ impl Compression {
         }
     }
 
-    /// Returns no compression: nothing is offered.
-    ///
-    /// ```
-    /// use hostpool::Compression;
-    ///
-    /// assert_eq!(Compression::from(false), Compression::off());
-    /// ```
-    pub const fn off() -> Compression {
-        Compression { offered: false, ..Compression::new() }
-    }
-
     /// Sets the effort for sent messages, from 1 (fast) to 9 (small). Default: 6. Other numbers are moved into this
     /// range.
-    pub const fn level(self, level: u32) -> Compression {
+    pub const fn level(self, level: u32) -> PerMessageDeflate {
         let level = if level < 1 {
             1
         } else if level > 9 {
@@ -76,39 +62,36 @@ impl Compression {
         } else {
             level
         };
-        Compression { level, ..self }
+        PerMessageDeflate { level, ..self }
     }
 
     /// Sets the window for sent messages: 2^`bits` bytes, from 9 to 15. Default: 15. Other numbers are moved into this
     /// range. The server may ask for a smaller one.
-    pub const fn client_max_window_bits(self, bits: u8) -> Compression {
-        Compression { client_bits: within(bits), ..self }
+    pub const fn client_max_window_bits(self, bits: u8) -> PerMessageDeflate {
+        PerMessageDeflate { client_bits: within(bits), ..self }
     }
 
     /// Asks the server for a window of 2^`bits` bytes for the messages that it sends, from 9 to 15. Nothing is asked
     /// for by default: some servers refuse the whole handshake then. Other numbers are moved into this range.
-    pub const fn server_max_window_bits(self, bits: u8) -> Compression {
-        Compression { server_bits: Some(within(bits)), ..self }
+    pub const fn server_max_window_bits(self, bits: u8) -> PerMessageDeflate {
+        PerMessageDeflate { server_bits: Some(within(bits)), ..self }
     }
 
     /// Sets whether the window for sent messages is given up after each message: it costs less memory, and compresses
     /// less. Default: no. The server may ask for it, too.
-    pub const fn client_no_context_takeover(self, gives_up: bool) -> Compression {
-        Compression { client_takeover: !gives_up, ..self }
+    pub const fn client_no_context_takeover(self, gives_up: bool) -> PerMessageDeflate {
+        PerMessageDeflate { client_takeover: !gives_up, ..self }
     }
 
     /// Asks the server to give up its window after each message. Default: no.
-    pub const fn server_no_context_takeover(self, gives_up: bool) -> Compression {
-        Compression { server_takeover: !gives_up, ..self }
+    pub const fn server_no_context_takeover(self, gives_up: bool) -> PerMessageDeflate {
+        PerMessageDeflate { server_takeover: !gives_up, ..self }
     }
 
-    /// Returns the value of the field Sec-WebSocket-Extensions, or `None` if nothing is offered.
+    /// Returns the value of the field Sec-WebSocket-Extensions.
     ///
     /// What the caller wants comes first, and the plain offer after it: a server takes the first that it can.
-    pub(crate) fn offer(&self) -> Option<String> {
-        if !self.offered {
-            return None;
-        }
+    pub(crate) fn offer(&self) -> String {
         const PLAIN: &str = "permessage-deflate; client_max_window_bits";
         let mut wanted = String::from(PLAIN);
         if self.client_bits < MOST {
@@ -127,7 +110,7 @@ impl Compression {
             wanted.push_str(", ");
             wanted.push_str(PLAIN);
         }
-        Some(wanted)
+        wanted
     }
 
     /// Returns what the server's Sec-WebSocket-Extensions agrees to, or `None` if it compresses nothing. `answer` is the
@@ -135,11 +118,7 @@ impl Compression {
     ///
     /// # Errors
     /// Says why the handshake fails (RFC 6455, section 4.1; RFC 7692, section 7.1).
-    pub(crate) fn accept(&self, answer: &str) -> Result<Option<Negotiated>, String> {
-        Ok(self.read(answer)?)
-    }
-
-    fn read(&self, answer: &str) -> Result<Option<Negotiated>, &'static str> {
+    pub(crate) fn accept(&self, answer: &str) -> Result<Option<Agreed>, &'static str> {
         let extensions = split(answer, b',')?;
         let mut extensions = extensions.into_iter().filter(|extension| !extension.is_empty());
         let Some(extension) = extensions.next() else { return Ok(None) };
@@ -147,7 +126,7 @@ impl Compression {
             return Err("the server uses more extensions than were offered");
         }
         let mut parts = split(extension, b';')?.into_iter();
-        let is_ours = |name: &str| self.offered && name.eq_ignore_ascii_case("permessage-deflate");
+        let is_ours = |name: &str| name.eq_ignore_ascii_case("permessage-deflate");
         if !parts.next().is_some_and(is_ours) {
             return Err("the server uses an extension that was not offered");
         }
@@ -155,7 +134,7 @@ impl Compression {
     }
 
     /// Reads the parameters of the answer.
-    fn agree<'a>(&self, parameters: impl Iterator<Item = &'a str>) -> Result<Negotiated, &'static str> {
+    fn agree<'a>(&self, parameters: impl Iterator<Item = &'a str>) -> Result<Agreed, &'static str> {
         let (mut client_bits, mut server_bits) = (None, None);
         let (mut client_gives_up, mut server_gives_up) = (None, None);
         for parameter in parameters {
@@ -174,7 +153,7 @@ impl Compression {
                 return Err("the server's permessage-deflate has a parameter twice");
             }
         }
-        Ok(Negotiated {
+        Ok(Agreed {
             level: self.level,
             client_bits: client_bits.unwrap_or(MOST).min(self.client_bits),
             client_takeover: self.client_takeover && client_gives_up.is_none(),
@@ -183,34 +162,13 @@ impl Compression {
     }
 }
 
-impl Default for Compression {
-    fn default() -> Compression {
-        Compression::new()
+impl Default for PerMessageDeflate {
+    fn default() -> PerMessageDeflate {
+        PerMessageDeflate::new()
     }
 }
 
-impl From<bool> for Compression {
-    /// Asks for compression with the defaults, or for none.
-    fn from(on: bool) -> Compression {
-        if on { Compression::new() } else { Compression::off() }
-    }
-}
-
-impl From<u8> for Compression {
-    /// Asks for compression with this window for sent messages, or for none with 0, as aiohttp does.
-    ///
-    /// ```
-    /// use hostpool::Compression;
-    ///
-    /// assert_eq!(Compression::from(11), Compression::new().client_max_window_bits(11));
-    /// assert_eq!(Compression::from(0), Compression::off());
-    /// ```
-    fn from(bits: u8) -> Compression {
-        if bits == 0 { Compression::off() } else { Compression::new().client_max_window_bits(bits) }
-    }
-}
-
-impl Negotiated {
+impl Agreed {
     /// Returns the compressor, or `None` if messages are sent as they are. A window of 256 bytes is legal, and no
     /// compressor keeps to one; a message may always be sent without compression.
     pub(crate) fn deflater(&self) -> Option<Deflater> {
@@ -275,7 +233,7 @@ fn split(list: &str, separator: u8) -> Result<Vec<&str>, &'static str> {
 }
 
 #[cfg(test)]
-impl Negotiated {
+impl Agreed {
     pub(crate) fn client_bits(&self) -> u8 {
         self.client_bits
     }

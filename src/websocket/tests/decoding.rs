@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::decoder::{Bounds, Decoder, Event};
-use super::super::deflate::{Compression, Deflater};
+use super::super::deflate::{Deflater, PerMessageDeflate};
 use super::super::fault::Fault;
 use super::super::message::{CloseFrame, Message, Payload};
 
@@ -14,7 +14,7 @@ fn decoder(compresses: bool) -> Decoder {
 }
 
 fn bounded(compresses: bool, bounds: Bounds) -> Decoder {
-    let agreed = Compression::new().accept("permessage-deflate").unwrap().unwrap();
+    let agreed = PerMessageDeflate::new().accept("permessage-deflate").unwrap().unwrap();
     Decoder::new(bounds, compresses.then(|| agreed.inflater()))
 }
 
