@@ -274,7 +274,9 @@ pub use tls::{Fingerprint, TlsConfig, TlsConfigBuilder};
 pub use url;
 pub use urls::{InvalidUrl, Origin, Url};
 #[cfg(feature = "websocket")]
-pub use websocket::{CloseFrame, Message, PerMessageDeflate};
+pub use websocket::{
+    CloseFrame, IntoMessages, Message, Messages, PerMessageDeflate, WebSocket, WebSocketReceiver, WebSocketSender,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -96,7 +96,7 @@ fn every_kind_is_presentable() {
     }
 }
 
-fn kinds() -> [ErrorKind; 35] {
+fn kinds() -> [ErrorKind; 36] {
     let header = crate::Headers::new().append("X", "\0").unwrap_err();
     [
         ErrorKind::InvalidUrl(InvalidUrl::NoHost),

@@ -1,13 +1,26 @@
 //! WebSockets (RFC 6455), for threads.
 
 mod assembly;
+mod closing;
+mod core;
 mod decoder;
 mod deflate;
+mod failure;
 mod fault;
 mod frame;
+mod halves;
 mod message;
+mod receiving;
+mod sending;
+mod settings;
+mod socket;
+mod state;
+mod stream;
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests;
 
 pub use deflate::PerMessageDeflate;
+pub use halves::{IntoMessages, Messages, WebSocketReceiver, WebSocketSender};
 pub use message::{CloseFrame, Message};
+pub(crate) use settings::{Opened, Settings};
+pub use socket::WebSocket;

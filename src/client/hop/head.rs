@@ -385,7 +385,8 @@ mod tests {
 
     fn prepared(request: &mut Request, policy: &Policy) -> Result<()> {
         let own = request.options.clone();
-        prepare(request, Terms::for_test(policy, own.as_deref()))
+        let route = crate::dial::Route::to(request.url.shared_origin());
+        prepare(request, &route, Terms::for_test(policy, own.as_deref()))
     }
 
     const AGENT: &str = concat!("hostpool/", env!("CARGO_PKG_VERSION"));
