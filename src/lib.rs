@@ -204,6 +204,8 @@ mod time;
 mod tls;
 mod urls;
 mod values;
+#[cfg(feature = "websocket")]
+mod websocket;
 mod workers;
 
 pub use auth::{AnyAuth, Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
@@ -271,6 +273,8 @@ pub use tls::{Fingerprint, TlsConfig, TlsConfigBuilder};
 /// The crate `url`, in the version whose types this crate takes and returns: an [`IntoUrl`].
 pub use url;
 pub use urls::{InvalidUrl, Origin, Url};
+#[cfg(feature = "websocket")]
+pub use websocket::{CloseFrame, Message, PerMessageDeflate};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -75,6 +75,16 @@ pub enum ErrorKind {
         /// The length that Content-Length announced, if there was one.
         expected: Option<u64>,
     },
+    /// The server broke a rule of the WebSocket protocol, or its connection ended without a close frame. The text says
+    /// which rule.
+    #[doc(alias = "WebSocketError")]
+    #[doc(alias = "ConnectionClosedError")]
+    #[non_exhaustive]
+    WebSocket {
+        /// The close code that the server was told: 1002 for a broken rule of the framing, 1007 for data that is no text
+        /// or cannot be decompressed. 1006 if the connection was lost: nobody is told that.
+        code: u16,
+    },
     /// The peer sent more than a limit allows.
     LimitExceeded(Limit),
     /// The body cannot be decoded: its compressed data is broken or cut, or it is not JSON of the requested type.
@@ -183,6 +193,7 @@ impl ErrorKind {
     /// | [`Protocol`](Self::Protocol) | `protocol` |
     /// | [`NotUpgraded`](Self::NotUpgraded) | `not_upgraded` |
     /// | [`IncompleteBody`](Self::IncompleteBody) | `incomplete_body` |
+    /// | [`WebSocket`](Self::WebSocket) | `web_socket` |
     /// | [`LimitExceeded`](Self::LimitExceeded) | `limit_exceeded` |
     /// | [`Decode`](Self::Decode) | `decode` |
     /// | [`ContentType`](Self::ContentType) | `content_type` |
@@ -227,6 +238,7 @@ impl ErrorKind {
             ErrorKind::Protocol(_) => "protocol",
             ErrorKind::NotUpgraded => "not_upgraded",
             ErrorKind::IncompleteBody { .. } => "incomplete_body",
+            ErrorKind::WebSocket { .. } => "web_socket",
             ErrorKind::LimitExceeded(_) => "limit_exceeded",
             ErrorKind::Decode => "decode",
             ErrorKind::ContentType => "content_type",
@@ -258,6 +270,18 @@ impl ErrorKind {
     /// ```
     pub const fn incomplete_body(received: u64, expected: Option<u64>) -> ErrorKind {
         ErrorKind::IncompleteBody { received, expected }
+    }
+
+    /// Returns [`WebSocket`](Self::WebSocket), to compare a kind with it, for example in tests.
+    ///
+    /// ```
+    /// use hostpool::ErrorKind;
+    ///
+    /// let lost = ErrorKind::web_socket(1006);
+    /// assert_eq!(lost.to_string(), "the connection was lost without a close frame");
+    /// ```
+    pub const fn web_socket(code: u16) -> ErrorKind {
+        ErrorKind::WebSocket { code }
     }
 
     /// Returns [`BodyLength`](Self::BodyLength), to compare a kind with it, for example in tests.
@@ -313,6 +337,8 @@ impl fmt::Display for ErrorKind {
             ErrorKind::IncompleteBody { received, expected: None } => {
                 write!(f, "the body broke off after {received} bytes")
             }
+            ErrorKind::WebSocket { code: 1006 } => write!(f, "the connection was lost without a close frame"),
+            ErrorKind::WebSocket { code } => write!(f, "the server broke the WebSocket protocol ({code})"),
             ErrorKind::LimitExceeded(limit) => match limit.settings() {
                 Some(settings) => write!(f, "too many {limit} (allow more by {settings})"),
                 None => write!(f, "too many {limit}"),

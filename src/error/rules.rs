@@ -94,6 +94,12 @@ pub enum Limit {
     /// Bytes of a response that arrived while the body of the request was being sent, and kept it from being sent: see
     /// [`Limits::early_response`](crate::Limits::early_response).
     EarlyResponse,
+    /// Bytes of a WebSocket message.
+    Message,
+    /// Bytes of one frame of a WebSocket message, as its head announces them.
+    Frame,
+    /// Frames of one WebSocket message: 131,072.
+    Fragments,
 }
 
 impl Limit {
@@ -109,7 +115,9 @@ impl Limit {
             Limit::Body => "max_body",
             Limit::WireBody => "max_wire_body",
             Limit::EarlyResponse => "Limits::early_response",
-            Limit::Codings => return None,
+            Limit::Message => "max_message",
+            Limit::Frame => "max_frame",
+            Limit::Codings | Limit::Fragments => return None,
         })
     }
 }
@@ -127,6 +135,9 @@ impl fmt::Display for Limit {
             Limit::Body => "bytes of a body read as a whole",
             Limit::WireBody => "bytes of a body as it comes",
             Limit::Codings => "content codings",
+            Limit::Message => "bytes of a message",
+            Limit::Frame => "bytes of a frame",
+            Limit::Fragments => "fragments of a message",
             Limit::EarlyResponse => "bytes of a response before the request's body had left",
         })
     }

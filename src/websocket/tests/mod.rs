@@ -1,0 +1,4 @@
+//! The pure part: bytes in, messages out.
+
+mod decoding;
+mod framing;
