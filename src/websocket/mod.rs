@@ -5,9 +5,12 @@ mod decoder;
 mod deflate;
 mod fault;
 mod frame;
+mod handshake;
 mod message;
+mod settings;
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests;
 
 pub use deflate::PerMessageDeflate;
 pub use message::{CloseFrame, Message};
+pub(crate) use settings::{Opened, Settings};

@@ -119,7 +119,9 @@ impl Peer {
             Kind::Tcp => {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let url = format!("http://{}/", listener.local_addr().unwrap());
-                each(listener, serve, |listener| listener.accept().map(|(stream, _)| Box::new(stream) as Box<dyn Stream>));
+                each(listener, serve, |listener| {
+                    listener.accept().map(|(stream, _)| Box::new(stream) as Box<dyn Stream>)
+                });
                 url
             }
             #[cfg(unix)]
@@ -128,7 +130,9 @@ impl Peer {
                 let listener = UnixListener::bind(&path).unwrap();
                 let url = hostpool::Url::unix(&path, "/").unwrap().to_string();
                 folder = Some(path);
-                each(listener, serve, |listener| listener.accept().map(|(stream, _)| Box::new(stream) as Box<dyn Stream>));
+                each(listener, serve, |listener| {
+                    listener.accept().map(|(stream, _)| Box::new(stream) as Box<dyn Stream>)
+                });
                 url
             }
             #[cfg(feature = "rustls")]
