@@ -51,7 +51,7 @@ impl<S: Stream> Core<S> {
             if let Ok(message) = message
                 && !message.is_close()
             {
-                reader.keep(message, self.settings.max_message);
+                reader.keep(message, self.settings.limits.max_message);
             }
             drop(reader);
             let mut state = self.board.lock();
@@ -85,7 +85,7 @@ impl<S: Stream> Core<S> {
         // A transport of the caller's may not be able to. Then the server ends the stream after its close frame.
         let _ = self.stream.shutdown_write(until);
         let (mut scratch, mut left) = ([0; 4096], DROPPED);
-        while left > 0 {
+        while left > 0 && !until.is_past() {
             match self.stream.receive(&mut scratch, until) {
                 Ok(None) => {}
                 Ok(Some(len @ 1..)) => left -= len.min(left),

@@ -41,7 +41,7 @@ pub(crate) enum Fault {
     FrameBytes,
     /// A message is longer than [`Limits::max_message`](crate::Limits::max_message).
     MessageBytes,
-    /// A message has more frames than [`Limits::max_fragments`](crate::Limits::max_fragments).
+    /// A message has too many frames.
     Fragments,
 }
 

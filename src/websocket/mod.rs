@@ -9,6 +9,7 @@ mod failure;
 mod fault;
 mod frame;
 mod halves;
+mod handshake;
 mod message;
 mod receiving;
 mod sending;

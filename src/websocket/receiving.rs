@@ -80,6 +80,7 @@ impl<S: Stream> Core<S> {
     /// Receives until there is something for the caller. `tells` is false for a thread in `close`, which leaves the end
     /// to be told to the next receive.
     pub(crate) fn advance(&self, reader: &mut Reader, until: Until<'_>, tells: bool) -> Result<Message> {
+        let mut has_received = false;
         loop {
             match reader.next() {
                 Ok(Some(Event::Message(message))) => return Ok(message),
@@ -93,6 +94,11 @@ impl<S: Stream> Core<S> {
                 Ok(None) => {
                     if let Some(end) = self.end(reader, tells) {
                         return end;
+                    }
+                    // What has arrived counts, also after the end of the wait. A peer that sends pings or single bytes
+                    // without end does not make the wait longer.
+                    if std::mem::replace(&mut has_received, true) {
+                        until.check(Phase::Upgraded)?;
                     }
                     self.fill(reader, until)?;
                 }
