@@ -11,6 +11,8 @@ mod frame;
 mod halves;
 mod handshake;
 mod message;
+#[cfg(all(test, hostpool_shuttle, not(hostpool_loom)))]
+mod models;
 mod receiving;
 mod sending;
 mod settings;
