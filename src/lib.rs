@@ -266,6 +266,8 @@ pub use response::{
     ShutdownHandle, Upgraded, UpgradedReader, UpgradedWriter,
 };
 pub use retry::{IntoStatus, Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
+#[cfg(feature = "websocket")]
+pub use session::ws_connect;
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
 pub use time::{Timeout, TimeoutSettings};
@@ -274,7 +276,7 @@ pub use tls::{Fingerprint, TlsConfig, TlsConfigBuilder};
 pub use url;
 pub use urls::{InvalidUrl, Origin, Url};
 #[cfg(feature = "websocket")]
-pub use websocket::{CloseFrame, Message, PerMessageDeflate};
+pub use websocket::{CloseFrame, Message, PerMessageDeflate, WebSocket, WebSocketBuilder};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

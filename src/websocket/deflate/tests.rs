@@ -192,7 +192,7 @@ fn streams_that_end() {
     for len in [5, 40_000, 0, 17] {
         let message = sample(len);
         let mut wire = Vec::with_capacity(len + 4096);
-        let mut deflate = flate2::Compress::new(flate2::PerMessageDeflate::default(), false);
+        let mut deflate = flate2::Compress::new(flate2::Compression::default(), false);
         deflate.compress_vec(&message, &mut wire, flate2::FlushCompress::Finish).unwrap();
         wire.push(0);
         assert_eq!(inflated(&mut inflater, &wire).unwrap(), message);
