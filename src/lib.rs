@@ -139,6 +139,7 @@
 // recipes        documentation: daily tasks, one by one
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
+// websocket      WebSocketBuilder, the handshake, frames, messages, permessage-deflate
 // pools          ConnectionPool, PoolManager, ProxyManager, PoolContext
 // parallel       Pending, Batch: requests on threads of their client
 // client         builder > call > hop > terms > policy > settings/options/middleware/request > engine > reach

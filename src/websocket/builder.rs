@@ -12,7 +12,7 @@ use super::socket::WebSocket;
 use crate::auth::Auth;
 use crate::body::urlencoded::IntoPairs;
 use crate::cancel::CancelToken;
-use crate::client::RequestBuilder;
+use crate::client::{Connector, RequestBuilder};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::{IntoHeaderName, IntoHeaderValue, IntoHeaders};
 use crate::net::names::IntoAddresses;
@@ -175,6 +175,11 @@ impl WebSocketBuilder {
     /// Uses no proxy: see [`RequestBuilder::no_proxy`].
     pub fn no_proxy(self) -> Self {
         self.request(RequestBuilder::no_proxy)
+    }
+
+    /// Sets the pools whose connections are used: see [`RequestBuilder::connector`].
+    pub fn connector(self, connector: &impl Connector) -> Self {
+        self.request(|request| request.connector(connector))
     }
 
     /// Sets the addresses of a host: see [`RequestBuilder::resolve_to`].

@@ -1,6 +1,6 @@
 //! The ways to a WebSocket server: proxies, TLS and Unix sockets.
 
-use hostpool::{ErrorKind, Session};
+use hostpool::{ErrorKind, PoolManager, Session};
 
 use super::peers::{Peer, switch};
 use super::support::header;
@@ -37,6 +37,17 @@ fn through_a_proxy() {
     let refusing = Peer::new(|_, _| "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno".into());
     let error = Session::new().ws_connect("ws://h.example/").proxy(format!("http://{}", refusing.addr)).connect();
     assert!(matches!(error.unwrap_err().kind(), ErrorKind::ProxyRefused { .. }));
+}
+
+/// BA-14: the pools of the caller, whose limit holds.
+#[test]
+fn by_a_connector() {
+    let (peer, pools) = (Peer::agreeing(), PoolManager::builder().limit(1).build().unwrap());
+    let socket = hostpool::ws_connect(peer.url("/")).connector(&pools).connect().unwrap();
+    assert_eq!(pools.stats().in_use, 1);
+    drop(socket);
+    assert_eq!(pools.stats().in_use, 0);
+    peer.log.wait_until_none_is_open();
 }
 
 /// TLS to the server, and to the proxy.
