@@ -139,6 +139,7 @@
 // recipes        documentation: daily tasks, one by one
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
+// websocket      WebSocketBuilder, the handshake, frames, messages, permessage-deflate
 // pools          ConnectionPool, PoolManager, ProxyManager, PoolContext
 // parallel       Pending, Batch: requests on threads of their client
 // client         builder > call > hop > terms > policy > settings/options/middleware/request > engine > reach
@@ -266,6 +267,8 @@ pub use response::{
     ShutdownHandle, Upgraded, UpgradedReader, UpgradedWriter,
 };
 pub use retry::{IntoStatus, Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
+#[cfg(feature = "websocket")]
+pub use session::ws_connect;
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
 pub use time::{Timeout, TimeoutSettings};
@@ -275,7 +278,8 @@ pub use url;
 pub use urls::{InvalidUrl, Origin, Url};
 #[cfg(feature = "websocket")]
 pub use websocket::{
-    CloseFrame, IntoMessages, Message, Messages, PerMessageDeflate, WebSocket, WebSocketReceiver, WebSocketSender,
+    CloseFrame, IntoMessages, Message, Messages, PerMessageDeflate, WebSocket, WebSocketBuilder, WebSocketReceiver,
+    WebSocketSender,
 };
 
 #[cfg(doctest)]

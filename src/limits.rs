@@ -29,8 +29,6 @@ const KIB: usize = 1024;
 /// | [`chunk_framing_bytes`](Self::chunk_framing_bytes) | 16 KiB | all of that in a body, beyond what its data pays for |
 /// | [`max_body`](Self::max_body) | 100 MiB | a body that is read as a whole |
 /// | [`max_wire_body`](Self::max_wire_body) | none | a body as it comes, however it is read |
-/// | [`max_message`](Self::max_message) | 64 MiB | a message of a WebSocket, decompressed |
-/// | [`max_frame`](Self::max_frame) | 16 MiB | a frame of a WebSocket, as it comes |
 /// | [`early_response`](Self::early_response) | 1 MiB | what is taken in of a response while the request's body leaves |
 /// | [`drain_bytes`](Self::drain_bytes) | 64 KiB | what is taken off the connection of a response that is not read |
 /// | [`drain_time`](Self::drain_time) | 100 ms | how long that may wait, where the client itself throws it away |
@@ -59,8 +57,6 @@ pub struct Limits {
     pub(crate) chunk_framing_bytes: u64,
     pub(crate) max_body: u64,
     pub(crate) max_wire_body: u64,
-    pub(crate) max_message: u64,
-    pub(crate) max_frame: u64,
     pub(crate) early_response: usize,
     pub(crate) drain_bytes: u64,
     pub(crate) drain_time: Duration,
@@ -82,8 +78,6 @@ impl Limits {
             chunk_framing_bytes: 16 * KIB as u64,
             max_body: 100 * (KIB * KIB) as u64,
             max_wire_body: u64::MAX,
-            max_message: 64 * (KIB * KIB) as u64,
-            max_frame: 16 * (KIB * KIB) as u64,
             early_response: KIB * KIB,
             drain_bytes: 64 * KIB as u64,
             drain_time: Duration::from_millis(100),
@@ -169,22 +163,6 @@ impl Limits {
     #[doc(alias = "max_filesize")]
     pub const fn max_wire_body(self, bytes: u64) -> Self {
         Limits { max_wire_body: bytes, ..self }
-    }
-
-    /// Sets the bytes of one message of a WebSocket, after it was decompressed. The connection ends with the close code
-    /// 1009 as soon as longer frames are announced, or more bytes have come. Exceeding it is
-    /// [`Limit::Message`](crate::Limit::Message).
-    #[doc(alias = "max_msg_size")]
-    #[doc(alias = "max_message_size")]
-    pub const fn max_message(self, bytes: u64) -> Self {
-        Limits { max_message: bytes, ..self }
-    }
-
-    /// Sets the bytes of one frame of a WebSocket, as it comes. The connection ends with the close code 1009 when a longer
-    /// one is announced. Exceeding it is [`Limit::Frame`](crate::Limit::Frame).
-    #[doc(alias = "max_frame_size")]
-    pub const fn max_frame(self, bytes: u64) -> Self {
-        Limits { max_frame: bytes, ..self }
     }
 
     /// Sets how many bytes of a response's body, including chunk framing, are received while the request's body is

@@ -86,7 +86,7 @@ fn pointers_forward_every_method() {
             assert!(list.contains(pointer), "{name} is not implemented for {pointer}");
         }
     }
-    assert_eq!(methods, 7 + 1 + 2 + 11 + 1 + 1);
+    assert_eq!(methods, 8 + 1 + 2 + 11 + 1 + 1);
 }
 
 /// A middleware can read each setting of a request under the name of its setter.
@@ -94,7 +94,7 @@ fn pointers_forward_every_method() {
 fn settings_have_getters() {
     // These shape the URL, the headers, the body or the login, which have getters of their own, or send the request.
     let parts = "params query raw_query header user_agent range extension data form multipart files json body_pos fields \
-                 cookie basic_auth any_auth bearer_auth connector build send download download_with";
+                 cookie basic_auth any_auth bearer_auth upgrade_to connector build send download download_with";
     // Functions that the client calls, of which a middleware has no use.
     let functions = "on_upload_progress progress middleware with_middleware without_middleware check_with";
     // `cancel_with` sets a token on a request too; `cancel_token` returns it.

@@ -190,6 +190,7 @@ impl<'a> Terms<'a> {
             downgrade: own.downgrade.unwrap_or(rules.downgrade) && !self.https_only(),
             same_origin: rules.same_origin && !own.any_host,
             off_socket: own.off_socket.unwrap_or(rules.off_socket),
+            websocket: own.websocket,
             rewrite: own.rewrite.unwrap_or(rules.rewrite),
         }
     }

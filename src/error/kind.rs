@@ -75,6 +75,12 @@ pub enum ErrorKind {
         /// The length that Content-Length announced, if there was one.
         expected: Option<u64>,
     },
+    /// The response to the opening handshake of a WebSocket is no agreement: it has another status than 101, or one of its
+    /// fields is missing or wrong. The text says which, and [`Error::head`](crate::Error::head) is the response with the
+    /// start of its body.
+    #[doc(alias = "WSServerHandshakeError")]
+    #[doc(alias = "InvalidHandshake")]
+    WebSocketHandshake,
     /// The server broke a rule of the WebSocket protocol, or its connection ended without a close frame. The text says
     /// which rule.
     #[doc(alias = "WebSocketError")]
@@ -193,6 +199,7 @@ impl ErrorKind {
     /// | [`Protocol`](Self::Protocol) | `protocol` |
     /// | [`NotUpgraded`](Self::NotUpgraded) | `not_upgraded` |
     /// | [`IncompleteBody`](Self::IncompleteBody) | `incomplete_body` |
+    /// | [`WebSocketHandshake`](Self::WebSocketHandshake) | `web_socket_handshake` |
     /// | [`WebSocket`](Self::WebSocket) | `web_socket` |
     /// | [`LimitExceeded`](Self::LimitExceeded) | `limit_exceeded` |
     /// | [`Decode`](Self::Decode) | `decode` |
@@ -238,6 +245,7 @@ impl ErrorKind {
             ErrorKind::Protocol(_) => "protocol",
             ErrorKind::NotUpgraded => "not_upgraded",
             ErrorKind::IncompleteBody { .. } => "incomplete_body",
+            ErrorKind::WebSocketHandshake => "web_socket_handshake",
             ErrorKind::WebSocket { .. } => "web_socket",
             ErrorKind::LimitExceeded(_) => "limit_exceeded",
             ErrorKind::Decode => "decode",
@@ -337,6 +345,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::IncompleteBody { received, expected: None } => {
                 write!(f, "the body broke off after {received} bytes")
             }
+            ErrorKind::WebSocketHandshake => write!(f, "the WebSocket handshake failed"),
             ErrorKind::WebSocket { code: 1006 } => write!(f, "the connection was lost without a close frame"),
             ErrorKind::WebSocket { code } => write!(f, "the server broke the WebSocket protocol ({code})"),
             ErrorKind::LimitExceeded(limit) => match limit.settings() {

@@ -96,7 +96,7 @@ fn every_kind_is_presentable() {
     }
 }
 
-fn kinds() -> [ErrorKind; 36] {
+fn kinds() -> [ErrorKind; 37] {
     let header = crate::Headers::new().append("X", "\0").unwrap_err();
     [
         ErrorKind::InvalidUrl(InvalidUrl::NoHost),
@@ -112,6 +112,7 @@ fn kinds() -> [ErrorKind; 36] {
         ErrorKind::TooManyRedirects,
         ErrorKind::InvalidRedirect,
         ErrorKind::NotUpgraded,
+        ErrorKind::WebSocketHandshake,
         ErrorKind::Protocol(Violation::StatusLine),
         ErrorKind::IncompleteBody { received: 1, expected: Some(2) },
         ErrorKind::IncompleteBody { received: 1, expected: None },

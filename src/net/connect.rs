@@ -218,7 +218,6 @@ fn connect(
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests {
     use super::*;
-    use crate::time::Until;
     use std::net::TcpListener;
 
     fn free() -> SocketAddr {

@@ -62,10 +62,16 @@ impl Duplex {
         Duplex { link: Mutex::new(Some(link)), first: Mutex::new(First { bytes: first, taken: 0 }), has_first }
     }
 
-    /// Makes a connection of a transport that belongs to no pool, as tests have it.
+    /// Makes a connection of a transport that belongs to no pool.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn over(transport: Box<dyn Transport>) -> Duplex {
+        Duplex::alone(transport, false)
+    }
+
+    #[cfg(any(test, fuzzing))]
+    fn alone(transport: Box<dyn Transport>, is_own: bool) -> Duplex {
         let cell = Arc::new(AbortCell::new());
-        let alone = Arc::new(Alone { transport, cell });
+        let alone = Arc::new(Alone { transport, cell, is_own });
         let interrupt: Arc<dyn super::abort::Interrupt> = alone.clone();
         alone.cell.register(Arc::downgrade(&interrupt));
         Duplex::new(alone, Vec::new())
@@ -336,17 +342,21 @@ fn at_once() -> Until<'static> {
 }
 
 /// A transport that belongs to no pool.
+#[cfg(any(test, fuzzing))]
 struct Alone {
     transport: Box<dyn Transport>,
     cell: Arc<AbortCell>,
+    is_own: bool,
 }
 
+#[cfg(any(test, fuzzing))]
 impl super::abort::Interrupt for Alone {
     fn interrupt(&self) {
         self.transport.abort();
     }
 }
 
+#[cfg(any(test, fuzzing))]
 impl Link for Alone {
     fn transport(&self) -> &dyn Transport {
         &*self.transport
@@ -357,6 +367,162 @@ impl Link for Alone {
     }
 
     fn is_own(&self) -> bool {
-        false
+        self.is_own
+    }
+}
+
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::cancel::CancelToken;
+    use crate::net::stream::{Socket, Stream};
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc;
+    use std::thread;
+
+    /// Nothing takes so long unless it hangs.
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn pair() -> (Duplex, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = Stream::new(Arc::new(Socket::new(socket.into())), None);
+        (Duplex::alone(Box::new(stream), true), listener.accept().unwrap().0)
+    }
+
+    fn within(limit: Duration) -> Until<'static> {
+        Deadline::after(Instant::now(), Some(limit), Bound::Read).into()
+    }
+
+    /// Sends until there is no room, and returns how much that was.
+    fn fill(duplex: &Duplex) -> usize {
+        let (piece, mut sent) = (vec![7; 64 * 1024], 0);
+        loop {
+            match duplex.send_now(&[IoSlice::new(&piece)]).unwrap() {
+                0 => return sent,
+                len => sent += len,
+            }
+        }
+    }
+
+    /// A wake ends one receive, whether it comes before or while it waits, and takes nothing.
+    #[test]
+    fn a_wake_ends_one_receive() {
+        let (duplex, mut peer) = pair();
+        let mut buf = [0; 8];
+        for _ in 0..2 {
+            duplex.wake();
+            duplex.wake();
+            assert_eq!(duplex.receive_or_wake(&mut buf, within(LONG)).unwrap(), None);
+            let error = duplex.receive_or_wake(&mut buf, within(Duration::ZERO)).unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::Timeout(Bound::Read));
+        }
+        thread::scope(|scope| {
+            let (tell, told) = mpsc::channel();
+            let (duplex, mut buf) = (&duplex, [0; 8]);
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    tell.send(duplex.receive_or_wake(&mut buf, within(LONG)).unwrap()).unwrap();
+                }
+            });
+            for round in 0..50 {
+                // Some rounds find it in a plain receive, and some in a poll.
+                thread::sleep(Duration::from_millis(round % 5 * 40));
+                duplex.wake();
+                assert_eq!(told.recv_timeout(LONG).unwrap(), None);
+            }
+        });
+        peer.write_all(b"data").unwrap();
+        assert_eq!(duplex.receive(&mut buf, within(LONG)).unwrap(), 4);
+    }
+
+    /// Nothing waits for room that should not, and room or input ends a wait for both.
+    #[test]
+    fn room_and_input() {
+        let (duplex, mut peer) = pair();
+        let mut sent = fill(&duplex);
+        assert!(sent > 0);
+        let rest = [IoSlice::new(b"rest")];
+        // The system may still find some room.
+        let late = loop {
+            match duplex.send_or_input(&rest, within(Duration::ZERO)) {
+                Ok(len) => sent += len,
+                Err(late) => break late,
+            }
+        };
+        assert_eq!(late.kind(), &ErrorKind::Timeout(Bound::Read));
+        peer.write_all(b"x").unwrap();
+        loop {
+            match duplex.send_or_input(&rest, within(LONG)).unwrap() {
+                0 => break,
+                len => sent += len,
+            }
+        }
+        assert!(duplex.has_input());
+        assert_eq!(duplex.receive(&mut [0; 8], within(LONG)).unwrap(), 1);
+        assert!(!duplex.has_input());
+        thread::scope(|scope| {
+            let reader = scope.spawn(move || {
+                let mut all = Vec::new();
+                peer.read_to_end(&mut all).unwrap();
+                all
+            });
+            duplex.send_all(b"rest", within(LONG)).unwrap();
+            duplex.send_all(b" and more", within(LONG)).unwrap();
+            duplex.flush(within(LONG)).unwrap();
+            duplex.shutdown_write(within(LONG)).unwrap();
+            let all = reader.join().unwrap();
+            assert!(all.len() == sent + 13 && all.ends_with(b"rest and more"));
+        });
+    }
+
+    /// A token of each operation ends it, and the connection goes on.
+    #[test]
+    fn tokens() {
+        let (duplex, mut peer) = pair();
+        let sent = fill(&duplex);
+        let (one, other) = (CancelToken::new(), CancelToken::new());
+        let more = std::sync::atomic::AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let receiver = scope.spawn(|| duplex.receive(&mut [0; 8], Until::NEVER.with_token(&one)).unwrap_err());
+            let sender = scope.spawn(|| {
+                loop {
+                    match duplex.send(&[IoSlice::new(b"x")], Until::NEVER.with_token(&other)) {
+                        Ok(len) => more.fetch_add(len, Ordering::SeqCst),
+                        Err(error) => return error,
+                    };
+                }
+            });
+            other.cancel();
+            assert_eq!(sender.join().unwrap().kind(), &ErrorKind::Cancelled);
+            one.cancel();
+            assert_eq!(receiver.join().unwrap().kind(), &ErrorKind::Cancelled);
+        });
+        // What has arrived is taken, although the token has fired.
+        peer.write_all(b"data").unwrap();
+        while !duplex.has_input() {
+            thread::yield_now();
+        }
+        assert_eq!(duplex.receive(&mut [0; 8], Until::NEVER.with_token(&one)).unwrap(), 4);
+        assert_eq!(one.registered().0, 1, "the signal of the token alone");
+        drop(duplex);
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).unwrap();
+        assert_eq!(all.len(), sent + more.into_inner());
+    }
+
+    /// A transport of the caller's is ended by a token, because nothing else reaches it.
+    #[test]
+    fn a_token_and_a_transport_of_the_caller() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let duplex = Duplex::over(Box::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap()));
+        let (_peer, token) = (listener.accept().unwrap(), CancelToken::new());
+        thread::scope(|scope| {
+            let receiver = scope.spawn(|| duplex.receive(&mut [0; 8], Until::NEVER.with_token(&token)).unwrap_err());
+            token.cancel();
+            assert_eq!(receiver.join().unwrap().kind(), &ErrorKind::Cancelled);
+        });
+        assert!(duplex.is_closed() || duplex.receive(&mut [0; 8], Until::NEVER.with_token(&token)).is_err());
     }
 }

@@ -5,6 +5,8 @@
 pub(crate) mod abort;
 pub(crate) mod connect;
 pub(crate) mod descriptors;
+// A part of it is for WebSockets alone.
+#[cfg_attr(not(feature = "websocket"), allow(dead_code))]
 pub(crate) mod duplex;
 pub(crate) mod io_transport;
 pub(crate) mod names;
@@ -19,4 +21,5 @@ pub(crate) mod tls_info;
 pub(crate) mod transport;
 pub(crate) mod turn;
 pub(crate) mod wait;
+#[cfg_attr(not(feature = "websocket"), allow(dead_code))]
 pub(crate) mod waker;

@@ -173,8 +173,6 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn when_nagles_algorithm_is_switched_off() {
-        use crate::time::Until;
-
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let wait = Wait::new();
         for (row, sends_at_once, sizes, expected) in [

@@ -206,6 +206,7 @@ pub struct Wait<'a> {
     /// Another thread may use the other direction. A transport that encrypts does not receive in a `send` then, unless the
     /// wait watches the input. It also keeps what it has encrypted and could not send in time: these bytes count as
     /// accepted, and the next operation sends them first.
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code))]
     pub(crate) duplex: bool,
 }
 

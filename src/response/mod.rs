@@ -61,6 +61,8 @@ pub use media::MediaType;
 pub use output::Chunks;
 pub(crate) use parts::{About, Arrival, Held, Parts, Reading, Reuse, Standing};
 pub use shutdown::ShutdownHandle;
+#[cfg(feature = "websocket")]
+pub(crate) use upgraded::Taken;
 pub use upgraded::{Upgraded, UpgradedReader, UpgradedWriter};
 
 use kept::Kept;

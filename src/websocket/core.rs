@@ -11,7 +11,7 @@ use super::sending::{Outgoing, Wire};
 use super::settings::Settings;
 use super::state::{Board, State, Turn};
 use super::stream::Stream;
-use crate::cancel::Blocked;
+use crate::cancel::{Blocked, CancelToken};
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
 use crate::time::Until;
@@ -25,6 +25,7 @@ use crate::time::Until;
 pub(crate) struct Core<S: Stream> {
     pub(crate) stream: S,
     pub(crate) settings: Settings,
+    pub(crate) token: Option<CancelToken>,
     pub(crate) board: Arc<Board>,
     pub(crate) reader: Mutex<Reader>,
     pub(crate) outgoing: Mutex<Outgoing>,
@@ -32,13 +33,14 @@ pub(crate) struct Core<S: Stream> {
 }
 
 impl<S: Stream> Core<S> {
-    pub(crate) fn new(stream: S, settings: Settings, agreed: Option<Agreed>) -> Core<S> {
+    pub(crate) fn new(stream: S, settings: Settings, agreed: Option<Agreed>, token: Option<CancelToken>) -> Core<S> {
         let life = settings.heartbeat.map(|_| Instant::now());
         let decoder = Decoder::new(settings.bounds(), agreed.map(|agreed| agreed.inflater()));
         let deflater = agreed.and_then(|agreed| agreed.deflater());
         Core {
             stream,
             settings,
+            token,
             board: Arc::new(Board::new(life)),
             reader: Mutex::new(Reader::new(decoder)),
             outgoing: Mutex::new(Outgoing::new(deflater)),

@@ -119,7 +119,7 @@ macro_rules! both {
 
             /// Returns the connection as it was when the WebSocket was opened.
             #[doc(alias = "get_extra_info")]
-            pub fn connection(&self) -> &ConnectionInfo {
+            pub fn connection(&self) -> Option<&ConnectionInfo> {
                 self.0.connection()
             }
         }

@@ -10,13 +10,13 @@ use sha1::{Digest, Sha1};
 
 use super::deflate::{Agreed, PerMessageDeflate};
 use crate::error::ResponseHead;
-use crate::headers::{Headers, is_token_byte};
+use crate::headers::{Headers, InvalidHeader, is_token_byte};
 use crate::random;
 
-pub(super) const KEY: &str = "Sec-WebSocket-Key";
-pub(super) const VERSION: &str = "Sec-WebSocket-Version";
-pub(super) const PROTOCOL: &str = "Sec-WebSocket-Protocol";
-pub(super) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
+const KEY: &str = "Sec-WebSocket-Key";
+const VERSION: &str = "Sec-WebSocket-Version";
+const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 const ACCEPT: &str = "Sec-WebSocket-Accept";
 
 /// What a server appends to the key before it hashes it (RFC 6455, section 1.3).
@@ -33,7 +33,7 @@ impl Key {
         Ok(Key(STANDARD.encode(nonce)))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -41,6 +41,45 @@ impl Key {
     fn accept(&self) -> String {
         STANDARD.encode(Sha1::new().chain_update(&self.0).chain_update(GUID).finalize())
     }
+}
+
+/// Writes the fields of the handshake, in the spelling of the standard, because some servers compare it with case.
+/// Subprotocols among the headers are added to `protocols`.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) if the caller has set a field that the handshake needs to
+/// set, or a subprotocol that is not a token.
+pub(super) fn write(
+    headers: &mut Headers,
+    key: &Key,
+    protocols: &mut Vec<String>,
+    extensions: Option<&str>,
+) -> Result<(), InvalidHeader> {
+    for name in [KEY, VERSION, EXTENSIONS, ACCEPT] {
+        if headers.contains(name) {
+            return Err(InvalidHeader::reserved(name, "is set by the handshake of the WebSocket"));
+        }
+    }
+    for value in headers.values(PROTOCOL) {
+        for protocol in String::from_utf8_lossy(value).split(',').map(str::trim) {
+            if !is_protocol(protocol) {
+                return Err(InvalidHeader::reserved(PROTOCOL, "is not a list of subprotocols"));
+            }
+            if !protocols.iter().any(|other| other == protocol) {
+                protocols.push(protocol.to_owned());
+            }
+        }
+    }
+    headers.remove(PROTOCOL);
+    headers.insert("Upgrade", "websocket")?;
+    headers.insert("Connection", "Upgrade")?;
+    headers.insert(KEY, key.as_str())?;
+    headers.insert(VERSION, "13")?;
+    if !protocols.is_empty() {
+        headers.insert(PROTOCOL, protocols.join(", "))?;
+    }
+    extensions.map_or(Ok(()), |extensions| headers.insert(EXTENSIONS, extensions))
 }
 
 /// What the client has sent, and the response is checked against.
@@ -112,7 +151,7 @@ fn compression(headers: &Headers, offer: &Offer<'_>) -> Result<Option<Agreed>, C
 }
 
 /// Returns the value of a field that a response has once.
-fn only<'a>(headers: &'a Headers, name: &'a str) -> Result<Option<&'a [u8]>, Cow<'static, str>> {
+fn only<'a>(headers: &'a Headers, name: &'static str) -> Result<Option<&'a [u8]>, Cow<'static, str>> {
     let mut values = headers.values(name);
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
@@ -121,7 +160,7 @@ fn only<'a>(headers: &'a Headers, name: &'a str) -> Result<Option<&'a [u8]>, Cow
 }
 
 /// Returns the elements of a list that may be spread over several fields.
-fn tokens<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+fn tokens<'a>(headers: &'a Headers, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
     headers.values(name).flat_map(|value| value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
 }
 

@@ -1,6 +1,7 @@
 //! WebSockets (RFC 6455), for threads.
 
 mod assembly;
+mod builder;
 mod closing;
 mod core;
 mod decoder;
@@ -22,8 +23,9 @@ mod stream;
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests;
 
+pub(crate) use builder::Hooks;
+pub use builder::WebSocketBuilder;
 pub use deflate::PerMessageDeflate;
 pub use halves::{IntoMessages, Messages, WebSocketReceiver, WebSocketSender};
 pub use message::{CloseFrame, Message};
-pub(crate) use settings::{Opened, Settings};
 pub use socket::WebSocket;

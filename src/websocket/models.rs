@@ -169,7 +169,7 @@ impl Stream for Pipe {
 
 fn core() -> (Arc<Core<Pipe>>, Pipe) {
     let pipe = Pipe::new();
-    (Arc::new(Core::new(pipe.clone(), Settings::default(), None)), pipe)
+    (Arc::new(Core::new(pipe.clone(), Settings::default(), None, None)), pipe)
 }
 
 fn check(scenario: fn()) {

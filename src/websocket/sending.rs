@@ -112,7 +112,7 @@ impl<S: Stream> Core<S> {
     fn sending(&self) -> Until<'_> {
         let deadline = Deadline::NEVER.or_within(self.settings.send_timeout, Bound::Write);
         let until = Until::from(deadline);
-        self.settings.token.as_ref().map_or(until, |token| until.with_token(token))
+        self.token.as_ref().map_or(until, |token| until.with_token(token))
     }
 
     /// Sends one message.

@@ -3,72 +3,63 @@
 use std::time::Duration;
 
 use super::decoder::Bounds;
-use super::deflate::Agreed;
+use super::deflate::{Agreed, PerMessageDeflate};
 use crate::cancel::CancelToken;
 use crate::error::ResponseHead;
-use crate::limits::Limits;
 use crate::response::ConnectionInfo;
 use crate::urls::Url;
-
-/// The time for the closing handshake, as in aiohttp.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most frames of one message. A message of 4 MiB in frames of 64 bytes has 65,536.
 const FRAGMENTS: u64 = 131_072;
 
-/// The caller's settings of one WebSocket.
+/// What the caller has asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The longest closing handshake, from the call of `close` on.
+    /// For the whole closing handshake, counted from the call of `close`.
     pub(crate) close_timeout: Duration,
-    /// The longest wait for a message. `None` waits without bound.
     pub(crate) receive_timeout: Option<Duration>,
-    /// The longest wait of a send for room. `None` waits without bound.
     pub(crate) send_timeout: Option<Duration>,
-    /// How long the peer may be silent before it gets a ping, and how long its answer may take.
     pub(crate) heartbeat: Option<Duration>,
-    /// A close frame of the peer is answered by itself.
     pub(crate) autoclose: bool,
-    /// A ping of the peer is answered by itself.
     pub(crate) autoping: bool,
-    /// Ends every wait.
-    pub(crate) token: Option<CancelToken>,
-    /// The client's limits.
-    pub(crate) limits: Limits,
+    pub(crate) max_message: u64,
+    pub(crate) max_frame: u64,
+    /// What is offered. `None` is nothing.
+    pub(crate) deflate: Option<PerMessageDeflate>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            close_timeout: CLOSE_TIMEOUT,
+            close_timeout: Duration::from_secs(10),
             receive_timeout: None,
             send_timeout: None,
             heartbeat: None,
             autoclose: true,
             autoping: true,
-            token: None,
-            limits: Limits::new(),
+            max_message: 64 << 20,
+            max_frame: 16 << 20,
+            deflate: None,
         }
     }
 }
 
 impl Settings {
     pub(super) fn bounds(&self) -> Bounds {
-        Bounds { frame: self.limits.max_frame, message: self.limits.max_message, fragments: FRAGMENTS }
+        Bounds { frame: self.max_frame, message: self.max_message, fragments: FRAGMENTS }
     }
 }
 
-/// The result of the handshake.
+/// What the handshake has found.
 #[derive(Debug)]
 pub(crate) struct Opened {
+    pub(crate) settings: Settings,
+    pub(crate) url: Url,
     /// The subprotocol that the server has chosen.
     pub(crate) protocol: Option<String>,
-    /// The compression that both sides have agreed on.
     pub(crate) agreed: Option<Agreed>,
-    pub(crate) settings: Settings,
-    /// The URL of the last request of the handshake.
-    pub(crate) url: Url,
-    /// The 101.
+    /// Ends each wait but those of a close.
+    pub(crate) token: Option<CancelToken>,
     pub(crate) head: ResponseHead,
-    pub(crate) connection: ConnectionInfo,
+    pub(crate) connection: Option<ConnectionInfo>,
 }

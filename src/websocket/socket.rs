@@ -60,7 +60,7 @@ pub(super) struct Shared {
     url: Url,
     protocol: Option<String>,
     head: ResponseHead,
-    connection: ConnectionInfo,
+    connection: Option<ConnectionInfo>,
 }
 
 impl Drop for Shared {
@@ -78,7 +78,7 @@ impl Shared {
     pub(super) fn receive(&self, limit: Option<Duration>, token: Option<&CancelToken>) -> Result<Message> {
         let until = Until::from(Deadline::NEVER.or_within(limit, Bound::Receive));
         // A token of this call stands for the one of the request.
-        let until = match token.or(self.core.settings.token.as_ref()) {
+        let until = match token.or(self.core.token.as_ref()) {
             Some(token) => until.with_token(token),
             None => until,
         };
@@ -136,8 +136,8 @@ impl Shared {
         &self.head
     }
 
-    pub(super) fn connection(&self) -> &ConnectionInfo {
-        &self.connection
+    pub(super) fn connection(&self) -> Option<&ConnectionInfo> {
+        self.connection.as_ref()
     }
 
     pub(super) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -192,8 +192,8 @@ impl Shared {
 impl WebSocket {
     /// Takes over the connection of a handshake that has succeeded.
     pub(crate) fn open(stream: Duplex, opened: Opened) -> WebSocket {
-        let Opened { settings, url, protocol, agreed, head, connection } = opened;
-        let core = Core::new(stream, settings, agreed);
+        let Opened { settings, url, protocol, agreed, token, head, connection } = opened;
+        let core = Core::new(stream, settings, agreed, token);
         WebSocket(Arc::new(Shared { core, url, protocol, head, connection }))
     }
 

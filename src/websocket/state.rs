@@ -126,14 +126,20 @@ impl Board {
     fn tell(&self, turn: Turn) {
         match turn {
             // The thread in `close` may be one of several that wait.
-            Turn::Receive => drop(self.freed[turn as usize].notify_all()),
-            Turn::Message | Turn::Wire => drop(self.freed[turn as usize].notify_one()),
+            Turn::Receive => {
+                self.freed[turn as usize].notify_all();
+            }
+            Turn::Message | Turn::Wire => {
+                self.freed[turn as usize].notify_one();
+            }
         }
     }
 
     /// Wakes every thread that waits for a turn: the connection is over.
     pub(crate) fn tell_all(&self) {
-        self.freed.iter().for_each(|freed| drop(freed.notify_all()));
+        for freed in &self.freed {
+            freed.notify_all();
+        }
     }
 
     /// Waits until `found` returns something.

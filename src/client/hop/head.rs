@@ -245,7 +245,7 @@ pub(in crate::client) fn sends(terms: Terms<'_>, request: &Request, left_out: Le
 /// Returns the client's default fields for this request, without those that another origin must not see and those that
 /// something else in the call replaces.
 #[inline]
-pub(in crate::client) fn default_fields<'a>(
+pub(super) fn default_fields<'a>(
     request: &'a Request,
     terms: Terms<'a>,
     hop: &HopFields,

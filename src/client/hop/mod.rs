@@ -6,7 +6,7 @@ mod replay;
 mod reply;
 mod shape;
 
-pub(super) use head::{HopFields, LeftOut, ProxyFields, default_fields, host, sends};
+pub(super) use head::{HopFields, LeftOut, ProxyFields, host, sends};
 pub(super) use reply::Reply;
 
 use head::SentHead;

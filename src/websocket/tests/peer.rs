@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use super::super::settings::Opened;
-use super::super::{PerMessageDeflate, Settings, WebSocket};
+use super::super::settings::{Opened, Settings};
+use super::super::{PerMessageDeflate, WebSocket};
 use crate::error::ResponseHead;
 use crate::net::duplex::Duplex;
 use crate::response::ConnectionInfo;
@@ -48,7 +48,7 @@ pub(super) fn compressing(settings: Settings, on: bool) -> (WebSocket, Peer) {
     };
     let (remote, local, tls, tunnel) = (None, None, None, None);
     let connection = ConnectionInfo { id: 1, remote, local, encrypted: false, tls, reused: false, tunnel };
-    let opened = Opened { settings, url, protocol: None, agreed, head, connection };
+    let opened = Opened { settings, url, protocol: None, agreed, token: None, head, connection: Some(connection) };
     (WebSocket::open(Duplex::over(Box::new(stream)), opened), Peer(peer))
 }
 

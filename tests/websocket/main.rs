@@ -1,0 +1,13 @@
+//! WebSockets over real sockets.
+#![cfg(feature = "websocket")]
+
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(feature = "rustls")]
+#[path = "../support/tls.rs"]
+mod tls;
+
+mod handshakes;
+mod peers;
+mod refusals;
+mod ways;
