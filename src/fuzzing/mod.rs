@@ -20,6 +20,8 @@ mod sent;
 #[cfg(feature = "rustls")]
 mod tls_stream;
 mod url;
+#[cfg(feature = "websocket")]
+mod ws_frames;
 mod www_auth;
 
 pub use chunked::chunked;
@@ -36,6 +38,8 @@ pub use resp_head::resp_head;
 #[cfg(feature = "rustls")]
 pub use tls_stream::tls_stream;
 pub use url::url;
+#[cfg(feature = "websocket")]
+pub use ws_frames::ws_frames;
 pub use www_auth::www_auth;
 
 use crate::h1::Limits;
@@ -107,5 +111,10 @@ mod tests {
     #[cfg(feature = "rustls")]
     targets! {
         tls_stream: 200,
+    }
+
+    #[cfg(feature = "websocket")]
+    targets! {
+        ws_frames: 500,
     }
 }

@@ -29,3 +29,10 @@ pub use deflate::PerMessageDeflate;
 pub use halves::{IntoMessages, Messages, WebSocketReceiver, WebSocketSender};
 pub use message::{CloseFrame, Message};
 pub use socket::WebSocket;
+#[cfg(any(test, fuzzing))]
+#[allow(unused_imports, reason = "for the fuzz target, which the models have not")]
+pub(crate) use {
+    decoder::{Bounds, Decoder, Event},
+    frame::{Head, Kind},
+    message::Payload,
+};

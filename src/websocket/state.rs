@@ -70,10 +70,6 @@ impl State {
         self.pong.is_some() || self.ping.is_some() || self.close.is_some()
     }
 
-    pub(crate) fn is_free(&self, turn: Turn) -> bool {
-        !self.taken[turn as usize]
-    }
-
     /// Takes a turn that is free.
     pub(crate) fn take(&mut self, turn: Turn) -> bool {
         !std::mem::replace(&mut self.taken[turn as usize], true)
