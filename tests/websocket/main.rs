@@ -7,7 +7,9 @@ mod support;
 #[path = "../support/tls.rs"]
 mod tls;
 
+mod frames;
 mod handshakes;
+mod messages;
 mod peers;
 mod refusals;
 mod ways;
