@@ -277,7 +277,10 @@ pub use tls::{Fingerprint, TlsConfig, TlsConfigBuilder};
 pub use url;
 pub use urls::{InvalidUrl, Origin, Url};
 #[cfg(feature = "websocket")]
-pub use websocket::{CloseFrame, Message, PerMessageDeflate, WebSocket, WebSocketBuilder};
+pub use websocket::{
+    CloseFrame, IntoMessages, Message, Messages, PerMessageDeflate, WebSocket, WebSocketBuilder, WebSocketReceiver,
+    WebSocketSender,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -94,9 +94,10 @@ pub enum Limit {
     /// Bytes of a response that arrived while the body of the request was being sent, and kept it from being sent: see
     /// [`Limits::early_response`](crate::Limits::early_response).
     EarlyResponse,
-    /// Bytes of a WebSocket message.
+    /// Bytes of a WebSocket message: see `WebSocketBuilder::max_msg_size`.
     Message,
-    /// Bytes of one frame of a WebSocket message, as its head announces them.
+    /// Bytes of one frame of a WebSocket message, as its head announces them: see
+    /// `WebSocketBuilder::max_frame_size`.
     Frame,
     /// Frames of one WebSocket message: 131,072.
     Fragments,
@@ -115,8 +116,8 @@ impl Limit {
             Limit::Body => "max_body",
             Limit::WireBody => "max_wire_body",
             Limit::EarlyResponse => "Limits::early_response",
-            Limit::Message => "max_message",
-            Limit::Frame => "max_frame",
+            Limit::Message => "WebSocketBuilder::max_msg_size",
+            Limit::Frame => "WebSocketBuilder::max_frame_size",
             Limit::Codings | Limit::Fragments => return None,
         })
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::abort::{AbortCause, AbortCell};
-use super::transport::{Probe, Transport, TransportInfo, Wait};
+use super::transport::{Probe, Transport, Wait};
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result};
 use crate::sync::Mutex;
 use crate::time::{Deadline, Until};
@@ -160,18 +160,6 @@ impl Duplex {
         })
     }
 
-    /// Sends all bytes. After an error, returns with it how many were sent.
-    pub(crate) fn send_all(&self, mut bytes: &[u8], until: Until<'_>) -> Result<(), (usize, Error)> {
-        let whole = bytes.len();
-        while !bytes.is_empty() {
-            match self.send(&[IoSlice::new(bytes)], until) {
-                Ok(len) => bytes = &bytes[len..],
-                Err(error) => return Err((whole - bytes.len(), error)),
-            }
-        }
-        Ok(())
-    }
-
     /// Sends from the front of `bufs` what fits now, and returns how much that was: 0 if there is no room. Never waits.
     ///
     /// # Errors
@@ -248,11 +236,6 @@ impl Duplex {
     /// Returns whether [`close`](Self::close) was called, or the client has ended the connection.
     pub(crate) fn is_closed(&self) -> bool {
         self.link.lock().as_ref().is_none_or(|link| link.cell().is_aborted())
-    }
-
-    /// Returns what the transport knows about the peer, or `None` once it is closed.
-    pub(crate) fn info(&self) -> Option<TransportInfo> {
-        Some(self.link().ok()?.transport().info())
     }
 
     fn link(&self) -> Result<Arc<dyn Link>> {
@@ -474,8 +457,12 @@ mod tests {
                 peer.read_to_end(&mut all).unwrap();
                 all
             });
-            duplex.send_all(b"rest", within(LONG)).unwrap();
-            duplex.send_all(b" and more", within(LONG)).unwrap();
+            for mut bytes in [&b"rest"[..], b" and more"] {
+                while !bytes.is_empty() {
+                    let sent = duplex.send(&[IoSlice::new(bytes)], within(LONG)).unwrap();
+                    bytes = &bytes[sent..];
+                }
+            }
             duplex.flush(within(LONG)).unwrap();
             duplex.shutdown_write(within(LONG)).unwrap();
             let all = reader.join().unwrap();

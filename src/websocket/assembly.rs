@@ -76,7 +76,42 @@ impl Assembly {
     }
 }
 
-fn push_text(text: &mut String, cut: &mut Cut, mut bytes: &[u8]) -> Result<(), Fault> {
+/// The check of a text whose bytes nobody keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Validator {
+    cut: Cut,
+}
+
+impl Validator {
+    /// Takes a part, and returns whether all so far is the start of a text.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> bool {
+        push_text(&mut Sink, &mut self.cut, bytes).is_ok()
+    }
+
+    /// Returns whether no letter is cut.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.cut.len == 0
+    }
+}
+
+/// Where the letters of a text go.
+trait Letters {
+    fn take(&mut self, letters: &str);
+}
+
+impl Letters for String {
+    fn take(&mut self, letters: &str) {
+        self.push_str(letters);
+    }
+}
+
+struct Sink;
+
+impl Letters for Sink {
+    fn take(&mut self, _: &str) {}
+}
+
+fn push_text(text: &mut impl Letters, cut: &mut Cut, mut bytes: &[u8]) -> Result<(), Fault> {
     while cut.len > 0
         && let Some((&next, rest)) = bytes.split_first()
     {
@@ -85,7 +120,7 @@ fn push_text(text: &mut String, cut: &mut Cut, mut bytes: &[u8]) -> Result<(), F
         bytes = rest;
         match std::str::from_utf8(&cut.bytes[..cut.len]) {
             Ok(letter) => {
-                text.push_str(letter);
+                text.take(letter);
                 cut.len = 0;
             }
             // Unfinished, and not wrong. A letter has at most four bytes.
@@ -94,10 +129,10 @@ fn push_text(text: &mut String, cut: &mut Cut, mut bytes: &[u8]) -> Result<(), F
         }
     }
     match std::str::from_utf8(bytes) {
-        Ok(more) => text.push_str(more),
+        Ok(more) => text.take(more),
         Err(error) if error.error_len().is_none() => {
             let (whole, rest) = bytes.split_at(error.valid_up_to());
-            text.push_str(std::str::from_utf8(whole).map_err(|_| Fault::Text)?);
+            text.take(std::str::from_utf8(whole).map_err(|_| Fault::Text)?);
             cut.bytes[..rest.len()].copy_from_slice(rest);
             cut.len = rest.len();
         }

@@ -37,11 +37,11 @@ pub(crate) enum Fault {
     Text,
     /// Compressed data is broken (RFC 7692, section 7.2.2).
     Deflate,
-    /// A frame is longer than [`Limits::max_frame`](crate::Limits::max_frame).
+    /// A frame is longer than [`max_frame_size`](crate::WebSocketBuilder::max_frame_size).
     FrameBytes,
-    /// A message is longer than [`Limits::max_message`](crate::Limits::max_message).
+    /// A message is longer than [`max_msg_size`](crate::WebSocketBuilder::max_msg_size).
     MessageBytes,
-    /// A message has more frames than [`Limits::max_fragments`](crate::Limits::max_fragments).
+    /// A message has too many frames.
     Fragments,
 }
 

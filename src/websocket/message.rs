@@ -37,9 +37,9 @@ pub enum Message {
     Text(String),
     /// A binary message.
     Binary(Vec<u8>),
-    /// A ping. Only without [`autoping`](crate::WebSocketSettings::autoping): otherwise pings are answered and not shown.
+    /// A ping. Only without [`autoping`](crate::WebSocketBuilder::autoping): otherwise pings are answered and not shown.
     Ping(Vec<u8>),
-    /// A pong. Only without [`autoping`](crate::WebSocketSettings::autoping).
+    /// A pong. Only without [`autoping`](crate::WebSocketBuilder::autoping).
     Pong(Vec<u8>),
     /// The server closes the connection, or has answered the close of this side. It comes once.
     Close(CloseFrame),

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use super::decoder::Bounds;
 use super::deflate::{Agreed, PerMessageDeflate};
 use crate::cancel::CancelToken;
 use crate::error::ResponseHead;
 use crate::response::ConnectionInfo;
 use crate::urls::Url;
+
+/// The most frames of one message. A message of 4 MiB in frames of 64 bytes has 65,536.
+const FRAGMENTS: u64 = 131_072;
 
 /// What the caller has asked for.
 #[derive(Clone, Debug)]
@@ -37,6 +41,12 @@ impl Default for Settings {
             max_frame: 16 << 20,
             deflate: None,
         }
+    }
+}
+
+impl Settings {
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds { frame: self.max_frame, message: self.max_message, fragments: FRAGMENTS }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Real servers: nginx, OpenSSL, stunnel, and httpbin under gunicorn; and other programs that read our files.
+//! Real servers: nginx, OpenSSL, stunnel, httpbin under gunicorn, and WebSocket servers of other libraries; and other programs that read our files.
 #![cfg(unix)]
 
 #[path = "../support/mod.rs"]
@@ -10,6 +10,8 @@ mod httpbin;
 mod nginx;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(feature = "websocket")]
+mod websockets;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};

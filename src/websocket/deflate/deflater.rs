@@ -27,6 +27,12 @@ impl Deflater {
         Deflater { bits: bits.clamp(9, 15), level: level.min(9), takeover, state: None, begun: false }
     }
 
+    /// Forgets all messages: the last one was not sent. The server's window has more than this one then, which nothing
+    /// refers to.
+    pub(crate) fn forget(&mut self) {
+        (self.state, self.begun) = (None, false);
+    }
+
     /// Compresses a part of a message and appends the result. `last` ends the message.
     ///
     /// Fails only if the library does, which leaves the window unusable.

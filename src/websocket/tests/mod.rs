@@ -2,3 +2,5 @@
 
 mod decoding;
 mod framing;
+mod peer;
+mod sockets;
