@@ -20,6 +20,8 @@ pub(crate) mod tcp;
 pub(crate) mod tls_info;
 pub(crate) mod transport;
 pub(crate) mod turn;
+#[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
+mod turn_models;
 pub(crate) mod wait;
 #[cfg_attr(not(feature = "websocket"), allow(dead_code))]
 pub(crate) mod waker;

@@ -18,6 +18,8 @@ mod session;
 mod settings;
 #[cfg(feature = "rustls")]
 mod stream;
+#[cfg(all(test, feature = "rustls", hostpool_shuttle, not(hostpool_loom)))]
+mod stream_models;
 
 pub use builder::TlsConfigBuilder;
 pub use config::TlsConfig;

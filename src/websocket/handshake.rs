@@ -208,7 +208,8 @@ mod tests {
         let with = |field| [upgrade, connection, accept, field];
         let deflate = "permessage-deflate";
         type Fields<'a> = Vec<(&'a str, &'a str)>;
-        let table: Vec<(&str, Fields<'_>, Result<Option<&str>, &str>)> = vec![
+        type Row<'a> = (&'a str, Fields<'a>, Result<Option<&'a str>, &'a str>);
+        let table: Vec<Row<'_>> = vec![
             ("all", vec![upgrade, connection, accept], Ok(None)),
             ("any case", vec![("upgrade", "WebSocket"), ("CONNECTION", "uPGRADE"), accept], Ok(None)),
             ("a list", vec![upgrade, ("Connection", "keep-alive, Upgrade"), accept], Ok(None)),
