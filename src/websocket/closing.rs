@@ -5,18 +5,11 @@ use std::time::Duration;
 use super::core::Core;
 use super::failure::Failure;
 use super::message::{CloseFrame, LOST};
-use super::receiving::reply;
+use super::receiving::{DROPPED, reply};
 use super::state::{Ours, Turn};
 use super::stream::Stream;
 use crate::error::{Bound, Error, Phase, Result};
 use crate::time::{Deadline, Until};
-
-/// How long a thread in `receive` waits for the server to end the stream after both close frames.
-pub(super) const MOMENT: Duration = Duration::from_millis(100);
-
-/// The most bytes that are received and dropped before a connection is closed. Unread bytes would make the close a
-/// reset, which may destroy our close frame.
-const DROPPED: usize = 1 << 20;
 
 impl<S: Stream> Core<S> {
     /// Closes the connection, and waits for the server's close frame and for its end of the stream. Returns whether this
@@ -78,20 +71,6 @@ impl<S: Stream> Core<S> {
             let has_ended = state.theirs.is_some() || state.failure.is_some() || state.over;
             if has_ended { Some(false) } else { state.take(Turn::Receive).then_some(true) }
         })
-    }
-
-    /// Ends this side's direction, and drops what still comes until the server ends its own. For the receiver.
-    pub(super) fn drain(&self, until: Until<'_>) {
-        // A transport of the caller's may not be able to. Then the server ends the stream after its close frame.
-        let _ = self.stream.shutdown_write(until);
-        let (mut scratch, mut left) = ([0; 4096], DROPPED);
-        while left > 0 && !until.is_past() {
-            match self.stream.receive(&mut scratch, until) {
-                Ok(None) => {}
-                Ok(Some(len @ 1..)) => left -= len.min(left),
-                Ok(Some(0)) | Err(_) => return,
-            }
-        }
     }
 
     /// Begins to close without waiting: one half is gone. The other half sees the rest.

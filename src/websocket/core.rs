@@ -6,11 +6,11 @@ use std::time::Instant;
 use super::decoder::Decoder;
 use super::deflate::Agreed;
 use super::failure::Failure;
-use super::receiving::Reader;
-use super::sending::{Outgoing, Wire};
+use super::reader::Reader;
 use super::settings::Settings;
-use super::state::{Board, State, Turn};
+use super::state::{Board, Ours, State, Turn};
 use super::stream::Stream;
+use super::wire::{Outgoing, Wire};
 use crate::cancel::{Blocked, CancelToken};
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
@@ -80,7 +80,7 @@ impl<S: Stream> Core<S> {
             return;
         }
         // The first reason counts. A loss after the closing handshake is none.
-        if state.theirs.is_none() || state.ours == super::state::Ours::None {
+        if state.theirs.is_none() || state.ours == Ours::None {
             state.failure.get_or_insert(failure);
         }
         state.over = true;

@@ -14,6 +14,7 @@ mod handshake;
 mod message;
 #[cfg(all(test, hostpool_shuttle, not(hostpool_loom)))]
 mod models;
+mod reader;
 mod receiving;
 mod sending;
 mod settings;
@@ -22,6 +23,7 @@ mod state;
 mod stream;
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests;
+mod wire;
 
 pub(crate) use builder::Hooks;
 pub use builder::WebSocketBuilder;

@@ -1,77 +1,34 @@
 //! The receiving side.
 
-use std::collections::VecDeque;
-use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::core::Core;
-use super::decoder::{Decoder, Event};
+use super::decoder::Event;
 use super::failure::Failure;
 use super::fault::Fault;
 use super::message::{CloseFrame, LOST, Message, NO_CODE, Payload};
+use super::reader::Reader;
 use super::state::{Ours, Turn};
 use super::stream::Stream;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::time::{Deadline, Until};
 
-/// The buffer that bytes are received into, and that for long frames.
-const BUFFER: usize = 8 * 1024;
-const LARGE: usize = 64 * 1024;
+/// How long a thread in `receive` waits for the server to end the stream after both close frames.
+const MOMENT: Duration = Duration::from_millis(100);
 
-/// The side of the thread that receives.
-#[derive(Debug)]
-pub(crate) struct Reader {
-    decoder: Decoder,
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// Messages that a thread in `close` has received.
-    kept: VecDeque<Message>,
-    kept_bytes: u64,
-    /// The end was told, and only `Closed` is left.
-    is_told: bool,
-}
+/// How long a server that has broken a rule may take to receive its close frame and to end the connection.
+const FAULT: Duration = Duration::from_secs(1);
 
-impl Reader {
-    pub(crate) fn new(decoder: Decoder) -> Reader {
-        let (buffer, kept) = (Vec::new(), VecDeque::new());
-        Reader { decoder, buffer, start: 0, end: 0, kept, kept_bytes: 0, is_told: false }
-    }
-
-    /// Keeps a message for a later receive, as long as there are not more bytes than a message may have.
-    pub(crate) fn keep(&mut self, message: Message, most: u64) {
-        let len = message.as_bytes().map_or(0, <[u8]>::len) as u64 + mem::size_of::<Message>() as u64;
-        if self.kept_bytes.saturating_add(len) <= most {
-            self.kept_bytes += len;
-            self.kept.push_back(message);
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<Event>, Fault> {
-        let mut input = &self.buffer[self.start..self.end];
-        let event = self.decoder.next(&mut input);
-        self.start = self.end - input.len();
-        event
-    }
-
-    /// Returns the room for the next receive. All that was received has been decoded.
-    fn room(&mut self) -> &mut [u8] {
-        let len = if self.decoder.due() > BUFFER as u64 { LARGE } else { BUFFER };
-        if self.buffer.len() < len {
-            self.buffer.resize(len, 0);
-        }
-        (self.start, self.end) = (0, 0);
-        &mut self.buffer
-    }
-}
+/// The most bytes that are received and dropped before a connection is closed. Unread bytes would make the close a
+/// reset, which may destroy our close frame.
+pub(super) const DROPPED: usize = 1 << 20;
 
 impl<S: Stream> Core<S> {
     /// Returns the next message or the end. A second receive waits for its turn.
     pub(crate) fn receive(&self, until: Until<'_>) -> Result<Message> {
         let _held = self.take(Turn::Receive, until)?;
         let mut reader = self.reader.lock();
-        if let Some(message) = reader.kept.pop_front() {
-            reader.kept_bytes = if reader.kept.is_empty() { 0 } else { reader.kept_bytes };
+        if let Some(message) = reader.take_kept() {
             return Ok(message);
         }
         self.advance(&mut reader, until, true)
@@ -139,7 +96,7 @@ impl<S: Stream> Core<S> {
             Ok(None) => {}
             Ok(Some(0)) => self.fail(Failure::lost()),
             Ok(Some(len)) => {
-                reader.end = len;
+                reader.received(len);
                 self.note_life();
             }
             Err(error) if *error.kind() == ErrorKind::Timeout(Bound::Heartbeat) => self.beat(),
@@ -211,9 +168,23 @@ impl<S: Stream> Core<S> {
         if self.send_close(whole).is_err() {
             return self.finish();
         }
-        let moment = Deadline::NEVER.or_within(Some(super::closing::MOMENT), Bound::Close);
+        let moment = Deadline::NEVER.or_within(Some(MOMENT), Bound::Close);
         self.drain(until.with_deadline(moment.earlier(whole.deadline())));
         self.finish();
+    }
+
+    /// Ends this side's direction, and drops what still comes until the server ends its own. For the receiver.
+    pub(super) fn drain(&self, until: Until<'_>) {
+        // A transport of the caller's may not be able to. Then the server ends the stream after its close frame.
+        let _ = self.stream.shutdown_write(until);
+        let (mut scratch, mut left) = ([0; 4096], DROPPED);
+        while left > 0 && !until.is_past() {
+            match self.stream.receive(&mut scratch, until) {
+                Ok(None) => {}
+                Ok(Some(len @ 1..)) => left -= len.min(left),
+                Ok(Some(0)) | Err(_) => return,
+            }
+        }
     }
 
     /// The server has broken a rule: it is told so (section 7.1.7).
@@ -234,9 +205,6 @@ impl<S: Stream> Core<S> {
         self.finish();
     }
 }
-
-/// How long a server that has broken a rule may take to receive its close frame and to end the connection.
-const FAULT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Returns the payload of a close frame that answers one with this code.
 pub(crate) fn reply(code: u16) -> Payload {

@@ -3,102 +3,18 @@
 use std::io::Read;
 
 use super::core::Core;
-use super::deflate::Deflater;
 use super::failure::Failure;
-use super::frame::{Head, Kind, Masks};
+use super::frame::{Head, Kind};
 use super::message::{LOST, Payload};
 use super::state::{Ours, State, Turn, refused};
 use super::stream::Stream;
+use super::wire::{KEPT, Outgoing, Wire};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::time::{Deadline, Until};
 
 /// The most bytes of a message in one frame. A longer message is sent in fragments, so that a ping gets its pong, and a
 /// close its reply, while it leaves.
 pub(crate) const FRAGMENT: usize = 128 * 1024;
-
-/// The largest out-buffer that is kept.
-const KEPT: usize = 64 * 1024 + 256;
-
-/// The side of messages, for the thread that sends one.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    deflater: Option<Deflater>,
-    /// Compressed bytes of the message that is being sent.
-    packed: Vec<u8>,
-}
-
-impl Outgoing {
-    pub(crate) fn new(deflater: Option<Deflater>) -> Outgoing {
-        Outgoing { deflater, packed: Vec::new() }
-    }
-}
-
-/// The side of bytes, for the thread that sends them.
-pub(crate) struct Wire {
-    out: Vec<u8>,
-    sent: usize,
-    masks: Masks,
-}
-
-impl std::fmt::Debug for Wire {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Wire({} bytes left)", self.rest().len())
-    }
-}
-
-impl Wire {
-    pub(crate) fn new() -> Wire {
-        Wire { out: Vec::new(), sent: 0, masks: Masks::new() }
-    }
-
-    fn rest(&self) -> &[u8] {
-        &self.out[self.sent..]
-    }
-
-    fn has_rest(&self) -> bool {
-        self.sent < self.out.len()
-    }
-
-    /// Notes that bytes have left.
-    fn took(&mut self, len: usize) {
-        self.sent += len;
-        if !self.has_rest() {
-            self.sent = 0;
-            self.out.clear();
-            self.out.shrink_to(if self.out.capacity() > KEPT { 0 } else { KEPT });
-        }
-    }
-
-    /// Appends a frame.
-    fn write(&mut self, head: Head, payload: &[u8]) -> Result<()> {
-        let mask = self.masks.next().map_err(|error| Error::new(ErrorKind::Io, Phase::Upgraded).with_source(error))?;
-        head.write(payload, mask, &mut self.out);
-        Ok(())
-    }
-
-    fn write_control(&mut self, kind: Kind, payload: &[u8]) -> Result<()> {
-        self.write(Head { kind, is_final: true, compressed: false, len: payload.len() as u64 }, payload)
-    }
-
-    /// Moves the control frames that wait to the out-buffer. A close is the last frame (RFC 6455, section 5.5.1).
-    fn take_slots(&mut self, state: &mut State) -> Result<()> {
-        if state.ours == Ours::Written {
-            // Nothing follows it but the pongs that a server asks for meanwhile (section 5.5.2).
-            state.ping = None;
-        }
-        if let Some(pong) = state.pong.take() {
-            self.write_control(Kind::Pong, &pong)?;
-        }
-        if let Some(ping) = state.ping.take() {
-            self.write_control(Kind::Ping, &ping)?;
-        }
-        if let Some(close) = state.close.take() {
-            self.write_control(Kind::Close, &close)?;
-            state.ours = Ours::Written;
-        }
-        Ok(())
-    }
-}
 
 /// What a send did before it failed.
 struct Stopped {
