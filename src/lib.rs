@@ -139,7 +139,7 @@
 // recipes        documentation: daily tasks, one by one
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
-// websocket      WebSocketBuilder, the handshake, frames, messages, permessage-deflate
+// websocket      builder > handshake/halves > socket > closing > receiving > sending > core > reader/wire > state/decoder > frame
 // pools          ConnectionPool, PoolManager, ProxyManager, PoolContext
 // parallel       Pending, Batch: requests on threads of their client
 // client         builder > call > hop > terms > policy > settings/options/middleware/request > engine > reach
