@@ -42,11 +42,13 @@ pub enum CloseReason {
     ClosedByCaller,
     /// The caller took a [`Connection`](crate::Connection) out of the pool. It is still open, but no longer counted.
     Detached,
+    /// The connection was [upgraded](crate::Response::upgrade) to another protocol, and has ended.
+    Upgraded,
 }
 
 impl CloseReason {
     /// All reasons, in the order of their declaration. The place of each is its number.
-    pub(crate) const ALL: [CloseReason; 15] = {
+    pub(crate) const ALL: [CloseReason; 16] = {
         use CloseReason::*;
         [
             IdleTimeout,
@@ -64,6 +66,7 @@ impl CloseReason {
             OutOfDescriptors,
             ClosedByCaller,
             Detached,
+            Upgraded,
         ]
     };
 }
@@ -91,6 +94,7 @@ impl fmt::Display for CloseReason {
             CloseReason::OutOfDescriptors => "out of descriptors",
             CloseReason::ClosedByCaller => "closed by the caller",
             CloseReason::Detached => "detached",
+            CloseReason::Upgraded => "the end of an upgraded connection",
         })
     }
 }

@@ -144,6 +144,7 @@
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
 // connectors     TcpConnector, ProxyConnector, UnixConnector: presets of a PoolManager
+// websocket      builder > handshake/halves > socket > closing > receiving > sending > core > reader/wire > state/decoder > frame
 // pools          ConnectionPool, PoolManager, ProxyManager, PoolContext
 // parallel       Pending, Batch: requests on threads of their client
 // client         builder > call > hop > checkout > connection > terms > policy > settings/options/middleware/request > engine > reach
@@ -158,7 +159,7 @@
 // h1 coding body multipart redirect retry auth cookies    no sockets and no clock: bytes and values in, decisions out
 // observe        Listener, events, the lines of the log
 // close_reason error cancel time workers    what every layer above needs to fail, to wait and to say why
-// sync shared contain process random date notation limits strictness values headers urls files    the ground
+// sync signal shared contain process random date notation limits strictness values headers urls files    the ground
 
 mod auth;
 mod body;
@@ -201,6 +202,7 @@ mod response;
 mod retry;
 mod session;
 mod shared;
+mod signal;
 mod strictness;
 mod sync;
 mod time;
@@ -209,6 +211,8 @@ mod time;
 mod tls;
 mod urls;
 mod values;
+#[cfg(feature = "websocket")]
+mod websocket;
 mod workers;
 
 pub use auth::{AnyAuth, Auth, AuthEncoding, AuthPeer, AuthRounds, AuthScheme, BasicAuth, DigestAuth, Netrc};
@@ -269,9 +273,11 @@ pub use proxy::{Proxy, ProxyChoice, ProxyRules};
 pub use redirect::{RedirectAction, RedirectHop};
 pub use response::{
     Chunks, ConnectionInfo, ContentDisposition, Lines, Link, MediaType, Response, ResponseBody, ResponseBuilder,
-    ShutdownHandle,
+    ShutdownHandle, Upgraded, UpgradedReader, UpgradedWriter,
 };
 pub use retry::{IntoStatus, Jitter, Retry, RetryBudget, RetryCount, RetryCounts, RetrySettings};
+#[cfg(feature = "websocket")]
+pub use session::ws_connect;
 pub use session::{Session, SessionBuilder, delete, get, head, options, patch, post, put, request};
 pub use strictness::Strictness;
 pub use time::{Timeout, TimeoutSettings};
@@ -279,6 +285,11 @@ pub use tls::{Fingerprint, TlsBackend, TlsConfig, TlsConfigBuilder};
 /// The crate `url`, in the version whose types this crate takes and returns: an [`IntoUrl`].
 pub use url;
 pub use urls::{InvalidUrl, Origin, Url};
+#[cfg(feature = "websocket")]
+pub use websocket::{
+    CloseFrame, IntoMessages, Message, Messages, PerMessageDeflate, WebSocket, WebSocketBuilder, WebSocketReceiver,
+    WebSocketSender,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

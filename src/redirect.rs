@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 
 use crate::headers::Headers;
-use crate::urls::{InvalidUrl, Origin, Url};
+use crate::urls::{InvalidUrl, Origin, Url, as_http};
 
 pub(crate) use when::RedirectWhen;
 pub use when::{RedirectAction, RedirectHop};
@@ -42,6 +42,8 @@ pub(crate) struct Rules {
     pub(crate) same_origin: bool,
     /// From a Unix socket to the network, where another server may listen.
     pub(crate) off_socket: bool,
+    /// To the schemes of WebSockets, which count as those of HTTP. The request is a handshake.
+    pub(crate) websocket: bool,
 }
 
 /// The request that a response redirects.
@@ -94,7 +96,9 @@ pub(crate) fn decide(request: Redirected<'_>, status: StatusCode, headers: &Head
     if locations.any(|other| other != location) {
         return Decision::Refuse("two Locations differ");
     }
-    let next = match join(url, host, &text(location)) {
+    let location = text(location);
+    let location = if rules.websocket { as_http(&location) } else { location.into() };
+    let next = match join(url, host, &location) {
         Ok(next) => inherit_fragment(next, url),
         Err(InvalidUrl::NoHost) => return Decision::Refuse("the Location has an empty host"),
         // An absolute URL without `//` is reported as one without a scheme.
@@ -209,8 +213,13 @@ pub(crate) fn forget_body(headers: &mut Headers) {
 mod tests {
     use super::*;
 
-    const SESSION: Rules =
-        Rules { rewrite: Rewrite::AlsoAfterPost, downgrade: false, same_origin: false, off_socket: false };
+    const SESSION: Rules = Rules {
+        rewrite: Rewrite::AlsoAfterPost,
+        downgrade: false,
+        same_origin: false,
+        off_socket: false,
+        websocket: false,
+    };
 
     fn decided(url: &str, method: &str, status: u16, locations: &[&[u8]], rules: Rules) -> Decision {
         decided_for("localhost", url, method, status, locations, rules)

@@ -436,8 +436,8 @@ impl Why {
     }
 
     fn bound(self) -> Bound {
-        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Token, Total, Write};
-        let all = [Pool, Connect, Resolve, Tls, Write, Head, Read, Rate, Token];
+        use Bound::{Close, Connect, Head, Heartbeat, Pool, Rate, Read, Receive, Resolve, Tls, Token, Total, Write};
+        let all = [Pool, Connect, Resolve, Tls, Write, Head, Read, Rate, Receive, Close, Heartbeat, Token];
         all.into_iter().find(|bound| *bound as u8 == self.0 as u8).unwrap_or(Total)
     }
 
@@ -677,10 +677,10 @@ mod tests {
     /// A deadline keeps its bound and the value of it, to the nanosecond.
     #[test]
     fn why_a_deadline_passes() {
-        use Bound::{Connect, Head, Pool, Rate, Read, Resolve, Tls, Token, Total, Write};
+        use Bound::{Close, Connect, Head, Heartbeat, Pool, Rate, Read, Receive, Resolve, Tls, Token, Total, Write};
         let long = Duration::from_secs((1 << 26) - 1);
         let limits = [Duration::ZERO, Duration::from_nanos(999_999_999), long - Duration::from_nanos(1)];
-        for bound in [Total, Pool, Connect, Resolve, Tls, Write, Head, Read, Rate, Token] {
+        for bound in [Total, Pool, Connect, Resolve, Tls, Write, Head, Read, Rate, Receive, Close, Heartbeat, Token] {
             for limit in limits.map(Some) {
                 assert_eq!((Why::new(bound, limit).bound(), Why::new(bound, limit).limit()), (bound, limit));
             }

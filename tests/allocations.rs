@@ -473,3 +473,35 @@ mod encrypted {
         }
     }
 }
+
+/// A round trip over a WebSocket asks for the memory of the message, and for nothing else.
+#[cfg(feature = "websocket")]
+#[test]
+fn a_round_trip_over_a_web_socket() {
+    use base64::Engine as _;
+    use sha1::Digest as _;
+    use std::io::Write;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let head = String::from_utf8(support::read_head(&mut stream).unwrap()).unwrap();
+        let key = support::header(&head, "sec-websocket-key").unwrap();
+        let hash = sha1::Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
+        let accept = base64::engine::general_purpose::STANDARD.encode(hash);
+        let lines = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade";
+        write!(stream, "{lines}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n").unwrap();
+        // Each message is one of ten bytes.
+        let mut frame = [0; 16];
+        while stream.read_exact(&mut frame).is_ok() && frame[0] == 0x82 {
+            stream.write_all(&[0x82, 10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).unwrap();
+        }
+    });
+    let socket = hostpool::ws_connect(&url).connect().unwrap();
+    let (calls, bytes) = measure(|| {
+        socket.send_bytes([7; 10]).unwrap();
+        assert_eq!(socket.receive_bytes().unwrap().len(), 10);
+    });
+    assert_eq!((calls, bytes), (1, 10));
+}

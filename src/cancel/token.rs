@@ -1,14 +1,16 @@
 //! The token.
 
 use std::fmt;
+use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::list::{Blocked, Fired, List, Place, Registration};
 use super::{Check, Ended, Running};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::signal::Signal;
 use crate::sync::Mutex;
 
 /// Ends calls from any thread: those that were given this token, and no others.
@@ -62,6 +64,8 @@ struct Shared {
     /// The caller's function that ends the one call of this token.
     check: Option<Running>,
     ended: Mutex<Option<Ended>>,
+    /// The descriptor that the fire makes readable, once a wait has asked for it.
+    signal: OnceLock<Arc<Fire>>,
 }
 
 // A panic elsewhere leaves a token as it is: fired or not.
@@ -218,6 +222,7 @@ impl CancelToken {
             parents: Mutex::default(),
             check: check.map(Running::new),
             ended: Mutex::default(),
+            signal: OnceLock::new(),
         }))
     }
 
@@ -309,6 +314,24 @@ impl CancelToken {
         Registration { token: self, place: self.add(blocked, generation) }
     }
 
+    /// Returns the descriptor that is readable once the token has fired. It is opened when it is asked for first, and
+    /// closed with the token. The caller has to ask after this call whether the token has fired, before it blocks.
+    ///
+    /// # Errors
+    ///
+    /// The error of the system if it has no descriptor left.
+    pub(crate) fn signal(&self) -> io::Result<&Signal> {
+        if let Some(signal) = self.0.signal.get() {
+            return Ok(&signal.0);
+        }
+        let signal = Arc::new(Fire(Signal::new()?));
+        // It is in the list before another thread can poll it, or a fire between the two would wake nobody.
+        let blocked: Weak<dyn Blocked> = Arc::<Fire>::downgrade(&signal);
+        self.add(blocked, 0);
+        // Of several threads that come here at once, one keeps its own.
+        Ok(&self.0.signal.get_or_init(|| signal).0)
+    }
+
     fn add(&self, blocked: Weak<dyn Blocked>, generation: u64) -> Place {
         self.0.list.lock().add(blocked, generation)
     }
@@ -339,6 +362,15 @@ impl fmt::Debug for CancelToken {
             shown.field("left", &at.saturating_duration_since(Instant::now()));
         }
         shown.finish_non_exhaustive()
+    }
+}
+
+/// Gives the signal of a token when the token fires.
+struct Fire(Signal);
+
+impl Blocked for Fire {
+    fn cancel(&self, _: u64) {
+        self.0.give();
     }
 }
 

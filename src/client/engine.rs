@@ -274,7 +274,8 @@ impl Engine {
         match dialed {
             Ok(Opened { wire, tunnel }) => {
                 let record = dial.opened(tunnel.as_deref());
-                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, record })))
+                let is_own = key.config().dialer.is_none();
+                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, is_own, record })))
             }
             Err(error) => {
                 dial.failed(&error);

@@ -74,6 +74,10 @@ pub(crate) struct Options {
     pub(crate) strictness: Option<Strictness>,
     /// The proxy of the request.
     pub(crate) proxy: Option<Setting>,
+    /// The request is the handshake of a WebSocket.
+    pub(crate) websocket: bool,
+    /// A proxy opens a tunnel for the request, also for an `http` URL.
+    pub(crate) tunnels: bool,
     /// The longest wait for a connection of the pool.
     pub(crate) pool_timeout: Option<Duration>,
     /// The addresses of hosts that are not looked up.

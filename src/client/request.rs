@@ -257,6 +257,9 @@ impl Request {
 
     /// Returns how the request names its target on this route.
     pub(super) fn target_on(&self, route: &Route) -> RequestTarget<'_> {
+        if self.method == Method::CONNECT {
+            return RequestTarget::Authority(self.url.origin());
+        }
         route.request_target(&self.url, self.options().is_some_and(|options| options.server_wide))
     }
 }

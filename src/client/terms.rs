@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
+
 use super::engine::{Dialing, Engine, Ways};
 use super::middleware::{Hooks, Middleware};
 use super::options::Options;
@@ -189,6 +191,7 @@ impl<'a> Terms<'a> {
             downgrade: own.downgrade.unwrap_or(rules.downgrade) && !self.https_only(),
             same_origin: rules.same_origin && !own.any_host,
             off_socket: own.off_socket.unwrap_or(rules.off_socket),
+            websocket: own.websocket,
             rewrite: own.rewrite.unwrap_or(rules.rewrite),
         }
     }
@@ -388,15 +391,47 @@ impl<'a> Terms<'a> {
     ///
     /// Those of [`pool_origin`](Self::pool_origin), and of the caller's function that chooses.
     #[inline]
-    pub(super) fn route(self, url: &'a Url) -> Result<Ways> {
+    pub(super) fn route(self, method: &Method, url: &'a Url) -> Result<Ways> {
         let setting = self.own.and_then(|own| own.proxy.as_ref()).or(self.policy.proxy.as_ref());
-        self.engine.route(setting, self.pool_origin(url)?, url)
+        let origin = self.pool_origin(url)?;
+        let (route, others) = self.engine.route(setting, origin, url)?;
+        match route.proxy() {
+            None => Ok((route, others)),
+            Some(_) => Ok((self.through_proxy(route, method, origin), others)),
+        }
+    }
+
+    /// Returns the route of a request that takes another way of the choice.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`pool_origin`](Self::pool_origin).
+    #[cold]
+    pub(super) fn on_way(self, route: Route, method: &Method, url: &'a Url) -> Result<Route> {
+        match route.proxy() {
+            None => Ok(route),
+            Some(_) => Ok(self.through_proxy(route, method, self.pool_origin(url)?)),
+        }
     }
 
     /// Returns whether a function of the caller's chooses the way of the request.
     pub(super) fn asks_for_proxy(self) -> bool {
         let setting = self.own.and_then(|own| own.proxy.as_ref()).or(self.policy.proxy.as_ref());
         self.engine.asks_for_proxy(setting)
+    }
+
+    /// Changes a route through a proxy for a request that is about a tunnel. A CONNECT is for the proxy itself. A request
+    /// for another protocol goes through a tunnel, because a proxy that forwards takes its Upgrade for its own (RFC 9110,
+    /// section 7.8).
+    #[cold]
+    fn through_proxy(self, route: Route, method: &Method, origin: &Arc<Origin>) -> Route {
+        if *method == Method::CONNECT {
+            return route.forwarding();
+        }
+        match self.own.is_some_and(|own| own.tunnels) {
+            true => route.tunnelling(origin),
+            false => route,
+        }
     }
 
     /// Refuses a URL whose host is an address that the caller's filter does not allow. It is asked for requests through a
@@ -559,7 +594,7 @@ mod tests {
                 |own| own.proxy = Some(proxy::Setting::Direct),
                 |terms| {
                     let url = Url::parse("http://h/").unwrap();
-                    let route = terms.route(&url).map(|(route, _)| route.proxy().is_some());
+                    let route = terms.route(&Method::GET, &url).map(|(route, _)| route.proxy().is_some());
                     route.is_ok_and(|proxied| proxied).to_string()
                 },
                 ["false", "true", "false"],

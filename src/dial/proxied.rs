@@ -94,6 +94,9 @@ impl Asking<'_> {
         let rules = Rules { expects: false, resends: &|_| false, unclean_close: false };
         let received = exchange.run(&Method::CONNECT, Outgoing::Bytes(&[]), &rules)?;
         let (status, headers) = (received.head.status, &received.head.headers);
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::violation(Violation::UnexpectedUpgrade, Phase::Proxy));
+        }
         let certificate = wire.info().tls.and_then(|tls| tls.chain.into_iter().next());
         let heard = Heard { status, headers, certificate: certificate.as_deref(), keeps: received.reusable };
         let again = self.credentials.answer(&heard, true)?;

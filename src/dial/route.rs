@@ -79,8 +79,19 @@ impl Route {
         Some((first, (ways.ways.len() > 0).then(|| Box::new(ways))))
     }
 
-    /// Returns the way to this origin by the same proxy, through a tunnel where the proxy would forward requests.
-    pub(crate) fn ending_at(self, origin: &Arc<Origin>) -> Route {
+    /// Returns the route to the proxy itself, which gets the request. A proxy that does not speak HTTP has none: then the
+    /// route stays as it is.
+    pub(crate) fn forwarding(self) -> Route {
+        match self.via {
+            Via::Tunnel(proxy) if !proxy.kind().is_socks() => {
+                Route { origin: proxy.server().clone(), via: Via::Forward(proxy) }
+            }
+            via => Route { via, ..self },
+        }
+    }
+
+    /// Returns the route to this origin through a tunnel of the proxy.
+    pub(crate) fn tunnelling(self, origin: &Arc<Origin>) -> Route {
         match self.via {
             Via::Forward(proxy) => Route { origin: origin.clone(), via: Via::Tunnel(proxy) },
             via => Route { via, ..self },

@@ -11,7 +11,10 @@ impl Error {
         let kind = match self.kind() {
             ErrorKind::Timeout(_) | ErrorKind::PoolTimeout { .. } => io::ErrorKind::TimedOut,
             ErrorKind::IncompleteBody { .. } => io::ErrorKind::UnexpectedEof,
-            ErrorKind::Protocol(_) | ErrorKind::LimitExceeded(_) | ErrorKind::Decode => io::ErrorKind::InvalidData,
+            ErrorKind::WebSocket { code: 1006 } => io::ErrorKind::ConnectionReset,
+            ErrorKind::Protocol(_) | ErrorKind::WebSocket { .. } | ErrorKind::LimitExceeded(_) | ErrorKind::Decode => {
+                io::ErrorKind::InvalidData
+            }
             ErrorKind::WouldDeadlock { .. } => io::ErrorKind::Deadlock,
             ErrorKind::Closed => io::ErrorKind::NotConnected,
             // Not `Interrupted`: the standard library repeats a read that fails with it.

@@ -28,7 +28,7 @@ pub enum ErrorKind {
     /// The configuration contradicts itself, or names something that does not exist.
     InvalidConfig,
     /// This build of the crate lacks something that the call needs: a feature that is not compiled in, or something
-    /// that no build has yet, such as upgrades to another protocol.
+    /// that no build has yet.
     Unsupported,
     /// The URL of a request belongs to another origin than the pool.
     #[doc(alias = "HostChangedError")]
@@ -62,6 +62,9 @@ pub enum ErrorKind {
     /// The peer broke a rule of HTTP.
     #[doc(alias = "ProtocolError")]
     Protocol(Violation),
+    /// The caller asked for the connection of a response to [`upgrade`](crate::Response::upgrade) it, and the server has
+    /// not agreed. [`Error::head`](crate::Error::head) is the response with the start of its body.
+    NotUpgraded,
     /// The body ended before the end that its framing announced.
     #[doc(alias = "IncompleteRead")]
     #[doc(alias = "ClientPayloadError")]
@@ -71,6 +74,22 @@ pub enum ErrorKind {
         received: u64,
         /// The length that Content-Length announced, if there was one.
         expected: Option<u64>,
+    },
+    /// The response to the opening handshake of a WebSocket is no agreement: it has another status than 101, or one of its
+    /// fields is missing or wrong. The text says which, and [`Error::head`](crate::Error::head) is the response with the
+    /// start of its body.
+    #[doc(alias = "WSServerHandshakeError")]
+    #[doc(alias = "InvalidHandshake")]
+    WebSocketHandshake,
+    /// The server broke a rule of the WebSocket protocol, or its connection ended without a close frame. The text says
+    /// which rule.
+    #[doc(alias = "WebSocketError")]
+    #[doc(alias = "ConnectionClosedError")]
+    #[non_exhaustive]
+    WebSocket {
+        /// The close code that the server was told: 1002 for a broken rule of the framing, 1007 for data that is no text
+        /// or cannot be decompressed. 1006 if the connection was lost: nobody is told that.
+        code: u16,
     },
     /// The peer sent more than a limit allows.
     LimitExceeded(Limit),
@@ -119,7 +138,8 @@ pub enum ErrorKind {
     #[doc(alias = "SSLError")]
     #[doc(alias = "ClientSSLError")]
     Tls,
-    /// The peer closed or reset the connection before the head of the response was complete.
+    /// The peer closed or reset the connection before the head of the response was complete, or the connection was
+    /// upgraded and has ended in another way than by an orderly end.
     #[doc(alias = "ServerDisconnectedError")]
     Disconnected,
     /// The socket failed in another way.
@@ -181,7 +201,10 @@ impl ErrorKind {
     /// | [`TooManyRedirects`](Self::TooManyRedirects) | `too_many_redirects` |
     /// | [`InvalidRedirect`](Self::InvalidRedirect) | `invalid_redirect` |
     /// | [`Protocol`](Self::Protocol) | `protocol` |
+    /// | [`NotUpgraded`](Self::NotUpgraded) | `not_upgraded` |
     /// | [`IncompleteBody`](Self::IncompleteBody) | `incomplete_body` |
+    /// | [`WebSocketHandshake`](Self::WebSocketHandshake) | `web_socket_handshake` |
+    /// | [`WebSocket`](Self::WebSocket) | `web_socket` |
     /// | [`LimitExceeded`](Self::LimitExceeded) | `limit_exceeded` |
     /// | [`Decode`](Self::Decode) | `decode` |
     /// | [`ContentType`](Self::ContentType) | `content_type` |
@@ -224,7 +247,10 @@ impl ErrorKind {
             ErrorKind::TooManyRedirects => "too_many_redirects",
             ErrorKind::InvalidRedirect => "invalid_redirect",
             ErrorKind::Protocol(_) => "protocol",
+            ErrorKind::NotUpgraded => "not_upgraded",
             ErrorKind::IncompleteBody { .. } => "incomplete_body",
+            ErrorKind::WebSocketHandshake => "web_socket_handshake",
+            ErrorKind::WebSocket { .. } => "web_socket",
             ErrorKind::LimitExceeded(_) => "limit_exceeded",
             ErrorKind::Decode => "decode",
             ErrorKind::ContentType => "content_type",
@@ -256,6 +282,18 @@ impl ErrorKind {
     /// ```
     pub const fn incomplete_body(received: u64, expected: Option<u64>) -> ErrorKind {
         ErrorKind::IncompleteBody { received, expected }
+    }
+
+    /// Returns [`WebSocket`](Self::WebSocket), to compare a kind with it, for example in tests.
+    ///
+    /// ```
+    /// use hostpool::ErrorKind;
+    ///
+    /// let lost = ErrorKind::web_socket(1006);
+    /// assert_eq!(lost.to_string(), "the connection was lost without a close frame");
+    /// ```
+    pub const fn web_socket(code: u16) -> ErrorKind {
+        ErrorKind::WebSocket { code }
     }
 
     /// Returns [`BodyLength`](Self::BodyLength), to compare a kind with it, for example in tests.
@@ -303,6 +341,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Status(status) => write!(f, "the status is {status}"),
             ErrorKind::TooManyRedirects => write!(f, "too many redirects"),
             ErrorKind::InvalidRedirect => write!(f, "the redirect is not followed"),
+            ErrorKind::NotUpgraded => write!(f, "the server did not switch to another protocol"),
             ErrorKind::Protocol(violation) => write!(f, "{violation}"),
             ErrorKind::IncompleteBody { received, expected: Some(expected) } => {
                 write!(f, "the body ended after {received} of {expected} bytes")
@@ -310,6 +349,9 @@ impl fmt::Display for ErrorKind {
             ErrorKind::IncompleteBody { received, expected: None } => {
                 write!(f, "the body broke off after {received} bytes")
             }
+            ErrorKind::WebSocketHandshake => write!(f, "the WebSocket handshake failed"),
+            ErrorKind::WebSocket { code: 1006 } => write!(f, "the connection was lost without a close frame"),
+            ErrorKind::WebSocket { code } => write!(f, "the server broke the WebSocket protocol ({code})"),
             ErrorKind::LimitExceeded(limit) => match limit.settings() {
                 Some(settings) => write!(f, "too many {limit} (allow more by {settings})"),
                 None => write!(f, "too many {limit}"),

@@ -24,6 +24,12 @@ pub enum Bound {
     Read,
     /// On the speed of a body: see [`Timeout::min_rate`](crate::Timeout::min_rate).
     Rate,
+    /// On waiting for a WebSocket message.
+    Receive,
+    /// On the closing handshake of a WebSocket.
+    Close,
+    /// On the answer to a ping of a WebSocket.
+    Heartbeat,
     /// On everything that has the same cancel token: see [`CancelToken::with_deadline`](crate::CancelToken::with_deadline).
     Token,
 }
@@ -41,6 +47,9 @@ impl fmt::Display for Bound {
             Bound::Head => "head",
             Bound::Read => "read",
             Bound::Rate => "min_rate",
+            Bound::Receive => "receive",
+            Bound::Close => "close",
+            Bound::Heartbeat => "heartbeat",
             Bound::Token => "token",
         })
     }
@@ -74,6 +83,9 @@ pub enum Phase {
     Redirect,
     /// Sleeping between two tries of a [`Retry`](crate::Retry).
     Backoff,
+    /// Reading from or writing to a connection that does not speak HTTP any more: an [`Upgraded`](crate::Upgraded) one,
+    /// or that of a WebSocket.
+    Upgraded,
 }
 
 impl fmt::Display for Phase {
@@ -91,6 +103,7 @@ impl fmt::Display for Phase {
             Phase::Body => "reading the body",
             Phase::Redirect => "following a redirect",
             Phase::Backoff => "waiting for the next try",
+            Phase::Upgraded => "on the upgraded connection",
         })
     }
 }

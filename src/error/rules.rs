@@ -97,6 +97,13 @@ pub enum Limit {
     /// Bytes of a response that arrived while the body of the request was being sent, and kept it from being sent: see
     /// [`Limits::early_response`](crate::Limits::early_response).
     EarlyResponse,
+    /// Bytes of a WebSocket message: see `WebSocketBuilder::max_msg_size`.
+    Message,
+    /// Bytes of one frame of a WebSocket message, as its head announces them: see
+    /// `WebSocketBuilder::max_frame_size`.
+    Frame,
+    /// Frames of one WebSocket message: 131,072.
+    Fragments,
 }
 
 impl Limit {
@@ -112,7 +119,9 @@ impl Limit {
             Limit::Body => "max_body",
             Limit::WireBody => "max_wire_body",
             Limit::EarlyResponse => "Limits::early_response",
-            Limit::Codings => return None,
+            Limit::Message => "WebSocketBuilder::max_msg_size",
+            Limit::Frame => "WebSocketBuilder::max_frame_size",
+            Limit::Codings | Limit::Fragments => return None,
         })
     }
 }
@@ -130,6 +139,9 @@ impl fmt::Display for Limit {
             Limit::Body => "bytes of a body read as a whole",
             Limit::WireBody => "bytes of a body as it comes",
             Limit::Codings => "content codings",
+            Limit::Message => "bytes of a message",
+            Limit::Frame => "bytes of a frame",
+            Limit::Fragments => "fragments of a message",
             Limit::EarlyResponse => "bytes of a response before the request's body had left",
         })
     }

@@ -96,7 +96,7 @@ fn every_kind_is_presentable() {
     }
 }
 
-fn kinds() -> [ErrorKind; 33] {
+fn kinds() -> [ErrorKind; 37] {
     let header = crate::Headers::new().append("X", "\0").unwrap_err();
     [
         ErrorKind::InvalidUrl(InvalidUrl::NoHost),
@@ -111,9 +111,13 @@ fn kinds() -> [ErrorKind; 33] {
         ErrorKind::Status(StatusCode::NOT_FOUND),
         ErrorKind::TooManyRedirects,
         ErrorKind::InvalidRedirect,
+        ErrorKind::NotUpgraded,
+        ErrorKind::WebSocketHandshake,
         ErrorKind::Protocol(Violation::StatusLine),
         ErrorKind::IncompleteBody { received: 1, expected: Some(2) },
         ErrorKind::IncompleteBody { received: 1, expected: None },
+        ErrorKind::WebSocket { code: 1002 },
+        ErrorKind::WebSocket { code: 1006 },
         ErrorKind::LimitExceeded(Limit::Body),
         ErrorKind::Decode,
         ErrorKind::ContentType,

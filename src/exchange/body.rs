@@ -120,6 +120,11 @@ fn of_own(error: Error, received: u64) -> Error {
 }
 
 impl BodyReader {
+    /// Returns whether only the end of the connection delimits the body, and nothing has failed so far.
+    pub(crate) fn is_until_close(&self) -> bool {
+        matches!(self.state, State::UntilClose)
+    }
+
     pub(crate) fn new(framing: Framing, strictness: Strictness) -> BodyReader {
         let (state, expected) = match framing {
             Framing::Empty | Framing::Length(0) => (State::Done, Some(0)),

@@ -51,7 +51,8 @@ impl Exchange<'_> {
         let Decision { framing, reusable, tolerated } =
             h1::decide(method, head.version, head.status, &head.facts, self.strictness)
                 .map_err(|violation| Error::violation(violation, Phase::Head))?;
-        if framing == Framing::Upgrade && !(*method == Method::CONNECT && head.status.is_success()) {
+        // Another protocol begins after the whole request (RFC 9110, section 7.8).
+        if framing == Framing::Upgrade && !complete {
             return Err(Error::violation(Violation::UnexpectedUpgrade, Phase::Head));
         }
         let plain = (complete || self.trace.withheld) && self.interim.0 == 0;

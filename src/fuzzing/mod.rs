@@ -22,6 +22,8 @@ mod socks;
 #[cfg(feature = "rustls")]
 mod tls_stream;
 mod url;
+#[cfg(feature = "websocket")]
+mod ws_frames;
 mod www_auth;
 
 pub use chunked::chunked;
@@ -40,6 +42,8 @@ pub use socks::socks;
 #[cfg(feature = "rustls")]
 pub use tls_stream::tls_stream;
 pub use url::url;
+#[cfg(feature = "websocket")]
+pub use ws_frames::ws_frames;
 pub use www_auth::www_auth;
 
 use crate::h1::Limits;
@@ -113,5 +117,10 @@ mod tests {
     #[cfg(feature = "rustls")]
     targets! {
         tls_stream: 200,
+    }
+
+    #[cfg(feature = "websocket")]
+    targets! {
+        ws_frames: 500,
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::probe::Probe;
+use super::waker::Waker;
 use crate::cancel::{Blocked, Run};
 use crate::process::Home;
 use crate::sync::Mutex;
@@ -41,6 +42,8 @@ pub(crate) struct AbortCell {
     connection: AtomicU64,
     /// The number of the thread that took the connection or read from it last; 0 before it has one.
     holder: AtomicU64,
+    /// Wakes the receiver of an upgraded connection.
+    waker: Waker,
 }
 
 struct State {
@@ -77,7 +80,12 @@ impl AbortCell {
     pub(crate) fn new() -> Self {
         let home = Home::default();
         let state = State { generation: 0, aborted: None, socket: None, base: Base::Unknown, is_wrapped: false, home };
-        AbortCell { state: Mutex::new(state), connection: AtomicU64::new(0), holder: AtomicU64::new(0) }
+        AbortCell {
+            state: Mutex::new(state),
+            connection: AtomicU64::new(0),
+            holder: AtomicU64::new(0),
+            waker: Waker::default(),
+        }
     }
 
     /// Returns a cell whose use is aborted.
@@ -158,6 +166,10 @@ impl AbortCell {
             },
             Some(socket) => socket.probe(),
         }
+    }
+
+    pub(crate) fn waker(&self) -> &Waker {
+        &self.waker
     }
 
     /// Sets the number of the connection, for reports about it.

@@ -257,7 +257,6 @@ fn connect(
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests {
     use super::*;
-    use crate::time::Until;
     use socket2::Type;
     use std::net::TcpListener;
 
@@ -268,7 +267,7 @@ mod tests {
     /// Row C11 of the fault matrix. The kernel is made to choose the port that is dialed.
     #[test]
     fn nobody_talks_to_himself() {
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
+        let wait = Wait::new();
         let address = free();
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&address.into()).unwrap();
@@ -286,7 +285,7 @@ mod tests {
     #[test]
     fn where_a_socket_may_be_connected_to_itself() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
+        let wait = Wait::new();
         let connected = || {
             let socket = Socket::new(socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
             let socket = guarded(socket).unwrap();

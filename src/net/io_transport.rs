@@ -111,6 +111,10 @@ struct State {
     /// How many bytes the writer has accepted.
     written: u64,
     output_end: Option<End>,
+    /// Reader and writer are two values.
+    has_halves: bool,
+    /// No more bytes are accepted. The writer is dropped after those that were.
+    is_output_over: bool,
     /// The transport was aborted or dropped.
     has_ended: bool,
     is_registered: bool,
@@ -158,8 +162,9 @@ impl IoTransport {
     }
 
     fn of(threads: Vec<Work>) -> IoTransport {
+        let state = State { has_halves: threads.len() > 1, ..State::default() };
         let shared =
-            Shared { state: Mutex::default(), changed: Condvar::new(), on_end: Mutex::default(), home: Home::here() };
+            Shared { state: Mutex::new(state), changed: Condvar::new(), on_end: Mutex::default(), home: Home::here() };
         IoTransport { shared: Arc::new(shared), threads: Mutex::new(threads), info: TransportInfo::new() }
     }
 
@@ -250,6 +255,25 @@ impl Transport for IoTransport {
         state.has_input() || state.has_output()
     }
 
+    /// Drops the writer after all bytes that were accepted. A stream that reads and writes by one value cannot end one
+    /// direction alone.
+    fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+        self.begin(wait)?;
+        let mut state = self.shared.state.lock();
+        if !state.has_halves {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        state.is_output_over = true;
+        self.shared.changed.notify_all();
+        drop(state);
+        while !self.flush(wait)? {
+            if wait.is_cancelled() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+        }
+        Ok(())
+    }
+
     fn abort(&self) {
         self.shared.end();
     }
@@ -290,6 +314,9 @@ impl IoTransport {
         let mut state = self.shared.state.lock();
         loop {
             state.check_output()?;
+            if state.is_output_over {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
             if state.output.len() < OUTPUT {
                 let before = state.output.len();
                 for buf in bufs {
@@ -462,7 +489,8 @@ impl Shared {
 
     /// Writes what callers send.
     fn write_all(&self, mut writer: impl Write) {
-        while self.idle(|state| !state.output.is_empty()) && self.write(&mut writer) {}
+        let is_next = |state: &State| !state.output.is_empty() || state.is_output_over;
+        while self.idle(is_next) && !self.state.lock().output.is_empty() && self.write(&mut writer) {}
         contain(|| drop(writer));
     }
 

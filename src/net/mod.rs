@@ -5,6 +5,9 @@
 pub(crate) mod abort;
 pub(crate) mod connect;
 pub(crate) mod descriptors;
+// A part of it is for WebSockets alone.
+#[cfg_attr(not(feature = "websocket"), allow(dead_code))]
+pub(crate) mod duplex;
 pub(crate) mod io_transport;
 pub(crate) mod names;
 pub(crate) mod options;
@@ -16,4 +19,9 @@ pub(crate) mod stream;
 pub(crate) mod tcp;
 pub(crate) mod tls_info;
 pub(crate) mod transport;
+pub(crate) mod turn;
+#[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
+mod turn_models;
 pub(crate) mod wait;
+#[cfg_attr(not(feature = "websocket"), allow(dead_code))]
+pub(crate) mod waker;

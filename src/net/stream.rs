@@ -173,10 +173,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn when_nagles_algorithm_is_switched_off() {
-        use crate::time::Until;
-
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let wait = Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false };
+        let wait = Wait::new();
         for (row, sends_at_once, sizes, expected) in [
             ("small sends", true, [100, 100], [false, true]),
             ("the largest small one", true, [SMALL, 0], [false, true]),

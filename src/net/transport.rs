@@ -235,6 +235,16 @@ pub struct Wait<'a> {
     /// The clock was read for this operation, and a call that blocks for the guard ends well before the deadline. Only
     /// for one call of a plain socket.
     pub(crate) has_time: bool,
+    /// A fire of the token wakes this wait without ending the connection, because the wait polls the token's
+    /// [signal](crate::cancel::CancelToken::signal) beside the socket. Only for connections of this crate's own sockets.
+    pub(crate) wakes: bool,
+    /// A [wake](crate::net::waker::Waker) of the receiver ends this wait.
+    pub(crate) is_receive: bool,
+    /// Another thread may use the other direction. A transport that encrypts does not receive in a `send` then, unless the
+    /// wait watches the input. It also keeps what it has encrypted and could not send in time: these bytes count as
+    /// accepted, and the next operation sends them first.
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code))]
+    pub(crate) duplex: bool,
 }
 
 /// Limits for tests of your own transport, and for operations outside of a request. Within a request the client makes
@@ -242,7 +252,16 @@ pub struct Wait<'a> {
 impl Wait<'static> {
     /// Returns limits that never end an operation.
     pub fn new() -> Wait<'static> {
-        Wait { until: Until::NEVER, abort: None, watch_input: false, poll_first: false, has_time: false }
+        Wait {
+            until: Until::NEVER,
+            abort: None,
+            watch_input: false,
+            poll_first: false,
+            has_time: false,
+            wakes: false,
+            is_receive: false,
+            duplex: false,
+        }
     }
 
     /// Returns limits that end an operation at this time.
@@ -290,7 +309,7 @@ impl Default for Wait<'static> {
 impl<'a> Wait<'a> {
     /// Returns the limits of an operation of the call that ends at `until`, and that `abort` ends early.
     pub(crate) fn of(until: Until<'a>, abort: &'a AbortCell) -> Self {
-        Wait { until, abort: Some(abort), watch_input: false, poll_first: false, has_time: false }
+        Wait { until, abort: Some(abort), ..Wait::new() }
     }
 
     /// Sets the moment of one call of a plain socket, which then does not read the clock again.

@@ -20,8 +20,10 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, SendAncillaryBuffer, recvmsg, sendmsg};
 use rustix::net::{RecvFlags, SendFlags, recv as sys_recv, send as sys_send};
 
+use super::abort::AbortCell;
 use super::probe::Probe;
 use super::transport::{GUARD, Wait, has_time};
+use super::waker::Waker;
 
 /// Whether a plain call ends by itself after the guard.
 const GUARDED: bool = cfg!(unix);
@@ -115,7 +117,13 @@ fn recv_by(
     wait: &Wait<'_>,
     mut recv: impl FnMut(BorrowedFd<'_>, RecvFlags) -> Result<usize, Errno>,
 ) -> io::Result<usize> {
-    if may_block(wait) {
+    if has_signal(wait) {
+        // What has arrived is taken, also after a fire.
+        match recv(socket, RECV_NOW) {
+            Ok(len) => return Ok(len),
+            Err(error) => passing(error)?,
+        }
+    } else if may_block(wait) {
         match recv(socket, RecvFlags::empty()) {
             Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
@@ -135,7 +143,7 @@ fn recv_by(
 /// room.
 pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
     let socket = socket.as_fd();
-    if !wait.poll_first && may_block(wait) {
+    if !wait.poll_first && !has_signal(wait) && may_block(wait) {
         match send_some(socket, bufs, SEND) {
             Ok(len) => return Ok(len),
             Err(error) => passing(error)?,
@@ -188,6 +196,9 @@ pub(crate) fn ready_within(
     }
     let left = wait.until.remaining(Instant::now());
     let limit = [left, slice].into_iter().flatten().min();
+    if wait.wakes {
+        return ready_or_woken(socket.as_fd(), interest, wait, limit);
+    }
     let mut fds = [PollFd::new(&socket, interest)];
     match poll(&mut fds, limit.map(timespec).as_ref()) {
         Ok(0) if left.is_some_and(|left| left.is_zero()) || wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
@@ -196,6 +207,45 @@ pub(crate) fn ready_within(
             Ok(None)
         }
         Ok(_) => Ok(Some(fds[0].revents())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits as `ready_within` does, and ends when the token fires, or when a wake ends the receive.
+#[cold]
+fn ready_or_woken(
+    socket: BorrowedFd<'_>,
+    interest: PollFlags,
+    wait: &Wait<'_>,
+    limit: Option<Duration>,
+) -> io::Result<Option<PollFlags>> {
+    let fired = wait.until.token().map(|token| token.signal()).transpose()?;
+    let waker = wait.abort.filter(|_| wait.is_receive).map(AbortCell::waker);
+    let woken = waker.map(Waker::signal).transpose()?;
+    // What came before the signals were there has left them as they are.
+    if wait.is_cancelled() {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    if waker.is_some_and(Waker::is_woken) {
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    let mut fds = vec![PollFd::new(&socket, interest)];
+    fds.extend([fired, woken].into_iter().flatten().map(|signal| PollFd::new(signal, PollFlags::IN)));
+    match poll(&mut fds, limit.map(timespec).as_ref()) {
+        Ok(_) if !fds[0].revents().is_empty() => Ok(Some(fds[0].revents())),
+        // The wait begins anew, and asks the marks. They tell which signal it was; that of a wake may come after its mark
+        // was taken.
+        Ok(1..) => {
+            if let Some(woken) = woken {
+                woken.take();
+            }
+            Ok(None)
+        }
+        Ok(0) if wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
+        Ok(_) | Err(Errno::INTR) => {
+            wait.until.tick();
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -219,6 +269,12 @@ pub(crate) fn any_connected(sockets: &[impl AsFd], wait: &Wait<'_>, slice: Durat
         Ok(_) => Ok((0..fds.len()).filter(|at| !fds[*at].revents().is_empty()).collect()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Returns whether a fire of the token wakes the wait by the token's signal.
+#[inline]
+fn has_signal(wait: &Wait<'_>) -> bool {
+    wait.wakes && wait.until.token().is_some()
 }
 
 fn timespec(limit: Duration) -> Timespec {

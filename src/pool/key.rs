@@ -167,6 +167,8 @@ pub(crate) struct Connection {
     pub(crate) cell: Arc<AbortCell>,
     /// The response by which a proxy opened the tunnel.
     pub(crate) tunnel: Option<Arc<ResponseHead>>,
+    /// No dialer of the caller's opened it, so every transport in it is this crate's.
+    pub(crate) is_own: bool,
     /// The last field: its drop tells of the close, which has happened by then.
     pub(crate) record: Record,
 }

@@ -21,6 +21,8 @@ mod media;
 mod connection;
 mod shutdown;
 
+mod upgraded;
+
 mod compat;
 mod decoded;
 mod made;
@@ -59,6 +61,9 @@ pub use media::MediaType;
 pub use output::Chunks;
 pub(crate) use parts::{About, Arrival, Held, Parts, Reading, Reuse, Standing};
 pub use shutdown::ShutdownHandle;
+#[cfg(feature = "websocket")]
+pub(crate) use upgraded::Taken;
+pub use upgraded::{Upgraded, UpgradedReader, UpgradedWriter};
 
 use kept::Kept;
 
@@ -289,7 +294,9 @@ impl Response {
     /// Ends a body that has been read to the end of its framing: returns the connection to its pool, or closes it if it
     /// cannot be used again.
     fn finish(&mut self) {
-        let Some(held) = self.inner.parts.held.take_if(|held| !held.reuse.kept_back) else { return };
+        let Some(held) = self.inner.parts.held.take_if(|held| !held.reuse.kept_back && !held.reuse.upgraded) else {
+            return;
+        };
         let Held { lease, buffers, reuse: Reuse { mut reusable, mut tolerated, keep_until, .. } } = held;
         if let Some(trailers) = self.inner.reader.trailer_section().filter(|trailers| trailers.doubtful) {
             (reusable, tolerated) = (false, tolerated || reusable);

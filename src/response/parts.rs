@@ -107,6 +107,10 @@ pub(crate) struct Reuse {
     pub(crate) once: bool,
     /// The time at which the server closes it, as its Keep-Alive field says.
     pub(crate) keep_until: Option<Stamp>,
+    /// The response came through a proxy that forwards.
+    pub(crate) forwarded: bool,
+    /// Another protocol begins after the head. The connection stays with the response until the caller takes it.
+    pub(crate) upgraded: bool,
 }
 
 /// The rules for reading a response. They are the client's, and a request may replace some.

@@ -185,7 +185,7 @@ fn kind_of(kind: &ErrorKind, phase: Phase, maybe_processed: bool) -> Option<Kind
     };
     match phase {
         _ if !may_pass => None,
-        Phase::Prepare | Phase::Pool | Phase::Redirect | Phase::Backoff => None,
+        Phase::Prepare | Phase::Pool | Phase::Redirect | Phase::Backoff | Phase::Upgraded => None,
         Phase::Proxy if matches!(kind, ErrorKind::ProxyRefused { .. } | ErrorKind::Tls) => Some(Kind::Other),
         Phase::Resolve | Phase::Connect | Phase::Proxy => Some(Kind::Connect),
         Phase::Tls => Some(Kind::Other),

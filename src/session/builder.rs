@@ -11,6 +11,8 @@ use crate::cookies::{Cookie, CookieJar, CookieStore, shared_store};
 use crate::error::{Error, Result};
 use crate::pools::{Client, ClientBuilder, ManyHosts, PoolManager, sealed};
 use crate::urls::{Origins, Url};
+#[cfg(feature = "websocket")]
+use crate::websocket::{Hooks, WebSocket};
 
 /// Builds a [`Session`]. [`ClientBuilder`] has a table of the defaults.
 ///
@@ -38,11 +40,21 @@ pub struct SessionSettings {
     cookies: Vec<Cookie>,
     base_url: Option<Url>,
     version: Version,
+    #[cfg(feature = "websocket")]
+    websocket_hooks: Hooks,
 }
 
 impl SessionSettings {
     pub(super) const fn new() -> SessionSettings {
-        SessionSettings { connector: None, jar: None, cookies: Vec::new(), base_url: None, version: Version::HTTP_11 }
+        SessionSettings {
+            connector: None,
+            jar: None,
+            cookies: Vec::new(),
+            base_url: None,
+            version: Version::HTTP_11,
+            #[cfg(feature = "websocket")]
+            websocket_hooks: Hooks::new(),
+        }
     }
 }
 
@@ -146,6 +158,28 @@ impl ClientBuilder<Session> {
         self
     }
 
+    /// Adds a hook that gets each WebSocket whose handshake has succeeded, before the caller of
+    /// [`connect`](crate::WebSocketBuilder::connect) does. It may use the WebSocket, return another, or return an error in
+    /// its place, which closes it.
+    ///
+    /// ```
+    /// use hostpool::{Error, Session};
+    ///
+    /// let session = Session::builder()
+    ///     .on_websocket(|socket| match socket.protocol() {
+    ///         Some(_) => Ok(socket),
+    ///         None => Err(Error::custom("the server has chosen no protocol")),
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[cfg(feature = "websocket")]
+    #[doc(alias = "ws_response_class")]
+    pub fn on_websocket(mut self, hook: impl Fn(WebSocket) -> Result<WebSocket> + Send + Sync + 'static) -> Self {
+        self.own.websocket_hooks.push(hook);
+        self
+    }
+
     /// Sets the HTTP version of requests that do not set it: 1.1 by default, or 1.0.
     pub fn version(self, version: Version) -> Self {
         self.try_set(|builder| {
@@ -173,7 +207,9 @@ impl sealed::Client for Session {
             builder.read_environment(true, true)?;
         }
         let ClientBuilder { options, mut policy, own, .. } = builder;
-        let SessionSettings { connector, jar, cookies, base_url, version } = own;
+        #[cfg(feature = "websocket")]
+        let websocket_hooks = Arc::new(own.websocket_hooks);
+        let SessionSettings { connector, jar, cookies, base_url, version, .. } = own;
         if policy.identity.cookies.is_some() && !cookies.is_empty() {
             return Err(Error::config("cookies need a jar, and the session has another store"));
         }
@@ -189,6 +225,14 @@ impl sealed::Client for Session {
             (Some(connector), None) => connector,
             (Some(_), Some(clash)) => return Err(Error::config(clash)),
         };
-        Ok(Session { connector, jar, policy: Arc::new(policy), base_url: base_url.map(Arc::new), version })
+        Ok(Session {
+            connector,
+            jar,
+            policy: Arc::new(policy),
+            base_url: base_url.map(Arc::new),
+            version,
+            #[cfg(feature = "websocket")]
+            websocket_hooks,
+        })
     }
 }

@@ -14,6 +14,8 @@ use http::{Method, Version};
 
 pub use builder::SessionBuilder;
 use builder::SessionSettings;
+#[cfg(feature = "websocket")]
+pub use oneshot::ws_connect;
 pub use oneshot::{delete, get, head, options, patch, post, put, request};
 
 use crate::client::sealed::Sealed;
@@ -28,6 +30,8 @@ use crate::response::Response;
 use crate::time::Timeout;
 use crate::tls::TlsConfig;
 use crate::urls::Url;
+#[cfg(feature = "websocket")]
+use crate::websocket::{Hooks, WebSocketBuilder};
 
 /// The default timeouts of a session: opening a connection, and the silence of a server.
 const TIMEOUT: Timeout = Timeout::new().connect(Duration::from_secs(30)).read(Duration::from_secs(60));
@@ -70,6 +74,8 @@ pub struct Session {
     /// The URL that relative URLs are resolved against.
     base_url: Option<Arc<Url>>,
     version: Version,
+    #[cfg(feature = "websocket")]
+    websocket_hooks: Arc<Hooks>,
 }
 
 impl Session {
@@ -83,6 +89,8 @@ impl Session {
             policy: Arc::new(Policy { identity, ..policy() }),
             base_url: None,
             version: Version::HTTP_11,
+            #[cfg(feature = "websocket")]
+            websocket_hooks: Arc::default(),
         }
     }
 
@@ -123,6 +131,26 @@ impl Session {
         let url = Sealed::into_url(url, &engine.origins, self.base_url.as_deref());
         let version = self.version;
         RequestBuilder::new(engine, &self.policy, url.map(|url| Request { version, ..Request::new(method, url) }))
+    }
+
+    /// Begins the opening handshake of a WebSocket. The URL is a `ws`, `wss` or `ws+unix` one, or that of HTTP; a relative
+    /// one is resolved against the session's [base URL](SessionBuilder::base_url).
+    ///
+    /// ```no_run
+    /// use hostpool::Session;
+    ///
+    /// let session = Session::builder().base_url("https://chat.example/").build()?;
+    /// let (room, all) = (session.ws_connect("rooms/7").connect()?, session.ws_connect("wss://all.example/").connect()?);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[cfg(feature = "websocket")]
+    #[doc(alias = "websocket")]
+    #[doc(alias = "connect")]
+    pub fn ws_connect(&self, url: impl IntoUrl) -> WebSocketBuilder {
+        let engine = self.connector.engine();
+        let url = Sealed::into_ws_url(url, &engine.origins, self.base_url.as_deref());
+        let request = RequestBuilder::new(engine, &self.policy, url.map(|url| Request::new(Method::GET, url)));
+        WebSocketBuilder::new(request, self.websocket_hooks.clone())
     }
 
     verbs!(url: impl IntoUrl);

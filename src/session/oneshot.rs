@@ -8,6 +8,8 @@ use super::{Session, policy, pools};
 use crate::client::{IntoUrl, RequestBuilder};
 use crate::pools::{PoolManager, PoolOptions};
 use crate::process::PerProcess;
+#[cfg(feature = "websocket")]
+use crate::websocket::WebSocketBuilder;
 
 /// The session of the free functions. Each request has a connection of its own, which is closed after it.
 static ONE_SHOTS: PerProcess<Session> = PerProcess::new(|| {
@@ -19,6 +21,8 @@ static ONE_SHOTS: PerProcess<Session> = PerProcess::new(|| {
         policy: Arc::new(policy),
         base_url: None,
         version: Version::HTTP_11,
+        #[cfg(feature = "websocket")]
+        websocket_hooks: Arc::default(),
     }
 });
 
@@ -30,6 +34,18 @@ static ONE_SHOTS: PerProcess<Session> = PerProcess::new(|| {
 /// ```
 pub fn request(method: Method, url: impl IntoUrl) -> RequestBuilder {
     ONE_SHOTS.get().request(method, url)
+}
+
+/// Begins the opening handshake of a WebSocket on a connection of its own, without a session: see
+/// [`Session::ws_connect`].
+///
+/// ```no_run
+/// let socket = hostpool::ws_connect("wss://chat.example/").connect()?;
+/// # Ok::<(), hostpool::Error>(())
+/// ```
+#[cfg(feature = "websocket")]
+pub fn ws_connect(url: impl IntoUrl) -> WebSocketBuilder {
+    ONE_SHOTS.get().ws_connect(url)
 }
 
 /// Begins a `GET` request without a session: see [`request`].

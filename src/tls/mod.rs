@@ -27,6 +27,8 @@ mod session;
 mod settings;
 #[cfg(feature = "__tls")]
 mod stream;
+#[cfg(all(test, feature = "rustls", hostpool_shuttle, not(hostpool_loom)))]
+mod stream_models;
 
 pub use backend::TlsBackend;
 pub use builder::TlsConfigBuilder;

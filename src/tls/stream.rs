@@ -11,10 +11,12 @@
 //! received at once, the order of their ciphertext would be lost.
 
 use std::io::{self, IoSlice};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::backlog::{self, Backlog};
 use super::session::{Backend, Fed, Session};
+use crate::cancel::Blocked;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result, TlsFailure, TlsFault};
 use crate::net::abort::AbortCell;
 use crate::net::transport::{Probe, Transport, TransportInfo, Wait};
@@ -33,11 +35,26 @@ const PROBE_STEPS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct TlsStream {
     wire: Box<dyn Transport>,
+    shared: Arc<Shared>,
+    /// The process that opened the connection.
+    home: Home,
+}
+
+/// The part of the stream that a token can reach.
+#[derive(Debug)]
+struct Shared {
     state: Mutex<State>,
     /// Notified when `sending` ends.
     turn: Condvar,
-    /// The process that opened the connection.
-    home: Home,
+}
+
+/// A thread that waits for its turn to send.
+impl Blocked for Shared {
+    fn cancel(&self, _: u64) {
+        // A thread that asked its token before the fire waits by the time that the lock is free.
+        drop(self.state.lock());
+        self.turn.notify_all();
+    }
 }
 
 #[derive(Debug)]
@@ -59,6 +76,8 @@ struct State {
     reset: bool,
     /// The peer has ended its direction, by close_notify or by closing the stream.
     ended: bool,
+    /// We have ended our direction by close_notify. Nothing may follow it.
+    closing: bool,
     /// The library has refused a record. Each later operation meets this failure.
     broken: Option<TlsFailure>,
 }
@@ -91,28 +110,30 @@ impl TlsStream {
             failed: None,
             reset: false,
             ended: false,
+            closing: false,
             broken: None,
         };
         let home = wait.abort.map_or_else(Home::here, AbortCell::home);
-        let stream = TlsStream { wire, state: Mutex::new(state), turn: Condvar::new(), home };
+        let stream =
+            TlsStream { wire, shared: Arc::new(Shared { state: Mutex::new(state), turn: Condvar::new() }), home };
         stream.handshake(wait).map_err(failure)?;
         Ok(stream)
     }
 
     fn handshake(&self, wait: &Wait<'_>) -> io::Result<()> {
         loop {
-            self.send_all(self.state.lock(), wait).map_err(|error| self.refused(error))?;
-            if !self.state.lock().tls.is_handshaking() {
+            self.send_all(self.lock(), wait).map_err(|error| self.refused(error, wait))?;
+            if !self.lock().tls.is_handshaking() {
                 return Ok(());
             }
             in_time(wait)?;
             // Each round takes in at least a byte or ends: nothing here can spin (RUSTSEC-2024-0336).
             if let Err(error) = self.receive(wait).and_then(|mut state| state.refill()) {
                 // Send the alert that tells the peer the reason, if there is room for it.
-                let _ = self.send_all(self.state.lock(), &without_blocking());
+                let _ = self.send_all(self.lock(), &without_blocking());
                 return Err(error);
             }
-            let state = self.state.lock();
+            let state = self.lock();
             if state.ended && state.tls.is_handshaking() {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the peer ended the handshake"));
             }
@@ -123,7 +144,7 @@ impl TlsStream {
     fn receive(&self, wait: &Wait<'_>) -> io::Result<MutexGuard<'_, State>> {
         let mut scratch = backlog::take_scratch();
         let received = self.wire.recv(&mut scratch, wait);
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         match received {
             Ok(len @ 1..) => {
                 state.backlog.put(scratch, len);
@@ -145,15 +166,44 @@ impl TlsStream {
 
     /// Sends all ciphertext, after the thread that is sending now.
     fn send_all<'a>(&'a self, mut state: MutexGuard<'a, State>, wait: &Wait<'_>) -> io::Result<Flush> {
-        while state.sending {
-            // Do not check for an abort here: it wakes the thread that is sending.
-            match wait.until.at() {
-                None => self.turn.wait(&mut state),
-                Some(at) if !wait_until(&self.turn, &mut state, at) => {}
-                Some(_) => return Err(io::ErrorKind::TimedOut.into()),
-            }
+        if state.sending {
+            state = self.take_turn(state, wait)?;
         }
         self.send_out(state, wait)
+    }
+
+    /// Waits until no other thread is sending.
+    #[cold]
+    fn take_turn<'a>(&'a self, mut state: MutexGuard<'a, State>, wait: &Wait<'_>) -> io::Result<MutexGuard<'a, State>> {
+        // The other thread may have another token, and its connection may outlive this wait.
+        let _registered = match wait.wakes {
+            false => None,
+            true => wait.until.register(|| {
+                let shared: Weak<dyn Blocked> = Arc::<Shared>::downgrade(&self.shared);
+                (shared, 0)
+            }),
+        };
+        while state.sending {
+            if wait.wakes && wait.until.is_fired() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            // Do not check for an abort here: it wakes the thread that is sending.
+            match wait.until.slice_end() {
+                None => self.shared.turn.wait(&mut state),
+                Some(at) if !wait_until(&self.shared.turn, &mut state, at) => {}
+                Some(_) if wait.until.is_past() => return Err(io::ErrorKind::TimedOut.into()),
+                Some(_) => {
+                    drop(state);
+                    wait.until.tick();
+                    state = self.lock();
+                }
+            }
+        }
+        Ok(state)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock()
     }
 
     /// Sends all ciphertext, also what is added meanwhile. Keeps what is unsent after an error, for a later send. The
@@ -179,7 +229,7 @@ impl TlsStream {
                     Err(error) => break Err(error),
                 }
             };
-            state = self.state.lock();
+            state = self.lock();
             state.sent += sent as u64;
             match sent == taken.len() {
                 true => taken.clear(),
@@ -193,7 +243,8 @@ impl TlsStream {
         }
         if state.sending {
             state.sending = false;
-            self.turn.notify_one();
+            // All, because one that gives up does not wake the next.
+            self.shared.turn.notify_all();
         }
         result
     }
@@ -201,13 +252,17 @@ impl TlsStream {
     /// Returns the reason of a failed send, if the peer has said it before it ended the connection: a server that
     /// refuses the client's certificate does so after the handshake of TLS 1.3, and a reset follows. Does not block, and
     /// loses nothing that has arrived.
-    fn refused(&self, error: io::Error) -> io::Error {
+    fn refused(&self, error: io::Error, wait: &Wait<'_>) -> io::Error {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
         if !matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected) {
             return error;
         }
+        // Another thread receives, and meets the refusal.
+        if wait.duplex {
+            return self.explained(error);
+        }
         for _ in 0..PROBE_STEPS {
-            let waiting = self.state.lock().waiting();
+            let waiting = self.lock().waiting();
             match waiting {
                 Err(refusal) => return refusal,
                 // An early response: the caller reads it.
@@ -226,7 +281,7 @@ impl TlsStream {
     fn explained(&self, error: io::Error) -> io::Error {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
         let is_end = matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof);
-        match self.state.lock().tls.explain_end() {
+        match self.lock().tls.explain_end() {
             Some(failure) if is_end => invalid_data(failure),
             _ => error,
         }
@@ -241,7 +296,7 @@ impl TlsStream {
             return Err(invalid_data(TlsFailure::new(TlsFault::Renegotiation, why, true)));
         }
         in_time(wait)?;
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let has_backlog = !state.backlog.rest().is_empty();
         if state.waiting()? || has_backlog {
             return state.waiting();
@@ -269,7 +324,7 @@ impl TlsStream {
                 return Ok(Flush::Input);
             }
             in_time(wait)?;
-            state = self.state.lock();
+            state = self.lock();
         }
     }
 }
@@ -279,7 +334,7 @@ impl Transport for TlsStream {
         if buf.is_empty() {
             return Ok(0);
         }
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let mut received = false;
         loop {
             if let Some(len) = state.read(buf)? {
@@ -307,13 +362,16 @@ impl Transport for TlsStream {
     }
 
     fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
+        if state.closing {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         if state.has_unsent() {
             drop(state);
             if !self.flush(wait)? {
                 return Ok(0);
             }
-            state = self.state.lock();
+            state = self.lock();
         }
         let accepted = loop {
             match state.tls.write(bufs) {
@@ -322,7 +380,7 @@ impl Transport for TlsStream {
                     if self.receive_before_writing(wait)? {
                         return Ok(0);
                     }
-                    state = self.state.lock();
+                    state = self.lock();
                 }
                 written => break written?,
             }
@@ -330,36 +388,39 @@ impl Transport for TlsStream {
         state.encrypt();
         let before = state.sent;
         self.push(state, wait).map(|_| accepted).or_else(|error| {
-            let mut state = self.state.lock();
+            let mut state = self.lock();
             if state.sent > before {
                 // Part of the data was sent, so it counts as accepted. `flush` sends the rest, and meets the error
                 // again.
                 state.reset |= error.kind() == io::ErrorKind::ConnectionReset;
                 return Ok(accepted);
             }
+            if wait.duplex && is_late(&error, wait) {
+                return Ok(accepted);
+            }
             state.failed = Some(error.kind());
             drop(state);
-            Err(self.refused(error))
+            Err(self.refused(error, wait))
         })
     }
 
     fn flush(&self, wait: &Wait<'_>) -> io::Result<bool> {
-        let state = self.state.lock();
+        let state = self.lock();
         if !state.has_unsent() {
             return Ok(true);
         }
         let before = state.sent;
         match self.push(state, wait) {
             Ok(flush) => Ok(flush == Flush::Done),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut && self.state.lock().sent > before => Ok(false),
-            Err(error) => Err(self.refused(error)),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && self.lock().sent > before => Ok(false),
+            Err(error) => Err(self.refused(error, wait)),
         }
     }
 
     fn probe(&self) -> Probe {
         for _ in 0..PROBE_STEPS {
             {
-                let mut state = self.state.lock();
+                let mut state = self.lock();
                 if state.failed.is_some() {
                     return Probe::Dead;
                 }
@@ -382,22 +443,24 @@ impl Transport for TlsStream {
     }
 
     fn has_buffered(&self) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         // The unsent rest of a request would be sent before the next request.
         let unsent = state.failed.is_some() || !state.outgoing.is_empty();
         // Tickets do not count. The end of the stream does: the connection cannot be used again.
         unsent || !matches!(state.waiting(), Ok(false)) || state.ended
     }
 
-    /// Sends close_notify. The connection below stays open in both directions (RFC 8446, section 6.1).
+    /// Sends close_notify. The stream below stays open, because the peer's records may need answers of TLS.
     fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
-        let mut state = self.state.lock();
-        if state.failed.is_none() {
-            state.encrypt();
+        let mut state = self.lock();
+        if !state.closing {
+            state.closing = true;
             state.tls.close();
         }
-        self.send_all(state, &Wait { watch_input: false, ..*wait })?;
-        self.state.lock().failed = Some(io::ErrorKind::BrokenPipe);
+        while self.send_all(state, wait)? != Flush::Done {
+            in_time(wait)?;
+            state = self.lock();
+        }
         Ok(())
     }
 
@@ -406,7 +469,7 @@ impl Transport for TlsStream {
     }
 
     fn info(&self) -> TransportInfo {
-        self.wire.info().tls(self.state.lock().tls.info())
+        self.wire.info().tls(self.lock().tls.info())
     }
 }
 
@@ -417,9 +480,9 @@ impl Drop for TlsStream {
         if !self.home.is_here() {
             return;
         }
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         // `sending` is still set if the transport below panicked.
-        if state.ended || state.sending || state.tls.is_handshaking() {
+        if state.ended || state.closing || state.sending || state.tls.is_handshaking() {
             return;
         }
         state.tls.close();
@@ -521,7 +584,7 @@ impl State {
 /// Returns a wait that has already ended: an operation takes or sends what it can at once.
 fn without_blocking() -> Wait<'static> {
     let passed = Deadline::after(Instant::now(), Some(Duration::ZERO), Bound::Total);
-    Wait { until: passed.into(), abort: None, watch_input: false, poll_first: false, has_time: false }
+    Wait { until: passed.into(), ..Wait::new() }
 }
 
 /// Fails if `wait` is cancelled or past. Loops call it that receive records without data for the caller: such records
@@ -532,6 +595,11 @@ fn in_time(wait: &Wait<'_>) -> io::Result<()> {
         false if wait.until.is_past() => Err(io::ErrorKind::TimedOut.into()),
         false => Ok(()),
     }
+}
+
+/// Returns whether the operation only took too long for its caller.
+fn is_late(error: &io::Error, wait: &Wait<'_>) -> bool {
+    error.kind() == io::ErrorKind::TimedOut || wait.until.is_fired()
 }
 
 /// Returns the error for a failure of TLS.

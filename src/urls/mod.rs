@@ -12,6 +12,7 @@ mod parts;
 mod unix;
 #[cfg(feature = "serde")]
 mod written;
+mod ws;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -23,6 +24,7 @@ pub use origin::Origin;
 pub(crate) use origin::{Scheme, is_own_name};
 pub(crate) use origins::Origins;
 pub(crate) use unix::socket_path;
+pub(crate) use ws::as_http;
 
 use origin::split_userinfo;
 

@@ -1,5 +1,5 @@
-//! Real servers: nginx, OpenSSL, stunnel, and httpbin under gunicorn; the proxies squid, tinyproxy, microsocks and
-//! dante; and other programs that read our files.
+//! Real servers: nginx, OpenSSL, stunnel, httpbin under gunicorn, and WebSocket servers of other libraries; the proxies
+//! squid, tinyproxy, microsocks and dante; and other programs that read our files.
 #![cfg(unix)]
 
 #[path = "../support/mod.rs"]
@@ -15,6 +15,8 @@ mod proxies;
 mod socks;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(feature = "websocket")]
+mod websockets;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::client::options::{Trusted, only_origin};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::urls::{InvalidUrl, Origin, Origins, Url};
+use crate::urls::{InvalidUrl, Origin, Origins, Url, as_http};
 
 /// A value that can be the URL of a request.
 ///
@@ -51,7 +51,7 @@ pub(crate) fn trusted<U: IntoUrl>(origins: impl IntoIterator<Item = U>) -> Resul
 pub(crate) mod sealed {
     use std::borrow::Cow;
 
-    use super::{Arc, Error, ErrorKind, InvalidUrl, Origin, Origins, Phase, Result, Url};
+    use super::{Arc, Error, ErrorKind, InvalidUrl, Origin, Origins, Phase, Result, Url, as_http};
 
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not a URL",
@@ -63,6 +63,11 @@ pub(crate) mod sealed {
         #[doc(hidden)]
         #[allow(private_interfaces, reason = "the trait cannot be named outside")]
         fn into_url(self, known: &Origins, base: Option<&Url>) -> Result<Url>;
+
+        /// Returns the URL as [`into_url`](Self::into_url) does. A text may have a scheme of WebSockets.
+        #[doc(hidden)]
+        #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+        fn into_ws_url(self, known: &Origins, base: Option<&Url>) -> Result<Url>;
 
         /// Returns the URL of a request at this origin. A text that is no more than a path and a query is one there.
         #[doc(hidden)]
@@ -103,6 +108,10 @@ pub(crate) mod sealed {
                     url.map_err(|why| Error::url_text(self.as_ref(), why))
                 }
 
+                fn into_ws_url(self, known: &Origins, base: Option<&Url>) -> Result<Url> {
+                    as_http(self.as_ref()).into_url(known, base)
+                }
+
                 fn into_target(self, origin: &Arc<Origin>) -> Result<Url> {
                     of_target(self.as_ref(), origin).map_err(|why| no_target(self.as_ref(), why))
                 }
@@ -128,6 +137,10 @@ pub(crate) mod sealed {
                     self.to_string().into_url(known, base)
                 }
 
+                fn into_ws_url(self, known: &Origins, base: Option<&Url>) -> Result<Url> {
+                    self.to_string().into_ws_url(known, base)
+                }
+
                 fn into_target(self, origin: &Arc<Origin>) -> Result<Url> {
                     self.to_string().into_target(origin)
                 }
@@ -147,6 +160,10 @@ pub(crate) mod sealed {
             Ok(self)
         }
 
+        fn into_ws_url(self, _: &Origins, _: Option<&Url>) -> Result<Url> {
+            Ok(self)
+        }
+
         fn into_target(self, _: &Arc<Origin>) -> Result<Url> {
             Ok(self)
         }
@@ -159,6 +176,10 @@ pub(crate) mod sealed {
     #[allow(private_interfaces, reason = "the trait cannot be named outside")]
     impl Sealed for &Url {
         fn into_url(self, _: &Origins, _: Option<&Url>) -> Result<Url> {
+            Ok(self.clone())
+        }
+
+        fn into_ws_url(self, _: &Origins, _: Option<&Url>) -> Result<Url> {
             Ok(self.clone())
         }
 

@@ -3,6 +3,8 @@
 mod bodies;
 mod calls;
 mod connector;
+#[cfg(feature = "websocket")]
+mod handshake;
 mod into_request;
 mod into_url;
 mod names;

@@ -308,6 +308,35 @@ impl RequestBuilder {
         self.set(|options| options.auth = Some(auth.into()))
     }
 
+    /// Asks the server to change to another protocol on this connection (RFC 9110, section 7.8): sets the fields
+    /// `Connection: Upgrade` and `Upgrade`. If the server agrees, [`Response::upgrade`] returns the connection. It answers
+    /// in HTTP otherwise.
+    ///
+    /// Through an HTTP proxy the request takes a tunnel, also for an `http` URL, because a proxy that forwards takes the
+    /// field for its own. The timeouts of the request end with the head of a 101.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) if the name cannot be the value of a header.
+    ///
+    /// ```no_run
+    /// use hostpool::{Session, Url};
+    /// use std::io::Write;
+    ///
+    /// let url = Url::unix("/run/docker.sock", "/v1.47/containers/shell/attach?stream=1&stdin=1&stdout=1")?;
+    /// let mut attached = Session::new().post(url).upgrade_to("tcp").send()?.upgrade()?;
+    /// attached.write_all(b"echo hello\n")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn upgrade_to(self, protocol: &str) -> Self {
+        self.change(|request| {
+            request.options_mut().tunnels = true;
+            request.headers.insert("Connection", "Upgrade")?;
+            request.headers.insert("Upgrade", protocol)?;
+            Ok(())
+        })
+    }
+
     /// Sets the proxy of this request, and of its redirects: a [`Proxy`], or its URL. It comes before that of the client.
     /// A Unix socket is reached without it.
     ///

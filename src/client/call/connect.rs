@@ -19,11 +19,11 @@ pub(in crate::client) fn connect(client: Terms<'_>, request: &mut Request) -> Re
         return Err(Error::timeout(bound, Some(Duration::ZERO), Phase::Prepare));
     }
     let origin = terms.pool_origin(&request.url)?;
-    let (mut route, others) = terms.route(&request.url)?;
+    let (mut route, others) = terms.route(&request.method, &request.url)?;
     let mut others = others.into_iter().flat_map(|others| *others);
     let mut failed = Vec::new();
     loop {
-        let error = match over(terms, request, route.clone().ending_at(origin)) {
+        let error = match over(terms, request, route.clone().tunnelling(origin)) {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::credentials::Credentials;
 use crate::body::Body;
-use crate::client::hop::{HopFields, LeftOut, default_fields};
+use crate::client::hop::{HopFields, LeftOut, sends};
 use crate::client::options::{Options, Standing};
 use crate::client::request::Request;
 use crate::client::terms::Terms;
@@ -68,13 +68,6 @@ pub(super) fn store_cookies(terms: Terms<'_>, request: &Request, head: &Head) {
     {
         store.store(&request.url, &mut head.headers.values("set-cookie"));
     }
-}
-
-/// Returns whether a field of this name is sent with the request.
-pub(super) fn sends(terms: Terms<'_>, request: &Request, left_out: LeftOut, name: &str) -> bool {
-    let hop = HopFields { left_out, ..HopFields::default() };
-    request.headers.contains(name)
-        || default_fields(request, terms, &hop).any(|field| field.name().eq_ignore_ascii_case(name))
 }
 
 /// Returns whether the request has an `Idempotency-Key`, by which the server recognises a repetition.

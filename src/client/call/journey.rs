@@ -18,7 +18,7 @@ use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::close_reason::CloseReason;
 use crate::dial::{OtherWays, Route, Via};
-use crate::error::{Error, ErrorKind, Phase, Reason, ResponseHead, Result, Violation};
+use crate::error::{Error, ErrorKind, Phase, Reason, ResponseHead, Result};
 use crate::h1::Head;
 use crate::observe::Redirecting;
 use crate::pool::PoolLease;
@@ -204,7 +204,7 @@ impl<'a> Journey<'a> {
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
         terms.check_scheme(&self.request.url)?;
         let (route, others) = match self.last.take() {
-            None => terms.route(&self.request.url)?,
+            None => terms.route(&self.request.method, &self.request.url)?,
             Some(last) => self.repeat_way(*last)?,
         };
         let fields = self.fields_on(&route)?;
@@ -218,7 +218,13 @@ impl<'a> Journey<'a> {
         let mut fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
         match route.proxy() {
             None => self.at_proxy = None,
-            Some(proxy) => fields.proxy = Some(self.fields_for(proxy, route)?),
+            Some(proxy) => {
+                if self.request.method == Method::CONNECT {
+                    // They are for the server, and the proxy reads a CONNECT.
+                    (fields.authorization, fields.cookie) = (None, None);
+                }
+                fields.proxy = Some(self.fields_for(proxy, route)?);
+            }
         }
         Ok(fields)
     }
@@ -231,7 +237,7 @@ impl<'a> Journey<'a> {
         let terms = self.terms();
         match terms.asks_for_proxy() && last.origin == *self.request.url.shared_origin() {
             true => Ok((last.route, None)),
-            false => terms.route(&self.request.url),
+            false => terms.route(&self.request.method, &self.request.url),
         }
     }
 
@@ -263,7 +269,7 @@ impl<'a> Journey<'a> {
                 break;
             }
             failed.push(error.with_request(&self.request.method, &self.request.url));
-            *route = next;
+            *route = self.terms().on_way(next, &self.request.method, &self.request.url)?;
             let sent = self.fields_on(route).and_then(|fields| self.send_hop(route, &fields));
             error = match sent {
                 Ok(reply) => return Ok(reply),
@@ -333,10 +339,7 @@ impl<'a> Journey<'a> {
         if let Some(body) = spared {
             self.request.body = body;
         }
-        let reply = match sent {
-            Ok(reply) => reply,
-            Err(error) => return Err(self.name_upgrade(error)),
-        };
+        let reply = sent?;
         self.began = true;
         fields::store_cookies(terms, self.request, reply.response.head());
         Ok(reply)
@@ -438,7 +441,8 @@ impl<'a> Journey<'a> {
             self.left_out.no_expect = true;
             return Ok(FollowUp::Repeat);
         }
-        Ok(match redirect::is_redirect(head.status) && self.terms().follows() {
+        let follows = self.request.method != Method::CONNECT && self.terms().follows();
+        Ok(match redirect::is_redirect(head.status) && follows {
             true => self.decide_redirect(head, reply.asked),
             false => self.decide_status(head),
         })
@@ -522,17 +526,6 @@ impl<'a> Journey<'a> {
         let counts = |retry: &Retry| !retry.returns_redirects() && (!terms.counts_redirects() || retry.may_redirect());
         let follows = terms.follows() && self.may_follow_more() && self.retry().is_none_or(counts);
         follows.then(|| terms.rules())
-    }
-
-    /// Changes the error of a 101 that the request has asked for: it is not a violation of HTTP, but this crate cannot
-    /// follow it yet.
-    #[cold]
-    fn name_upgrade(&self, error: Error) -> Error {
-        let unexpected = ErrorKind::Protocol(Violation::UnexpectedUpgrade);
-        match *error.kind() == unexpected && fields::sends(self.terms(), self.request, self.left_out, "upgrade") {
-            true => error.with_kind(ErrorKind::Unsupported.because("the server answered 101 to the request's Upgrade")),
-            false => error,
-        }
     }
 
     /// Returns the `Retry` in its current state.

@@ -105,9 +105,15 @@ pub(super) fn write(
     terms.skipped().for_each(|name| given.note(name));
     let mut sent = SentHead { close: terms.closes(), ..SentHead::default() };
     encode::request_line(out, &request.method, target, request.version);
-    match given.has(Given::HOST) {
-        false => encode::field(out, "Host", request.url.origin().host_field().as_bytes()),
-        true => encode::field(out, "Host", host(request, terms, hop)),
+    if let RequestTarget::Authority(_) = target {
+        // The Host of a CONNECT is its target (RFC 9112, section 3.2.3).
+        let mut host = Vec::new();
+        target.write(&mut host);
+        encode::field(out, "Host", &host);
+    } else if given.has(Given::HOST) {
+        encode::field(out, "Host", host(request, terms, hop));
+    } else {
+        encode::field(out, "Host", request.url.origin().host_field().as_bytes());
     }
     // A scheme of several rounds needs the connection for the next one. This side closes it after the last.
     write_added(out, request, terms, hop, given, sent.close && !hop.has_rounds());
@@ -247,10 +253,17 @@ fn content_type(request: &Request, adds_type: bool) -> Option<&str> {
     }
 }
 
+/// Returns whether a field of this name is sent with the request.
+pub(in crate::client) fn sends(terms: Terms<'_>, request: &Request, left_out: LeftOut, name: &str) -> bool {
+    let hop = HopFields { left_out, ..HopFields::default() };
+    request.headers.contains(name)
+        || default_fields(request, terms, &hop).any(|field| field.name().eq_ignore_ascii_case(name))
+}
+
 /// Returns the client's default fields for this request, without those that another origin must not see and those that
 /// something else in the call replaces.
 #[inline]
-pub(in crate::client) fn default_fields<'a>(
+pub(super) fn default_fields<'a>(
     request: &'a Request,
     terms: Terms<'a>,
     hop: &HopFields,
@@ -390,7 +403,8 @@ mod tests {
 
     fn prepared(request: &mut Request, policy: &Policy) -> Result<()> {
         let own = request.options.clone();
-        prepare(request, Terms::for_test(policy, own.as_deref()))
+        let route = crate::dial::Route::to(request.url.shared_origin());
+        prepare(request, &route, Terms::for_test(policy, own.as_deref()))
     }
 
     const AGENT: &str = concat!("hostpool/", env!("CARGO_PKG_VERSION"));

@@ -6,7 +6,7 @@ mod replay;
 mod reply;
 mod shape;
 
-pub(super) use head::{HopFields, LeftOut, ProxyFields, default_fields, host};
+pub(super) use head::{HopFields, LeftOut, ProxyFields, host, sends};
 pub(super) use reply::Reply;
 
 use head::SentHead;
@@ -17,6 +17,8 @@ use reply::is_idle_notice;
 use std::cell::Cell;
 use std::time::Duration;
 
+use http::Method;
+
 use super::checkout::checkout;
 use super::request::Request;
 use super::terms::Terms;
@@ -26,7 +28,7 @@ use crate::dial::Route;
 use crate::error::ResponseHead;
 use crate::error::{Error, ErrorKind, Phase, Result, Violation};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
-use crate::h1::Head;
+use crate::h1::{Framing, Head};
 use crate::observe;
 use crate::pool::PoolLease;
 use crate::pool::key::PoolKey;
@@ -72,7 +74,7 @@ impl<'a> Hop<'a> {
         route: &Route,
         resends: Option<Resends<'a>>,
     ) -> Result<Self> {
-        prepare(request, terms)?;
+        prepare(request, route, terms)?;
         // A bound of zero always fails here. Otherwise the request would pass or fail by chance over a reused
         // connection.
         if let Some(bound) = terms.timeout().passed() {
@@ -102,6 +104,10 @@ impl<'a> Hop<'a> {
             let result = self.exchange(&mut body, &lease, &mut buffers, sent);
             self.request.body = body;
             let failed = match result {
+                Ok(ref received) if self.is_unasked(received) => {
+                    has_left = true;
+                    Some(Error::violation(Violation::UnexpectedUpgrade, Phase::Head))
+                }
                 Ok(ref received) => {
                     let end = if is_idle_notice(received) { FailureEnd::IdleNotice } else { FailureEnd::Other };
                     let again = self.may_replay(&lease, sent, end);
@@ -140,6 +146,14 @@ impl<'a> Hop<'a> {
             }
             lease = self.renew(lease, reason).map_err(|error| error.with_maybe_processed(has_left))?;
         }
+    }
+
+    /// Returns whether the reply is a 101 although the request has not asked for another protocol.
+    #[inline]
+    fn is_unasked(&self, received: &Received) -> bool {
+        let asks = || self.request.method == Method::CONNECT && received.head.status.is_success();
+        received.framing == Framing::Upgrade
+            && !(asks() || head::sends(self.terms, self.request, self.fields.left_out, "upgrade"))
     }
 
     /// Reports the reply to the observer and to the log.

@@ -6,6 +6,7 @@ use super::shape::shape;
 use crate::body::Extent;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
+use crate::dial::{Route, Via};
 use crate::error::{Error, Result};
 use crate::h1::encode::check_host;
 use crate::headers::InvalidHeader;
@@ -17,11 +18,11 @@ use crate::headers::InvalidHeader;
 ///
 /// - [`ErrorKind::InvalidHeader`](crate::ErrorKind::InvalidHeader) for Host, Content-Length and Transfer-Encoding that
 ///   are not valid or contradict the body.
-/// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for CONNECT, for the target `*` without OPTIONS,
-///   and for chunks in HTTP/1.0.
+/// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a CONNECT without a proxy or with a body, for the
+///   target `*` without OPTIONS, and for chunks in HTTP/1.0.
 /// - The errors of shaping the body.
 #[inline]
-pub(super) fn prepare(request: &mut Request, terms: Terms<'_>) -> Result<()> {
+pub(super) fn prepare(request: &mut Request, route: &Route, terms: Terms<'_>) -> Result<()> {
     if !request.headers.is_empty() {
         check_host(&request.headers)?;
     }
@@ -31,7 +32,7 @@ pub(super) fn prepare(request: &mut Request, terms: Terms<'_>) -> Result<()> {
         check_length(request)?;
     }
     if request.method == Method::CONNECT {
-        return Err(Error::request("a request cannot be a CONNECT, which asks for a tunnel"));
+        check_connect(request, route)?;
     }
     // RFC 9112, section 3.2.4.
     if request.method != Method::OPTIONS && request.options().is_some_and(|options| options.server_wide) {
@@ -42,6 +43,18 @@ pub(super) fn prepare(request: &mut Request, terms: Terms<'_>) -> Result<()> {
         return Err(Error::request("HTTP/1.0 has no chunks, and needs a body whose length is known"));
     }
     Ok(())
+}
+
+/// Refuses a CONNECT that no proxy gets, and one with a body (RFC 9110, section 9.3.6).
+#[cold]
+fn check_connect(request: &Request, route: &Route) -> Result<()> {
+    if !matches!(route.via(), Via::Forward(_)) {
+        return Err(Error::request("a CONNECT is sent to an HTTP proxy, and the request has none"));
+    }
+    match request.body.is_empty() {
+        true => Ok(()),
+        false => Err(Error::request("a CONNECT has no body")),
+    }
 }
 
 /// Refuses a Content-Length that differs from the length of the body. A reader gets its length from it.
@@ -104,7 +117,8 @@ mod tests {
             let mut request = Request::new(method.parse().unwrap(), Url::parse("http://h/").unwrap());
             headers.iter().for_each(|(name, value)| request.headers.append(name, value).unwrap());
             request.body = if body.is_empty() { Body::empty() } else { Body::from(body) };
-            prepare(&mut request, Terms::for_test(&Policy::default(), None))
+            let route = Route::to(request.url.shared_origin());
+            prepare(&mut request, &route, Terms::for_test(&Policy::default(), None))
         };
         for (headers, row) in table {
             assert!(prepare("POST", headers, "12345").is_err(), "{row}");

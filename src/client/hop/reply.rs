@@ -48,6 +48,8 @@ impl Reply {
             kept_back,
             once: sent.close,
             keep_until: facts.keep_alive_timeout.and_then(keep_until),
+            forwarded: fields.is_forwarded(),
+            upgraded: framing == Framing::Upgrade,
         };
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
         let request_body_complete = upload == Upload::Whole;

@@ -1,0 +1,306 @@
+//! The sending side: messages in frames, control frames between them, and the out-buffer.
+
+use std::io::Read;
+
+use super::core::Core;
+use super::failure::Failure;
+use super::frame::{Head, Kind};
+use super::message::{LOST, Payload};
+use super::state::{Ours, State, Turn, refused};
+use super::stream::Stream;
+use super::wire::{KEPT, Outgoing, Wire};
+use crate::error::{Bound, Error, ErrorKind, Phase, Result};
+use crate::time::{Deadline, Until};
+
+/// The most bytes of a message in one frame. A longer message is sent in fragments, so that a ping gets its pong, and a
+/// close its reply, while it leaves.
+pub(crate) const FRAGMENT: usize = 128 * 1024;
+
+/// What a send did before it failed.
+struct Stopped {
+    error: Error,
+    /// Bytes of its own frame have left, so no other frame can follow.
+    inside: bool,
+}
+
+impl<S: Stream> Core<S> {
+    /// Returns the ends of a write, or of the wait for a turn to send, that begins now.
+    fn sending(&self) -> Until<'_> {
+        let deadline = Deadline::NEVER.or_within(self.settings.send_timeout, Bound::Write);
+        let until = Until::from(deadline);
+        self.token.as_ref().map_or(until, |token| until.with_token(token))
+    }
+
+    /// Sends one message.
+    pub(crate) fn send(&self, kind: Kind, message: &[u8]) -> Result<()> {
+        let until = self.sending();
+        let _held = self.take(Turn::Message, until).map_err(|error| self.reason(error))?;
+        let mut open = Open::new(self, kind);
+        let mut pieces = message.chunks(FRAGMENT);
+        let mut piece = pieces.next().unwrap_or_default();
+        loop {
+            let next = pieces.next();
+            open.push(piece, next.is_none(), until)?;
+            match next {
+                Some(next) => piece = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Sends one message whose bytes come from a reader, in fragments as they come.
+    pub(crate) fn send_from(&self, kind: Kind, reader: &mut dyn Read) -> Result<u64> {
+        let _held = self.take(Turn::Message, self.sending()).map_err(|error| self.reason(error))?;
+        let mut open = Open::new(self, kind);
+        let (mut sent, mut text) = (0, Utf8::new(kind));
+        // Two pieces, because the last one says that it is the last.
+        let mut piece = Vec::new();
+        read_piece(reader, &mut piece)?;
+        loop {
+            let mut next = Vec::new();
+            let is_last = piece.len() < FRAGMENT || {
+                read_piece(reader, &mut next)?;
+                next.is_empty()
+            };
+            text.check(&piece, is_last)?;
+            open.push(&piece, is_last, self.sending())?;
+            sent += piece.len() as u64;
+            if is_last {
+                return Ok(sent);
+            }
+            piece = next;
+        }
+    }
+
+    /// Sends one control frame. It may go between the fragments of a message.
+    pub(crate) fn send_control(&self, kind: Kind, payload: &[u8]) -> Result<()> {
+        let head = Head { kind, is_final: true, compressed: false, len: payload.len() as u64 };
+        self.send_frame(head, payload, self.sending()).map_err(|stopped| self.reason(stopped.error))
+    }
+
+    /// Sends one frame. What waits in the slots goes before it.
+    fn send_frame(&self, head: Head, payload: &[u8], until: Until<'_>) -> Result<(), Stopped> {
+        let outside = |error| Stopped { error, inside: false };
+        let _held = self.take(Turn::Wire, until).map_err(outside)?;
+        let mut wire = self.wire.lock();
+        {
+            let mut state = self.board.lock();
+            if state.refuses_data() {
+                return Err(outside(refused(&state)));
+            }
+            wire.take_slots(&mut state).map_err(outside)?;
+        }
+        let start = wire.out.len();
+        wire.write(head, payload).map_err(outside)?;
+        let Err(error) = self.push(&mut wire, || self.sending()) else { return Ok(()) };
+        // Nothing of the frame has left, if the connection still holds: it is taken back.
+        let inside = !wire.has_rest() || wire.sent > start;
+        if self.stream.is_closed() || is_loss(&error) || inside {
+            let failure = Failure::from(&error);
+            drop(wire);
+            self.fail(failure);
+            return Err(Stopped { error, inside: true });
+        }
+        wire.out.truncate(start);
+        wire.took(0);
+        Err(outside(error))
+    }
+
+    /// Sends the whole out-buffer. `until` is asked for the ends of each write.
+    fn push<'t>(&self, wire: &mut Wire, until: impl Fn() -> Until<'t>) -> Result<()> {
+        while wire.has_rest() {
+            let len = self.stream.send(wire.rest(), until())?;
+            wire.took(len);
+            self.note_life();
+        }
+        self.stream.flush(until())
+    }
+
+    /// Sends the close frame that waits in its slot, and all before it. Waits for the turn and for room.
+    pub(crate) fn send_close(&self, until: Until<'_>) -> Result<()> {
+        let _held = self.take(Turn::Wire, until)?;
+        let mut wire = self.wire.lock();
+        wire.take_slots(&mut self.board.lock())?;
+        self.push(&mut wire, || until)
+    }
+
+    /// Puts control frames into their slots, and sends them now if nobody sends. Otherwise the sender does it.
+    pub(crate) fn queue(&self, fill: impl FnOnce(&mut State)) {
+        let mut state = self.board.lock();
+        fill(&mut state);
+        if state.take(Turn::Wire) {
+            drop(state);
+            self.release_wire();
+        }
+    }
+
+    /// Gives the turn to send back, once nothing waits or nothing more fits.
+    pub(crate) fn release_wire(&self) {
+        let mut wire = self.wire.lock();
+        let mut is_full = false;
+        loop {
+            let mut state = self.board.lock();
+            if !is_full && !state.over && !wire.has_rest() && state.has_slots() {
+                if let Err(error) = wire.take_slots(&mut state) {
+                    drop(state);
+                    self.fail(Failure::from(&error));
+                    continue;
+                }
+            }
+            if is_full || state.over || !wire.has_rest() {
+                state.rest = wire.has_rest() && !state.over;
+                let wakes = state.waits() && state.relies;
+                state.relies = false;
+                drop(wire);
+                self.board.free(&mut state, Turn::Wire);
+                drop(state);
+                if wakes {
+                    self.stream.wake();
+                }
+                return;
+            }
+            drop(state);
+            match self.stream.send_now(wire.rest()) {
+                Ok(0) => is_full = true,
+                Ok(len) => wire.took(len),
+                // The receiver meets the loss, after the data that came before it.
+                Err(_) => is_full = true,
+            }
+        }
+    }
+
+    /// Sends what waits while the receiver waits for input, and returns once there is input or nothing waits. The turn
+    /// to send is taken.
+    pub(crate) fn serve(&self, until: Until<'_>) -> Result<()> {
+        let _held = Held(self);
+        let mut wire = self.wire.lock();
+        loop {
+            if !wire.has_rest() {
+                let mut state = self.board.lock();
+                if state.over || !state.has_slots() {
+                    return Ok(());
+                }
+                wire.take_slots(&mut state)?;
+            }
+            match self.stream.send_or_input(wire.rest(), until)? {
+                0 => return Ok(()),
+                len => wire.took(len),
+            }
+        }
+    }
+}
+
+/// The turn to send that was taken together with a look at the state.
+struct Held<'a, S: Stream>(&'a Core<S>);
+
+impl<S: Stream> Drop for Held<'_, S> {
+    fn drop(&mut self) {
+        self.0.release_wire();
+    }
+}
+
+fn is_loss(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Io | ErrorKind::Tls | ErrorKind::Closed)
+}
+
+/// A message whose first frame may have left. Dropped before its last one, it ends the connection: the server would take
+/// the next message for the rest of this one.
+struct Open<'a, S: Stream> {
+    core: &'a Core<S>,
+    kind: Kind,
+    begun: bool,
+    is_complete: bool,
+}
+
+impl<'a, S: Stream> Open<'a, S> {
+    fn new(core: &'a Core<S>, kind: Kind) -> Self {
+        Open { core, kind, begun: false, is_complete: false }
+    }
+
+    /// Sends a part of the message.
+    fn push(&mut self, piece: &[u8], is_last: bool, until: Until<'_>) -> Result<()> {
+        let mut outgoing = self.core.outgoing.lock();
+        let Outgoing { deflater, packed } = &mut *outgoing;
+        let result = match deflater {
+            None => self.send(piece, false, is_last, until),
+            Some(deflater) => {
+                // Refused before the window takes anything in.
+                if let Some(error) = self.refused() {
+                    return Err(error);
+                }
+                packed.clear();
+                deflater.push(piece, is_last, packed).map_err(broken)?;
+                if packed.is_empty() && !is_last {
+                    return Ok(());
+                }
+                self.send(packed, true, is_last, until)
+            }
+        };
+        if packed.capacity() > KEPT {
+            *packed = Vec::new();
+        }
+        result.map_err(|stopped| {
+            if !stopped.inside
+                && let Some(deflater) = deflater
+            {
+                // The server has not seen what the window holds.
+                deflater.forget();
+            }
+            self.core.reason(stopped.error)
+        })
+    }
+
+    fn refused(&self) -> Option<Error> {
+        let state = self.core.board.lock();
+        state.refuses_data().then(|| refused(&state))
+    }
+
+    fn send(&mut self, payload: &[u8], compressed: bool, is_final: bool, until: Until<'_>) -> Result<(), Stopped> {
+        let kind = if self.begun { Kind::Continuation } else { self.kind };
+        let compressed = compressed && !self.begun;
+        let head = Head { kind, is_final, compressed, len: payload.len() as u64 };
+        self.core.send_frame(head, payload, until)?;
+        self.begun = true;
+        self.is_complete = is_final;
+        Ok(())
+    }
+}
+
+impl<S: Stream> Drop for Open<'_, S> {
+    fn drop(&mut self) {
+        // After a close the server expects nothing more of the message.
+        if self.begun && !self.is_complete && self.core.board.lock().ours == Ours::None {
+            self.core.fail(Failure::new(ErrorKind::Closed.because("a message was not sent to its end"), LOST));
+        }
+    }
+}
+
+fn broken(why: &'static str) -> Error {
+    Error::new(ErrorKind::Io, Phase::Upgraded).because(why)
+}
+
+/// Reads up to a whole fragment. Memory follows what the reader gives.
+fn read_piece(reader: &mut dyn Read, piece: &mut Vec<u8>) -> Result<()> {
+    let read = reader.take(FRAGMENT as u64).read_to_end(piece);
+    read.map(drop).map_err(|error| Error::new(ErrorKind::BodyRead, Phase::Upgraded).with_own_source(error))
+}
+
+/// The check of a text that is sent piece by piece.
+struct Utf8(Option<super::assembly::Validator>);
+
+impl Utf8 {
+    fn new(kind: Kind) -> Utf8 {
+        Utf8((kind == Kind::Text).then(Default::default))
+    }
+
+    fn check(&mut self, piece: &[u8], is_last: bool) -> Result<()> {
+        let Some(validator) = &mut self.0 else { return Ok(()) };
+        let is_text = validator.push(piece) && (!is_last || validator.is_complete());
+        if is_text { Ok(()) } else { Err(Error::request("the reader of a text message gave bytes that are not UTF-8")) }
+    }
+}
+
+/// Returns the payload of a control frame.
+pub(crate) fn control(bytes: &[u8]) -> Result<Payload> {
+    Payload::new(bytes).ok_or_else(|| Error::request("a ping or pong has at most 125 bytes"))
+}

@@ -1,0 +1,6 @@
+//! The pure part: bytes in, messages out.
+
+mod decoding;
+mod framing;
+mod peer;
+mod sockets;

@@ -1,0 +1,128 @@
+//! A server's end of a connection, for tests that script it.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use super::super::settings::{Opened, Settings};
+use super::super::{PerMessageDeflate, WebSocket};
+use crate::error::ResponseHead;
+use crate::net::duplex::Duplex;
+use crate::response::ConnectionInfo;
+use crate::urls::Url;
+
+/// The other end. It speaks in frames that the test writes.
+pub(super) struct Peer(pub(super) TcpStream);
+
+/// A frame of the client, without its mask.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Got {
+    pub(super) first: u8,
+    pub(super) payload: Vec<u8>,
+}
+
+/// Returns a WebSocket and its other end.
+pub(super) fn pair(settings: Settings) -> (WebSocket, Peer) {
+    compressing(settings, false)
+}
+
+/// The same with compression.
+pub(super) fn compressing(settings: Settings, on: bool) -> (WebSocket, Peer) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (peer, _) = listener.accept().unwrap();
+    peer.set_nodelay(true).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let agreed = on.then(|| PerMessageDeflate::new().accept("permessage-deflate").unwrap().unwrap());
+    let url = Url::parse("http://h/").unwrap();
+    let head = ResponseHead {
+        status: http::StatusCode::SWITCHING_PROTOCOLS,
+        version: http::Version::HTTP_11,
+        reason: "".into(),
+        method: http::Method::GET,
+        url: url.clone(),
+        headers: crate::Headers::new(),
+        body: Vec::new(),
+        request_body_complete: true,
+    };
+    let (remote, local, tls, tunnel) = (None, None, None, None);
+    let connection = ConnectionInfo { id: 1, remote, local, encrypted: false, tls, reused: false, tunnel };
+    let opened = Opened { settings, url, protocol: None, agreed, token: None, head, connection: Some(connection) };
+    (WebSocket::open(Duplex::over(Box::new(stream)), opened), Peer(peer))
+}
+
+/// A server's frame.
+pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = vec![first];
+    match payload.len() {
+        len @ ..126 => out.push(len as u8),
+        len @ ..0x1_0000 => {
+            out.push(126);
+            out.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+        len => {
+            out.push(127);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(payload);
+    out
+}
+
+impl Peer {
+    pub(super) fn send(&mut self, first: u8, payload: &[u8]) {
+        self.0.write_all(&frame(first, payload)).unwrap();
+    }
+
+    pub(super) fn send_close(&mut self, code: u16, reason: &str) {
+        self.send(0x88, &[&code.to_be_bytes(), reason.as_bytes()].concat());
+    }
+
+    /// Reads one frame, or `None` at the end of the stream.
+    pub(super) fn get(&mut self) -> Option<Got> {
+        let mut head = [0; 2];
+        if self.0.read(&mut head[..1]).unwrap() == 0 {
+            return None;
+        }
+        self.0.read_exact(&mut head[1..]).unwrap();
+        assert!(head[1] & 0x80 != 0, "a client masks");
+        let len = match head[1] & 0x7F {
+            126 => {
+                let mut len = [0; 2];
+                self.0.read_exact(&mut len).unwrap();
+                usize::from(u16::from_be_bytes(len))
+            }
+            127 => {
+                let mut len = [0; 8];
+                self.0.read_exact(&mut len).unwrap();
+                u64::from_be_bytes(len) as usize
+            }
+            len => usize::from(len),
+        };
+        let mut mask = [0; 4];
+        self.0.read_exact(&mut mask).unwrap();
+        let mut payload = vec![0; len];
+        self.0.read_exact(&mut payload).unwrap();
+        super::super::frame::apply(mask, &mut payload);
+        Some(Got { first: head[0], payload })
+    }
+
+    #[track_caller]
+    pub(super) fn expect(&mut self, first: u8, payload: &[u8]) {
+        let got = self.get().expect("the connection has ended");
+        assert_eq!((got.first, &got.payload[..]), (first, payload));
+    }
+
+    #[track_caller]
+    pub(super) fn expect_close(&mut self, code: u16) {
+        let got = self.get().expect("the connection has ended");
+        assert_eq!((got.first, &got.payload[..2]), (0x88, &code.to_be_bytes()[..]));
+    }
+
+    /// The client has ended its direction, by an orderly end.
+    #[track_caller]
+    pub(super) fn expect_end(&mut self) {
+        assert_eq!(self.get(), None);
+    }
+}

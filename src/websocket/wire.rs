@@ -1,0 +1,92 @@
+//! The out-buffer, with the masks of its frames, and the compressor of messages.
+
+use std::fmt;
+
+use super::deflate::Deflater;
+use super::frame::{Head, Kind, Masks};
+use super::state::{Ours, State};
+use crate::error::{Error, ErrorKind, Phase, Result};
+
+/// The largest out-buffer that is kept.
+pub(super) const KEPT: usize = 64 * 1024 + 256;
+
+/// The side of messages, for the thread that sends one.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(super) deflater: Option<Deflater>,
+    /// Compressed bytes of the message that is being sent.
+    pub(super) packed: Vec<u8>,
+}
+
+impl Outgoing {
+    pub(crate) fn new(deflater: Option<Deflater>) -> Outgoing {
+        Outgoing { deflater, packed: Vec::new() }
+    }
+}
+
+/// The side of bytes, for the thread that sends them.
+pub(crate) struct Wire {
+    pub(super) out: Vec<u8>,
+    pub(super) sent: usize,
+    masks: Masks,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wire({} bytes left)", self.rest().len())
+    }
+}
+
+impl Wire {
+    pub(crate) fn new() -> Wire {
+        Wire { out: Vec::new(), sent: 0, masks: Masks::new() }
+    }
+
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.out[self.sent..]
+    }
+
+    pub(super) fn has_rest(&self) -> bool {
+        self.sent < self.out.len()
+    }
+
+    /// Notes that bytes have left.
+    pub(super) fn took(&mut self, len: usize) {
+        self.sent += len;
+        if !self.has_rest() {
+            self.sent = 0;
+            self.out.clear();
+            self.out.shrink_to(if self.out.capacity() > KEPT { 0 } else { KEPT });
+        }
+    }
+
+    /// Appends a frame.
+    pub(super) fn write(&mut self, head: Head, payload: &[u8]) -> Result<()> {
+        let mask = self.masks.next().map_err(|error| Error::new(ErrorKind::Io, Phase::Upgraded).with_source(error))?;
+        head.write(payload, mask, &mut self.out);
+        Ok(())
+    }
+
+    fn write_control(&mut self, kind: Kind, payload: &[u8]) -> Result<()> {
+        self.write(Head { kind, is_final: true, compressed: false, len: payload.len() as u64 }, payload)
+    }
+
+    /// Moves the control frames that wait to the out-buffer. A close is the last frame (RFC 6455, section 5.5.1).
+    pub(super) fn take_slots(&mut self, state: &mut State) -> Result<()> {
+        if state.ours == Ours::Written {
+            // Nothing follows it but the pongs that a server asks for meanwhile (section 5.5.2).
+            state.ping = None;
+        }
+        if let Some(pong) = state.pong.take() {
+            self.write_control(Kind::Pong, &pong)?;
+        }
+        if let Some(ping) = state.ping.take() {
+            self.write_control(Kind::Ping, &ping)?;
+        }
+        if let Some(close) = state.close.take() {
+            self.write_control(Kind::Close, &close)?;
+            state.ours = Ours::Written;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! WebSockets over real sockets.
+#![cfg(feature = "websocket")]
+
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(feature = "rustls")]
+#[path = "../support/tls.rs"]
+mod tls;
+
+mod frames;
+mod handshakes;
+mod messages;
+mod peers;
+mod refusals;
+mod ways;
