@@ -274,8 +274,10 @@ impl Engine {
         match dialed {
             Ok(Opened { wire, tunnel }) => {
                 let record = dial.opened(tunnel.as_deref());
-                let is_own = key.config().dialer.is_none();
-                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, is_own, record })))
+                if key.config().dialer.is_none() {
+                    cell.set_own();
+                }
+                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, record })))
             }
             Err(error) => {
                 dial.failed(&error);

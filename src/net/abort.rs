@@ -51,7 +51,12 @@ struct State {
     generation: u64,
     aborted: Option<AbortCause>,
     socket: Option<Weak<dyn Interrupt>>,
-    base: Base,
+    /// The system's socket below the transport, if this crate opened it. TLS or a transport of the caller may be above it.
+    base: Option<Weak<dyn Look>>,
+    /// A dialer of the caller opened several sockets. The cell cannot tell which of them the dialer uses.
+    has_several: bool,
+    /// No dialer of the caller's opened the connection, so every transport in it is this crate's.
+    is_own: bool,
     /// A transport above the system's socket is registered in its place.
     is_wrapped: bool,
     /// The process that the connection was opened in.
@@ -67,19 +72,19 @@ pub(crate) enum AbortCause {
     Cancelled,
 }
 
-/// The system's socket below the transport, if this crate opened it. TLS or a transport of the caller may be above it.
-#[derive(Clone)]
-enum Base {
-    Unknown,
-    One(Weak<dyn Look>),
-    /// A dialer of the caller opened several sockets. The cell cannot tell which of them the dialer uses.
-    Several,
-}
-
 impl AbortCell {
     pub(crate) fn new() -> Self {
         let home = Home::default();
-        let state = State { generation: 0, aborted: None, socket: None, base: Base::Unknown, is_wrapped: false, home };
+        let state = State {
+            generation: 0,
+            aborted: None,
+            socket: None,
+            base: None,
+            has_several: false,
+            is_own: false,
+            is_wrapped: false,
+            home,
+        };
         AbortCell {
             state: Mutex::new(state),
             connection: AtomicU64::new(0),
@@ -98,7 +103,17 @@ impl AbortCell {
     /// Notes that a dial begins in process `home`, and forgets the sockets of an earlier dial.
     pub(crate) fn begin_dial(&self, home: Home) {
         let mut state = self.state.lock();
-        (state.base, state.home) = (Base::Unknown, home);
+        (state.base, state.has_several, state.home) = (None, false, home);
+    }
+
+    /// Notes that no dialer of the caller's opened the connection.
+    pub(crate) fn set_own(&self) {
+        self.state.lock().is_own = true;
+    }
+
+    /// Returns whether every transport of the connection is this crate's.
+    pub(crate) fn is_own(&self) -> bool {
+        self.state.lock().is_own
     }
 
     /// Returns the process of the last dial.
@@ -138,12 +153,9 @@ impl AbortCell {
     pub(crate) fn register_socket(&self, socket: Weak<dyn Look>) {
         self.register(socket.clone());
         let mut state = self.state.lock();
-        state.base = match &state.base {
-            Base::Unknown => Base::One(socket),
-            // The socket before belongs to an address that did not answer, and is closed.
-            Base::One(before) if before.strong_count() == 0 => Base::One(socket),
-            Base::One(_) | Base::Several => Base::Several,
-        };
+        // A socket before that is closed belongs to an address that did not answer.
+        state.has_several |= state.base.as_ref().is_some_and(|before| before.strong_count() > 0);
+        state.base = (!state.has_several).then_some(socket);
         state.is_wrapped = false;
     }
 
@@ -157,8 +169,7 @@ impl AbortCell {
             let state = self.state.lock();
             (state.base.clone(), state.is_wrapped)
         };
-        let socket = if let Base::One(base) = base { base.upgrade() } else { None };
-        match socket {
+        match base.and_then(|base| base.upgrade()) {
             None => Probe::Quiet,
             Some(socket) if is_wrapped => match socket.has_ended() {
                 true => Probe::Dead,
@@ -216,7 +227,7 @@ impl AbortCell {
     pub(crate) fn forget(&self) {
         let mut state = self.state.lock();
         state.generation += 1;
-        (state.aborted, state.socket, state.base) = (None, None, Base::Unknown);
+        (state.aborted, state.socket, state.base, state.has_several) = (None, None, None, false);
     }
 
     /// Returns whether the current use is aborted. Every wait asks this after it wakes, before it interprets the result

@@ -128,7 +128,7 @@ impl Dial<'_> {
     pub(crate) fn opened(mut self, tunnel: Option<&ResponseHead>) -> Record {
         self.end(None, tunnel);
         let (observer, origin) = (self.told.cloned().unwrap_or_default(), Arc::clone(self.origin));
-        Record { observer, origin, id: self.id, opened: Instant::now(), requests: 0, reason: CloseReason::Failed }
+        Record { observer, origin, id: self.id, opened: Stamp::now(), requests: 0, reason: CloseReason::Failed }
     }
 
     fn end(&mut self, error: Option<&ErrorKind>, tunnel: Option<&ResponseHead>) {
@@ -157,8 +157,8 @@ pub(crate) struct Record {
     observer: Observer,
     origin: Arc<Origin>,
     id: u64,
-    opened: Instant,
-    requests: u64,
+    opened: Stamp,
+    requests: u32,
     /// The reason to tell if the record is dropped now.
     reason: CloseReason,
 }
@@ -170,7 +170,7 @@ impl Record {
 
     #[inline]
     pub(crate) fn begin_use(&mut self, since: Option<Stamp>) {
-        self.requests += 1;
+        self.requests = self.requests.saturating_add(1);
         if self.observer.is_listening() {
             self.acquired(since);
         }
@@ -203,8 +203,8 @@ impl Record {
     fn closed(&mut self) {
         let Some(listener) = mem::take(&mut self.observer).0 else { return };
         let Record { id, reason, requests, .. } = *self;
-        let (origin, age) = (Arc::clone(&self.origin), self.opened.elapsed());
-        tell_closed(Ended { listener, origin, id, reason, age, requests });
+        let (origin, age) = (Arc::clone(&self.origin), Stamp::now().saturating_since(self.opened));
+        tell_closed(Ended { listener, origin, id, reason, age, requests: requests.into() });
     }
 
     /// Logs that the connection is closed because the pool is full. `count` is the number of such closes of its key so
@@ -216,7 +216,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        lines::closed(self.id, &self.origin, self.reason, self.requests);
+        lines::closed(self.id, &self.origin, self.reason, self.requests.into());
         if self.observer.is_listening() {
             self.closed();
         }

@@ -167,8 +167,6 @@ pub(crate) struct Connection {
     pub(crate) cell: Arc<AbortCell>,
     /// The response by which a proxy opened the tunnel.
     pub(crate) tunnel: Option<Arc<ResponseHead>>,
-    /// No dialer of the caller's opened it, so every transport in it is this crate's.
-    pub(crate) is_own: bool,
     /// The last field: its drop tells of the close, which has happened by then.
     pub(crate) record: Record,
 }
@@ -463,7 +461,7 @@ mod tests {
             for (n, (option, one)) in all.iter().enumerate() {
                 for (m, (other_option, other)) in again.iter().enumerate() {
                     // A key log is a file, and each call opens another one.
-                    let same = !url.starts_with("https") || n == m && *option != "key_log";
+                    let same = !url.starts_with("https") || n == m && *option != "a key log";
                     assert_eq!(key(one) == key(other), same, "{option}, {other_option} for {url}");
                 }
             }

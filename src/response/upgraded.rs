@@ -583,7 +583,7 @@ impl Link for Leased {
     }
 
     fn is_own(&self) -> bool {
-        self.connection().is_own
+        self.connection().cell.is_own()
     }
 }
 

@@ -201,7 +201,10 @@ fn https_to_a_plain_port() {
                 hostpool::get(url).timeout(crate::support::GIVE_UP).send().unwrap_err(),
                 "TLS failed (in the TLS handshake, GET https://ADDR/a)",
             )
-            .causes("the peer does not speak TLS; is the URL http rather than https?"),
+            .causes(
+                "the peer does not speak TLS (it began with \"HTTP/1.1 400 Bad Request\\r\\n\\r\\n\"); is the URL http \
+                 rather than https?",
+            ),
         ],
         &[(&server.addr.to_string(), "ADDR")],
     );
