@@ -106,6 +106,7 @@
 //! | what happens inside | [`Listener`], [`observe`], [`PoolStats`], [`ConnectionInfo`] |
 //! | what a server may send | [`Limits`], [`Strictness`], [`Violation`] |
 //! | proxies | [`Proxy`], [`ProxyManager`], [`ClientBuilder::proxy`]; which one: [`ProxyRules`], [`ProxyChoice`] |
+//! | WebSockets | `Session::ws_connect`, `ws_connect`, `WebSocket`, `WebSocketBuilder`, `Message`, `PerMessageDeflate` |
 //! | TLS | [`TlsConfig`], [`TlsConfigBuilder`], [`TlsBackend`], [`Fingerprint`], [`TlsVersion`], [`TlsInfo`], [`TlsFailure`] |
 //! | sockets | [`SocketOption`], [`SourceAddress`] |
 //! | connections of your own | [`Dialer`], [`Transport`], [`IoTransport`] |
@@ -128,6 +129,7 @@
 //! | `json` | yes | `RequestBuilder::json`, `Response::json`, a `CookieJar` as JSON |
 //! | `cookies` | yes | the public suffix list, without which cookies are for single hosts only |
 //! | `digest-auth` | yes | the hashes of [`DigestAuth`] |
+//! | `websocket` | yes | `WebSocket`, with the frames of the crate `tungstenite` |
 //! | `log`, `tracing` | `log` | lines for the crates of these names, and none without a logger: see [`observe`] |
 //! | `serde` | no | [`Url`], [`Timeout`], [`Limits`] and [`Retry`] in configuration files and protocols: see their `Deserialize` |
 //! | `charset-detect` | no | a guess at the charset of a text that does not name it |

@@ -198,7 +198,7 @@ fn others() -> Vec<(&'static str, Bounds, &'static str)> {
     let all = "Debug Send Sync UnwindSafe RefUnwindSafe";
     let alone = "Debug Send UnwindSafe RefUnwindSafe";
     let rows = [
-        (types![Connection, Error, IoTransport, Pending].to_vec(), all),
+        (types![Connection, Error, IoTransport, Pending, Upgraded, UpgradedReader, UpgradedWriter].to_vec(), all),
         (types![Body, Form, Part, Request, RequestBuilder, Response, ResponseBody, ResponseBuilder].to_vec(), alone),
         (types![Chunks<'static>, Lines<'static>].to_vec(), "Debug Send RefUnwindSafe"),
         (types![OnCancel].to_vec(), "Debug Send Sync"),
@@ -207,7 +207,38 @@ fn others() -> Vec<(&'static str, Bounds, &'static str)> {
         (types![Next<'static>].to_vec(), "Clone Debug"),
         (types![OnCancel].to_vec(), "Debug Send Sync"),
     ];
-    rows.into_iter().flat_map(|(types, has)| types.into_iter().map(move |(name, bounds)| (name, bounds, has))).collect()
+    rows.into_iter()
+        .chain(of_websockets())
+        .flat_map(|(types, has)| types.into_iter().map(move |(name, bounds)| (name, bounds, has)))
+        .collect()
+}
+
+/// The types that are there with the feature alone.
+#[cfg(feature = "websocket")]
+fn of_websockets() -> Vec<(Vec<(&'static str, Bounds)>, &'static str)> {
+    vec![
+        (types![WebSocket, WebSocketReceiver, WebSocketSender].to_vec(), "Debug Send Sync UnwindSafe RefUnwindSafe"),
+        (types![WebSocketBuilder].to_vec(), "Debug Send UnwindSafe RefUnwindSafe"),
+        (types![CloseFrame, Message, PerMessageDeflate].to_vec(), "Clone Debug Send Sync UnwindSafe RefUnwindSafe"),
+        (types![IntoMessages<WebSocket>].to_vec(), "Debug Send Sync UnwindSafe RefUnwindSafe"),
+        (types![Messages<'static>].to_vec(), "Debug Send Sync"),
+    ]
+}
+
+#[cfg(not(feature = "websocket"))]
+fn of_websockets() -> Vec<(Vec<(&'static str, Bounds)>, &'static str)> {
+    let names = [
+        "CloseFrame",
+        "IntoMessages",
+        "Message",
+        "Messages",
+        "PerMessageDeflate",
+        "WebSocket",
+        "WebSocketBuilder",
+        "WebSocketReceiver",
+        "WebSocketSender",
+    ];
+    vec![(names.map(|name| (name, [(false, ""); 6])).to_vec(), "")]
 }
 
 /// Returns the public names of a module that begin with a capital letter: types and traits.

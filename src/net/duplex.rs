@@ -238,6 +238,11 @@ impl Duplex {
         self.link.lock().as_ref().is_none_or(|link| link.cell().is_aborted())
     }
 
+    /// Returns whether this process inherited the connection: its parent still uses it, and no byte may be sent.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.link.lock().as_ref().is_some_and(|link| link.cell().is_inherited())
+    }
+
     fn link(&self) -> Result<Arc<dyn Link>> {
         self.link.lock().clone().ok_or_else(|| Error::new(closed(), PHASE))
     }

@@ -86,6 +86,9 @@ impl<S: Stream> Core<S> {
 
     /// Closes without waiting: nobody has the connection any more. One close frame is sent if it fits, and then a FIN.
     pub(crate) fn abandon(&self) {
+        if self.stream.is_inherited() {
+            return;
+        }
         self.leave(GOING_AWAY);
         if self.board.lock().over {
             return;

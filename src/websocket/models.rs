@@ -165,6 +165,10 @@ impl Stream for Pipe {
     fn is_closed(&self) -> bool {
         self.now(|ends| ends.closed)
     }
+
+    fn is_inherited(&self) -> bool {
+        false
+    }
 }
 
 fn core() -> (Arc<Core<Pipe>>, Pipe) {

@@ -140,12 +140,11 @@ impl<S: Stream> Core<S> {
         let mut is_full = false;
         loop {
             let mut state = self.board.lock();
-            if !is_full && !state.over && !wire.has_rest() && state.has_slots() {
-                if let Err(error) = wire.take_slots(&mut state) {
-                    drop(state);
-                    self.fail(Failure::from(&error));
-                    continue;
-                }
+            let takes = !is_full && !state.over && !wire.has_rest() && state.has_slots();
+            if takes && let Err(error) = wire.take_slots(&mut state) {
+                drop(state);
+                self.fail(Failure::from(&error));
+                continue;
             }
             if is_full || state.over || !wire.has_rest() {
                 state.rest = wire.has_rest() && !state.over;

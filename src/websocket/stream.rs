@@ -37,6 +37,9 @@ pub(crate) trait Stream: Send + Sync + 'static {
 
     /// Returns whether the connection was closed by this side.
     fn is_closed(&self) -> bool;
+
+    /// Returns whether another process uses the connection, from which this one was forked.
+    fn is_inherited(&self) -> bool;
 }
 
 impl Stream for Duplex {
@@ -78,5 +81,9 @@ impl Stream for Duplex {
 
     fn is_closed(&self) -> bool {
         Duplex::is_closed(self)
+    }
+
+    fn is_inherited(&self) -> bool {
+        Duplex::is_inherited(self)
     }
 }

@@ -97,7 +97,7 @@ fn converse(addr: SocketAddr) {
         for len in [125, 126, 4000, 65_535, 65_536, 1 << 20] {
             let words = "some words and others ".repeat(len / 22 + 1);
             text(&socket, &words[..len]);
-            let bytes: Vec<u8> = (0..len).map(|at| (at * at >> 3) as u8).collect();
+            let bytes: Vec<u8> = (0..len).map(|at| ((at * at) >> 3) as u8).collect();
             socket.send_bytes(&bytes).unwrap();
             assert!(socket.receive_bytes().unwrap() == bytes, "{len}");
         }
