@@ -429,7 +429,7 @@ impl<'a> Terms<'a> {
             return route.forwarding();
         }
         match self.own.is_some_and(|own| own.tunnels) {
-            true => route.tunnelling(origin),
+            true => route.ending_at(origin),
             false => route,
         }
     }

@@ -294,9 +294,8 @@ impl Response {
     /// Ends a body that has been read to the end of its framing: returns the connection to its pool, or closes it if it
     /// cannot be used again.
     fn finish(&mut self) {
-        let Some(held) = self.inner.parts.held.take_if(|held| !held.reuse.kept_back && !held.reuse.upgraded) else {
-            return;
-        };
+        let stays = |held: &mut Held| held.reuse.kept_back || held.reuse.upgraded;
+        let Some(held) = self.inner.parts.held.take_if(|held| !stays(held)) else { return };
         let Held { lease, buffers, reuse: Reuse { mut reusable, mut tolerated, keep_until, .. } } = held;
         if let Some(trailers) = self.inner.reader.trailer_section().filter(|trailers| trailers.doubtful) {
             (reusable, tolerated) = (false, tolerated || reusable);

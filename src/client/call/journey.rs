@@ -351,7 +351,8 @@ impl<'a> Journey<'a> {
         let own = self.request.options.clone();
         let terms = self.client.of(own.as_deref());
         let key = Hop::check(terms, self.request, fields, route)?;
-        let reply = Hop::new(terms, self.request, fields, key, resends).run(kept)?;
+        let mut hop = Hop::new(terms, self.request, fields, key, resends);
+        let reply = hop.run(kept)?;
         self.began = true;
         fields::store_cookies(terms, self.request, reply.response.head());
         Ok(reply)
