@@ -386,7 +386,7 @@ impl<'a> Terms<'a> {
     /// # Errors
     ///
     /// Those of [`pool_origin`](Self::pool_origin), and of the caller's function that chooses.
-    #[inline]
+    #[inline(always)]
     pub(super) fn route(self, url: &'a Url) -> Result<Ways> {
         let setting = self.own.and_then(|own| own.proxy.as_ref()).or(self.policy.proxy.as_ref());
         self.engine.route(setting, self.pool_origin(url)?, url)

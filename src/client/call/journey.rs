@@ -80,6 +80,8 @@ struct Journey<'a> {
     credentials: Credentials,
     /// The credentials for the proxy that forwards the requests.
     at_proxy: Option<Box<proxy::Credentials>>,
+    /// The way that is tried next, because nothing could be reached by the last one.
+    next: Option<Box<Ways>>,
     /// The way of the last request, if the next one repeats it.
     last: Option<Box<Last>>,
     /// The connection of the last request, if the next one goes on with it.
@@ -131,6 +133,7 @@ impl<'a> Journey<'a> {
             request,
             credentials: Credentials::default(),
             at_proxy: None,
+            next: None,
             last: None,
             kept: None,
             spared_body: false,
@@ -148,15 +151,14 @@ impl<'a> Journey<'a> {
             if self.client.until.is_fired() {
                 return Err(self.cancelled());
             }
-            let (mut route, fields, others) = match self.prepare_hop() {
+            let (route, fields, others) = match self.prepare_hop() {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(self.explain(error)),
             };
             let mut reply = match self.send_hop(&route, &fields) {
                 Ok(reply) => reply,
-                Err(error) => match self.after_failure(error, &mut route, others) {
-                    Ok(Some(reply)) => *reply,
-                    Ok(None) => continue,
+                Err(error) => match self.after_failure(error, &route, others) {
+                    Ok(()) => continue,
                     Err(error) => return Err(self.explain(error)),
                 },
             };
@@ -189,9 +191,22 @@ impl<'a> Journey<'a> {
         self.client.of(self.request.options())
     }
 
-    /// Runs the hooks, and decides the route and the added fields of the next request.
-    #[inline]
+    /// Decides the route and the added fields of the next request.
+    #[inline(always)]
     fn prepare_hop(&mut self) -> Result<(Route, HopFields, Option<Box<OtherWays>>)> {
+        let (route, others) = match self.next.take() {
+            None => self.choose_way()?,
+            Some(next) => *next,
+        };
+        match self.fields_on(&route) {
+            Ok(fields) => Ok((route, fields, others)),
+            Err(error) => Err(error.after_failed_ways(others.map(|others| others.failed).unwrap_or_default())),
+        }
+    }
+
+    /// Runs the hooks, and decides the way of the next request.
+    #[inline(always)]
+    fn choose_way(&mut self) -> Result<Ways> {
         let terms = self.terms();
         if terms.reach().is_closed_pool() {
             return Err(Error::new(terms.reach().closed(), Phase::Prepare));
@@ -203,12 +218,10 @@ impl<'a> Journey<'a> {
         let terms = self.client.of(self.request.options());
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
         terms.check_scheme(&self.request.url)?;
-        let (route, others) = match self.last.take() {
-            None => terms.route(&self.request.url)?,
-            Some(last) => self.repeat_way(*last)?,
-        };
-        let fields = self.fields_on(&route)?;
-        Ok((route, fields, others))
+        match self.last.take() {
+            None => terms.route(&self.request.url),
+            Some(last) => self.repeat_way(*last),
+        }
     }
 
     /// Decides the added fields of the next request on this route.
@@ -235,42 +248,19 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Goes on after a hop that failed: by another way, or with the next try. Returns the reply of another way, and `None`
-    /// if there is a next try.
+    /// Goes on after a hop that failed: by the next way of the choice, if nothing could be reached by the last one, or with
+    /// the next try. Before another way nothing of the request was sent. The error of the last way has those of the others.
     #[cold]
-    fn after_failure(
-        &mut self,
-        mut error: Error,
-        route: &mut Route,
-        others: Option<Box<OtherWays>>,
-    ) -> Result<Option<Box<Reply>>> {
-        if let Some(others) = others {
-            error = match self.go_another_way(error, route, *others) {
-                Ok(reply) => return Ok(Some(Box::new(reply))),
-                Err(error) => error,
-            };
-        }
-        self.again_after(error).map(|()| None)
-    }
-
-    /// Sends the request by the next way of the choice, as long as nothing can be reached by the last one. Nothing of the
-    /// request was sent before. The error of the last way has those of the others.
-    #[cold]
-    fn go_another_way(&mut self, mut error: Error, route: &mut Route, others: OtherWays) -> Result<Reply> {
-        let mut failed = Vec::new();
-        for next in others {
-            if !ways::is_out_of_reach(&error, route) {
-                break;
+    fn after_failure(&mut self, error: Error, route: &Route, others: Option<Box<OtherWays>>) -> Result<()> {
+        let Some(mut others) = others else { return self.again_after(error) };
+        match others.next().filter(|_| ways::is_out_of_reach(&error, route)) {
+            Some(next) => {
+                others.failed.push(error.with_request(&self.request.method, &self.request.url));
+                self.next = Some(Box::new((next, Some(others))));
+                Ok(())
             }
-            failed.push(error.with_request(&self.request.method, &self.request.url));
-            *route = next;
-            let sent = self.fields_on(route).and_then(|fields| self.send_hop(route, &fields));
-            error = match sent {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
-            };
+            None => self.again_after(error.after_failed_ways(others.failed)),
         }
-        Err(error.after_failed_ways(failed))
     }
 
     /// Returns what the request has for its proxy. What a call knows of one proxy is not for another.
