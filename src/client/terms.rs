@@ -342,7 +342,7 @@ impl<'a> Terms<'a> {
     ///
     /// [`ErrorKind::InvalidRequest`] if the request has addresses for the host, and a dialer or a Unix socket of the
     /// client would not heed them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn key(self, route: &Route, scheme: Option<&SharedScheme>) -> Result<PoolKey> {
         let own = self.own.filter(|own| !own.resolve_to.is_empty());
         self.engine.with_config(self.reach(), |config| match own.is_none() && scheme.is_none() {

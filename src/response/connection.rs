@@ -193,7 +193,8 @@ impl Response {
     }
 
     /// Gives the connection back after the body, as it is done for other responses.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn end_keeping_back(&mut self) {
         let Some(held) = &mut self.inner.parts.held else { return };
         if std::mem::take(&mut held.reuse.kept_back) {

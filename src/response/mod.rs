@@ -318,6 +318,16 @@ impl Response {
     /// Gives the connection and the decoder of an unread body back, without waiting.
     #[inline]
     fn let_go(&mut self) {
+        if self.inner.parts.held.is_some() {
+            self.let_connection_go();
+        }
+        if let Some(pump) = self.inner.pump.take() {
+            self.inner.parts.common.pumps.put(pump);
+        }
+    }
+
+    #[inline(never)]
+    fn let_connection_go(&mut self) {
         self.end_keeping_back();
         // Nothing waits here, so no check runs: it may panic, and this may be a drop during a panic.
         let token = self.inner.parts.token.take();
@@ -325,9 +335,6 @@ impl Response {
             self.drain(Duration::ZERO);
         }
         self.abandon(CloseReason::BodyAbandoned);
-        if let Some(pump) = self.inner.pump.take() {
-            self.inner.parts.common.pumps.put(pump);
-        }
     }
 
     fn error(&mut self, error: Error) -> Error {
@@ -375,6 +382,7 @@ impl Read for Response {
 }
 
 impl Drop for Response {
+    #[inline]
     fn drop(&mut self) {
         self.let_go();
     }

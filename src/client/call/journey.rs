@@ -304,18 +304,31 @@ impl<'a> Journey<'a> {
     /// Sends the request, and stores the cookies of its reply.
     #[inline]
     fn send_hop(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
-        let kept = if self.kept.is_none() { None } else { self.take_kept(route) };
-        let spared = if fields.scheme.is_none() && self.at_proxy.is_none() { None } else { self.spare_body() };
+        if fields.has_rounds() { self.send_round(route, fields) } else { self.send_over(None, route, fields) }
+    }
+
+    /// Sends a request whose connection is authenticated in rounds: over that of the round before, if there was one.
+    #[cold]
+    fn send_round(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
+        let (kept, spared) = (self.take_kept(route), self.spare_body());
+        let reply = self.send_over(kept, route, fields);
+        if let Some(body) = spared {
+            self.request.body = body;
+        }
+        reply
+    }
+
+    /// Sends the request over this connection, or over one of its pool.
+    #[inline(always)]
+    fn send_over(&mut self, kept: Option<Box<PoolLease>>, route: &Route, fields: &HopFields) -> Result<Reply> {
         // Only a body can be stopped by an early redirect.
         let rules = if self.request.body.is_empty() { None } else { self.resends() };
         let resends = rules.map(|rules| Resends { rules, history: &self.history });
         let own = self.request.options.clone();
         let terms = self.client.of(own.as_deref());
-        let sent = Hop::new(terms, self.request, fields, route, resends).and_then(|hop| hop.run(kept));
-        if let Some(body) = spared {
-            self.request.body = body;
-        }
-        let reply = match sent {
+        let key = Hop::check(terms, self.request, fields, route)?;
+        let mut hop = Hop::new(terms, self.request, fields, key, resends);
+        let reply = match hop.run(kept) {
             Ok(reply) => reply,
             Err(error) => return Err(self.name_upgrade(error)),
         };
@@ -325,7 +338,6 @@ impl<'a> Journey<'a> {
     }
 
     /// Returns the connection that was kept for the next round, if that takes the same way.
-    #[cold]
     fn take_kept(&mut self, route: &Route) -> Option<Box<PoolLease>> {
         let Kept { lease, route: kept } = *self.kept.take()?;
         match kept == *route {
@@ -339,7 +351,6 @@ impl<'a> Journey<'a> {
 
     /// Takes the body out of a request that only opens the rounds of a scheme. The server refuses it in any case, and
     /// would close the connection in the midst of a long body. Fields of the caller's about the body keep it.
-    #[cold]
     fn spare_body(&mut self) -> Option<Body> {
         let opens = self.credentials.is_opening() || self.at_proxy.as_ref().is_some_and(|known| known.is_opening());
         let is_framed = ["content-length", "transfer-encoding"].iter().any(|name| self.request.headers.contains(name));

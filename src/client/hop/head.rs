@@ -35,7 +35,7 @@ pub(in crate::client) struct HopFields {
 impl HopFields {
     /// Returns whether the connection may be authenticated in several rounds, by the server or by a proxy that forwards.
     #[inline]
-    pub(super) fn has_rounds(&self) -> bool {
+    pub(in crate::client) fn has_rounds(&self) -> bool {
         self.scheme.is_some() || self.proxy.as_ref().is_some_and(|to| to.forwards && to.proxy.has_scheme())
     }
 

@@ -65,25 +65,31 @@ impl<'a> Hop<'a> {
     /// - [`ErrorKind::InvalidHeader`] and [`ErrorKind::InvalidRequest`] for a request that cannot be sent.
     /// - [`ErrorKind::Timeout`] for a bound of zero.
     #[inline(always)]
-    pub(super) fn new(
-        terms: Terms<'a>,
-        request: &'a mut Request,
-        fields: &'a HopFields,
-        route: &Route,
-        resends: Option<Resends<'a>>,
-    ) -> Result<Self> {
+    pub(super) fn check(terms: Terms<'_>, request: &mut Request, fields: &HopFields, route: &Route) -> Result<PoolKey> {
         prepare(request, terms)?;
         // A bound of zero always fails here. Otherwise the request would pass or fail by chance over a reused
         // connection.
         if let Some(bound) = terms.timeout().passed() {
             return Err(Error::timeout(bound, Some(Duration::ZERO), Phase::Prepare));
         }
-        let (key, goes_on) = (terms.key(route, fields.scheme.as_ref())?, false);
-        Ok(Hop { terms, request, fields, key, resends, goes_on, asked: Cell::new(None), trace: Trace::default() })
+        terms.key(route, fields.scheme.as_ref())
+    }
+
+    /// Returns the hop of a request that was checked. It is made in place: it has a kilobyte.
+    #[inline(always)]
+    pub(super) fn new(
+        terms: Terms<'a>,
+        request: &'a mut Request,
+        fields: &'a HopFields,
+        key: PoolKey,
+        resends: Option<Resends<'a>>,
+    ) -> Self {
+        let (asked, trace) = (Cell::new(None), Trace::default());
+        Hop { terms, request, fields, key, resends, goes_on: false, asked, trace }
     }
 
     /// Sends the request, and returns the reply. `kept` is the connection of the round before this one.
-    pub(super) fn run(mut self, kept: Option<Box<PoolLease>>) -> Result<Reply> {
+    pub(super) fn run(&mut self, kept: Option<Box<PoolLease>>) -> Result<Reply> {
         self.prime()?;
         self.goes_on = kept.is_some();
         let mut lease = match kept {
