@@ -228,7 +228,15 @@ impl<'a> Journey<'a> {
         let from = self.request.url.shared_origin().clone();
         for hook in &self.client.hooks().on_request {
             let before = Before::note(self.request);
+            let token = self.request.cancel_token().cloned();
             hook(self.request)?;
+            // The token of a call is settled when the call begins.
+            if let Some(set) = self.request.cancel_token()
+                && !token.is_some_and(|token| token.is(set))
+            {
+                let why = "a hook cannot set a token: give it to the request, or set it in a middleware";
+                return Err(Error::request(why));
+            }
             before.leave_if_moved(self.client, self.request)?;
             self.client = self.client.with_until(self.request.bounded(self.client.until));
         }
