@@ -77,8 +77,10 @@ pub struct Connection {
 const QUIET: u8 = 0;
 /// Bytes were sent, and none were received since.
 const ASKED: u8 = 1;
+/// The caller has ended the direction to the peer.
+const FINISHED: u8 = 2;
 /// A read or write failed, or the peer has ended the stream.
-const SPOILED: u8 = 2;
+const SPOILED: u8 = 3;
 
 // A panic leaves it whole: no code of the caller runs while it is used.
 impl UnwindSafe for Connection {}
@@ -173,6 +175,64 @@ impl Connection {
         (self.read, self.write) = (read.into(), write.into());
     }
 
+    /// Ends the direction to the peer: the peer reads what was written, and then the end of the stream. The other
+    /// direction stays open. This is how the standard input of a container ends, for example. The connection cannot
+    /// carry another request, so [`release`](Self::release) closes it.
+    ///
+    /// Over TLS it sends a close_notify. Some servers close the whole connection then. A second call does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::Unsupported`] if a dialer has opened the connection and its [`Transport`] cannot do it. The
+    /// connection is then as it was. Otherwise the errors of a write.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let url = format!("http://{}/", listener.local_addr()?);
+    /// use std::io::{Read, Write};
+    ///
+    /// // A server that sends back what it was sent, once it knows that this is all.
+    /// let server = std::thread::spawn(move || {
+    ///     let (mut stream, _) = listener.accept().unwrap();
+    ///     let mut all = Vec::new();
+    ///     stream.read_to_end(&mut all).unwrap();
+    ///     stream.write_all(&all).unwrap();
+    /// });
+    /// let connection = hostpool::PoolManager::new().connect(&url)?;
+    /// (&connection).write_all(b"input")?;
+    /// connection.close_write()?;
+    /// let mut output = String::new();
+    /// (&connection).read_to_string(&mut output)?;
+    /// assert_eq!(output, "input");
+    /// # server.join().unwrap();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "shutdown")]
+    #[doc(alias = "write_eof")]
+    #[doc(alias = "half_close")]
+    pub fn close_write(&self) -> io::Result<()> {
+        let _turn = self.sending.lock();
+        if self.used.load(Ordering::Relaxed) == FINISHED {
+            return Ok(());
+        }
+        let mut refused = None;
+        self.operate((self.write, Bound::Write, Phase::Send), |wire, wait| {
+            while !wire.flush(wait)? {}
+            match wire.close_write(wait) {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => refused = Some(error),
+                result => result?,
+            }
+            Ok(0)
+        })?;
+        if let Some(error) = refused {
+            return Err(error);
+        }
+        self.note(FINISHED);
+        Ok(())
+    }
+
     /// Closes the connection, and then frees its slot.
     ///
     /// ```
@@ -192,7 +252,7 @@ impl Connection {
     /// The connection is closed instead if it is seen to be unfit for that:
     /// - bytes were sent, and none were received since: the response is still to come;
     /// - unread bytes have arrived, or the peer has closed the connection;
-    /// - a read or write has failed, for another reason than its timeout;
+    /// - a read or write has failed, for another reason than its timeout, or [`close_write`](Self::close_write) was called;
     /// - the pool keeps no connection: it is full, closed, or [closes all of them](crate::ClientBuilder::force_close).
     ///
     /// The pool looks at it again before its next use. [`idle_timeout`](crate::ClientBuilder::idle_timeout) counts from
@@ -229,6 +289,7 @@ impl Connection {
         match self.used.load(Ordering::Relaxed) {
             SPOILED => return Some(CloseReason::Failed),
             ASKED => return Some(CloseReason::BodyAbandoned),
+            FINISHED => return Some(CloseReason::NotReusable),
             _ if !self.reusable => return Some(CloseReason::NotReusable),
             _ if connection.wire.has_buffered() => return Some(CloseReason::UnexpectedBytes),
             _ => {}
@@ -339,9 +400,10 @@ impl Connection {
         })
     }
 
-    /// Notes what the caller has done. What is spoiled stays so.
+    /// Notes what the caller has done. What is finished or spoiled stays so.
     fn note(&self, used: u8) {
-        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |was| (was != SPOILED).then_some(used));
+        let next = |was| (was < FINISHED || used > was).then_some(used);
+        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 
     /// Notes that the stream cannot go on after this error.

@@ -181,6 +181,8 @@ impl Request {
 
     /// Sets the token that ends the call of this request from another thread: see [`CancelToken`]. A middleware may
     /// set one too, which then ends what comes after it, together with the token that the call has already.
+    /// A hook cannot: a request whose hook sets another token fails with
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest).
     ///
     /// ```
     /// use hostpool::{CancelToken, Method, Request, Session, Url};

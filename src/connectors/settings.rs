@@ -16,7 +16,7 @@ const MAX_IDLE: usize = 100;
 #[doc(hidden)]
 pub struct ConnectorSettings {
     share_cookies: bool,
-    /// The caller has set a time for which idle connections are kept.
+    /// The caller has set a time for which idle connections are kept, and not `None`.
     keeps_alive: bool,
     /// Certificates are not verified.
     accepts_any: bool,
@@ -87,7 +87,7 @@ impl<C: Preset> ClientBuilder<C> {
 
     /// Sets how long an idle connection is kept: 30 seconds by default. Zero and `None` keep it until it is found closed.
     /// `build` fails with [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if
-    /// [`force_close`](Self::force_close) is on, too. [`idle_timeout`](Self::idle_timeout) sets the same.
+    /// [`force_close`](Self::force_close) is on, too, and this is not `None`. [`idle_timeout`](Self::idle_timeout) sets the same.
     ///
     /// ```
     /// use hostpool::TcpConnector;
@@ -100,8 +100,9 @@ impl<C: Preset> ClientBuilder<C> {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn keepalive_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.options.idle_timeout = limit.into().filter(|limit| !limit.is_zero());
-        self.own.keeps_alive = true;
+        let limit = limit.into();
+        self.options.idle_timeout = limit.filter(|limit| !limit.is_zero());
+        self.own.keeps_alive = limit.is_some();
         self
     }
 

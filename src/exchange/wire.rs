@@ -114,6 +114,13 @@ impl Transport for Wire {
         }
     }
 
+    fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+        match self {
+            Wire::Stream(stream) => stream.close_write(wait),
+            Wire::Dyn(foreign) => foreign.0.close_write(wait),
+        }
+    }
+
     fn abort(&self) {
         match self {
             Wire::Stream(stream) => stream.abort(),

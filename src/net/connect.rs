@@ -1,6 +1,8 @@
 //! Opening sockets.
 
 use std::cell::Cell;
+#[cfg(unix)]
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,8 +15,8 @@ use socket2::Domain;
 
 use super::options::SocketConfig;
 use super::stream::{Socket, Stream};
-use super::transport::Wait;
-use super::wait::{GUARD, ready_within};
+use super::transport::{GUARD, Wait};
+use super::wait::ready_within;
 
 /// No system assigns ports below this by itself (FreeBSD begins here, others higher).
 const FIRST_EPHEMERAL: u16 = 10_000;
@@ -141,9 +143,15 @@ fn is_itself(socket: &Socket, address: &SocketAddr, sockets: &SocketConfig, now:
     local == *address || (any && local.port() == address.port())
 }
 
-/// Connects to the Unix socket at a path, or at an abstract address, which begins with a NUL. Waits until the deadline if the backlog is full.
+/// Connects to the Unix socket at a path, or at an abstract address, which begins with a NUL. Waits until the deadline
+/// if the backlog is full. The error names the socket: the URL may have another host.
 #[cfg(unix)]
 pub(crate) fn unix(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
+    at_socket(path, wait).map_err(|error| io::Error::new(error.kind(), AtSocket { path: path.into(), error }))
+}
+
+#[cfg(unix)]
+fn at_socket(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
     let address = match path.strip_prefix('\0') {
         None => rustix::net::SocketAddrUnix::new(path)?,
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -155,6 +163,32 @@ pub(crate) fn unix(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
     registered(&socket, wait);
     connect(&socket, &address, wait, Interrupted::BeginsAgain)?;
     Ok(Stream::new(socket, None))
+}
+
+/// The error of a Unix socket.
+#[cfg(unix)]
+#[derive(Debug)]
+struct AtSocket {
+    path: Box<str>,
+    error: io::Error,
+}
+
+#[cfg(unix)]
+impl fmt::Display for AtSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.strip_prefix('\0') {
+            None => write!(f, "the Unix socket {:?}", self.path),
+            // Other programs write an abstract address like this.
+            Some(name) => write!(f, "the Unix socket {:?}", format!("@{name}")),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl std::error::Error for AtSocket {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
 }
 
 /// Sets the guard, before the first blocking call.

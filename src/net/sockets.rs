@@ -32,6 +32,10 @@ macro_rules! transport {
                 wait::probe(self)
             }
 
+            fn close_write(&self, _: &Wait<'_>) -> io::Result<()> {
+                self.shutdown(Shutdown::Write)
+            }
+
             fn abort(&self) {
                 // An error means that the socket is not connected. Then no thread is blocked in it either.
                 let _ = self.shutdown(Shutdown::Both);

@@ -150,6 +150,10 @@ impl Transport for Stream {
         wait::probe(&*self.socket)
     }
 
+    fn close_write(&self, _: &Wait<'_>) -> io::Result<()> {
+        self.socket.0.shutdown(Shutdown::Write)
+    }
+
     fn abort(&self) {
         self.socket.interrupt();
     }

@@ -4,14 +4,24 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::abort::{AbortCause, AbortCell};
 pub use super::probe::Probe;
 use super::tls_info::TlsInfo;
-use super::wait;
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason};
 use crate::time::{Deadline, Moment, Until};
+
+/// The timeout of a plain call of a socket. It is longer than most responses take, and short enough to notice an abort whose wake
+/// was lost.
+pub(crate) const GUARD: Duration = Duration::from_millis(100);
+
+/// Returns whether a plain call that begins now ends well before this time.
+#[inline]
+pub(super) fn has_time(now: Instant, at: Instant) -> bool {
+    // A sum costs less than a difference.
+    now.checked_add(2 * GUARD).is_some_and(|soon| soon <= at)
+}
 
 /// A connected, reliable byte stream: a TCP or Unix socket, TLS over a socket, or your own implementation.
 ///
@@ -66,6 +76,20 @@ pub trait Transport: Send + Sync {
     /// transport.
     fn has_buffered(&self) -> bool {
         false
+    }
+
+    /// Ends the direction to the peer: the peer reads what was sent, and then the end of the stream. The other direction
+    /// stays open. No `send` follows.
+    ///
+    /// # Errors
+    /// - [`io::ErrorKind::Unsupported`] if the transport cannot end one direction alone. That is the default.
+    /// - Fails as [`send`](Self::send) does at the deadline and when `wait` is cancelled.
+    #[doc(alias = "shutdown")]
+    #[doc(alias = "half_close")]
+    #[doc(alias = "close_notify")]
+    fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+        let _ = wait;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the transport cannot end one direction alone"))
     }
 
     /// Ends the stream in both directions, so that a thread that is blocked in it returns. Any thread may call it.
@@ -131,6 +155,10 @@ macro_rules! forward {
 
             fn has_buffered(&self) -> bool {
                 (**self).has_buffered()
+            }
+
+            fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+                (**self).close_write(wait)
             }
 
             fn abort(&self) {
@@ -223,7 +251,7 @@ impl Wait<'static> {
     /// use hostpool::{Transport, Wait};
     /// use std::io::ErrorKind;
     /// use std::net::{TcpListener, TcpStream};
-    /// use std::time::Instant;
+    /// use std::time::{Duration, Instant};
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
     /// let stream = TcpStream::connect(listener.local_addr()?)?;
@@ -269,7 +297,7 @@ impl<'a> Wait<'a> {
     #[inline]
     pub(crate) fn begin_at(&mut self, moment: &mut Moment) {
         if let Some(at) = self.until.at() {
-            self.has_time = wait::has_time(moment.get(), at);
+            self.has_time = has_time(moment.get(), at);
         }
     }
 

@@ -21,11 +21,7 @@ use rustix::net::{RecvAncillaryBuffer, SendAncillaryBuffer, recvmsg, sendmsg};
 use rustix::net::{RecvFlags, SendFlags, recv as sys_recv, send as sys_send};
 
 use super::probe::Probe;
-use super::transport::Wait;
-
-/// The timeout of a plain call. It is longer than most responses take, and short enough to notice an abort whose wake
-/// was lost.
-pub(crate) const GUARD: Duration = Duration::from_millis(100);
+use super::transport::{GUARD, Wait, has_time};
 
 /// Whether a plain call ends by itself after the guard.
 const GUARDED: bool = cfg!(unix);
@@ -234,13 +230,6 @@ fn timespec(limit: Duration) -> Timespec {
 /// Returns whether a plain call may block: it ends by itself, and well before the deadline.
 fn may_block(wait: &Wait<'_>) -> bool {
     GUARDED && (wait.has_time || wait.until.at().is_none_or(|at| has_time(Instant::now(), at)))
-}
-
-/// Returns whether a plain call that begins now ends well before this time.
-#[inline]
-pub(super) fn has_time(now: Instant, at: Instant) -> bool {
-    // A sum costs less than a difference.
-    now.checked_add(2 * GUARD).is_some_and(|soon| soon <= at)
 }
 
 /// Accepts an error that only means "try again": the guard ended, or a signal came. Returns every other error.

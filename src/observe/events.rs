@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 
 use crate::close_reason::CloseReason;
 use crate::error::{ErrorKind, ResponseHead, RetryCause};
+use crate::time::Stamp;
 use crate::urls::{Origin, Url};
 
 /// A call begins to wait for a connection.
@@ -77,8 +78,17 @@ pub struct Acquired<'a> {
     pub id: u64,
     /// Whether it was used before.
     pub reused: bool,
-    /// How long it had been idle; zero for a new one.
-    pub idle_for: Duration,
+    /// When it came back from its last use.
+    pub(super) since: Option<Stamp>,
+}
+
+impl Acquired<'_> {
+    /// Returns how long the connection has been idle; zero for a new one.
+    ///
+    /// It is counted up to this call, so that the clock is read only for a listener that asks.
+    pub fn idle_for(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| Stamp::now().saturating_since(since))
+    }
 }
 
 /// A connection goes back to its pool.

@@ -179,8 +179,7 @@ impl Record {
     #[cold]
     fn acquired(&self, since: Option<Stamp>) {
         let Record { origin, id, .. } = self;
-        let idle_for = since.map_or(Duration::ZERO, |since| Stamp::now().saturating_since(since));
-        let event = Acquired { origin, id: *id, reused: since.is_some(), idle_for };
+        let event = Acquired { origin, id: *id, reused: since.is_some(), since };
         self.observer.tell(|listener| listener.acquired(&event));
     }
 

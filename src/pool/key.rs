@@ -326,8 +326,7 @@ mod tests {
     }
 
     /// Returns two configurations for each option of connections, which differ in that option alone. A field that is a
-    /// struct of options is taken apart, too. Those of TLS have a test of their own beside them: each of them makes
-    /// another configuration.
+    /// struct of options is taken apart, too. Those of TLS follow in another test.
     fn each_option() -> Vec<Option2<ConnectionConfig>> {
         let base = TcpConfig::new();
         let mut tcp = each_field!(base.clone(), TcpConfig {
@@ -418,6 +417,22 @@ mod tests {
 
         fn begin(&self, _: &AuthPeer<'_>) -> Result<Box<dyn AuthRounds>> {
             Err(Error::config("no rounds"))
+        }
+    }
+
+    /// Each setting of TLS separates encrypted connections, and no others. Equal settings make one configuration.
+    #[test]
+    fn each_option_of_tls_separates() {
+        let (all, again) = (TlsConfig::each_option(), TlsConfig::each_option());
+        for url in ["http://h/", "https://h/", "http+unix://h/", "https+unix://h/"] {
+            let key = |tls: &TlsConfig| by(url, ConnectionConfig { tls: tls.clone(), ..ConnectionConfig::default() });
+            for (n, (option, one)) in all.iter().enumerate() {
+                for (m, (other_option, other)) in again.iter().enumerate() {
+                    // A key log is a file, and each call opens another one.
+                    let same = !url.starts_with("https") || n == m && *option != "key_log";
+                    assert_eq!(key(one) == key(other), same, "{option}, {other_option} for {url}");
+                }
+            }
         }
     }
 }

@@ -206,6 +206,14 @@ impl fmt::Debug for TlsConfig {
 
 #[cfg(test)]
 impl TlsConfig {
+    /// Returns configurations that differ from the first one in one setting each.
+    pub(crate) fn each_option() -> Vec<(&'static str, TlsConfig)> {
+        let base = Settings { roots: Roots { own: vec![vec![0]], ..Roots::default() }, ..Settings::default() };
+        let mut all = super::settings::tests::each_changed(&base);
+        all.insert(0, ("none", base));
+        all.into_iter().map(|(option, settings)| (option, TlsConfig::of(settings))).collect()
+    }
+
     /// Returns a configuration that differs from every other, without a trusted root.
     pub(crate) fn distinct() -> TlsConfig {
         TlsConfig(Arc::new(Inner::new(Settings::default())))

@@ -95,14 +95,14 @@ impl fmt::Debug for Settings {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::tls::TlsConfig;
     use crate::tls::client_cert::{KeyForm, PrivateKey};
 
     /// Returns settings that differ from the given ones in one field each. The structs are taken apart field by field: a
     /// field without a difference here does not compile.
-    fn each_changed(base: &Settings) -> Vec<(&'static str, Settings)> {
+    pub(in crate::tls) fn each_changed(base: &Settings) -> Vec<(&'static str, Settings)> {
         let Settings { roots, check, names, client: _, min_version: _, max_version: _, revocation, key_log: _ } = base;
         let Roots { system, own: _, exact: _ } = *roots;
         let Check { accept_any, accept_any_name, pins: _, pins_alone } = *check;

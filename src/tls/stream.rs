@@ -356,6 +356,18 @@ impl Transport for TlsStream {
         unsent || !matches!(state.waiting(), Ok(false)) || state.ended
     }
 
+    /// Sends close_notify. The connection below stays open in both directions (RFC 8446, section 6.1).
+    fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+        let mut state = self.state.lock();
+        if state.failed.is_none() {
+            state.encrypt();
+            state.tls.close();
+        }
+        self.send_all(state, &Wait { watch_input: false, ..*wait })?;
+        self.state.lock().failed = Some(io::ErrorKind::BrokenPipe);
+        Ok(())
+    }
+
     fn abort(&self) {
         self.wire.abort();
     }

@@ -7,4 +7,5 @@ mod checks;
 mod complete;
 mod everybody;
 mod foreign;
+mod peers;
 mod phases;

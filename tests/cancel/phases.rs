@@ -269,3 +269,21 @@ fn after_a_redirect() {
     let error = session.get(server.url("/3")).cancel_with(&token).send().unwrap_err();
     assert!(error.is_cancelled() && server.seen.requests().is_empty(), "{error:?}");
 }
+
+/// A token that a hook sets would end nothing, so it is refused. One that the request has already may be set again.
+#[test]
+fn a_token_of_a_hook() {
+    let server = Server::with(|_| answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let token = CancelToken::new();
+    let hook = token.clone();
+    let session = Session::builder()
+        .on_request(move |request| {
+            request.cancel_with(&hook);
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    let error = session.get(server.url("/")).send().unwrap_err();
+    assert!(*error.kind() == ErrorKind::InvalidRequest && server.seen.requests().is_empty(), "{error:?}");
+    session.get(server.url("/")).cancel_with(&token).send().unwrap();
+}

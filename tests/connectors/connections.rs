@@ -1,13 +1,18 @@
 //! `connect`, and the ways to give a connection up.
 
 use std::io::{self, Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use hostpool::{CancelToken, CloseReason, ConnectionPool, Error, ErrorKind, PoolManager, Session, Timeout, dialer_fn};
+use hostpool::{
+    CancelToken, CloseReason, ConnectionPool, Error, ErrorKind, IoTransport, PoolManager, Session, Timeout, Transport,
+    Wait, dialer_fn,
+};
 
 use crate::steady;
-use crate::support::{Server, Step, answer, answers, eventually, ok, refusing, without_hanging};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, ok, refusing, without_hanging};
 
 const REQUEST: &[u8] = b"GET /raw HTTP/1.1\r\nHost: h\r\n\r\n";
 
@@ -245,6 +250,76 @@ fn what_ends_reads_and_writes() {
     assert_eq!(pools.stats().open, 0);
 }
 
+/// Sends back what it is sent, once it knows that this is all.
+fn echo(mut stream: impl Read + Write) -> io::Result<()> {
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all)?;
+    stream.write_all(&all)
+}
+
+/// Docker's `attach` ends the standard input of a container like this. The peer reads the end, and still answers.
+#[test]
+fn one_direction_is_ended() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || echo(stream));
+        }
+    });
+    let output = |stream: &mut dyn Read| {
+        let mut output = String::new();
+        stream.read_to_string(&mut output).map(|_| output)
+    };
+    let bounded = PoolManager::builder().timeout(Timeout::new().read(GIVE_UP)).build().unwrap();
+    let (pools, url) = (bounded, &*url);
+    let connection = pools.connect(url).unwrap();
+    (&connection).write_all(b"input").unwrap();
+    connection.close_write().unwrap();
+    connection.close_write().unwrap();
+    assert_eq!(output(&mut &connection).unwrap(), "input");
+    connection.release();
+    // It cannot carry a request, also if the peer has not noticed.
+    let unread = pools.connect(url).unwrap();
+    unread.close_write().unwrap();
+    assert!((&unread).write_all(b"more").is_err());
+    unread.release();
+    let quiet = pools.connect(url).unwrap();
+    quiet.close_write().unwrap();
+    quiet.release();
+    assert_eq!((pools.stats().open, pools.stats().idle), (0, 0));
+
+    let mut detached = pools.connect(url).unwrap().detach();
+    detached.write_all(b"input").unwrap();
+    detached.close_write(&Wait::new()).unwrap();
+    assert_eq!(without_hanging(move || output(&mut detached)).unwrap(), "input");
+}
+
+/// A dialer's stream that cannot end one direction says so, and goes on.
+#[test]
+fn one_direction_that_cannot_be_ended() {
+    let server = steady();
+    let address = server.addr;
+    let open = move || std::net::TcpStream::connect(address);
+    let dialers: [(bool, Arc<dyn hostpool::Dialer>); 2] = [
+        (true, Arc::new(dialer_fn(move |_, _| Ok(Box::new(open()?))))),
+        (false, Arc::new(dialer_fn(move |_, _| Ok(Box::new(IoTransport::from_stream(open()?)))))),
+    ];
+    for (can, dialer) in dialers {
+        let pools = PoolManager::builder().dialer(dialer).build().unwrap();
+        let connection = pools.connect(server.url("/")).unwrap();
+        match connection.close_write() {
+            Ok(()) => assert!(can),
+            Err(error) => {
+                assert_eq!((error.kind(), can), (io::ErrorKind::Unsupported, false));
+                assert_eq!(exchange(&connection).unwrap(), ok("fine"));
+            }
+        }
+        connection.release();
+        assert_eq!(pools.stats().idle, usize::from(!can));
+    }
+}
+
 /// CN-06. A detached transport belongs to the caller: the close of its pool, its limit and its token do not concern it.
 #[test]
 fn detached() {
@@ -349,4 +424,31 @@ fn encrypted() {
     pool.close();
     assert_eq!(exchange(transport).unwrap(), ok("fine"));
     assert_eq!(server.seen.accepted(), 1);
+}
+
+/// Over TLS one direction ends by a close_notify. The other one stays open, in both versions of TLS.
+#[cfg(feature = "rustls")]
+#[test]
+fn one_direction_is_ended_over_tls() {
+    let authority = crate::tls::Authority::new();
+    for version in rustls::ALL_VERSIONS {
+        let leaf = authority.leaf(&[crate::tls::dns("localhost"), crate::tls::ip("127.0.0.1")]);
+        let server = crate::tls::TlsServer::new(leaf.server(&[*version]), |peer| {
+            let mut all = Vec::new();
+            peer.read_to_end(&mut all)?;
+            peer.send(&all)?;
+            peer.goodbye()
+        });
+        let pool = server.pool(&authority.trusted());
+        let mut connection = pool.connect().unwrap();
+        connection.set_timeout(GIVE_UP, None);
+        (&connection).write_all(b"input").unwrap();
+        connection.close_write().unwrap();
+        assert!((&connection).write_all(b"more").is_err(), "{version:?}");
+        let mut output = String::new();
+        (&connection).read_to_string(&mut output).unwrap();
+        assert_eq!(output, "input", "{version:?}");
+        connection.release();
+        assert_eq!(pool.stats().open, 0, "{version:?}");
+    }
 }

@@ -177,6 +177,7 @@ fn force_close() {
 
     let both = TcpConnector::builder().force_close(true).keepalive_timeout(Duration::from_secs(1)).build();
     assert_eq!(both.unwrap_err().kind(), &ErrorKind::InvalidConfig);
+    assert!(TcpConnector::builder().force_close(true).keepalive_timeout(None).build().is_ok());
 }
 
 /// BC-10, BC-13. A close ends idle connections and those in use, for all sessions, and is done once.
@@ -316,6 +317,11 @@ fn local_addr() {
         assert!(source.port() == 0 || seen == source, "{seen} is not {source}");
         drop(connection);
     }
+    // The first address of the host is of the other family.
+    let (connector, _) = named(|builder| builder.source_address(ip));
+    let connection = connector.connect(url.replace("127.0.0.1", "h.test")).unwrap();
+    assert_eq!(listener.accept().unwrap().1.ip(), ip);
+    drop(connection);
 }
 
 /// A connector whose names all have the two addresses of loopback, and how often it was asked for one.

@@ -49,9 +49,16 @@ impl UnixServer {
 
 fn serve(mut stream: UnixStream, number: usize, log: &Mutex<Vec<(usize, String)>>) -> std::io::Result<()> {
     loop {
-        let request = read_request(&mut stream)?;
-        log.lock().unwrap().push((number, String::from_utf8(request).unwrap()));
-        stream.write_all(&ok("fine"))?;
+        let request = String::from_utf8(read_request(&mut stream)?).unwrap();
+        let is_moved = request.starts_with("GET /moved ");
+        log.lock().unwrap().push((number, request));
+        let answer = match is_moved {
+            true => {
+                b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/there\r\nContent-Length: 0\r\n\r\n".to_vec()
+            }
+            false => ok("fine"),
+        };
+        stream.write_all(&answer)?;
     }
 }
 
@@ -79,6 +86,19 @@ fn a_connector() {
     assert_eq!(error.kind(), &ErrorKind::InvalidRequest, "{error}");
     session.close();
     assert!(connector.is_closed());
+}
+
+/// A redirect to another host stays at the socket, as every URL does.
+#[test]
+fn a_redirect_of_a_connector() {
+    let server = UnixServer::new();
+    let session = Session::builder().connector(UnixConnector::new(&server.path).unwrap()).build().unwrap();
+    let response = session.get("http://docker/moved").send().unwrap();
+    assert_eq!(response.url().as_str(), "http://elsewhere.test/there");
+    assert_eq!(response.text().unwrap(), "fine");
+    let hosts: Vec<_> =
+        server.requests().iter().map(|(_, request)| header(request, "host").unwrap().to_owned()).collect();
+    assert_eq!(hosts, ["docker", "elsewhere.test"]);
 }
 
 /// UC-03. The options of all connectors.
@@ -155,7 +175,9 @@ fn a_socket_that_is_missing() {
     let session = Session::builder().unix_socket(&path).build().unwrap();
     let error = session.get("http://h/").send().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Connect);
-    assert!(chain(&error).contains("No such file"), "{}", chain(&error));
+    // The URL does not name the socket.
+    let shown = format!("the Unix socket {path:?}");
+    assert!(chain(&error).contains(&shown) && chain(&error).contains("No such file"), "{}", chain(&error));
     let server = UnixServer::of(UnixListener::bind(&path).unwrap(), path);
     assert_eq!(session.get("http://h/").send().unwrap().text().unwrap(), "fine");
     assert_eq!(server.requests().len(), 1);
@@ -187,7 +209,9 @@ fn abstract_addresses() {
     assert_eq!(targets, ["/by-url", "/by-path", "/by-connector"]);
     // The name is not a prefix: a shorter one is another address.
     let shorter = ConnectionPool::unix(&path[..path.len() - 1]).retries(0).build().unwrap();
-    assert_eq!(shorter.get("/").send().unwrap_err().kind(), &ErrorKind::Connect);
+    let error = shorter.get("/").send().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Connect);
+    assert!(chain(&error).contains("\"@hostpool"), "{}", chain(&error));
 }
 
 /// HTTPS at a Unix socket. Without a name in the URL the certificate must be for `localhost`.

@@ -75,7 +75,7 @@ impl Listener for Notes {
     }
 
     fn acquired(&self, event: &Acquired<'_>) {
-        assert!(event.reused || event.idle_for == Duration::ZERO);
+        assert!(event.reused || event.idle_for() == Duration::ZERO);
         self.note(event.id, if event.reused { "acquired again" } else { "acquired" });
     }
 

@@ -416,8 +416,8 @@ pub fn refusing() -> (socket2::Socket, SocketAddr) {
 #[cfg(target_os = "linux")]
 pub struct Swallowing {
     pub addr: SocketAddr,
-    _listener: socket2::Socket,
-    _filling: Vec<io::Result<TcpStream>>,
+    listener: socket2::Socket,
+    filling: Vec<io::Result<TcpStream>>,
 }
 
 #[cfg(target_os = "linux")]
@@ -431,7 +431,13 @@ impl Swallowing {
         let full = Duration::from_millis(100);
         let filling: Vec<_> = (0..4).map(|_| TcpStream::connect_timeout(&addr, full)).collect();
         assert!(filling.last().unwrap().is_err(), "the backlog is full");
-        Swallowing { addr, _listener: listener, _filling: filling }
+        Swallowing { addr, listener, filling }
+    }
+
+    /// Closes the connections that filled the backlog, and returns the listener, which answers from now on.
+    pub fn wake(self) -> TcpListener {
+        drop(self.filling);
+        self.listener.into()
     }
 }
 

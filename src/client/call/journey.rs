@@ -122,6 +122,8 @@ enum FollowUp {
     Redirect(Plan, Option<NextTry>),
     /// The reply ends the call with this error.
     Refuse(Reason),
+    /// The caller's code about the reply has failed.
+    Fail(Error),
 }
 
 impl<'a> Journey<'a> {
@@ -163,13 +165,12 @@ impl<'a> Journey<'a> {
                 },
             };
             let followed = match self.decide(&mut reply) {
-                Ok(FollowUp::None) => match self.deliver(reply.response) {
+                FollowUp::None => match self.deliver(reply.response) {
                     Ok(Some(response)) => return Ok(response),
                     Ok(None) => Ok(()),
                     Err(error) => Err(error),
                 },
-                Ok(follow_up) => self.follow_up(reply.response, follow_up, route),
-                Err(error) => Err(error),
+                follow_up => self.follow_up(reply.response, follow_up, route),
             };
             if let Err(error) = followed {
                 return Err(self.explain(error));
@@ -291,7 +292,15 @@ impl<'a> Journey<'a> {
         let from = self.request.url.shared_origin().clone();
         for hook in &self.client.hooks().on_request {
             let before = Before::note(self.request);
+            let token = self.request.cancel_token().cloned();
             hook(self.request)?;
+            // The token of a call is settled when the call begins.
+            if let Some(set) = self.request.cancel_token()
+                && !token.is_some_and(|token| token.is(set))
+            {
+                let why = "a hook cannot set a token: give it to the request, or set it in a middleware";
+                return Err(Error::request(why));
+            }
             before.leave_if_moved(self.client, self.request)?;
             self.client = self.client.with_until(self.request.bounded(self.client.until));
         }
@@ -366,6 +375,7 @@ impl<'a> Journey<'a> {
         }
         match follow_up {
             FollowUp::None => Ok(()),
+            FollowUp::Fail(error) => Err(error),
             FollowUp::Repeat if response.can_go_on() => {
                 self.kept = response.into_connection().map(|lease| Box::new(Kept { lease, route }));
                 self.rewind()
@@ -419,44 +429,50 @@ impl<'a> Journey<'a> {
     }
 
     /// Decides what follows the reply.
-    fn decide(&mut self, reply: &mut Reply) -> Result<FollowUp> {
+    fn decide(&mut self, reply: &mut Reply) -> FollowUp {
         if (self.credentials.may_be_asked() || self.at_proxy.is_some())
-            && let Some(follow_up) = self.hear(&mut reply.response)?
+            && let Some(follow_up) = self.hear(&mut reply.response)
         {
-            return Ok(follow_up);
+            return follow_up;
         }
         let (head, repeatable) = (reply.response.head(), self.request.body.can_rewind());
         // The server does not know the expectation, and nothing else is wrong (RFC 9110, section 10.1.1).
         if head.status == StatusCode::EXPECTATION_FAILED && reply.expected && repeatable {
             self.left_out.no_expect = true;
-            return Ok(FollowUp::Repeat);
+            return FollowUp::Repeat;
         }
-        Ok(match redirect::is_redirect(head.status) && self.terms().follows() {
+        match redirect::is_redirect(head.status) && self.terms().follows() {
             true => self.decide_redirect(head, reply.asked),
             false => self.decide_status(head),
-        })
+        }
     }
 
     /// Decides about a reply by the credentials of its request. Returns `None` if they have no part in what follows.
     #[cold]
-    fn hear(&mut self, response: &mut Response) -> Result<Option<FollowUp>> {
+    fn hear(&mut self, response: &mut Response) -> Option<FollowUp> {
         let has_bytes = self.request.body.as_bytes().is_some();
         let certificate = response.peer_certificate();
         let Head { status, headers, .. } = response.head();
         let heard =
             Heard { status: *status, headers, certificate: certificate.as_deref(), keeps: response.can_go_on() };
         let for_proxy = |known: &mut Box<proxy::Credentials>| known.answer(&heard, has_bytes);
-        let is_asked =
-            self.credentials.answer(&heard, has_bytes)? || self.at_proxy.as_mut().map_or(Ok(false), for_proxy)?;
+        let is_asked = match self.credentials.answer(&heard, has_bytes) {
+            Ok(false) => self.at_proxy.as_mut().map_or(Ok(false), for_proxy),
+            asked => asked,
+        };
+        let is_asked = match is_asked {
+            Ok(is_asked) => is_asked,
+            Err(error) => return Some(FollowUp::Fail(error)),
+        };
         let is_refused = matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
         // A server that does not ask further has acted on the request, but without its body.
         let is_partial = std::mem::take(&mut self.spared_body) && !is_refused;
         // A request is not sent again without its body: then the reply is the response.
         if (is_asked || is_partial) && self.request.body.can_rewind() {
-            return Ok(Some(FollowUp::Repeat));
+            return Some(FollowUp::Repeat);
         }
         response.end_keeping_back();
-        Ok(is_asked.then_some(FollowUp::None))
+        is_asked.then_some(FollowUp::None)
     }
 
     /// Lets the rounds of a scheme begin anew, because the next try may take another connection.

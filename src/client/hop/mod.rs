@@ -247,10 +247,8 @@ impl<'a> Hop<'a> {
         };
         let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close: reading.unclean_close };
         // Until the head has arrived. What comes after registers for itself.
-        let registered = terms.until.register(|| connection.cell.blocked());
-        let result = exchange.run(&request.method, body.outgoing(), &rules);
-        drop(registered);
-        result
+        let _registered = terms.until.register(|| connection.cell.blocked());
+        exchange.run(&request.method, body.outgoing(), &rules)
     }
 
     /// Adds to the error of an exchange the head of the response that it is about, if a head had arrived.
