@@ -159,7 +159,7 @@ impl Engine {
     /// # Errors
     ///
     /// Those of [`Setting::choose`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn route(&self, setting: Option<&Setting>, origin: &Arc<Origin>, url: &Url) -> Result<Ways> {
         match setting.or(self.proxy.as_ref()) {
             None | Some(Setting::Direct) => Ok((Route::to(origin), None)),

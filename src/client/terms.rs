@@ -390,7 +390,7 @@ impl<'a> Terms<'a> {
     /// # Errors
     ///
     /// Those of [`pool_origin`](Self::pool_origin), and of the caller's function that chooses.
-    #[inline]
+    #[inline(always)]
     pub(super) fn route(self, method: &Method, url: &'a Url) -> Result<Ways> {
         let setting = self.own.and_then(|own| own.proxy.as_ref()).or(self.policy.proxy.as_ref());
         let origin = self.pool_origin(url)?;
@@ -429,7 +429,7 @@ impl<'a> Terms<'a> {
             return route.forwarding();
         }
         match self.own.is_some_and(|own| own.tunnels) {
-            true => route.ending_at(origin),
+            true => route.tunnelling(origin),
             false => route,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::error::Error;
 use crate::h1::RequestTarget;
 use crate::proxy::{Proxy, ProxyChoice};
 use crate::urls::{Origin, Url};
@@ -35,6 +36,8 @@ pub(crate) struct OtherWays {
     origin: Arc<Origin>,
     /// `None` is the way without a proxy.
     ways: std::vec::IntoIter<Option<Proxy>>,
+    /// The errors of the ways that were tried.
+    pub(crate) failed: Vec<Error>,
 }
 
 impl Iterator for OtherWays {
@@ -74,7 +77,7 @@ impl Route {
 
     /// Returns the first way to this origin that a choice names, and the others. Returns `None` for an empty choice.
     pub(crate) fn chosen(choice: ProxyChoice, origin: &Arc<Origin>) -> Option<(Route, Option<Box<OtherWays>>)> {
-        let mut ways = OtherWays { origin: origin.clone(), ways: choice.into_ways() };
+        let mut ways = OtherWays { origin: origin.clone(), ways: choice.into_ways(), failed: Vec::new() };
         let first = ways.next()?;
         Some((first, (ways.ways.len() > 0).then(|| Box::new(ways))))
     }

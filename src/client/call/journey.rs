@@ -80,6 +80,8 @@ struct Journey<'a> {
     credentials: Credentials,
     /// The credentials for the proxy that forwards the requests.
     at_proxy: Option<Box<proxy::Credentials>>,
+    /// The way that is tried next, because nothing could be reached by the last one.
+    next: Option<Box<Ways>>,
     /// The way of the last request, if the next one repeats it.
     last: Option<Box<Last>>,
     /// The connection of the last request, if the next one goes on with it.
@@ -120,6 +122,8 @@ enum FollowUp {
     Redirect(Plan, Option<NextTry>),
     /// The reply ends the call with this error.
     Refuse(Reason),
+    /// The caller's code about the reply has failed.
+    Fail(Error),
 }
 
 impl<'a> Journey<'a> {
@@ -131,6 +135,7 @@ impl<'a> Journey<'a> {
             request,
             credentials: Credentials::default(),
             at_proxy: None,
+            next: None,
             last: None,
             kept: None,
             spared_body: false,
@@ -148,26 +153,24 @@ impl<'a> Journey<'a> {
             if self.client.until.is_fired() {
                 return Err(self.cancelled());
             }
-            let (mut route, fields, others) = match self.prepare_hop() {
+            let (route, fields, others) = match self.prepare_hop() {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(self.explain(error)),
             };
             let mut reply = match self.send_hop(&route, &fields) {
                 Ok(reply) => reply,
-                Err(error) => match self.after_failure(error, &mut route, others) {
-                    Ok(Some(reply)) => *reply,
-                    Ok(None) => continue,
+                Err(error) => match self.after_failure(error, &route, others) {
+                    Ok(()) => continue,
                     Err(error) => return Err(self.explain(error)),
                 },
             };
             let followed = match self.decide(&mut reply) {
-                Ok(FollowUp::None) => match self.deliver(reply.response) {
+                FollowUp::None => match self.deliver(reply.response) {
                     Ok(Some(response)) => return Ok(response),
                     Ok(None) => Ok(()),
                     Err(error) => Err(error),
                 },
-                Ok(follow_up) => self.follow_up(reply.response, follow_up, route),
-                Err(error) => Err(error),
+                follow_up => self.follow_up(reply.response, follow_up, route),
             };
             if let Err(error) = followed {
                 return Err(self.explain(error));
@@ -189,9 +192,22 @@ impl<'a> Journey<'a> {
         self.client.of(self.request.options())
     }
 
-    /// Runs the hooks, and decides the route and the added fields of the next request.
-    #[inline]
+    /// Decides the route and the added fields of the next request.
+    #[inline(always)]
     fn prepare_hop(&mut self) -> Result<(Route, HopFields, Option<Box<OtherWays>>)> {
+        let (route, others) = match self.next.take() {
+            None => self.choose_way()?,
+            Some(next) => *next,
+        };
+        match self.fields_on(&route) {
+            Ok(fields) => Ok((route, fields, others)),
+            Err(error) => Err(error.after_failed_ways(others.map(|others| others.failed).unwrap_or_default())),
+        }
+    }
+
+    /// Runs the hooks, and decides the way of the next request.
+    #[inline(always)]
+    fn choose_way(&mut self) -> Result<Ways> {
         let terms = self.terms();
         if terms.reach().is_closed_pool() {
             return Err(Error::new(terms.reach().closed(), Phase::Prepare));
@@ -203,12 +219,10 @@ impl<'a> Journey<'a> {
         let terms = self.client.of(self.request.options());
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
         terms.check_scheme(&self.request.url)?;
-        let (route, others) = match self.last.take() {
-            None => terms.route(&self.request.method, &self.request.url)?,
-            Some(last) => self.repeat_way(*last)?,
-        };
-        let fields = self.fields_on(&route)?;
-        Ok((route, fields, others))
+        match self.last.take() {
+            None => terms.route(&self.request.method, &self.request.url),
+            Some(last) => self.repeat_way(*last),
+        }
     }
 
     /// Decides the added fields of the next request on this route.
@@ -241,42 +255,20 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Goes on after a hop that failed: by another way, or with the next try. Returns the reply of another way, and `None`
-    /// if there is a next try.
+    /// Goes on after a hop that failed: by the next way of the choice, if nothing could be reached by the last one, or with
+    /// the next try. Before another way nothing of the request was sent. The error of the last way has those of the others.
     #[cold]
-    fn after_failure(
-        &mut self,
-        mut error: Error,
-        route: &mut Route,
-        others: Option<Box<OtherWays>>,
-    ) -> Result<Option<Box<Reply>>> {
-        if let Some(others) = others {
-            error = match self.go_another_way(error, route, *others) {
-                Ok(reply) => return Ok(Some(Box::new(reply))),
-                Err(error) => error,
-            };
-        }
-        self.again_after(error).map(|()| None)
-    }
-
-    /// Sends the request by the next way of the choice, as long as nothing can be reached by the last one. Nothing of the
-    /// request was sent before. The error of the last way has those of the others.
-    #[cold]
-    fn go_another_way(&mut self, mut error: Error, route: &mut Route, others: OtherWays) -> Result<Reply> {
-        let mut failed = Vec::new();
-        for next in others {
-            if !ways::is_out_of_reach(&error, route) {
-                break;
+    fn after_failure(&mut self, error: Error, route: &Route, others: Option<Box<OtherWays>>) -> Result<()> {
+        let Some(mut others) = others else { return self.again_after(error) };
+        match others.next().filter(|_| ways::is_out_of_reach(&error, route)) {
+            Some(next) => {
+                others.failed.push(error.with_request(&self.request.method, &self.request.url));
+                let next = self.terms().on_way(next, &self.request.method, &self.request.url)?;
+                self.next = Some(Box::new((next, Some(others))));
+                Ok(())
             }
-            failed.push(error.with_request(&self.request.method, &self.request.url));
-            *route = self.terms().on_way(next, &self.request.method, &self.request.url)?;
-            let sent = self.fields_on(route).and_then(|fields| self.send_hop(route, &fields));
-            error = match sent {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
-            };
+            None => self.again_after(error.after_failed_ways(others.failed)),
         }
-        Err(error.after_failed_ways(failed))
     }
 
     /// Returns what the request has for its proxy. What a call knows of one proxy is not for another.
@@ -387,6 +379,7 @@ impl<'a> Journey<'a> {
         }
         match follow_up {
             FollowUp::None => Ok(()),
+            FollowUp::Fail(error) => Err(error),
             FollowUp::Repeat if response.can_go_on() => {
                 self.kept = response.into_connection().map(|lease| Box::new(Kept { lease, route }));
                 self.rewind()
@@ -440,45 +433,51 @@ impl<'a> Journey<'a> {
     }
 
     /// Decides what follows the reply.
-    fn decide(&mut self, reply: &mut Reply) -> Result<FollowUp> {
+    fn decide(&mut self, reply: &mut Reply) -> FollowUp {
         if (self.credentials.may_be_asked() || self.at_proxy.is_some())
-            && let Some(follow_up) = self.hear(&mut reply.response)?
+            && let Some(follow_up) = self.hear(&mut reply.response)
         {
-            return Ok(follow_up);
+            return follow_up;
         }
         let (head, repeatable) = (reply.response.head(), self.request.body.can_rewind());
         // The server does not know the expectation, and nothing else is wrong (RFC 9110, section 10.1.1).
         if head.status == StatusCode::EXPECTATION_FAILED && reply.expected && repeatable {
             self.left_out.no_expect = true;
-            return Ok(FollowUp::Repeat);
+            return FollowUp::Repeat;
         }
         let follows = self.request.method != Method::CONNECT && self.terms().follows();
-        Ok(match redirect::is_redirect(head.status) && follows {
+        match redirect::is_redirect(head.status) && follows {
             true => self.decide_redirect(head, reply.asked),
             false => self.decide_status(head),
-        })
+        }
     }
 
     /// Decides about a reply by the credentials of its request. Returns `None` if they have no part in what follows.
     #[cold]
-    fn hear(&mut self, response: &mut Response) -> Result<Option<FollowUp>> {
+    fn hear(&mut self, response: &mut Response) -> Option<FollowUp> {
         let has_bytes = self.request.body.as_bytes().is_some();
         let certificate = response.peer_certificate();
         let Head { status, headers, .. } = response.head();
         let heard =
             Heard { status: *status, headers, certificate: certificate.as_deref(), keeps: response.can_go_on() };
         let for_proxy = |known: &mut Box<proxy::Credentials>| known.answer(&heard, has_bytes);
-        let is_asked =
-            self.credentials.answer(&heard, has_bytes)? || self.at_proxy.as_mut().map_or(Ok(false), for_proxy)?;
+        let is_asked = match self.credentials.answer(&heard, has_bytes) {
+            Ok(false) => self.at_proxy.as_mut().map_or(Ok(false), for_proxy),
+            asked => asked,
+        };
+        let is_asked = match is_asked {
+            Ok(is_asked) => is_asked,
+            Err(error) => return Some(FollowUp::Fail(error)),
+        };
         let is_refused = matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
         // A server that does not ask further has acted on the request, but without its body.
         let is_partial = std::mem::take(&mut self.spared_body) && !is_refused;
         // A request is not sent again without its body: then the reply is the response.
         if (is_asked || is_partial) && self.request.body.can_rewind() {
-            return Ok(Some(FollowUp::Repeat));
+            return Some(FollowUp::Repeat);
         }
         response.end_keeping_back();
-        Ok(is_asked.then_some(FollowUp::None))
+        is_asked.then_some(FollowUp::None)
     }
 
     /// Lets the rounds of a scheme begin anew, because the next try may take another connection.
