@@ -20,7 +20,7 @@ const TINYPROXY: [&str; 2] = ["tinyproxy", "/usr/sbin/tinyproxy"];
 /// A running proxy with its files.
 struct Running {
     _process: Process,
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
     address: SocketAddr,
 }
 
@@ -44,7 +44,7 @@ fn start(name: &str, program: &str, arguments: &[&str], directory: tempfile::Tem
         .unwrap();
     let process = Process(process);
     eventually(&format!("the start of {name}"), || TcpStream::connect(address).is_ok());
-    Running { _process: process, directory, address }
+    Running { _process: process, _directory: directory, address }
 }
 
 /// Starts squid. `rules` say whom it serves.
@@ -317,5 +317,4 @@ fn stunnel_before_tinyproxy() {
     // The server's authority is not trusted for the proxy, and the other way round.
     let error = session(&nginx, Proxy::parse(&url).unwrap()).get(urls(&nginx)[1].clone()).send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Tls, Phase::Proxy), "{error:?}");
-    let _ = &stunnel.directory;
 }
