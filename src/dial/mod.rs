@@ -588,7 +588,8 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
             return self.inner.dial(target, context);
         }
         self.tls.check()?;
-        self.inner.dial_with(target, context, &mut |inner| self.tls.wrap(inner, target.origin, &context.for_tls().wait()))
+        self.inner
+            .dial_with(target, context, &mut |inner| self.tls.wrap(inner, target.origin, &context.for_tls().wait()))
     }
 }
 

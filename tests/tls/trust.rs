@@ -75,7 +75,8 @@ fn providers_of_the_process() {
                 continue;
             }
             // Another configuration in each round.
-            let roots = TlsConfig::builder().backend(backend).root_der(authority.der()).root_der(Authority::new().der());
+            let roots =
+                TlsConfig::builder().backend(backend).root_der(authority.der()).root_der(Authority::new().der());
             let client = authority.leaf(&[dns("client.test")]);
             let roots = roots.client_cert_pem(client.pem()).client_key_pem(client.key_pem());
             assert_eq!(get(&server.pool(&roots.build().unwrap()), "/"), "/", "{backend}, round {round}");
