@@ -13,6 +13,7 @@ use crate::cancel::{OnCancel, Run};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::exchange::Wire;
 use crate::net::abort::{AbortCell, Interrupt};
+#[cfg(unix)]
 use crate::net::connect;
 use crate::net::names::{Addresses, Family, IntoAddresses, Resolver, shared_resolver};
 use crate::net::options::{self, OwnedSocket, SocketFactory, SocketOption, SourceAddress};
