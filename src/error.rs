@@ -302,9 +302,11 @@ impl Error {
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
     /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntext");
+    /// # #[cfg(feature = "json")] {
     /// let error = hostpool::get(url).send()?.json::<u32>().unwrap_err();
     /// assert!(error.is_decode());
     /// assert_eq!(error.head().unwrap().body(), b"text");
+    /// # }
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn is_decode(&self) -> bool {
@@ -333,7 +335,7 @@ impl Error {
     /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     /// let url = format!("https://{}/", listener.local_addr()?);
     /// std::thread::spawn(move || std::io::Write::write_all(&mut listener.accept()?.0, b"HTTP/1.1 400 Bad Request\r\n"));
-    /// # #[cfg(feature = "__tls")] {
+    /// # #[cfg(any(feature = "native-tls", feature = "native-roots", feature = "webpki-roots"))] {
     /// let error = hostpool::get(url).send().unwrap_err();
     /// assert_eq!(error.kind(), &ErrorKind::Tls);
     /// assert_eq!(error.tls_failure().unwrap().fault(), TlsFault::NotTls);

@@ -15,6 +15,7 @@ use crate::cancel::{OnCancel, Run};
 use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result};
 use crate::exchange::{Common, Wire};
 use crate::net::abort::{AbortCell, Interrupt};
+#[cfg(unix)]
 use crate::net::connect;
 use crate::net::names::{Addresses, Family, IntoAddresses, Resolver, shared_resolver};
 use crate::net::options::{self, OwnedSocket, SocketFactory, SocketOption, SourceAddress};

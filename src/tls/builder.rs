@@ -216,11 +216,12 @@ impl TlsConfigBuilder {
     }
 
     /// Sets the name or the IP address that the certificate has to be for, in place of the host of the URL. The name that
-    /// is sent to the server stays: [`server_name`](Self::server_name) changes both.
+    /// is sent to the server stays: [`server_name`](Self::server_name) changes both. native-tls has one name, so this needs
+    /// [`send_server_name(false)`](Self::send_server_name) there.
     ///
     /// ```
     /// let tls = hostpool::TlsConfig::builder().assert_hostname("db.internal.example").build();
-    /// # #[cfg(feature = "__tls")]
+    /// # #[cfg(feature = "__rustls")]
     /// assert!(tls.is_ok());
     /// ```
     pub fn assert_hostname(self, name: impl AsRef<str>) -> Self {
