@@ -385,7 +385,7 @@ impl Connection {
             Err(cancelled) => return Err(self.spoil(cancelled).into_io()),
         }
         let registered = until.register(|| cell.blocked());
-        let wait = Wait::of(until, cell);
+        let wait = Wait { duplex: true, ..Wait::of(until, cell) };
         let result = act(wire, &wait);
         drop(registered);
         result.map_err(|error| {
