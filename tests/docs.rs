@@ -86,7 +86,7 @@ fn pointers_forward_every_method() {
             assert!(list.contains(pointer), "{name} is not implemented for {pointer}");
         }
     }
-    assert_eq!(methods, 9 + 2 + 2 + 11 + 1 + 1);
+    assert_eq!(methods, 8 + 2 + 2 + 11 + 1 + 1);
 }
 
 /// A middleware can read each setting of a request under the name of its setter.
