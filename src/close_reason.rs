@@ -38,13 +38,17 @@ pub enum CloseReason {
     Retired,
     /// The connection was idle when the process had no descriptor left for another connection or a name lookup.
     OutOfDescriptors,
+    /// The caller closed a [`Connection`](crate::Connection) that it had taken, or dropped it without releasing it.
+    ClosedByCaller,
+    /// The caller took a [`Connection`](crate::Connection) out of the pool. It is still open, but no longer counted.
+    Detached,
     /// The connection was [upgraded](crate::Response::upgrade) to another protocol, and has ended.
     Upgraded,
 }
 
 impl CloseReason {
     /// All reasons, in the order of their declaration. The place of each is its number.
-    pub(crate) const ALL: [CloseReason; 14] = {
+    pub(crate) const ALL: [CloseReason; 16] = {
         use CloseReason::*;
         [
             IdleTimeout,
@@ -60,6 +64,8 @@ impl CloseReason {
             PoolClosed,
             Retired,
             OutOfDescriptors,
+            ClosedByCaller,
+            Detached,
             Upgraded,
         ]
     };
@@ -86,6 +92,8 @@ impl fmt::Display for CloseReason {
             CloseReason::PoolClosed => "the pool was closed",
             CloseReason::Retired => "retired",
             CloseReason::OutOfDescriptors => "out of descriptors",
+            CloseReason::ClosedByCaller => "closed by the caller",
+            CloseReason::Detached => "detached",
             CloseReason::Upgraded => "the end of an upgraded connection",
         })
     }

@@ -90,6 +90,7 @@
 //! |---|---|
 //! | one request | [`get`], [`head`], [`post`], [`put`], [`patch`], [`delete`], [`options`], [`request`] |
 //! | clients | [`Session`], [`ConnectionPool`], [`PoolManager`], all built by a [`ClientBuilder`] |
+//! | connections for many sessions | [`TcpConnector`], [`ProxyConnector`], [`UnixConnector`] |
 //! | requests | [`RequestBuilder`], [`Request`]; arguments of any type: [`IntoUrl`], [`IntoPairs`], [`IntoHeaders`] |
 //! | bodies | [`Body`], [`Compress`], [`multipart::Form`], [`multipart::Part`] |
 //! | responses | [`Response`], [`Lines`], [`Chunks`], [`MediaType`], [`Link`]; made by a [`ResponseBuilder`] |
@@ -99,7 +100,7 @@
 //! | failures | [`Error`], [`ErrorKind`], [`Phase`], [`ResponseHead`] |
 //! | another try | [`Retry`], [`RetryBudget`], [`Attempt`] |
 //! | redirects | [`RedirectHop`], [`RedirectAction`] |
-//! | credentials | [`BasicAuth`], [`DigestAuth`], [`AnyAuth`], [`Auth::bearer`], [`Netrc`] |
+//! | credentials | [`BasicAuth`], [`DigestAuth`], [`AnyAuth`], [`Auth::bearer`], [`AuthScheme`], [`Netrc`] |
 //! | cookies | [`CookieJar`], [`Cookie`], [`CookieStore`] |
 //! | what runs around a call | [`Middleware`], [`Next`], [`ClientBuilder::on_request`] |
 //! | what happens inside | [`Listener`], [`observe`], [`PoolStats`], [`ConnectionInfo`] |
@@ -109,6 +110,7 @@
 //! | TLS | [`TlsConfig`], [`TlsConfigBuilder`], [`Fingerprint`], [`TlsVersion`], [`TlsInfo`], [`TlsFailure`] |
 //! | sockets | [`SocketOption`], [`SourceAddress`] |
 //! | connections of your own | [`Dialer`], [`Transport`], [`IoTransport`] |
+//! | a connection of a pool, as a stream | [`Connection`] |
 //! | types of other crates | the crates [`http`] and [`url`], as `hostpool::http` and `hostpool::url` |
 //!
 //! # Features
@@ -142,9 +144,10 @@
 // fuzzing        the fuzz targets, each over one layer; built for tests and for fuzzing
 // session        Session, the free functions
 // websocket      builder > handshake/halves > socket > closing > receiving > sending > core > reader/wire > state/decoder > frame
+// connectors     TcpConnector, ProxyConnector, UnixConnector: presets of a PoolManager
 // pools          ConnectionPool, PoolManager, ProxyManager, PoolContext
 // parallel       Pending, Batch: requests on threads of their client
-// client         builder > call > hop > terms > policy > settings/options/middleware/request > engine > reach
+// client         builder > call > hop > checkout > connection > terms > policy > settings/options/middleware/request > engine > reach
 // response       Response: body reader, decoding, charset, JSON, files
 // pool           registry > key > gate > reaper > core > pooled > types > stats
 // dial           Dialer, Route: opens a Transport to a Target along a route
@@ -164,6 +167,7 @@ mod cancel;
 mod client;
 mod close_reason;
 mod coding;
+mod connectors;
 mod contain;
 mod cookies;
 mod date;
@@ -211,14 +215,17 @@ mod values;
 mod websocket;
 mod workers;
 
-pub use auth::{AnyAuth, Auth, AuthEncoding, BasicAuth, DigestAuth, Netrc};
+pub use auth::{AnyAuth, Auth, AuthEncoding, AuthPeer, AuthRounds, AuthScheme, BasicAuth, DigestAuth, Netrc};
 pub use body::urlencoded::IntoPairs;
 pub use body::{Body, Compress};
 pub use cancel::{CancelToken, OnCancel};
 pub use client::{
-    Connector, IntoRequest, IntoUrl, Middleware, MiddlewareFn, Next, Request, RequestBuilder, middleware_fn,
+    Connection, Connector, IntoRequest, IntoUrl, Middleware, MiddlewareFn, Next, Request, RequestBuilder, middleware_fn,
 };
 pub use close_reason::CloseReason;
+pub use connectors::{
+    ProxyConnector, ProxyConnectorBuilder, TcpConnector, TcpConnectorBuilder, UnixConnector, UnixConnectorBuilder,
+};
 pub use cookies::{
     Cookie, CookieBuilder, CookieJar, CookieJarBuilder, CookieRequest, CookieStore, NoCookies, SameSite,
 };

@@ -447,6 +447,38 @@
 //! # Ok::<(), hostpool::Error>(())
 //! ```
 //!
+//! # What a proxy is told
+//!
+//! A [`Proxy`](crate::Proxy) has its own credentials, headers and TLS configuration. No server gets them, and the proxy
+//! gets nothing of an `https` request but host and port.
+//!
+//! ```
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+//! # let url = example::serve("HTTP/1.1 403 Forbidden\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\nContent-Length: 4\r\n\r\npage");
+//! use hostpool::{DigestAuth, ErrorKind, Proxy, Session, TlsConfig};
+//!
+//! let proxy = Proxy::parse("https://proxy.example")?
+//!     .auth(DigestAuth::new("login", "password")) // or ("login", "password"), or those of the URL
+//!     .header("X-Team", "7")?
+//!     .tls(TlsConfig::default()); // that of the session is for the servers
+//! let session = Session::builder().proxy(proxy).build()?;
+//!
+//! // What a proxy says when it refuses a tunnel.
+//! # let at = url.trim_end_matches('/');
+//! let proxy = Proxy::parse(at)?.tunnel_http(true);
+//! let error = session.get("http://www.example.com/").proxy(proxy).send().unwrap_err();
+//! if let ErrorKind::ProxyRefused { .. } = error.kind() {
+//!     let head = error.head().unwrap();
+//!     assert_eq!(head.headers().get("X-Squid-Error"), Some("ERR_ACCESS_DENIED 0"));
+//!     assert_eq!(head.body(), b"page");
+//! }
+//! # assert_eq!(error.status().unwrap(), 403);
+//! # Ok::<(), hostpool::Error>(())
+//! ```
+//!
+//! [`AuthScheme`](crate::AuthScheme) is for NTLM and Negotiate. A [`ProxyManager`](crate::ProxyManager) is urllib3's, and a
+//! [`ProxyConnector`](crate::ProxyConnector) aiohttp's. `cargo run --example proxy` shows whose fault a failure is.
+//!
 //! # Hooks and middleware
 //!
 //! A hook sees each request, those of redirects and retries too. Middleware runs once around a call, and may answer by
@@ -567,6 +599,11 @@
 //! | `urllib3.PoolManager(num_pools, maxsize, block)`, `http.request(..)` | [`PoolManager`], [`PoolManager::request`] |
 //! | `HTTPConnectionPool(host, maxsize=8, block=True)`, `pool.urlopen(..)` | [`ConnectionPool`], [`ConnectionPool::urlopen`] |
 //! | `aiohttp.TCPConnector(limit, limit_per_host)` | [`SessionBuilder::total_limit`](crate::ClientBuilder::total_limit), [`limit`](crate::ClientBuilder::limit) |
+//! | `aiohttp.TCPConnector(..)`, `aiohttp.UnixConnector(path=..)` for several sessions | [`TcpConnector`](crate::TcpConnector), [`UnixConnector`](crate::UnixConnector) |
+//! | `urllib3.ProxyManager(url, proxy_headers)`, `proxy_from_url(url)` | [`ProxyManager`](crate::ProxyManager), [`Proxy::header`](crate::Proxy::header) |
+//! | `aiohttp.ProxyConnector(proxy, proxy_auth)`, `proxy=`, `proxy_auth=` | [`ProxyConnector`](crate::ProxyConnector), [`RequestBuilder::proxy`], [`Proxy::auth`](crate::Proxy::auth) |
+//! | `HttpNtlmAuth(..)`, `HTTPKerberosAuth()` | [`AuthScheme`](crate::AuthScheme) |
+//! | `connector.connect(..)`, `pool._get_conn()` | [`PoolManager::connect`], [`Connection`](crate::Connection) |
 //! | `params=`, `data=`, `files=`, `headers=`, `cookies=`, `auth=` | methods of these names of [`RequestBuilder`] |
 //! | `data={"a": "1"}` | [`RequestBuilder::form`] |
 //! | `timeout=(3, 10)`, `Timeout(connect=3, read=10)` | [`Timeout::connect`], [`Timeout::read`] |
@@ -600,6 +637,7 @@
 //! | `max_idle_connections_per_host`, `pool_max_idle_per_host` | [`SessionBuilder::maxsize`](crate::ClientBuilder::maxsize); [`limit`](crate::ClientBuilder::limit) bounds those in use, too |
 //! | `redirect::Policy::custom(..)` | [`RequestBuilder::redirect_when`] |
 //! | `redirect_auth_headers(SameHost)` | [`RequestBuilder::trust_origins`] |
+//! | `.proxy(Proxy::all(url)?)`, `Proxy::new(url)?`, `.basic_auth(..)` | [`SessionBuilder::proxy`](crate::ClientBuilder::proxy), [`Proxy`](crate::Proxy) |
 //! | `multipart::Form`, `Part` | [`multipart`](crate::multipart) |
 //! | `copy_to(&mut file)` | [`Response::copy_to`], [`Response::save_to`] |
 //! | `Resolver`, `Connector`, `.resolve(host, address)` | [`Dialer`](crate::Dialer), [`dialer_fn`](crate::dialer_fn) |

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 
 use crate::headers::Headers;
-use crate::urls::{InvalidUrl, Origin, Scheme, Url, as_http};
+use crate::urls::{InvalidUrl, Origin, Url, as_http};
 
 pub(crate) use when::RedirectWhen;
 pub use when::{RedirectAction, RedirectHop};
@@ -112,13 +112,13 @@ pub(crate) fn decide(request: Redirected<'_>, status: StatusCode, headers: &Head
     if cross_origin && rules.same_origin {
         return Decision::Leaves(next.shared_origin().clone());
     }
-    if cross_origin && to.kind() == Scheme::HttpUnix {
+    if cross_origin && to.kind().is_unix() {
         return Decision::Refuse("it leads to a local socket");
     }
-    if cross_origin && from.kind() == Scheme::HttpUnix && !rules.off_socket {
+    if cross_origin && from.kind().is_unix() && !rules.off_socket {
         return Decision::Refuse("it leads from a local socket to the network");
     }
-    if from.kind() == Scheme::Https && to.kind() == Scheme::Http && !rules.downgrade {
+    if from.kind().is_encrypted() && !to.kind().is_encrypted() && !rules.downgrade {
         return Decision::Refuse("it leads from https to http");
     }
     Decision::Follow(Plan { url: next, to_get: becomes_get(method, status, rules.rewrite), cross_origin })
@@ -130,8 +130,10 @@ pub(crate) fn decide(request: Redirected<'_>, status: StatusCode, headers: &Head
 /// `Location: http://localhost/path`. That is the same origin, reached through the same socket.
 fn join(url: &Url, host: &[u8], location: &str) -> Result<Url, InvalidUrl> {
     let seen_by_the_server = || {
-        let host = std::str::from_utf8(host).ok().filter(|_| url.origin().kind() == Scheme::HttpUnix)?;
-        let origin = Url::parse(&format!("http://{host}/")).ok()?;
+        let kind = url.origin().kind();
+        let host = std::str::from_utf8(host).ok().filter(|_| kind.is_unix())?;
+        let scheme = if kind.is_encrypted() { "https" } else { "http" };
+        let origin = Url::parse(&format!("{scheme}://{host}/")).ok()?;
         url.at(origin.shared_origin()).ok()
     };
     let Some(seen) = seen_by_the_server() else { return url.join(location) };

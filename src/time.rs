@@ -104,6 +104,7 @@ impl Timeout {
 
     /// Returns the bound that is zero, if there is one. `pool` does not count, because with zero a call takes a free
     /// connection and does not wait. `expect` does not count, because its end is not a failure.
+    #[inline(always)]
     pub(crate) fn passed(&self) -> Option<Bound> {
         let Timeout { total, pool: _, connect, resolve, tls, write, head, read, expect: _, rate } = self;
         let is_zero = |limit: &Option<Duration>| limit.is_some_and(|limit| limit.is_zero());

@@ -144,9 +144,12 @@ fn what_is_refused() {
         (error::<Retry>(r#"{"jitter": "some"}"#), "string \"some\", expected \"none\", \"full\""),
         (error::<Retry>(r#"{"jitter": {"added": 1, "most": 2}}"#), "unknown field `most`, expected `added`"),
         (error::<Url>(r#""api.example:80/canary""#), "invalid URL: no scheme: write http://api.example:80"),
-        (error::<Url>(r#""ftp://user:canary@h/""#), "invalid URL: the scheme is not http, https or http+unix"),
+        (
+            error::<Url>(r#""ftp://user:canary@h/""#),
+            "invalid URL: the scheme is not http, https, http+unix or https+unix",
+        ),
         (error::<Url>(r#""http://user:canary@h:99999/""#), "invalid URL: the port is not a number from 1 to 65535"),
-        (error::<Url>("7"), "integer `7`, expected the text of an http, https or http+unix URL"),
+        (error::<Url>("7"), "integer `7`, expected the text of an http, https, http+unix or https+unix URL"),
     ];
     for (error, expected) in table {
         assert!(error.contains(expected), "{error}\n{expected}");

@@ -94,7 +94,7 @@ fn pointers_forward_every_method() {
 fn settings_have_getters() {
     // These shape the URL, the headers, the body or the login, which have getters of their own, or send the request.
     let parts = "params query raw_query header user_agent range extension data form multipart files json body_pos fields \
-                 cookie basic_auth any_auth bearer_auth upgrade_to connector build send download download_with";
+                 cookie basic_auth any_auth bearer_auth upgrade_to connector build send download download_with connect";
     // Functions that the client calls, of which a middleware has no use.
     let functions = "on_upload_progress progress middleware with_middleware without_middleware check_with";
     // `cancel_with` sets a token on a request too; `cancel_token` returns it.

@@ -56,7 +56,9 @@ macro_rules! types {
 type Bounds = [(bool, &'static str); 6];
 
 /// Traits cannot be asked, and a `Result` has the properties of its type.
-const NOT_ASKED: [&str; 18] = [
+const NOT_ASKED: [&str; 20] = [
+    "AuthRounds",
+    "AuthScheme",
     "Client",
     "Connector",
     "CookieStore",
@@ -86,6 +88,7 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         Attempt,
         Auth,
         AuthEncoding,
+        AuthPeer<'static>,
         BasicAuth,
         Bound,
         CancelToken,
@@ -134,6 +137,8 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         PoolStats,
         Probe,
         Proxy,
+        ProxyConnector,
+        ProxyConnectorBuilder,
         ProxyManager,
         ProxyManagerBuilder,
         RedirectAction,
@@ -159,6 +164,8 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         Strictness,
         SystemResolver,
         Target<'static>,
+        TcpConnector,
+        TcpConnectorBuilder,
         TcpDialer,
         Timeout,
         TimeoutSettings,
@@ -170,6 +177,8 @@ fn shared() -> Vec<(&'static str, Bounds)> {
         TlsInfo,
         TlsVersion,
         TransportInfo,
+        UnixConnector,
+        UnixConnectorBuilder,
         UnixDialer,
         Url,
         Version,
@@ -186,7 +195,7 @@ fn others() -> Vec<(&'static str, Bounds, &'static str)> {
     let all = "Debug Send Sync UnwindSafe RefUnwindSafe";
     let alone = "Debug Send UnwindSafe RefUnwindSafe";
     let rows = [
-        (types![Error, IoTransport, Pending, Upgraded, UpgradedReader, UpgradedWriter].to_vec(), all),
+        (types![Connection, Error, IoTransport, Pending, Upgraded, UpgradedReader, UpgradedWriter].to_vec(), all),
         (types![Body, Form, Part, Request, RequestBuilder, Response, ResponseBody, ResponseBuilder].to_vec(), alone),
         (types![Chunks<'static>, Lines<'static>].to_vec(), "Debug Send RefUnwindSafe"),
         (types![OnCancel].to_vec(), "Debug Send Sync"),

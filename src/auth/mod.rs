@@ -7,6 +7,7 @@ mod basic;
 pub(crate) mod challenge;
 mod digest;
 mod netrc;
+mod rounds;
 
 use std::fmt;
 
@@ -16,12 +17,14 @@ pub use basic::{AuthEncoding, BasicAuth};
 pub use digest::DigestAuth;
 pub(crate) use digest::{Asked, Asker, Dialogue};
 pub use netrc::Netrc;
+pub use rounds::{AuthPeer, AuthRounds, AuthScheme};
+pub(crate) use rounds::{Heard, Rounds, SharedScheme};
 
 use crate::error::{Error, Result};
 
 /// Credentials of any kind, as [`RequestBuilder::auth`](crate::RequestBuilder::auth) and
 /// [`SessionBuilder::auth`](crate::SessionBuilder::auth) take them: a [`BasicAuth`], a login with its password, a
-/// [`DigestAuth`], an [`AnyAuth`], or a [bearer token](Self::bearer).
+/// [`DigestAuth`], an [`AnyAuth`], a [bearer token](Self::bearer), or a [scheme of several rounds](Self::scheme).
 ///
 /// ```
 /// use hostpool::{Auth, BasicAuth, Session};
@@ -39,6 +42,8 @@ pub(crate) enum Kind {
     Basic(BasicAuth),
     Bearer(Box<str>),
     Digest(DigestAuth),
+    /// A scheme of several rounds, by code of the caller's.
+    Scheme(SharedScheme),
 }
 
 impl Auth {
@@ -47,6 +52,12 @@ impl Auth {
     #[doc(alias = "token")]
     pub fn bearer(token: impl AsRef<str>) -> Auth {
         Auth(Kind::Bearer(token.as_ref().into()))
+    }
+
+    /// Takes a scheme of several rounds on one connection, such as NTLM: see [`AuthScheme`]. Clones of the result are the
+    /// same credentials, and share connections; another call makes others.
+    pub fn scheme(scheme: impl AuthScheme + 'static) -> Auth {
+        Auth(Kind::Scheme(SharedScheme::new(scheme)))
     }
 
     /// Returns the login of a URL as Basic credentials, with the same bytes as a request to that URL sends.
@@ -64,6 +75,7 @@ impl Auth {
             (Kind::Basic(one), Kind::Basic(other)) => one == other,
             (Kind::Bearer(one), Kind::Bearer(other)) => one == other,
             (Kind::Digest(one), Kind::Digest(other)) => one.is_equal(other),
+            (Kind::Scheme(one), Kind::Scheme(other)) => one == other,
             _ => false,
         }
     }
@@ -74,6 +86,7 @@ impl Auth {
             Kind::Basic(basic) => basic.encode().map(drop),
             Kind::Bearer(token) => bearer(token).map(drop),
             Kind::Digest(digest) => digest.check(),
+            Kind::Scheme(scheme) => scheme.check(),
         }
     }
 }
@@ -126,6 +139,7 @@ impl fmt::Debug for Auth {
             Kind::Basic(basic) => basic.fmt(f),
             Kind::Bearer(_) => f.write_str("Bearer(***)"),
             Kind::Digest(digest) => digest.fmt(f),
+            Kind::Scheme(scheme) => scheme.fmt(f),
         }
     }
 }

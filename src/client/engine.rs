@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reach::Reach;
+use crate::cookies::CookieJar;
 use crate::dial::{self, DialContext, Means, Opened, Route, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure, TlsFault};
 use crate::exchange::{Common, Wire};
@@ -45,6 +46,12 @@ pub(crate) struct EngineConfig {
     pub(crate) fork_guard: bool,
     pub(crate) workers: usize,
     pub(crate) proxy: Option<Setting>,
+    /// No connection is used again.
+    pub(crate) force_close: bool,
+    /// Bounds the opening of a connection, whatever client asks for it.
+    pub(crate) conn_timeout: Option<Duration>,
+    /// The jar of the sessions that use this engine and have no jar of their own.
+    pub(crate) shared_jar: Option<CookieJar>,
 }
 
 /// What a call wants of the connection that is opened for it.
@@ -72,6 +79,9 @@ pub(crate) struct Engine {
     replacement: RwLock<Option<Arc<ConnectionConfig>>>,
     pub(crate) registry: Registry,
     pub(crate) observer: Observer,
+    pub(crate) force_close: bool,
+    pub(crate) conn_timeout: Option<Duration>,
+    pub(crate) shared_jar: Option<CookieJar>,
     /// How often all calls were cancelled.
     cancelled: AtomicU64,
     /// The proxy of requests whose client says nothing about it.
@@ -99,6 +109,9 @@ impl Engine {
             replacement: RwLock::new(None),
             registry: Registry::new(config.num_pools),
             observer,
+            force_close: config.force_close,
+            conn_timeout: config.conn_timeout,
+            shared_jar: config.shared_jar,
             cancelled: AtomicU64::new(0),
             proxy: config.proxy,
             guard: config.fork_guard.then(Home::here),
@@ -239,8 +252,8 @@ impl Engine {
         drop(registered);
         match dialed {
             Ok(Opened { wire, tunnel }) => {
-                let is_own = key.config().dialer.is_none();
-                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, is_own, record: dial.opened() })))
+                let (record, is_own) = (dial.opened(tunnel.as_deref()), key.config().dialer.is_none());
+                Ok(permit.opened(Box::new(Connection { wire, cell, tunnel, is_own, record })))
             }
             Err(error) => {
                 dial.failed(&error);
@@ -251,7 +264,8 @@ impl Engine {
 
     /// Dials. While the process lacks file descriptors, it closes the oldest idle connection and dials again.
     fn dial(&self, cell: &Arc<AbortCell>, key: &PoolKey, dialing: &Dialing<'_>) -> Result<Opened> {
-        let context = DialContext::begin(dialing.until, dialing.timeout, cell);
+        let until = dialing.until.or_within(self.conn_timeout, Bound::Connect);
+        let context = DialContext::begin(until, dialing.timeout, cell);
         loop {
             match Engine::dial_once(&context, cell, key, dialing) {
                 // An idle connection is worth less than this call. Its phases go on under the same bounds.
@@ -275,8 +289,9 @@ impl Engine {
         let opened = match &config.dialer {
             None => {
                 let Dialing { common, strictness, user_agent, .. } = *dialing;
-                let (tls, tcp) = (&config.tls, &config.tcp);
-                dial::open(key.route(), &Means { tls, tcp, cell, common, strictness, user_agent }, context)?
+                let (tls, tcp, socket) = (&config.tls, &config.tcp, config.socket.as_deref());
+                let means = Means { tls, tcp, socket, cell, common, strictness, user_agent };
+                dial::open(key.route(), &means, context)?
             }
             Some(_) if key.route().proxy().is_some() => {
                 return Err(Error::config("a dialer opens connections by itself, and knows of no proxy"));

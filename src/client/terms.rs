@@ -12,7 +12,7 @@ use super::options::Options;
 use super::policy::{Head, Policy, USER_AGENT};
 use super::reach::Reach;
 use super::request::Request;
-use crate::auth::{Auth, Netrc};
+use crate::auth::{Auth, Netrc, SharedScheme};
 use crate::cancel::CancelToken;
 use crate::cookies::CookieStore;
 use crate::dial::Route;
@@ -21,11 +21,12 @@ use crate::exchange::Common;
 use crate::headers::Headers;
 use crate::net::names::Overrides;
 use crate::pool::key::{ConnectionConfig, PoolKey};
+use crate::proxy::Proxy;
 use crate::redirect::{self, RedirectWhen, Rules};
 use crate::response::{Arrival, Reading};
 use crate::retry::Retry;
 use crate::time::{Timeout, Until};
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 /// The number of redirects that a call follows if nothing is set.
 const MAX_REDIRECTS: u32 = 10;
@@ -175,7 +176,7 @@ impl<'a> Terms<'a> {
     /// [`ErrorKind::InvalidRequest`] for such a URL.
     #[inline]
     pub(super) fn check_scheme(self, url: &Url) -> Result<()> {
-        match url.origin().kind() == Scheme::Https || !self.https_only() {
+        match url.origin().kind().is_encrypted() || !self.https_only() {
             true => Ok(()),
             false => Err(Error::request("https_only is set, and the URL is not https")),
         }
@@ -236,6 +237,12 @@ impl<'a> Terms<'a> {
     pub(super) fn skipped(self) -> impl Iterator<Item = &'a str> {
         let own = self.own.map_or(&[][..], |own| &own.skip);
         own.iter().chain(&self.policy.head.skip).map(|name| &**name)
+    }
+
+    /// Returns whether each request ends its connection.
+    #[inline]
+    pub(super) fn closes(self) -> bool {
+        self.policy.head.close || self.engine.force_close
     }
 
     /// Returns the credentials, whatever the origin.
@@ -319,7 +326,7 @@ impl<'a> Terms<'a> {
         let origin = url.shared_origin();
         let Some(home) = self.home() else { return Ok(origin) };
         // A request for an `https` URL is not sent to a proxy in clear.
-        let in_clear = origin.kind() == Scheme::Https && home.kind() != Scheme::Https;
+        let in_clear = origin.kind().is_encrypted() && !home.kind().is_encrypted();
         let any_host = self.own.is_some_and(|own| own.any_host) && !in_clear;
         match any_host || origin == home {
             true => Ok(home),
@@ -332,31 +339,47 @@ impl<'a> Terms<'a> {
 
     /// Returns the key of the pool that sends a request along this route. A route without a pool gets a new one. The
     /// addresses that the request gives for the host come before those of the client, and are part of the key; those for
-    /// other hosts are not.
+    /// other hosts are not. So is the scheme by which the request authenticates its connection.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRequest`] if the request has addresses for the host, and a dialer of the caller's would not
-    /// heed them.
-    #[inline]
-    pub(super) fn key(self, route: &Route) -> Result<PoolKey> {
-        self.engine.with_config(self.reach(), |config| match self.own.filter(|own| !own.resolve_to.is_empty()) {
-            None => Ok(self.engine.pool(route, config).0),
-            Some(own) => self.key_with(route, config, &own.resolve_to),
+    /// [`ErrorKind::InvalidRequest`] if the request has addresses for the host, and a dialer or a Unix socket of the
+    /// client would not heed them.
+    #[inline(always)]
+    pub(super) fn key(self, route: &Route, scheme: Option<&SharedScheme>) -> Result<PoolKey> {
+        let own = self.own.filter(|own| !own.resolve_to.is_empty());
+        self.engine.with_config(self.reach(), |config| match own.is_none() && scheme.is_none() {
+            true => Ok(self.engine.pool(route, config).0),
+            false => self.key_with(route, config, own.map(|own| &own.resolve_to), scheme),
         })
     }
 
     #[cold]
-    fn key_with(self, route: &Route, config: &Arc<ConnectionConfig>, own: &Overrides) -> Result<PoolKey> {
+    fn key_with(
+        self,
+        route: &Route,
+        config: &Arc<ConnectionConfig>,
+        own: Option<&Overrides>,
+        scheme: Option<&SharedScheme>,
+    ) -> Result<PoolKey> {
         let host = route.dialed().host();
-        let Some(addresses) = own.get(host).filter(|_| !route.is_over_socket()) else {
+        let addresses = own.and_then(|own| own.get(host)).filter(|_| !route.is_over_socket());
+        if addresses.is_none() && scheme.is_none() {
             return Ok(self.engine.pool(route, config).0);
-        };
-        if config.dialer.is_some() {
+        }
+        if addresses.is_some() && config.dialer.is_some() {
             return Err(Error::request("resolve_to has no effect on a dialer, which finds addresses by itself"));
         }
+        if config.socket.is_some() {
+            return Err(Error::request(
+                "resolve_to has no effect: all connections of the client lead to a Unix socket",
+            ));
+        }
         let mut config = ConnectionConfig::clone(config);
-        config.tcp.names.overrides.put(host, addresses);
+        config.scheme = scheme.cloned();
+        if let Some(addresses) = addresses {
+            config.tcp.names.overrides.put(host, addresses);
+        }
         Ok(self.engine.pool(route, &Arc::new(config)).0)
     }
 
@@ -386,19 +409,20 @@ impl<'a> Terms<'a> {
             return route.forwarding();
         }
         match self.own.is_some_and(|own| own.tunnels) {
-            true => route.tunnelling(origin),
+            true => route.ending_at(origin),
             false => route,
         }
     }
 
     /// Refuses a URL whose host is an address that the caller's filter does not allow. It is asked for requests through a
-    /// proxy, which looks up names by itself.
+    /// proxy, which looks up names by itself; such names may be refused, too.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::AddressRefused`] for such a URL.
-    pub(super) fn check_behind_proxy(self, url: &Url) -> Result<()> {
-        self.engine.with_config(self.reach(), |config| config.tcp.names.check_literal(url.origin()))
+    pub(super) fn check_behind_proxy(self, proxy: &Proxy, url: &Url) -> Result<()> {
+        let looks_up = proxy.looks_up_names();
+        self.engine.with_config(self.reach(), |config| config.tcp.names.check_remote(url.origin(), looks_up))
     }
 
     /// Returns what the request wants of a connection that is opened for it.

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::cookie::Cookie;
 use super::disk;
 use super::jar::{CookieJar, now};
+use super::place::is_socket;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::headers::trim;
 
@@ -197,7 +198,7 @@ fn read_cookie(line: &[u8], http_only: bool) -> Option<Cookie> {
     let mut cookie = Cookie::new(trim(next()?), trim(next().unwrap_or_default()));
     let domain = Some(domain.strip_prefix('.').unwrap_or(domain)).filter(|domain| !domain.starts_with(NO_HOST))?;
     // The origin of a Unix socket stands in the place of a name. The case of its path counts.
-    let is_name = !domain.starts_with("http+unix://");
+    let is_name = !is_socket(domain);
     cookie.domain = Some(if is_name { domain.to_ascii_lowercase().into() } else { domain.into() });
     cookie.path = Some(path.into());
     (cookie.host_only, cookie.secure, cookie.http_only, cookie.expires) = (!below, secure, http_only, expires);

@@ -24,11 +24,11 @@ impl<'a> Place<'a> {
         let origin = url.origin();
         let host = match origin.kind() {
             // The host is a path here and may look like a name, so the whole origin is used.
-            Scheme::HttpUnix => origin.as_str(),
+            Scheme::HttpUnix | Scheme::HttpsUnix => origin.as_str(),
             Scheme::Http | Scheme::Https => origin.host_and_zone(),
         };
         let is_secure = match origin.kind() {
-            Scheme::Https => true,
+            Scheme::Https | Scheme::HttpsUnix => true,
             Scheme::Http => loopback_is_secure && is_loopback(host),
             Scheme::HttpUnix => false,
         };
@@ -121,9 +121,14 @@ fn is_regular(host: &str) -> bool {
     is_name(host) && host.split('.').all(|label| !label.is_empty())
 }
 
+/// Returns whether a host of [`Place::of`] is the origin of a Unix socket.
+pub(super) fn is_socket(host: &str) -> bool {
+    host.starts_with("http+unix://") || host.starts_with("https+unix://")
+}
+
 /// Returns whether a text is the host of a URL, as [`Place::of`] returns it.
 pub(super) fn is_host(text: &str) -> bool {
-    let url = match text.starts_with("http+unix://") {
+    let url = match is_socket(text) {
         true => Url::parse(text),
         false => Url::parse(&format!("http://{text}/")),
     };

@@ -16,7 +16,7 @@ use crate::exchange::{Common, Wire};
 use crate::net::abort::{AbortCell, Interrupt};
 use crate::net::connect;
 use crate::net::names::{Addresses, Family, IntoAddresses, Resolver, shared_resolver};
-use crate::net::options::{SocketOption, SourceAddress};
+use crate::net::options::{self, OwnedSocket, SocketFactory, SocketOption, SourceAddress};
 use crate::net::race::Winner;
 use crate::net::stream::Stream;
 use crate::net::tcp::{TcpConfig, checked_stagger};
@@ -25,7 +25,7 @@ use crate::shared;
 use crate::strictness::Strictness;
 use crate::time::{Timeout, Until};
 use crate::tls::TlsConfig;
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 pub(crate) use route::{Route, Via};
 
@@ -167,7 +167,7 @@ impl<'a> Target<'a> {
 
     /// Returns whether the connection must be encrypted.
     pub fn is_encrypted(&self) -> bool {
-        self.origin.kind() == Scheme::Https
+        self.origin.kind().is_encrypted()
     }
 }
 
@@ -408,9 +408,19 @@ impl TcpDialer {
         self
     }
 
-    /// Sets the options of sockets. The default is [`SocketOption::NoDelay(true)`](SocketOption::NoDelay) alone.
+    /// Sets the options of sockets. The default is [`SocketOption::NoDelay(true)`](SocketOption::NoDelay) alone. There is
+    /// no `build`, so an option that this system does not have fails the dial.
     pub fn socket_options(mut self, options: impl IntoIterator<Item = SocketOption>) -> TcpDialer {
         self.config.sockets.options = options.into_iter().collect();
+        self
+    }
+
+    /// Sets a function that makes the sockets: see [`ClientBuilder::socket_factory`](crate::ClientBuilder::socket_factory).
+    pub fn socket_factory<S: Into<OwnedSocket>>(
+        mut self,
+        factory: impl Fn(&SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+    ) -> TcpDialer {
+        self.config.sockets.factory = Some(SocketFactory::new(factory));
         self
     }
 
@@ -457,30 +467,40 @@ impl TcpDialer {
 
 impl Dialer for TcpDialer {
     fn dial(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Box<dyn Transport>> {
+        options::check(&self.config.sockets.options)?;
         let winner = self.config.connect(target.origin, &context.for_resolve().wait(), &context.wait())?;
         Ok(Box::new(winner.stream))
     }
 }
 
-/// Connects to the Unix socket that an `http+unix` URL names.
+/// Connects to the Unix socket that an `http+unix` URL names. For `https+unix` a [`TlsDialer`] around it adds TLS.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnixDialer;
 
 impl UnixDialer {
     #[cfg(unix)]
     fn open(&self, target: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
-        if target.origin.kind() != Scheme::HttpUnix {
+        if !target.origin.kind().is_unix() {
             return Err(Error::config("UnixDialer is for http+unix URLs, which name a socket"));
         }
-        let wait = context.wait();
-        connect::unix(target.origin.host(), &wait)
-            .map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
+        unix(target.origin.host(), context)
     }
 
     #[cfg(not(unix))]
-    fn open(&self, _: &Target<'_>, _: &DialContext<'_>) -> Result<Stream> {
-        Err(Error::unsupported("this system has no Unix sockets", Phase::Connect))
+    fn open(&self, _: &Target<'_>, context: &DialContext<'_>) -> Result<Stream> {
+        unix("", context)
     }
+}
+
+#[cfg(unix)]
+fn unix(path: &str, context: &DialContext<'_>) -> Result<Stream> {
+    let wait = context.wait();
+    connect::unix(path, &wait).map_err(|error| wait.failure(error, ErrorKind::Connect, Phase::Connect))
+}
+
+#[cfg(not(unix))]
+fn unix(_: &str, _: &DialContext<'_>) -> Result<Stream> {
+    Err(Error::unsupported("this system has no Unix sockets", Phase::Connect))
 }
 
 impl Dialer for UnixDialer {
@@ -527,6 +547,8 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
 pub(crate) struct Means<'a> {
     pub(crate) tls: &'a TlsConfig,
     pub(crate) tcp: &'a TcpConfig,
+    /// The path of the Unix socket that all connections lead to.
+    pub(crate) socket: Option<&'a str>,
     pub(crate) cell: &'a Arc<AbortCell>,
     /// The memory for the exchange with a proxy, and the limits on what it may send.
     pub(crate) common: &'a Common,
@@ -540,6 +562,9 @@ pub(crate) struct Means<'a> {
 pub(crate) fn open(route: &Route, means: &Means<'_>, context: &DialContext<'_>) -> Result<Opened> {
     match route.via() {
         Via::Direct | Via::Unix => Ok(direct(&Target::new(route), means, context)?.into()),
+        Via::Forward(_) | Via::Tunnel(_) if means.socket.is_some() => {
+            Err(Error::config("the client connects to one Unix socket, and reaches no proxy"))
+        }
         Via::Forward(proxy) => Ok(proxied::reach(proxy, means, context)?.into()),
         Via::Tunnel(proxy) => proxied::tunnel(proxy, route.origin(), means, context),
     }
@@ -559,27 +584,30 @@ impl From<Wire> for Opened {
     }
 }
 
-/// Opens a connection to a server, or to a proxy. A plain socket is used without a virtual call.
+/// Opens a connection to a server, or to a proxy: to the Unix socket of the client if there is one, and otherwise to
+/// where the target says. A plain socket is used without a virtual call.
 fn direct(target: &Target<'_>, means: &Means<'_>, context: &DialContext<'_>) -> Result<Wire> {
-    let Means { tls, tcp, cell, .. } = *means;
+    let Means { tls, tcp, socket, cell, .. } = *means;
     if target.is_encrypted() {
         tls.check()?;
     }
-    match target.origin.kind() {
-        Scheme::Http | Scheme::Https => {
+    let stream = match (target.origin.kind().is_unix(), socket) {
+        (false, None) => {
             let winner = tcp.connect(target.origin, &context.for_resolve().wait(), &context.wait())?;
-            match target.is_encrypted() {
+            return match target.is_encrypted() {
                 false => Ok(Wire::Stream(winner.stream)),
                 true => encrypted(target, winner, tls, tcp, context).map(|transport| Wire::of(transport, cell)),
-            }
+            };
         }
-        Scheme::HttpUnix => {
-            let stream = UnixDialer.open(target, context)?;
-            match target.is_encrypted() {
-                false => Ok(Wire::Stream(stream)),
-                true => Ok(Wire::of(tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait())?, cell)),
-            }
+        (true, Some(path)) if path != target.origin.host() => {
+            return Err(Error::request("the client connects to one Unix socket, and the URL names another"));
         }
+        (false, Some(path)) => unix(path, context)?,
+        (true, _) => UnixDialer.open(target, context)?,
+    };
+    match target.is_encrypted() {
+        false => Ok(Wire::Stream(stream)),
+        true => Ok(Wire::of(tls.wrap(Box::new(stream), target.origin, &context.for_tls().wait())?, cell)),
     }
 }
 

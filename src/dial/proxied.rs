@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Method, StatusCode, Version};
 
 use super::{DialContext, Means, Opened, Target, direct};
-use crate::auth::{Asked, challenge};
+use crate::auth::{Asked, Heard, challenge};
 use crate::body::Outgoing;
 use crate::error::{Bound, Error, ErrorKind, Phase, ResponseHead, Result, Violation};
 use crate::exchange::{BodyReader, Bounds, Buffers, Exchange, Io, Received, Rules, Trace, Wire};
@@ -15,7 +15,7 @@ use crate::h1::{RequestTarget, encode};
 use crate::net::transport::{Probe, Transport};
 use crate::proxy::{Credentials, PROXY_AUTHORIZATION, Proxy};
 use crate::time::Timeout;
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 /// The most bytes of a refusal's body that its error keeps, and that are read to use the connection again.
 const KEPT: usize = 64 * 1024;
@@ -42,7 +42,7 @@ pub(super) fn tunnel(
     if proxy.kind().is_socks() {
         return Err(Error::unsupported("SOCKS proxies are not spoken to yet", Phase::Proxy));
     }
-    let is_encrypted = origin.kind() == Scheme::Https;
+    let is_encrypted = origin.kind().is_encrypted();
     if is_encrypted {
         means.tls.check()?;
     }
@@ -66,7 +66,8 @@ fn at(proxy: &Proxy, error: Error) -> Error {
     error.with_phase(Phase::Proxy).with_origin(proxy.server())
 }
 
-/// The request for a tunnel. It may take several rounds: two answers to challenges at most.
+/// The request for a tunnel. It may take several rounds: two answers to challenges of Digest at most, and eight of other
+/// schemes.
 struct Asking<'a> {
     credentials: Credentials,
     origin: &'a Arc<Origin>,
@@ -103,7 +104,9 @@ impl Asking<'_> {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::violation(Violation::UnexpectedUpgrade, Phase::Proxy));
         }
-        let again = self.credentials.answer(status, headers, true);
+        let certificate = wire.info().tls.and_then(|tls| tls.chain.into_iter().next());
+        let heard = Heard { status, headers, certificate: certificate.as_deref(), keeps: received.reusable };
+        let again = self.credentials.answer(&heard, true)?;
         if status.is_success() {
             // What came before the first byte of ours cannot be an answer to it.
             let is_empty = buffers.is_empty() && wire.probe() != Probe::Readable;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::h1::RequestTarget;
 use crate::proxy::Proxy;
-use crate::urls::{Origin, Scheme, Url};
+use crate::urls::{Origin, Url};
 
 /// The way to an origin. A pool key, the target of a dial and the request target are made from it.
 ///
@@ -31,10 +31,7 @@ pub(crate) enum Via {
 
 impl Via {
     fn of(origin: &Origin) -> Via {
-        match origin.kind() {
-            Scheme::HttpUnix => Via::Unix,
-            Scheme::Http | Scheme::Https => Via::Direct,
-        }
+        if origin.kind().is_unix() { Via::Unix } else { Via::Direct }
     }
 }
 
@@ -47,7 +44,7 @@ impl Route {
     /// Returns the way to this origin through a proxy. All requests that the proxy forwards take the same way, whatever
     /// their origins are. A Unix socket is reached without a proxy.
     pub(crate) fn through(proxy: &Proxy, origin: &Arc<Origin>) -> Route {
-        if origin.kind() == Scheme::HttpUnix {
+        if origin.kind().is_unix() {
             return Route::to(origin);
         }
         match proxy.forwards(origin) {
@@ -67,8 +64,8 @@ impl Route {
         }
     }
 
-    /// Returns the route to this origin through a tunnel of the proxy.
-    pub(crate) fn tunnelling(self, origin: &Arc<Origin>) -> Route {
+    /// Returns the way to this origin by the same proxy, through a tunnel where the proxy would forward requests.
+    pub(crate) fn ending_at(self, origin: &Arc<Origin>) -> Route {
         match self.via {
             Via::Forward(proxy) => Route { origin: origin.clone(), via: Via::Tunnel(proxy) },
             via => Route { via, ..self },
@@ -99,7 +96,7 @@ impl Route {
 
     /// Returns whether connections are TLS by the configuration of the client. That of a proxy is a part of the proxy.
     pub(crate) fn is_encrypted(&self) -> bool {
-        !matches!(self.via, Via::Forward(_)) && self.origin.kind() == Scheme::Https
+        !matches!(self.via, Via::Forward(_)) && self.origin.kind().is_encrypted()
     }
 
     /// Returns whether a Unix socket is opened.
@@ -107,7 +104,7 @@ impl Route {
         match &self.via {
             Via::Direct => false,
             Via::Unix => true,
-            Via::Forward(proxy) | Via::Tunnel(proxy) => proxy.server().kind() == Scheme::HttpUnix,
+            Via::Forward(proxy) | Via::Tunnel(proxy) => proxy.server().kind().is_unix(),
         }
     }
 

@@ -291,6 +291,7 @@ impl BodyReader {
 
     /// Returns what forbids another use of the connection: surplus bytes, or its end. It is called at the end of the
     /// body, and looks at the transport if bytes may wait there unseen.
+    #[inline(always)]
     pub(crate) fn leftover(&self, wire: &Wire, buffers: &Buffers) -> Probe {
         if self.ended_early {
             return Probe::Dead;

@@ -111,6 +111,7 @@ impl FreeList {
     /// megabyte.
     const KEPT: usize = 64;
 
+    #[inline(always)]
     pub(crate) fn take(&self) -> Box<Buffers> {
         let kept = self.0.lock().pop();
         kept.unwrap_or_else(|| Box::new(Buffers::new()))

@@ -11,7 +11,9 @@ use crate::h1::{self, Decision, Framing, Head};
 
 impl Exchange<'_> {
     /// Sends the request and receives the head of its response. Also receives the start of the response's body, if the
-    /// response is early and the request's body goes on.
+    /// response is early and the request's body goes on. It is a part of its caller, because a call and the way back of the
+    /// response cost a request 150 instructions.
+    #[inline(always)]
     pub(crate) fn run(
         &mut self,
         method: &Method,

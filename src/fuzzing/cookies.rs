@@ -185,7 +185,7 @@ fn is_for_no_suffix(cookie: &Cookie) {
 /// By labels, from the last to the first.
 fn goes_to_host(cookie: &Cookie, url: &Url) -> bool {
     let origin = url.origin();
-    let socket = (origin.scheme() == "http+unix").then(|| origin.to_string());
+    let socket = (origin.scheme().ends_with("+unix")).then(|| origin.to_string());
     let host = socket.as_deref().unwrap_or(origin.host());
     let domain = cookie.domain().unwrap_or_default();
     if cookie.host_only() || socket.is_some() || origin.address().is_some() {

@@ -91,9 +91,10 @@ fn divergence(text: &str, error: InvalidUrl, theirs: &Result<::url::Url, ::url::
             "others do not repair it, or cut it at the first @",
         ),
         InvalidUrl::Port => (theirs.port() == Some(0), "nobody listens there"),
-        InvalidUrl::SocketPath | InvalidUrl::SocketPathNul | InvalidUrl::SocketPathUtf8 => {
-            (theirs.scheme() == "http+unix", "an opaque host, which here is a path")
-        }
+        InvalidUrl::SocketPath
+        | InvalidUrl::SocketPathNul
+        | InvalidUrl::SocketPathUtf8
+        | InvalidUrl::SocketPathTooLong => (theirs.scheme().ends_with("+unix"), "an opaque host, which here is a path"),
         InvalidUrl::NoHost => {
             let rest = text.split_once(':').map_or("", |(_, rest)| rest);
             let slashes = rest.bytes().take_while(|&byte| byte == b'/').count();
@@ -104,7 +105,7 @@ fn divergence(text: &str, error: InvalidUrl, theirs: &Result<::url::Url, ::url::
             let is_control = |c: char| c.is_ascii_control();
             (text.starts_with(is_control) || text.ends_with(is_control), "the url crate drops them around a URL")
         }
-        InvalidUrl::Host | InvalidUrl::SocketPathTooLong | InvalidUrl::Target => return None,
+        InvalidUrl::Host | InvalidUrl::Target => return None,
     };
     justified.then_some(why)
 }

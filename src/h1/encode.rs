@@ -45,6 +45,7 @@ impl RequestTarget<'_> {
 }
 
 /// Writes `method target version` (RFC 9112, section 3).
+#[inline(always)]
 pub(crate) fn request_line(out: &mut Vec<u8>, method: &Method, target: RequestTarget<'_>, version: Version) {
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');

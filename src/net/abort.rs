@@ -211,6 +211,14 @@ impl AbortCell {
         state.aborted.take().is_none()
     }
 
+    /// Ends the current use and forgets the stream, which leaves the pool. Nothing that holds this cell reaches the
+    /// stream afterwards.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state.lock();
+        state.generation += 1;
+        (state.aborted, state.socket, state.base) = (None, None, Base::Unknown);
+    }
+
     /// Returns whether the current use is aborted. Every wait asks this after it wakes, before it interprets the result
     /// of the call: an abort looks like an end of the stream.
     pub(crate) fn is_aborted(&self) -> bool {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
-use socket2::{Domain, Protocol, Type};
+use socket2::Domain;
 
 use super::options::SocketConfig;
 use super::stream::{Socket, Stream};
@@ -43,13 +43,12 @@ pub(super) enum Started {
 impl<'a> Attempt<'a> {
     /// Opens a socket for an address, with its options and the guard.
     pub(super) fn open(address: SocketAddr, sockets: &'a SocketConfig, now: Instant) -> io::Result<Attempt<'a>> {
-        let domain = Domain::for_address(address);
-        let mut socket = Socket::new(socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?);
+        let mut socket = Socket::new(sockets.open(&address)?);
         if sockets.only_sends_at_once() {
             socket.send_at_once()?;
             sockets.bind(&socket.0)?;
         } else {
-            sockets.apply(&socket.0, domain)?;
+            sockets.apply(&socket.0, Domain::for_address(address))?;
         }
         Ok(Attempt { socket: guarded(socket)?, address, sockets, began: now, is_non_blocking: false })
     }
@@ -142,11 +141,17 @@ fn is_itself(socket: &Socket, address: &SocketAddr, sockets: &SocketConfig, now:
     local == *address || (any && local.port() == address.port())
 }
 
-/// Connects to a Unix socket. Waits until the deadline if the backlog is full.
+/// Connects to the Unix socket at a path, or at an abstract address, which begins with a NUL. Waits until the deadline if the backlog is full.
 #[cfg(unix)]
 pub(crate) fn unix(path: &str, wait: &Wait<'_>) -> io::Result<Stream> {
-    let address = rustix::net::SocketAddrUnix::new(path)?;
-    let socket = guarded(Socket::new(socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?))?;
+    let address = match path.strip_prefix('\0') {
+        None => rustix::net::SocketAddrUnix::new(path)?,
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Some(name) => rustix::net::SocketAddrUnix::new_abstract_name(name.as_bytes())?,
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        Some(_) => return Err(io::ErrorKind::Unsupported.into()),
+    };
+    let socket = guarded(Socket::new(socket2::Socket::new(Domain::UNIX, socket2::Type::STREAM, None)?))?;
     registered(&socket, wait);
     connect(&socket, &address, wait, Interrupted::BeginsAgain)?;
     Ok(Stream::new(socket, None))
@@ -218,6 +223,7 @@ fn connect(
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests {
     use super::*;
+    use socket2::Type;
     use std::net::TcpListener;
 
     fn free() -> SocketAddr {

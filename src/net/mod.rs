@@ -20,7 +20,7 @@ pub(crate) mod tcp;
 pub(crate) mod tls_info;
 pub(crate) mod transport;
 pub(crate) mod turn;
-#[cfg(all(test, any(hostpool_loom, hostpool_shuttle)))]
+#[cfg(all(test, hostpool_shuttle, not(hostpool_loom)))]
 mod turn_models;
 pub(crate) mod wait;
 #[cfg_attr(not(feature = "websocket"), allow(dead_code))]

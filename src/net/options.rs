@@ -4,17 +4,25 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Socket, TcpKeepalive};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+use crate::error::{Error, Phase, Result};
 
 /// An option of TCP sockets, set before they connect.
 ///
 /// By default sockets have [`NoDelay(true)`](Self::NoDelay) only. On Linux it is then set before the second write, which
 /// is the first that Nagle's algorithm could delay. A list of options replaces the default: it should
-/// contain `NoDelay(true)` unless Nagle's algorithm is wanted. Options are set in the order of the list. An option that
-/// the system refuses fails the connection with [`ErrorKind::Connect`](crate::ErrorKind::Connect); the source names the
-/// option.
+/// contain `NoDelay(true)` unless Nagle's algorithm is wanted. Options are set in the order of the list.
+///
+/// # Errors
+/// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) from `build` for an option that this system does not have.
+/// - [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) from `build` for a value that no system accepts.
+/// - [`ErrorKind::Connect`](crate::ErrorKind::Connect) from a request if the system refuses the option; the source names
+///   it.
 ///
 /// ```
 /// use hostpool::{PoolManager, SocketOption};
@@ -60,16 +68,16 @@ pub enum SocketOption {
     #[doc(alias = "IP_TOS")]
     #[doc(alias = "IPV6_TCLASS")]
     TypeOfService(u32),
-    /// The network interface that packets pass.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    /// The network interface that packets pass, by its name. Linux and Android only.
     #[doc(alias = "SO_BINDTODEVICE")]
+    #[doc(alias = "interface")]
     BindDevice(String),
     /// The mark that routing and filters see on packets. Setting it needs the right to administer the network.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    /// Linux and Android only.
     #[doc(alias = "SO_MARK")]
     Mark(u32),
-    /// How long sent bytes may stay unacknowledged before the connection ends. Zero leaves it to the system.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    /// How long sent bytes may stay unacknowledged before the connection ends. Zero leaves it to the system. Linux
+    /// and Android only.
     #[doc(alias = "TCP_USER_TIMEOUT")]
     UserTimeout(Duration),
 }
@@ -92,7 +100,123 @@ impl SocketOption {
             SocketOption::Mark(mark) => socket.set_mark(*mark),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             SocketOption::UserTimeout(limit) => socket.set_tcp_user_timeout(Some(*limit)),
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            SocketOption::BindDevice(_) | SocketOption::Mark(_) | SocketOption::UserTimeout(_) => Err(unsupported()),
         }
+    }
+
+    /// Refuses an option that this system does not have, and a value that no system accepts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) and
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig).
+    fn check(&self) -> Result<()> {
+        let has_linux = cfg!(any(target_os = "linux", target_os = "android"));
+        let is_zero = |time: &Option<Duration>| time.is_some_and(|time| time.is_zero());
+        let lacking = match self {
+            SocketOption::KeepAlive { idle, interval, retries } => {
+                if is_zero(idle) || is_zero(interval) || *retries == Some(0) {
+                    return Err(Error::config("SocketOption::KeepAlive has a time or a number of zero"));
+                }
+                (!HAS_KEEP_ALIVE_DETAILS && (interval.is_some() || retries.is_some()))
+                    .then_some("this system does not have the interval and retries of SocketOption::KeepAlive")
+            }
+            SocketOption::TypeOfService(_) => {
+                (!HAS_SERVICE_TYPE).then_some("this system does not have SocketOption::TypeOfService")
+            }
+            SocketOption::BindDevice(name) => {
+                // The system takes 15 bytes and a NUL, and unbinds the socket for an empty name.
+                if name.is_empty() || name.len() > 15 || name.contains('\0') {
+                    return Err(Error::config("the name in SocketOption::BindDevice has 1 to 15 bytes, without a NUL"));
+                }
+                (!has_linux).then_some("this system does not have SocketOption::BindDevice")
+            }
+            SocketOption::Mark(_) => (!has_linux).then_some("this system does not have SocketOption::Mark"),
+            SocketOption::UserTimeout(_) => {
+                (!has_linux).then_some("this system does not have SocketOption::UserTimeout")
+            }
+            SocketOption::NoDelay(_)
+            | SocketOption::ReceiveBuffer(_)
+            | SocketOption::SendBuffer(_)
+            | SocketOption::ReuseAddress(_) => None,
+        };
+        lacking.map_or(Ok(()), |what| Err(Error::unsupported(what, Phase::Prepare)))
+    }
+}
+
+/// Whether the system can be told when it repeats its questions, and how often.
+const HAS_KEEP_ALIVE_DETAILS: bool =
+    cfg!(not(any(target_os = "openbsd", target_os = "haiku", target_os = "solaris", target_os = "redox")));
+
+const HAS_SERVICE_TYPE: bool = cfg!(not(any(
+    target_os = "fuchsia",
+    target_os = "haiku",
+    target_os = "illumos",
+    target_os = "redox",
+    target_os = "solaris"
+)));
+
+/// Refuses options that this system does not have, and values that no system accepts.
+///
+/// # Errors
+///
+/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) and
+/// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig).
+pub(crate) fn check(options: &[SocketOption]) -> Result<()> {
+    options.iter().try_for_each(SocketOption::check)
+}
+
+/// A socket of the system, as its owner holds it: the descriptor of Unix.
+#[cfg(unix)]
+pub(crate) use std::os::fd::OwnedFd as OwnedSocket;
+/// A socket of the system, as its owner holds it.
+#[cfg(windows)]
+pub(crate) use std::os::windows::io::OwnedSocket;
+
+/// A function that makes the socket for an address.
+type Make = dyn Fn(&SocketAddr) -> io::Result<OwnedSocket> + Send + Sync;
+
+/// A function of the caller that makes the socket for an address.
+#[derive(Clone)]
+pub(crate) struct SocketFactory(Arc<Make>);
+
+// What a panic in the caller's function leaves behind is the caller's.
+impl UnwindSafe for SocketFactory {}
+impl RefUnwindSafe for SocketFactory {}
+
+impl SocketFactory {
+    pub(crate) fn new<S: Into<OwnedSocket>>(
+        factory: impl Fn(&SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+    ) -> SocketFactory {
+        SocketFactory(Arc::new(move |address| factory(address).map(Into::into)))
+    }
+
+    /// Makes the socket for an address. It blocks, and no program that is started inherits it.
+    pub(crate) fn make(&self, address: &SocketAddr) -> io::Result<Socket> {
+        let made = (self.0)(address).map_err(|error| of(error, format_args!("the socket factory")))?;
+        let socket = Socket::from(made);
+        #[cfg(unix)]
+        {
+            socket.set_nonblocking(false)?;
+            socket.set_cloexec(true)?;
+        }
+        Ok(socket)
+    }
+}
+
+impl PartialEq for SocketFactory {
+    /// Returns whether both are the same function. Two closures of one place in the code are not.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for SocketFactory {}
+
+impl fmt::Debug for SocketFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SocketFactory")
     }
 }
 
@@ -224,13 +348,15 @@ impl fmt::Display for SourceAddress {
 pub(crate) struct SocketConfig {
     pub(crate) source: Option<SourceAddress>,
     pub(crate) options: Cow<'static, [SocketOption]>,
+    /// Makes the sockets, in place of the system's default.
+    pub(crate) factory: Option<SocketFactory>,
 }
 
 impl SocketConfig {
     /// Returns the default. Head and body leave in one segment or in large ones, so Nagle's algorithm could only delay:
     /// with delayed acknowledgements it costs 40 ms a request.
     pub(crate) const fn new() -> SocketConfig {
-        SocketConfig { source: None, options: Cow::Borrowed(&[SocketOption::NoDelay(true)]) }
+        SocketConfig { source: None, options: Cow::Borrowed(&[SocketOption::NoDelay(true)]), factory: None }
     }
 
     /// Returns whether a socket with this source can connect to the address.
@@ -246,6 +372,14 @@ impl SocketConfig {
     /// Returns whether `NoDelay(true)` is the only option.
     pub(crate) fn only_sends_at_once(&self) -> bool {
         *self.options == [SocketOption::NoDelay(true)]
+    }
+
+    /// Makes the socket for an address: by the caller's function if there is one.
+    pub(crate) fn open(&self, address: &SocketAddr) -> io::Result<Socket> {
+        match &self.factory {
+            Some(factory) => factory.make(address),
+            None => Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP)),
+        }
     }
 
     /// Sets the options, and binds the socket to its source.
@@ -279,7 +413,7 @@ fn of(error: io::Error, what: fmt::Arguments<'_>) -> io::Error {
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests {
     use super::*;
-    use socket2::{Protocol, Type};
+    use crate::error::ErrorKind;
 
     fn applied(domain: Domain, config: &SocketConfig) -> io::Result<Socket> {
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap();
@@ -382,6 +516,32 @@ mod tests {
             let error = applied(Domain::IPV4, &config).unwrap_err();
             assert_eq!(error.kind(), kind, "{id}");
             assert!(error.to_string().contains(named), "{id}: {error}");
+        }
+    }
+
+    /// What can be known without a socket is found when a client is built.
+    #[test]
+    fn what_is_refused_at_once() {
+        let second = Some(Duration::from_secs(1));
+        let device = |name: &str| SocketOption::BindDevice(name.to_owned());
+        let on_linux =
+            if cfg!(any(target_os = "linux", target_os = "android")) { None } else { Some(ErrorKind::Unsupported) };
+        let table = [
+            (SocketOption::NoDelay(true), None),
+            (keep_alive(second, None, None), None),
+            (keep_alive(Some(Duration::ZERO), None, None), Some(ErrorKind::InvalidConfig)),
+            (keep_alive(None, Some(Duration::ZERO), None), Some(ErrorKind::InvalidConfig)),
+            (keep_alive(None, None, Some(0)), Some(ErrorKind::InvalidConfig)),
+            (device(""), Some(ErrorKind::InvalidConfig)),
+            (device("a-name-of-sixteen"), Some(ErrorKind::InvalidConfig)),
+            (device("a\0"), Some(ErrorKind::InvalidConfig)),
+            (device("lo"), on_linux.clone()),
+            (SocketOption::Mark(1), on_linux.clone()),
+            (SocketOption::UserTimeout(Duration::from_secs(1)), on_linux),
+        ];
+        for (option, expected) in table {
+            let refused = check(&[SocketOption::ReuseAddress(true), option.clone()]).err();
+            assert_eq!(refused.as_ref().map(Error::kind), expected.as_ref(), "{option:?}");
         }
     }
 

@@ -96,6 +96,32 @@ impl fmt::Debug for dyn Transport + '_ {
     }
 }
 
+impl io::Read for dyn Transport + '_ {
+    /// Receives without a bound on time: [`recv`](Transport::recv) with [`Wait::new`].
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        self.recv(buf, &Wait::new())
+    }
+}
+
+impl io::Write for dyn Transport + '_ {
+    /// Sends without a bound on time: [`send`](Transport::send) with [`Wait::new`].
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        while !Transport::flush(self, &Wait::new())? {}
+        self.send(&[IoSlice::new(buf)], &Wait::new())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !Transport::flush(self, &Wait::new())? {}
+        Ok(())
+    }
+}
+
 /// Passes each call on to the transport that the pointer leads to, also those that have a default.
 macro_rules! forward {
     ($($pointer:ty),*) => {$(

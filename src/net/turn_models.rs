@@ -1,30 +1,22 @@
-//! The turn under loom and shuttle: no wake is lost, and no two threads have it at once.
+//! The turn under shuttle: no wake is lost, and no two threads have it at once.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg hostpool_loom" cargo test --lib --release net::turn
 //! RUSTFLAGS="--cfg hostpool_shuttle" cargo test --lib --release net::turn
 //! ```
 
 use std::sync::Arc;
 
-#[cfg(hostpool_loom)]
-use loom as checker;
-#[cfg(not(hostpool_loom))]
-use shuttle as checker;
-
-use checker::sync::atomic::{AtomicBool, Ordering};
-use checker::thread::{self, JoinHandle};
+use shuttle::sync::atomic::{AtomicBool, Ordering};
+use shuttle::thread::{self, JoinHandle};
 
 use super::turn::Turn;
 use crate::cancel::CancelToken;
 use crate::error::Phase;
 use crate::time::Until;
 
-fn check(model: impl Fn() + Send + Sync + 'static) {
-    #[cfg(hostpool_loom)]
-    loom::model(model);
-    #[cfg(not(hostpool_loom))]
+fn check(model: fn()) {
     shuttle::check_random(model, 20_000);
+    shuttle::check_pct(model, 20_000, 3);
 }
 
 /// Who has the turn.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use crate::close_reason::CloseReason;
-use crate::error::{ErrorKind, RetryCause};
+use crate::error::{ErrorKind, ResponseHead, RetryCause};
 use crate::urls::{Origin, Url};
 
 /// A call begins to wait for a connection.
@@ -63,6 +63,8 @@ pub struct Dialed<'a> {
     pub took: Duration,
     /// The error, if the connection could not be opened.
     pub error: Option<&'a ErrorKind>,
+    /// The response by which an HTTP proxy opened the tunnel that the connection goes through.
+    pub tunnel: Option<&'a ResponseHead>,
 }
 
 /// A call got a connection.

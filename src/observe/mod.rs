@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::close_reason::CloseReason;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, ResponseHead};
 use crate::shared;
 use crate::time::Stamp;
 use crate::urls::Origin;
@@ -118,17 +118,17 @@ impl Dial<'_> {
     }
 
     pub(crate) fn failed(mut self, error: &Error) {
-        self.end(Some(error.kind()));
+        self.end(Some(error.kind()), None);
     }
 
-    /// Tells that the connection is open. The returned record must be dropped after the connection is closed.
-    pub(crate) fn opened(mut self) -> Record {
-        self.end(None);
+    /// Tells that the connection is open, and by which response if it is a tunnel. The returned record must be dropped after the connection is closed.
+    pub(crate) fn opened(mut self, tunnel: Option<&ResponseHead>) -> Record {
+        self.end(None, tunnel);
         let (observer, origin) = (self.told.cloned().unwrap_or_default(), Arc::clone(self.origin));
         Record { observer, origin, id: self.id, opened: Instant::now(), requests: 0, reason: CloseReason::Failed }
     }
 
-    fn end(&mut self, error: Option<&ErrorKind>) {
+    fn end(&mut self, error: Option<&ErrorKind>, tunnel: Option<&ResponseHead>) {
         self.has_ended = true;
         let (Dial { told, origin, id, .. }, took) = (&*self, self.began.elapsed());
         match error {
@@ -136,7 +136,7 @@ impl Dial<'_> {
             Some(kind) => lines::not_opened(origin, took, kind),
         }
         if let Some(observer) = told {
-            observer.tell(|listener| listener.dialed(&Dialed { origin, id: *id, took, error }));
+            observer.tell(|listener| listener.dialed(&Dialed { origin, id: *id, took, error, tunnel }));
         }
     }
 }
@@ -144,7 +144,7 @@ impl Dial<'_> {
 impl Drop for Dial<'_> {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.end(Some(&ErrorKind::Custom));
+            self.end(Some(&ErrorKind::Custom), None);
         }
     }
 }

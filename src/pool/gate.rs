@@ -59,7 +59,7 @@ pub(crate) struct Gate<K: Key, C> {
     core: Mutex<Core<GateTypes<K, C>>>,
     /// Wakes callers that sleep between two tries. They are in no queue.
     parked: Condvar,
-    settings: Settings,
+    pub(crate) settings: Settings,
     probe_after: Duration,
     watch: Option<Box<dyn Watch<K>>>,
     reaper: Option<Reaper>,
@@ -729,6 +729,16 @@ impl<K: Key, C: Pooled> Lease<K, C> {
     pub(crate) fn discard(mut self, reason: CloseReason) {
         self.unit.ending = Ending::Closed(reason);
         self.conn.ends(reason);
+    }
+
+    /// Takes the connection out of the pool, and gives its unit back. The caller sees to it that no abort reaches the
+    /// connection any more.
+    pub(crate) fn detach(mut self) -> C {
+        self.unit.ending = Ending::Closed(CloseReason::Detached);
+        self.conn.ends(CloseReason::Detached);
+        let Lease { conn, unit, .. } = self;
+        drop(unit);
+        conn
     }
 
     /// Closes the connection and keeps its unit, to open another connection in it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::pooled::{Pooled, Watch, verdict};
 use super::types::Key;
+use crate::auth::SharedScheme;
 use crate::close_reason::CloseReason;
 use crate::dial::{Dialer, Route};
 use crate::error::ResponseHead;
@@ -27,21 +28,27 @@ pub(crate) struct ConnectionConfig {
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
     /// The settings of connections over TCP that are opened without a dialer.
     pub(crate) tcp: TcpConfig,
+    /// The scheme by which requests authenticate connections. It counts for all of them, also over a dialer's.
+    pub(crate) scheme: Option<SharedScheme>,
+    /// The path of the Unix socket that all connections without a dialer lead to.
+    pub(crate) socket: Option<Arc<str>>,
 }
 
 impl ConnectionConfig {
     /// Returns whether it opens the same connections along this route.
     fn is_same_for(&self, other: &Self, route: &Route) -> bool {
         // Taken apart field by field: an option without a decision on its place in the key does not compile.
-        let ConnectionConfig { tls, dialer, tcp } = self;
+        let ConnectionConfig { tls, dialer, tcp, scheme, socket } = self;
         let same_dialer = match (dialer, &other.dialer) {
             (None, None) => true,
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };
-        let is_tcp = dialer.is_none() && !route.is_over_socket();
+        let same_socket = dialer.is_some() || *socket == other.socket;
+        let is_tcp = dialer.is_none() && !route.is_over_socket() && socket.is_none();
         let same_tcp = !is_tcp || tcp.is_same_for(&other.tcp, route.dialed().host());
-        same_dialer && same_tcp && (!route.is_encrypted() || tls.id() == other.tls.id())
+        let same_tls = !route.is_encrypted() || tls.id() == other.tls.id();
+        same_dialer && same_socket && same_tcp && same_tls && *scheme == other.scheme
     }
 }
 
@@ -57,7 +64,9 @@ impl ConnectionConfig {
 /// | `http://h/` with two source addresses or lists of socket options | the same endpoint, another key |
 /// | `http://h/` with two resolvers, families, address filters, or lists of addresses for `h` | the same endpoint, another key |
 /// | `http://h/` with two lists of addresses for another host, staggers or caches of lookups | the same |
+/// | `http://h/` with and without a scheme that authenticates connections | the same endpoint, another key |
 /// | `http+unix://h` with the same | the same: a Unix socket has none of these |
+/// | `http://h/` over two Unix sockets | the same endpoint, another key |
 /// | `http://h/` with the same and one dialer | the same: a dialer opens sockets of its own |
 /// | `http://h/`, `http://other/` that one proxy forwards | the same: both are sent to the proxy |
 /// | `https://h/`, `https://other/` through one proxy | two tunnels |
@@ -204,8 +213,10 @@ impl Watch<PoolKey> for Observer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::names::{Cache, Family, Names, Overrides, Resolver, SystemResolver};
-    use crate::net::options::{SocketConfig, SocketOption};
+    use crate::auth::{AuthPeer, AuthRounds, AuthScheme};
+    use crate::error::{Error, Result};
+    use crate::net::names::{Cache, Family, Filters, Names, Overrides, Resolver, SystemResolver};
+    use crate::net::options::{SocketConfig, SocketFactory, SocketOption};
     use crate::urls::Url;
     use std::net::Ipv4Addr;
 
@@ -267,66 +278,148 @@ mod tests {
         }
     }
 
-    /// Each setting of connections over TCP, set in one way and in another. What changes connections separates them,
-    /// and the same setting twice does not.
-    #[test]
-    fn settings_of_tcp() {
-        let resolver: [Arc<dyn Resolver>; 2] = [Arc::new(SystemResolver), Arc::new(SystemResolver)];
-        let overrides = |host: &str, last: u8| {
+    /// Returns two configurations for each field of a struct: that of `$base` with one value in the field, and with
+    /// another. The struct is taken apart: a field without two values does not compile.
+    macro_rules! each_field {
+        ($base:expr, $type:ident { $($field:ident: $one:expr, $other:expr;)* }) => {{
+            let base = $base;
+            let $type { $($field: _),* } = &base;
+            vec![$((
+                stringify!($field),
+                $type { $field: $one, ..base.clone() },
+                $type { $field: $other, ..base.clone() },
+            )),*]
+        }};
+    }
+
+    /// An option, and two values of it.
+    type Option2<T> = (&'static str, T, T);
+
+    fn names() -> Vec<Option2<Names>> {
+        let resolver = || -> Option<Arc<dyn Resolver>> { Some(Arc::new(SystemResolver)) };
+        let overrides = |last| {
             let mut overrides = Overrides::new();
-            overrides.set(host, Ipv4Addr::new(192, 0, 2, last)).unwrap();
+            overrides.set("h", Ipv4Addr::new(192, 0, 2, last)).unwrap();
             overrides
         };
-        let filters = |_| {
-            let mut filters = crate::net::names::Filters::new();
+        let filters = || {
+            let mut filters = Filters::new();
             filters.add(|_| true);
             filters
         };
-        let filters = [filters(0), filters(1)];
-        let names = |names: Names| TcpConfig { names, ..TcpConfig::new() };
-        let sockets = |sockets: SocketConfig| TcpConfig { sockets, ..TcpConfig::new() };
-        type Set<'a> = Box<dyn Fn(usize) -> TcpConfig + 'a>;
-        let table: [(&str, bool, Set<'_>); 9] = [
-            (
-                "source",
-                true,
-                Box::new(|n| {
-                    let source = Some(Ipv4Addr::new(127, 0, 0, n as u8 + 1).into());
-                    sockets(SocketConfig { source, ..SocketConfig::new() })
-                }),
-            ),
-            (
-                "options",
-                true,
-                Box::new(|n| {
-                    let options = vec![SocketOption::ReceiveBuffer(n + 1)].into();
-                    sockets(SocketConfig { options, ..SocketConfig::new() })
-                }),
-            ),
-            ("resolver", true, Box::new(|n| names(Names { resolver: Some(resolver[n].clone()), ..Names::new() }))),
-            ("family", true, Box::new(|n| names(Names { family: [Family::V4, Family::V6][n], ..Names::new() }))),
-            ("overrides", true, Box::new(|n| names(Names { overrides: overrides("h", n as u8), ..Names::new() }))),
-            ("filters", true, Box::new(|n| names(Names { filters: filters[n].clone(), ..Names::new() }))),
-            (
-                "overrides of another host",
-                false,
-                Box::new(|n| names(Names { overrides: overrides("other", n as u8), ..Names::new() })),
-            ),
-            ("cache", false, Box::new(|_| names(Names { cache: Some(Arc::new(Cache::new(None))), ..Names::new() }))),
-            (
-                "stagger",
-                false,
-                Box::new(|n| TcpConfig { stagger: Some(Duration::from_secs(n as u64)), ..TcpConfig::new() }),
-            ),
-        ];
-        for (id, separates, set) in table {
-            let key = |url: &str, tcp| by(url, ConnectionConfig { tcp, ..ConnectionConfig::default() });
-            for url in ["http://h/", "https://h/"] {
-                assert!(key(url, set(0)) == key(url, set(0)), "{id}: the same twice");
-                assert_eq!(key(url, set(0)) != key(url, set(1)), separates, "{id}: two values");
-                assert_eq!(key(url, set(0)) != key(url, TcpConfig::new()), separates, "{id}: the default");
+        let cache = || Some(Arc::new(Cache::new(None)));
+        each_field!(Names::new(), Names {
+            resolver: resolver(), resolver();
+            family: Family::V4, Family::V6;
+            overrides: overrides(1), overrides(2);
+            filters: filters(), filters();
+            cache: cache(), cache();
+            refuses_remote: true, true;
+        })
+    }
+
+    fn sockets() -> Vec<Option2<SocketConfig>> {
+        let factory = || Some(SocketFactory::new(|_| Err::<std::net::TcpStream, _>(std::io::ErrorKind::Other.into())));
+        each_field!(SocketConfig::new(), SocketConfig {
+            source: Some(Ipv4Addr::new(127, 0, 0, 1).into()), Some(Ipv4Addr::new(127, 0, 0, 2).into());
+            options: vec![SocketOption::SendBuffer(1)].into(), vec![SocketOption::SendBuffer(2)].into();
+            factory: factory(), factory();
+        })
+    }
+
+    /// Returns two configurations for each option of connections, which differ in that option alone. A field that is a
+    /// struct of options is taken apart, too. Those of TLS have a test of their own beside them: each of them makes
+    /// another configuration.
+    fn each_option() -> Vec<Option2<ConnectionConfig>> {
+        let base = TcpConfig::new();
+        let mut tcp = each_field!(base.clone(), TcpConfig {
+            sockets: SocketConfig::new(), SocketConfig::new();
+            names: Names::new(), Names::new();
+            stagger: None, Some(Duration::from_secs(1));
+        });
+        tcp.retain(|(field, ..)| !["sockets", "names"].contains(field));
+        let with = |sockets| TcpConfig { sockets, ..base.clone() };
+        tcp.extend(sockets().into_iter().map(|(field, one, other)| (field, with(one), with(other))));
+        let with = |names| TcpConfig { names, ..base.clone() };
+        tcp.extend(names().into_iter().map(|(field, one, other)| (field, with(one), with(other))));
+
+        let dialer = || -> Option<Arc<dyn Dialer>> { Some(Arc::new(crate::TcpDialer::new())) };
+        let scheme = || Some(SharedScheme::new(NoScheme));
+        let base = ConnectionConfig::default();
+        let mut all = each_field!(base.clone(), ConnectionConfig {
+            tls: TlsConfig::distinct(), TlsConfig::distinct();
+            dialer: dialer(), dialer();
+            tcp: TcpConfig::new(), TcpConfig::new();
+            scheme: scheme(), scheme();
+            socket: Some("/one".into()), Some("/other".into());
+        });
+        all.retain(|(field, ..)| *field != "tcp");
+        let with = |tcp| ConnectionConfig { tcp, ..base.clone() };
+        all.extend(tcp.into_iter().map(|(field, one, other)| (field, with(one), with(other))));
+        all
+    }
+
+    /// Two configurations that differ in one option never share a connection along a route that the option changes, and
+    /// equal ones share.
+    #[test]
+    fn each_option_separates() {
+        let default = ConnectionConfig::default();
+        for (option, one, other) in each_option() {
+            for url in ["http://h/", "https://h/", "http://other/", "http+unix://h/", "https+unix://h/"] {
+                let separates = match option {
+                    "tls" => url.starts_with("https"),
+                    "dialer" | "scheme" | "socket" => true,
+                    // The addresses of `h` alone are given.
+                    "overrides" => url.ends_with("//h/") && !url.contains("+unix"),
+                    // They change how soon there is a connection, or whether, and not what it is.
+                    "cache" | "stagger" | "refuses_remote" => false,
+                    _ => !url.contains("+unix"),
+                };
+                let id = format!("{option} for {url}");
+                let key = |config: &ConnectionConfig| by(url, config.clone());
+                assert!(key(&one) == key(&one), "{id}: the same twice");
+                for (a, b) in [(&one, &other), (&other, &one), (&one, &default), (&default, &other)] {
+                    assert_eq!(key(a) != key(b), separates, "{id}: {a:?} {b:?}");
+                    // The limit of a host holds for all of its keys.
+                    assert_eq!(key(a).endpoint(), key(b).endpoint(), "{id}");
+                }
             }
-            assert!(key("http+unix://h", set(0)) == key("http+unix://h", set(1)), "{id}: a Unix socket");
+        }
+    }
+
+    /// The same through proxies. The options of connections are for the connection to the proxy, but TLS is for the
+    /// server at the end of a tunnel.
+    #[test]
+    fn each_option_separates_through_proxies() {
+        for (option, one, other) in each_option() {
+            for (proxy, url) in
+                [("http://h", "http://x/"), ("https://h", "https://x/"), ("http+unix://h", "https://x/")]
+            {
+                let over_socket = proxy.contains("+unix");
+                let separates = match option {
+                    "tls" => url.starts_with("https"),
+                    "dialer" | "scheme" | "socket" => true,
+                    "cache" | "stagger" | "refuses_remote" => false,
+                    _ => !over_socket,
+                };
+                let proxy = crate::Proxy::parse(proxy).unwrap();
+                let route = Route::through(&proxy, Url::parse(url).unwrap().shared_origin());
+                let key = |config: &ConnectionConfig| PoolKey::new(route.clone(), &Arc::new(config.clone()));
+                assert!(key(&one) == key(&one), "{option} for {url} by {proxy}: the same twice");
+                assert_eq!(key(&one) != key(&other), separates, "{option} for {url} by {proxy}");
+            }
+        }
+    }
+
+    struct NoScheme;
+
+    impl AuthScheme for NoScheme {
+        fn name(&self) -> &'static str {
+            "None"
+        }
+
+        fn begin(&self, _: &AuthPeer<'_>) -> Result<Box<dyn AuthRounds>> {
+            Err(Error::config("no rounds"))
         }
     }
 }

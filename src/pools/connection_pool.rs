@@ -9,10 +9,10 @@ use http::Method;
 
 use super::options::{dns_cache, verbs};
 use super::parallel::parallel;
-use super::{ClientBuilder, PoolOptions, policy, sealed};
+use super::{Client, ClientBuilder, PoolOptions, policy, sealed};
 use crate::auth::Auth;
 use crate::client::sealed::Sealed;
-use crate::client::{Base, Calls, Engine, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
+use crate::client::{Base, Calls, Connection, Engine, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
 use crate::error::{Error, Phase, Reason, Result};
 use crate::pool::PoolPin;
 use crate::pool::key::PoolKey;
@@ -45,7 +45,7 @@ use crate::urls::{Origin, Origins, Url};
 /// [`Session`](crate::Session) sends a `GET`.
 ///
 /// An `http+unix` URL names a Unix socket as the server: `http+unix://%2Frun%2Fdocker.sock`. [`unix`](Self::unix) takes
-/// its path.
+/// its path. With `https+unix` the server speaks TLS there.
 #[doc(alias = "HTTPConnectionPool")]
 #[doc(alias = "HTTPSConnectionPool")]
 ///
@@ -186,6 +186,23 @@ impl ConnectionPool {
 
     parallel!(r#"let client = hostpool::ConnectionPool::builder(&url).build()?;"#);
 
+    /// Takes a connection of the pool, an idle one or a new one: see [`PoolManager::connect`](crate::PoolManager::connect).
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::ConnectionPool;
+    ///
+    /// let pool = ConnectionPool::builder(&url).build()?;
+    /// pool.connect()?.release();
+    /// assert_eq!((pool.stats().idle, pool.num_connections()), (1, 1));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "_get_conn")]
+    pub fn connect(&self) -> Result<Connection> {
+        self.get("/").connect()
+    }
+
     fn url(&self, target: impl IntoUrl) -> Result<Url> {
         Sealed::into_target(target, &self.origin)
     }
@@ -212,7 +229,7 @@ impl ConnectionPool {
         self.origin.port()
     }
 
-    /// Returns `http`, `https` or `http+unix`.
+    /// Returns `http`, `https`, `http+unix` or `https+unix`.
     ///
     /// ```
     /// # use hostpool::ConnectionPool;
@@ -276,8 +293,8 @@ impl ConnectionPool {
         self.stats().created
     }
 
-    /// Returns how many requests were tried so far. Redirected requests, retries, and requests for which no connection
-    /// could be opened count too.
+    /// Returns how many requests were tried so far. Redirected requests, retries, requests for which no connection
+    /// could be opened, and connections that were taken by [`connect`](Self::connect) count too.
     pub fn num_requests(&self) -> u64 {
         let PoolStats { created, reused, dial_failures, .. } = self.stats();
         created + reused + dial_failures
@@ -391,6 +408,8 @@ pub type ConnectionPoolBuilder = ClientBuilder<ConnectionPool>;
 /// The origin of a pool, or why its URL has none.
 #[derive(Clone, Debug)]
 pub struct Home(Result<Arc<Origin>, Reason>);
+
+impl Client for ConnectionPool {}
 
 impl sealed::Client for ConnectionPool {
     type Own = Home;

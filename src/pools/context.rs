@@ -1,6 +1,7 @@
 //! The host of a pool of a manager, and its settings in place of the manager's.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::dial::{Dialer, shared_dialer};
 use crate::error::{Error, Result};
 use crate::headers::{Headers, IntoHeaders, InvalidHeader};
 use crate::net::names::{Family, Filters, IntoAddresses, Resolver, shared_resolver};
-use crate::net::options::{SocketOption, SourceAddress};
+use crate::net::options::{self, OwnedSocket, SocketFactory, SocketOption, SourceAddress};
 use crate::net::tcp::TcpConfig;
 use crate::pool::key::ConnectionConfig;
 use crate::retry::Retry;
@@ -24,7 +25,7 @@ use crate::urls::{Origin, Origins, Url};
 /// A host, and settings for its pool in place of the manager's.
 ///
 /// A setting that changes connections makes a separate pool: a TLS configuration (for `https`), a dialer, socket
-/// options. A setting that only changes requests does not: timeouts, retries, headers. The limits are those of the
+/// options, a function that makes sockets. A setting that only changes requests does not: timeouts, retries, headers. The limits are those of the
 /// manager, and hold for all pools of a host together.
 ///
 /// ```
@@ -49,6 +50,7 @@ pub struct PoolContext {
     dialer: Option<Arc<dyn Dialer>>,
     source_address: Option<SourceAddress>,
     socket_options: Option<Vec<SocketOption>>,
+    socket_factory: Option<SocketFactory>,
     resolver: Option<Arc<dyn Resolver>>,
     family: Option<Family>,
     /// The addresses of the host, which is not looked up.
@@ -79,6 +81,7 @@ impl PoolContext {
             dialer: None,
             source_address: None,
             socket_options: None,
+            socket_factory: None,
             resolver: None,
             family: None,
             addresses: None,
@@ -110,6 +113,16 @@ impl PoolContext {
     /// [`PoolManagerBuilder::socket_options`](crate::PoolManagerBuilder::socket_options).
     pub fn socket_options(self, options: impl IntoIterator<Item = SocketOption>) -> PoolContext {
         PoolContext { socket_options: Some(options.into_iter().collect()), ..self }
+    }
+
+    /// Sets a function that makes the sockets, in place of the manager's: see
+    /// [`ClientBuilder::socket_factory`](crate::ClientBuilder::socket_factory). Clones of one context share a pool. Any
+    /// other two functions make two pools.
+    pub fn socket_factory<S: Into<OwnedSocket>>(
+        self,
+        factory: impl Fn(&SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+    ) -> PoolContext {
+        PoolContext { socket_factory: Some(SocketFactory::new(factory)), ..self }
     }
 
     /// Sets what looks up names, in place of the manager's: see
@@ -174,7 +187,7 @@ impl PoolContext {
         connection: &Arc<ConnectionConfig>,
         policy: &Policy,
     ) -> Result<(Arc<Origin>, Arc<ConnectionConfig>, Policy)> {
-        let PoolContext { origin, auth, tls, dialer, source_address, socket_options, .. } = self;
+        let PoolContext { origin, auth, tls, dialer, source_address, socket_options, socket_factory, .. } = self;
         let PoolContext { resolver, family, addresses, filters, timeout, retry, headers, .. } = self;
         let mut config = ConnectionConfig::clone(connection);
         config.dialer = dialer.or(config.dialer);
@@ -184,13 +197,18 @@ impl PoolContext {
             ));
         }
         config.tls = tls.unwrap_or(config.tls);
-        let has_sockets = source_address.is_some() || socket_options.is_some();
+        let has_sockets = source_address.is_some() || socket_options.is_some() || socket_factory.is_some();
         let has_names = resolver.is_some() || family.is_some() || addresses.is_some() || !filters.is_empty();
         if config.dialer.is_some() && (has_sockets || has_names) {
             return Err(Error::config("a dialer opens its own sockets; give it their options"));
         }
+        if config.socket.is_some() && (has_sockets || has_names) {
+            return Err(Error::config("a Unix socket has no address to look up, and no options of TCP"));
+        }
+        options::check(socket_options.as_deref().unwrap_or_default())?;
         let TcpConfig { sockets, names, .. } = &mut config.tcp;
         sockets.source = source_address.or(sockets.source);
+        sockets.factory = socket_factory.or(sockets.factory.take());
         if let Some(options) = socket_options {
             sockets.options = options.into();
         }
@@ -214,7 +232,7 @@ impl PoolContext {
 impl fmt::Debug for PoolContext {
     /// Hides the values of headers: only the manager may know which of them are sensitive.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PoolContext { origin, auth, dialer, source_address, socket_options, .. } = self;
+        let PoolContext { origin, auth, dialer, source_address, socket_options, socket_factory, .. } = self;
         let PoolContext { resolver, family, addresses, filters, timeout, retry, headers, .. } = self;
         let names = headers.iter().flatten().flat_map(Headers::iter).map(|field| field.name()).collect::<Vec<_>>();
         f.debug_struct("PoolContext")
@@ -223,6 +241,7 @@ impl fmt::Debug for PoolContext {
             .field("dialer", dialer)
             .field("source_address", source_address)
             .field("socket_options", socket_options)
+            .field("socket_factory", socket_factory)
             .field("resolver", resolver)
             .field("family", family)
             .field("resolve_to", addresses)

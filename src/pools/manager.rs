@@ -8,10 +8,11 @@ use http::Method;
 
 use super::options::{dns_cache, verbs};
 use super::parallel::parallel;
-use super::{ClientBuilder, ConnectionPool, ManyHosts, PoolContext, PoolOptions, policy, sealed};
+use super::{Client, ClientBuilder, ConnectionPool, ManyHosts, PoolContext, PoolOptions, policy, sealed};
 use crate::client::has_pools::Pools;
 use crate::client::sealed::Sealed;
-use crate::client::{Base, Calls, Engine, IntoRequest, IntoUrl, Policy, Reach, Request, RequestBuilder};
+use crate::client::{Base, Calls, Connection, Engine, IntoRequest, IntoUrl, Policy, Reach, Request, RequestBuilder};
+use crate::cookies::CookieStore;
 use crate::error::{Error, Phase, Result};
 use crate::pool::stats::PoolStats;
 use crate::response::Response;
@@ -55,6 +56,13 @@ impl PoolManager {
     pub fn builder() -> PoolManagerBuilder {
         let options = PoolOptions { num_pools: Some(10), ..PoolOptions::new(Some(10), Duration::from_secs(60)) };
         ClientBuilder::new(options, policy(), ())
+    }
+
+    /// Returns the pools of a connector, whose own requests have this store for cookies.
+    pub(crate) fn of_connector(engine: Arc<Engine>, cookies: Option<Arc<dyn CookieStore>>) -> PoolManager {
+        let mut policy = policy();
+        policy.identity.cookies = cookies;
+        PoolManager { engine, policy: Arc::new(policy) }
     }
 
     /// Returns the pools of a session. Its requests have a policy of their own.
@@ -112,6 +120,26 @@ impl PoolManager {
     }
 
     parallel!(r#"let client = hostpool::PoolManager::new();"#);
+
+    /// Takes a connection to the host of `url`, an idle one or a new one. It counts towards the limits, so this waits at a
+    /// limit as a request does. Through an HTTP [proxy](ClientBuilder::proxy) it is a tunnel, for `http` URLs, too.
+    /// [`RequestBuilder::connect`] is the same with a timeout or a token.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::PoolManager;
+    ///
+    /// let http = PoolManager::builder().limit(2).build()?;
+    /// let connection = http.connect(&url)?;
+    /// assert_eq!(http.stats().in_use, 1);
+    /// connection.release();
+    /// assert!(http.get(&url).send()?.is_reused());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn connect(&self, url: impl IntoUrl) -> Result<Connection> {
+        self.get(url).connect()
+    }
 
     /// Returns the pool of the host of `url`. It is a part of this manager, with its connections, limits and defaults.
     /// Asking twice returns the same pool. A login in the URL is sent with the requests of the returned pool: see
@@ -280,6 +308,8 @@ impl fmt::Debug for PoolManager {
 /// # Ok::<(), hostpool::Error>(())
 /// ```
 pub type PoolManagerBuilder = ClientBuilder<PoolManager>;
+
+impl Client for PoolManager {}
 
 impl ManyHosts for PoolManager {}
 

@@ -5,22 +5,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Engine, EngineConfig};
+use crate::cookies::CookieJar;
 use crate::dial::Dialer;
-use crate::error::{Error, Result};
+use crate::error::{Error, Phase, Result};
 use crate::net::names::Cache;
-use crate::net::options::{SocketOption, SourceAddress};
+use crate::net::options::{self, SocketFactory, SocketOption, SourceAddress};
 use crate::net::tcp::TcpConfig;
 use crate::observe::Observer;
 use crate::pool::key::ConnectionConfig;
 use crate::pool::types::{OWN_WAIT, Settings};
 use crate::proxy::Setting;
 use crate::tls::TlsConfig;
+use crate::urls::InvalidUrl;
 
 /// How long a cache of lookups keeps a result if nothing else is set.
 const DNS_CACHE_TTL: Duration = Duration::from_secs(10);
 
 /// The most threads that send submitted requests, by default.
 const WORKERS: usize = 16;
+
+/// A setting of the way to a host: the errors of a client that has it in vain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reaching {
+    /// A session has a connector, too.
+    pub(crate) clash: &'static str,
+    /// The client has a dialer.
+    pub(crate) dialer: &'static str,
+    /// All connections lead to one Unix socket.
+    pub(crate) socket: &'static str,
+}
 
 /// The settings of a pool before they are checked.
 #[derive(Clone, Debug)]
@@ -42,10 +55,17 @@ pub(crate) struct PoolOptions {
     pub(crate) num_pools: Option<usize>,
     pub(crate) source_address: Option<SourceAddress>,
     pub(crate) socket_options: Option<Vec<SocketOption>>,
+    pub(crate) socket_factory: Option<SocketFactory>,
+    /// The path of the Unix socket that all connections lead to, or why it is not valid.
+    pub(crate) unix_socket: Option<Result<Arc<str>, InvalidUrl>>,
+    pub(crate) force_close: bool,
+    /// `None` if it was not set.
+    pub(crate) conn_timeout: Option<Duration>,
+    pub(crate) shared_jar: Option<CookieJar>,
     /// How names are looked up, and how their addresses are tried.
     pub(crate) tcp: TcpConfig,
-    /// The first setting of `tcp` that the caller gave. A dialer has its own.
-    pub(crate) reaching: Option<&'static str>,
+    /// The first setting of `tcp` that the caller gave.
+    pub(crate) reaching: Option<Reaching>,
     pub(crate) use_dns_cache: Option<bool>,
     /// How long results of lookups are kept; `None` if it was not set.
     pub(crate) dns_cache_ttl: Option<Option<Duration>>,
@@ -85,6 +105,11 @@ impl PoolOptions {
             num_pools: None,
             source_address: None,
             socket_options: None,
+            socket_factory: None,
+            unix_socket: None,
+            force_close: false,
+            conn_timeout: None,
+            shared_jar: None,
             tcp: TcpConfig::new(),
             reaching: None,
             use_dns_cache: None,
@@ -127,21 +152,41 @@ impl PoolOptions {
         if self.workers == 0 {
             return Err(Error::config("without a worker no submitted request is ever sent"));
         }
-        if self.dialer.is_some() && (self.source_address.is_some() || self.socket_options.is_some()) {
-            return Err(Error::config("a dialer opens sockets of its own, which no source address or option reaches"));
-        }
+        self.check_sockets()?;
         if self.dialer.is_some() && self.tls.is_some() {
             return Err(Error::config(
                 "a dialer does TLS by itself; give the TLS configuration to a TlsDialer around it",
             ));
         }
-        if let (Some(_), Some(setting)) = (&self.dialer, self.reaching) {
-            return Err(Error::config(setting));
-        }
         if self.dialer.is_some() && matches!(self.proxy, Some(Setting::One(_))) {
             return Err(Error::config("a dialer opens connections by itself, and knows of no proxy"));
         }
+        if self.unix_socket.is_some() && matches!(self.proxy, Some(Setting::One(_))) {
+            return Err(Error::config("unix_socket leads all connections to one socket, and reaches no proxy"));
+        }
         Ok(self.engine(open_limit, idle_limit))
+    }
+
+    /// Refuses settings of sockets that contradict each other, or that this system cannot do.
+    fn check_sockets(&self) -> Result<()> {
+        let of_tcp = self.source_address.is_some() || self.socket_options.is_some() || self.socket_factory.is_some();
+        if self.dialer.is_some() && of_tcp {
+            return Err(Error::config("a dialer opens sockets of its own, which no source address or option reaches"));
+        }
+        if let (Some(_), Some(setting)) = (&self.dialer, self.reaching) {
+            return Err(Error::config(setting.dialer));
+        }
+        options::check(self.socket_options.as_deref().unwrap_or_default())?;
+        match &self.unix_socket {
+            None => Ok(()),
+            Some(Err(why)) => Err((*why).into()),
+            Some(Ok(_)) if cfg!(not(unix)) => {
+                Err(Error::unsupported("this system has no Unix sockets", Phase::Prepare))
+            }
+            Some(Ok(_)) if self.dialer.is_some() => Err(Error::config("a dialer chooses its own Unix socket")),
+            Some(Ok(_)) if of_tcp => Err(Error::config("a Unix socket has no source address and no options of TCP")),
+            Some(Ok(_)) => self.reaching.map_or(Ok(()), |setting| Err(Error::config(setting.socket))),
+        }
     }
 
     /// Builds the engine with these limits, which have been checked or are the defaults.
@@ -158,13 +203,20 @@ impl PoolOptions {
         };
         let mut tcp = self.tcp;
         tcp.sockets.source = self.source_address;
+        tcp.sockets.factory = self.socket_factory;
         if let Some(options) = self.socket_options {
             tcp.sockets.options = options.into();
         }
         if self.use_dns_cache.unwrap_or(self.dns_cache_ttl.is_some()) {
             tcp.names.cache = Some(Arc::new(Cache::new(self.dns_cache_ttl.unwrap_or(Some(DNS_CACHE_TTL)))));
         }
-        let connection = ConnectionConfig { tls: self.tls.unwrap_or_default(), dialer: self.dialer, tcp };
+        let connection = ConnectionConfig {
+            tls: self.tls.unwrap_or_default(),
+            dialer: self.dialer,
+            tcp,
+            scheme: None,
+            socket: self.unix_socket.and_then(Result::ok),
+        };
         Engine::new(EngineConfig {
             settings,
             probe_after: self.probe_after,
@@ -175,6 +227,9 @@ impl PoolOptions {
             fork_guard: self.fork_guard,
             workers: self.workers,
             proxy: self.proxy,
+            force_close: self.force_close,
+            conn_timeout: self.conn_timeout,
+            shared_jar: self.shared_jar,
         })
     }
 }
@@ -301,6 +356,12 @@ mod tests {
         assert!(builder().build().is_ok());
         assert!(builder().source_address(std::net::Ipv4Addr::LOCALHOST).build().is_err());
         assert!(builder().socket_options([]).build().is_err());
+        assert!(
+            builder()
+                .socket_factory(|_| Err::<std::net::TcpStream, _>(std::io::ErrorKind::Other.into()))
+                .build()
+                .is_err()
+        );
         assert!(builder().tls(TlsConfig::default()).build().is_err());
     }
 }

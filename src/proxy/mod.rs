@@ -209,13 +209,15 @@ impl Proxy {
             Some(Kind::Basic(basic)) => basic.login(),
             Some(Kind::Bearer(token)) => token,
             Some(Kind::Digest(digest)) => digest.login(),
+            Some(Kind::Scheme(scheme)) => scheme.name(),
         };
         inner.hash = KEYS.hash_one((inner.scheme, &*inner.server, login));
         self
     }
 
     /// Sets the credentials for the proxy, in place of those of its URL: a login and a password, a
-    /// [`BasicAuth`], a [`DigestAuth`](crate::DigestAuth), an [`AnyAuth`](crate::AnyAuth), or a bearer token.
+    /// [`BasicAuth`], a [`DigestAuth`](crate::DigestAuth), an [`AnyAuth`](crate::AnyAuth), a bearer token, or a
+    /// [scheme of several rounds](Auth::scheme) such as NTLM.
     ///
     /// Basic credentials and tokens are sent at once, in Proxy-Authorization. Digest waits for the challenge, a 407, and
     /// is then sent ahead; all tunnels and requests through clones of this proxy share what it has learned. Digest
@@ -243,7 +245,8 @@ impl Proxy {
     }
 
     /// Adds a header that the proxy gets: with each CONNECT, and with each request that it forwards. A forwarded request
-    /// that has a header of this name is sent with its own alone. No server gets it through a tunnel.
+    /// that has a header of this name is sent with its own alone. No server gets it through a tunnel. Some proxies keep a
+    /// connection for NTLM only if they get `Proxy-Connection: Keep-Alive`.
     ///
     /// # Errors
     ///
@@ -281,7 +284,7 @@ impl Proxy {
     }
 
     fn with_headers(self, headers: Headers) -> Result<Proxy> {
-        let framing = ["host", "content-length", "transfer-encoding", "connection", "proxy-connection"];
+        let framing = ["host", "content-length", "transfer-encoding", "connection"];
         match headers.iter().find(|field| framing.iter().any(|name| field.name().eq_ignore_ascii_case(name))) {
             Some(field) => Err(InvalidHeader::reserved(field.name(), "is the client's own, also to a proxy").into()),
             None => Ok(self.with(|inner| inner.headers = headers)),
@@ -430,6 +433,11 @@ impl Proxy {
         self.0.auth.as_ref()
     }
 
+    /// Returns whether its credentials are those of a connection, by a scheme of several rounds.
+    pub(crate) fn has_scheme(&self) -> bool {
+        matches!(self.0.auth.as_ref().map(Auth::kind), Some(Kind::Scheme(_)))
+    }
+
     pub(crate) fn fields(&self) -> &Headers {
         &self.0.headers
     }
@@ -443,6 +451,11 @@ impl Proxy {
         !self.0.no_user_agent && !self.0.headers.contains("user-agent")
     }
 
+    /// Returns whether the proxy looks up the names of servers. Otherwise this machine does.
+    pub(crate) fn looks_up_names(&self) -> bool {
+        !matches!(self.0.scheme, ProxyScheme::Socks4 | ProxyScheme::Socks5)
+    }
+
     /// Returns whether requests to this origin are sent to the proxy itself. Otherwise they go through a tunnel.
     pub(crate) fn forwards(&self, origin: &Origin) -> bool {
         if self.0.scheme.is_socks() {
@@ -451,7 +464,7 @@ impl Proxy {
         match origin.kind() {
             Scheme::Http => !self.0.tunnel_http,
             Scheme::Https => self.0.forward_https && self.0.scheme == ProxyScheme::Https,
-            Scheme::HttpUnix => false,
+            Scheme::HttpUnix | Scheme::HttpsUnix => false,
         }
     }
 

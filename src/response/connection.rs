@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Response;
+use super::{Held, Response};
 use crate::close_reason::CloseReason;
 use crate::error::{Reason, ResponseHead};
 use crate::net::tls_info::TlsInfo;
-use crate::net::transport::Transport;
+use crate::net::transport::{Probe, Transport};
+use crate::pool::PoolLease;
 
-/// The connection that a response is read from, returned by [`Response::connection`].
+/// The connection that a response is read from, returned by [`Response::connection`], or that the caller has, returned by
+/// [`Connection::info`](crate::Connection::info).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
@@ -31,6 +33,23 @@ pub struct ConnectionInfo {
     /// address or a session in its headers.
     #[doc(alias = "OnProxyConnectResponse")]
     pub tunnel: Option<ResponseHead>,
+}
+
+impl ConnectionInfo {
+    /// Returns the facts about a connection in use.
+    pub(crate) fn of(lease: &PoolLease) -> ConnectionInfo {
+        let (connection, reused) = (lease.conn(), lease.is_reused());
+        let info = connection.wire.info();
+        ConnectionInfo {
+            id: connection.record.id(),
+            remote: info.remote,
+            local: info.local,
+            tls: info.tls,
+            encrypted: info.encrypted,
+            reused,
+            tunnel: connection.tunnel.as_deref().cloned(),
+        }
+    }
 }
 
 /// # The connection
@@ -64,17 +83,7 @@ impl Response {
     #[doc(alias = "isclosed")]
     #[doc(alias = "closed")]
     pub fn connection(&self) -> Option<ConnectionInfo> {
-        let connection = self.inner.parts.held.as_ref()?.lease.conn();
-        let info = connection.wire.info();
-        Some(ConnectionInfo {
-            id: connection.record.id(),
-            remote: info.remote,
-            local: info.local,
-            tls: info.tls,
-            encrypted: info.encrypted,
-            reused: self.inner.reused,
-            tunnel: connection.tunnel.as_deref().cloned(),
-        })
+        Some(ConnectionInfo::of(&self.inner.parts.held.as_ref()?.lease))
     }
 
     /// Returns how many bytes of the body have been received so far, without framing and before decoding.
@@ -172,7 +181,50 @@ impl Response {
         self.release_within(self.inner.parts.common.limits.drain_time);
     }
 
+    /// Returns whether the connection can carry another request of the same call.
+    pub(crate) fn can_go_on(&self) -> bool {
+        self.inner.parts.held.as_ref().is_some_and(|held| held.reuse.reusable && held.reuse.kept_back)
+    }
+
+    /// Returns the certificate of the peer in DER.
+    pub(crate) fn peer_certificate(&self) -> Option<Vec<u8>> {
+        let held = self.inner.parts.held.as_ref()?;
+        held.lease.conn().wire.info().tls?.chain.into_iter().next()
+    }
+
+    /// Gives the connection back after the body, as it is done for other responses.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn end_keeping_back(&mut self) {
+        let Some(held) = &mut self.inner.parts.held else { return };
+        if std::mem::take(&mut held.reuse.kept_back) {
+            held.reuse.reusable &= !held.reuse.once;
+            if self.inner.reader.is_done() {
+                self.finish();
+            }
+        }
+    }
+
+    /// Discards a response that the client itself does not need, and returns its connection for the next request of the
+    /// same call. Returns `None` if the connection can carry no further request.
+    pub(crate) fn into_connection(mut self) -> Option<PoolLease> {
+        self.drain(self.inner.parts.common.limits.drain_time);
+        let Held { lease, buffers, reuse } = self.inner.parts.held.take()?;
+        let is_doubtful = self.inner.reader.trailer_section().is_some_and(|trailers| trailers.doubtful);
+        let is_over = self.inner.reader.is_done() && reuse.reusable && !is_doubtful;
+        let goes_on = is_over && self.inner.reader.leftover(&lease.conn().wire, &buffers) == Probe::Quiet;
+        self.inner.parts.common.buffers.put(buffers);
+        match goes_on {
+            true => Some(lease),
+            false => {
+                lease.discard(CloseReason::NotReusable);
+                None
+            }
+        }
+    }
+
     fn release_within(&mut self, drain_time: Duration) {
+        self.end_keeping_back();
         if self.inner.parts.held.is_some() {
             self.drain(drain_time);
             self.abandon(CloseReason::BodyAbandoned);

@@ -294,10 +294,8 @@ impl Response {
     /// Ends a body that has been read to the end of its framing: returns the connection to its pool, or closes it if it
     /// cannot be used again.
     fn finish(&mut self) {
-        let Some(held) = self.inner.parts.held.take() else { return };
-        if held.reuse.upgraded {
-            return self.inner.parts.held = Some(held);
-        }
+        let stays = |held: &mut Held| held.reuse.kept_back || held.reuse.upgraded;
+        let Some(held) = self.inner.parts.held.take_if(|held| !stays(held)) else { return };
         let Held { lease, buffers, reuse: Reuse { mut reusable, mut tolerated, keep_until, .. } } = held;
         if let Some(trailers) = self.inner.reader.trailer_section().filter(|trailers| trailers.doubtful) {
             (reusable, tolerated) = (false, tolerated || reusable);
@@ -326,15 +324,23 @@ impl Response {
     /// Gives the connection and the decoder of an unread body back, without waiting.
     #[inline]
     fn let_go(&mut self) {
+        if self.inner.parts.held.is_some() {
+            self.let_connection_go();
+        }
+        if let Some(pump) = self.inner.pump.take() {
+            self.inner.parts.common.pumps.put(pump);
+        }
+    }
+
+    #[inline(never)]
+    fn let_connection_go(&mut self) {
+        self.end_keeping_back();
         // Nothing waits here, so no check runs: it may panic, and this may be a drop during a panic.
         let token = self.inner.parts.token.take();
         if token.is_none_or(|token| !token.has_fired()) {
             self.drain(Duration::ZERO);
         }
         self.abandon(CloseReason::BodyAbandoned);
-        if let Some(pump) = self.inner.pump.take() {
-            self.inner.parts.common.pumps.put(pump);
-        }
     }
 
     fn error(&mut self, error: Error) -> Error {
@@ -360,7 +366,8 @@ impl Response {
         self.touch();
         let mut scratch = [0; 4 * 1024];
         let start = self.inner.reader.received();
-        while self.inner.parts.held.is_some() && self.inner.reader.received() - start <= limit {
+        let is_open = |inner: &Inner| inner.parts.held.is_some() && !inner.reader.is_done();
+        while is_open(&self.inner) && self.inner.reader.received() - start <= limit {
             // Bytes that have arrived are taken even if the drain does not wait, but not for ever.
             if ends.is_past() {
                 return;
@@ -381,6 +388,7 @@ impl Read for Response {
 }
 
 impl Drop for Response {
+    #[inline]
     fn drop(&mut self) {
         self.let_go();
     }

@@ -101,6 +101,10 @@ pub(crate) struct Reuse {
     pub(crate) reusable: bool,
     /// It is not reusable only because a head broke a rule that is tolerated.
     pub(crate) tolerated: bool,
+    /// It stays with the response after the body, because the same call may go on with it.
+    pub(crate) kept_back: bool,
+    /// It carries no further call.
+    pub(crate) once: bool,
     /// The time at which the server closes it, as its Keep-Alive field says.
     pub(crate) keep_until: Option<Stamp>,
     /// The response came through a proxy that forwards.

@@ -1,6 +1,9 @@
 //! Errors about a response, and the part of the response that they keep.
 
+use http::StatusCode;
+
 use super::{AT_ONCE, About, Response};
+use crate::auth::challenge;
 use crate::error::{Bound, Error, ErrorKind, Reason, ResponseHead, Result};
 
 /// The bytes of a body that an error keeps: enough for the explanation that an API sends.
@@ -15,7 +18,8 @@ impl Response {
     /// The error is [`ErrorKind::Status`]. Its [`head`](Error::head) has the status, the header fields and at most 64
     /// KiB of the body: the part that arrives within [`Limits::drain_time`](crate::Limits::drain_time), 100 ms by
     /// default, and the timeouts of the request. A body that does not arrive does not change the error. The connection
-    /// is back in its pool or closed, and [`maybe_processed`](Error::maybe_processed) is true.
+    /// is back in its pool or closed, and [`maybe_processed`](Error::maybe_processed) is true. For a 401 and a 407 the error
+    /// names the schemes that are asked for.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
@@ -50,13 +54,27 @@ impl Response {
     pub fn error_for_status_ref(&self) -> Result<&Response> {
         match self.status_error() {
             None => Ok(self),
-            Some(kind) => Err(self.about_head(kind).with_head(self.to_head(Vec::new()))),
+            Some(kind) => Err(self.about_head(self.offer(kind)).with_head(self.to_head(Vec::new()))),
         }
     }
 
     fn status_error(&self) -> Option<ErrorKind> {
         let status = self.status();
         (status.as_u16() >= 400).then_some(ErrorKind::Status(status))
+    }
+
+    /// Adds to a status the schemes that a refusal asks for, because only they tell which credentials help.
+    fn offer(&self, kind: ErrorKind) -> Reason {
+        let field = match self.status() {
+            StatusCode::UNAUTHORIZED => "www-authenticate",
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => "proxy-authenticate",
+            _ => return kind.into(),
+        };
+        let schemes = challenge::schemes(self.inner.parts.head.headers.values(field));
+        match schemes.is_empty() {
+            true => kind.into(),
+            false => kind.because(format!("it asks for {}", schemes.join(", "))),
+        }
     }
 
     /// Returns an error about this response, with its head and the start of its body. The connection is back in its
@@ -69,7 +87,7 @@ impl Response {
         let body = self.body_start();
         let reason = reason.into();
         let error = match reason.kind {
-            ErrorKind::Status(_) => self.about_head(reason),
+            ErrorKind::Status(_) => self.about_head(self.offer(reason.kind)),
             _ => self.about_body(reason),
         };
         error.with_head(self.to_head(body))

@@ -9,7 +9,7 @@ use crate::client::IntoUrl;
 use crate::client::sealed::Sealed;
 use crate::cookies::{Cookie, CookieJar, CookieStore, shared_store};
 use crate::error::{Error, Result};
-use crate::pools::{ClientBuilder, ManyHosts, PoolManager, sealed};
+use crate::pools::{Client, ClientBuilder, ManyHosts, PoolManager, sealed};
 use crate::urls::{Origins, Url};
 #[cfg(feature = "websocket")]
 use crate::websocket::{Hooks, WebSocket};
@@ -192,6 +192,8 @@ impl ClientBuilder<Session> {
     }
 }
 
+impl Client for Session {}
+
 impl ManyHosts for Session {}
 
 impl sealed::Client for Session {
@@ -206,6 +208,8 @@ impl sealed::Client for Session {
         if policy.identity.cookies.is_some() && !cookies.is_empty() {
             return Err(Error::config("cookies need a jar, and the session has another store"));
         }
+        // Sessions of one connector have its jar, if it shares one.
+        let jar = jar.or_else(|| connector.as_ref()?.engine().shared_jar.clone());
         let jar = if policy.identity.cookies.is_some() { None } else { Some(jar.unwrap_or_default()) };
         if let Some(jar) = &jar {
             cookies.iter().try_for_each(|cookie| jar.insert_shared(&cookie.name(), &cookie.value()))?;

@@ -19,7 +19,9 @@ pub use oneshot::ws_connect;
 pub use oneshot::{delete, get, head, options, patch, post, put, request};
 
 use crate::client::sealed::Sealed;
-use crate::client::{Base, Calls, Following, Head, Identity, IntoRequest, IntoUrl, Policy, Request, RequestBuilder};
+use crate::client::{
+    Base, Calls, Connection, Following, Head, Identity, IntoRequest, IntoUrl, Policy, Request, RequestBuilder,
+};
 use crate::cookies::CookieJar;
 use crate::error::Result;
 use crate::pools::{ClientBuilder, PoolManager, PoolOptions, dns_cache, parallel, verbs};
@@ -198,6 +200,21 @@ impl Session {
     }
 
     parallel!(r#"let client = hostpool::Session::new();"#);
+
+    /// Takes a connection to the host of `url`, an idle one or a new one: see
+    /// [`PoolManager::connect`](crate::PoolManager::connect). The timeouts of the session apply.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let session = hostpool::Session::new();
+    /// session.connect(&url)?.release();
+    /// assert!(session.get(&url).send()?.is_reused());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn connect(&self, url: impl IntoUrl) -> Result<Connection> {
+        self.get(url).connect()
+    }
 
     /// Returns the pools of this session, or `None` if it is closed or [detached](Self::detach).
     ///

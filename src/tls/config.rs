@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "rustls")]
 use super::by_rustls::Rustls;
 use super::identity::{Shared, Table};
+use super::pins::Fingerprint;
 #[cfg(feature = "rustls")]
 use super::session::Backend;
 use super::settings::{Roots, Settings};
 #[cfg(feature = "rustls")]
 use super::stream::TlsStream;
-#[cfg(not(feature = "rustls"))]
-use crate::error::Error;
-use crate::error::{Phase, Result};
+use crate::error::{Error, Phase, Result};
 use crate::net::transport::{Transport, Wait};
 #[cfg(feature = "rustls")]
 use crate::observe;
@@ -91,6 +90,30 @@ impl TlsConfig {
     /// Returns the identity of the configuration.
     pub(crate) fn id(&self) -> u64 {
         self.0.id
+    }
+
+    /// Returns this configuration with fingerprints added, one of which the server's certificate must have.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if a fingerprint replaces all other checks.
+    pub(crate) fn with_fingerprints(&self, pins: Vec<Fingerprint>) -> Result<TlsConfig> {
+        let mut settings = self.0.settings.clone();
+        if settings.check.pins_alone {
+            return Err(Error::config("assert_fingerprint replaces all other checks, a fingerprint among them"));
+        }
+        settings.check.pins.extend(pins);
+        Ok(TlsConfig::of(settings))
+    }
+
+    /// Returns whether the chain of the server's certificate is verified.
+    pub(crate) fn checks_chain(&self) -> bool {
+        self.0.settings.checks_chain()
+    }
+
+    /// Returns the first fingerprint of those that the server's certificate may have.
+    pub(crate) fn first_fingerprint(&self) -> Option<&Fingerprint> {
+        self.0.settings.check.pins.first()
     }
 
     /// Fails if TLS is not available, or if there is no trusted root. It is called before a dial, so that no connection

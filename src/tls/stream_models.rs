@@ -165,12 +165,14 @@ impl Transport for Wire {
     }
 
     fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
-        self.0.wait(wait, |state| {
+        let sent = self.0.wait(wait, |state| {
             let len = bufs[0].len().min(state.room);
             state.room -= len;
             state.sent.extend_from_slice(&bufs[0][..len]);
             (len > 0 || wait.watch_input && !state.input.is_empty()).then_some(len)
-        })
+        });
+        self.0.changed.notify_all();
+        sent
     }
 
     fn probe(&self) -> Probe {

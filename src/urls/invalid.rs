@@ -9,7 +9,7 @@ use std::fmt;
 pub enum InvalidUrl {
     /// No scheme, or no `//` after it: the URL is not absolute.
     NoScheme,
-    /// A scheme other than `http`, `https` and `http+unix`.
+    /// A scheme other than `http`, `https`, `http+unix` and `https+unix`.
     #[doc(alias = "URLSchemeUnknown")]
     UnsupportedScheme,
     /// The host is missing, or more or fewer than two slashes precede it.
@@ -22,13 +22,13 @@ pub enum InvalidUrl {
     Authority,
     /// The port is not a number from 1 to 65535.
     Port,
-    /// The socket path of an `http+unix` URL is empty or not percent-encoded.
+    /// The socket path of an `http+unix` or `https+unix` URL is empty or not percent-encoded.
     SocketPath,
-    /// The socket path has a NUL byte.
+    /// The socket path has a NUL byte. On Linux it may begin with one: see [`Url::unix`](crate::Url::unix).
     SocketPathNul,
     /// The socket path is not UTF-8.
     SocketPathUtf8,
-    /// The socket path given to [`Url::unix`](crate::Url::unix) is longer than the address of a socket may be.
+    /// The socket path is longer than the address of a socket may be: 107 bytes on Linux, 103 elsewhere.
     SocketPathTooLong,
     /// The target given to [`Url::unix`](crate::Url::unix) begins neither with `/` nor with `?`.
     Target,
@@ -81,7 +81,7 @@ impl fmt::Display for InvalidUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             InvalidUrl::NoScheme => "no scheme: it does not begin with http://, https:// or http+unix://",
-            InvalidUrl::UnsupportedScheme => "the scheme is not http, https or http+unix",
+            InvalidUrl::UnsupportedScheme => "the scheme is not http, https, http+unix or https+unix",
             InvalidUrl::NoHost => "the host is missing: it stands after exactly two slashes, as in http://host/path",
             InvalidUrl::Host => "the host is not a valid domain name or address",
             InvalidUrl::NumericHost => "the host is a number but not an IPv4 address of four decimal parts",

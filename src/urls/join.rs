@@ -1,6 +1,6 @@
 //! Resolves references, as in Location and Link fields, against the URL of the response.
 
-use super::{InvalidUrl, MAX_LEN, Scheme, Url, is_white_space};
+use super::{InvalidUrl, MAX_LEN, Url, is_white_space};
 
 impl Url {
     /// Resolves `reference` against this URL (RFC 3986, section 5.2, and the WHATWG URL standard, which also reads
@@ -34,7 +34,7 @@ impl Url {
         }
         // The standard drops these before anything else, so `/<tab>/host` is `//host`.
         let reference = reference.replace(['\t', '\n', '\r'], "");
-        let is_special = self.origin.kind() != Scheme::HttpUnix;
+        let is_special = !self.origin.kind().is_unix();
         let is_slash = |c: char| c == '/' || c == '\\';
         let relative = match scheme_of(&reference) {
             None => &*reference,

@@ -23,6 +23,7 @@ pub(crate) use invalid::hint;
 pub use origin::Origin;
 pub(crate) use origin::{Scheme, is_own_name};
 pub(crate) use origins::Origins;
+pub(crate) use unix::socket_path;
 pub(crate) use ws::as_http;
 
 use origin::split_userinfo;
@@ -30,7 +31,7 @@ use origin::split_userinfo;
 /// Longer URLs are refused. No server accepts them, and all work on a URL is linear in its length.
 const MAX_LEN: usize = 64 * 1024;
 
-/// An `http`, `https` or `http+unix` URL.
+/// An `http`, `https`, `http+unix` or `https+unix` URL.
 ///
 /// ```
 /// use hostpool::Url;
@@ -47,7 +48,7 @@ const MAX_LEN: usize = 64 * 1024;
 /// `Authorization` header of its own.
 ///
 /// The path of a Unix socket is written percent-encoded in place of the host: `http+unix://%2Frun%2Fapp.sock/status`.
-/// [`Url::unix`] makes such a URL from a path.
+/// [`Url::unix`] makes such a URL from a path, and [`Url::unix_https`] one for a server that speaks TLS there.
 ///
 /// With the feature `serde` it is read and written as a text, including a user name and a password.
 #[derive(Clone)]
@@ -292,8 +293,8 @@ fn joined(front: &str, rest: &str) -> Arc<str> {
 /// Returns the number of bytes before the path of a URL that is one. Any text has such a number.
 fn authority_end(text: &str) -> usize {
     let bytes = text.as_bytes();
-    // After `http://`, `https://` or `http+unix://`.
-    let start = [7, 8, 12].into_iter().find(|&start| bytes.get(start - 3..start) == Some(b"://"));
+    // After `http://`, `https://`, `http+unix://` or `https+unix://`.
+    let start = [7, 8, 12, 13].into_iter().find(|&start| bytes.get(start - 3..start) == Some(b"://"));
     let start = start.unwrap_or(bytes.len());
     bytes[start..].iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).map_or(bytes.len(), |len| start + len)
 }
@@ -307,7 +308,7 @@ fn ends_irregularly(text: &str) -> bool {
 /// it.
 fn regular_authority_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let start = ["http://", "https://", "http+unix://"]
+    let start = ["http://", "https://", "http+unix://", "https+unix://"]
         .iter()
         .find(|known| bytes.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known.as_bytes())))?
         .len();
@@ -355,7 +356,7 @@ fn trimmed(text: &str) -> Result<&str, InvalidUrl> {
         if invalid::is_port(rest.split(['/', '?', '#']).next().unwrap_or_default()) {
             return Err(InvalidUrl::NoScheme);
         }
-        let unix = scheme.eq_ignore_ascii_case("http+unix");
+        let unix = ["http+unix", "https+unix"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
         return Err(if unix { InvalidUrl::SocketPath } else { InvalidUrl::UnsupportedScheme });
     }
     // Some parsers drop these bytes or read them as slashes, and others keep them.

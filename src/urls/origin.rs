@@ -6,23 +6,41 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use super::invalid::InvalidUrl;
+use super::unix::check_path;
 
 const SOCKET_PATH: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The name of a server at a Unix socket, for the Host field and for its certificate. A socket has no name of its own.
+const SOCKET_NAME: &str = "localhost";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Scheme {
     Http,
     Https,
     HttpUnix,
+    HttpsUnix,
 }
 
 impl Scheme {
+    /// Returns whether connections are encrypted.
+    #[inline]
+    pub(crate) fn is_encrypted(self) -> bool {
+        matches!(self, Scheme::Https | Scheme::HttpsUnix)
+    }
+
+    /// Returns whether the server is at a Unix socket.
+    #[inline]
+    pub(crate) fn is_unix(self) -> bool {
+        matches!(self, Scheme::HttpUnix | Scheme::HttpsUnix)
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Scheme::Http => "http",
             Scheme::Https => "https",
             Scheme::HttpUnix => "http+unix",
+            Scheme::HttpsUnix => "https+unix",
         }
     }
 }
@@ -70,8 +88,10 @@ impl Origin {
     /// Parses `text`, which is a scheme, `://` and an authority.
     pub(super) fn parse(text: &str) -> Result<Origin, InvalidUrl> {
         let (scheme, authority) = text.split_once("://").ok_or(InvalidUrl::NoScheme)?;
-        if scheme.eq_ignore_ascii_case("http+unix") {
-            return Origin::unix(authority);
+        for unix in [Scheme::HttpUnix, Scheme::HttpsUnix] {
+            if scheme.eq_ignore_ascii_case(unix.as_str()) {
+                return Origin::unix(unix, authority);
+            }
         }
         let (_, host_and_port) = split_userinfo(authority)?;
         // The `url` crate knows no zones, as browsers do not.
@@ -102,23 +122,19 @@ impl Origin {
         Ok(Origin::new(scheme, host, address, zone, port, (port != default_port).then_some(port)))
     }
 
-    fn unix(authority: &str) -> Result<Origin, InvalidUrl> {
+    fn unix(scheme: Scheme, authority: &str) -> Result<Origin, InvalidUrl> {
         // Other parsers of URLs would read other bytes as a user name, a port or an address.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%-._~!$&'()*+,;=".contains(&byte);
         if !authority.bytes().all(is_plain) {
             return Err(InvalidUrl::SocketPath);
         }
         let path = percent_encoding::percent_decode_str(authority).decode_utf8();
-        Origin::at_socket(&path.map_err(|_| InvalidUrl::SocketPathUtf8)?)
+        Origin::at_socket(scheme, &path.map_err(|_| InvalidUrl::SocketPathUtf8)?)
     }
 
     /// Returns the origin of a server at a Unix socket.
-    pub(super) fn at_socket(path: &str) -> Result<Origin, InvalidUrl> {
-        match path {
-            "" => Err(InvalidUrl::SocketPath),
-            _ if path.contains('\0') => Err(InvalidUrl::SocketPathNul),
-            _ => Ok(Origin::new(Scheme::HttpUnix, path, None, None, 0, None)),
-        }
+    pub(super) fn at_socket(scheme: Scheme, path: &str) -> Result<Origin, InvalidUrl> {
+        check_path(path).map(|()| Origin::new(scheme, path, None, None, 0, None))
     }
 
     fn new(
@@ -134,7 +150,7 @@ impl Origin {
         let port_text = shown_port.map(|port| format!(":{port}")).unwrap_or_default();
         let mut text = format!("{}://", scheme.as_str());
         match scheme {
-            Scheme::HttpUnix => text.extend(percent_encoding::utf8_percent_encode(host, SOCKET_PATH)),
+            _ if scheme.is_unix() => text.extend(percent_encoding::utf8_percent_encode(host, SOCKET_PATH)),
             _ => text.push_str(zoned.as_deref().unwrap_or(host)),
         }
         text.push_str(&port_text);
@@ -146,7 +162,7 @@ impl Origin {
         Origin { scheme, host: host.into(), address, zone, port, text: text.into(), hash }
     }
 
-    /// Returns `http`, `https` or `http+unix`.
+    /// Returns `http`, `https`, `http+unix` or `https+unix`.
     pub fn scheme(&self) -> &'static str {
         self.scheme.as_str()
     }
@@ -155,15 +171,15 @@ impl Origin {
         self.scheme
     }
 
-    /// Returns the host in lower case. An IPv6 address stands in brackets. For `http+unix` it is the path of the
-    /// socket.
+    /// Returns the host in lower case. An IPv6 address stands in brackets. For `http+unix` and `https+unix` it is the
+    /// path of the socket.
     pub fn host(&self) -> &str {
         &self.host
     }
 
     /// Returns the port as given, or the default of the scheme; a Unix socket has none.
     pub fn port(&self) -> Option<u16> {
-        (self.scheme != Scheme::HttpUnix).then_some(self.port)
+        (!self.scheme.is_unix()).then_some(self.port)
     }
 
     /// Returns the origin as a URL without a path.
@@ -173,6 +189,12 @@ impl Origin {
 
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.address
+    }
+
+    /// Returns the name that the certificate of the server must be for, if the host is not an address.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn server_name(&self) -> &str {
+        if self.scheme.is_unix() { SOCKET_NAME } else { &self.host }
     }
 
     /// Returns the network interface of a link-local IPv6 address, if the URL names one (RFC 6874). It says which
@@ -202,7 +224,7 @@ impl Origin {
     pub(crate) fn host_field(&self) -> &str {
         match (self.scheme, &self.zone) {
             // A socket has no name. Servers still want a Host, and curl sends `localhost`.
-            (Scheme::HttpUnix, _) => "localhost",
+            (scheme, _) if scheme.is_unix() => SOCKET_NAME,
             (scheme, None) => &self.text[scheme.as_str().len() + 3..],
             (_, Some(zone)) => &zone.host_field,
         }

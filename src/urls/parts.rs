@@ -2,16 +2,16 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{InvalidUrl, Scheme, Url, split_userinfo};
+use super::{InvalidUrl, Url, split_userinfo};
 
 impl Url {
-    /// Returns `http`, `https` or `http+unix`.
+    /// Returns `http`, `https`, `http+unix` or `https+unix`.
     pub fn scheme(&self) -> &'static str {
         self.origin.scheme()
     }
 
     /// Returns the host in lower case. A name with non-ASCII letters is in Punycode, and an IPv6 address in brackets.
-    /// For `http+unix` it is the path of the socket.
+    /// For `http+unix` and `https+unix` it is the path of the socket.
     #[doc(alias = "hostname")]
     pub fn host(&self) -> &str {
         self.origin.host()
@@ -50,7 +50,7 @@ impl Url {
     /// ```
     pub fn netloc(&self) -> String {
         match (self.origin.kind(), self.port()) {
-            (Scheme::HttpUnix, _) => self.authority().to_owned(),
+            (scheme, _) if scheme.is_unix() => self.authority().to_owned(),
             (_, None) => self.host().to_owned(),
             (_, Some(port)) => format!("{}:{port}", self.host()),
         }

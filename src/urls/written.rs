@@ -40,7 +40,7 @@ impl Visitor<'_> for ReadUrl {
     type Value = Url;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the text of an http, https or http+unix URL")
+        f.write_str("the text of an http, https, http+unix or https+unix URL")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Url, E> {

@@ -48,7 +48,7 @@ fn urls() {
                 "another scheme",
                 "invalid_url",
                 get("ftp://h/canary-7f3a"),
-                "invalid URL: the scheme is not http, https or http+unix",
+                "invalid URL: the scheme is not http, https, http+unix or https+unix",
             ),
             Row::new("a path without a base URL", "invalid_url", get("/canary-7f3a"), no_scheme),
             Row::new(

@@ -1,4 +1,5 @@
-//! Real servers: nginx, OpenSSL, stunnel, httpbin under gunicorn, and WebSocket servers of other libraries; and other programs that read our files.
+//! Real servers: nginx, OpenSSL, stunnel, httpbin under gunicorn, and WebSocket servers of other libraries; the proxies
+//! squid and tinyproxy; and other programs that read our files.
 #![cfg(unix)]
 
 #[path = "../support/mod.rs"]
@@ -8,6 +9,7 @@ mod cookies;
 #[cfg(all(feature = "json", feature = "gzip", feature = "digest-auth"))]
 mod httpbin;
 mod nginx;
+mod proxies;
 #[cfg(feature = "rustls")]
 mod tls;
 #[cfg(feature = "websocket")]

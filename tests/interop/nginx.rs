@@ -17,15 +17,16 @@ const NGINX: [&str; 3] = ["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 const LARGE: usize = 16 << 20;
 
 /// A running nginx with its files.
-struct Nginx {
+pub struct Nginx {
     _process: Process,
     directory: tempfile::TempDir,
-    plain: SocketAddr,
-    tls: SocketAddr,
-    certificate: String,
+    pub plain: SocketAddr,
+    pub tls: SocketAddr,
+    /// The authority of its certificate.
+    pub certificate: String,
 }
 
-fn nginx() -> Option<Nginx> {
+pub fn nginx() -> Option<Nginx> {
     let program = program("nginx", &NGINX, "-v")?;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
@@ -57,7 +58,7 @@ fn large() -> Vec<u8> {
 }
 
 /// An authority, and a certificate of it for the address; gives the authority's.
-fn write_certificates(path: &Path) -> String {
+pub fn write_certificates(path: &Path) -> String {
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let key = rcgen::KeyPair::generate().unwrap();

@@ -117,6 +117,9 @@ fn refused_requests() {
         assert_eq!(response.status(), 407);
         assert_eq!(response.text().unwrap(), "page");
     }
+    // A4: the error names the schemes.
+    let error = pools.get("http://named.test/").raise_for_status(true).send().unwrap_err();
+    assert!(error.to_string().contains("407 Proxy Authentication Required: it asks for NTLM, Digest"), "{error}");
     assert_eq!(relay.log.accepted(), 1);
 }
 

@@ -111,6 +111,31 @@ fn a_hop_that_leaves_the_proxy() {
     assert!(request.starts_with("GET / HTTP/1.1"), "{request}");
 }
 
+/// Credentials are those of the proxy of each hop (aiohttp 12829).
+#[test]
+fn a_hop_through_another_proxy() {
+    let second = origin("second");
+    let first =
+        Server::new(vec![answers("HTTP/1.1 302 Found\r\nLocation: http://two.test/\r\nContent-Length: 0\r\n\r\n")]);
+    let [one, two] = [(&first, "one:canary1@"), (&second, "two:canary2@")]
+        .map(|(proxy, login)| format!("http://{login}{}", proxy.addr));
+    let session = Session::builder()
+        .proxy(one)
+        .on_request(move |request| {
+            if request.url().host() == "two.test" {
+                request.set_proxy(Proxy::parse(&two)?)?;
+            }
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    assert_eq!(session.get("http://one.test/").auth(("o", "canary3")).send().unwrap().text().unwrap(), "second");
+    let sent = |proxy: &Server| header(&proxy.seen.requests()[0], "Proxy-Authorization").map(str::to_owned);
+    assert_eq!(sent(&first).unwrap(), crate::basic("one", "canary1"));
+    assert_eq!(sent(&second).unwrap(), crate::basic("two", "canary2"));
+    assert_eq!(header(&second.seen.requests()[0], "Authorization"), None, "that of the first server stays there");
+}
+
 /// PRX-09, PRX-10, PRX-22, PRX-25: a failure at the proxy is told from one after it.
 #[test]
 fn failures() {
@@ -199,6 +224,16 @@ fn address_filters() {
         assert_eq!(error.kind(), &ErrorKind::AddressRefused, "{url}");
     }
     assert_eq!(relay.log.heads().len(), 1);
+    // Names may be refused outright, and then nothing is connected to.
+    let session =
+        builder().address_filter(move |address| address == allowed).refuse_remote_names(true).build().unwrap();
+    for url in ["http://named.test/", "https://named.test/"] {
+        let error = session.get(url).send().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::AddressRefused, "{url}");
+        assert!(error.to_string().contains("refuse_remote_names"), "{error}");
+    }
+    assert_eq!(relay.log.accepted(), 1);
+    assert_eq!(session.get(format!("http://{allowed}/")).no_proxy().send().map(drop).unwrap_err().phase(), Phase::Head);
     let session = builder().address_filter(|_| false).build().unwrap();
     let error = session.get("http://named.test/").send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::AddressRefused, Phase::Proxy));

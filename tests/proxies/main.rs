@@ -1,17 +1,23 @@
 //! Requests through proxies: forwarding, tunnels, credentials, pools, and proxies that break the rules.
 
+#[path = "../support/ntlm.rs"]
+mod ntlm;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(feature = "rustls")]
 #[path = "../support/tls.rs"]
 mod tls;
 
+mod connectors;
 mod credentials;
 mod forwarding;
 mod managers;
 mod pools;
 mod relay;
+mod rounds;
 mod scripted;
+#[cfg(all(feature = "rustls", feature = "log"))]
+mod secrets;
 #[cfg(feature = "rustls")]
 mod secured;
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! `ProxyManager`, as users of urllib3 know it.
 
-use hostpool::{ErrorKind, InvalidUrl, ProxyManager, Session, proxy_from_url};
+use hostpool::{ErrorKind, InvalidUrl, Proxy, ProxyManager, Session, proxy_from_url};
 
 use crate::support::header;
 use crate::{Relay, origin};
@@ -22,6 +22,22 @@ fn a_manager_of_one_proxy() {
     assert_eq!(hosts, ["one.test", "two.test", "three.test", "four.test"]);
     assert!(heads.iter().all(|head| header(head, "Proxy-Authorization") == Some("Basic dTpw")));
     assert!(!format!("{http:?}").contains("dTpw"));
+}
+
+/// What is for the proxy is sent with the requests of each pool of a manager, too (urllib3 270).
+#[test]
+fn pools_of_a_manager() {
+    let server = origin("hello");
+    let relay = Relay::new(server.addr);
+    let proxy = Proxy::parse(&relay.with_login("u:p")).unwrap().header("X-Team", "7").unwrap();
+    let http = ProxyManager::new(proxy.header("Proxy-Connection", "Keep-Alive").unwrap()).unwrap();
+    let pool = http.connection_from_url("http://named.test/a").unwrap();
+    assert_eq!(pool.get("/b").send().unwrap().text().unwrap(), "hello");
+    let head = &relay.log.heads()[0];
+    let expected = [("Proxy-Authorization", "Basic dTpw"), ("X-Team", "7"), ("Proxy-Connection", "Keep-Alive")];
+    for (name, value) in expected {
+        assert_eq!(header(head, name), Some(value));
+    }
 }
 
 /// PRX-27, PRX-40.

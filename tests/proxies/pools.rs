@@ -7,7 +7,7 @@ use std::thread;
 use hostpool::observe::{Closed, Dialed, Dialing};
 use hostpool::{Listener, PoolManager, Proxy, Session};
 
-use crate::support::{Server, Step, answer, answers, ok};
+use crate::support::{Server, Step, answer, answers, header, ok};
 use crate::{Relay, origin};
 
 /// Forwarded requests share the connections to the proxy; each host has tunnels of its own.
@@ -47,12 +47,16 @@ fn tunnels_that_end() {
     let opens = |text| [answer("HTTP/1.1 200 OK\r\n\r\n"), answer(text)].concat();
     let closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfirst".to_vec();
     let proxy = Server::new(vec![opens(closing), opens(ok("second")), opens(ok("third"))]);
-    let session = Session::builder().proxy(Proxy::parse(&proxy.url("")).unwrap().tunnel_http(true)).build().unwrap();
+    let login = proxy.url("").replace("http://", "http://u:p@");
+    let session = Session::builder().proxy(Proxy::parse(&login).unwrap().tunnel_http(true)).build().unwrap();
     for text in ["first", "second", "third"] {
         assert_eq!(session.get("http://named.test/").send().unwrap().text().unwrap(), text);
     }
-    let connects = proxy.seen.requests().iter().filter(|request| request.starts_with("CONNECT ")).count();
-    assert_eq!((proxy.seen.accepted(), connects), (3, 3));
+    let is_known = |request: &&String| header(request, "Proxy-Authorization") == Some("Basic dTpw");
+    let requests = proxy.seen.requests();
+    // Each CONNECT has the credentials, and nothing else has.
+    assert!(requests.iter().filter(is_known).all(|request| request.starts_with("CONNECT ")));
+    assert_eq!((proxy.seen.accepted(), requests.iter().filter(is_known).count()), (3, 3));
 }
 
 /// Counts the connections that are open or being opened, and how many there were at most.
@@ -143,4 +147,21 @@ fn ever_new_proxies() {
     assert_eq!(http.num_pools(), 10);
     assert!(http.stats().idle <= 10);
     crate::support::eventually("the connections of evicted pools are closed", || server.seen.open() <= 10);
+}
+
+/// P1 with the defaults of a session, through tunnels: more pools than a full table keeps.
+#[test]
+fn ever_new_tunnels() {
+    let opened = answer("HTTP/1.1 200 OK\r\n\r\n");
+    let server = Server::new(vec![[opened, answers(ok("hello"))].concat()]);
+    let session = Session::new();
+    for n in 0..3_000 {
+        let proxy = Proxy::parse(&format!("http://session-{n}:secret@{}", server.addr)).unwrap().tunnel_http(true);
+        let url = format!("http://h{}.test/", n % 3);
+        assert_eq!(session.get(url).proxy(proxy).send().unwrap().text().unwrap(), "hello");
+    }
+    let pools = session.connector().unwrap();
+    assert!(pools.num_pools() <= 1_100, "{}", pools.num_pools());
+    assert!(pools.stats().idle <= 100, "{:?}", pools.stats());
+    crate::support::eventually("the connections beyond max_idle are closed", || server.seen.open() <= 100);
 }

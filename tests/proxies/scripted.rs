@@ -1,8 +1,12 @@
 //! CONNECT with proxies that follow a script, byte by byte.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hostpool::{Bound, ErrorKind, Limit, Limits, Phase, PoolManager, Proxy, Retry, Session, Timeout, Violation};
+use hostpool::observe::Dialed;
+use hostpool::{
+    Bound, ErrorKind, Limit, Limits, Listener, Phase, PoolManager, Proxy, Retry, Session, Timeout, Violation,
+};
 
 use crate::origin;
 use crate::support::{Server, Step, answer, header, ok};
@@ -180,30 +184,60 @@ fn broken_proxies() {
 /// C23: a proxy that stalls at each byte of its answer ends with the bound on connecting, and with the total.
 #[test]
 fn stalls() {
-    for at in [0, 1, 8, 15, OPENED.len() - 1] {
-        for (timeout, bound) in [
-            (Timeout::new().connect(Duration::from_millis(50)), Bound::Connect),
-            (Timeout::from(Duration::from_millis(50)), Bound::Total),
-        ] {
-            let proxy = Server::new(vec![vec![Step::Request, Step::Send(OPENED[..at].into()), Step::Hold]]);
-            let request = hostpool::get("http://named.test/").proxy(through(&proxy)).timeout(timeout);
-            let error = crate::support::without_hanging(move || request.send()).unwrap_err();
-            assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Proxy), "{at}");
+    let limit = Duration::from_millis(50);
+    let bounds = [(Timeout::new().connect(limit), Bound::Connect), (Timeout::from(limit), Bound::Total)];
+    std::thread::scope(|scope| {
+        for at in 0..OPENED.len() {
+            scope.spawn(move || {
+                let (timeout, bound) = bounds[at % 2];
+                let proxy = Server::new(vec![vec![Step::Request, Step::Send(OPENED[..at].into()), Step::Hold]]);
+                let request = hostpool::get("http://named.test/").proxy(through(&proxy)).timeout(timeout);
+                let error = crate::support::without_hanging(move || request.send()).unwrap_err();
+                assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(bound), Phase::Proxy), "{at}");
+                assert!(!error.maybe_processed(), "{at}");
+            });
         }
-    }
+    });
+    // One byte at a time ends by the bound, too.
+    let drip =
+        vec![Step::Request, Step::Forever(vec![Step::Drip(b"HTTP/1.1 100 Continue\r\n\r\n".into(), limit / 10)])];
+    let proxy = Server::new(vec![drip]);
+    let request = hostpool::get("http://named.test/").proxy(through(&proxy)).timeout(limit);
+    let error = crate::support::without_hanging(move || request.send()).unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(Bound::Total), Phase::Proxy));
 }
 
-/// Another thread ends the wait for a tunnel.
+/// The refusal of a proxy that stalls in its page is an error within the deadline, with what has come.
+#[test]
+fn a_refusal_that_stalls() {
+    let head = "HTTP/1.1 407 No\r\nContent-Length: 100\r\n\r\nstart";
+    let proxy = Server::new(vec![[answer(head), vec![Step::Hold]].concat()]);
+    let request = hostpool::get("http://named.test/").proxy(through(&proxy));
+    let error = crate::support::without_hanging(move || request.send()).unwrap_err();
+    assert_eq!((error.status().unwrap().as_u16(), error.head().unwrap().body()), (407, &b"start"[..]));
+}
+
+/// A token and a close of the client end the wait for a tunnel, wherever the proxy stalls.
 #[test]
 fn cancelled() {
-    let proxy = Server::new(vec![vec![Step::Request, Step::Tell("asked"), Step::UntilClosed]]);
-    let token = hostpool::CancelToken::new();
-    let request = hostpool::get("http://named.test/").proxy(through(&proxy)).cancel_with(&token);
-    let call = std::thread::spawn(move || request.send());
-    proxy.wait_for("asked");
-    token.cancel();
-    let error = call.join().unwrap().unwrap_err();
-    assert!(error.is_cancelled() && error.phase() == Phase::Proxy, "{error:?}");
+    for at in [0, 1, 8, 15, OPENED.len() - 1] {
+        for by_token in [true, false] {
+            let steps = vec![Step::Request, Step::Send(OPENED[..at].into()), Step::Tell("asked"), Step::UntilClosed];
+            let proxy = Server::new(vec![steps]);
+            let (pools, token) = (PoolManager::builder().limit(1).build().unwrap(), hostpool::CancelToken::new());
+            let request = pools.get("http://named.test/").proxy(through(&proxy)).cancel_with(&token);
+            let call = std::thread::spawn(move || request.send());
+            proxy.wait_for("asked");
+            if by_token {
+                token.cancel()
+            } else {
+                pools.close()
+            }
+            let error = call.join().unwrap().unwrap_err();
+            assert_eq!((error.is_cancelled(), error.is_closed()), (by_token, !by_token), "{at}: {error:?}");
+            assert_eq!((error.phase(), pools.stats().in_use), (Phase::Proxy, 0), "{at}");
+        }
+    }
 }
 
 /// A `Retry` asks a proxy again that cannot now, and not one that does not want to.
@@ -224,7 +258,8 @@ fn the_head_of_a_tunnel() {
     let head = "HTTP/1.1 200 OK\r\nX-Exit: 192.0.2.7\r\n\r\n";
     let steps = [opens(head), vec![Step::Request, Step::Send(ok("again"))]].concat();
     let proxy = Server::new(vec![steps]);
-    let session = Session::builder().proxy(through(&proxy)).build().unwrap();
+    let exits = Arc::new(Exits::default());
+    let session = Session::builder().proxy(through(&proxy)).listener(exits.clone()).build().unwrap();
     for text in ["hello", "again"] {
         let response = session.get("http://named.test/").send().unwrap();
         let tunnel = response.connection().unwrap().tunnel.unwrap();
@@ -233,4 +268,16 @@ fn the_head_of_a_tunnel() {
     }
     let direct = session.get(origin("direct").url("/")).no_proxy().send().unwrap();
     assert_eq!(direct.connection().unwrap().tunnel, None);
+    assert_eq!(*exits.0.lock().unwrap(), [Some("192.0.2.7".to_owned()), None], "as an event, too");
+}
+
+/// Notes by which heads connections were opened.
+#[derive(Default)]
+struct Exits(Mutex<Vec<Option<String>>>);
+
+impl Listener for Exits {
+    fn dialed(&self, event: &Dialed<'_>) {
+        let exit = event.tunnel.map(|head| head.headers().get("X-Exit").unwrap().to_owned());
+        self.0.lock().unwrap().push(exit);
+    }
 }

@@ -81,11 +81,51 @@ fn failures_behind_the_tunnel() {
     let late = Server::new(vec![[answer(opened), vec![Step::Bytes(5), page, Step::UntilClosed]].concat()]);
     let error = get(&late.url(""), authority.trusted());
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Tls, Phase::Tls));
-    assert_eq!(error.tls_failure().unwrap().fault(), TlsFault::NotTls);
+    let failure = error.tls_failure().unwrap();
+    assert_eq!(failure.fault(), TlsFault::NotTls);
+    assert!(failure.to_string().contains("it began with \"<html>\""), "{failure}");
     let closed = Server::new(vec![[answer(opened), vec![Step::Bytes(5)]].concat()]);
     let error = get(&closed.url(""), authority.trusted());
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Tls, Phase::Tls), "{error:?}");
     assert!(!error.maybe_processed());
+}
+
+/// H1: a URL with the wrong scheme for the proxy.
+#[test]
+fn the_wrong_scheme_for_a_proxy() {
+    use crate::support::{Server, Step};
+    let bad = Step::Send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let plain = Server::new(vec![vec![Step::Bytes(5), bad, Step::UntilClosed]]);
+    let secured = TlsServer::new(Authority::new().server(), |_| Ok(()));
+    for url in ["http://named.test/", "https://named.test/"] {
+        let error = hostpool::get(url).proxy(format!("https://{}", plain.addr)).send().unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (&ErrorKind::Tls, Phase::Proxy), "{url}");
+        let failure = error.tls_failure().unwrap();
+        assert_eq!(failure.fault(), TlsFault::NotTls, "{url}");
+        assert!(
+            failure.to_string().contains("HTTP/1.1 400 Bad Request") && failure.to_string().contains("is the URL http")
+        );
+        // The proxy answers with an alert of TLS, or ends the connection.
+        let error = hostpool::get(url).proxy(format!("http://{}", secured.addr)).send().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Protocol(_) | ErrorKind::Disconnected), "{url}: {error:?}");
+    }
+}
+
+/// H3: a name that replaces that of the server is for the server, and not for the proxy.
+#[test]
+fn another_name_for_the_server() {
+    let (of_proxy, of_server) = (Authority::new(), Authority::new());
+    let leaf = of_server.leaf(&[dns("inner.test")]);
+    let server = TlsServer::new(leaf.server(rustls::ALL_VERSIONS), echo);
+    let proxy = secured_proxy(of_proxy.server(), server.addr);
+    let tls = TlsConfig::builder().root_pem(of_server.pem().as_bytes()).server_name("inner.test").build().unwrap();
+    let through = Proxy::parse(&proxy.url()).unwrap().tls(of_proxy.trusted());
+    let session = Session::builder().proxy(through).tls(tls).build().unwrap();
+    assert_eq!(session.get("https://named.test/a").send().unwrap().text().unwrap(), "GET /a HTTP/1.1");
+    let names = |leg: &TlsServer| leg.seen.hellos().into_iter().map(|hello| hello.server_name).collect::<Vec<_>>();
+    assert_eq!(names(&server), [Some("inner.test".to_owned())]);
+    // An address is not sent as a name (RFC 6066, section 3).
+    assert_eq!(names(&proxy), [None]);
 }
 
 /// A proxy over TLS: it opens tunnels to one address, and answers what it is to forward with the first line.

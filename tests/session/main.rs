@@ -1,5 +1,7 @@
 //! What a user of a session sees over real sockets: redirects, cookies, credentials, middleware.
 
+#[path = "../support/ntlm.rs"]
+mod ntlm;
 #[path = "../support/mod.rs"]
 mod support;
 

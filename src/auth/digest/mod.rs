@@ -80,7 +80,7 @@ impl Fallback {
         match self {
             Fallback::Never => false,
             // The bytes of a Unix socket do not leave this machine.
-            Fallback::InPrivate => matches!(origin.kind(), Scheme::Https | Scheme::HttpUnix),
+            Fallback::InPrivate => origin.kind() != Scheme::Http,
             Fallback::Everywhere => true,
         }
     }
@@ -289,7 +289,7 @@ pub(crate) enum Asker {
 }
 
 impl Asker {
-    fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Asker::Server => StatusCode::UNAUTHORIZED,
             Asker::Proxy => StatusCode::PROXY_AUTHENTICATION_REQUIRED,

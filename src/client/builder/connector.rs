@@ -7,7 +7,9 @@ use crate::client::engine::Engine;
 /// A client whose connections can send the requests of others: see
 /// [`RequestBuilder::connector`](crate::RequestBuilder::connector).
 ///
-/// It is implemented for [`PoolManager`](crate::PoolManager) and [`ProxyManager`](crate::ProxyManager), and cannot be implemented for other types.
+/// It is implemented for [`PoolManager`](crate::PoolManager), [`ProxyManager`](crate::ProxyManager),
+/// [`TcpConnector`](crate::TcpConnector), [`ProxyConnector`](crate::ProxyConnector) and
+/// [`UnixConnector`](crate::UnixConnector), and cannot be implemented for other types.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a connector", note = "give a `hostpool::PoolManager`")]
 pub trait Connector: sealed::Pools {}
 

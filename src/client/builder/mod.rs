@@ -29,6 +29,7 @@ pub(crate) use into_url::{sealed, trusted};
 use crate::body::urlencoded::{self, IntoPairs};
 use crate::cancel::{CancelToken, Check};
 use crate::client::call;
+use crate::client::connection::Connection;
 use crate::client::engine::Engine;
 use crate::client::policy::Policy;
 use crate::client::request::{Request, Shown};
@@ -53,7 +54,7 @@ use crate::urls::Url;
 /// | time and size | [`timeout`](Self::timeout), [`max_body`](Self::max_body) |
 /// | redirects | [`allow_redirects`](Self::allow_redirects), [`max_redirects`](Self::max_redirects), [`redirect_when`](Self::redirect_when) |
 /// | failures | [`retries`](Self::retries), [`raise_for_status`](Self::raise_for_status) |
-/// | sending | [`send`](Self::send), [`download`](Self::download), [`build`](Self::build) |
+/// | sending | [`send`](Self::send), [`download`](Self::download), [`build`](Self::build), [`connect`](Self::connect) |
 ///
 /// ```no_run
 /// use hostpool::{Session, Timeout};
@@ -587,6 +588,34 @@ impl RequestBuilder {
             terms.check_cancelled(Phase::Prepare)?;
             call::send(terms, request)
         })
+    }
+
+    /// Takes the connection of the pool that the request would be sent on, and sends nothing: see [`Connection`]. It waits
+    /// as [`send`](Self::send) does if all connections are in use.
+    ///
+    /// The URL says where the connection leads. The [timeouts](Self::timeout), the
+    /// [`pool_timeout`](Self::pool_timeout) and the [token](Self::cancel_with) of the request apply. Its headers, body,
+    /// redirects, retries and middleware play no part.
+    ///
+    /// # Errors
+    ///
+    /// The first error of the methods that were called before, and the errors of `send` up to the phase in which the
+    /// request would leave.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::Session;
+    /// use std::time::Duration;
+    ///
+    /// let session = Session::new();
+    /// // The next request finds a connection that is open already.
+    /// session.get(&url).timeout(Duration::from_secs(5)).connect()?.release();
+    /// assert!(session.get(&url).send()?.is_reused());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn connect(self) -> Result<Connection> {
+        self.begin(call::connect)
     }
 
     /// Begins the call, and has `send` do the rest.

@@ -7,12 +7,11 @@
 
 use std::sync::Arc;
 
-use crate::auth::{self, Asked, Asker, Auth, Dialogue, DigestAuth, Kind, Netrc, Userinfo};
+use crate::auth::{self, Asked, Asker, Auth, Dialogue, DigestAuth, Heard, Kind, Netrc, Rounds, SharedScheme, Userinfo};
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::dial::Route;
 use crate::error::{Error, Result};
-use crate::h1::Head;
 use crate::random;
 use crate::urls::{Origin, Url};
 
@@ -31,6 +30,10 @@ pub(super) struct Credentials {
     dialogue: Option<Dialogue>,
     /// The dialogue was asked for the credentials of the last request. Before the first challenge it has none to give.
     used_dialogue: bool,
+    /// The rounds of a scheme with one origin.
+    rounds: Option<Box<Rounds>>,
+    /// The credentials of the last request are those of the rounds.
+    used_rounds: bool,
 }
 
 /// A login from a URL, in the scheme by which it is sent.
@@ -64,7 +67,7 @@ impl Credentials {
         if self.home.is_none() && terms.own_auth().is_some() {
             refuse_two_credentials(request)?;
         }
-        self.used_dialogue = false;
+        (self.used_dialogue, self.used_rounds) = (false, false);
         let (auth, userinfo) = (terms.auth(), userinfo(request));
         if auth.is_none() && terms.netrc().is_none() && userinfo.is_none() && self.inherited.is_none() {
             return Ok(None);
@@ -88,6 +91,7 @@ impl Credentials {
         match sent.map(Auth::kind) {
             Some(Kind::Basic(basic)) => Ok(Some(basic.encode()?.into_bytes())),
             Some(Kind::Bearer(token)) => Ok(Some(auth::bearer(token)?.into_bytes())),
+            Some(Kind::Scheme(scheme)) => self.rounds_value(scheme, origin),
             Some(Kind::Digest(digest)) if digest.has_login() => self.digest_value(digest, request),
             Some(Kind::Digest(digest)) => match netrc.and_then(|netrc| netrc.lookup(origin.host(), None)) {
                 Some(found) => self.digest_value(&digest.of(found.login(), found.password()), request),
@@ -124,14 +128,40 @@ impl Credentials {
         dialogue.say(&asked, &random::fill)
     }
 
-    /// Reads a challenge in the head, and returns whether the request is to be sent again with an answer to it.
-    pub(super) fn answer(&mut self, request: &Request, head: &Head) -> bool {
-        match &mut self.dialogue {
-            Some(dialogue) if self.used_dialogue => {
-                dialogue.hear(head.status, &head.headers, request.body.as_bytes().is_some())
-            }
-            _ => false,
+    /// Returns the value of the next round with the origin. Rounds with another origin or by another scheme are dropped.
+    fn rounds_value(&mut self, scheme: &SharedScheme, origin: &Arc<Origin>) -> Result<Option<Vec<u8>>> {
+        scheme.check()?;
+        self.used_rounds = true;
+        let rounds = match self.rounds.take().filter(|rounds| rounds.is_of(scheme, origin)) {
+            Some(rounds) => self.rounds.insert(rounds),
+            None => self.rounds.insert(Box::new(Rounds::new(scheme, Asker::Server, origin))),
+        };
+        Ok(rounds.say())
+    }
+
+    /// Returns whether the last request has credentials that may be asked for again.
+    #[inline]
+    pub(super) fn may_be_asked(&self) -> bool {
+        self.used_dialogue || self.used_rounds
+    }
+
+    /// Returns the scheme that authenticates the connection of the last request.
+    pub(super) fn scheme(&self) -> Option<&SharedScheme> {
+        self.rounds.as_ref().filter(|_| self.used_rounds).map(|rounds| rounds.scheme())
+    }
+
+    /// Returns whether the last request only opens the rounds of a scheme.
+    pub(super) fn is_opening(&self) -> bool {
+        self.used_rounds && self.rounds.as_ref().is_some_and(|rounds| rounds.is_opening())
+    }
+
+    /// Reads a challenge in the response, and returns whether the request is to be sent again with an answer to it.
+    pub(super) fn answer(&mut self, heard: &Heard<'_>, has_bytes: bool) -> Result<bool> {
+        if let Some(rounds) = self.rounds.as_mut().filter(|_| self.used_rounds) {
+            return rounds.hear(heard);
         }
+        let dialogue = self.dialogue.as_mut().filter(|_| self.used_dialogue);
+        Ok(dialogue.is_some_and(|dialogue| dialogue.hear(heard.status, heard.headers, has_bytes)))
     }
 
     /// Forgets the login of a URL, because it is only for the origin of that URL. A login of the caller's own URL goes
@@ -148,6 +178,14 @@ impl Credentials {
         self.of_location |= to.userinfo().is_some() && to.userinfo() != from.userinfo();
         if let Some(dialogue) = &mut self.dialogue {
             dialogue.leave();
+        }
+        self.leave_rounds();
+    }
+
+    /// Lets the rounds of a scheme begin anew.
+    pub(super) fn leave_rounds(&mut self) {
+        if let Some(rounds) = &mut self.rounds {
+            rounds.leave();
         }
     }
 }

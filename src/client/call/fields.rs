@@ -24,7 +24,8 @@ pub(super) fn hop_fields(
 ) -> Result<HopFields> {
     let authorization = credentials.value(request, terms, left_out.crossed)?;
     let cookie = cookie(terms, request, left_out.crossed)?;
-    Ok(HopFields { authorization, cookie, proxy: None, left_out })
+    let scheme = credentials.scheme().cloned();
+    Ok(HopFields { authorization, cookie, proxy: None, scheme, left_out })
 }
 
 /// Returns the value of the Cookie field: the cookies of the store, and the request's own.

@@ -8,15 +8,18 @@ use http::{Method, StatusCode};
 use super::credentials::Credentials;
 use super::fields::{self, Before};
 use super::tries::NextTry;
-use crate::auth::Asked;
+use crate::auth::{Asked, Heard};
+use crate::body::Body;
 use crate::client::hop::{self, Hop, HopFields, LeftOut, ProxyFields, Reply, Resends};
 use crate::client::middleware::OnResponse;
 use crate::client::request::Request;
 use crate::client::terms::Terms;
+use crate::close_reason::CloseReason;
 use crate::dial::{Route, Via};
 use crate::error::{Error, ErrorKind, Phase, Reason, ResponseHead, Result};
 use crate::h1::Head;
 use crate::observe::Redirecting;
+use crate::pool::PoolLease;
 use crate::proxy::{self, Proxy};
 use crate::redirect::{self, Decision, Plan, RedirectAction, RedirectHop, Redirected, Rules};
 use crate::response::Response;
@@ -75,6 +78,10 @@ struct Journey<'a> {
     credentials: Credentials,
     /// The credentials for the proxy that forwards the requests.
     at_proxy: Option<Box<proxy::Credentials>>,
+    /// The connection of the last request, if the next one goes on with it.
+    kept: Option<Box<Kept>>,
+    /// The last request was sent without its body, because it only opened the rounds of a scheme.
+    spared_body: bool,
     /// The origin that the caller named, once a redirect has led to another.
     home: Option<Arc<Origin>>,
     history: Vec<ResponseHead>,
@@ -83,6 +90,12 @@ struct Journey<'a> {
     left_out: LeftOut,
     /// The remaining `Retry`, once something was tried again.
     retries: Option<Box<Retry>>,
+}
+
+/// A connection that is kept between two requests of a call, because they are rounds of one scheme.
+struct Kept {
+    lease: PoolLease,
+    route: Route,
 }
 
 /// The next step of the call after a reply.
@@ -108,6 +121,8 @@ impl<'a> Journey<'a> {
             request,
             credentials: Credentials::default(),
             at_proxy: None,
+            kept: None,
+            spared_body: false,
             home: None,
             history: Vec::new(),
             began: false,
@@ -126,20 +141,21 @@ impl<'a> Journey<'a> {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(self.explain(error)),
             };
-            let reply = match self.send_hop(&route, &fields) {
+            let mut reply = match self.send_hop(&route, &fields) {
                 Ok(reply) => reply,
                 Err(error) => match self.again_after(error) {
                     Ok(()) => continue,
                     Err(error) => return Err(self.explain(error)),
                 },
             };
-            let followed = match self.decide(&reply) {
-                FollowUp::None => match self.deliver(reply.response) {
+            let followed = match self.decide(&mut reply) {
+                Ok(FollowUp::None) => match self.deliver(reply.response) {
                     Ok(Some(response)) => return Ok(response),
                     Ok(None) => Ok(()),
                     Err(error) => Err(error),
                 },
-                follow_up => self.follow_up(reply.response, follow_up),
+                Ok(follow_up) => self.follow_up(reply.response, follow_up, route),
+                Err(error) => Err(error),
             };
             if let Err(error) = followed {
                 return Err(self.explain(error));
@@ -193,7 +209,7 @@ impl<'a> Journey<'a> {
     /// Returns what the request has for its proxy. What a call knows of one proxy is not for another.
     #[cold]
     fn fields_for(&mut self, proxy: &Proxy, route: &Route) -> Result<Box<ProxyFields>> {
-        self.terms().check_behind_proxy(&self.request.url)?;
+        self.terms().check_behind_proxy(proxy, &self.request.url)?;
         let forwards = matches!(route.via(), Via::Forward(_));
         if !forwards {
             // The credentials of a tunnel belong to its dial.
@@ -231,23 +247,66 @@ impl<'a> Journey<'a> {
     /// Sends the request, and stores the cookies of its reply.
     #[inline]
     fn send_hop(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
+        if fields.has_rounds() { self.send_round(route, fields) } else { self.send_over(None, route, fields) }
+    }
+
+    /// Sends a request whose connection is authenticated in rounds: over that of the round before, if there was one.
+    #[cold]
+    fn send_round(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
+        let (kept, spared) = (self.take_kept(route), self.spare_body());
+        let reply = self.send_over(kept, route, fields);
+        if let Some(body) = spared {
+            self.request.body = body;
+        }
+        reply
+    }
+
+    /// Sends the request over this connection, or over one of its pool.
+    #[inline(always)]
+    fn send_over(&mut self, kept: Option<Box<PoolLease>>, route: &Route, fields: &HopFields) -> Result<Reply> {
         // Only a body can be stopped by an early redirect.
         let rules = if self.request.body.is_empty() { None } else { self.resends() };
         let resends = rules.map(|rules| Resends { rules, history: &self.history });
         let own = self.request.options.clone();
         let terms = self.client.of(own.as_deref());
-        let hop = Hop::new(terms, self.request, fields, route, resends)?;
-        let reply = hop.run()?;
+        let key = Hop::check(terms, self.request, fields, route)?;
+        let mut hop = Hop::new(terms, self.request, fields, key, resends);
+        let reply = hop.run(kept)?;
         self.began = true;
         fields::store_cookies(terms, self.request, reply.response.head());
         Ok(reply)
     }
 
+    /// Returns the connection that was kept for the next round, if that takes the same way.
+    fn take_kept(&mut self, route: &Route) -> Option<Box<PoolLease>> {
+        let Kept { lease, route: kept } = *self.kept.take()?;
+        match kept == *route {
+            true => Some(Box::new(lease)),
+            false => {
+                lease.discard(CloseReason::BodyAbandoned);
+                None
+            }
+        }
+    }
+
+    /// Takes the body out of a request that only opens the rounds of a scheme. The server refuses it in any case, and
+    /// would close the connection in the midst of a long body. Fields of the caller's about the body keep it.
+    fn spare_body(&mut self) -> Option<Body> {
+        let opens = self.credentials.is_opening() || self.at_proxy.as_ref().is_some_and(|known| known.is_opening());
+        let is_framed = ["content-length", "transfer-encoding"].iter().any(|name| self.request.headers.contains(name));
+        self.spared_body = opens && !is_framed && !self.request.body.is_empty() && self.request.body.can_rewind();
+        self.spared_body.then(|| std::mem::take(&mut self.request.body))
+    }
+
     /// Prepares the next request after a reply, or ends the call with an error.
     #[cold]
-    fn follow_up(&mut self, response: Response, follow_up: FollowUp) -> Result<()> {
+    fn follow_up(&mut self, response: Response, follow_up: FollowUp, route: Route) -> Result<()> {
         match follow_up {
             FollowUp::None => Ok(()),
+            FollowUp::Repeat if response.can_go_on() => {
+                self.kept = response.into_connection().map(|lease| Box::new(Kept { lease, route }));
+                self.rewind()
+            }
             FollowUp::Repeat => {
                 throw_away(response);
                 self.rewind()
@@ -297,23 +356,52 @@ impl<'a> Journey<'a> {
     }
 
     /// Decides what follows the reply.
-    fn decide(&mut self, reply: &Reply) -> FollowUp {
-        let head = reply.response.head();
-        // A request is not sent again without its body: then the reply is the response.
-        let repeatable = self.request.body.can_rewind();
-        let has_bytes = self.request.body.as_bytes().is_some();
-        let for_proxy = |known: &mut Box<proxy::Credentials>| known.answer(head.status, &head.headers, has_bytes);
-        if self.credentials.answer(self.request, head) || self.at_proxy.as_mut().is_some_and(for_proxy) {
-            return if repeatable { FollowUp::Repeat } else { FollowUp::None };
+    fn decide(&mut self, reply: &mut Reply) -> Result<FollowUp> {
+        if (self.credentials.may_be_asked() || self.at_proxy.is_some())
+            && let Some(follow_up) = self.hear(&mut reply.response)?
+        {
+            return Ok(follow_up);
         }
+        let (head, repeatable) = (reply.response.head(), self.request.body.can_rewind());
         // The server does not know the expectation, and nothing else is wrong (RFC 9110, section 10.1.1).
         if head.status == StatusCode::EXPECTATION_FAILED && reply.expected && repeatable {
             self.left_out.no_expect = true;
-            return FollowUp::Repeat;
+            return Ok(FollowUp::Repeat);
         }
-        match redirect::is_redirect(head.status) && self.request.method != Method::CONNECT && self.terms().follows() {
+        let follows = self.request.method != Method::CONNECT && self.terms().follows();
+        Ok(match redirect::is_redirect(head.status) && follows {
             true => self.decide_redirect(head, reply.asked),
             false => self.decide_status(head),
+        })
+    }
+
+    /// Decides about a reply by the credentials of its request. Returns `None` if they have no part in what follows.
+    #[cold]
+    fn hear(&mut self, response: &mut Response) -> Result<Option<FollowUp>> {
+        let has_bytes = self.request.body.as_bytes().is_some();
+        let certificate = response.peer_certificate();
+        let Head { status, headers, .. } = response.head();
+        let heard =
+            Heard { status: *status, headers, certificate: certificate.as_deref(), keeps: response.can_go_on() };
+        let for_proxy = |known: &mut Box<proxy::Credentials>| known.answer(&heard, has_bytes);
+        let is_asked =
+            self.credentials.answer(&heard, has_bytes)? || self.at_proxy.as_mut().map_or(Ok(false), for_proxy)?;
+        let is_refused = matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        // A server that does not ask further has acted on the request, but without its body.
+        let is_partial = std::mem::take(&mut self.spared_body) && !is_refused;
+        // A request is not sent again without its body: then the reply is the response.
+        if (is_asked || is_partial) && self.request.body.can_rewind() {
+            return Ok(Some(FollowUp::Repeat));
+        }
+        response.end_keeping_back();
+        Ok(is_asked.then_some(FollowUp::None))
+    }
+
+    /// Lets the rounds of a scheme begin anew, because the next try may take another connection.
+    fn leave_rounds(&mut self) {
+        self.credentials.leave_rounds();
+        if let Some(known) = &mut self.at_proxy {
+            known.leave_rounds();
         }
     }
 
@@ -450,6 +538,7 @@ impl<'a> Journey<'a> {
 
     /// Reports the next try, and sleeps until then. The call holds no connection meanwhile.
     fn wait_for(&mut self, later: NextTry) -> Result<()> {
+        self.leave_rounds();
         later.announce(&self.client.engine.observer, self.request);
         let NextTry { retry, wait } = later;
         self.retries = Some(Box::new(retry.waiting(wait)));

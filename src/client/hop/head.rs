@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use http::{Method, Version};
 
+use crate::auth::SharedScheme;
 use crate::body::{Content, Extent};
 use crate::client::policy::{Head, USER_AGENT};
 use crate::client::request::Request;
@@ -26,7 +27,23 @@ pub(in crate::client) struct HopFields {
     pub(in crate::client) authorization: Option<Vec<u8>>,
     pub(in crate::client) cookie: Option<Vec<u8>>,
     pub(in crate::client) proxy: Option<Box<ProxyFields>>,
+    /// The scheme that authenticates the connection to the server.
+    pub(in crate::client) scheme: Option<SharedScheme>,
     pub(in crate::client) left_out: LeftOut,
+}
+
+impl HopFields {
+    /// Returns whether the connection may be authenticated in several rounds, by the server or by a proxy that forwards.
+    #[inline]
+    pub(in crate::client) fn has_rounds(&self) -> bool {
+        self.scheme.is_some() || self.proxy.as_ref().is_some_and(|to| to.forwards && to.proxy.has_scheme())
+    }
+
+    /// Returns whether a proxy forwards the request.
+    #[inline]
+    pub(super) fn is_forwarded(&self) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| proxy.forwards)
+    }
 }
 
 /// What a request through a proxy has for the proxy.
@@ -86,7 +103,7 @@ pub(super) fn write(
     }
     // A field that is not to be added counts as set.
     terms.skipped().for_each(|name| given.note(name));
-    let mut sent = SentHead { close: client.close, ..SentHead::default() };
+    let mut sent = SentHead { close: terms.closes(), ..SentHead::default() };
     encode::request_line(out, &request.method, target, request.version);
     if let RequestTarget::Authority(_) = target {
         // The Host of a CONNECT is its target (RFC 9112, section 3.2.3).
@@ -98,7 +115,8 @@ pub(super) fn write(
     } else {
         encode::field(out, "Host", request.url.origin().host_field().as_bytes());
     }
-    write_added(out, request, terms, hop, given);
+    // A scheme of several rounds needs the connection for the next one. This side closes it after the last.
+    write_added(out, request, terms, hop, given, sent.close && !hop.has_rounds());
     if let Some(proxy) = &hop.proxy {
         write_for_proxy(out, request, terms, hop, proxy);
         sent.tunnelled = !proxy.forwards;
@@ -125,7 +143,7 @@ pub(super) fn write(
 
 /// Writes the fields that the client adds, except those about the body.
 #[inline]
-fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &HopFields, given: Given) {
+fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &HopFields, given: Given, closes: bool) {
     let client = terms.head();
     // No coding is asked for with a Range, because a part of a coded body cannot be decoded.
     let offers = client.offers_codings && !given.has(Given::RANGE) && terms.reading().decode;
@@ -139,9 +157,9 @@ fn write_added(out: &mut Vec<u8>, request: &Request, terms: Terms<'_>, hop: &Hop
     if let Some(cookie) = hop.cookie.as_ref().filter(|_| !given.has(Given::COOKIE)) {
         encode::field(out, "Cookie", cookie);
     }
-    if client.close && !given.has(Given::CONNECTION) {
+    if closes && !given.has(Given::CONNECTION) {
         encode::field(out, "Connection", b"close");
-    } else if request.version == Version::HTTP_10 && !given.has(Given::CONNECTION) && !client.close {
+    } else if request.version == Version::HTTP_10 && !given.has(Given::CONNECTION) {
         encode::field(out, "Connection", b"keep-alive");
     }
 }

@@ -19,18 +19,18 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::checkout::checkout;
 use super::request::Request;
 use super::terms::Terms;
 use crate::body::Body;
 use crate::close_reason::CloseReason;
 use crate::dial::Route;
 use crate::error::ResponseHead;
-use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, Violation};
+use crate::error::{Error, ErrorKind, Phase, Result, Violation};
 use crate::exchange::{Bounds, Buffers, Exchange, Received, Rules as ExchangeRules, Trace, Upload};
 use crate::h1::{Framing, Head};
 use crate::observe;
 use crate::pool::PoolLease;
-use crate::pool::gate::{Checked, Refused};
 use crate::pool::key::PoolKey;
 use crate::redirect::{self, Decision, RedirectAction, RedirectHop, Redirected, Rules};
 
@@ -43,6 +43,8 @@ pub(super) struct Hop<'a> {
     key: PoolKey,
     /// The redirects that are followed. `None` if none is followed, or if there is no body to send again.
     resends: Option<Resends<'a>>,
+    /// The request is a further round on the connection of the last one. On another connection it means nothing.
+    goes_on: bool,
     /// The answer of the caller's function about a redirect that came while the body left.
     asked: Cell<Option<RedirectAction>>,
     /// How far the last exchange came.
@@ -65,27 +67,37 @@ impl<'a> Hop<'a> {
     /// - [`ErrorKind::InvalidHeader`] and [`ErrorKind::InvalidRequest`] for a request that cannot be sent.
     /// - [`ErrorKind::Timeout`] for a bound of zero.
     #[inline(always)]
-    pub(super) fn new(
-        terms: Terms<'a>,
-        request: &'a mut Request,
-        fields: &'a HopFields,
-        route: &Route,
-        resends: Option<Resends<'a>>,
-    ) -> Result<Self> {
+    pub(super) fn check(terms: Terms<'_>, request: &mut Request, fields: &HopFields, route: &Route) -> Result<PoolKey> {
         prepare(request, route, terms)?;
         // A bound of zero always fails here. Otherwise the request would pass or fail by chance over a reused
         // connection.
         if let Some(bound) = terms.timeout().passed() {
             return Err(Error::timeout(bound, Some(Duration::ZERO), Phase::Prepare));
         }
-        let key = terms.key(route)?;
-        Ok(Hop { terms, request, fields, key, resends, asked: Cell::new(None), trace: Trace::default() })
+        terms.key(route, fields.scheme.as_ref())
     }
 
-    /// Sends the request, and returns the reply.
-    pub(super) fn run(mut self) -> Result<Reply> {
+    /// Returns the hop of a request that was checked. It is made in place: it has a kilobyte.
+    #[inline(always)]
+    pub(super) fn new(
+        terms: Terms<'a>,
+        request: &'a mut Request,
+        fields: &'a HopFields,
+        key: PoolKey,
+        resends: Option<Resends<'a>>,
+    ) -> Self {
+        let (asked, trace) = (Cell::new(None), Trace::default());
+        Hop { terms, request, fields, key, resends, goes_on: false, asked, trace }
+    }
+
+    /// Sends the request, and returns the reply. `kept` is the connection of the round before this one.
+    pub(super) fn run(&mut self, kept: Option<Box<PoolLease>>) -> Result<Reply> {
         self.prime()?;
-        let mut lease = self.checkout()?;
+        self.goes_on = kept.is_some();
+        let mut lease = match kept {
+            None => checkout(self.terms, &self.key)?,
+            Some(kept) => *kept,
+        };
         // Whether bytes of the request have left, in this exchange or the one before.
         let mut has_left = false;
         let mut reason = CloseReason::PeerClosed;
@@ -110,8 +122,8 @@ impl<'a> Hop<'a> {
                         self.report(&lease, received);
                         // The head is moved only here, because a move of it costs 30 instructions.
                         return result.map(|received| {
-                            let forwarded = self.fields.proxy.as_ref().is_some_and(|proxy| proxy.forwards);
-                            let reply = Reply::new(self.terms, self.request, sent, received, lease, buffers, forwarded);
+                            let reply =
+                                Reply::new(self.terms, self.request, sent, received, lease, buffers, self.fields);
                             Reply { asked: self.asked.take(), ..reply }
                         });
                     }
@@ -210,30 +222,7 @@ impl<'a> Hop<'a> {
             rewindable: self.request.body.can_rewind(),
             end,
         };
-        self.terms.replays() && replay::may_replay(&failed)
-    }
-
-    /// Takes an idle connection of the pool, or opens one.
-    fn checkout(&self) -> Result<PoolLease> {
-        let Terms { engine, until, .. } = self.terms;
-        match engine.gate.checkout_within(&self.key, until, self.terms.pool_timeout()) {
-            Ok(Checked::Lease(lease)) => match self.terms.check_cancelled(Phase::Pool) {
-                Ok(()) => Ok(lease),
-                Err(cancelled) => Err(returned(lease, cancelled)),
-            },
-            Ok(Checked::Permit(permit)) if self.terms.reach().is_closed_pool() => {
-                drop(permit);
-                Err(Error::new(self.terms.reach().closed(), Phase::Pool))
-            }
-            Ok(Checked::Permit(permit)) => {
-                self.terms.check_cancelled(Phase::Pool)?;
-                // The registry may have retired the pool while this call waited. This look-up adds it again, so that
-                // the new connection belongs to a known pool.
-                self.terms.key(self.key.route())?;
-                engine.open(permit, &self.key, &self.terms.dialing())
-            }
-            Err(refused) => Err(self.refusal(refused)),
-        }
+        self.terms.replays() && !self.goes_on && replay::may_replay(&failed)
     }
 
     /// Sends the request over the connection, and receives the head of the response. The body is apart from the request,
@@ -285,33 +274,6 @@ impl<'a> Hop<'a> {
         let (method, url) = (self.request.method.clone(), self.request.url.clone().without_fragment());
         error.with_head(head.answer_to(method, url, false))
     }
-
-    /// Returns the error of a refused checkout.
-    fn refusal(&self, refused: Refused) -> Error {
-        let until = self.terms.until;
-        let reason = match refused {
-            Refused::Closed => self.terms.reach().closed(),
-            Refused::Cancelled => {
-                return until
-                    .cancelled(Phase::Pool)
-                    .unwrap_or_else(|| Error::new(Reason::all_cancelled(), Phase::Pool));
-            }
-            Refused::TimedOut { bound: Bound::Pool, waited, in_use, held_here, queued } => {
-                ErrorKind::PoolTimeout { waited, in_use, held_here, queued }.into()
-            }
-            Refused::WouldDeadlock { held } => ErrorKind::WouldDeadlock { held }.into(),
-            Refused::TimedOut { .. } => return until.timed_out(Phase::Pool),
-        };
-        Error::new(reason, Phase::Pool)
-    }
-}
-
-/// Gives the connection back that a call got in the moment in which it was cancelled.
-#[cold]
-#[inline(never)]
-fn returned(lease: PoolLease, cancelled: Error) -> Error {
-    lease.put_back();
-    cancelled
 }
 
 /// Returns how a failed exchange ended.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::head::SentHead;
+use super::head::{HopFields, SentHead};
 use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::exchange::{Buffers, Received, Upload};
@@ -33,19 +33,22 @@ impl Reply {
         received: Received,
         lease: PoolLease,
         buffers: Box<Buffers>,
-        forwarded: bool,
+        fields: &HopFields,
     ) -> Reply {
         let Received { head, framing, reusable, tolerated, upload, ending, .. } = received;
         let (facts, reading) = (head.facts, terms.reading());
         let unread = !reading.until_close && framing == Framing::UntilClose;
-        let ends = unread || sent.close;
+        let kept_back = fields.has_rounds() && is_challenge(head.status);
+        let ends = unread || sent.close && !kept_back;
         // The proxy and this client may read such a head in two ways, and the next response may be another user's.
-        let doubtful = forwarded && (facts.tolerated.is_some() || facts.dropped_lines > 0);
+        let doubtful = fields.is_forwarded() && (facts.tolerated.is_some() || facts.dropped_lines > 0);
         let reuse = Reuse {
             reusable: reusable && !ends && !doubtful && facts.keep_alive_max != Some(0),
             tolerated: (tolerated || reusable && doubtful) && !ends,
+            kept_back,
+            once: sent.close,
             keep_until: facts.keep_alive_timeout.and_then(keep_until),
-            forwarded,
+            forwarded: fields.is_forwarded(),
             upgraded: framing == Framing::Upgrade,
         };
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
@@ -70,6 +73,11 @@ impl Reply {
 /// 408 means that the server stopped waiting for a request before this one came (RFC 9110, section 15.5.9).
 pub(super) fn is_idle_notice(received: &Received) -> bool {
     received.plain && received.head.status == StatusCode::REQUEST_TIMEOUT && received.head.facts.close
+}
+
+/// Returns whether a response with this status asks for credentials.
+fn is_challenge(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED)
 }
 
 /// Returns the time until which the connection may be used again: one second earlier than the server says, or half of a

@@ -40,6 +40,8 @@ pub(crate) struct Names {
     pub(crate) overrides: Overrides,
     pub(crate) filters: Filters,
     pub(crate) cache: Option<Arc<Cache>>,
+    /// A proxy is not asked for names that it would look up.
+    pub(crate) refuses_remote: bool,
 }
 
 /// The addresses of a host.
@@ -53,14 +55,21 @@ pub(crate) struct Addresses {
 
 impl Names {
     pub(crate) const fn new() -> Names {
-        Names { resolver: None, family: Family::Any, overrides: Overrides::new(), filters: Filters::new(), cache: None }
+        Names {
+            resolver: None,
+            family: Family::Any,
+            overrides: Overrides::new(),
+            filters: Filters::new(),
+            cache: None,
+            refuses_remote: false,
+        }
     }
 
     /// Returns whether connections to this host are the same by both.
     pub(crate) fn are_same_for(&self, other: &Names, host: &str) -> bool {
         // Taken apart field by field: an option without a decision on its place in the key does not compile. A cache
-        // changes when a name is looked up, but not what is found.
-        let Names { resolver, family, overrides, filters, cache: _ } = self;
+        // changes when a name is looked up, but not what is found; what is refused is never connected to.
+        let Names { resolver, family, overrides, filters, cache: _, refuses_remote: _ } = self;
         let same_resolver = match (resolver, &other.resolver) {
             (None, None) => true,
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
@@ -100,13 +109,23 @@ impl Names {
     }
 
     /// Refuses a host that is an address which the caller's filter does not allow. It is for a host that a proxy connects
-    /// to: what its name leads to is not known here.
+    /// to: what its name leads to is not known here, so a name may be refused, too. `looks_up` says that the proxy looks
+    /// up names.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::AddressRefused`] for such an address.
-    pub(crate) fn check_literal(&self, origin: &Origin) -> Result<()> {
-        let Some(address) = origin.address() else { return Ok(()) };
+    /// [`ErrorKind::AddressRefused`] for such a host.
+    pub(crate) fn check_remote(&self, origin: &Origin, looks_up: bool) -> Result<()> {
+        let Some(address) = origin.address() else {
+            return match looks_up && self.refuses_remote {
+                true => Err(Error::new(
+                    ErrorKind::AddressRefused
+                        .because("the proxy would look up the name, and refuse_remote_names is set"),
+                    Phase::Resolve,
+                )),
+                false => Ok(()),
+            };
+        };
         let address = SocketAddr::new(address, origin.port().unwrap_or_default());
         if self.filters.allow(address) {
             return Ok(());

@@ -1,15 +1,19 @@
 //! Settings of the connections and of their pools.
 
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{ClientBuilder, ManyHosts, sealed};
 use crate::dial::{Dialer, shared_dialer};
 use crate::error::Error;
-use crate::net::options::{SocketOption, SourceAddress};
+use crate::net::options::{OwnedSocket, SocketFactory, SocketOption, SourceAddress};
 use crate::observe::{Listener, Observer};
 use crate::pools::PoolOptions;
 use crate::proxy::{Proxy, Setting};
 use crate::tls::TlsConfig;
+use crate::urls::socket_path;
 
 /// The most frequent checks of a reaper.
 const REAPER_FLOOR: Duration = Duration::from_millis(100);
@@ -153,6 +157,81 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// ```
     pub fn socket_options(self, options: impl IntoIterator<Item = SocketOption>) -> Self {
         self.connecting(clash!("socket_options"), |all| all.socket_options = Some(options.into_iter().collect()))
+    }
+
+    /// Sets a function that makes the socket for an address, for what no [`SocketOption`] can do: another protocol, a
+    /// network namespace, a descriptor of a broker. It returns a socket that is not connected yet, as an
+    /// [`OwnedFd`](std::os::fd::OwnedFd) of Unix, an `OwnedSocket` of Windows, or a type that becomes one, such as
+    /// `socket2::Socket`. The options, the [source address](Self::source_address) and the connection are the crate's own.
+    ///
+    /// It is called for each address that is tried, on the thread of the request, and should not wait. An error of it is
+    /// one of that address. `build` fails if a [`dialer`](Self::dialer) or a Unix socket is set too.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// use hostpool::Session;
+    /// use socket2::{Domain, Socket, Type};
+    ///
+    /// // Where Linux has Multipath TCP, use it.
+    /// let session = Session::builder()
+    ///     .socket_factory(|address| {
+    ///         let domain = Domain::for_address(*address);
+    ///         let mptcp = Socket::new(domain, Type::STREAM, Some(262.into()));
+    ///         mptcp.or_else(|_| Socket::new(domain, Type::STREAM, None))
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(session.get(&url).send()?.text()?, "hello");
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    pub fn socket_factory<S: Into<OwnedSocket>>(
+        self,
+        factory: impl Fn(&SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        self.connecting(clash!("socket_factory"), |options| {
+            options.socket_factory = Some(SocketFactory::new(factory));
+        })
+    }
+
+    /// Sets the path of a Unix socket that all connections lead to, whatever host the URL names. The host is sent as the
+    /// Host, and with `https` the certificate must be for it. An `http+unix` URL of another socket is refused.
+    ///
+    /// On Linux and Android a path that begins with a NUL is an abstract address, as in [`Url::unix`](crate::Url::unix).
+    /// `build` fails with [`ErrorKind::InvalidUrl`](crate::ErrorKind::InvalidUrl) if the path is empty, too long or not
+    /// UTF-8, with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if this system has no Unix sockets, and if a
+    /// [`dialer`](Self::dialer), a [`source_address`](Self::source_address) or
+    /// [`socket_options`](Self::socket_options) are set too. The server may begin to listen later.
+    ///
+    /// ```
+    /// use hostpool::Session;
+    ///
+    /// # if cfg!(unix) {
+    /// let docker = Session::builder().unix_socket("/run/docker.sock").build()?;
+    /// let request = docker.get("http://docker/v1.47/containers/json");
+    /// # }
+    /// assert!(Session::builder().unix_socket("").build().is_err());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "UnixConnector")]
+    #[doc(alias = "uds")]
+    pub fn unix_socket(self, path: impl AsRef<Path>) -> Self {
+        self.connecting(clash!("unix_socket"), |options| options.unix_socket = Some(socket_path(path.as_ref())))
+    }
+
+    /// Sets whether each connection is closed after its request, and none is used again. Off by default. Each request
+    /// says so to its server by `Connection: close`, unless it has a `Connection` of its own.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    /// let pools = hostpool::PoolManager::builder().force_close(true).build()?;
+    /// pools.get(&url).send()?.bytes()?;
+    /// assert_eq!(pools.stats().idle, 0);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "forbid_reuse")]
+    pub fn force_close(self, close: bool) -> Self {
+        self.connecting(clash!("force_close"), |options| options.force_close = close)
     }
 
     /// Sets a dialer that opens connections in place of the crate's own.
@@ -301,7 +380,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
     }
 
     /// Changes a setting of the connections. A session that has a connector, too, fails with this text.
-    fn connecting(mut self, clash: &'static str, set: impl FnOnce(&mut PoolOptions)) -> Self {
+    pub(crate) fn connecting(mut self, clash: &'static str, set: impl FnOnce(&mut PoolOptions)) -> Self {
         self.options.clash.get_or_insert(clash);
         set(&mut self.options);
         self

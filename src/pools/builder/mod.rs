@@ -17,7 +17,8 @@ use crate::error::{Error, Phase, Reason, Result};
 /// Builds a client: a [`ConnectionPool`](crate::ConnectionPool), a [`PoolManager`](crate::PoolManager) or a
 /// [`Session`](crate::Session). Each has a name for its builder:
 /// [`ConnectionPoolBuilder`](crate::ConnectionPoolBuilder), [`PoolManagerBuilder`](crate::PoolManagerBuilder),
-/// [`SessionBuilder`](crate::SessionBuilder).
+/// [`SessionBuilder`](crate::SessionBuilder). A [`TcpConnector`](crate::TcpConnector) and a
+/// [`UnixConnector`](crate::UnixConnector) have the settings of connections, with the defaults of a `Session`.
 ///
 /// A method that is given something wrong does not fail at once. [`build`](Self::build) returns the first such error.
 ///
@@ -54,15 +55,14 @@ pub struct ClientBuilder<C: sealed::Client> {
     wrong: Option<Reason>,
 }
 
-/// A client that a [`ClientBuilder`] builds: [`ConnectionPool`](crate::ConnectionPool),
-/// [`PoolManager`](crate::PoolManager) and [`Session`](crate::Session). It cannot be implemented for other types.
+/// A client that sends requests: [`ConnectionPool`](crate::ConnectionPool), [`PoolManager`](crate::PoolManager) and
+/// [`Session`](crate::Session). It cannot be implemented for other types.
 pub trait Client: sealed::Client {}
 
-impl<C: sealed::Client> Client for C {}
-
-/// A client for any number of hosts: [`PoolManager`](crate::PoolManager) and [`Session`](crate::Session). It cannot be
-/// implemented for other types.
-pub trait ManyHosts: Client {}
+/// A client or connector for any number of hosts: [`PoolManager`](crate::PoolManager), [`Session`](crate::Session),
+/// [`TcpConnector`](crate::TcpConnector) and [`UnixConnector`](crate::UnixConnector). It cannot be implemented for other
+/// types.
+pub trait ManyHosts: sealed::Client {}
 
 pub(crate) mod sealed {
     use std::fmt::Debug;

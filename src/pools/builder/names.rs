@@ -6,22 +6,34 @@ use std::time::Duration;
 use super::{ClientBuilder, sealed};
 use crate::net::names::{Family, IntoAddresses, Resolver, shared_resolver};
 use crate::net::tcp::{TcpConfig, checked_stagger};
+use crate::pools::options::Reaching;
 
-/// The errors of a session that has both a connector and this setting, and of a client that has a dialer, too.
+/// The errors of a client that has this setting in vain.
 macro_rules! reaching {
     ($setting:literal) => {
-        (
-            concat!("the session has a connector and its own ", $setting, ": give ", $setting, " to the connector"),
-            concat!("a dialer opens its own connections, so ", $setting, " has no effect: give it to the dialer"),
-        )
+        Reaching {
+            clash: concat!(
+                "the session has a connector and its own ",
+                $setting,
+                ": give ",
+                $setting,
+                " to the connector"
+            ),
+            dialer: concat!(
+                "a dialer opens its own connections, so ",
+                $setting,
+                " has no effect: give it to the dialer"
+            ),
+            socket: concat!("a Unix socket has no address to look up, so ", $setting, " has no effect"),
+        }
     };
 }
 
 /// # Names and addresses
 ///
-/// These settings are for connections over TCP that the client opens itself. A Unix socket has no address to look up. A
-/// [`dialer`](Self::dialer) opens its own connections, so `build` fails if one of these is set, too;
-/// [`TcpDialer`](crate::TcpDialer) has setters for them. For a request through a proxy they find the proxy.
+/// These settings are for connections over TCP that the client opens itself. A Unix socket has no address to look up, so
+/// `build` fails if a [`unix_socket`](Self::unix_socket) is set, too. A [`dialer`](Self::dialer) opens its own
+/// connections, so `build` fails with one as well; [`TcpDialer`](crate::TcpDialer) has setters for them. For a request through a proxy they find the proxy.
 impl<C: sealed::Client> ClientBuilder<C> {
     /// Sets what looks up names. The default is [`SystemResolver`](crate::SystemResolver), the system's. Clones of one
     /// `Arc<dyn Resolver>` are the same resolver.
@@ -107,7 +119,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// So a name that leads to another address the second time (DNS rebinding) gets no further. It is not asked for
     /// connections that are open already; these belong to clients with the same filter. Behind a
     /// [proxy](Self::proxy) the function is asked for the address of the proxy, and for that of a URL whose host is an IP
-    /// address. Names are looked up by the proxy, whose own rules decide then.
+    /// address. Names are looked up by the proxy, whose own rules decide then;
+    /// [`refuse_remote_names`](Self::refuse_remote_names) refuses them outright.
     ///
     /// If no address is left, the request fails with [`ErrorKind::AddressRefused`](crate::ErrorKind::AddressRefused), and
     /// a [`Retry`](crate::Retry) does not try it again. [`is_public_address`](crate::is_public_address) is such a
@@ -125,6 +138,30 @@ impl<C: sealed::Client> ClientBuilder<C> {
     #[doc(alias = "ip_filter")]
     pub fn address_filter(self, allows: impl Fn(SocketAddr) -> bool + Send + Sync + 'static) -> Self {
         self.reaching(reaching!("address_filter"), |tcp| tcp.names.filters.add(allows))
+    }
+
+    /// Sets whether a request through a proxy is refused if its URL names a host that the proxy would look up: the
+    /// [`address_filter`](Self::address_filter) cannot be asked for an address that is not known here. Default: no. Then
+    /// only URLs with IP addresses pass, and those that go without a proxy or through `socks4` or `socks5`.
+    ///
+    /// A refused request fails with [`ErrorKind::AddressRefused`](crate::ErrorKind::AddressRefused), before anything is
+    /// connected to.
+    ///
+    /// ```
+    /// use hostpool::{ErrorKind, Session};
+    ///
+    /// let session = Session::builder()
+    ///     .proxy("http://proxy.example:3128")
+    ///     .address_filter(hostpool::is_public_address)
+    ///     .refuse_remote_names(true)
+    ///     .build()?;
+    /// let error = session.get("http://internal.example/").send().unwrap_err();
+    /// assert_eq!(error.kind(), &ErrorKind::AddressRefused);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
+    #[doc(alias = "ssrf")]
+    pub fn refuse_remote_names(self, refuse: bool) -> Self {
+        self.reaching(reaching!("refuse_remote_names"), |tcp| tcp.names.refuses_remote = refuse)
     }
 
     /// Sets how long an address has no answer before the next one is tried, too: 250 milliseconds by default, as RFC
@@ -173,6 +210,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     #[doc(alias = "dns_cache")]
+    #[doc(alias = "resolve")]
     pub fn use_dns_cache(self, keep: bool) -> Self {
         let set = self.reaching(reaching!("use_dns_cache"), |_| {});
         set.with_options(|options| options.use_dns_cache = Some(keep))
@@ -194,11 +232,10 @@ impl<C: sealed::Client> ClientBuilder<C> {
         set.with_options(|options| options.dns_cache_ttl = Some(life.into()))
     }
 
-    /// Changes a setting of the way to a host. A session that has a connector, too, fails with the first text, and a
-    /// client that has a dialer with the second one.
-    fn reaching(mut self, (clash, dialer): (&'static str, &'static str), set: impl FnOnce(&mut TcpConfig)) -> Self {
-        self.options.clash.get_or_insert(clash);
-        self.options.reaching.get_or_insert(dialer);
+    /// Changes a setting of the way to a host.
+    fn reaching(mut self, errors: Reaching, set: impl FnOnce(&mut TcpConfig)) -> Self {
+        self.options.clash.get_or_insert(errors.clash);
+        self.options.reaching.get_or_insert(errors);
         set(&mut self.options.tcp);
         self
     }

@@ -1,11 +1,11 @@
 //! Settings of redirects, for requests that have none of their own.
 
-use super::{ClientBuilder, ManyHosts, sealed};
+use super::{Client, ClientBuilder, ManyHosts};
 use crate::client::{IntoUrl, check_names, trusted};
 use crate::redirect::{RedirectAction, RedirectHop, RedirectWhen, Rewrite};
 
 /// # Redirects
-impl<C: sealed::Client> ClientBuilder<C> {
+impl<C: Client> ClientBuilder<C> {
     /// Sets whether redirects are followed. On by default: see
     /// [`RequestBuilder::allow_redirects`](crate::RequestBuilder::allow_redirects).
     pub fn allow_redirects(mut self, follow: bool) -> Self {
@@ -114,7 +114,7 @@ impl<C: sealed::Client> ClientBuilder<C> {
 }
 
 /// # Many hosts
-impl<C: ManyHosts> ClientBuilder<C> {
+impl<C: Client + ManyHosts> ClientBuilder<C> {
     /// Sets whether a redirect from a Unix socket to a host on the network is followed. Off by default: see
     /// [`RequestBuilder::follow_off_socket`](crate::RequestBuilder::follow_off_socket).
     ///

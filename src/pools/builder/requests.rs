@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ClientBuilder, sealed};
+use super::{Client, ClientBuilder};
 use crate::auth::{AnyAuth, Auth, Netrc};
 use crate::cancel::Check;
 use crate::client::{Head, Middleware, Next, Request, check_skipped, middleware_fn, shared_middleware};
@@ -18,7 +18,7 @@ use crate::time::Timeout;
 /// # Requests
 ///
 /// A request's own setting replaces that of its client.
-impl<C: sealed::Client> ClientBuilder<C> {
+impl<C: Client> ClientBuilder<C> {
     /// Adds headers for many requests. For a [`Session`](crate::Session) these are as those of
     /// [`header`](Self::header). Pools do as urllib3 does: a request that has a header of its own is sent without all of
     /// these.

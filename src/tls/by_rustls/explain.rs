@@ -251,14 +251,24 @@ pub(super) struct Situation {
     pub(super) renegotiation: bool,
 }
 
+/// The most bytes that are shown of what came in place of TLS. They tell a page from a protocol that greets first.
+const SHOWN: usize = 32;
+
+/// Returns the failure of a handshake whose peer does not speak TLS. `came` is what it has sent.
+pub(super) fn not_tls(came: &[u8]) -> TlsFailure {
+    let start = came[..came.len().min(SHOWN)].escape_ascii();
+    let began = if came.is_empty() { String::new() } else { format!(" (it began with \"{start}\")") };
+    let text = format!("the peer does not speak TLS{began}; is the URL http rather than https?");
+    TlsFailure::new(TlsFault::NotTls, text, true)
+}
+
 /// Tells the errors of a connection apart.
 pub(super) fn connection(error: &rustls::Error, about: Situation) -> TlsFailure {
     use rustls::Error as E;
     let (fault, text) = match error {
         E::AlertReceived(alert) => return by_alert(*alert, about),
         E::InvalidMessage(InvalidMessage::InvalidContentType) if about.handshaking => {
-            let text = "the peer does not speak TLS; is the URL http rather than https?";
-            return TlsFailure::new(TlsFault::NotTls, text, true);
+            return not_tls(&[]);
         }
         E::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => return renegotiation(),
         E::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) | E::NoApplicationProtocol => {

@@ -108,7 +108,7 @@ fn server_name(origin: &Origin) -> Option<ServerName<'static>> {
     match origin.address() {
         Some(IpAddr::V4(address)) => Some(ServerName::IpAddress(address.into())),
         Some(IpAddr::V6(address)) => Some(ServerName::IpAddress(address.into())),
-        None => ServerName::try_from(origin.host().trim_end_matches('.').to_owned()).ok(),
+        None => ServerName::try_from(origin.server_name().trim_end_matches('.').to_owned()).ok(),
     }
 }
 

@@ -84,7 +84,8 @@ impl Session for RustlsSession {
             }
             Err(error) => {
                 self.closing = true;
-                Err(self.failure(&error, notes.refusal))
+                let failure = self.failure(&error, notes.refusal);
+                Err(if failure.fault() == TlsFault::NotTls { explain::not_tls(input) } else { failure })
             }
         }
     }

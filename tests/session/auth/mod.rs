@@ -6,6 +6,7 @@ mod basic;
 #[cfg(feature = "digest-auth")]
 mod digest;
 mod netrc;
+mod rounds;
 
 #[cfg(not(feature = "digest-auth"))]
 #[test]
