@@ -63,12 +63,12 @@ impl Duplex {
     }
 
     /// Makes a connection of a transport that belongs to no pool.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(test)]
     pub(crate) fn over(transport: Box<dyn Transport>) -> Duplex {
         Duplex::alone(transport, false)
     }
 
-    #[cfg(any(test, fuzzing))]
+    #[cfg(test)]
     fn alone(transport: Box<dyn Transport>, is_own: bool) -> Duplex {
         let cell = Arc::new(AbortCell::new());
         let alone = Arc::new(Alone { transport, cell, is_own });
@@ -330,21 +330,21 @@ fn at_once() -> Until<'static> {
 }
 
 /// A transport that belongs to no pool.
-#[cfg(any(test, fuzzing))]
+#[cfg(test)]
 struct Alone {
     transport: Box<dyn Transport>,
     cell: Arc<AbortCell>,
     is_own: bool,
 }
 
-#[cfg(any(test, fuzzing))]
+#[cfg(test)]
 impl super::abort::Interrupt for Alone {
     fn interrupt(&self) {
         self.transport.abort();
     }
 }
 
-#[cfg(any(test, fuzzing))]
+#[cfg(test)]
 impl Link for Alone {
     fn transport(&self) -> &dyn Transport {
         &*self.transport

@@ -145,14 +145,14 @@ pub(crate) fn apply(mask: [u8; 4], bytes: &mut [u8]) {
     }
 }
 
-/// Masks that nobody can predict (section 10.3), from the system's generator, 64 at a time.
+/// Masks that nobody can predict (section 10.3), from the system's generator, 256 at a time.
 pub(crate) struct Masks {
     block: [u8; Masks::BLOCK],
     used: usize,
 }
 
 impl Masks {
-    const BLOCK: usize = 256;
+    const BLOCK: usize = 1024;
 
     pub(crate) const fn new() -> Masks {
         Masks { block: [0; Masks::BLOCK], used: Masks::BLOCK }

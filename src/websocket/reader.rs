@@ -7,9 +7,10 @@ use super::decoder::{Decoder, Event};
 use super::fault::Fault;
 use super::message::Message;
 
-/// The buffer that bytes are received into, and that for long frames.
+/// The buffer that bytes are received into. It grows with the first long frame: a message of 64 KiB then comes in one
+/// receive.
 const BUFFER: usize = 8 * 1024;
-const LARGE: usize = 64 * 1024;
+const LARGE: usize = 128 * 1024;
 
 /// The side of the thread that receives.
 #[derive(Debug)]

@@ -235,7 +235,7 @@ impl<'a, S: Stream> Open<'a, S> {
                 self.send(packed, true, is_last, until)
             }
         };
-        if packed.capacity() > KEPT {
+        if packed.len() <= KEPT && packed.capacity() > KEPT {
             *packed = Vec::new();
         }
         result.map_err(|stopped| {

@@ -7,8 +7,9 @@ use super::frame::{Head, Kind, Masks};
 use super::state::{Ours, State};
 use crate::error::{Error, ErrorKind, Phase, Result};
 
-/// The largest out-buffer that is kept.
-pub(super) const KEPT: usize = 64 * 1024 + 256;
+/// The largest buffer that is kept after a small message. One that was needed for a long message stays until then: long
+/// messages often follow each other.
+pub(super) const KEPT: usize = 16 * 1024;
 
 /// The side of messages, for the thread that sends one.
 #[derive(Debug)]
@@ -54,9 +55,11 @@ impl Wire {
     pub(super) fn took(&mut self, len: usize) {
         self.sent += len;
         if !self.has_rest() {
+            if self.out.len() <= KEPT && self.out.capacity() > KEPT {
+                self.out = Vec::new();
+            }
             self.sent = 0;
             self.out.clear();
-            self.out.shrink_to(if self.out.capacity() > KEPT { 0 } else { KEPT });
         }
     }
 
