@@ -6,6 +6,7 @@ use super::core::Core;
 use super::failure::Failure;
 use super::message::{CloseFrame, LOST};
 use super::receiving::{DROPPED, reply};
+use super::sending::By;
 use super::state::{Ours, Turn};
 use super::stream::Stream;
 use crate::error::{Bound, Error, Phase, Result};
@@ -78,7 +79,7 @@ impl<S: Stream> Core<S> {
         if self.board.lock().refuses_data() {
             return;
         }
-        self.queue(|state| {
+        self.queue(By::Another, |state| {
             state.ours = Ours::Queued;
             state.close = Some(reply(code));
         });

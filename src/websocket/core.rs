@@ -7,6 +7,7 @@ use super::decoder::Decoder;
 use super::deflate::Agreed;
 use super::failure::Failure;
 use super::reader::Reader;
+use super::sending::By;
 use super::settings::Settings;
 use super::state::{Board, Ours, State, Turn};
 use super::stream::Stream;
@@ -122,7 +123,7 @@ pub(crate) struct Held<'a, S: Stream> {
 impl<S: Stream> Drop for Held<'_, S> {
     fn drop(&mut self) {
         match self.turn {
-            Turn::Wire => self.core.release_wire(),
+            Turn::Wire => self.core.release_wire(By::Another),
             turn => self.core.board.free(&mut self.core.board.lock(), turn),
         }
     }

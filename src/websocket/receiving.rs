@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::fault::Fault;
 use super::message::{CloseFrame, LOST, Message, NO_CODE, Payload};
 use super::reader::Reader;
+use super::sending::By;
 use super::state::{Ours, Turn};
 use super::stream::Stream;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
@@ -42,7 +43,7 @@ impl<S: Stream> Core<S> {
             match reader.next() {
                 Ok(Some(Event::Message(message))) => return Ok(message),
                 Ok(Some(Event::Ping(payload))) if self.settings.autoping => {
-                    self.queue(|state| state.pong = Some(payload));
+                    self.queue(By::Receiver, |state| state.pong = Some(payload));
                 }
                 Ok(Some(Event::Ping(payload))) => return Ok(Message::Ping(payload.to_vec())),
                 Ok(Some(Event::Pong(_))) if self.settings.autoping => {}
@@ -83,14 +84,17 @@ impl<S: Stream> Core<S> {
     /// Receives some bytes. Sends what waits first, as nobody else may.
     fn fill(&self, reader: &mut Reader, until: Until<'_>) -> Result<()> {
         let wait = self.with_heartbeat(until);
+        // If another thread has the turn, it wakes this one for what it leaves.
         let serves = {
             let mut state = self.board.lock();
-            let serves = state.waits() && state.take(Turn::Wire);
-            state.relies = state.waits() && !serves;
-            serves
+            state.waits() && state.take(Turn::Wire)
         };
-        let received = if serves { self.serve(wait) } else { Ok(()) };
-        let received = received.and_then(|()| self.stream.receive(reader.room(), wait));
+        let served = if serves { self.serve(wait) } else { Ok(true) };
+        if matches!(served, Ok(false)) && self.board.lock().waits() {
+            // It came while the turn was given back.
+            return Ok(());
+        }
+        let received = served.and_then(|_| self.stream.receive(reader.room(), wait));
         match received {
             // Another thread has left something to be sent.
             Ok(None) => {}
@@ -131,7 +135,7 @@ impl<S: Stream> Core<S> {
             let error = Error::timeout(Bound::Heartbeat, Some(interval), Phase::Upgraded);
             return self.fail(Failure::from(&error));
         }
-        self.queue(|state| {
+        self.queue(By::Receiver, |state| {
             let quiet = state.life.is_none_or(|life| now.saturating_duration_since(life) >= interval);
             if quiet && state.pinged.is_none() {
                 state.ping = Some(Payload::default());

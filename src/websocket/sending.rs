@@ -125,17 +125,18 @@ impl<S: Stream> Core<S> {
     }
 
     /// Puts control frames into their slots, and sends them now if nobody sends. Otherwise the sender does it.
-    pub(crate) fn queue(&self, fill: impl FnOnce(&mut State)) {
+    pub(crate) fn queue(&self, by: By, fill: impl FnOnce(&mut State)) {
         let mut state = self.board.lock();
         fill(&mut state);
         if state.take(Turn::Wire) {
             drop(state);
-            self.release_wire();
+            self.release_wire(by);
         }
     }
 
-    /// Gives the turn to send back, once nothing waits or nothing more fits.
-    pub(crate) fn release_wire(&self) {
+    /// Gives the turn to send back, once nothing waits or nothing more fits. Then the receiver sends the rest, and is
+    /// woken for it: it may have begun to sleep while the rest was on its way, and it cannot know that it stays.
+    pub(crate) fn release_wire(&self, by: By) {
         let mut wire = self.wire.lock();
         let mut is_full = false;
         loop {
@@ -148,8 +149,7 @@ impl<S: Stream> Core<S> {
             }
             if is_full || state.over || !wire.has_rest() {
                 state.rest = wire.has_rest() && !state.over;
-                let wakes = state.waits() && state.relies;
-                state.relies = false;
+                let wakes = state.waits() && by == By::Another;
                 drop(wire);
                 self.board.free(&mut state, Turn::Wire);
                 drop(state);
@@ -168,33 +168,41 @@ impl<S: Stream> Core<S> {
         }
     }
 
-    /// Sends what waits while the receiver waits for input, and returns once there is input or nothing waits. The turn
-    /// to send is taken.
-    pub(crate) fn serve(&self, until: Until<'_>) -> Result<()> {
+    /// Sends what waits while the receiver waits for input. Returns true once there is input, and false once nothing
+    /// waits. The turn to send is taken.
+    pub(crate) fn serve(&self, until: Until<'_>) -> Result<bool> {
         let _held = Held(self);
         let mut wire = self.wire.lock();
         loop {
             if !wire.has_rest() {
                 let mut state = self.board.lock();
                 if state.over || !state.has_slots() {
-                    return Ok(());
+                    return Ok(false);
                 }
                 wire.take_slots(&mut state)?;
             }
             match self.stream.send_or_input(wire.rest(), until)? {
-                0 => return Ok(()),
+                0 => return Ok(true),
                 len => wire.took(len),
             }
         }
     }
 }
 
-/// The turn to send that was taken together with a look at the state.
+/// Who gives the turn to send back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The receiver, which looks for what waits before it sleeps.
+    Receiver,
+    Another,
+}
+
+/// The receiver's turn to send. It was taken together with a look at the state.
 struct Held<'a, S: Stream>(&'a Core<S>);
 
 impl<S: Stream> Drop for Held<'_, S> {
     fn drop(&mut self) {
-        self.0.release_wire();
+        self.0.release_wire(By::Receiver);
     }
 }
 

@@ -44,8 +44,6 @@ pub(crate) struct State {
     pub(crate) close: Option<Payload>,
     /// The out-buffer has bytes that did not fit, and nobody sends.
     pub(crate) rest: bool,
-    /// The receiver relies on the sender for what waits. A sender that leaves a rest wakes it.
-    pub(crate) relies: bool,
     pub(crate) ours: Ours,
     /// A thread is in `close`, and finishes the closing.
     pub(crate) closing: bool,
@@ -97,7 +95,6 @@ impl Board {
             ping: None,
             close: None,
             rest: false,
-            relies: false,
             ours: Ours::None,
             closing: false,
             theirs: None,
