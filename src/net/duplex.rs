@@ -68,6 +68,22 @@ impl Duplex {
         Duplex::alone(transport, false)
     }
 
+    /// Makes a connection of a socket, with all that sockets of this crate have.
+    #[cfg(test)]
+    pub(crate) fn of(socket: std::net::TcpStream) -> Duplex {
+        use super::transport::GUARD;
+        socket.set_read_timeout(Some(GUARD)).unwrap();
+        socket.set_write_timeout(Some(GUARD)).unwrap();
+        let socket = Arc::new(super::stream::Socket::new(socket.into()));
+        Duplex::alone(Box::new(super::stream::Stream::new(socket, None)), true)
+    }
+
+    /// Makes it look as if a fork had copied it.
+    #[cfg(test)]
+    pub(crate) fn inherit(&self) {
+        self.link().unwrap().cell().begin_dial(crate::process::Home::elsewhere());
+    }
+
     #[cfg(test)]
     fn alone(transport: Box<dyn Transport>, is_own: bool) -> Duplex {
         let cell = Arc::new(AbortCell::new());
@@ -389,8 +405,6 @@ impl Link for Alone {
 mod tests {
     use super::*;
     use crate::cancel::CancelToken;
-    use crate::net::stream::{Socket, Stream};
-    use crate::net::transport::GUARD;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::sync::mpsc;
@@ -404,11 +418,7 @@ mod tests {
         let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         // Small, so that little is sent until there is no room.
         socket2::SockRef::from(&socket).set_send_buffer_size(16 * 1024).unwrap();
-        // As all sockets of this crate.
-        socket.set_read_timeout(Some(GUARD)).unwrap();
-        socket.set_write_timeout(Some(GUARD)).unwrap();
-        let stream = Stream::new(Arc::new(Socket::new(socket.into())), None);
-        (Duplex::alone(Box::new(stream), true), listener.accept().unwrap().0)
+        (Duplex::of(socket), listener.accept().unwrap().0)
     }
 
     fn within(limit: Duration) -> Until<'static> {

@@ -82,6 +82,7 @@ impl<S: Stream> Core<S> {
         }
         // The first reason counts. A loss after the closing handshake is none.
         if state.theirs.is_none() || state.ours == Ours::None {
+            let failure = state.lost.take().unwrap_or(failure);
             state.failure.get_or_insert(failure);
         }
         state.over = true;
@@ -99,7 +100,7 @@ impl<S: Stream> Core<S> {
 
     /// Returns the error of an operation that has failed: the reason why the connection is over, or the error itself.
     pub(crate) fn reason(&self, error: Error) -> Error {
-        match &self.board.lock().failure {
+        match self.board.lock().failed() {
             Some(failure) => failure.error(),
             None => error,
         }

@@ -8,8 +8,8 @@ use super::failure::Failure;
 use super::fault::Fault;
 use super::message::{CloseFrame, LOST, Message, NO_CODE, Payload};
 use super::reader::Reader;
-use super::sending::By;
-use super::state::{Ours, Turn};
+use super::sending::{By, is_loss};
+use super::state::{Ours, State, Turn};
 use super::stream::Stream;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::time::{Deadline, Until};
@@ -83,13 +83,16 @@ impl<S: Stream> Core<S> {
 
     /// Receives some bytes. Sends what waits first, as nobody else may.
     fn fill(&self, reader: &mut Reader, until: Until<'_>) -> Result<()> {
-        let wait = self.with_heartbeat(until);
         // If another thread has the turn, it wakes this one for what it leaves.
-        let serves = {
+        let (serves, wait) = {
             let mut state = self.board.lock();
-            state.waits() && state.take(Turn::Wire)
+            (state.waits() && state.take(Turn::Wire), self.bounded(&state, until))
         };
-        let served = if serves { self.serve(wait) } else { Ok(true) };
+        let served = match if serves { self.serve(wait) } else { Ok(true) } {
+            // The server may have sent something, and its close frame, before it ended the connection.
+            Err(error) if is_loss(&error) && !self.stream.is_closed() => Ok(true),
+            served => served,
+        };
         if matches!(served, Ok(false)) && self.board.lock().waits() {
             // It came while the turn was given back.
             return Ok(());
@@ -110,16 +113,16 @@ impl<S: Stream> Core<S> {
         Ok(())
     }
 
-    /// Returns the wait with the time of the next ping, or of the end of the wait for its pong.
-    fn with_heartbeat<'t>(&self, until: Until<'t>) -> Until<'t> {
-        let Some(interval) = self.settings.heartbeat else { return until };
-        let state = self.board.lock();
-        let since = state.pinged.or(state.life);
-        let due = since.and_then(|since| since.checked_add(interval));
-        match due {
-            Some(at) => until.with_deadline(until.deadline().earlier(Deadline::by(at, Bound::Heartbeat))),
-            None => until,
-        }
+    /// Returns the wait with the time of the next ping, or of the end of the wait for its pong. Once this side closes, no
+    /// ping is sent, and the closing has a bound of its own.
+    fn bounded<'t>(&self, state: &State, until: Until<'t>) -> Until<'t> {
+        let own = if state.ours == Ours::None {
+            let due = |interval| state.pinged.or(state.life)?.checked_add(interval);
+            self.settings.heartbeat.and_then(due).map(|at| Deadline::by(at, Bound::Heartbeat))
+        } else {
+            state.leaves_by.map(|at| Deadline::by(at, Bound::Close))
+        };
+        own.map_or(until, |own| until.with_deadline(until.deadline().earlier(own)))
     }
 
     /// Sends a ping, or ends the connection if nothing has come after the last one.
@@ -128,6 +131,10 @@ impl<S: Stream> Core<S> {
         let now = Instant::now();
         let missed = {
             let state = self.board.lock();
+            // Another thread has begun to close, which has a bound of its own.
+            if state.ours != Ours::None {
+                return;
+            }
             // Bytes of ours may have moved meanwhile.
             state.pinged.is_some_and(|at| now.saturating_duration_since(at) >= interval)
         };
@@ -137,7 +144,7 @@ impl<S: Stream> Core<S> {
         }
         self.queue(By::Receiver, |state| {
             let quiet = state.life.is_none_or(|life| now.saturating_duration_since(life) >= interval);
-            if quiet && state.pinged.is_none() {
+            if quiet && state.pinged.is_none() && state.ours == Ours::None {
                 state.ping = Some(Payload::default());
                 state.pinged = Some(now);
             }
@@ -218,7 +225,11 @@ pub(crate) fn reply(code: u16) -> Payload {
     }
 }
 
-/// Returns whether the connection is as it was before the operation failed.
+/// Returns whether the connection goes on after a receive that failed. A server that has not closed in time is not waited
+/// for again.
 fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Timeout(_) | ErrorKind::Cancelled)
+    match error.kind() {
+        ErrorKind::Timeout(bound) => *bound != Bound::Close,
+        kind => *kind == ErrorKind::Cancelled,
+    }
 }

@@ -33,14 +33,13 @@ impl<S: Stream> Core<S> {
 
     /// Sends one message.
     pub(crate) fn send(&self, kind: Kind, message: &[u8]) -> Result<()> {
-        let until = self.sending();
-        let _held = self.take(Turn::Message, until).map_err(|error| self.reason(error))?;
+        let _held = self.take(Turn::Message, self.sending()).map_err(|error| self.reason(error))?;
         let mut open = Open::new(self, kind);
         let mut pieces = message.chunks(FRAGMENT);
         let mut piece = pieces.next().unwrap_or_default();
         loop {
             let next = pieces.next();
-            open.push(piece, next.is_none(), until)?;
+            open.push(piece, next.is_none(), self.sending())?;
             match next {
                 Some(next) => piece = next,
                 None => return Ok(()),
@@ -88,14 +87,24 @@ impl<S: Stream> Core<S> {
             if state.refuses_data() {
                 return Err(outside(refused(&state)));
             }
-            wire.take_slots(&mut state).map_err(outside)?;
+            // What waits behind a rest goes later, so that the buffer does not grow with each send that times out.
+            if !wire.has_rest() {
+                wire.take_slots(&mut state).map_err(outside)?;
+            }
         }
         let start = wire.out.len();
         wire.write(head, payload).map_err(outside)?;
         let Err(error) = self.push(&mut wire, || self.sending()) else { return Ok(()) };
+        if is_loss(&error) && !self.stream.is_closed() {
+            // The receiver meets the end, after what the server has sent before it.
+            let lost = Failure::from(&error);
+            let error = lost.error();
+            self.board.lock().lost.get_or_insert(lost);
+            return Err(Stopped { error, inside: true });
+        }
         // Nothing of the frame has left, if the connection still holds: it is taken back.
         let inside = !wire.has_rest() || wire.sent > start;
-        if self.stream.is_closed() || is_loss(&error) || inside {
+        if self.stream.is_closed() || inside {
             let failure = Failure::from(&error);
             drop(wire);
             self.fail(failure);
@@ -206,7 +215,8 @@ impl<S: Stream> Drop for Held<'_, S> {
     }
 }
 
-fn is_loss(error: &Error) -> bool {
+/// Returns whether nothing more can be sent. What has arrived may still be received.
+pub(super) fn is_loss(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Io | ErrorKind::Tls | ErrorKind::Closed)
 }
 
@@ -275,8 +285,15 @@ impl<'a, S: Stream> Open<'a, S> {
 
 impl<S: Stream> Drop for Open<'_, S> {
     fn drop(&mut self) {
-        // After a close the server expects nothing more of the message.
-        if self.begun && !self.is_complete && self.core.board.lock().ours == Ours::None {
+        if !self.begun || self.is_complete {
+            return;
+        }
+        let expects = {
+            let state = self.core.board.lock();
+            // After a close the server expects nothing more of the message, and after a loss nothing more reaches it.
+            state.ours == Ours::None && state.lost.is_none()
+        };
+        if expects {
             self.core.fail(Failure::new(ErrorKind::Closed.because("a message was not sent to its end"), LOST));
         }
     }
