@@ -69,7 +69,7 @@ impl Duplex {
     }
 
     /// Makes a connection of a socket, with all that sockets of this crate have.
-    #[cfg(test)]
+    #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(crate) fn of(socket: std::net::TcpStream) -> Duplex {
         use super::transport::GUARD;
         socket.set_read_timeout(Some(GUARD)).unwrap();
@@ -79,7 +79,7 @@ impl Duplex {
     }
 
     /// Makes it look as if a fork had copied it.
-    #[cfg(test)]
+    #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(crate) fn inherit(&self) {
         self.link().unwrap().cell().begin_dial(crate::process::Home::elsewhere());
     }
