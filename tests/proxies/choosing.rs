@@ -285,6 +285,34 @@ fn challenges() {
     }
 }
 
+/// What a filter says about the server holds for the whole list. What it says about a proxy is about that way alone.
+#[test]
+fn refused_addresses() {
+    let home = origin("hello");
+    let relay = Relay::new(home.addr);
+    let [by_relay, far] = [proxy(&relay.url()), proxy("http://192.0.2.1:1")];
+    let pools = |choice: ProxyChoice| {
+        let builder = PoolManager::builder().address_filter(|address| address.ip().is_loopback());
+        let builder = builder.resolve_to("named.test", std::net::SocketAddr::from(([192, 0, 2, 2], 80)));
+        builder.choose_proxy(move |_| Ok(choice.clone())).build().unwrap()
+    };
+    let direct = pools(ProxyChoice::direct().or(by_relay.clone()));
+    for error in [direct.get(THERE).send().unwrap_err(), direct.connect(THERE).unwrap_err()] {
+        assert_eq!((error.kind(), error.phase()), (&ErrorKind::AddressRefused, Phase::Resolve));
+        assert!(error.failed_ways().is_empty() && relay.log.accepted() == 0, "{error}");
+    }
+    // The same where this machine finds the address for a SOCKS proxy, and where the URL has it.
+    let by_socks = pools(ProxyChoice::from(proxy("socks5://127.0.0.1:1")).or(by_relay.clone()));
+    let by_address = pools(ProxyChoice::from(&by_relay).or(by_relay.clone()));
+    for request in [by_socks.get(THERE), by_address.get("http://192.0.2.2/")] {
+        assert_eq!(request.send().unwrap_err().kind(), &ErrorKind::AddressRefused);
+    }
+    assert_eq!(relay.log.accepted(), 0);
+    let by_far = pools(ProxyChoice::from(&far).or(by_relay));
+    assert_eq!(text(by_far.get(THERE)), "hello");
+    assert!(by_far.connect(THERE).is_ok());
+}
+
 /// A connection that is taken for later use goes the same ways.
 #[test]
 fn connections_without_a_request() {
