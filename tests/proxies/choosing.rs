@@ -285,6 +285,26 @@ fn challenges() {
     }
 }
 
+/// A proxy that has sent a challenge has answered, also if it takes no second connection.
+#[cfg(feature = "digest-auth")]
+#[test]
+fn a_challenge_ends_a_list() {
+    let asks = "HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=\"a\", nonce=\"b\", qop=\"auth\"\r\n";
+    let closes = answer(format!("{asks}Connection: close\r\nContent-Length: 0\r\n\r\n"));
+    let stays = answer(format!("{asks}Content-Length: 0\r\n\r\n"));
+    for scripts in
+        [vec![closes.clone(), vec![Step::Request]], vec![closes, vec![]], vec![[stays, vec![Step::Request]].concat()]]
+    {
+        let (first, second, server) = (Server::new(scripts), origin("second"), origin("direct"));
+        let digest = proxy(&first.url("")).auth(hostpool::DigestAuth::new("u", "p")).tunnel_http(true);
+        let choice = ProxyChoice::from(&digest).or_direct().or(proxy(&second.url("")));
+        let request = hostpool::get(THERE).resolve_to("named.test", server.addr);
+        let error = request.choose_proxy(move |_| Ok(choice.clone())).send().unwrap_err();
+        assert_eq!((error.phase(), error.failed_ways().len()), (Phase::Proxy, 0), "{error}");
+        assert_eq!((second.seen.accepted(), server.seen.accepted()), (0, 0), "{error}");
+    }
+}
+
 /// What a filter says about the server holds for the whole list. What it says about a proxy is about that way alone.
 #[test]
 fn refused_addresses() {

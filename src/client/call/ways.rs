@@ -19,5 +19,5 @@ pub(super) fn is_out_of_reach(error: &Error, route: &Route) -> bool {
         ErrorKind::Tls => !error.lasts(),
         _ => false,
     };
-    at_the_way && is_failure && !error.maybe_processed() && !error.ends_call()
+    at_the_way && is_failure && !error.is_after_an_answer() && !error.maybe_processed() && !error.ends_call()
 }
