@@ -511,6 +511,55 @@ fn by_the_environment() {
     }
     let pool = ConnectionPool::builder(THERE).trust_env(true).build().unwrap();
     assert_eq!(text(pool.get("/")), "environment");
+    by_connectors(&code, server);
+}
+
+/// The environment, and connectors: their own, those of sessions, those of requests, and those that know of no proxy.
+fn by_connectors(code: &str, server: std::net::SocketAddr) {
+    let tcp = |trust| hostpool::TcpConnector::builder().resolve_to("named.test", server).trust_env(trust);
+    let over = |connector: &hostpool::TcpConnector, trust| {
+        text(Session::builder().connector(connector).trust_env(trust).build().unwrap().get(THERE))
+    };
+    let trusting = tcp(true).build().unwrap();
+    let with_proxy = PoolManager::builder().proxy(code).build().unwrap();
+    let of_no_proxy = PoolManager::builder().no_proxy().resolve_to("named.test", server).build().unwrap();
+    let session = Session::builder().trust_env(true).build().unwrap();
+    let table = [
+        ("a connector", "environment", over(&trusting, false)),
+        ("a connector of a request", "environment", text(hostpool::get(THERE).connector(&trusting))),
+        ("without it", "server", over(&tcp(false).build().unwrap(), false)),
+        ("a session over it", "environment", over(&tcp(false).build().unwrap(), true)),
+        ("without a proxy", "server", over(&tcp(true).no_proxy().build().unwrap(), true)),
+        ("a request over pools with a proxy", "code", text(session.get(THERE).connector(&with_proxy))),
+        ("over pools without one", "server", text(session.get(THERE).connector(&of_no_proxy))),
+        ("over pools that do not say", "environment", text(session.get(THERE).connector(&PoolManager::new()))),
+        ("and its own word", "server", text(session.get(THERE).no_proxy().connector(&of_no_proxy))),
+    ];
+    for (row, expected, found) in table {
+        assert_eq!(found, expected, "{row}");
+    }
+    // Pools that reach no proxy.
+    let dialer = || hostpool::TcpDialer::new().resolve_to("named.test", server).unwrap();
+    let dialing = PoolManager::builder().dialer(dialer()).trust_env(true).build().unwrap();
+    assert_eq!(text(dialing.get(THERE)), "server");
+    assert_eq!(text(session.get(THERE).connector(&dialing)), "server");
+    assert_eq!(
+        text(Session::builder().connector(dialing.clone()).trust_env(true).build().unwrap().get(THERE)),
+        "server"
+    );
+    assert_eq!(
+        text(ConnectionPool::builder(THERE).dialer(dialer()).trust_env(true).build().unwrap().get("/")),
+        "server"
+    );
+    let context = hostpool::PoolContext::new(THERE).unwrap().dialer(dialer());
+    let pools = PoolManager::builder().trust_env(true).build().unwrap();
+    assert_eq!(text(pools.connection_from_context(context).unwrap().get("/")), "server");
+    #[cfg(unix)]
+    {
+        let connector = hostpool::UnixConnector::new("/run/a.sock").unwrap();
+        let session = Session::builder().connector(&connector).trust_env(true).build().unwrap();
+        assert!(session.proxy_for(THERE).unwrap().is_direct());
+    }
 }
 
 #[test]
