@@ -428,6 +428,18 @@ fn dialers() {
     assert!(builder().proxy_rules(ProxyRules::new()).build().is_err());
     assert!(builder().choose_proxy(|_| Ok(ProxyChoice::direct())).build().is_err());
     assert!(builder().no_proxy().build().is_ok());
+    let context = || hostpool::PoolContext::new(THERE).unwrap().dialer(hostpool::TcpDialer::new());
+    let of_connector = hostpool::ProxyConnector::new("http://proxy.test").unwrap();
+    for pools in [
+        PoolManager::builder().proxy("http://proxy.test").build().unwrap(),
+        PoolManager::builder().proxy_rules(ProxyRules::new()).build().unwrap(),
+        PoolManager::from(&of_connector),
+    ] {
+        let error = pools.connection_from_context(context()).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::InvalidConfig);
+        assert!(error.to_string().contains("knows of no proxy"), "{error}");
+    }
+    assert!(PoolManager::builder().no_proxy().build().unwrap().connection_from_context(context()).is_ok());
 }
 
 // The environment belongs to the process: each row is a child of its own.
