@@ -333,6 +333,32 @@ fn refused_addresses() {
     assert!(by_far.connect(THERE).is_ok());
 }
 
+/// A server that a choice leads to directly does not see what the caller has given for the proxy.
+#[test]
+fn what_is_for_the_proxy() {
+    let server = origin("hello");
+    let login = |with: &dyn Fn(RequestBuilder) -> RequestBuilder| {
+        let before = server.seen.requests().len();
+        let request = hostpool::get(server.url("/")).header("Proxy-Authorization", "Basic canary");
+        assert_eq!(text(with(request)), "hello");
+        header(&server.seen.requests()[before], "Proxy-Authorization").map(str::to_owned)
+    };
+    let rules = || ProxyRules::new().all("http://127.0.0.1:1").unwrap().no_proxy("127.0.0.1");
+    let (_socket, nobody) = refusing();
+    let list = ProxyChoice::from(proxy(&format!("http://{nobody}"))).or_direct();
+    assert_eq!(login(&|request| request.proxy_rules(rules())), None);
+    let list = move |_: &Url| Ok(list.clone());
+    assert_eq!(login(&|request| request.choose_proxy(list.clone())), None);
+    // By a default of the client, too.
+    let builder = Session::builder().proxy_rules(rules()).header("Proxy-Authorization", "Basic canary");
+    let before = server.seen.requests().len();
+    assert_eq!(text(builder.build().unwrap().get(server.url("/"))), "hello");
+    assert_eq!(header(&server.seen.requests()[before], "Proxy-Authorization"), None);
+    // The server may be a proxy that the caller speaks to as one.
+    assert_eq!(login(&|request| request).as_deref(), Some("Basic canary"));
+    assert_eq!(login(&|request| request.no_proxy()).as_deref(), Some("Basic canary"));
+}
+
 /// A connection that is taken for later use goes the same ways.
 #[test]
 fn connections_without_a_request() {
