@@ -333,6 +333,22 @@ fn refused_addresses() {
     assert!(by_far.connect(THERE).is_ok());
 }
 
+/// A CONNECT by hand and a request for another protocol go the ways of a list as well, through tunnels of all of them.
+#[test]
+fn upgrades_by_a_list() {
+    let (_socket, nobody) = refusing();
+    let home = Server::new(vec![answer("HTTP/1.1 101 x\r\nUpgrade: tcp\r\n\r\nraw")]);
+    let relay = Relay::new(home.addr);
+    let choice = ProxyChoice::from(proxy(&format!("http://{nobody}"))).or(proxy(&relay.url()));
+    let session = Session::builder().choose_proxy(move |_| Ok(choice.clone())).build().unwrap();
+    let upgraded = session.get(THERE).upgrade_to("tcp").send().unwrap().upgrade().unwrap();
+    assert_eq!(upgraded.connection().tunnel.as_ref().unwrap().status(), 200);
+    let by_hand = session.request(hostpool::Method::CONNECT, THERE).send().unwrap();
+    assert_eq!(by_hand.status(), 200);
+    let heads = relay.log.heads();
+    assert!(heads.len() == 2 && heads.iter().all(|head| head.starts_with("CONNECT named.test:80 ")), "{heads:?}");
+}
+
 /// A server that a choice leads to directly does not see what the caller has given for the proxy.
 #[test]
 fn what_is_for_the_proxy() {
