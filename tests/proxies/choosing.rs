@@ -333,6 +333,25 @@ fn refused_addresses() {
     assert!(by_far.connect(THERE).is_ok());
 }
 
+/// Names that only a proxy would look up are refused on each way that has a proxy.
+#[test]
+fn refused_names() {
+    let (_socket, nobody) = refusing();
+    let home = origin("hello");
+    let relay = Relay::new(home.addr);
+    let by_relay = proxy(&relay.url());
+    for (choice, failed) in
+        [(ProxyChoice::direct().or(by_relay.clone()), 1), (ProxyChoice::from(&by_relay).or_direct(), 0)]
+    {
+        let builder = PoolManager::builder().resolve_to("named.test", nobody).refuse_remote_names(true);
+        let pools = builder.choose_proxy(move |_| Ok(choice.clone())).build().unwrap();
+        for error in [pools.get(THERE).send().unwrap_err(), pools.connect(THERE).unwrap_err()] {
+            assert_eq!((error.kind(), error.failed_ways().len()), (&ErrorKind::AddressRefused, failed), "{error}");
+        }
+    }
+    assert_eq!(relay.log.accepted(), 0);
+}
+
 /// A CONNECT by hand and a request for another protocol go the ways of a list as well, through tunnels of all of them.
 #[test]
 fn upgrades_by_a_list() {

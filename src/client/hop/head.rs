@@ -282,7 +282,7 @@ pub(super) fn default_fields<'a>(
         let gone = bodiless && redirect::is_of_the_body(field.name())
             || typed && field.name().eq_ignore_ascii_case("content-type");
         let behind = moved && terms.stays_behind(headers, field.name(), !crossed)
-            || for_proxy && is_for_the_server(terms, headers, &field);
+            || for_proxy && is_for_the_server(terms, headers, field);
         !(other || gone || behind)
     });
     fields.map(|(_, field)| field)

@@ -78,7 +78,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
     ///
     /// The next way of a list is tried if no connection can be opened to the proxy, or to the server where the way is
     /// direct: its name has no address, nothing listens, or the connection is cut. A proxy that answers ends the list,
-    /// whatever its answer is, and so does a certificate that is not valid. [`Timeout::connect`](crate::Timeout::connect)
+    /// whatever its answer is, and so do a certificate that is not valid and an
+    /// [`address_filter`](Self::address_filter) that refuses the server. [`Timeout::connect`](crate::Timeout::connect)
     /// bounds each way, and [`Timeout::total`](crate::Timeout::total) all of them together. The error of the last way has
     /// those of the others: [`Error::failed_ways`]. Each request begins with the first way.
     ///
