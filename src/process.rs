@@ -20,6 +20,12 @@ impl Home {
         Home(std::process::id())
     }
 
+    /// Returns another process than the calling one, as a child of `fork` sees its parent.
+    #[cfg(test)]
+    pub(crate) fn elsewhere() -> Home {
+        Home(std::process::id() + 1)
+    }
+
     /// Returns whether this is the calling process; something without a home belongs to every process. If it is another
     /// process, that one still uses what was made there. One system call.
     pub(crate) fn is_here(self) -> bool {

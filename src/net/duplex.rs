@@ -40,7 +40,7 @@ pub(crate) trait Link: Send + Sync {
 /// - A receive that failed by its deadline or its token has taken nothing, and may be repeated. A send that failed so has
 ///   sent nothing of its bytes.
 /// - Bytes that a TLS library has taken count as sent. If they could not leave in time, the next operation in either
-///   direction sends them first.
+///   direction sends them first, and the receiver is woken for it.
 pub(crate) struct Duplex {
     /// `None` once it is closed. Operations that go on keep it open until they end.
     link: Mutex<Option<Arc<dyn Link>>>,
@@ -66,6 +66,22 @@ impl Duplex {
     #[cfg(test)]
     pub(crate) fn over(transport: Box<dyn Transport>) -> Duplex {
         Duplex::alone(transport, false)
+    }
+
+    /// Makes a connection of a socket, with all that sockets of this crate have.
+    #[cfg(test)]
+    pub(crate) fn of(socket: std::net::TcpStream) -> Duplex {
+        use super::transport::GUARD;
+        socket.set_read_timeout(Some(GUARD)).unwrap();
+        socket.set_write_timeout(Some(GUARD)).unwrap();
+        let socket = Arc::new(super::stream::Socket::new(socket.into()));
+        Duplex::alone(Box::new(super::stream::Stream::new(socket, None)), true)
+    }
+
+    /// Makes it look as if a fork had copied it.
+    #[cfg(test)]
+    pub(crate) fn inherit(&self) {
+        self.link().unwrap().cell().begin_dial(crate::process::Home::elsewhere());
     }
 
     #[cfg(test)]
@@ -149,7 +165,7 @@ impl Duplex {
         }
         let link = self.link()?;
         until.check(PHASE)?;
-        operate(&*link, until, |wait| {
+        let sent = operate(&*link, until, |wait| {
             loop {
                 match link.transport().send(bufs, wait)? {
                     // Earlier bytes are not sent whole yet.
@@ -157,7 +173,11 @@ impl Duplex {
                     len => return Ok(len),
                 }
             }
-        })
+        });
+        if until.is_fired() || until.is_past() {
+            hand_over(&*link);
+        }
+        sent
     }
 
     /// Sends from the front of `bufs` what fits now, and returns how much that was: 0 if there is no room. Never waits.
@@ -170,8 +190,14 @@ impl Duplex {
         let at_once = at_once();
         let wait = wait_of(&*link, at_once);
         match link.transport().send(bufs, &wait) {
-            Ok(len) => Ok(len),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut && !wait.is_cancelled() => Ok(0),
+            Ok(len) => {
+                hand_over(&*link);
+                Ok(len)
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && !wait.is_cancelled() => {
+                hand_over(&*link);
+                Ok(0)
+            }
             Err(error) => Err(failure(error, &wait, &*link)),
         }
     }
@@ -199,12 +225,16 @@ impl Duplex {
     /// Fails as [`receive`](Self::receive) does.
     pub(crate) fn flush(&self, until: Until<'_>) -> Result<()> {
         let link = self.link()?;
-        operate(&*link, until, |wait| {
+        let flushed = operate(&*link, until, |wait| {
             while !link.transport().flush(wait)? {
                 in_time(wait)?;
             }
             Ok(())
-        })
+        });
+        if flushed.is_err() {
+            hand_over(&*link);
+        }
+        flushed
     }
 
     /// Ends the direction to the peer, after all that was sent: by a FIN, or by a close_notify where TLS is on top. The
@@ -216,7 +246,11 @@ impl Duplex {
     /// - The errors of [`receive`](Self::receive).
     pub(crate) fn shutdown_write(&self, until: Until<'_>) -> Result<()> {
         let link = self.link()?;
-        operate(&*link, until, |wait| link.transport().close_write(wait))
+        let ended = operate(&*link, until, |wait| link.transport().close_write(wait));
+        if ended.is_err() {
+            hand_over(&*link);
+        }
+        ended
     }
 
     /// Closes the connection, and wakes the threads that are blocked in it. Sends a close_notify if that needs no waiting.
@@ -282,6 +316,14 @@ fn operate<T>(link: &dyn Link, until: Until<'_>, run: impl FnOnce(&Wait<'_>) -> 
     // Without a signal the token has to end the connection.
     let _registered = if wait.wakes { None } else { until.register(|| link.cell().blocked()) };
     run(&wait).map_err(|error| failure(error, &wait, link))
+}
+
+/// Leaves to the receiver the bytes that a TLS library has taken and that do not fit now. A receiver that sleeps sees
+/// only input, so it is woken: its receive sends them first.
+fn hand_over(link: &dyn Link) {
+    if !matches!(link.transport().flush(&wait_of(link, at_once())), Ok(true)) {
+        link.cell().waker().wake();
+    }
 }
 
 fn wait_of<'a>(link: &'a dyn Link, until: Until<'a>) -> Wait<'a> {
@@ -363,8 +405,6 @@ impl Link for Alone {
 mod tests {
     use super::*;
     use crate::cancel::CancelToken;
-    use crate::net::stream::{Socket, Stream};
-    use crate::net::transport::GUARD;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::sync::mpsc;
@@ -378,11 +418,7 @@ mod tests {
         let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         // Small, so that little is sent until there is no room.
         socket2::SockRef::from(&socket).set_send_buffer_size(16 * 1024).unwrap();
-        // As all sockets of this crate.
-        socket.set_read_timeout(Some(GUARD)).unwrap();
-        socket.set_write_timeout(Some(GUARD)).unwrap();
-        let stream = Stream::new(Arc::new(Socket::new(socket.into())), None);
-        (Duplex::alone(Box::new(stream), true), listener.accept().unwrap().0)
+        (Duplex::of(socket), listener.accept().unwrap().0)
     }
 
     fn within(limit: Duration) -> Until<'static> {

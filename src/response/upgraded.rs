@@ -478,7 +478,8 @@ impl UpgradedReader {
 
 impl Drop for UpgradedWriter {
     fn drop(&mut self) {
-        if self.ends {
+        // After a fork, the parent goes on with the connection.
+        if self.ends && !self.shared.stream.is_inherited() {
             let at_once = Deadline::after(Instant::now(), Some(Duration::ZERO), Bound::Write);
             // Nobody else writes, so the turn is free.
             let _ = self.shared.stream.shutdown_write(at_once.into());

@@ -349,7 +349,7 @@ impl Transport for TlsStream {
             } else {
                 // Send what `send` left when input came, or an alert: the peer may wait for it. If that fails, the
                 // peer's data is still worth reading.
-                let _ = self.send_out(state, &Wait { watch_input: true, ..*wait });
+                let _ = self.send_out(state, &Wait { watch_input: true, poll_first: true, ..*wait });
             }
             state = self.receive(wait).map_err(|error| self.explained(error))?;
             if state.ended

@@ -222,7 +222,8 @@ impl WebSocketBuilder {
 
 /// # Time
 impl WebSocketBuilder {
-    /// Sets how long the closing handshake may take, from the call of `close` on. Default: 10 seconds.
+    /// Sets how long the closing handshake may take, from the call of `close`, or
+    /// from the drop of one half, on. Default: 10 seconds.
     pub fn close_timeout(mut self, limit: Duration) -> Self {
         self.settings.close_timeout = limit;
         self

@@ -1,11 +1,12 @@
 //! The closing handshake (RFC 6455, section 7), and the end without one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::failure::Failure;
 use super::message::{CloseFrame, LOST};
 use super::receiving::{DROPPED, reply};
+use super::sending::{By, is_loss};
 use super::state::{Ours, Turn};
 use super::stream::Stream;
 use crate::error::{Bound, Error, Phase, Result};
@@ -19,24 +20,37 @@ impl<S: Stream> Core<S> {
     /// The code or the reason cannot be sent.
     pub(crate) fn close(&self, code: u16, reason: &str) -> Result<bool> {
         let payload = CloseFrame::payload(code, reason).map_err(Error::request)?;
+        // After a fork, the parent goes on with the connection.
+        if self.stream.is_inherited() {
+            return Ok(false);
+        }
         let until = Until::from(Deadline::NEVER.or_within(Some(self.settings.close_timeout), Bound::Close));
-        {
+        let begins = {
             let mut state = self.board.lock();
-            if state.refuses_data() {
+            let begins = !state.is_ending();
+            if !begins && !state.is_left() {
                 return Ok(false);
             }
-            (state.ours, state.closing) = (Ours::Queued, true);
-            state.close = Some(payload);
-        }
+            state.closing = true;
+            if begins {
+                state.ours = Ours::Queued;
+                state.close = Some(payload);
+            }
+            begins
+        };
         if let Err(error) = self.handshake(until) {
             self.fail(Failure::from(&error));
         }
         self.board.lock().closing = false;
-        Ok(true)
+        Ok(begins)
     }
 
     fn handshake(&self, until: Until<'_>) -> Result<()> {
-        self.send_close(until)?;
+        match self.send_close(until) {
+            // The server may have sent its close before it ended the connection.
+            Err(error) if !is_loss(&error) => return Err(error),
+            _ => {}
+        }
         while self.awaits_peer(until)? {
             // Nobody receives. What comes before the close is kept for whoever does.
             let mut reader = self.reader.lock();
@@ -73,15 +87,26 @@ impl<S: Stream> Core<S> {
         })
     }
 
-    /// Begins to close without waiting: one half is gone. The other half sees the rest.
+    /// Begins to close without waiting: one half is gone. The other half sees the rest, within the bound of a close. Also
+    /// sends what did not fit before.
     pub(crate) fn leave(&self, code: u16) {
-        if self.board.lock().refuses_data() {
+        // After a fork, the parent goes on with the connection.
+        if self.stream.is_inherited() {
             return;
         }
-        self.queue(|state| {
-            state.ours = Ours::Queued;
-            state.close = Some(reply(code));
+        let by = Instant::now().checked_add(self.settings.close_timeout);
+        let mut begins = false;
+        self.queue(By::Another, |state| {
+            begins = !state.is_ending();
+            if begins {
+                (state.ours, state.leaves_by) = (Ours::Queued, by);
+                state.close = Some(reply(code));
+            }
         });
+        if begins {
+            // A receiver that sleeps learns of the bound.
+            self.stream.wake();
+        }
     }
 
     /// Closes without waiting: nobody has the connection any more. One close frame is sent if it fits, and then a FIN.
@@ -111,7 +136,7 @@ impl<S: Stream> Core<S> {
     /// Returns the close code, once there is one.
     pub(crate) fn close_code(&self) -> Option<u16> {
         let state = self.board.lock();
-        match (&state.theirs, &state.failure) {
+        match (&state.theirs, state.failed()) {
             (Some(frame), _) => Some(frame.code),
             (None, Some(failure)) => Some(failure.code),
             (None, None) => state.over.then_some(LOST),

@@ -7,6 +7,7 @@ use super::decoder::Decoder;
 use super::deflate::Agreed;
 use super::failure::Failure;
 use super::reader::Reader;
+use super::sending::By;
 use super::settings::Settings;
 use super::state::{Board, Ours, State, Turn};
 use super::stream::Stream;
@@ -81,6 +82,7 @@ impl<S: Stream> Core<S> {
         }
         // The first reason counts. A loss after the closing handshake is none.
         if state.theirs.is_none() || state.ours == Ours::None {
+            let failure = state.lost.take().unwrap_or(failure);
             state.failure.get_or_insert(failure);
         }
         state.over = true;
@@ -98,7 +100,7 @@ impl<S: Stream> Core<S> {
 
     /// Returns the error of an operation that has failed: the reason why the connection is over, or the error itself.
     pub(crate) fn reason(&self, error: Error) -> Error {
-        match &self.board.lock().failure {
+        match self.board.lock().failed() {
             Some(failure) => failure.error(),
             None => error,
         }
@@ -122,7 +124,7 @@ pub(crate) struct Held<'a, S: Stream> {
 impl<S: Stream> Drop for Held<'_, S> {
     fn drop(&mut self) {
         match self.turn {
-            Turn::Wire => self.core.release_wire(),
+            Turn::Wire => self.core.release_wire(By::Another),
             turn => self.core.board.free(&mut self.core.board.lock(), turn),
         }
     }

@@ -67,6 +67,7 @@ macro_rules! both {
             /// connection, for up to the [`close_timeout`](crate::WebSocketBuilder::close_timeout).
             ///
             /// Returns whether this call has closed it: false if it was closed already, or another thread is closing it.
+            /// After the drop of the other half, which begins the closing, it waits for the end and returns false.
             ///
             /// A thread that waits in `receive` gets what the server sent before its close, then [`Message::Close`],
             /// then [`Message::Closed`]. If nobody receives, messages that come meanwhile are kept for whoever does, as

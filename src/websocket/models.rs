@@ -323,3 +323,29 @@ fn a_close_reads_for_a_receiver_that_comes_later() {
         assert!(close.is_close());
     });
 }
+
+/// A sender that leaves behind a frame that did not fit: its close leaves all the same, although the receiver sleeps.
+#[test]
+fn a_sender_that_leaves() {
+    check(|| {
+        let (core, pipe) = core();
+        let sender = thread::spawn({
+            let core = core.clone();
+            move || {
+                core.send(Kind::Text, b"abcdefgh").expect("it is sent");
+                core.leave(1001);
+            }
+        });
+        let receiver = thread::spawn({
+            let core = core.clone();
+            move || [0; 2].map(|_| core.receive(Until::NEVER).expect("no failure"))
+        });
+        assert_eq!(pipe.server_reads(), Some((0x81, b"abcdefgh".to_vec())));
+        assert_eq!(pipe.server_reads(), Some((0x88, 1001u16.to_be_bytes().to_vec())));
+        pipe.server_sends(&[0x88, 2, 3, 0xE9]);
+        pipe.server_ends();
+        let [first, second] = receiver.join().expect("no panic");
+        assert!(matches!(first, Message::Close(_)) && second == Message::Closed);
+        sender.join().expect("no panic");
+    });
+}

@@ -8,7 +8,8 @@ use super::failure::Failure;
 use super::fault::Fault;
 use super::message::{CloseFrame, LOST, Message, NO_CODE, Payload};
 use super::reader::Reader;
-use super::state::{Ours, Turn};
+use super::sending::{By, is_loss};
+use super::state::{Ours, State, Turn};
 use super::stream::Stream;
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
 use crate::time::{Deadline, Until};
@@ -42,7 +43,7 @@ impl<S: Stream> Core<S> {
             match reader.next() {
                 Ok(Some(Event::Message(message))) => return Ok(message),
                 Ok(Some(Event::Ping(payload))) if self.settings.autoping => {
-                    self.queue(|state| state.pong = Some(payload));
+                    self.queue(By::Receiver, |state| state.pong = Some(payload));
                 }
                 Ok(Some(Event::Ping(payload))) => return Ok(Message::Ping(payload.to_vec())),
                 Ok(Some(Event::Pong(_))) if self.settings.autoping => {}
@@ -82,15 +83,21 @@ impl<S: Stream> Core<S> {
 
     /// Receives some bytes. Sends what waits first, as nobody else may.
     fn fill(&self, reader: &mut Reader, until: Until<'_>) -> Result<()> {
-        let wait = self.with_heartbeat(until);
-        let serves = {
+        // If another thread has the turn, it wakes this one for what it leaves.
+        let (serves, wait) = {
             let mut state = self.board.lock();
-            let serves = state.waits() && state.take(Turn::Wire);
-            state.relies = state.waits() && !serves;
-            serves
+            (state.waits() && state.take(Turn::Wire), self.bounded(&state, until))
         };
-        let received = if serves { self.serve(wait) } else { Ok(()) };
-        let received = received.and_then(|()| self.stream.receive(reader.room(), wait));
+        let served = match if serves { self.serve(wait) } else { Ok(true) } {
+            // The server may have sent something, and its close frame, before it ended the connection.
+            Err(error) if is_loss(&error) && !self.stream.is_closed() => Ok(true),
+            served => served,
+        };
+        if matches!(served, Ok(false)) && self.board.lock().waits() {
+            // It came while the turn was given back.
+            return Ok(());
+        }
+        let received = served.and_then(|_| self.stream.receive(reader.room(), wait));
         match received {
             // Another thread has left something to be sent.
             Ok(None) => {}
@@ -106,16 +113,16 @@ impl<S: Stream> Core<S> {
         Ok(())
     }
 
-    /// Returns the wait with the time of the next ping, or of the end of the wait for its pong.
-    fn with_heartbeat<'t>(&self, until: Until<'t>) -> Until<'t> {
-        let Some(interval) = self.settings.heartbeat else { return until };
-        let state = self.board.lock();
-        let since = state.pinged.or(state.life);
-        let due = since.and_then(|since| since.checked_add(interval));
-        match due {
-            Some(at) => until.with_deadline(until.deadline().earlier(Deadline::by(at, Bound::Heartbeat))),
-            None => until,
-        }
+    /// Returns the wait with the time of the next ping, or of the end of the wait for its pong. Once this side closes, no
+    /// ping is sent, and the closing has a bound of its own.
+    fn bounded<'t>(&self, state: &State, until: Until<'t>) -> Until<'t> {
+        let own = if state.ours == Ours::None {
+            let due = |interval| state.pinged.or(state.life)?.checked_add(interval);
+            self.settings.heartbeat.and_then(due).map(|at| Deadline::by(at, Bound::Heartbeat))
+        } else {
+            state.leaves_by.map(|at| Deadline::by(at, Bound::Close))
+        };
+        own.map_or(until, |own| until.with_deadline(until.deadline().earlier(own)))
     }
 
     /// Sends a ping, or ends the connection if nothing has come after the last one.
@@ -124,6 +131,10 @@ impl<S: Stream> Core<S> {
         let now = Instant::now();
         let missed = {
             let state = self.board.lock();
+            // Another thread has begun to close, which has a bound of its own.
+            if state.ours != Ours::None {
+                return;
+            }
             // Bytes of ours may have moved meanwhile.
             state.pinged.is_some_and(|at| now.saturating_duration_since(at) >= interval)
         };
@@ -131,9 +142,9 @@ impl<S: Stream> Core<S> {
             let error = Error::timeout(Bound::Heartbeat, Some(interval), Phase::Upgraded);
             return self.fail(Failure::from(&error));
         }
-        self.queue(|state| {
+        self.queue(By::Receiver, |state| {
             let quiet = state.life.is_none_or(|life| now.saturating_duration_since(life) >= interval);
-            if quiet && state.pinged.is_none() {
+            if quiet && state.pinged.is_none() && state.ours == Ours::None {
                 state.ping = Some(Payload::default());
                 state.pinged = Some(now);
             }
@@ -214,7 +225,11 @@ pub(crate) fn reply(code: u16) -> Payload {
     }
 }
 
-/// Returns whether the connection is as it was before the operation failed.
+/// Returns whether the connection goes on after a receive that failed. A server that has not closed in time is not waited
+/// for again.
 fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Timeout(_) | ErrorKind::Cancelled)
+    match error.kind() {
+        ErrorKind::Timeout(bound) => *bound != Bound::Close,
+        kind => *kind == ErrorKind::Cancelled,
+    }
 }

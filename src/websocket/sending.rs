@@ -33,14 +33,13 @@ impl<S: Stream> Core<S> {
 
     /// Sends one message.
     pub(crate) fn send(&self, kind: Kind, message: &[u8]) -> Result<()> {
-        let until = self.sending();
-        let _held = self.take(Turn::Message, until).map_err(|error| self.reason(error))?;
+        let _held = self.take(Turn::Message, self.sending()).map_err(|error| self.reason(error))?;
         let mut open = Open::new(self, kind);
         let mut pieces = message.chunks(FRAGMENT);
         let mut piece = pieces.next().unwrap_or_default();
         loop {
             let next = pieces.next();
-            open.push(piece, next.is_none(), until)?;
+            open.push(piece, next.is_none(), self.sending())?;
             match next {
                 Some(next) => piece = next,
                 None => return Ok(()),
@@ -88,14 +87,24 @@ impl<S: Stream> Core<S> {
             if state.refuses_data() {
                 return Err(outside(refused(&state)));
             }
-            wire.take_slots(&mut state).map_err(outside)?;
+            // What waits behind a rest goes later, so that the buffer does not grow with each send that times out.
+            if !wire.has_rest() {
+                wire.take_slots(&mut state).map_err(outside)?;
+            }
         }
         let start = wire.out.len();
         wire.write(head, payload).map_err(outside)?;
         let Err(error) = self.push(&mut wire, || self.sending()) else { return Ok(()) };
+        if is_loss(&error) && !self.stream.is_closed() {
+            // The receiver meets the end, after what the server has sent before it.
+            let lost = Failure::from(&error);
+            let error = lost.error();
+            self.board.lock().lost.get_or_insert(lost);
+            return Err(Stopped { error, inside: true });
+        }
         // Nothing of the frame has left, if the connection still holds: it is taken back.
         let inside = !wire.has_rest() || wire.sent > start;
-        if self.stream.is_closed() || is_loss(&error) || inside {
+        if self.stream.is_closed() || inside {
             let failure = Failure::from(&error);
             drop(wire);
             self.fail(failure);
@@ -125,17 +134,18 @@ impl<S: Stream> Core<S> {
     }
 
     /// Puts control frames into their slots, and sends them now if nobody sends. Otherwise the sender does it.
-    pub(crate) fn queue(&self, fill: impl FnOnce(&mut State)) {
+    pub(crate) fn queue(&self, by: By, fill: impl FnOnce(&mut State)) {
         let mut state = self.board.lock();
         fill(&mut state);
         if state.take(Turn::Wire) {
             drop(state);
-            self.release_wire();
+            self.release_wire(by);
         }
     }
 
-    /// Gives the turn to send back, once nothing waits or nothing more fits.
-    pub(crate) fn release_wire(&self) {
+    /// Gives the turn to send back, once nothing waits or nothing more fits. Then the receiver sends the rest, and is
+    /// woken for it: it may have begun to sleep while the rest was on its way, and it cannot know that it stays.
+    pub(crate) fn release_wire(&self, by: By) {
         let mut wire = self.wire.lock();
         let mut is_full = false;
         loop {
@@ -148,8 +158,7 @@ impl<S: Stream> Core<S> {
             }
             if is_full || state.over || !wire.has_rest() {
                 state.rest = wire.has_rest() && !state.over;
-                let wakes = state.waits() && state.relies;
-                state.relies = false;
+                let wakes = state.waits() && by == By::Another;
                 drop(wire);
                 self.board.free(&mut state, Turn::Wire);
                 drop(state);
@@ -168,37 +177,46 @@ impl<S: Stream> Core<S> {
         }
     }
 
-    /// Sends what waits while the receiver waits for input, and returns once there is input or nothing waits. The turn
-    /// to send is taken.
-    pub(crate) fn serve(&self, until: Until<'_>) -> Result<()> {
+    /// Sends what waits while the receiver waits for input. Returns true once there is input, and false once nothing
+    /// waits. The turn to send is taken.
+    pub(crate) fn serve(&self, until: Until<'_>) -> Result<bool> {
         let _held = Held(self);
         let mut wire = self.wire.lock();
         loop {
             if !wire.has_rest() {
                 let mut state = self.board.lock();
                 if state.over || !state.has_slots() {
-                    return Ok(());
+                    return Ok(false);
                 }
                 wire.take_slots(&mut state)?;
             }
             match self.stream.send_or_input(wire.rest(), until)? {
-                0 => return Ok(()),
+                0 => return Ok(true),
                 len => wire.took(len),
             }
         }
     }
 }
 
-/// The turn to send that was taken together with a look at the state.
+/// Who gives the turn to send back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The receiver, which looks for what waits before it sleeps.
+    Receiver,
+    Another,
+}
+
+/// The receiver's turn to send. It was taken together with a look at the state.
 struct Held<'a, S: Stream>(&'a Core<S>);
 
 impl<S: Stream> Drop for Held<'_, S> {
     fn drop(&mut self) {
-        self.0.release_wire();
+        self.0.release_wire(By::Receiver);
     }
 }
 
-fn is_loss(error: &Error) -> bool {
+/// Returns whether nothing more can be sent. What has arrived may still be received.
+pub(super) fn is_loss(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Io | ErrorKind::Tls | ErrorKind::Closed)
 }
 
@@ -267,8 +285,15 @@ impl<'a, S: Stream> Open<'a, S> {
 
 impl<S: Stream> Drop for Open<'_, S> {
     fn drop(&mut self) {
-        // After a close the server expects nothing more of the message.
-        if self.begun && !self.is_complete && self.core.board.lock().ours == Ours::None {
+        if !self.begun || self.is_complete {
+            return;
+        }
+        let expects = {
+            let state = self.core.board.lock();
+            // After a close the server expects nothing more of the message, and after a loss nothing more reaches it.
+            state.ours == Ours::None && state.lost.is_none()
+        };
+        if expects {
             self.core.fail(Failure::new(ErrorKind::Closed.because("a message was not sent to its end"), LOST));
         }
     }

@@ -120,7 +120,7 @@ impl Shared {
     }
 
     pub(super) fn exception(&self) -> Option<Error> {
-        let failure = self.core.board.lock().failure.clone();
+        let failure = self.core.board.lock().failed().cloned();
         failure.map(|failure| self.about(failure.error()))
     }
 
@@ -201,7 +201,8 @@ impl WebSocket {
     ///
     /// Both can close it. Dropping one half sends a close frame with the code 1001 if that fits at once: a WebSocket
     /// whose half is gone is of no use. The other half receives what still comes, then the server's close; or its sends
-    /// fail.
+    /// fail. If the close does not come within the [`close_timeout`](crate::WebSocketBuilder::close_timeout), the
+    /// connection is cut.
     ///
     /// ```no_run
     /// use hostpool::Session;

@@ -44,14 +44,16 @@ pub(crate) struct State {
     pub(crate) close: Option<Payload>,
     /// The out-buffer has bytes that did not fit, and nobody sends.
     pub(crate) rest: bool,
-    /// The receiver relies on the sender for what waits. A sender that leaves a rest wakes it.
-    pub(crate) relies: bool,
     pub(crate) ours: Ours,
     /// A thread is in `close`, and finishes the closing.
     pub(crate) closing: bool,
     /// The server's close frame.
     pub(crate) theirs: Option<CloseFrame>,
     pub(crate) failure: Option<Failure>,
+    /// A send has failed: nothing more can be sent. The receiver goes on to the end of what has arrived.
+    pub(crate) lost: Option<Failure>,
+    /// One half is gone: when the wait for the server's close ends.
+    pub(crate) leaves_by: Option<Instant>,
     /// The connection is closed.
     pub(crate) over: bool,
     /// When the server was last heard of, or our bytes last moved. Only with a heartbeat.
@@ -77,7 +79,23 @@ impl State {
 
     /// Returns whether no message may begin or go on.
     pub(crate) fn refuses_data(&self) -> bool {
+        self.is_ending() || self.lost.is_some()
+    }
+
+    /// Returns whether this side closes, or the connection has failed.
+    pub(crate) fn is_ending(&self) -> bool {
         self.ours != Ours::None || self.failure.is_some() || self.over
+    }
+
+    /// Returns whether one half has begun to close, and nobody waits for the end in `close`.
+    pub(crate) fn is_left(&self) -> bool {
+        let has_ended = self.theirs.is_some() || self.failure.is_some() || self.over;
+        self.leaves_by.is_some() && !self.closing && !has_ended
+    }
+
+    /// Returns the failure that callers are told. The server's close frame says more than a send that failed.
+    pub(crate) fn failed(&self) -> Option<&Failure> {
+        self.failure.as_ref().or_else(|| self.lost.as_ref().filter(|_| self.theirs.is_none()))
     }
 }
 
@@ -97,11 +115,12 @@ impl Board {
             ping: None,
             close: None,
             rest: false,
-            relies: false,
             ours: Ours::None,
             closing: false,
             theirs: None,
             failure: None,
+            lost: None,
+            leaves_by: None,
             over: false,
             life,
             pinged: None,
@@ -184,7 +203,7 @@ impl Blocked for Board {
 
 /// Returns the error of an operation on a connection that is over.
 pub(crate) fn refused(state: &State) -> crate::error::Error {
-    match &state.failure {
+    match state.failed() {
         Some(failure) => failure.error(),
         None => crate::error::Error::new(ErrorKind::Closed.because("the WebSocket is closed"), Phase::Upgraded),
     }

@@ -191,3 +191,42 @@ fn what_arrived_with_the_head_comes_first() {
         }
     }
 }
+
+/// A writer that is dropped while the connection is full: the reader sends what is left of it, and the end.
+#[test]
+fn a_reader_ends_the_direction_of_a_dropped_writer() {
+    for &below in KINDS {
+        let (tell, told) = mpsc::channel();
+        let (go, may_go) = mpsc::channel();
+        let may_go = std::sync::Mutex::new(may_go);
+        let peer = Peer::switching(below, move |stream| {
+            stream.write_all(b"x")?;
+            may_go.lock().unwrap().recv().map_err(io::Error::other)?;
+            let mut all = Vec::new();
+            let end = stream.read_to_end(&mut all).map(|_| all.len()).map_err(|error| error.kind());
+            tell.send(end).map_err(io::Error::other)
+        });
+        let upgraded = peer.upgraded();
+        upgraded.set_write_timeout(std::time::Duration::from_millis(20));
+        let (mut reader, mut writer) = upgraded.into_split();
+        let (begin, begun) = mpsc::channel();
+        let reading = thread::spawn(move || {
+            reader.read_exact(&mut [0; 1]).unwrap();
+            begin.send(()).unwrap();
+            reader.read(&mut [0; 1])
+        });
+        begun.recv_timeout(GIVE_UP).unwrap();
+        let mut written = 0;
+        let full = loop {
+            match writer.write(&[7; 64 * 1024]) {
+                Ok(len) => written += len,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::TimedOut, "{below:?}");
+        drop(writer);
+        go.send(()).unwrap();
+        assert_eq!(told.recv_timeout(GIVE_UP).unwrap(), Ok(written), "{below:?}");
+        let _ = without_hanging(move || reading.join().unwrap());
+    }
+}

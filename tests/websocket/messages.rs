@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -269,4 +270,50 @@ fn the_slot_comes_back() {
         assert!(error.is_closed(), "{error:?}");
     });
     assert_eq!(socket.receive().unwrap(), Message::Closed);
+}
+
+/// A long message fills the socket, and its sender is done. The reader answers a ping by itself, and so it does when the
+/// sender leaves.
+#[test]
+fn control_frames_behind_a_full_socket() {
+    const LEN: usize = 16 << 20;
+    static SENT: AtomicBool = AtomicBool::new(false);
+    each(
+        |frames| {
+            let mut received = 0;
+            // It reads only as much as the sender needs to come to its end.
+            while received < LEN && !SENT.load(Ordering::SeqCst) {
+                received += frames.get()?.expect("a fragment").payload.len();
+            }
+            frames.send(0x89, b"p")?;
+            // Most often the pong finds no room. The test holds either way.
+            thread::sleep(Duration::from_millis(50));
+            let mut controls = Vec::new();
+            while let Some(Frame { first, payload }) = frames.get()? {
+                match first & 0x0F {
+                    0 | 2 => received += payload.len(),
+                    _ => controls.push((first, payload)),
+                }
+                if controls.len() == 2 {
+                    assert_eq!(received, LEN);
+                    controls.sort();
+                    assert_eq!(controls, [(0x88, b"\x03\xE9".to_vec()), (0x8A, b"p".to_vec())]);
+                    return frames.send(0x88, b"\x03\xE9");
+                }
+            }
+            panic!("a pong and a close were to come, not only {controls:?}");
+        },
+        |row, socket| {
+            let (receiver, sender) = socket.split();
+            let reader = thread::spawn(move || receiver.receive().unwrap());
+            sender.send_bytes(vec![7; LEN]).unwrap();
+            SENT.store(true, Ordering::SeqCst);
+            // Most often the ping comes first.
+            thread::sleep(Duration::from_millis(20));
+            drop(sender);
+            let close = reader.join().unwrap();
+            SENT.store(false, Ordering::SeqCst);
+            assert!(matches!(&close, Message::Close(frame) if frame.code == 1001), "{row}: {close:?}");
+        },
+    );
 }

@@ -1,6 +1,7 @@
 //! The pure part: bytes in, messages out.
 
 mod decoding;
+mod ending;
 mod framing;
 mod peer;
 mod sockets;

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use super::super::deflate::Agreed;
 use super::super::settings::{Opened, Settings};
 use super::super::{PerMessageDeflate, WebSocket};
 use crate::error::ResponseHead;
@@ -26,15 +27,34 @@ pub(super) fn pair(settings: Settings) -> (WebSocket, Peer) {
     compressing(settings, false)
 }
 
+/// The same over a socket of this crate, whose receiver can be woken. Its send buffer is small. `change` is called before
+/// the WebSocket begins.
+pub(super) fn waking(settings: Settings, change: impl FnOnce(&Duplex)) -> (WebSocket, Peer) {
+    let (stream, peer) = sockets();
+    socket2::SockRef::from(&stream).set_send_buffer_size(16 * 1024).unwrap();
+    let duplex = Duplex::of(stream);
+    change(&duplex);
+    (open(duplex, settings, None), peer)
+}
+
 /// The same with compression.
 pub(super) fn compressing(settings: Settings, on: bool) -> (WebSocket, Peer) {
+    let (stream, peer) = sockets();
+    let agreed = on.then(|| PerMessageDeflate::new().accept("permessage-deflate").unwrap().unwrap());
+    (open(Duplex::over(Box::new(stream)), settings, agreed), peer)
+}
+
+fn sockets() -> (TcpStream, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     stream.set_nodelay(true).unwrap();
     let (peer, _) = listener.accept().unwrap();
     peer.set_nodelay(true).unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let agreed = on.then(|| PerMessageDeflate::new().accept("permessage-deflate").unwrap().unwrap());
+    (stream, Peer(peer))
+}
+
+fn open(duplex: Duplex, settings: Settings, agreed: Option<Agreed>) -> WebSocket {
     let url = Url::parse("http://h/").unwrap();
     let head = ResponseHead {
         status: http::StatusCode::SWITCHING_PROTOCOLS,
@@ -49,7 +69,7 @@ pub(super) fn compressing(settings: Settings, on: bool) -> (WebSocket, Peer) {
     let (remote, local, tls, tunnel) = (None, None, None, None);
     let connection = ConnectionInfo { id: 1, remote, local, encrypted: false, tls, reused: false, tunnel };
     let opened = Opened { settings, url, protocol: None, agreed, token: None, head, connection: Some(connection) };
-    (WebSocket::open(Duplex::over(Box::new(stream)), opened), Peer(peer))
+    WebSocket::open(duplex, opened)
 }
 
 /// A server's frame.
