@@ -83,6 +83,8 @@ struct Inner {
     maybe_processed: bool,
     /// The caller's check gave this error to end its call.
     of_check: bool,
+    /// The proxy had answered before.
+    answered: bool,
     /// The file that the error is about.
     file: Option<Box<Path>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -361,6 +363,11 @@ impl Error {
     /// it says nothing about the peer, and nothing is tried again after it.
     pub(crate) fn ends_call(&self) -> bool {
         self.0.of_check || self.is_cancelled() || self.is_closed()
+    }
+
+    /// Returns whether the proxy had answered before it failed.
+    pub(crate) fn is_after_an_answer(&self) -> bool {
+        self.0.answered
     }
 
     pub(crate) fn reason(&self) -> &Reason {

@@ -178,9 +178,15 @@ impl Engine {
         matches!(setting.or(self.proxy.as_ref()), Some(Setting::Function(_)))
     }
 
-    /// Returns whether the pools have a setting for the proxy.
-    pub(crate) fn has_proxy_setting(&self) -> bool {
-        self.proxy.is_some()
+    /// Returns whether a client of these pools may go by the environment. It may not if code has said which proxy is used,
+    /// or if the environment was read already, and where no connection goes through a proxy.
+    pub(crate) fn takes_environment(&self) -> bool {
+        self.proxy.is_none() && self.connection.dialer.is_none() && self.connection.socket.is_none()
+    }
+
+    /// Returns whether requests with this setting may go through a proxy, although not each of them does.
+    pub(crate) fn may_use_proxy(&self, setting: Option<&Setting>) -> bool {
+        setting.or(self.proxy.as_ref()).is_some_and(|setting| !setting.is_direct())
     }
 
     /// Returns the settings of connections that a client without settings of its own uses now.

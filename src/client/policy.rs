@@ -42,6 +42,8 @@ pub(crate) struct Policy {
     pub(crate) retry: Option<Retry>,
     /// The proxy of the requests.
     pub(crate) proxy: Option<Setting>,
+    /// The proxy is that of the environment, and not one of the caller's code.
+    pub(crate) proxy_of_env: bool,
     /// Turns the silent replay off: a request is not sent again if its idle connection turns out to be closed.
     pub(crate) no_replay: bool,
     /// A status from 400 on is an error.

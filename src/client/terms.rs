@@ -420,6 +420,12 @@ impl<'a> Terms<'a> {
         self.engine.asks_for_proxy(setting)
     }
 
+    /// Returns whether the request may go through a proxy by its settings, although it may not do so this time.
+    pub(super) fn may_use_proxy(self) -> bool {
+        let setting = self.own.and_then(|own| own.proxy.as_ref()).or(self.policy.proxy.as_ref());
+        self.engine.may_use_proxy(setting)
+    }
+
     /// Changes a route through a proxy for a request that is about a tunnel. A CONNECT is for the proxy itself. A request
     /// for another protocol goes through a tunnel, because a proxy that forwards takes its Upgrade for its own (RFC 9110,
     /// section 7.8).

@@ -32,7 +32,8 @@ pub(super) fn defaults() -> PoolOptions {
 }
 
 /// Builds the pools of a connector.
-pub(super) fn pools<C: Preset>(builder: ClientBuilder<C>) -> Result<PoolManager> {
+pub(super) fn pools<C: Preset>(mut builder: ClientBuilder<C>) -> Result<PoolManager> {
+    builder.read_environment(true, true)?;
     let ClientBuilder { mut options, own, .. } = builder;
     let ConnectorSettings { share_cookies, keeps_alive, accepts_any, pins } = own;
     if options.force_close && keeps_alive {

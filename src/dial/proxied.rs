@@ -39,11 +39,11 @@ pub(super) fn tunnel(
     means: &Means<'_>,
     context: &DialContext<'_>,
 ) -> Result<(Wire, ResponseHead)> {
-    let mut asking = Asking { credentials: Credentials::new(proxy), origin, means, context };
+    let mut asking = Asking { credentials: Credentials::new(proxy), origin, means, context, has_heard: false };
     loop {
-        let wire = reach(proxy, means, context)?;
+        let wire = reach(proxy, means, context).map_err(|error| asking.failure(error))?;
         // The answer to a challenge takes another connection if the proxy has closed this one.
-        if let Some(head) = asking.over(&wire).map_err(|error| at(proxy, error))? {
+        if let Some(head) = asking.over(&wire).map_err(|error| asking.failure(at(proxy, error)))? {
             return Ok((wire, head));
         }
     }
@@ -66,9 +66,16 @@ struct Asking<'a> {
     origin: &'a Arc<Origin>,
     means: &'a Means<'a>,
     context: &'a DialContext<'a>,
+    /// The proxy has sent a challenge.
+    has_heard: bool,
 }
 
 impl Asking<'_> {
+    /// Returns the error with what is known of the proxy: it can be reached if it has sent a challenge.
+    fn failure(&self, error: Error) -> Error {
+        if self.has_heard { error.after_an_answer() } else { error }
+    }
+
     /// Asks over this connection. Returns the head that opened the tunnel, or `None` if the connection is to be replaced
     /// before the next round.
     fn over(&mut self, wire: &Wire) -> Result<Option<ResponseHead>> {
@@ -110,7 +117,10 @@ impl Asking<'_> {
         }
         let (body, is_whole) = self.read(&received, wire, buffers);
         match again {
-            true => Ok(Round::Again { same_connection: is_whole && received.reusable }),
+            true => {
+                self.has_heard = true;
+                Ok(Round::Again { same_connection: is_whole && received.reusable })
+            }
             false => Err(self.refusal(&received, body)?),
         }
     }

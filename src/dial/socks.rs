@@ -50,7 +50,7 @@ fn addresses(proxy: &Proxy, origin: &Origin, means: &Means<'_>, context: &DialCo
 /// Asks for a tunnel to one address after the other, each over a connection of its own: a proxy closes one whose request
 /// has failed. The error is that of the last one, and its source names all that were tried.
 fn in_turn(proxy: &Proxy, addresses: &[SocketAddr], means: &Means<'_>, context: &DialContext<'_>) -> Result<Wire> {
-    let mut tried = String::new();
+    let (mut tried, mut has_replied) = (String::new(), false);
     let mut addresses = addresses.iter().peekable();
     loop {
         let Some(address) = addresses.next() else {
@@ -61,7 +61,9 @@ fn in_turn(proxy: &Proxy, addresses: &[SocketAddr], means: &Means<'_>, context: 
             Ok(wire) => return Ok(wire),
             Err(failed) => failed,
         };
+        let error = if has_replied { error.after_an_answer() } else { error };
         let Some(verdict) = verdict else { return Err(error) };
+        has_replied |= matches!(verdict, Verdict::Refused(_));
         let separator = if tried.is_empty() { "" } else { "; " };
         // Writing to a string does not fail.
         let _ = match verdict {

@@ -32,6 +32,7 @@ impl Error {
             proxy: None,
             maybe_processed: false,
             of_check: false,
+            answered: false,
             file: None,
             source: None,
             head: None,
@@ -152,6 +153,12 @@ impl Error {
 
     pub(crate) fn with_history(mut self, history: Vec<ResponseHead>) -> Error {
         self.0.history = history;
+        self
+    }
+
+    /// Notes that the proxy had answered before, over another connection or with a challenge.
+    pub(crate) fn after_an_answer(mut self) -> Error {
+        self.0.answered = true;
         self
     }
 

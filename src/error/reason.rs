@@ -23,6 +23,11 @@ impl Reason {
         Reason { kind, why: None, limit: None }
     }
 
+    /// Returns the reason in words.
+    pub(crate) fn why(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
+
     /// Returns the reason of a bound that has passed.
     pub(crate) fn timeout(bound: Bound, limit: Option<Duration>) -> Reason {
         Reason { limit, ..Reason::new(ErrorKind::Timeout(bound)) }

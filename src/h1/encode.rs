@@ -28,7 +28,15 @@ impl RequestTarget<'_> {
         match self {
             RequestTarget::Origin(url) => url.write_target(out),
             RequestTarget::Absolute { url, server_wide } => {
-                out.extend_from_slice(url.origin().as_str().as_bytes());
+                let origin = url.origin();
+                match origin.zone() {
+                    None => out.extend_from_slice(origin.as_str().as_bytes()),
+                    // A zone means nothing to another machine (RFC 6874, section 4).
+                    Some(_) => {
+                        let parts = [origin.scheme(), "://", origin.host_field()];
+                        parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+                    }
+                }
                 if !server_wide {
                     url.write_target(out);
                 }
@@ -134,6 +142,7 @@ mod tests {
             ("BREW", "https://h/a b\r\nX: y", Version::HTTP_11, false, "BREW /a%20b%0D%0AX:%20y HTTP/1.1\r\n"),
             ("OPTIONS", "http+unix://%2Fs/p", Version::HTTP_11, false, "OPTIONS /p HTTP/1.1\r\n"),
             ("GET", "http://u:p@H:80?q#f", Version::HTTP_11, true, "GET http://h/?q HTTP/1.1\r\n"),
+            ("GET", "http://[fe80::1%25eth0]:81/a", Version::HTTP_11, true, "GET http://[fe80::1]:81/a HTTP/1.1\r\n"),
         ];
         for (method, url, version, whole, expected) in table {
             let mut out = b"before ".to_vec();

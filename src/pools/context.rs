@@ -98,7 +98,8 @@ impl PoolContext {
     }
 
     /// Sets the dialer that opens connections. Two contexts with clones of one `Arc<dyn Dialer>` share a pool, and so do
-    /// clones of one context. Any other two dialers make two pools.
+    /// clones of one context. Any other two dialers make two pools. A manager with a proxy refuses it, because a dialer
+    /// knows of no proxy.
     pub fn dialer(self, dialer: impl Dialer + 'static) -> PoolContext {
         PoolContext { dialer: Some(shared_dialer(dialer)), ..self }
     }

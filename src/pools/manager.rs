@@ -15,6 +15,7 @@ use crate::client::{Base, Calls, Connection, Engine, IntoRequest, IntoUrl, Polic
 use crate::cookies::CookieStore;
 use crate::error::{Error, Phase, Result};
 use crate::pool::stats::PoolStats;
+use crate::proxy::Setting;
 use crate::response::Response;
 use crate::tls::TlsConfig;
 use crate::urls::{InvalidUrl, Origin, Url};
@@ -194,7 +195,14 @@ impl PoolManager {
         if self.is_closed() {
             return Err(Error::new(self.policy.reach.closed(), Phase::Prepare));
         }
-        let (origin, config, policy) = context.merge(&self.engine.connection(), &self.policy)?;
+        let (origin, config, mut policy) = context.merge(&self.engine.connection(), &self.policy)?;
+        if config.dialer.is_some() && policy.proxy_of_env {
+            // As in a client with a dialer, the environment does not count.
+            policy.proxy = Some(Setting::Direct);
+        }
+        if config.dialer.is_some() && self.engine.may_use_proxy(policy.proxy.as_ref()) {
+            return Err(Error::config("a dialer opens connections by itself, and knows of no proxy"));
+        }
         let (route, _) = self.engine.route(policy.proxy.as_ref(), &origin, &Url::with_target(&origin, "/")?)?;
         let (key, closed) = self.engine.pool(&route, &config);
         let policy =

@@ -171,7 +171,10 @@ impl Proxy {
             return Err(invalid(url, why));
         };
         // The URL of a socket has no place for a login.
-        let (login, place) = rest.rsplit_once('@').map_or((None, rest), |(login, place)| (Some(login), place));
+        let authority = &rest[..rest.find('/').unwrap_or(rest.len())];
+        // A path may have an @.
+        let login = authority.rsplit_once('@').map(|(login, _)| login);
+        let place = login.map_or(rest, |login| &rest[login.len() + 1..]);
         let socket = if is_unix { Some(Url::parse(&format!("http+unix://{place}"))) } else { None };
         let socket = socket.or_else(|| scheme.is_socks().then(|| socket_at_localhost(place)).flatten());
         let (parsed, login) = match (socket, scheme) {
@@ -641,6 +644,7 @@ mod tests {
             ("SOCKS at port 80", "socks5://u:p@h:80", Ok("socks5://h:80")),
             ("SOCKS Unix", "socks5h+unix://%2Frun%2Ftor.sock", Ok("socks5h+unix://%2Frun%2Ftor.sock")),
             ("S7 as curl", "socks5h://localhost/run/tor.sock", Ok("socks5h+unix://%2Frun%2Ftor.sock")),
+            ("S7 and an @", "socks5h://localhost/run/a@b.sock", Ok("socks5h+unix://%2Frun%2Fa%40b.sock")),
             ("TLS over Unix", "https+unix://%2Fs", Err(InvalidUrl::UnsupportedScheme)),
             ("credentials are not shown", "http://u:canary@h", Ok("http://h")),
             ("PRX-27", "localhost:8080", Err(InvalidUrl::NoScheme)),
@@ -671,6 +675,7 @@ mod tests {
             ("nothing", "http://:@h", None),
             ("SOCKS", "socks5://a:b@h", Some(("a", "b"))),
             ("SOCKS Unix", "socks5://a:b@localhost/run/tor.sock", Some(("a", "b"))),
+            ("SOCKS Unix and an @", "socks5://a:b@localhost/run/a@b.sock", Some(("a", "b"))),
             ("Unix", "http+unix://a:b@%2Fp.sock", Some(("a", "b"))),
         ];
         for (row, url, expected) in table {

@@ -201,9 +201,7 @@ impl sealed::Client for Session {
     const REPLACES_HEADERS: bool = false;
 
     fn build(mut builder: SessionBuilder) -> Result<Session> {
-        // What the pools of the connector say was set by code, or read from the environment already.
-        let has_setting = |connector: &PoolManager| connector.engine().has_proxy_setting();
-        if !builder.own.connector.as_ref().is_some_and(has_setting) {
+        if builder.own.connector.as_ref().is_none_or(|connector| connector.engine().takes_environment()) {
             builder.read_environment(true, true)?;
         }
         let ClientBuilder { options, mut policy, own, .. } = builder;

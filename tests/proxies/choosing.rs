@@ -285,6 +285,115 @@ fn challenges() {
     }
 }
 
+/// A proxy that has sent a challenge has answered, also if it takes no second connection.
+#[cfg(feature = "digest-auth")]
+#[test]
+fn a_challenge_ends_a_list() {
+    let asks = "HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=\"a\", nonce=\"b\", qop=\"auth\"\r\n";
+    let closes = answer(format!("{asks}Connection: close\r\nContent-Length: 0\r\n\r\n"));
+    let stays = answer(format!("{asks}Content-Length: 0\r\n\r\n"));
+    for scripts in
+        [vec![closes.clone(), vec![Step::Request]], vec![closes, vec![]], vec![[stays, vec![Step::Request]].concat()]]
+    {
+        let (first, second, server) = (Server::new(scripts), origin("second"), origin("direct"));
+        let digest = proxy(&first.url("")).auth(hostpool::DigestAuth::new("u", "p")).tunnel_http(true);
+        let choice = ProxyChoice::from(&digest).or_direct().or(proxy(&second.url("")));
+        let request = hostpool::get(THERE).resolve_to("named.test", server.addr);
+        let error = request.choose_proxy(move |_| Ok(choice.clone())).send().unwrap_err();
+        assert_eq!((error.phase(), error.failed_ways().len()), (Phase::Proxy, 0), "{error}");
+        assert_eq!((second.seen.accepted(), server.seen.accepted()), (0, 0), "{error}");
+    }
+}
+
+/// What a filter says about the server holds for the whole list. What it says about a proxy is about that way alone.
+#[test]
+fn refused_addresses() {
+    let home = origin("hello");
+    let relay = Relay::new(home.addr);
+    let [by_relay, far] = [proxy(&relay.url()), proxy("http://192.0.2.1:1")];
+    let pools = |choice: ProxyChoice| {
+        let builder = PoolManager::builder().address_filter(|address| address.ip().is_loopback());
+        let builder = builder.resolve_to("named.test", std::net::SocketAddr::from(([192, 0, 2, 2], 80)));
+        builder.choose_proxy(move |_| Ok(choice.clone())).build().unwrap()
+    };
+    let direct = pools(ProxyChoice::direct().or(by_relay.clone()));
+    for error in [direct.get(THERE).send().unwrap_err(), direct.connect(THERE).unwrap_err()] {
+        assert_eq!((error.kind(), error.phase()), (&ErrorKind::AddressRefused, Phase::Resolve));
+        assert!(error.failed_ways().is_empty() && relay.log.accepted() == 0, "{error}");
+    }
+    // The same where this machine finds the address for a SOCKS proxy, and where the URL has it.
+    let by_socks = pools(ProxyChoice::from(proxy("socks5://127.0.0.1:1")).or(by_relay.clone()));
+    let by_address = pools(ProxyChoice::from(&by_relay).or(by_relay.clone()));
+    for request in [by_socks.get(THERE), by_address.get("http://192.0.2.2/")] {
+        assert_eq!(request.send().unwrap_err().kind(), &ErrorKind::AddressRefused);
+    }
+    assert_eq!(relay.log.accepted(), 0);
+    let by_far = pools(ProxyChoice::from(&far).or(by_relay));
+    assert_eq!(text(by_far.get(THERE)), "hello");
+    assert!(by_far.connect(THERE).is_ok());
+}
+
+/// Names that only a proxy would look up are refused on each way that has a proxy.
+#[test]
+fn refused_names() {
+    let (_socket, nobody) = refusing();
+    let home = origin("hello");
+    let relay = Relay::new(home.addr);
+    let by_relay = proxy(&relay.url());
+    for (choice, failed) in
+        [(ProxyChoice::direct().or(by_relay.clone()), 1), (ProxyChoice::from(&by_relay).or_direct(), 0)]
+    {
+        let builder = PoolManager::builder().resolve_to("named.test", nobody).refuse_remote_names(true);
+        let pools = builder.choose_proxy(move |_| Ok(choice.clone())).build().unwrap();
+        for error in [pools.get(THERE).send().unwrap_err(), pools.connect(THERE).unwrap_err()] {
+            assert_eq!((error.kind(), error.failed_ways().len()), (&ErrorKind::AddressRefused, failed), "{error}");
+        }
+    }
+    assert_eq!(relay.log.accepted(), 0);
+}
+
+/// A CONNECT by hand and a request for another protocol go the ways of a list as well, through tunnels of all of them.
+#[test]
+fn upgrades_by_a_list() {
+    let (_socket, nobody) = refusing();
+    let home = Server::new(vec![answer("HTTP/1.1 101 x\r\nUpgrade: tcp\r\n\r\nraw")]);
+    let relay = Relay::new(home.addr);
+    let choice = ProxyChoice::from(proxy(&format!("http://{nobody}"))).or(proxy(&relay.url()));
+    let session = Session::builder().choose_proxy(move |_| Ok(choice.clone())).build().unwrap();
+    let upgraded = session.get(THERE).upgrade_to("tcp").send().unwrap().upgrade().unwrap();
+    assert_eq!(upgraded.connection().tunnel.as_ref().unwrap().status(), 200);
+    let by_hand = session.request(hostpool::Method::CONNECT, THERE).send().unwrap();
+    assert_eq!(by_hand.status(), 200);
+    let heads = relay.log.heads();
+    assert!(heads.len() == 2 && heads.iter().all(|head| head.starts_with("CONNECT named.test:80 ")), "{heads:?}");
+}
+
+/// A server that a choice leads to directly does not see what the caller has given for the proxy.
+#[test]
+fn what_is_for_the_proxy() {
+    let server = origin("hello");
+    let login = |with: &dyn Fn(RequestBuilder) -> RequestBuilder| {
+        let before = server.seen.requests().len();
+        let request = hostpool::get(server.url("/")).header("Proxy-Authorization", "Basic canary");
+        assert_eq!(text(with(request)), "hello");
+        header(&server.seen.requests()[before], "Proxy-Authorization").map(str::to_owned)
+    };
+    let rules = || ProxyRules::new().all("http://127.0.0.1:1").unwrap().no_proxy("127.0.0.1");
+    let (_socket, nobody) = refusing();
+    let list = ProxyChoice::from(proxy(&format!("http://{nobody}"))).or_direct();
+    assert_eq!(login(&|request| request.proxy_rules(rules())), None);
+    let list = move |_: &Url| Ok(list.clone());
+    assert_eq!(login(&|request| request.choose_proxy(list.clone())), None);
+    // By a default of the client, too.
+    let builder = Session::builder().proxy_rules(rules()).header("Proxy-Authorization", "Basic canary");
+    let before = server.seen.requests().len();
+    assert_eq!(text(builder.build().unwrap().get(server.url("/"))), "hello");
+    assert_eq!(header(&server.seen.requests()[before], "Proxy-Authorization"), None);
+    // The server may be a proxy that the caller speaks to as one.
+    assert_eq!(login(&|request| request).as_deref(), Some("Basic canary"));
+    assert_eq!(login(&|request| request.no_proxy()).as_deref(), Some("Basic canary"));
+}
+
 /// A connection that is taken for later use goes the same ways.
 #[test]
 fn connections_without_a_request() {
@@ -380,6 +489,18 @@ fn dialers() {
     assert!(builder().proxy_rules(ProxyRules::new()).build().is_err());
     assert!(builder().choose_proxy(|_| Ok(ProxyChoice::direct())).build().is_err());
     assert!(builder().no_proxy().build().is_ok());
+    let context = || hostpool::PoolContext::new(THERE).unwrap().dialer(hostpool::TcpDialer::new());
+    let of_connector = hostpool::ProxyConnector::new("http://proxy.test").unwrap();
+    for pools in [
+        PoolManager::builder().proxy("http://proxy.test").build().unwrap(),
+        PoolManager::builder().proxy_rules(ProxyRules::new()).build().unwrap(),
+        PoolManager::from(&of_connector),
+    ] {
+        let error = pools.connection_from_context(context()).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::InvalidConfig);
+        assert!(error.to_string().contains("knows of no proxy"), "{error}");
+    }
+    assert!(PoolManager::builder().no_proxy().build().unwrap().connection_from_context(context()).is_ok());
 }
 
 // The environment belongs to the process: each row is a child of its own.
@@ -463,6 +584,55 @@ fn by_the_environment() {
     }
     let pool = ConnectionPool::builder(THERE).trust_env(true).build().unwrap();
     assert_eq!(text(pool.get("/")), "environment");
+    by_connectors(&code, server);
+}
+
+/// The environment, and connectors: their own, those of sessions, those of requests, and those that know of no proxy.
+fn by_connectors(code: &str, server: std::net::SocketAddr) {
+    let tcp = |trust| hostpool::TcpConnector::builder().resolve_to("named.test", server).trust_env(trust);
+    let over = |connector: &hostpool::TcpConnector, trust| {
+        text(Session::builder().connector(connector).trust_env(trust).build().unwrap().get(THERE))
+    };
+    let trusting = tcp(true).build().unwrap();
+    let with_proxy = PoolManager::builder().proxy(code).build().unwrap();
+    let of_no_proxy = PoolManager::builder().no_proxy().resolve_to("named.test", server).build().unwrap();
+    let session = Session::builder().trust_env(true).build().unwrap();
+    let table = [
+        ("a connector", "environment", over(&trusting, false)),
+        ("a connector of a request", "environment", text(hostpool::get(THERE).connector(&trusting))),
+        ("without it", "server", over(&tcp(false).build().unwrap(), false)),
+        ("a session over it", "environment", over(&tcp(false).build().unwrap(), true)),
+        ("without a proxy", "server", over(&tcp(true).no_proxy().build().unwrap(), true)),
+        ("a request over pools with a proxy", "code", text(session.get(THERE).connector(&with_proxy))),
+        ("over pools without one", "server", text(session.get(THERE).connector(&of_no_proxy))),
+        ("over pools that do not say", "environment", text(session.get(THERE).connector(&PoolManager::new()))),
+        ("and its own word", "server", text(session.get(THERE).no_proxy().connector(&of_no_proxy))),
+    ];
+    for (row, expected, found) in table {
+        assert_eq!(found, expected, "{row}");
+    }
+    // Pools that reach no proxy.
+    let dialer = || hostpool::TcpDialer::new().resolve_to("named.test", server).unwrap();
+    let dialing = PoolManager::builder().dialer(dialer()).trust_env(true).build().unwrap();
+    assert_eq!(text(dialing.get(THERE)), "server");
+    assert_eq!(text(session.get(THERE).connector(&dialing)), "server");
+    assert_eq!(
+        text(Session::builder().connector(dialing.clone()).trust_env(true).build().unwrap().get(THERE)),
+        "server"
+    );
+    assert_eq!(
+        text(ConnectionPool::builder(THERE).dialer(dialer()).trust_env(true).build().unwrap().get("/")),
+        "server"
+    );
+    let context = hostpool::PoolContext::new(THERE).unwrap().dialer(dialer());
+    let pools = PoolManager::builder().trust_env(true).build().unwrap();
+    assert_eq!(text(pools.connection_from_context(context).unwrap().get("/")), "server");
+    #[cfg(unix)]
+    {
+        let connector = hostpool::UnixConnector::new("/run/a.sock").unwrap();
+        let session = Session::builder().connector(&connector).trust_env(true).build().unwrap();
+        assert!(session.proxy_for(THERE).unwrap().is_direct());
+    }
 }
 
 #[test]

@@ -62,6 +62,28 @@ fn refusals() {
     }
 }
 
+/// A hook that leads the answer to a challenge past the proxy: the connection of the challenge does not keep the only slot.
+#[test]
+fn rounds_that_end_early() {
+    let (ntlm, server) = (Ntlm::new(true, Fault::None), crate::origin("direct"));
+    let passes = std::sync::atomic::AtomicUsize::new(0);
+    let session = Session::builder()
+        .proxy(proxy(&ntlm, false))
+        .resolve_to("named.test", server.addr)
+        .total_limit(1)
+        .pool_timeout(std::time::Duration::ZERO)
+        .on_request(move |request| {
+            if passes.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 {
+                request.set_no_proxy();
+            }
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    assert_eq!(session.get("http://named.test/").send().unwrap().text().unwrap(), "direct");
+    assert_eq!((ntlm.got().len(), session.connector().unwrap().stats().open), (1, 1));
+}
+
 /// The rounds need the connection, also where each request has one of its own.
 #[test]
 fn force_close() {

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::fmt::Debug;
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 
-use hostpool::{CookieJar, Error, PoolManager, Proxy, ProxyConnector, Session};
+use hostpool::{CookieJar, Error, PoolManager, Proxy, ProxyChoice, ProxyConnector, Session};
 
-use crate::support::{Server, answers};
+use crate::socks::server::Socks;
+use crate::support::{Server, answers, refusing};
 use crate::tls::{Authority, TlsServer, dns};
 use crate::{Relay, basic, origin};
 
@@ -65,11 +66,56 @@ fn debug(value: &impl Debug) -> String {
     format!("{value:?} {value:#?}")
 }
 
+/// Begins to keep the lines of the log.
+fn keep_the_log() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::set_logger(&Logger).unwrap();
+        log::set_max_level(log::LevelFilter::Trace);
+    });
+}
+
+/// Lists of ways, and SOCKS: what the last server gets, and what the errors of all ways show.
+#[test]
+fn lists_and_socks() {
+    keep_the_log();
+    let of_proxy = spellings(&FOR_PROXY, "proxyuser");
+    let server = origin("direct");
+    let socks = Socks::new(server.addr);
+    let (_one, nobody) = refusing();
+    let by = |url: &str, addr| Proxy::parse(&format!("{url}://proxyuser:proxy%25canary@{addr}")).unwrap();
+    let dead =
+        [by("http", nobody).header("X-Team", "teamcanary").unwrap(), by("socks5", nobody), by("socks4a", nobody)];
+    let list = ProxyChoice::from_iter(dead);
+    let get = |choice: ProxyChoice| {
+        let request = hostpool::get("http://named.test/").resolve_to("named.test", server.addr);
+        request.choose_proxy(move |_| Ok(choice.clone()))
+    };
+    let mut texts = vec![debug(&list)];
+    for choice in [list.clone().or_direct(), list.clone().or(by("socks5h", socks.addr))] {
+        texts.push(debug(&choice));
+        let response = get(choice).send().unwrap();
+        texts.push(debug(&response));
+    }
+    assert_eq!(socks.log.logins(), [Some(("proxyuser".to_owned(), "proxy%canary".to_owned()))]);
+    let requests = server.seen.requests();
+    assert_eq!(requests.len(), 2);
+    requests.iter().for_each(|request| has_none("the server", request.as_bytes(), &of_proxy));
+    let refusing_socks = Socks::refusing(server.addr, |_| Some(5));
+    for last in [by("http", nobody), by("socks5h", refusing_socks.addr)] {
+        let error = get(list.clone().or(last)).send().unwrap_err();
+        assert_eq!(error.failed_ways().len(), 3, "{error}");
+        texts.extend(error.failed_ways().iter().map(shown));
+        texts.push(shown(&error));
+    }
+    texts.iter().for_each(|text| has_none("a text", text.as_bytes(), &of_proxy));
+    LINES.lock().unwrap().iter().for_each(|line| has_none("the log", line.as_bytes(), &of_proxy));
+}
+
 /// A2.1, A2.3, A18.1: through tunnels, refused tunnels, forwarded requests, redirects and failures.
 #[test]
 fn every_byte_on_both_legs() {
-    log::set_logger(&Logger).unwrap();
-    log::set_max_level(log::LevelFilter::Trace);
+    keep_the_log();
     let (of_proxy, of_server) = (spellings(&FOR_PROXY, "proxyuser"), spellings(&FOR_SERVER, "originuser"));
     let all: Vec<String> = of_proxy.iter().chain(&of_server).cloned().collect();
     let authority = Authority::new();

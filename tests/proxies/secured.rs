@@ -90,6 +90,26 @@ fn failures_behind_the_tunnel() {
     assert!(!error.maybe_processed());
 }
 
+/// C23: an `https` proxy that says nothing to the first bytes of TLS ends with the bound on connecting, and is out of reach
+/// for a list.
+#[test]
+fn a_silent_proxy() {
+    use crate::support::{Server, Step, without_hanging};
+    use std::time::Duration;
+    let silent = Server::new(vec![vec![Step::Bytes(5), Step::UntilClosed]]);
+    let home = crate::origin("hello");
+    let relay = Relay::new(home.addr);
+    let [first, second] = [format!("https://{}", silent.addr), relay.url()].map(|url| Proxy::parse(&url).unwrap());
+    let request = move |choice: hostpool::ProxyChoice| {
+        let short = hostpool::Timeout::new().connect(Duration::from_millis(50));
+        let request = hostpool::get("http://named.test/").timeout(short);
+        without_hanging(move || request.choose_proxy(move |_| Ok(choice.clone())).send())
+    };
+    let error = request(hostpool::ProxyChoice::from(&first)).unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (&ErrorKind::Timeout(hostpool::Bound::Connect), Phase::Proxy));
+    assert_eq!(request(hostpool::ProxyChoice::from(first).or(second)).unwrap().text().unwrap(), "hello");
+}
+
 /// H1: a URL with the wrong scheme for the proxy.
 #[test]
 fn the_wrong_scheme_for_a_proxy() {

@@ -33,6 +33,37 @@ fn a_connect_by_hand() {
     }
 }
 
+/// Defaults of the client that are for the server do not reach the proxy. Those for the proxy do, and so does what the
+/// CONNECT itself is given.
+#[test]
+fn defaults_of_a_connect_by_hand() {
+    let proxy = Server::new(vec![answer("HTTP/1.1 200 OK\r\n\r\n")]);
+    let session = Session::builder()
+        .headers([("Authorization", "Bearer secret"), ("Cookie", "sid=secret"), ("X-Key", "secret")])
+        .headers([("Proxy-Authorization", "Basic own"), ("X-Team", "7")])
+        .sensitive_headers(["X-Key"]);
+    let session = session.build().unwrap();
+    let request = session.request(Method::CONNECT, "http://mail.example:25").proxy(proxy.url(""));
+    request.header("X-Own", "1").send().unwrap();
+    let sent = &proxy.seen.requests()[0];
+    assert!(!sent.contains("secret"), "{sent}");
+    for (name, value) in [("proxy-authorization", "Basic own"), ("x-team", "7"), ("x-own", "1")] {
+        assert_eq!(header(sent, name), Some(value), "{sent}");
+    }
+}
+
+/// A 401 of the proxy is no challenge for the credentials of the server.
+#[cfg(feature = "digest-auth")]
+#[test]
+fn a_connect_that_is_challenged() {
+    let asks = "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"a\", nonce=\"b\", qop=\"auth\"\r\n";
+    let proxy = Server::new(vec![super::support::answers(format!("{asks}Content-Length: 0\r\n\r\n"))]);
+    let session = Session::builder().auth(hostpool::DigestAuth::new("user", "secret")).build().unwrap();
+    let request = session.request(Method::CONNECT, "http://mail.example:25").proxy(proxy.url(""));
+    assert_eq!(request.send().unwrap().status(), 401);
+    assert_eq!(proxy.seen.requests().len(), 1);
+}
+
 /// A refusal is a response. No redirect of a proxy is followed.
 #[test]
 fn a_connect_that_is_refused() {

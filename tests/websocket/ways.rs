@@ -39,6 +39,43 @@ fn through_a_proxy() {
     assert!(matches!(error.unwrap_err().kind(), ErrorKind::ProxyRefused { .. }));
 }
 
+/// Through SOCKS, and by the second way of a list.
+#[test]
+fn through_socks_and_by_a_list() {
+    use std::io::{Read, Write};
+
+    let peer = Peer::agreeing();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (addr, server) = (listener.local_addr().unwrap(), peer.addr);
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            // The methods, and a request with a name of 12 bytes.
+            let mut asked = [0; 3 + 4 + 1 + 12 + 2];
+            client.read_exact(&mut asked[..3]).unwrap();
+            client.write_all(&[5, 0]).unwrap();
+            client.read_exact(&mut asked[3..]).unwrap();
+            assert_eq!(asked[3..], *b"\x05\x01\x00\x03\x0cchat.example\x00\x50");
+            client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 80]).unwrap();
+            let server = std::net::TcpStream::connect(server).unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let (mut from, mut to) = (server, client);
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        }
+    });
+    let socks = hostpool::Proxy::parse(&format!("socks5h://{addr}")).unwrap();
+    let session = Session::builder().proxy(&socks).build().unwrap();
+    let socket = session.ws_connect("ws://chat.example/room").connect().unwrap();
+    socket.send_str("hello").unwrap();
+    let (_kept, nobody) = super::support::refusing();
+    let dead = hostpool::Proxy::parse(&format!("http://{nobody}")).unwrap();
+    let list = hostpool::ProxyChoice::from(dead).or(socks);
+    let session = Session::builder().choose_proxy(move |_| Ok(list.clone())).build().unwrap();
+    session.ws_connect("ws://chat.example/room").connect().unwrap();
+    let heads = peer.log.heads();
+    assert!(heads.len() == 2 && heads.iter().all(|head| head.starts_with("GET /room HTTP/1.1\r\n")), "{heads:?}");
+}
+
 /// BA-14: the pools of the caller, whose limit holds.
 #[test]
 fn by_a_connector() {

@@ -406,7 +406,8 @@ impl RequestBuilder {
     }
 
     /// Sets the pools whose connections send the request, in place of the client's own. The pools stay open. This is
-    /// for the free functions, which otherwise keep no connection.
+    /// for the free functions, which otherwise keep no connection. What the pools say about a proxy comes before what the
+    /// client has from the [environment](crate::ClientBuilder::trust_env).
     ///
     /// ```no_run
     /// use hostpool::PoolManager;
@@ -417,9 +418,12 @@ impl RequestBuilder {
     /// ```
     pub fn connector(mut self, connector: &impl Connector) -> Self {
         self.engine = connector.engine().clone();
-        if self.policy.head.close {
+        // What code says about the proxy of the pools comes before the environment.
+        let leaves_environment = self.policy.proxy_of_env && !self.engine.takes_environment();
+        if self.policy.head.close || leaves_environment {
             let mut policy = Policy::clone(&self.policy);
             policy.head.close = false;
+            policy.proxy = policy.proxy.filter(|_| !leaves_environment);
             self.policy = Arc::new(policy);
         }
         self

@@ -139,6 +139,11 @@ impl Credentials {
         Ok(rounds.say())
     }
 
+    /// Notes that the credentials are not sent with the last request.
+    pub(super) fn stay_silent(&mut self) {
+        (self.used_dialogue, self.used_rounds) = (false, false);
+    }
+
     /// Returns whether the last request has credentials that may be asked for again.
     #[inline]
     pub(super) fn may_be_asked(&self) -> bool {

@@ -235,7 +235,9 @@ impl<'a> Journey<'a> {
             Some(proxy) => {
                 if self.request.method == Method::CONNECT {
                     // They are for the server, and the proxy reads a CONNECT.
-                    (fields.authorization, fields.cookie) = (None, None);
+                    (fields.authorization, fields.cookie, fields.scheme) = (None, None, None);
+                    fields.left_out.for_proxy = true;
+                    self.credentials.stay_silent();
                 }
                 fields.proxy = Some(self.fields_for(proxy, route)?);
             }
@@ -320,13 +322,16 @@ impl<'a> Journey<'a> {
     /// Sends the request, and stores the cookies of its reply.
     #[inline]
     fn send_hop(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
-        if fields.has_rounds() { self.send_round(route, fields) } else { self.send_over(None, route, fields) }
+        match self.kept.is_some() || fields.has_rounds() {
+            true => self.send_round(route, fields),
+            false => self.send_over(None, route, fields),
+        }
     }
 
     /// Sends a request whose connection is authenticated in rounds: over that of the round before, if there was one.
     #[cold]
     fn send_round(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
-        let (kept, spared) = (self.take_kept(route), self.spare_body());
+        let (kept, spared) = (self.take_kept(route, fields), self.spare_body());
         let reply = self.send_over(kept, route, fields);
         if let Some(body) = spared {
             self.request.body = body;
@@ -350,10 +355,11 @@ impl<'a> Journey<'a> {
         Ok(reply)
     }
 
-    /// Returns the connection that was kept for the next round, if that takes the same way.
-    fn take_kept(&mut self, route: &Route) -> Option<Box<PoolLease>> {
+    /// Returns the connection that was kept for the next round, if that takes the same way. Otherwise it is closed before
+    /// another one is waited for, because its slot may be the only one.
+    fn take_kept(&mut self, route: &Route, fields: &HopFields) -> Option<Box<PoolLease>> {
         let Kept { lease, route: kept } = *self.kept.take()?;
-        match kept == *route {
+        match kept == *route && fields.has_rounds() {
             true => Some(Box::new(lease)),
             false => {
                 lease.discard(CloseReason::BodyAbandoned);

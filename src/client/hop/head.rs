@@ -11,7 +11,7 @@ use crate::client::request::Request;
 use crate::client::terms::Terms;
 use crate::coding;
 use crate::h1::{RequestTarget, encode};
-use crate::headers::Header;
+use crate::headers::{Header, Headers};
 use crate::proxy::{PROXY_AUTHORIZATION, Proxy};
 use crate::redirect;
 use crate::response::MediaType;
@@ -69,6 +69,8 @@ pub(in crate::client) struct LeftOut {
     pub(in crate::client) bodiless: bool,
     /// A server has answered `Expect: 100-continue` with 417. The expectation is not sent again.
     pub(in crate::client) no_expect: bool,
+    /// The request is for the proxy itself, as a CONNECT is. What identifies the caller to the server is left out.
+    pub(in crate::client) for_proxy: bool,
 }
 
 /// The facts about a head that was written.
@@ -80,8 +82,9 @@ pub(super) struct SentHead {
     pub(super) keyed: bool,
     /// The request asks for a 100 before its body.
     pub(super) expects: bool,
-    /// The request goes through a tunnel.
-    tunnelled: bool,
+    /// The server gets the request past the proxies of the client: through a tunnel, or because a choice leads to it
+    /// directly.
+    past_proxy: bool,
 }
 
 /// Writes the head. Host comes first (RFC 9110, section 7.2), then the fields that the client adds, then the client's
@@ -119,7 +122,9 @@ pub(super) fn write(
     write_added(out, request, terms, hop, given, sent.close && !hop.has_rounds());
     if let Some(proxy) = &hop.proxy {
         write_for_proxy(out, request, terms, hop, proxy);
-        sent.tunnelled = !proxy.forwards;
+        sent.past_proxy = !proxy.forwards;
+    } else if !bare || !request.headers.is_empty() {
+        sent.past_proxy = terms.may_use_proxy();
     }
     // 100-continue must not be expected without a body, because there is nothing to hold back (RFC 9110,
     // section 10.1.1). HTTP/1.0 has no interim responses.
@@ -268,7 +273,7 @@ pub(super) fn default_fields<'a>(
     terms: Terms<'a>,
     hop: &HopFields,
 ) -> impl Iterator<Item = Header<'a>> + use<'a> {
-    let LeftOut { moved, crossed, replaced, bodiless, .. } = hop.left_out;
+    let LeftOut { moved, crossed, replaced, bodiless, for_proxy, .. } = hop.left_out;
     // Digest credentials send nothing before a challenge. Even then the client's header must not take their place.
     let authorized = hop.authorization.is_some() || terms.own_auth().is_some();
     let typed = gives_its_type(request, terms, replaced);
@@ -276,10 +281,17 @@ pub(super) fn default_fields<'a>(
         let other = authorized && field.name().eq_ignore_ascii_case("authorization");
         let gone = bodiless && redirect::is_of_the_body(field.name())
             || typed && field.name().eq_ignore_ascii_case("content-type");
-        let behind = moved && terms.stays_behind(headers, field.name(), !crossed);
+        let behind = moved && terms.stays_behind(headers, field.name(), !crossed)
+            || for_proxy && is_for_the_server(terms, headers, field);
         !(other || gone || behind)
     });
     fields.map(|(_, field)| field)
+}
+
+/// Returns whether the field is for the server at the end of a tunnel, and not for the proxy that opens it.
+#[cold]
+fn is_for_the_server(terms: Terms<'_>, headers: &Headers, field: &Header<'_>) -> bool {
+    terms.stays_behind(headers, field.name(), false) && !field.name().eq_ignore_ascii_case(PROXY_AUTHORIZATION)
 }
 
 /// Returns whether the type of the body replaces the client's default. No server reads a form under another type, or
@@ -320,8 +332,8 @@ fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8], sent: &mut SentHead)
         17 if name.eq_ignore_ascii_case("x-idempotency-key") => sent.keyed = true,
         // The caller may ask for chunks by this field. `write_about_body` writes it.
         17 if name.eq_ignore_ascii_case("transfer-encoding") => return,
-        // The server at the end of a tunnel must not see what is for the proxy.
-        19 if sent.tunnelled && name.eq_ignore_ascii_case(PROXY_AUTHORIZATION) => return,
+        // The server must not see what is for the proxy.
+        19 if sent.past_proxy && name.eq_ignore_ascii_case(PROXY_AUTHORIZATION) => return,
         _ => {}
     }
     encode::field(out, name, value);
@@ -469,7 +481,7 @@ mod tests {
             let (_, sent) = encoded(&request("GET", headers, ""), &Policy::default());
             assert_eq!(
                 sent,
-                SentHead { close: *close, keyed: *keyed, expects: false, tunnelled: false },
+                SentHead { close: *close, keyed: *keyed, expects: false, past_proxy: false },
                 "{headers:?}"
             );
         }

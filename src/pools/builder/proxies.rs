@@ -30,7 +30,9 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// The environment is read once, by [`build`](Self::build). A client that is built later reads it again. Whatever code
     /// says about the proxy switches the environment off: [`proxy`](Self::proxy), [`no_proxy`](Self::no_proxy),
     /// [`proxy_rules`](Self::proxy_rules) and [`choose_proxy`](Self::choose_proxy), also those of the
-    /// [connector](Self::connector) of a session.
+    /// [connector](Self::connector) of a session. A client with a [`dialer`](Self::dialer) or a
+    /// [`unix_socket`](Self::unix_socket) reaches no proxy, and a session over such a connector does not either: they do
+    /// not read it.
     ///
     /// # Errors
     ///
@@ -76,7 +78,8 @@ impl<C: sealed::Client> ClientBuilder<C> {
     ///
     /// The next way of a list is tried if no connection can be opened to the proxy, or to the server where the way is
     /// direct: its name has no address, nothing listens, or the connection is cut. A proxy that answers ends the list,
-    /// whatever its answer is, and so does a certificate that is not valid. [`Timeout::connect`](crate::Timeout::connect)
+    /// whatever its answer is, and so do a certificate that is not valid and an
+    /// [`address_filter`](Self::address_filter) that refuses the server. [`Timeout::connect`](crate::Timeout::connect)
     /// bounds each way, and [`Timeout::total`](crate::Timeout::total) all of them together. The error of the last way has
     /// those of the others: [`Error::failed_ways`]. Each request begins with the first way.
     ///
@@ -114,10 +117,12 @@ impl<C: sealed::Client> ClientBuilder<C> {
     /// Reads the environment if it is asked for, and nothing in the code says which proxy to use. `http` and `https` say
     /// which schemes the client serves.
     pub(crate) fn read_environment(&mut self, http: bool, https: bool) -> Result<(), Error> {
-        // A socket that all connections are opened to is reached without a proxy.
-        if self.options.trust_env && self.policy.proxy.is_none() && self.options.unix_socket.is_none() {
+        // A dialer, and a socket that all connections are opened to, know of no proxy.
+        let reaches_proxies = self.options.unix_socket.is_none() && self.options.dialer.is_none();
+        if self.options.trust_env && self.policy.proxy.is_none() && reaches_proxies {
             let setting = Setting::Rules(Arc::new(ProxyRules::of_environment(http, https)?));
             self.policy.proxy = Some(setting.clone());
+            self.policy.proxy_of_env = true;
             self.options.proxy = Some(setting);
         }
         Ok(())

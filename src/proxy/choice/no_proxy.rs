@@ -199,6 +199,10 @@ fn domain(text: &str) -> Option<Box<str>> {
     if text.is_empty() || text.starts_with('.') || text.ends_with('.') {
         return None;
     }
+    // A host whose last label is a number is an address (WHATWG URL, "ends in a number"), as in `10.` and `192.168.`.
+    if text.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit())) {
+        return None;
+    }
     if text.chars().all(is_plain) {
         return Some(text.to_ascii_lowercase().into());
     }

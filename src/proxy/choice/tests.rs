@@ -122,7 +122,12 @@ const VARIABLES: &[Row] = &[
     (
         "A1: a user with a colon",
         &[("HTTP_PROXY", "http://canary%3Acanary:b@h")],
-        &[("http://h/", Fails("HTTP_PROXY is not the URL of a proxy: its user name has a colon"))],
+        &[("http://h/", Fails("HTTP_PROXY is not the URL of a proxy: a login for Basic credentials has a colon"))],
+    ),
+    (
+        "a login of SOCKS that is not UTF-8",
+        &[("ALL_PROXY", "socks5://canary:%FF@h")],
+        &[("http://h/", Fails("ALL_PROXY is not the URL of a proxy: the login of a SOCKS proxy is not UTF-8"))],
     ),
     (
         "a word",
@@ -362,6 +367,10 @@ const JUNK: &[&str] = &[
     "http://example.test",
     "10.0.0.0/33",
     "::/129",
+    "10.",
+    "192.168.",
+    "172.17",
+    "*.10",
     "10.0.0.0/",
     "10.0.0.0/+8",
     "10.0.0.0/255.0.0.0",

@@ -90,7 +90,8 @@ pub(super) fn proxy(variable: &Variable) -> Result<Proxy> {
             unusable(name, &format!("the scheme of a proxy is {SCHEMES}{shown}"))
         }
         ErrorKind::InvalidUrl(why) => unusable(name, &why.to_string()),
-        _ => unusable(name, "its user name has a colon"),
+        // The other errors are about the login, and do not show it.
+        _ => unusable(name, error.reason().why().unwrap_or("its login cannot be sent")),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Requests through SOCKS proxies.
 
 mod scripted;
-mod server;
+pub(crate) mod server;
 #[cfg(unix)]
 mod unix;
 

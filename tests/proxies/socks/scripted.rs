@@ -210,6 +210,15 @@ fn ends_in_place_of_a_reply() {
     let error = session.build().unwrap().get("http://named.test/").send().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (&ErrorKind::Disconnected, Phase::Proxy));
     assert_eq!(proxy.seen.accepted(), 2);
+    // The end of a proxy that has replied about an address before is an answer: no other way of a list is tried.
+    let replies = [ask(22), vec![Step::Send(vec![5, 5, 0, 1, 0, 0, 0, 0, 0, 0])]].concat();
+    let (proxy, second) = (Server::new(vec![replies, ask(10)]), crate::origin("second"));
+    let ways = [format!("socks5://{}", proxy.addr), second.url("")].map(|url| Proxy::parse(&url).unwrap());
+    let choice = hostpool::ProxyChoice::from_iter(ways);
+    let session = Session::builder().choose_proxy(move |_| Ok(choice.clone())).resolver(resolving(&[six(1), ONE]).0);
+    let error = session.build().unwrap().get("http://named.test/").send().unwrap_err();
+    assert_eq!((error.kind(), error.failed_ways().len()), (&ErrorKind::Disconnected, 0));
+    assert_eq!((proxy.seen.accepted(), second.seen.accepted()), (2, 0));
     // An end before that is not about the address.
     let proxy = Server::new(vec![vec![Step::Record(3)]]);
     let session = Session::builder().proxy(format!("socks5://{}", proxy.addr)).resolver(resolving(&[six(1), ONE]).0);
