@@ -141,11 +141,16 @@ impl Engine {
     /// Uses the connection settings that a client with this reach has now.
     #[inline]
     pub(super) fn with_config<T>(&self, reach: &Reach, run: impl FnOnce(&Arc<ConnectionConfig>) -> T) -> T {
-        match &reach.connection {
-            Some(config) => run(config),
-            None if self.is_replaced.load(Ordering::Acquire) => run(&self.connection()),
-            None => run(&self.connection),
-        }
+        let replacement;
+        let config = match &reach.connection {
+            Some(config) => config,
+            None if self.is_replaced.load(Ordering::Acquire) => {
+                replacement = self.connection();
+                &replacement
+            }
+            None => &self.connection,
+        };
+        run(config)
     }
 
     /// Returns the cache of name lookups, if there is one.
