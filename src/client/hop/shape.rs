@@ -26,7 +26,7 @@ pub(super) fn shape(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     }
 }
 
-/// Shapes a body, or one that is empty by its settings. `asked` says that a field asks for chunks.
+/// Shapes the body by the settings. `asked` says that a field asks for chunks.
 fn shape_as_set(request: &mut Request, terms: Terms<'_>, asked: bool) -> Result<()> {
     name_boundary(request)?;
     encode(request, terms)?;
