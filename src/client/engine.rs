@@ -139,13 +139,18 @@ impl Engine {
     }
 
     /// Uses the connection settings that a client with this reach has now.
-    #[inline]
+    #[inline(always)]
     pub(super) fn with_config<T>(&self, reach: &Reach, run: impl FnOnce(&Arc<ConnectionConfig>) -> T) -> T {
-        match &reach.connection {
-            Some(config) => run(config),
-            None if self.is_replaced.load(Ordering::Acquire) => run(&self.connection()),
-            None => run(&self.connection),
-        }
+        let replacement;
+        let config = match &reach.connection {
+            Some(config) => config,
+            None if self.is_replaced.load(Ordering::Acquire) => {
+                replacement = self.connection();
+                &replacement
+            }
+            None => &self.connection,
+        };
+        run(config)
     }
 
     /// Returns the cache of name lookups, if there is one.
@@ -219,8 +224,19 @@ impl Engine {
         Ok(())
     }
 
+    /// Returns the key of the route's pool, which may be a new one.
+    #[inline(always)]
+    pub(super) fn key(&self, route: &Route, config: &Arc<ConnectionConfig>) -> PoolKey {
+        // Nearly all requests find their pool, and a pool that is found is not changed.
+        match self.registry.known(route, config) {
+            Some(key) => key,
+            None => self.pool(route, config).0,
+        }
+    }
+
     /// Returns the key of the route's pool, and the flag that is set when this pool is closed. A new pool may retire
     /// the least recently used one, whose idle connections are closed here.
+    #[cold]
     pub(crate) fn pool(&self, route: &Route, config: &Arc<ConnectionConfig>) -> (PoolKey, Arc<Standing>) {
         let Found { key, closed, retired } = self.registry.pool(route, config, &self.gate);
         if let Some(retired) = retired {

@@ -322,9 +322,16 @@ impl<'a> Terms<'a> {
     /// # Errors
     ///
     /// [`ErrorKind::HostChanged`] if the `ConnectionPool` does not send to the URL's host.
+    #[inline(always)]
     pub(super) fn pool_origin(self, url: &'a Url) -> Result<&'a Arc<Origin>> {
+        match self.home() {
+            None => Ok(url.shared_origin()),
+            Some(home) => self.home_for(url, home),
+        }
+    }
+
+    fn home_for(self, url: &Url, home: &'a Arc<Origin>) -> Result<&'a Arc<Origin>> {
         let origin = url.shared_origin();
-        let Some(home) = self.home() else { return Ok(origin) };
         // A request for an `https` URL is not sent to a proxy in clear.
         let in_clear = origin.kind().is_encrypted() && !home.kind().is_encrypted();
         let any_host = self.own.is_some_and(|own| own.any_host) && !in_clear;
@@ -349,7 +356,7 @@ impl<'a> Terms<'a> {
     pub(super) fn key(self, route: &Route, scheme: Option<&SharedScheme>) -> Result<PoolKey> {
         let own = self.own.filter(|own| !own.resolve_to.is_empty());
         self.engine.with_config(self.reach(), |config| match own.is_none() && scheme.is_none() {
-            true => Ok(self.engine.pool(route, config).0),
+            true => Ok(self.engine.key(route, config)),
             false => self.key_with(route, config, own.map(|own| &own.resolve_to), scheme),
         })
     }
@@ -366,7 +373,7 @@ impl<'a> Terms<'a> {
         let hosts = dialed.into_iter().chain(route.found_for_proxy()).map(|origin| origin.host());
         let given: Vec<_> = hosts.filter_map(|host| Some((host, own?.get(host)?))).collect();
         if given.is_empty() && scheme.is_none() {
-            return Ok(self.engine.pool(route, config).0);
+            return Ok(self.engine.key(route, config));
         }
         if !given.is_empty() && config.dialer.is_some() {
             return Err(Error::request("resolve_to has no effect on a dialer, which finds addresses by itself"));
@@ -381,7 +388,7 @@ impl<'a> Terms<'a> {
         for (host, addresses) in given {
             config.tcp.names.overrides.put(host, addresses);
         }
-        Ok(self.engine.pool(route, &Arc::new(config)).0)
+        Ok(self.engine.key(route, &Arc::new(config)))
     }
 
     /// Returns the way to the server of a URL, and the ways that are tried if nothing can be reached by it: through the

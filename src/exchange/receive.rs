@@ -52,19 +52,25 @@ impl<'a> Exchange<'a> {
     #[inline(always)]
     pub(super) fn receive_final(&mut self, mut moment: Moment) -> Result<Head, Error> {
         loop {
-            let head = self.receive_head(std::mem::take(&mut moment))?;
-            if !self.is_interim(&head)? {
-                return Ok(head);
+            match self.buffered_head()? {
+                Some(head) if !self.is_interim(&head)? => return Ok(head),
+                Some(_) => moment = Moment::default(),
+                None => self.fill_from(std::mem::take(&mut moment), Phase::Head)?,
             }
         }
     }
 
     /// Returns whether this is an interim head, and counts it. Fails if there are too many.
-    #[inline]
+    #[inline(always)]
     fn is_interim(&mut self, head: &Head) -> Result<bool, Error> {
-        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(false);
+        match !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            true => Ok(false),
+            false => self.count_interim(head),
         }
+    }
+
+    #[cold]
+    fn count_interim(&mut self, head: &Head) -> Result<bool, Error> {
         self.doubtful |= h1::interim_ends(&head.facts);
         if let Some(dropped) = &head.dropped {
             self.dropped.get_or_insert_default().extend(dropped);
@@ -74,17 +80,6 @@ impl<'a> Exchange<'a> {
         match self.interim.0 > self.limits.interim_responses || self.interim.1 > self.limits.interim_bytes {
             true => Err(refused(Limit::Interim.into())),
             false => Ok(true),
-        }
-    }
-
-    /// Waits for the next head, interim or final, from this moment on.
-    #[inline(always)]
-    fn receive_head(&mut self, mut moment: Moment) -> Result<Head, Error> {
-        loop {
-            if let Some(head) = self.buffered_head()? {
-                return Ok(head);
-            }
-            self.fill_from(std::mem::take(&mut moment), Phase::Head)?;
         }
     }
 

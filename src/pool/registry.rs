@@ -127,8 +127,8 @@ impl Registry {
     }
 
     /// Returns the key of a pool in the table, and counts that as a use.
-    #[cfg(test)]
-    fn known(&self, route: &Route, config: &Arc<ConnectionConfig>) -> Option<PoolKey> {
+    #[inline(always)]
+    pub(crate) fn known(&self, route: &Route, config: &Arc<ConnectionConfig>) -> Option<PoolKey> {
         let pools = self.pools.read();
         let entry = pools.find(route, config)?;
         self.touch(entry);

@@ -142,13 +142,13 @@ impl Response {
         let space = Box::new_uninit();
         let (remote, reused) = (held.lease.conn().wire.remote(), held.lease.is_reused());
         let inner = Inner {
-            parts: parts(held),
             remote,
             reused,
             reader: BodyReader::new(framing, reading.strictness),
             kept: None,
             pump: None,
             extensions: Values::NONE,
+            parts: parts(held),
         };
         let mut response = Response { inner: Box::write(space, inner) };
         let reader = &mut response.inner.reader;

@@ -78,16 +78,8 @@ struct Journey<'a> {
     client: Terms<'a>,
     request: &'a mut Request,
     credentials: Credentials,
-    /// The credentials for the proxy that forwards the requests.
-    at_proxy: Option<Box<proxy::Credentials>>,
-    /// The way that is tried next, because nothing could be reached by the last one.
-    next: Option<Box<Ways>>,
-    /// The way of the last request, if the next one repeats it.
-    last: Option<Box<Last>>,
-    /// The connection of the last request, if the next one goes on with it.
-    kept: Option<Box<Kept>>,
-    /// The last request was sent without its body, because it only opened the rounds of a scheme.
-    spared_body: bool,
+    /// What few calls have. It is in one box, because each field of its own costs every call four instructions.
+    rare: Option<Box<Rare>>,
     /// The origin that the caller named, once a redirect has led to another.
     home: Option<Arc<Origin>>,
     history: Vec<ResponseHead>,
@@ -96,6 +88,21 @@ struct Journey<'a> {
     left_out: LeftOut,
     /// The remaining `Retry`, once something was tried again.
     retries: Option<Box<Retry>>,
+}
+
+/// The state of a call that goes through a proxy, or sends a request again.
+#[derive(Default)]
+struct Rare {
+    /// The credentials for the proxy that forwards the requests.
+    at_proxy: Option<proxy::Credentials>,
+    /// The way that is tried next, because nothing could be reached by the last one.
+    next: Option<Ways>,
+    /// The way of the last request, if the next one repeats it.
+    last: Option<Last>,
+    /// The connection of the last request, if the next one goes on with it.
+    kept: Option<Kept>,
+    /// The last request was sent without its body, because it only opened the rounds of a scheme.
+    spared_body: bool,
 }
 
 /// The way of a request, and the origin that it is for.
@@ -134,11 +141,7 @@ impl<'a> Journey<'a> {
             client: terms,
             request,
             credentials: Credentials::default(),
-            at_proxy: None,
-            next: None,
-            last: None,
-            kept: None,
-            spared_body: false,
+            rare: None,
             home: None,
             history: Vec::new(),
             began: false,
@@ -153,7 +156,8 @@ impl<'a> Journey<'a> {
             if self.client.until.is_fired() {
                 return Err(self.cancelled());
             }
-            let (route, fields, others) = match self.prepare_hop() {
+            let mut fields = HopFields::default();
+            let (route, others) = match self.prepare_hop(&mut fields) {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(self.explain(error)),
             };
@@ -165,12 +169,12 @@ impl<'a> Journey<'a> {
                 },
             };
             let followed = match self.decide(&mut reply) {
-                FollowUp::None => match self.deliver(reply.response) {
+                None => match self.deliver(reply.response) {
                     Ok(Some(response)) => return Ok(response),
                     Ok(None) => Ok(()),
                     Err(error) => Err(error),
                 },
-                follow_up => self.follow_up(reply.response, follow_up, route),
+                Some(follow_up) => self.follow_up(reply.response, *follow_up, route),
             };
             if let Err(error) = followed {
                 return Err(self.explain(error));
@@ -192,15 +196,27 @@ impl<'a> Journey<'a> {
         self.client.of(self.request.options())
     }
 
+    /// Returns the rare state, to change it.
+    #[cold]
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Returns the credentials for the proxy, if the last request had some to choose from.
+    #[inline]
+    fn at_proxy(&mut self) -> Option<&mut proxy::Credentials> {
+        self.rare.as_mut()?.at_proxy.as_mut()
+    }
+
     /// Decides the route and the added fields of the next request.
     #[inline(always)]
-    fn prepare_hop(&mut self) -> Result<(Route, HopFields, Option<Box<OtherWays>>)> {
-        let (route, others) = match self.next.take() {
+    fn prepare_hop(&mut self, fields: &mut HopFields) -> Result<Ways> {
+        let (route, others) = match self.rare.as_mut().and_then(|rare| rare.next.take()) {
             None => self.choose_way()?,
-            Some(next) => *next,
+            Some(next) => next,
         };
-        match self.fields_on(&route) {
-            Ok(fields) => Ok((route, fields, others)),
+        match self.set_fields(fields, &route) {
+            Ok(()) => Ok((route, others)),
             Err(error) => Err(error.after_failed_ways(others.map(|others| others.failed).unwrap_or_default())),
         }
     }
@@ -219,20 +235,21 @@ impl<'a> Journey<'a> {
         let terms = self.client.of(self.request.options());
         // A hook may have put another request in the place of this one. A pool refuses it if it is for another host.
         terms.check_scheme(&self.request.url)?;
-        match self.last.take() {
+        match self.rare.as_mut().and_then(|rare| rare.last.take()) {
             None => terms.route(&self.request.method, &self.request.url),
-            Some(last) => self.repeat_way(*last),
+            Some(last) => self.repeat_way(last),
         }
     }
 
     /// Decides the added fields of the next request on this route.
-    #[inline]
-    fn fields_on(&mut self, route: &Route) -> Result<HopFields> {
+    #[inline(always)]
+    fn set_fields(&mut self, fields: &mut HopFields, route: &Route) -> Result<()> {
         let terms = self.client.of(self.request.options());
-        let mut fields = fields::hop_fields(terms, self.request, &mut self.credentials, self.left_out)?;
-        match route.proxy() {
-            None => self.at_proxy = None,
-            Some(proxy) => {
+        fields::set_hop_fields(fields, terms, self.request, &mut self.credentials, self.left_out)?;
+        match (route.proxy(), &mut self.rare) {
+            (None, None) => {}
+            (None, Some(rare)) => rare.at_proxy = None,
+            (Some(proxy), _) => {
                 if self.request.method == Method::CONNECT {
                     // They are for the server, and the proxy reads a CONNECT.
                     (fields.authorization, fields.cookie, fields.scheme) = (None, None, None);
@@ -242,7 +259,7 @@ impl<'a> Journey<'a> {
                 fields.proxy = Some(self.fields_for(proxy, route)?);
             }
         }
-        Ok(fields)
+        Ok(())
     }
 
     /// Returns the way of the next request, and those that are tried if nothing can be reached by it. A request that is
@@ -266,7 +283,7 @@ impl<'a> Journey<'a> {
             Some(next) => {
                 others.failed.push(error.with_request(&self.request.method, &self.request.url));
                 let next = self.terms().on_way(next, &self.request.method, &self.request.url)?;
-                self.next = Some(Box::new((next, Some(others))));
+                self.rare().next = Some((next, Some(others)));
                 Ok(())
             }
             None => self.again_after(error.after_failed_ways(others.failed)),
@@ -280,12 +297,13 @@ impl<'a> Journey<'a> {
         let forwards = matches!(route.via(), Via::Forward(_));
         if !forwards {
             // The credentials of a tunnel belong to its dial.
-            self.at_proxy = None;
+            self.rare().at_proxy = None;
             return Ok(Box::new(ProxyFields { proxy: proxy.clone(), forwards, authorization: None }));
         }
-        let credentials = match self.at_proxy.take().filter(|known| known.proxy == *proxy) {
-            Some(known) => self.at_proxy.insert(known),
-            None => self.at_proxy.insert(Box::new(proxy::Credentials::new(proxy))),
+        let at_proxy = &mut self.rare.get_or_insert_default().at_proxy;
+        let credentials = match at_proxy.take().filter(|known| known.proxy == *proxy) {
+            Some(known) => at_proxy.insert(known),
+            None => at_proxy.insert(proxy::Credentials::new(proxy)),
         };
         let mut target = Vec::new();
         self.request.target_on(route).write(&mut target);
@@ -322,7 +340,7 @@ impl<'a> Journey<'a> {
     /// Sends the request, and stores the cookies of its reply.
     #[inline]
     fn send_hop(&mut self, route: &Route, fields: &HopFields) -> Result<Reply> {
-        match self.kept.is_some() || fields.has_rounds() {
+        match self.rare.as_ref().is_some_and(|rare| rare.kept.is_some()) || fields.has_rounds() {
             true => self.send_round(route, fields),
             false => self.send_over(None, route, fields),
         }
@@ -358,7 +376,7 @@ impl<'a> Journey<'a> {
     /// Returns the connection that was kept for the next round, if that takes the same way. Otherwise it is closed before
     /// another one is waited for, because its slot may be the only one.
     fn take_kept(&mut self, route: &Route, fields: &HopFields) -> Option<Box<PoolLease>> {
-        let Kept { lease, route: kept } = *self.kept.take()?;
+        let Kept { lease, route: kept } = self.rare.as_mut()?.kept.take()?;
         match kept == *route && fields.has_rounds() {
             true => Some(Box::new(lease)),
             false => {
@@ -371,23 +389,25 @@ impl<'a> Journey<'a> {
     /// Takes the body out of a request that only opens the rounds of a scheme. The server refuses it in any case, and
     /// would close the connection in the midst of a long body. Fields of the caller's about the body keep it.
     fn spare_body(&mut self) -> Option<Body> {
-        let opens = self.credentials.is_opening() || self.at_proxy.as_ref().is_some_and(|known| known.is_opening());
+        let opens = self.credentials.is_opening() || self.at_proxy().is_some_and(|known| known.is_opening());
         let is_framed = ["content-length", "transfer-encoding"].iter().any(|name| self.request.headers.contains(name));
-        self.spared_body = opens && !is_framed && !self.request.body.is_empty() && self.request.body.can_rewind();
-        self.spared_body.then(|| std::mem::take(&mut self.request.body))
+        let spares = opens && !is_framed && !self.request.body.is_empty() && self.request.body.can_rewind();
+        self.rare().spared_body = spares;
+        spares.then(|| std::mem::take(&mut self.request.body))
     }
 
     /// Prepares the next request after a reply, or ends the call with an error.
     #[cold]
     fn follow_up(&mut self, response: Response, follow_up: FollowUp, route: Route) -> Result<()> {
         if let FollowUp::Repeat = follow_up {
-            self.last = Some(Box::new(Last { route: route.clone(), origin: self.request.url.shared_origin().clone() }));
+            let origin = self.request.url.shared_origin().clone();
+            self.rare().last = Some(Last { route: route.clone(), origin });
         }
         match follow_up {
             FollowUp::None => Ok(()),
             FollowUp::Fail(error) => Err(error),
             FollowUp::Repeat if response.can_go_on() => {
-                self.kept = response.into_connection().map(|lease| Box::new(Kept { lease, route }));
+                self.rare().kept = response.into_connection().map(|lease| Kept { lease, route });
                 self.rewind()
             }
             FollowUp::Repeat => {
@@ -438,9 +458,24 @@ impl<'a> Journey<'a> {
         if self.began { error.with_maybe_processed(true) } else { error }
     }
 
-    /// Decides what follows the reply.
-    fn decide(&mut self, reply: &mut Reply) -> FollowUp {
-        if (self.credentials.may_be_asked() || self.at_proxy.is_some())
+    /// Decides what follows the reply. Returns `None` if it is the response. So is a success, unless credentials or the
+    /// `Retry` look at it, and nothing else is asked then.
+    #[inline]
+    fn decide(&mut self, reply: &mut Reply) -> Option<Box<FollowUp>> {
+        let is_heard = self.credentials.may_be_asked() || self.rare.is_some();
+        match is_heard || !reply.response.head().status.is_success() || self.retry().is_some_and(Retry::lists_statuses)
+        {
+            false => None,
+            true => match self.decide_follow_up(reply) {
+                FollowUp::None => None,
+                follow_up => Some(Box::new(follow_up)),
+            },
+        }
+    }
+
+    #[cold]
+    fn decide_follow_up(&mut self, reply: &mut Reply) -> FollowUp {
+        if (self.credentials.may_be_asked() || self.at_proxy().is_some())
             && let Some(follow_up) = self.hear(&mut reply.response)
         {
             return follow_up;
@@ -466,9 +501,8 @@ impl<'a> Journey<'a> {
         let Head { status, headers, .. } = response.head();
         let heard =
             Heard { status: *status, headers, certificate: certificate.as_deref(), keeps: response.can_go_on() };
-        let for_proxy = |known: &mut Box<proxy::Credentials>| known.answer(&heard, has_bytes);
         let is_asked = match self.credentials.answer(&heard, has_bytes) {
-            Ok(false) => self.at_proxy.as_mut().map_or(Ok(false), for_proxy),
+            Ok(false) => self.at_proxy().map_or(Ok(false), |known| known.answer(&heard, has_bytes)),
             asked => asked,
         };
         let is_asked = match is_asked {
@@ -477,7 +511,7 @@ impl<'a> Journey<'a> {
         };
         let is_refused = matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
         // A server that does not ask further has acted on the request, but without its body.
-        let is_partial = std::mem::take(&mut self.spared_body) && !is_refused;
+        let is_partial = self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.spared_body)) && !is_refused;
         // A request is not sent again without its body: then the reply is the response.
         if (is_asked || is_partial) && self.request.body.can_rewind() {
             return Some(FollowUp::Repeat);
@@ -489,7 +523,7 @@ impl<'a> Journey<'a> {
     /// Lets the rounds of a scheme begin anew, because the next try may take another connection.
     fn leave_rounds(&mut self) {
         self.credentials.leave_rounds();
-        if let Some(known) = &mut self.at_proxy {
+        if let Some(known) = self.at_proxy() {
             known.leave_rounds();
         }
     }
@@ -643,7 +677,7 @@ impl<'a> Journey<'a> {
     fn redirect(&mut self, plan: Plan) -> Result<()> {
         let Plan { url, to_get, cross_origin } = plan;
         self.credentials.leave(&self.request.url, &url);
-        if let Some(credentials) = &mut self.at_proxy {
+        if let Some(credentials) = self.at_proxy() {
             credentials.leave();
         }
         let from = std::mem::replace(&mut self.request.url, url);

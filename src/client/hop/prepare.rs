@@ -21,7 +21,7 @@ use crate::headers::InvalidHeader;
 /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a CONNECT without a proxy or with a body, for the
 ///   target `*` without OPTIONS, and for chunks in HTTP/1.0.
 /// - The errors of shaping the body.
-#[inline]
+#[inline(always)]
 pub(super) fn prepare(request: &mut Request, route: &Route, terms: Terms<'_>) -> Result<()> {
     if !request.headers.is_empty() {
         check_host(&request.headers)?;

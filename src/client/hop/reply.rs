@@ -56,7 +56,6 @@ impl Reply {
         let framing = if unread { Framing::Empty } else { framing };
         let response =
             Response::new(Held { lease, buffers, reuse }, reading, terms.arrival(), framing, ending, |held| Parts {
-                head,
                 about: About { method, url, request_body_complete, past: None, standing: Standing::Placed },
                 held: Some(held),
                 reading,
@@ -64,6 +63,8 @@ impl Reply {
                 deadline: terms.until.deadline(),
                 token: terms.until.token().cloned(),
                 common: Arc::clone(terms.common()),
+                // The last one, so that nothing is between its two moves, which then are one.
+                head,
             });
         Reply { response, expected: sent.expects, asked: None }
     }

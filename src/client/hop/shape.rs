@@ -16,12 +16,18 @@ use crate::response::MediaType;
 const CONTENT_TYPE: &str = "content-type";
 
 /// Shapes the body. This is done before its length is used.
+#[inline(always)]
 pub(super) fn shape(request: &mut Request, terms: Terms<'_>) -> Result<()> {
     let asked = !request.headers.is_empty() && asks_for_chunks(&request.headers)?;
     // Nearly all requests end here.
-    if request.body.is_empty() && !asked && terms.own().is_none() {
-        return Ok(());
+    match request.body.is_empty() && !asked && terms.own().is_none() {
+        true => Ok(()),
+        false => shape_as_set(request, terms, asked),
     }
+}
+
+/// Shapes the body by the settings. `asked` says that a field asks for chunks.
+fn shape_as_set(request: &mut Request, terms: Terms<'_>, asked: bool) -> Result<()> {
     name_boundary(request)?;
     encode(request, terms)?;
     compress(request, terms)?;
