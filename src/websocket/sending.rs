@@ -6,7 +6,7 @@ use super::core::Core;
 use super::failure::Failure;
 use super::frame::{Head, Kind};
 use super::message::{LOST, Payload};
-use super::state::{Ours, State, Turn, refused};
+use super::state::{By, Ours, State, Turn, refused};
 use super::stream::Stream;
 use super::wire::{KEPT, Outgoing, Wire};
 use crate::error::{Bound, Error, ErrorKind, Phase, Result};
@@ -196,14 +196,6 @@ impl<S: Stream> Core<S> {
             }
         }
     }
-}
-
-/// Who gives the turn to send back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
-    /// The receiver, which looks for what waits before it sleeps.
-    Receiver,
-    Another,
 }
 
 /// The receiver's turn to send. It was taken together with a look at the state.

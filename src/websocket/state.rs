@@ -25,6 +25,14 @@ pub(crate) enum Turn {
 
 const TURNS: usize = 3;
 
+/// Who gives the turn to send back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The receiver, which looks for what waits before it sleeps.
+    Receiver,
+    Another,
+}
+
 /// How far this side's close frame has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ours {
