@@ -109,7 +109,7 @@ fn lists(input: &mut Input<'_>) {
 
 fn values(input: &mut Input<'_>) {
     let scheme = input.pick(&["", "http://", "https://", "socks5h://", "SOCKS://", "ftp://", "canary@://", "//"]);
-    let login = input.pick(&["", "canary:canary@", "canary@", "canary%3Acanary:canary@", "a:canary@canary@"]);
+    let login = input.pick(&["", "user:canary@", "canary@", "user%3Aname:canary@", "a:canary@canary@"]);
     let host = String::from_utf8_lossy(input.rest());
     let value = format!("{scheme}{login}{host}");
     let read = ProxyRules::from_vars([("https_proxy", &value)]);
