@@ -20,6 +20,7 @@ mod identity;
 // Only rustls has the secrets.
 #[cfg_attr(not(feature = "__rustls"), allow(dead_code))]
 mod key_log;
+mod libraries;
 mod pem;
 mod pins;
 #[cfg(feature = "__tls")]

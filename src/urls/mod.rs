@@ -9,6 +9,7 @@ mod join;
 mod origin;
 mod origins;
 mod parts;
+mod socket;
 mod unix;
 #[cfg(feature = "serde")]
 mod written;
