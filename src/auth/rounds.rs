@@ -130,7 +130,7 @@ impl<'a> AuthPeer<'a> {
 #[derive(Clone)]
 pub(crate) struct SharedScheme(Arc<dyn AuthScheme>);
 
-// What a scheme changes is its own, and it is asked again only for other connections.
+// A scheme changes only its own state. After a panic it is asked again only for other connections.
 impl UnwindSafe for SharedScheme {}
 impl RefUnwindSafe for SharedScheme {}
 
@@ -181,7 +181,7 @@ pub(crate) struct Rounds {
     answers: u32,
 }
 
-/// What a peer has answered, as far as the rounds need it.
+/// The answer of a peer, as far as the rounds need it.
 #[derive(Clone, Copy)]
 pub(crate) struct Heard<'a> {
     pub(crate) status: StatusCode,

@@ -326,7 +326,7 @@ impl Connection {
     /// ```
     #[doc(alias = "into_inner")]
     pub fn detach(mut self) -> Box<dyn Transport> {
-        // It is there: only the methods that consume this value take it.
+        // The lease is there: only methods that consume this value take it, and each value has one such call.
         let lease = self.lease.take().expect("a connection that was not given up");
         // First, so that an abort which comes now does not reach the stream.
         lease.conn().cell.forget();

@@ -281,7 +281,7 @@ enum Answerable {
     Basic(AuthEncoding),
 }
 
-/// Who asks for the credentials, and by which status and fields (RFC 9110, section 11).
+/// The server or proxy that asks for the credentials, with its status and fields (RFC 9110, section 11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
     Server,

@@ -418,7 +418,7 @@ impl RequestBuilder {
     /// ```
     pub fn connector(mut self, connector: &impl Connector) -> Self {
         self.engine = connector.engine().clone();
-        // What code says about the proxy of the pools comes before the environment.
+        // A proxy that code sets for the pools comes before the environment.
         let leaves_environment = self.policy.proxy_of_env && !self.engine.takes_environment();
         if self.policy.head.close || leaves_environment {
             let mut policy = Policy::clone(&self.policy);

@@ -78,7 +78,7 @@ struct Journey<'a> {
     client: Terms<'a>,
     request: &'a mut Request,
     credentials: Credentials,
-    /// What few calls have. It is in one box, because each field of its own costs every call four instructions.
+    /// The state that few calls have. It is in one box, because each field by itself costs every call four instructions.
     rare: Option<Box<Rare>>,
     /// The origin that the caller named, once a redirect has led to another.
     home: Option<Arc<Origin>>,
