@@ -15,6 +15,7 @@ mod unix;
 mod written;
 mod ws;
 
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -280,17 +281,26 @@ impl From<&Url> for url::Url {
     }
 }
 
-/// Joins two texts. Where the whole is short, it is allocated once.
+thread_local! {
+    /// Room in which short texts are joined. It holds nothing between two calls.
+    static ROOM: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// Joins two texts. Where the whole is short, only the result is allocated.
 fn joined(front: &str, rest: &str) -> Arc<str> {
-    let mut short = [0; 128];
-    if let Some(buf) = short.get_mut(..front.len() + rest.len()) {
-        buf[..front.len()].copy_from_slice(front.as_bytes());
-        buf[front.len()..].copy_from_slice(rest.as_bytes());
-        if let Ok(text) = str::from_utf8(buf) {
-            return text.into();
-        }
+    const MAX_ROOM: usize = 256;
+    if front.len() + rest.len() > MAX_ROOM {
+        return [front, rest].concat().into();
     }
-    [front, rest].concat().into()
+    // There is none while the thread ends.
+    let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
+    room.reserve(MAX_ROOM);
+    room.push_str(front);
+    room.push_str(rest);
+    let text = Arc::from(&*room);
+    room.clear();
+    let _ = ROOM.try_with(|kept| kept.set(room));
+    text
 }
 
 /// Returns the number of bytes before the path of a URL that is one. Any text has such a number.
