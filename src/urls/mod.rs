@@ -99,19 +99,24 @@ impl Url {
     }
 
     /// Makes the URL of a text whose authority has no user name and password.
+    #[inline(always)]
     fn without_userinfo(text: Arc<str>, origin: Arc<Origin>, authority_end: usize) -> Url {
-        let rest = &text[authority_end..];
         // One pass suffices for most URLs: they have neither a fragment nor a byte that may not be sent.
-        let (fragment_start, encoded) = match rest.bytes().all(is_target_byte) {
+        let (fragment_start, encoded) = match text.as_bytes()[authority_end..].iter().copied().all(is_target_byte) {
             true => (text.len(), None),
-            false => {
-                let target = rest.split_once('#').map_or(rest, |(target, _)| target);
-                let is_sendable = target.bytes().all(is_target_byte);
-                (authority_end + target.len(), (!is_sendable).then(|| encode_target(target)))
-            }
+            false => Url::part_sent(&text, authority_end),
         };
         let (authority_end, fragment_start) = (authority_end as u32, fragment_start as u32);
         Url { origin, authority_end, fragment_start, has_userinfo: false, encoded, text }
+    }
+
+    /// Returns where the fragment of a text starts, and the target as it is sent if that is not as it is written.
+    #[cold]
+    fn part_sent(text: &str, authority_end: usize) -> (usize, Option<Arc<str>>) {
+        let rest = &text[authority_end..];
+        let target = rest.split_once('#').map_or(rest, |(target, _)| target);
+        let is_sendable = target.bytes().all(is_target_byte);
+        (authority_end + target.len(), (!is_sendable).then(|| encode_target(target)))
     }
 
     /// Returns the URL as it was written, including credentials; `Display` and `Debug` leave those out.
@@ -143,11 +148,12 @@ impl Url {
     }
 
     pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
-        let target = self.sent_target();
-        if !target.starts_with('/') {
+        let written = &self.text.as_bytes()[self.authority_end as usize..self.fragment_start as usize];
+        let target = self.encoded.as_ref().map_or(written, |encoded| encoded.as_bytes());
+        if target.first() != Some(&b'/') {
             out.push(b'/');
         }
-        out.extend_from_slice(target.as_bytes());
+        out.extend_from_slice(target);
     }
 
     /// Returns the same URL without its fragment. It is a part of its caller, because most URLs have none, and a move costs
