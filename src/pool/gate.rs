@@ -645,11 +645,20 @@ struct Unit<K: Key, C: Pooled> {
     ending: Ending,
 }
 
-impl<K: Key, C: Pooled> Drop for Unit<K, C> {
-    fn drop(&mut self) {
-        let Some(id) = self.id.take() else { return };
+impl<K: Key, C: Pooled> Unit<K, C> {
+    #[cold]
+    fn end(&self, id: UnitId) {
         let victim = self.gate.locked(|core| core.discard(id, self.ending));
         self.gate.close_victims(victim);
+    }
+}
+
+impl<K: Key, C: Pooled> Drop for Unit<K, C> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            self.end(id);
+        }
     }
 }
 
