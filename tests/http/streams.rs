@@ -336,12 +336,14 @@ impl<R: Read> Read for Told<R> {
     }
 }
 
-/// Fails after the answer was read.
-struct Fails(Receiver<()>);
+/// Is answered, and fails after the answer was read.
+struct Fails(io::PipeWriter, Receiver<()>);
 
 impl Write for Fails {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        let _ = self.0.recv();
+        self.0.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")?;
+        let _ = self.1.recv();
+        // The caller hears of the answer first.
         thread::sleep(Duration::from_millis(20));
         Err(io::Error::other("the channel is closed"))
     }
@@ -374,13 +376,10 @@ fn an_answer_before_the_write_returns() {
 /// A response that has arrived is not lost to a write that fails after it.
 #[test]
 fn an_answer_before_the_write_fails() {
-    let (told, (input, mut answers)) = (channel(), pipe().unwrap());
-    let refused = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
-    answers.write_all(refused).unwrap();
-    let fails = Mutex::new(Some((input, told)));
-    let dialer = dialer_fn(move |_, _| {
-        let (input, (tell, told)) = fails.lock().unwrap().take().expect("one dial");
-        Ok(Box::new(IoTransport::new(Told(input, tell), Fails(told))))
+    let dialer = dialer_fn(move |_, context| {
+        let (input, answers) = pipe().map_err(|error| context.failed(error))?;
+        let (tell, told) = channel();
+        Ok(Box::new(IoTransport::new(Told(input, tell), Fails(answers, told))))
     });
     let pool = ConnectionPool::builder("http://anywhere").dialer(dialer).build().unwrap();
     let response = pool.post("/").data("hello").retries(0).send().unwrap();
