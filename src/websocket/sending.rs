@@ -92,7 +92,7 @@ impl<S: Stream> Core<S> {
                 wire.take_slots(&mut state).map_err(outside)?;
             }
         }
-        let start = wire.out.len();
+        let mark = wire.mark();
         wire.write(head, payload).map_err(outside)?;
         let Err(error) = self.push(&mut wire, || self.sending()) else { return Ok(()) };
         if is_loss(&error) && !self.stream.is_closed() {
@@ -103,15 +103,14 @@ impl<S: Stream> Core<S> {
             return Err(Stopped { error, inside: true });
         }
         // Nothing of the frame has left, if the connection still holds: it is taken back.
-        let inside = !wire.has_rest() || wire.sent > start;
+        let inside = wire.has_begun(mark);
         if self.stream.is_closed() || inside {
             let failure = Failure::from(&error);
             drop(wire);
             self.fail(failure);
             return Err(Stopped { error, inside: true });
         }
-        wire.out.truncate(start);
-        wire.took(0);
+        wire.take_back(mark);
         Err(outside(error))
     }
 
