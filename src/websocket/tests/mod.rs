@@ -3,5 +3,6 @@
 mod decoding;
 mod ending;
 mod framing;
+mod life;
 mod peer;
 mod sockets;

@@ -37,6 +37,13 @@ pub(super) fn waking(settings: Settings, change: impl FnOnce(&Duplex)) -> (WebSo
     (open(duplex, settings, None), peer)
 }
 
+/// The same over a transport of the caller's, whose receiver hears no wake.
+pub(super) fn of_the_caller(settings: Settings) -> (WebSocket, Peer) {
+    let (stream, peer) = sockets();
+    socket2::SockRef::from(&stream).set_send_buffer_size(16 * 1024).unwrap();
+    (open(Duplex::over(Box::new(stream)), settings, None), peer)
+}
+
 /// The same with compression.
 pub(super) fn compressing(settings: Settings, on: bool) -> (WebSocket, Peer) {
     let (stream, peer) = sockets();
