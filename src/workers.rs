@@ -6,7 +6,7 @@
 //! The queue is not a channel, because work leaves it from the middle when nobody waits for it any more.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 use std::thread;
@@ -16,8 +16,24 @@ use crate::contain::contain;
 use crate::sync::standing::{Condvar, Mutex, MutexGuard, wait_until};
 use crate::time::Until;
 
-/// A piece of work. It catches its own panics.
-pub(crate) type Work = Box<dyn FnOnce() + Send>;
+/// A piece of work: a function, or something that is used again afterwards. It is either run or refused.
+pub(crate) trait Work: Send {
+    /// Does the work. It catches its own panics.
+    fn run(self: Box<Self>);
+
+    /// Ends work that nobody waits for any more, and that was not begun.
+    fn refuse(self: Box<Self>);
+}
+
+impl<F: FnOnce() + Send> Work for F {
+    fn run(self: Box<F>) {
+        self();
+    }
+
+    fn refuse(self: Box<F>) {
+        drop(self);
+    }
+}
 
 thread_local! {
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
@@ -43,15 +59,64 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Work that no thread has begun, in the order of arrival.
-    queue: BTreeMap<u64, Work>,
-    next: u64,
+    queue: Queue,
     threads: usize,
     idle: usize,
     /// A thread was woken or started for the queue, and has not looked at it yet.
     is_called: bool,
     /// No more work comes. Threads end when the queue is empty.
     is_over: bool,
+}
+
+/// Work that no thread has begun, in the order of arrival.
+#[derive(Default)]
+struct Queue {
+    /// Each piece with its number, in the order of the numbers. A piece that was taken out of the middle leaves a gap.
+    entries: VecDeque<(u64, Option<Box<dyn Work>>)>,
+    gaps: usize,
+    next: u64,
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn push(&mut self, work: Box<dyn Work>) {
+        self.entries.push_back((self.next, Some(work)));
+        self.next += 1;
+    }
+
+    fn pop(&mut self) -> Option<Box<dyn Work>> {
+        let (_, work) = self.entries.pop_front()?;
+        self.close_gaps();
+        work
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Box<dyn Work>> {
+        let at = self.entries.binary_search_by_key(&id, |entry| entry.0).ok()?;
+        let work = self.entries[at].1.take()?;
+        self.gaps += 1;
+        self.close_gaps();
+        if self.gaps > self.entries.len() / 2 {
+            self.entries.retain(|entry| entry.1.is_some());
+            self.gaps = 0;
+        }
+        Some(work)
+    }
+
+    /// Takes out all work from this number on.
+    fn take_from(&mut self, first: u64) -> Vec<Box<dyn Work>> {
+        (first..self.next).filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Lets the queue begin with a piece of work.
+    fn close_gaps(&mut self) {
+        while self.entries.front().is_some_and(|entry| entry.1.is_none()) {
+            self.entries.pop_front();
+            self.gaps -= 1;
+        }
+    }
 }
 
 /// The place of an answer that one caller waits for. Filling it wakes the caller.
@@ -73,28 +138,32 @@ impl Workers {
     }
 
     /// Puts work into the queue, and calls a thread to it. If there is no thread and the system gives none, the caller's
-    /// thread does the work before this returns. Returns the number of the work.
-    pub(crate) fn give(&self, work: Work) -> u64 {
+    /// thread does the work before this returns. Returns the number of the first piece; the others follow.
+    pub(crate) fn give(&self, all: impl IntoIterator<Item = Box<dyn Work>>) -> u64 {
         let mut state = self.0.state.lock();
-        let id = state.next;
-        state.next += 1;
-        state.queue.insert(id, work);
+        let first = state.queue.next;
+        all.into_iter().for_each(|work| state.queue.push(work));
         let wakes = self.0.call(&mut state);
         // Nobody else would ever take it.
-        let here = if state.threads == 0 { state.queue.remove(&id) } else { None };
+        let here = if state.threads == 0 { state.queue.take_from(first) } else { Vec::new() };
         drop(state);
         if wakes {
             self.0.work.notify_one();
         }
-        if let Some(work) = here {
-            work();
-        }
-        id
+        here.into_iter().for_each(Work::run);
+        first
     }
 
-    /// Takes work out of the queue. Returns `None` if it has begun.
-    pub(crate) fn take(&self, id: u64) -> Option<Work> {
-        self.0.state.lock().queue.remove(&id)
+    /// Takes work out of the queue, to run or to refuse it. Returns `None` if it has begun.
+    pub(crate) fn take(&self, id: u64) -> Option<Box<dyn Work>> {
+        self.0.state.lock().queue.remove(id)
+    }
+
+    /// Takes work out of the queue and refuses it, unless it has begun.
+    pub(crate) fn refuse(&self, id: u64) {
+        if let Some(work) = self.take(id) {
+            work.refuse();
+        }
     }
 
     /// Says that no more work comes. The threads do what is queued, and end.
@@ -123,7 +192,8 @@ impl Workers {
     /// Returns the number of pieces of work that no thread has begun.
     #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
     pub(crate) fn queued(&self) -> usize {
-        self.0.state.lock().queue.len()
+        let queue = &self.0.state.lock().queue;
+        queue.entries.len() - queue.gaps
     }
 }
 
@@ -159,20 +229,20 @@ impl Shared {
         let mut was_called = true;
         while let Some(work) = self.next(was_called) {
             // Work catches its own panics. This contains the panic of an unwanted answer that is dropped.
-            contain(work);
+            contain(|| work.run());
             was_called = false;
         }
     }
 
     /// Waits for work. Returns `None` after `idle_life`, or if no more comes: the thread is no longer counted, and must
     /// end. `was_called` says whether the thread was started for the queue and looks at it for the first time.
-    fn next(self: &Arc<Shared>, was_called: bool) -> Option<Work> {
-        let until = Instant::now().checked_add(self.idle_life);
+    fn next(self: &Arc<Shared>, was_called: bool) -> Option<Box<dyn Work>> {
+        let mut until = None;
         let mut late = false;
         let mut state = self.state.lock();
         state.is_called &= !was_called;
         loop {
-            if let Some((_, work)) = state.queue.pop_first() {
+            if let Some(work) = state.queue.pop() {
                 let wakes = self.call(&mut state);
                 drop(state);
                 if wakes {
@@ -184,6 +254,8 @@ impl Shared {
                 state.threads -= 1;
                 return None;
             }
+            // A thread that finds work does not ask the clock.
+            let until = *until.get_or_insert_with(|| Instant::now().checked_add(self.idle_life));
             state.idle += 1;
             late = wait(&self.work, &mut state, until);
             state.idle -= 1;
@@ -273,8 +345,33 @@ mod tests {
     fn start<T: Send + 'static>(workers: &Workers, work: impl FnOnce() -> T + Send + 'static) -> Arc<Answer<T>> {
         let answer = Arc::new(Answer::new());
         let place = answer.clone();
-        workers.give(Box::new(move || drop(place.give(work()))));
+        workers.give([Box::new(move || drop(place.give(work()))) as Box<dyn Work>]);
         answer
+    }
+
+    /// Work leaves the queue in the order in which it came, or by its number. What leaves from the middle takes no room.
+    #[test]
+    fn numbers() {
+        let (mut queue, told) = (Queue::default(), Arc::new(std::sync::Mutex::new(Vec::new())));
+        let ids: Vec<u64> = (0..100)
+            .map(|n| {
+                let told = told.clone();
+                queue.push(Box::new(move || told.lock().unwrap().push(n)));
+                queue.next - 1
+            })
+            .collect();
+        for &id in ids[10..90].iter().rev() {
+            queue.remove(id).unwrap().run();
+            assert!(queue.remove(id).is_none());
+            assert!(queue.gaps * 2 <= queue.entries.len());
+        }
+        assert_eq!(told.lock().unwrap().drain(..).collect::<Vec<_>>(), (10..90).rev().collect::<Vec<_>>());
+        queue.remove(ids[0]).unwrap().refuse();
+        while let Some(work) = queue.pop() {
+            work.run();
+        }
+        assert_eq!(*told.lock().unwrap(), (1..10).chain(90..100).collect::<Vec<_>>());
+        assert_eq!((queue.entries.len(), queue.gaps), (0, 0));
     }
 
     /// Work begins in the order in which it came.

@@ -271,6 +271,11 @@ impl CancelToken {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Returns whether nothing else holds the token and it has not fired: a new one would be no different.
+    pub(crate) fn is_sole(&self) -> bool {
+        Arc::strong_count(&self.0) == 1 && Arc::weak_count(&self.0) == 0 && !self.has_fired()
+    }
+
     /// Returns whether a wait has to run the check at each tick.
     #[inline]
     pub(crate) fn has_check(&self) -> bool {

@@ -1,25 +1,20 @@
 //! Many requests, and the iterator of their results.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
 
-use super::inbox::{Inbox, Results, Wanted};
-use super::task::{Handle, To, inherited};
+use super::running::Running;
+use super::seat::Read;
+use super::task::inherited;
 use crate::client::{Calls, IntoRequest};
-use crate::contain::drop_contained;
 use crate::error::Result;
-use crate::process::Home;
 use crate::response::Response;
-use crate::workers::{self, Workers};
+use crate::workers::Workers;
 
 /// The requests that are under way by default, for each worker. A worker need not wait until the caller has taken its
-/// last result, and a result that is late holds up the others only after three more rounds.
-const WIDTH: usize = 4;
-
-type Read<T> = Arc<dyn Fn(Response) -> Result<T> + Send + Sync>;
+/// last result, and a result that is late holds up the others only after fifteen more rounds: where all processors are
+/// busy, the system may stop a thread for the time of a hundred small requests.
+const WIDTH: usize = 16;
 
 /// The results of many requests that are sent at once on the threads of a client: see
 /// [`Session::batch`](crate::Session::batch).
@@ -84,20 +79,9 @@ pub struct Batch<I, T = Response> {
     preload: bool,
     threads: Workers,
     width: usize,
-    as_completed: bool,
     /// The place of the next request.
     next: usize,
     running: Running<T>,
-}
-
-/// The requests that were taken from the list and whose results have not been returned.
-struct Running<T> {
-    inbox: Inbox<T>,
-    /// Results that were taken out of the inbox.
-    arrived: Results<T>,
-    begun: BTreeMap<usize, Handle>,
-    /// The process that has begun them. Another process has none of the threads.
-    home: Home,
 }
 
 impl<I: Iterator> Batch<I> {
@@ -110,7 +94,6 @@ impl<I: Iterator> Batch<I> {
             requests,
             read: Arc::new(Ok),
             preload: true,
-            as_completed: false,
             next: 0,
             running: Running::new(),
         }
@@ -118,7 +101,7 @@ impl<I: Iterator> Batch<I> {
 }
 
 impl<I, T> Batch<I, T> {
-    /// Sets how many requests are under way at most: taken from the list, and their results not returned. Default: four
+    /// Sets how many requests are under way at most: taken from the list, and their results not returned. Default: 16
     /// times the [`workers`](crate::ClientBuilder::workers) of the client. 0 counts as 1.
     ///
     /// At most as many as the client has workers are sent at once, so a smaller width bounds that, too. With a larger
@@ -157,7 +140,7 @@ impl<I, T> Batch<I, T> {
     #[doc(alias = "imap_unordered")]
     #[doc(alias = "buffer_unordered")]
     pub fn as_completed(mut self) -> Self {
-        self.as_completed = true;
+        self.running.as_completed();
         self
     }
 
@@ -179,9 +162,9 @@ impl<I, T> Batch<I, T> {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn read_with<U>(self, read: impl Fn(Response) -> Result<U> + Send + Sync + 'static) -> Batch<I, U> {
-        let Batch { calls, requests, threads, width, as_completed, next, .. } = self;
-        let running = Running::new();
-        Batch { calls, requests, read: Arc::new(read), preload: false, threads, width, as_completed, next, running }
+        let Batch { calls, requests, threads, width, next, running, .. } = self;
+        let running = running.anew(next);
+        Batch { calls, requests, read: Arc::new(read), preload: false, threads, width, next, running }
     }
 }
 
@@ -191,27 +174,24 @@ where
     I::Item: IntoRequest,
     T: Send + 'static,
 {
-    /// Begins as many requests as may be under way.
-    fn fill(&mut self) {
-        while self.running.begun.len() < self.width {
-            let Some(request) = self.requests.next() else { return };
-            let mut request = self.calls.begin(request);
-            if self.preload {
-                request = request.preload_unless_released();
-            }
-            let (place, read) = (self.next, self.read.clone());
-            let to = To::Batch(place, self.running.inbox.slot());
-            let handle = Handle::start(&self.threads, request, move |response| read(response), to);
-            self.running.begun.insert(place, handle);
-            self.next += 1;
+    /// Takes one more request from the list. Returns false if so many are under way as may be, or the list has no more.
+    fn pull(&mut self) -> bool {
+        if self.running.len() >= self.width {
+            return false;
         }
+        let Some(request) = self.requests.next() else { return false };
+        let mut request = self.calls.begin(request);
+        if self.preload {
+            request.preload_unless_released();
+        }
+        self.running.put(self.next, request, &self.read, &self.threads);
+        self.next += 1;
+        true
     }
 
     /// Returns an error for the next request that was begun by another process, or was to be.
     fn inherited(&mut self) -> Option<(usize, Result<T>)> {
-        self.running.forget();
-        let begun = self.running.begun.pop_first().map(|(place, _)| place);
-        let place = match begun {
+        let place = match self.running.forget_first() {
             Some(place) => place,
             None => {
                 self.requests.next()?;
@@ -220,44 +200,6 @@ where
             }
         };
         Some((place, Err(inherited())))
-    }
-}
-
-impl<T> Running<T> {
-    fn new() -> Running<T> {
-        Running { inbox: Inbox::new(), arrived: Results::new(), begun: BTreeMap::new(), home: Home::here() }
-    }
-
-    /// Leaves all requests to the process that has begun them. A thread that only that process has may hold the lock of
-    /// the inbox for good.
-    fn forget(&mut self) {
-        if !self.begun.is_empty() {
-            mem::forget(mem::replace(&mut self.inbox, Inbox::new()));
-            self.begun.values_mut().for_each(Handle::forget);
-        }
-    }
-
-    /// Waits for a result, and returns it with its place. One has to come.
-    fn take(&mut self, wanted: Wanted) -> (usize, Result<T>) {
-        let (place, result) = loop {
-            if let Some(placed) = wanted.take(&mut self.arrived) {
-                break placed;
-            }
-            // A worker sends a request itself that no other worker has begun.
-            if workers::is_worker() && self.begun.values().any(Handle::help) {
-                self.inbox.try_receive(&mut self.arrived);
-                continue;
-            }
-            let due = self.begun.values().filter_map(Handle::due).min();
-            if self.inbox.receive(wanted, due, &mut self.arrived) {
-                continue;
-            }
-            // A request whose token's deadline has passed does not wait for a thread any more.
-            let now = Instant::now();
-            self.begun.values().filter(|one| one.due().is_some_and(|at| at <= now)).for_each(Handle::leave);
-        };
-        self.begun.remove(&place);
-        (place, result)
     }
 }
 
@@ -270,33 +212,25 @@ where
     type Item = (usize, Result<T>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if !self.running.home.is_here() {
+        if self.running.may_hold_back(self.width, self.threads.limit()) {
+            self.pull();
+            return self.running.take_arrived();
+        }
+        if !self.running.is_here() {
             return self.inherited();
         }
-        self.fill();
-        // In order, the first of those that were not returned is the next.
-        let due = *self.running.begun.first_key_value()?.0;
-        Some(self.running.take(if self.as_completed { Wanted::Any } else { Wanted::Place(due) }))
+        self.running.give(&self.threads);
+        while self.pull() {
+            // At once, because the list may block.
+            self.running.give(&self.threads);
+        }
+        self.running.take()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let (least, most) = self.requests.size_hint();
-        let running = self.running.begun.len();
-        (least.saturating_add(running), most.and_then(|most| most.checked_add(running)))
-    }
-}
-
-impl<T> Drop for Running<T> {
-    /// Ends the requests that are under way.
-    fn drop(&mut self) {
-        drop_contained(mem::take(&mut self.arrived));
-        if self.begun.is_empty() {
-            return;
-        }
-        if self.home.is_here() {
-            return self.begun.values().for_each(Handle::cancel);
-        }
-        self.forget();
+        let busy = self.running.len();
+        (least.saturating_add(busy), most.and_then(|most| most.checked_add(busy)))
     }
 }
 
@@ -304,7 +238,7 @@ impl<I, T> fmt::Debug for Batch<I, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
             .field("width", &self.width)
-            .field("as_completed", &self.as_completed)
+            .field("as_completed", &self.running.is_as_completed())
             .field("begun", &self.next)
             .finish_non_exhaustive()
     }

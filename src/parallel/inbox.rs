@@ -1,30 +1,30 @@
 //! Where the results of a batch arrive.
 
-use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::results::{Placed, Results, Wanted};
 use crate::contain::drop_contained;
-use crate::error::Result;
 use crate::sync::standing::{Condvar, Mutex, wait_until};
-
-/// Results by the places of their requests.
-pub(super) type Results<T> = BTreeMap<usize, Result<T>>;
 
 /// Takes results from the workers, and gives them to the one reader.
 ///
 /// It is not a channel, because a channel wakes its reader for each result. The reader of a batch in order waits for one
 /// result alone, and takes those after it without waiting.
-pub(super) struct Inbox<T>(Arc<Shared<T>>);
+pub(super) struct Inbox<S> {
+    shared: Arc<Shared<S>>,
+    /// Swapped with the list of the shared state, so that a worker waits only for the swap.
+    taken: Vec<Box<S>>,
+}
 
-struct Shared<T> {
-    state: Mutex<State<T>>,
+struct Shared<S> {
+    state: Mutex<State<S>>,
     arrived: Condvar,
 }
 
-struct State<T> {
-    results: Results<T>,
+struct State<S> {
+    results: Vec<Box<S>>,
     reader: Reader,
 }
 
@@ -37,72 +37,60 @@ enum Reader {
     Gone,
 }
 
-/// The result that the reader wants next.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Wanted {
-    Any,
-    Place(usize),
-}
-
 /// Puts results into an inbox.
-pub(super) struct Slot<T>(Arc<Shared<T>>);
+pub(super) struct Slot<S>(Arc<Shared<S>>);
 
-impl<T> Inbox<T> {
-    pub(super) fn new() -> Inbox<T> {
-        let state = State { results: BTreeMap::new(), reader: Reader::Busy };
-        Inbox(Arc::new(Shared { state: Mutex::new(state), arrived: Condvar::new() }))
+impl<S: Placed> Inbox<S> {
+    pub(super) fn new() -> Inbox<S> {
+        let state = State { results: Vec::new(), reader: Reader::Busy };
+        Inbox { shared: Arc::new(Shared { state: Mutex::new(state), arrived: Condvar::new() }), taken: Vec::new() }
     }
 
-    pub(super) fn slot(&self) -> Slot<T> {
-        Slot(self.0.clone())
+    pub(super) fn slot(&self) -> Slot<S> {
+        Slot(self.shared.clone())
     }
 
     /// Moves all results that have arrived to `to`, without waiting.
-    pub(super) fn try_receive(&self, to: &mut Results<T>) {
-        to.append(&mut self.0.state.lock().results);
+    pub(super) fn try_receive(&mut self, to: &mut Results<S>) {
+        mem::swap(&mut self.shared.state.lock().results, &mut self.taken);
+        self.taken.drain(..).for_each(|one| to.put(one));
     }
 
-    /// Waits until this result has arrived, and moves all that have arrived to `to`. Returns false if it has not arrived
-    /// by this time; without a time it has to come.
-    pub(super) fn receive(&self, wanted: Wanted, until: Option<Instant>, to: &mut Results<T>) -> bool {
-        let mut state = self.0.state.lock();
-        let mut late = false;
-        while !wanted.is_in(&state.results) {
-            if late {
-                return false;
+    /// Waits until the wanted result has arrived, and moves all that have arrived to `to`. Returns false if it has not
+    /// arrived by this time; without a time it has to come.
+    pub(super) fn receive(&mut self, until: Option<Instant>, to: &mut Results<S>) -> bool {
+        loop {
+            self.try_receive(to);
+            if to.is_due() {
+                return true;
             }
-            state.reader = Reader::Waits(wanted);
-            match until {
-                Some(at) => late = wait_until(&self.0.arrived, &mut state, at),
-                None => self.0.arrived.wait(&mut state),
+            let mut state = self.shared.state.lock();
+            if !state.results.is_empty() {
+                continue;
             }
+            state.reader = Reader::Waits(to.wanted());
+            // The worker that brings the wanted result resets this.
+            while state.reader != Reader::Busy {
+                match until {
+                    Some(at) if wait_until(&self.shared.arrived, &mut state, at) => break,
+                    Some(_) => {}
+                    None => self.shared.arrived.wait(&mut state),
+                }
+            }
+            let is_late = state.reader != Reader::Busy;
             state.reader = Reader::Busy;
-        }
-        to.append(&mut state.results);
-        true
-    }
-}
-
-impl Wanted {
-    fn is_in<T>(self, results: &Results<T>) -> bool {
-        match self {
-            Wanted::Any => !results.is_empty(),
-            Wanted::Place(place) => results.contains_key(&place),
-        }
-    }
-
-    /// Takes such a result out.
-    pub(super) fn take<T>(self, results: &mut Results<T>) -> Option<(usize, Result<T>)> {
-        match self {
-            Wanted::Any => results.pop_first(),
-            Wanted::Place(place) => results.remove_entry(&place),
+            drop(state);
+            if is_late {
+                self.try_receive(to);
+                return to.is_due();
+            }
         }
     }
 }
 
-impl<T> Drop for Inbox<T> {
+impl<S> Drop for Inbox<S> {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
+        let mut state = self.shared.state.lock();
         state.reader = Reader::Gone;
         let unwanted = mem::take(&mut state.results);
         drop(state);
@@ -110,16 +98,17 @@ impl<T> Drop for Inbox<T> {
     }
 }
 
-impl<T> Slot<T> {
+impl<S: Placed> Slot<S> {
     /// Puts a result into the inbox. If nobody reads it any more, it is returned.
-    pub(super) fn put(&self, place: usize, result: Result<T>) -> Option<Result<T>> {
+    pub(super) fn put(&self, one: Box<S>) -> Option<Box<S>> {
+        let place = one.place();
         let mut state = self.0.state.lock();
         let wakes = match state.reader {
-            Reader::Gone => return Some(result),
+            Reader::Gone => return Some(one),
             Reader::Busy => false,
             Reader::Waits(wanted) => wanted == Wanted::Any || wanted == Wanted::Place(place),
         };
-        state.results.insert(place, result);
+        state.results.push(one);
         if wakes {
             // Once is enough.
             state.reader = Reader::Busy;
@@ -129,5 +118,11 @@ impl<T> Slot<T> {
             self.0.arrived.notify_one();
         }
         None
+    }
+}
+
+impl<S> Clone for Slot<S> {
+    fn clone(&self) -> Slot<S> {
+        Slot(self.0.clone())
     }
 }

@@ -6,6 +6,9 @@
 mod batch;
 mod inbox;
 mod pending;
+mod results;
+mod running;
+mod seat;
 mod task;
 
 pub use batch::Batch;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded, never};
 
-use super::task::{Handle, To, inherited};
+use super::task::{Handle, inherited};
 use crate::client::{Calls, IntoRequest};
 use crate::error::{Error, Result};
 use crate::process::Home;
@@ -59,7 +59,8 @@ pub(crate) fn submit<T: Send + 'static>(
     read: impl FnOnce(Response) -> Result<T> + Send + 'static,
 ) -> Pending<T> {
     let (to, from) = bounded(1);
-    let handle = Handle::start(&calls.engine.workers(), calls.begin(request), read, To::Pending(to));
+    let mut handle = Handle::new(&calls.engine.workers());
+    handle.submit(calls.begin(request), read, to);
     Pending { from, handle, home: Home::here(), taken: AtomicBool::new(false) }
 }
 

@@ -40,6 +40,7 @@ use std::net::SocketAddr;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
+use crate::cancel::CancelToken;
 use crate::close_reason::CloseReason;
 use crate::coding::Pump;
 use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Result};
@@ -248,6 +249,13 @@ impl Response {
     pub(crate) fn hand_over(&self) {
         if let Some(held) = &self.inner.parts.held {
             held.lease.conn().cell.set_holder(0);
+        }
+    }
+
+    /// Replaces the token of the call, if it is this one: from now on the other one ends the reads of the body.
+    pub(crate) fn exchange_token(&mut self, of_call: &CancelToken, other: Option<CancelToken>) {
+        if self.inner.parts.token.as_ref().is_some_and(|token| token.is(of_call)) {
+            self.inner.parts.token = other;
         }
     }
 

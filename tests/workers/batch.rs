@@ -219,3 +219,44 @@ fn what_is_read() {
     let (_, long) = manager.batch([manager.get(&url).max_body(1000)]).next().unwrap();
     assert_eq!(long.unwrap_err().code(), "limit_exceeded");
 }
+
+/// A result that was returned is the caller's: the end of its batch does not reach it, and the caller's own token does.
+#[test]
+fn results_that_outlive_their_batch() {
+    let server = Server::with(|_| answers(ok(&"x".repeat(300_000))));
+    let session = Session::new();
+    let (url, token) = (server.url("/"), CancelToken::new());
+    let list = (0..100).map(|n| if n == 3 { session.get(&url).cancel_with(&token) } else { session.get(&url) });
+    let mut batch = session.batch(list).width(2).read_with(|response| Ok(Some(response)));
+    // Neither is known to be a response: each keeps the token by which its batch ends it.
+    let mut kept: Vec<_> = batch.by_ref().take(2).map(|(_, response)| response.unwrap().unwrap()).collect();
+    drop(batch);
+    let list = (2..100).map(|n| if n == 3 { session.get(&url).cancel_with(&token) } else { session.get(&url) });
+    let mut batch = session.batch(list).width(2).read_with(Ok);
+    kept.extend(batch.by_ref().take(2).map(|(_, response)| response.unwrap()));
+    drop(batch);
+    token.cancel();
+    assert_eq!(kept.pop().unwrap().text().unwrap_err().kind(), &ErrorKind::Cancelled);
+    assert!(kept.into_iter().all(|response| response.text().unwrap().len() == 300_000));
+}
+
+/// With many requests under way, some of them are given to the workers together. None is lost, in either order.
+#[test]
+fn many_results() {
+    let server = Echo::new();
+    let session = Session::builder().workers(4).build().unwrap();
+    for as_completed in [false, true] {
+        let batch = session.batch((0..2000).map(|n| session.get(server.url(&format!("/{n}")))));
+        let batch = if as_completed { batch.as_completed() } else { batch };
+        let mut places: Vec<usize> = batch
+            .map(|(place, result)| {
+                assert_eq!(result.unwrap().text().unwrap(), format!("/{place}"));
+                place
+            })
+            .collect();
+        if as_completed {
+            places.sort_unstable();
+        }
+        assert_eq!(places, (0..2000).collect::<Vec<_>>());
+    }
+}

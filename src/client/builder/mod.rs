@@ -558,11 +558,15 @@ impl RequestBuilder {
         self.begin(|terms, request| call::download(terms, request, path.as_ref(), &mut progress))
     }
 
-    /// Returns a token that fires with that of the request, and whether the request has one.
-    pub(crate) fn child_token(&self) -> (CancelToken, bool) {
-        match self.request.as_ref().ok().and_then(Request::cancel_token) {
-            Some(own) => (own.child(), true),
-            None => (CancelToken::new(), false),
+    /// Returns the token that the request was given.
+    pub(crate) fn cancel_token(&self) -> Option<&CancelToken> {
+        self.request.as_ref().ok()?.cancel_token()
+    }
+
+    /// Sets the token as [`cancel_with`](Self::cancel_with) does.
+    pub(crate) fn replace_token(&mut self, token: &CancelToken) {
+        if let Ok(request) = &mut self.request {
+            request.cancel_with(token);
         }
     }
 
@@ -572,11 +576,10 @@ impl RequestBuilder {
     }
 
     /// Preloads the body of the response, unless the caller wants only its head.
-    pub(crate) fn preload_unless_released(self) -> Self {
-        self.change(|request| {
+    pub(crate) fn preload_unless_released(&mut self) {
+        if let Ok(request) = &mut self.request {
             request.preload |= !request.release;
-            Ok(())
-        })
+        }
     }
 
     /// Returns how often all calls of the client were cancelled.

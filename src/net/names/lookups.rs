@@ -22,7 +22,7 @@ use crate::net::abort::Interrupt;
 use crate::net::transport::Wait;
 use crate::process::PerProcess;
 use crate::sync::standing::Mutex;
-use crate::workers::{Answer, Workers};
+use crate::workers::{Answer, Work, Workers};
 
 /// Lookups that somebody waits for and that run at once. Each may hang as long as the system's resolver waits, which is
 /// half a minute and more.
@@ -223,7 +223,7 @@ impl Lookups {
     /// Gives a lookup that has a place to a thread. If the system gives none, the caller's thread does the lookup.
     fn start(&self, key: Key) {
         let lookups = self.clone();
-        self.0.workers.give(Box::new(move || lookups.run(&key)));
+        self.0.workers.give([Box::new(move || lookups.run(&key)) as Box<dyn Work>]);
     }
 
     /// Does a lookup, and gives its result to all who wait for it and to their caches.

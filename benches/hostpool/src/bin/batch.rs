@@ -1,8 +1,9 @@
 //! `batch` against hand-written threads: the same small requests, on one session, with as many threads.
 //!
-//! `batch [--requests N] [--workers N] [--rounds N]` starts a server of its own in another process. In each round the
-//! ways take turns, and the order changes. It prints the wall time and the CPU of the client for each request, and the
-//! median of the rounds' ratios to the hand-written threads.
+//! `batch [--requests N] [--workers N] [--rounds N] [--way N]` starts a server of its own in another process. In each
+//! round the ways take turns, and the order changes. It prints the wall time and the CPU of the client for each request,
+//! and the median of the rounds' ratios to the hand-written threads. `--way` measures one alone, for a tracer: 0 is by
+//! hand, 1 in order, 2 as completed.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -30,8 +31,12 @@ fn main() {
 
     let server = Server::start();
     type Way = fn(&Session, &str, usize, usize) -> usize;
-    let ways: [(&str, Way); 3] =
-        [("threads", by_hand), ("batch", in_order), ("batch, as completed", as_completed)];
+    let mut ways: Vec<(&str, Way)> =
+        vec![("threads", by_hand), ("batch", in_order), ("batch, as completed", as_completed)];
+    let one = number("--way", ways.len());
+    if one < ways.len() {
+        ways = vec![ways[one]];
+    }
     let mut figures = vec![Vec::new(); ways.len()];
     for round in 0..=rounds {
         for turn in 0..ways.len() {
@@ -39,7 +44,7 @@ fn main() {
             // Each way opens its own connections and starts its own threads.
             let session = Session::builder().workers(workers).build().expect("the options agree");
             let (started, cpu) = (Instant::now(), cpu());
-            assert_eq!(ways[way].1(&session, &server.url, requests, workers), requests * BODY.len());
+            assert_eq!((ways[way].1)(&session, &server.url, requests, workers), requests * BODY.len());
             let figure = (started.elapsed().as_secs_f64(), (self::cpu() - cpu).as_secs_f64());
             // The first round warms up.
             if round > 0 {
