@@ -6,6 +6,8 @@ mod support;
 #[cfg(feature = "rustls")]
 #[path = "../support/tls.rs"]
 mod tls;
+#[path = "../support/frames.rs"]
+mod wire;
 
 mod frames;
 mod handshakes;

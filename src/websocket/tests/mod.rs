@@ -2,6 +2,8 @@
 
 mod decoding;
 mod ending;
+#[path = "../../../tests/support/frames.rs"]
+mod frames;
 mod framing;
 mod peer;
 mod sockets;

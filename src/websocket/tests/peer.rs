@@ -1,12 +1,13 @@
 //! A server's end of a connection, for tests that script it.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use super::super::deflate::Agreed;
 use super::super::settings::{Opened, Settings};
 use super::super::{PerMessageDeflate, WebSocket};
+pub(super) use super::frames::{Frame, frame, read_frame};
 use crate::error::ResponseHead;
 use crate::net::duplex::Duplex;
 use crate::response::ConnectionInfo;
@@ -14,13 +15,6 @@ use crate::urls::Url;
 
 /// The other end. It speaks in frames that the test writes.
 pub(super) struct Peer(pub(super) TcpStream);
-
-/// A frame of the client, without its mask.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Got {
-    pub(super) first: u8,
-    pub(super) payload: Vec<u8>,
-}
 
 /// Returns a WebSocket and its other end.
 pub(super) fn pair(settings: Settings) -> (WebSocket, Peer) {
@@ -72,24 +66,6 @@ fn open(duplex: Duplex, settings: Settings, agreed: Option<Agreed>) -> WebSocket
     WebSocket::open(duplex, opened)
 }
 
-/// A server's frame.
-pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first];
-    match payload.len() {
-        len @ ..126 => out.push(len as u8),
-        len @ ..0x1_0000 => {
-            out.push(126);
-            out.extend_from_slice(&(len as u16).to_be_bytes());
-        }
-        len => {
-            out.push(127);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(payload);
-    out
-}
-
 impl Peer {
     pub(super) fn send(&mut self, first: u8, payload: &[u8]) {
         self.0.write_all(&frame(first, payload)).unwrap();
@@ -100,32 +76,8 @@ impl Peer {
     }
 
     /// Reads one frame, or `None` at the end of the stream.
-    pub(super) fn get(&mut self) -> Option<Got> {
-        let mut head = [0; 2];
-        if self.0.read(&mut head[..1]).unwrap() == 0 {
-            return None;
-        }
-        self.0.read_exact(&mut head[1..]).unwrap();
-        assert!(head[1] & 0x80 != 0, "a client masks");
-        let len = match head[1] & 0x7F {
-            126 => {
-                let mut len = [0; 2];
-                self.0.read_exact(&mut len).unwrap();
-                usize::from(u16::from_be_bytes(len))
-            }
-            127 => {
-                let mut len = [0; 8];
-                self.0.read_exact(&mut len).unwrap();
-                u64::from_be_bytes(len) as usize
-            }
-            len => usize::from(len),
-        };
-        let mut mask = [0; 4];
-        self.0.read_exact(&mut mask).unwrap();
-        let mut payload = vec![0; len];
-        self.0.read_exact(&mut payload).unwrap();
-        super::super::frame::apply(mask, &mut payload);
-        Some(Got { first: head[0], payload })
+    pub(super) fn get(&mut self) -> Option<Frame> {
+        read_frame(&mut self.0).unwrap()
     }
 
     #[track_caller]
