@@ -10,8 +10,11 @@ mod tls;
 mod wire;
 
 mod frames;
+#[cfg(target_os = "linux")]
+mod full;
 mod handshakes;
 mod messages;
 mod peers;
 mod refusals;
+mod streams;
 mod ways;
