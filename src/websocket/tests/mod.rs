@@ -6,4 +6,5 @@ mod ending;
 mod frames;
 mod framing;
 mod peer;
+mod sending;
 mod sockets;
