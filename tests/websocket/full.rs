@@ -1,18 +1,20 @@
 //! Sockets without room: what waits to be sent leaves once there is room, although its sender has gone.
 
+use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use hostpool::{Message, WebSocket};
+use hostpool::{Message, Session, WebSocket};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use socket2::SockRef;
 
 use super::frames::Frame;
-use super::streams::each;
-use super::support::{GIVE_UP, without_hanging};
+use super::peers::{Peer, switch};
+use super::streams::{Server, each};
+use super::support::{GIVE_UP, eventually, header, without_hanging};
 
 /// Returns a second descriptor of the client's socket, or `None` if the system does not allow that.
 fn shared(socket: &WebSocket) -> Option<OwnedFd> {
@@ -31,9 +33,11 @@ fn shared(socket: &WebSocket) -> Option<OwnedFd> {
     })
 }
 
+/// `MSG_DONTWAIT`.
+const DONTWAIT: i32 = 0x40;
+
 /// Fills the socket below all protocols, and returns how many bytes that took.
 fn fill(shared: &OwnedFd) -> u64 {
-    const DONTWAIT: i32 = 0x40;
     let (socket, mut sent) = (SockRef::from(shared), 0);
     for len in [64 * 1024, 1] {
         while let Ok(more) = socket.send_with_flags(&vec![0; len], DONTWAIT) {
@@ -49,7 +53,7 @@ fn control_frames_behind_a_full_socket() {
     for pings in [false, true] {
         let (tell, told) = mpsc::channel();
         let told = Mutex::new(told);
-        let script = move |frames: &mut super::streams::Server| {
+        let script = move |frames: &mut Server| {
             if pings {
                 frames.send(0x89, b"p")?;
                 frames.send(0x81, b"the ping was read")?;
@@ -96,4 +100,110 @@ fn control_frames_behind_a_full_socket() {
             });
         });
     }
+}
+
+/// What a test tells its server.
+fn told() -> (Sender<u64>, Arc<Mutex<Receiver<u64>>>) {
+    let (tell, told) = mpsc::channel();
+    (tell, Arc::new(Mutex::new(told)))
+}
+
+/// A pong has no room, and each message of the server is received at once all the same.
+#[test]
+fn a_full_socket_delays_no_receive() {
+    const COUNT: usize = 400;
+    let (tell, told) = told();
+    let script = move |frames: &mut Server| {
+        let next = || told.lock().unwrap().recv().map_err(io::Error::other);
+        let filled = next()?;
+        frames.send(0x89, b"p")?;
+        for _ in 0..COUNT {
+            frames.send(0x81, b"m")?;
+            next()?;
+        }
+        frames.0.skip(filled)?;
+        assert_eq!(frames.get()?, Some(Frame { first: 0x8A, payload: b"p".to_vec() }));
+        frames.send(0x81, b"end")
+    };
+    each(script, move |row, socket| {
+        let Some(shared) = shared(&socket) else { return eprintln!("skipped: no second descriptor") };
+        let tell = tell.clone();
+        // A wait of a tenth of a second for each would take longer than this allows.
+        without_hanging(move || {
+            tell.send(fill(&shared)).unwrap();
+            for _ in 0..COUNT {
+                assert_eq!(socket.receive_str().unwrap(), "m", "{row}");
+                tell.send(0).unwrap();
+            }
+            assert_eq!(socket.receive_str().unwrap(), "end", "{row}");
+        });
+    });
+}
+
+/// The close of the receiving half finds no room, and nobody receives. The other half sends it when it goes.
+#[test]
+fn a_close_that_is_tried_again() {
+    let (tell, told) = told();
+    let (skipped, skips) = mpsc::channel();
+    let skipped = Mutex::new(skipped);
+    let script = move |frames: &mut Server| {
+        frames.0.skip(told.lock().unwrap().recv().map_err(io::Error::other)?)?;
+        skipped.lock().unwrap().send(()).map_err(io::Error::other)?;
+        assert_eq!(frames.get()?, Some(Frame { first: 0x88, payload: b"\x03\xE9".to_vec() }));
+        skipped.lock().unwrap().send(()).map_err(io::Error::other)
+    };
+    let skips = Arc::new(Mutex::new(skips));
+    each(script, move |_, socket| {
+        let Some(shared) = shared(&socket) else { return eprintln!("skipped: no second descriptor") };
+        let (tell, skips) = (tell.clone(), skips.clone());
+        without_hanging(move || {
+            let skips = skips.lock().unwrap();
+            let filled = fill(&shared);
+            let (receiver, sender) = socket.split();
+            drop(receiver);
+            assert!(sender.send_str("late").is_err());
+            tell.send(filled).unwrap();
+            skips.recv().unwrap();
+            eventually("there is room", || has_room(&shared));
+            drop(sender);
+            skips.recv().unwrap();
+        });
+    });
+}
+
+fn has_room(shared: &OwnedFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let mut descriptors = [PollFd::new(shared, PollFlags::OUT)];
+    poll(&mut descriptors, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
+}
+
+/// WT9: small messages leave at once, whatever lies between: Nagle's algorithm is off.
+#[test]
+fn no_delay() {
+    let check = |row: &str, socket: &WebSocket| {
+        // The first message of a connection leaves at once in any case.
+        socket.send_str("x").unwrap();
+        let Some(shared) = shared(socket) else { return eprintln!("skipped: no second descriptor") };
+        assert!(SockRef::from(&shared).tcp_nodelay().unwrap(), "{row}");
+    };
+    each(
+        |frames| frames.echo(0),
+        |row, socket| {
+            if socket.connection().unwrap().local.is_some() {
+                check(row, &socket);
+            }
+        },
+    );
+    let peer = Peer::new(|_, head| match header(head, "upgrade") {
+        _ if head.starts_with("CONNECT ") => "HTTP/1.1 200 OK\r\n\r\n".into(),
+        None => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into(),
+        Some(_) => switch(head, ""),
+    });
+    let session = Session::new();
+    let proxy = format!("http://{}", peer.addr);
+    check("a proxy", &session.ws_connect("ws://chat.example/").proxy(&*proxy).connect().unwrap());
+    session.get(format!("{proxy}/")).send().unwrap().bytes().unwrap();
+    let reused = session.ws_connect(peer.url("/")).connect().unwrap();
+    assert!(reused.connection().unwrap().reused);
+    check("a connection of the pool", &reused);
 }

@@ -16,5 +16,6 @@ mod handshakes;
 mod messages;
 mod peers;
 mod refusals;
+mod reports;
 mod streams;
 mod ways;

@@ -12,6 +12,11 @@ use super::frames::{Frames, serve};
 pub trait Stream: Read + Write + Send {
     /// Reads so many bytes from the socket, below TLS, and drops them.
     fn skip(&mut self, len: u64) -> io::Result<()>;
+
+    /// Changes the keys of TLS, and asks the client to change its own (RFC 8446, section 4.6.3).
+    fn change_keys(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Stream for TcpStream {
@@ -31,6 +36,11 @@ impl Stream for std::os::unix::net::UnixStream {
 impl Stream for rustls::StreamOwned<rustls::ServerConnection, TcpStream> {
     fn skip(&mut self, len: u64) -> io::Result<()> {
         skip(&mut self.sock, len)
+    }
+
+    fn change_keys(&mut self) -> io::Result<()> {
+        self.conn.refresh_traffic_keys().map_err(io::Error::other)?;
+        self.flush()
     }
 }
 
