@@ -101,3 +101,15 @@ fn pongs_behind_a_rest_do_not_pile_up() {
     core.send(Kind::Binary, b"a message").unwrap();
     assert!(core.wire.lock().out.is_empty() && !core.board.lock().waits());
 }
+
+/// WT3: bytes of a send that have left are life, so a long message over a slow link does not end by the heartbeat.
+#[test]
+fn a_send_that_goes_on_is_life() {
+    let settings = Settings { heartbeat: Some(Duration::from_secs(20)), ..Settings::default() };
+    let core = Core::new(Noting::default(), settings, None, None);
+    let before = core.board.lock().life.unwrap();
+    core.board.lock().pinged = Some(before);
+    core.send(Kind::Binary, &vec![7; 2 * FRAGMENT]).unwrap();
+    let state = core.board.lock();
+    assert!(state.life > Some(before) && state.pinged.is_none());
+}
