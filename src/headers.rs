@@ -11,9 +11,11 @@ use std::fmt;
 mod by_name;
 mod convert;
 mod edit;
+mod field;
 mod shown;
 
 pub use convert::{HeadersIter, IntoHeaderName, IntoHeaderValue, IntoHeaders};
+pub(crate) use field::{Field, Span};
 pub(crate) use shown::ShownHeaders;
 
 /// The fields of a request or response head, or of a trailer section.
@@ -39,27 +41,6 @@ pub(crate) use shown::ShownHeaders;
 pub struct Headers {
     bytes: Vec<u8>,
     fields: Vec<Field>,
-}
-
-/// The place of one field in the buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Field {
-    pub(crate) name: Span,
-    pub(crate) value: Span,
-    /// Marked as secret when it was added. Some names are secret without a mark.
-    pub(crate) secret: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) len: u32,
-}
-
-impl Span {
-    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
-        &bytes[self.start as usize..][..self.len as usize]
-    }
 }
 
 /// One field, as [`Headers::iter`] returns it.
@@ -184,16 +165,15 @@ impl Headers {
     /// Appends a field that has been checked.
     fn push(&mut self, field: Header<'_>) -> Result<(), InvalidHeader> {
         let Header { name, value, secret } = field;
-        // Positions in the buffer have 32 bits.
-        if self.bytes.len() + name.len() + value.len() > u32::MAX as usize {
+        if self.bytes.len() + name.len() + value.len() > Field::MAX_BUFFER {
             return Err(InvalidHeader::new(name, Fault::NoRoom));
         }
-        let field = Field { name: self.push_bytes(name.as_bytes()), value: self.push_bytes(value), secret };
-        self.fields.push(field);
+        let field = Field::new(self.push_bytes(name.as_bytes()), self.push_bytes(value));
+        self.fields.push(field.marked(secret));
         Ok(())
     }
 
-    /// Appends bytes to the buffer. The caller has checked that the buffer stays below 4 GiB.
+    /// Appends bytes to the buffer. The caller has checked that there is room.
     fn push_bytes(&mut self, bytes: &[u8]) -> Span {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
@@ -254,7 +234,7 @@ impl Headers {
 
     /// Returns whether the caller has marked a value of this name as sensitive.
     pub(crate) fn is_marked(&self, name: &str) -> bool {
-        self.fields.iter().any(|field| field.secret && self.is_named(field, name))
+        self.fields.iter().any(|field| field.is_marked() && self.is_named(field, name))
     }
 
     /// Returns the first value of that name. Returns `None` if there is none or it is not UTF-8;
@@ -265,7 +245,7 @@ impl Headers {
 
     /// Returns the first value of that name as bytes.
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
-        self.fields.iter().find(|field| self.is_named(field, name)).map(|field| field.value.of(&self.bytes))
+        self.fields.iter().find(|field| self.is_named(field, name)).map(|field| field.value().of(&self.bytes))
     }
 
     /// Returns every value of that name that is UTF-8, in order.
@@ -277,7 +257,7 @@ impl Headers {
     }
 
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields.iter().filter(move |field| self.is_named(field, name)).map(|field| field.value.of(&self.bytes))
+        self.fields.iter().filter(move |field| self.is_named(field, name)).map(|field| field.value().of(&self.bytes))
     }
 
     fn is_named(&self, field: &Field, name: &str) -> bool {
@@ -312,8 +292,8 @@ impl Headers {
         self.fields.get(place).map(|field| Header {
             // Names are tokens and therefore ASCII: `append` and the head parser check them.
             name: std::str::from_utf8(field.name.of(&self.bytes)).unwrap_or_default(),
-            value: field.value.of(&self.bytes),
-            secret: field.secret,
+            value: field.value().of(&self.bytes),
+            secret: field.is_marked(),
         })
     }
 

@@ -330,6 +330,7 @@ impl<'a> Terms<'a> {
         }
     }
 
+    #[inline(always)]
     fn home_for(self, url: &Url, home: &'a Arc<Origin>) -> Result<&'a Arc<Origin>> {
         let origin = url.shared_origin();
         // A request for an `https` URL is not sent to a proxy in clear.

@@ -41,7 +41,8 @@ impl<'a> Exchange<'a> {
             if look && let Some(head) = self.look()? {
                 return Ok(Some(head));
             }
-            if !self.flush()? {
+            // Before the first bytes there is nothing of this request to flush. The transport sends its own rest first.
+            if self.head_sent > 0 && !self.flush()? {
                 self.bounds.check(Phase::Send)?;
                 look = true;
                 continue;

@@ -1,7 +1,7 @@
 //! Changes that depend on the existing fields: defaults, joined values, and merges.
 
 use super::convert::sealed::Name;
-use super::{Fault, Headers, IntoHeaderName, IntoHeaderValue, IntoHeaders, InvalidHeader, Span, caseless};
+use super::{Fault, Field, Headers, IntoHeaderName, IntoHeaderValue, IntoHeaders, InvalidHeader, Span, caseless};
 
 impl Headers {
     /// Makes fields of pairs, in their order, or of any other [`IntoHeaders`]. Fails as [`append`](Self::append) does.
@@ -45,18 +45,20 @@ impl Headers {
             return self.append_all(checked);
         };
         let added = checked.get_bytes(name).unwrap_or_default();
-        let Span { start, len } = self.fields[place].value;
+        let Span { start, len } = self.fields[place].value();
         let joint = if len == 0 || added.is_empty() { &b""[..] } else { b", " };
         let added = [joint, added].concat();
-        if self.bytes.len() + added.len() > u32::MAX as usize {
+        if self.bytes.len() + added.len() > Field::MAX_BUFFER {
             return Err(InvalidHeader::new(name, Fault::NoRoom));
         }
         let (end, grown) = (start + len, added.len() as u32);
         self.bytes.splice(end as usize..end as usize, added);
-        for span in self.fields.iter_mut().flat_map(|field| [&mut field.name, &mut field.value]) {
-            span.start += if span.start >= end { grown } else { 0 };
+        for (at, field) in self.fields.iter_mut().enumerate() {
+            match at == place {
+                true => field.grow(grown),
+                false => field.shift(end, grown),
+            }
         }
-        self.fields[place].value = Span { start, len: len + grown };
         Ok(())
     }
 

@@ -27,6 +27,10 @@ const OUTPUT: usize = 64 * 1024;
 /// The pause after a reader or writer has returned that it would block.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How long a writer that has the last bytes may take to return, when an answer has arrived: the peer may have read them
+/// already. An answer before the end of an upload closes the connection.
+const RETURN: Duration = Duration::from_millis(200);
+
 /// A [`Transport`] over any reader and writer, which need no deadlines of their own: the pipes of a child process, a
 /// channel of an SSH connection, a stream of another network or of another TLS library, a pipe in memory.
 ///
@@ -336,13 +340,19 @@ impl IoTransport {
     fn flush_now(&self, wait: &Wait<'_>) -> io::Result<bool> {
         let mut state = self.shared.state.lock();
         let before = state.written;
+        let mut returns_by = None;
         loop {
             state.check_output()?;
             if !state.has_output() {
                 return Ok(true);
             }
             if wait.watches_input() && state.has_arrived() {
-                return Ok(false);
+                let by = *returns_by.get_or_insert_with(|| Instant::now() + RETURN);
+                let by = wait.until.slice_end().map_or(by, |end| end.min(by));
+                if !state.output.is_empty() || wait_until(&self.shared.changed, &mut state, by) {
+                    return Ok(false);
+                }
+                continue;
             }
             match self.shared.wait(&mut state, wait) {
                 Err(_) if state.written > before => return Ok(false),

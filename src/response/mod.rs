@@ -129,18 +129,16 @@ impl RefUnwindSafe for Inner {}
 impl Response {
     /// Makes a response whose body is delimited by `framing`. Returns the connection to its pool at once if there is no
     /// body.
-    #[inline]
-    pub(crate) fn new(
-        held: Held,
-        reading: Reading,
-        arrival: Arrival,
-        framing: Framing,
-        ending: Ending,
-        parts: impl FnOnce(Held) -> Parts,
-    ) -> Response {
-        // The memory is there before the state, which is then made in place: it has 700 bytes.
+    // Inlined: each move of the parts costs 60 instructions.
+    #[inline(always)]
+    pub(crate) fn new(parts: Parts, arrival: Arrival, framing: Framing, ending: Ending) -> Response {
+        // The memory is there before the state, which is then made in place: it has 560 bytes.
         let space = Box::new_uninit();
-        let (remote, reused) = (held.lease.conn().wire.remote(), held.lease.is_reused());
+        let reading = parts.reading;
+        let (remote, reused) = match &parts.held {
+            Some(held) => (held.lease.conn().wire.remote(), held.lease.is_reused()),
+            None => (None, false),
+        };
         let inner = Inner {
             remote,
             reused,
@@ -148,7 +146,7 @@ impl Response {
             kept: None,
             pump: None,
             extensions: Values::NONE,
-            parts: parts(held),
+            parts,
         };
         let mut response = Response { inner: Box::write(space, inner) };
         let reader = &mut response.inner.reader;

@@ -15,6 +15,7 @@ mod unix;
 mod written;
 mod ws;
 
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -98,19 +99,24 @@ impl Url {
     }
 
     /// Makes the URL of a text whose authority has no user name and password.
+    #[inline(always)]
     fn without_userinfo(text: Arc<str>, origin: Arc<Origin>, authority_end: usize) -> Url {
-        let rest = &text[authority_end..];
         // One pass suffices for most URLs: they have neither a fragment nor a byte that may not be sent.
-        let (fragment_start, encoded) = match rest.bytes().all(is_target_byte) {
+        let (fragment_start, encoded) = match text.as_bytes()[authority_end..].iter().copied().all(is_target_byte) {
             true => (text.len(), None),
-            false => {
-                let target = rest.split_once('#').map_or(rest, |(target, _)| target);
-                let is_sendable = target.bytes().all(is_target_byte);
-                (authority_end + target.len(), (!is_sendable).then(|| encode_target(target)))
-            }
+            false => Url::part_sent(&text, authority_end),
         };
         let (authority_end, fragment_start) = (authority_end as u32, fragment_start as u32);
         Url { origin, authority_end, fragment_start, has_userinfo: false, encoded, text }
+    }
+
+    /// Returns where the fragment of a text starts, and the target as it is sent if that is not as it is written.
+    #[cold]
+    fn part_sent(text: &str, authority_end: usize) -> (usize, Option<Arc<str>>) {
+        let rest = &text[authority_end..];
+        let target = rest.split_once('#').map_or(rest, |(target, _)| target);
+        let is_sendable = target.bytes().all(is_target_byte);
+        (authority_end + target.len(), (!is_sendable).then(|| encode_target(target)))
     }
 
     /// Returns the URL as it was written, including credentials; `Display` and `Debug` leave those out.
@@ -142,11 +148,12 @@ impl Url {
     }
 
     pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
-        let target = self.sent_target();
-        if !target.starts_with('/') {
+        let written = &self.text.as_bytes()[self.authority_end as usize..self.fragment_start as usize];
+        let target = self.encoded.as_ref().map_or(written, |encoded| encoded.as_bytes());
+        if target.first() != Some(&b'/') {
             out.push(b'/');
         }
-        out.extend_from_slice(target.as_bytes());
+        out.extend_from_slice(target);
     }
 
     /// Returns the same URL without its fragment. It is a part of its caller, because most URLs have none, and a move costs
@@ -280,17 +287,26 @@ impl From<&Url> for url::Url {
     }
 }
 
-/// Joins two texts. Where the whole is short, it is allocated once.
+thread_local! {
+    /// Room in which short texts are joined. It holds nothing between two calls.
+    static ROOM: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// Joins two texts. Where the whole is short, only the result is allocated.
 fn joined(front: &str, rest: &str) -> Arc<str> {
-    let mut short = [0; 128];
-    if let Some(buf) = short.get_mut(..front.len() + rest.len()) {
-        buf[..front.len()].copy_from_slice(front.as_bytes());
-        buf[front.len()..].copy_from_slice(rest.as_bytes());
-        if let Ok(text) = str::from_utf8(buf) {
-            return text.into();
-        }
+    const MAX_ROOM: usize = 256;
+    if front.len() + rest.len() > MAX_ROOM {
+        return [front, rest].concat().into();
     }
-    [front, rest].concat().into()
+    // There is none while the thread ends.
+    let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
+    room.reserve(MAX_ROOM);
+    room.push_str(front);
+    room.push_str(rest);
+    let text = Arc::from(&*room);
+    room.clear();
+    let _ = ROOM.try_with(|kept| kept.set(room));
+    text
 }
 
 /// Returns the number of bytes before the path of a URL that is one. Any text has such a number.

@@ -81,10 +81,13 @@ impl Url {
     }
 
     /// Returns user name and password before the host, still percent-encoded.
+    #[inline(always)]
     pub(crate) fn userinfo(&self) -> Option<&str> {
-        if !self.has_userinfo {
-            return None;
-        }
+        if self.has_userinfo { self.written_userinfo() } else { None }
+    }
+
+    #[cold]
+    fn written_userinfo(&self) -> Option<&str> {
         split_userinfo(self.authority()).ok()?.0
     }
 

@@ -309,6 +309,43 @@ fn a_request_whose_write_is_blocked() {
     assert_eq!(dials.load(Ordering::SeqCst), 1);
 }
 
+/// Returns from a write after its bytes have left, when it is told to.
+struct Slow(io::PipeWriter, Receiver<()>);
+
+impl Write for Slow {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let len = self.0.write(buf)?;
+        let _ = self.1.recv();
+        Ok(len)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The peer may answer a request before the write of its last bytes has returned. The whole request was sent then.
+#[test]
+fn an_answer_before_the_write_returns() {
+    let is_whole = || {
+        let ((input, mut answers), (mut theirs, writer)) = (pipe().unwrap(), pipe().unwrap());
+        let (release, released) = channel();
+        let transport = IoTransport::new(input, Slow(writer, released));
+        assert_eq!(transport.send(&[IoSlice::new(b"hello")], &late()).unwrap(), 5);
+        theirs.read_exact(&mut [0; 5]).unwrap();
+        answers.write_all(b"!").unwrap();
+        eventually("the answer is there", || transport.probe() == Probe::Readable);
+        let returns = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            release.send(())
+        });
+        let is_whole = transport.flush(&late().watch_input(true)).unwrap();
+        let _ = returns.join();
+        is_whole
+    };
+    // The transport waits 200 ms for the write. A loaded machine may be late, but not each time.
+    assert!((0..20).any(|_| is_whole()));
+}
+
 /// Does what its function says at each read or write.
 struct By(fn(usize) -> io::Result<usize>);
 

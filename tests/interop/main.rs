@@ -22,6 +22,7 @@ mod websockets;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// A running server; stopped when dropped, also by a panic.
 struct Process(Child);
@@ -33,8 +34,17 @@ impl Drop for Process {
     }
 }
 
+/// A port for a server that takes one by number. It is none that the system gives to a client, which another test could
+/// be while the server starts. No two calls return the same.
 fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let place = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add((std::process::id() as u16).wrapping_mul(64));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 20_000 + place % 12_000));
+        if TcpListener::bind(addr).is_ok() {
+            return addr;
+        }
+    }
 }
 
 /// The first of these that runs. None may be missing in a test run of the project's own (`CI` is set).

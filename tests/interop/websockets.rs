@@ -188,6 +188,8 @@ fn autobahn() {
     let mut command = Command::new(python);
     command.env("PYTHONPATH", &home).current_dir(folder.path());
     command.args(["-c", "from autobahntestsuite.wstest import run; run()", "-m", "fuzzingserver", "-s"]).arg(&file);
+    // Without this it also wants port 8080, for pages.
+    command.args(["--webport", "0"]);
     let _server = started(command, addr);
     let session = Session::new();
     let count = session.ws_connect(format!("ws://{addr}/getCaseCount")).connect().unwrap();

@@ -54,18 +54,17 @@ impl Reply {
         let (method, url) = (request.method.clone(), request.url.clone().without_fragment());
         let request_body_complete = upload == Upload::Whole;
         let framing = if unread { Framing::Empty } else { framing };
-        let response =
-            Response::new(Held { lease, buffers, reuse }, reading, terms.arrival(), framing, ending, |held| Parts {
-                about: About { method, url, request_body_complete, past: None, standing: Standing::Placed },
-                held: Some(held),
-                reading,
-                read: terms.timeout().read,
-                deadline: terms.until.deadline(),
-                token: terms.until.token().cloned(),
-                common: Arc::clone(terms.common()),
-                // The last one, so that nothing is between its two moves, which then are one.
-                head,
-            });
+        let parts = Parts {
+            about: About { method, url, request_body_complete, past: None, standing: Standing::Placed },
+            held: Some(Held { lease, buffers, reuse }),
+            reading,
+            read: terms.timeout().read,
+            deadline: terms.until.deadline(),
+            token: terms.until.token().cloned(),
+            common: Arc::clone(terms.common()),
+            head,
+        };
+        let response = Response::new(parts, terms.arrival(), framing, ending);
         Reply { response, expected: sent.expects, asked: None }
     }
 }

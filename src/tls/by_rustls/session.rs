@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IoSlice, Read, Write};
 use rustls::{ClientConnection, HandshakeKind, ProtocolVersion};
 
 use super::explain::{self, Situation};
-use super::notes;
+use super::notes::{self, Notes};
 use crate::error::{TlsFailure, TlsFault};
 use crate::net::tls_info::{TlsInfo, TlsVersion};
 use crate::tls::alerts;
@@ -73,7 +73,11 @@ impl Session for RustlsSession {
             .tls
             .read_tls(&mut { input })
             .map_err(|_| TlsFailure::new(TlsFault::Other, "the TLS library takes no more before it is read", false))?;
-        let (processed, notes) = notes::during(|| self.tls.process_new_packets());
+        // What a verifier notes, it notes in the handshake.
+        let (processed, notes) = match self.tls.is_handshaking() {
+            true => notes::during(|| self.tls.process_new_packets()),
+            false => (self.tls.process_new_packets(), Notes::default()),
+        };
         self.asked = notes.asked.or(self.asked);
         match processed {
             // Bytes after a close_notify are not taken.
