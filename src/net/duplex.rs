@@ -139,7 +139,8 @@ impl Duplex {
     }
 
     /// Ends the receive that another thread is blocked in, or else the next one. It takes up to a tenth of a second where
-    /// that receive has just begun. A transport of the caller's does not hear it: there the receive goes on.
+    /// that receive has just begun, and over a standard socket of the caller's. Another transport of the caller's does not
+    /// hear it: there the receive goes on.
     pub(crate) fn wake(&self) {
         if let Ok(link) = self.link() {
             link.cell().waker().wake();

@@ -31,6 +31,13 @@ pub(super) fn waking(settings: Settings, change: impl FnOnce(&Duplex)) -> (WebSo
     (open(duplex, settings, None), peer)
 }
 
+/// The same over a standard socket, as a dialer of the caller's gives one.
+pub(super) fn calling(settings: Settings) -> (WebSocket, Peer) {
+    let (stream, peer) = sockets();
+    socket2::SockRef::from(&stream).set_send_buffer_size(16 * 1024).unwrap();
+    (open(Duplex::over(Box::new(stream)), settings, None), peer)
+}
+
 /// The same with compression.
 pub(super) fn compressing(settings: Settings, on: bool) -> (WebSocket, Peer) {
     let (stream, peer) = sockets();
