@@ -8,6 +8,7 @@ use hostpool::{Bound, CancelToken, ErrorKind, Message, PerMessageDeflate, Sessio
 
 use super::frames::{Frame, Frames, serve};
 use super::streams::each;
+use super::support::without_hanging;
 
 fn text(text: &str) -> Message {
     Message::Text(text.into())
@@ -114,15 +115,17 @@ fn both_buffers_full() {
             frames.send(0x81, b"all")
         },
         |row, socket| {
-            let message = vec![2; LEN];
-            thread::scope(|scope| {
-                let sender = scope.spawn(|| socket.send_bytes(&message).unwrap());
-                for _ in 0..LEN / (1 << 20) {
-                    assert_eq!(socket.receive_bytes().unwrap().len(), 1 << 20, "{row}");
-                }
-                sender.join().unwrap();
+            without_hanging(move || {
+                let message = vec![2; LEN];
+                thread::scope(|scope| {
+                    let sender = scope.spawn(|| socket.send_bytes(&message).unwrap());
+                    for _ in 0..LEN / (1 << 20) {
+                        assert_eq!(socket.receive_bytes().unwrap().len(), 1 << 20, "{row}");
+                    }
+                    sender.join().unwrap();
+                });
+                assert_eq!(socket.receive().unwrap(), text("all"), "{row}");
             });
-            assert_eq!(socket.receive().unwrap(), text("all"), "{row}");
         },
     );
 }
