@@ -25,11 +25,13 @@ fn everything_with_the_head() {
         assert_eq!(answers, [(0x8A, b"p".to_vec()), (0x88, b"\x03\xE9".to_vec())]);
         Ok(())
     });
-    let socket = Session::new().ws_connect(format!("ws://{addr}/")).connect().unwrap();
-    assert_eq!(socket.receive_str().unwrap(), "hello");
-    let Message::Close(close) = socket.receive().unwrap() else { panic!("a close") };
-    assert_eq!((close.code, &*close.reason), (1001, "bye"));
-    assert!(socket.exception().is_none());
+    without_hanging(move || {
+        let socket = Session::new().ws_connect(format!("ws://{addr}/")).connect().unwrap();
+        assert_eq!(socket.receive_str().unwrap(), "hello");
+        let Message::Close(close) = socket.receive().unwrap() else { panic!("a close") };
+        assert_eq!((close.code, &*close.reason), (1001, "bye"));
+        assert!(socket.exception().is_none());
+    });
 }
 
 /// aiohttp pull request 12029: bytes of a frame that is not complete are life. The server answers no ping.
