@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use hostpool::{IntoUrl, Message, PerMessageDeflate, Proxy, Session, SessionBuilder, Url};
+use hostpool::{IntoUrl, Message, PerMessageDeflate, Session, SessionBuilder, Url};
 
 use crate::proxies::{ANYBODY, squid, tinyproxy};
 use crate::socks::{dante, microsocks};
@@ -128,7 +128,7 @@ fn through_stunnel() {
     let (Some(server), Some(proxy)) = (server(), tinyproxy("")) else { return };
     let Some((stunnel, authority)) = crate::proxies::stunnel(&proxy) else { return };
     let tls = hostpool::TlsConfig::builder().root_pem(authority.as_bytes()).build().unwrap();
-    let proxy = Proxy::parse(&stunnel.url("").replace("http:", "https:")).unwrap().tls(tls);
+    let proxy = hostpool::Proxy::parse(&stunnel.url("").replace("http:", "https:")).unwrap().tls(tls);
     exchange_both(&server, |builder| builder.proxy(proxy.clone()));
 }
 
