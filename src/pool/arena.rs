@@ -149,9 +149,10 @@ impl<const LIST: usize> List<LIST> {
         self.oldest.get()
     }
 
-    /// Returns the oldest member other than `id`.
-    pub(crate) fn oldest_except<T: Linked>(&self, arena: &Arena<T>, id: Id) -> Option<Id> {
-        if self.oldest == id { arena[id].link_ref(LIST).newer.get() } else { self.oldest() }
+    /// Returns the oldest member other than `id`, which is this value.
+    #[inline]
+    pub(crate) fn oldest_without<T: Linked>(&self, id: Id, value: &T) -> Option<Id> {
+        if self.oldest == id { value.link_ref(LIST).newer.get() } else { self.oldest() }
     }
 
     pub(crate) fn len(&self) -> usize {

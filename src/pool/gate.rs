@@ -16,7 +16,7 @@ use super::pooled::{Pooled, Watch, verdict};
 use super::reaper::Reaper;
 use super::spare::Spare;
 use super::stats::PoolStats;
-use super::types::{CoreTypes, Ending, Key, OWN_WAIT, Settings, Touched, Wake};
+use super::types::{CoreTypes, Ending, Key, OWN_WAIT, Settings};
 use crate::cancel::Blocked;
 use crate::close_reason::CloseReason;
 use crate::contain::{contain, drop_contained};
@@ -35,24 +35,6 @@ impl<K: Key, C> CoreTypes for GateTypes<K, C> {
     type Conn = C;
     type Abort = Arc<AbortCell>;
     type Waker = Arc<Condvar>;
-}
-
-impl Wake for Arc<Condvar> {
-    fn wake(&self) {
-        self.notify_one();
-    }
-}
-
-impl Touched for Arc<AbortCell> {
-    #[inline]
-    fn holder(&self) -> u64 {
-        AbortCell::holder(self)
-    }
-
-    #[inline]
-    fn set_holder(&self, thread: u64) {
-        AbortCell::set_holder(self, thread);
-    }
 }
 
 pub(crate) struct Gate<K: Key, C> {
@@ -645,11 +627,20 @@ struct Unit<K: Key, C: Pooled> {
     ending: Ending,
 }
 
-impl<K: Key, C: Pooled> Drop for Unit<K, C> {
-    fn drop(&mut self) {
-        let Some(id) = self.id.take() else { return };
+impl<K: Key, C: Pooled> Unit<K, C> {
+    #[cold]
+    fn end(&self, id: UnitId) {
         let victim = self.gate.locked(|core| core.discard(id, self.ending));
         self.gate.close_victims(victim);
+    }
+}
+
+impl<K: Key, C: Pooled> Drop for Unit<K, C> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            self.end(id);
+        }
     }
 }
 

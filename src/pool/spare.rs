@@ -3,8 +3,27 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use super::types::{Touched, Wake};
 use crate::net::abort::AbortCell;
 use crate::sync::Condvar;
+
+impl Wake for Arc<Condvar> {
+    fn wake(&self) {
+        self.notify_one();
+    }
+}
+
+impl Touched for Arc<AbortCell> {
+    #[inline]
+    fn holder(&self) -> u64 {
+        AbortCell::holder(self)
+    }
+
+    #[inline]
+    fn set_holder(&self, thread: u64) {
+        AbortCell::set_holder(self, thread);
+    }
+}
 
 /// The condition that wakes one waiting caller, and the cell of the connection that the caller may open. Both are made
 /// when they are asked for. What nobody else holds at the end is kept for the next wait of the thread.

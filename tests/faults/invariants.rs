@@ -1,13 +1,17 @@
 //! What holds behind every row, whatever failed in it.
 
 use std::error::Error as _;
+#[cfg(target_os = "linux")]
+use std::fs;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(target_os = "linux")]
+use std::time::{Duration, Instant};
 
 use hostpool::{CloseReason, Error, ErrorKind, PoolStats, Violation};
 
 #[cfg(target_os = "linux")]
-use crate::support::{descriptors, eventually, threads};
+use crate::support::{GIVE_UP, descriptors, eventually, threads};
 use crate::support::{header, without_hanging};
 
 /// In a header and in the URL of every row; never in an error.
@@ -76,10 +80,19 @@ impl Baseline {
     }
 
     fn check(&self, id: &str) {
-        eventually(&format!("{id}: the end of every thread"), || {
+        let left = || {
             let harness = HARNESS.lock().unwrap_or_else(PoisonError::into_inner);
-            threads().iter().all(|thread| self.threads.contains(thread) || harness.contains(thread))
-        });
+            let is_left = |thread: &String| !self.threads.contains(thread) && !harness.contains(thread);
+            threads().into_iter().filter(is_left).collect::<Vec<_>>()
+        };
+        let started = Instant::now();
+        while !left().is_empty() {
+            let what =
+                |thread| ["comm", "wchan"].map(|file| fs::read_to_string(format!("/proc/self/task/{thread}/{file}")));
+            let told = || left().into_iter().map(what).collect::<Vec<_>>();
+            assert!(started.elapsed() < GIVE_UP, "{id}: threads are left: {:?}", told());
+            std::thread::sleep(Duration::from_millis(1));
+        }
         eventually(&format!("{id}: the end of every descriptor"), || descriptors() <= self.descriptors);
     }
 }

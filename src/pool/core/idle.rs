@@ -4,7 +4,7 @@ use super::outcome::{Idle, Settle, UnitId, Victim, Victims};
 use super::state::{Core, Endpoint, KeyEntry, State, Unit, link};
 use crate::close_reason::CloseReason;
 use crate::pool::arena::{Arena, Id, Link, List};
-use crate::pool::types::{CoreTypes, Touched};
+use crate::pool::types::{CoreTypes, Settings, Touched};
 use crate::time::Stamp;
 
 /// An idle connection as it was seen. It is unequal to the same connection after another use.
@@ -23,10 +23,11 @@ impl<P: CoreTypes> Core<P> {
         // A closed pool has no idle connection, nor has an endpoint with waiters.
         let entry = &mut self.entries[*self.keys.get(key)?];
         let newest = entry.idle.newest()?;
-        let is_over = |id: Id| self.units[id].expires.is_some_and(|at| at <= now);
+        let is_over = |unit: &Unit<P>| unit.expires.is_some_and(|at| at <= now);
+        let unit = &self.units[newest];
         // The connection that has been idle for longest once `newest` is taken.
-        let oldest = self.idle.oldest_except(&self.units, newest);
-        if is_over(newest) || oldest.is_some_and(is_over) {
+        let oldest = self.idle.oldest_without(newest, unit);
+        if is_over(unit) || oldest.is_some_and(|oldest| is_over(&self.units[oldest])) {
             return None;
         }
         self.stats.reused += 1;
@@ -39,12 +40,6 @@ impl<P: CoreTypes> Core<P> {
     pub(super) fn lease(&mut self, id: Id, conn: P::Conn, now: Stamp, thread: u64) -> Idle<P::Conn> {
         let unit = &mut self.units[id];
         leased(unit, &self.endpoints[unit.endpoint], id, conn, now, thread)
-    }
-
-    pub(super) fn list_idle(&mut self, id: Id, endpoint: Id, entry: Id) {
-        self.endpoints[endpoint].idle += 1;
-        let of_key = &mut self.entries[entry].idle;
-        self.units[id].links = [self.idle.join(&mut self.units, id), of_key.join(&mut self.units, id)];
     }
 
     pub(super) fn take_idle(&mut self, id: Id) -> P::Conn {
@@ -115,24 +110,48 @@ impl<P: CoreTypes> Core<P> {
     /// Returns the time at which a connection that comes back now expires.
     pub(super) fn expiry(&self, born: Option<Stamp>, now: Stamp, keep_until: Option<Stamp>) -> Option<Stamp> {
         let idle = self.settings.idle_timeout.and_then(|limit| now.checked_add(limit));
-        earlier(earlier(idle, self.age_end(born)), keep_until)
+        earlier(earlier(idle, self.settings.age_end(born)), keep_until)
     }
 
     pub(super) fn expiry_reason(&self, id: Id, now: Stamp) -> CloseReason {
-        match self.age_end(self.units[id].born) {
+        self.settings.expiry_reason(self.units[id].born, now)
+    }
+}
+
+impl Settings {
+    fn age_end(&self, born: Option<Stamp>) -> Option<Stamp> {
+        let limit = self.max_age?;
+        born?.checked_add(limit)
+    }
+
+    /// Returns why a connection of this age has expired.
+    pub(super) fn expiry_reason(&self, born: Option<Stamp>, now: Stamp) -> CloseReason {
+        match self.age_end(born) {
             Some(end) if end <= now => CloseReason::MaxAge,
             _ => CloseReason::IdleTimeout,
         }
     }
+}
 
-    fn age_end(&self, born: Option<Stamp>) -> Option<Stamp> {
-        let limit = self.settings.max_age?;
-        born?.checked_add(limit)
+/// Where a connection is kept that comes back.
+pub(super) struct Place<'a, P: CoreTypes> {
+    pub(super) units: &'a mut Arena<Unit<P>>,
+    pub(super) idle: &'a mut List<{ link::ALL }>,
+    pub(super) endpoint: &'a mut Endpoint<P>,
+    pub(super) entry: &'a mut KeyEntry<P>,
+}
+
+impl<P: CoreTypes> Place<'_, P> {
+    /// Puts the unit into the lists of idle connections, and returns its links, which the caller stores.
+    #[inline(always)]
+    pub(super) fn list(&mut self, id: Id) -> [Link; 2] {
+        self.endpoint.idle += 1;
+        [self.idle.join(self.units, id), self.entry.idle.join(self.units, id)]
     }
 }
 
 /// Takes a connection out of the idle lists.
-#[inline]
+#[inline(always)]
 fn unlist<P: CoreTypes>(
     units: &mut Arena<Unit<P>>,
     all: &mut List<{ link::ALL }>,
