@@ -335,7 +335,7 @@ impl From<&http::HeaderMap> for Headers {
         let mut headers = Headers::new();
         for (name, value) in map {
             let secret = value.is_sensitive();
-            // `http` accepts no more than RFC 9110 and holds less than 4 GiB, so nothing is refused here.
+            // `http` accepts no more than RFC 9110. Only a field beyond 2 GiB is refused, and left out.
             let _ = headers.push(Header { name: name.as_str(), value: trim(value.as_bytes()), secret });
         }
         headers
@@ -396,7 +396,7 @@ impl fmt::Display for InvalidHeader {
             Fault::EmptyName => write!(f, "a header name is empty"),
             Fault::NameByte(at) => write!(f, "header name \"{name}\" has a byte at offset {at} that no token may have"),
             Fault::ValueByte(at) => write!(f, "the value of header {name} has a forbidden byte at offset {at}"),
-            Fault::NoRoom => write!(f, "header {name} does not fit in 4 GiB"),
+            Fault::NoRoom => write!(f, "header {name} does not fit in 2 GiB"),
             Fault::Reserved(why) => write!(f, "header {name} {why}"),
         }
     }

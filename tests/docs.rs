@@ -138,7 +138,7 @@ fn sources() -> Vec<(String, String)> {
             let name = entry.file_stem().unwrap().to_string_lossy().into_owned();
             let of_tests = ["tests", "model", "models", "script", "vectors"].iter().any(|end| name.ends_with(end));
             match entry.is_dir() {
-                _ if of_tests || name == "fuzzing" || name == "doctest_server" => {}
+                _ if of_tests || name == "fuzzing" || name.starts_with("doctest_") => {}
                 true => collect(&entry, found),
                 false => {
                     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -41,8 +41,8 @@ impl<'a> Exchange<'a> {
             if look && let Some(head) = self.look()? {
                 return Ok(Some(head));
             }
-            // Before the first bytes there is nothing of this request to flush. The transport sends its own rest first.
-            if self.head_sent > 0 && !self.flush()? {
+            // Before the first bytes there is nothing of this request to flush, and the transport sends its own rest first.
+            if (self.head_sent > 0 || look) && !self.flush(false)? {
                 self.bounds.check(Phase::Send)?;
                 look = true;
                 continue;
@@ -51,21 +51,23 @@ impl<'a> Exchange<'a> {
             unseen = if look { sent } else { unseen + sent };
             // Less than a piece was sent: the transport had no room for more, or the body's reader is slow.
             look = sent < PIECE || unseen >= LOOK;
-            if self.head_sent == self.buffers.out.len() && body.is_done() && self.flush()? {
+            if self.head_sent == self.buffers.out.len() && body.is_done() && self.flush(true)? {
                 return Ok(None);
             }
         }
     }
 
-    /// Sends what the transport holds back. Returns whether nothing is left. Each call has the full write timeout.
+    /// Sends what the transport holds back: the last of the request, or a part. Returns whether nothing is left. Each
+    /// call has the full write timeout.
     #[inline(always)]
-    fn flush(&mut self) -> Result<bool, Error> {
-        if matches!(self.wire, Wire::Stream(_)) { Ok(true) } else { self.flush_foreign() }
+    fn flush(&mut self, is_last: bool) -> Result<bool, Error> {
+        if matches!(self.wire, Wire::Stream(_)) { Ok(true) } else { self.flush_foreign(is_last) }
     }
 
     #[inline(never)]
-    fn flush_foreign(&mut self) -> Result<bool, Error> {
+    fn flush_foreign(&mut self, is_last: bool) -> Result<bool, Error> {
         let mut wait = self.write(&mut Moment::default());
+        wait.is_last = is_last;
         self.measure(&mut wait)?;
         let flushed = self.wire.flush(&wait);
         if let (Some(meter), Ok(_)) = (&mut self.meter, &flushed) {

@@ -2,7 +2,7 @@
 //! at once agrees. What a client writes is what it was given.
 
 use super::input::{Input, pieces};
-use crate::websocket::{Bounds, Decoder, Event, Head, Kind, Message, PerMessageDeflate};
+use crate::websocket::{Bounds, Decoder, Event, HEAD, Head, Kind, Message, PerMessageDeflate};
 
 const BOUNDS: Bounds = Bounds { frame: 300, message: 500, fragments: 8 };
 
@@ -132,9 +132,10 @@ fn close(payload: &[u8], events: &mut Vec<Event>) -> Result<(), u16> {
 
 /// A frame that this side writes, without its mask, is one that a server may send.
 fn comes_back(payload: &[u8], mask: [u8; 4]) {
-    let mut out = Vec::new();
-    Head { kind: Kind::Binary, is_final: true, compressed: false, len: payload.len() as u64 }
+    let mut out = vec![0; HEAD + payload.len()];
+    let len = Head { kind: Kind::Binary, is_final: true, compressed: false, len: payload.len() as u64 }
         .write(payload, mask, &mut out);
+    out.truncate(len);
     let head = out.len() - payload.len() - 4;
     assert_eq!(out[head..head + 4], mask);
     let unmasked: Vec<u8> =

@@ -302,11 +302,11 @@ impl<'a> Extend<Header<'a>> for Headers {
     ///
     /// # Panics
     ///
-    /// If all of them exceed 4 GiB, as a `Vec` panics that exceeds its capacity.
+    /// If all of them exceed 2 GiB, as a `Vec` panics that exceeds its capacity.
     /// [`append_all`](Headers::append_all) returns an error instead.
     fn extend<I: IntoIterator<Item = Header<'a>>>(&mut self, fields: I) {
-        // Fields of other lists are valid, so only their size can be refused: 4 GiB of headers are a bug of the caller.
-        self.append_all(fields).expect("headers of more than 4 GiB");
+        // Fields of other lists are valid, so only their size can be refused: 2 GiB of headers are a bug of the caller.
+        self.append_all(fields).expect("headers of more than 2 GiB");
     }
 }
 

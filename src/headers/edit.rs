@@ -87,7 +87,7 @@ impl Headers {
     }
 
     /// Replaces all fields that have a name of `other` by the fields of `other`, which are appended after the others.
-    /// Fails if all of them exceed 4 GiB.
+    /// Fails if all of them exceed 2 GiB.
     ///
     /// ```
     /// use hostpool::Headers;
@@ -112,7 +112,7 @@ impl Headers {
         Ok(())
     }
 
-    /// Returns these fields, followed by those of `other`. Fails if all of them exceed 4 GiB.
+    /// Returns these fields, followed by those of `other`. Fails if all of them exceed 2 GiB.
     #[doc(alias = "union")]
     #[doc(alias = "__or__")]
     pub fn extended(&self, other: &Headers) -> Result<Headers, InvalidHeader> {

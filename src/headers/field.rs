@@ -40,12 +40,12 @@ impl Field {
         self.value.len & SECRET != 0
     }
 
-    /// Makes the value longer, by bytes that were put behind it.
+    /// Makes the value longer, by bytes that were put after it.
     pub(super) fn grow(&mut self, by: u32) {
         self.value.len += by;
     }
 
-    /// Moves what lies at `from` or behind it.
+    /// Moves each span that begins at or after `from`.
     pub(super) fn shift(&mut self, from: u32, by: u32) {
         for span in [&mut self.name, &mut self.value] {
             span.start += if span.start >= from { by } else { 0 };

@@ -225,17 +225,29 @@ impl Duplex {
     ///
     /// Fails as [`receive`](Self::receive) does.
     pub(crate) fn flush(&self, until: Until<'_>) -> Result<()> {
+        while !self.flush_some(until)? {
+            until.check(PHASE)?;
+        }
+        Ok(())
+    }
+
+    /// Waits as [`flush`](Self::flush) does, but returns false if only a part of the bytes has left at the deadline.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`receive`](Self::receive) does.
+    pub(crate) fn flush_some(&self, until: Until<'_>) -> Result<bool> {
         let link = self.link()?;
-        let flushed = operate(&*link, until, |wait| {
-            while !link.transport().flush(wait)? {
-                in_time(wait)?;
-            }
-            Ok(())
-        });
-        if flushed.is_err() {
+        let flushed = operate(&*link, until, |wait| link.transport().flush(wait));
+        if !matches!(flushed, Ok(true)) {
             hand_over(&*link);
         }
         flushed
+    }
+
+    /// Returns whether [`wake`](Self::wake) ends a receive that blocks.
+    pub(crate) fn can_wake(&self) -> bool {
+        self.link.lock().as_ref().is_none_or(|link| link.is_own())
     }
 
     /// Ends the direction to the peer, after all that was sent: by a FIN, or by a close_notify where TLS is on top. The

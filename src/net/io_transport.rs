@@ -27,8 +27,8 @@ const OUTPUT: usize = 64 * 1024;
 /// The pause after a reader or writer has returned that it would block.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a writer that has the last bytes may take to return, when an answer has arrived: the peer may have read them
-/// already. An answer before the end of an upload closes the connection.
+/// How long a writer that has the last bytes of a request may take to return, when a response has arrived: the peer may
+/// have read them already. A response before the end of a request closes the connection.
 const RETURN: Duration = Duration::from_millis(200);
 
 /// A [`Transport`] over any reader and writer, which need no deadlines of their own: the pipes of a child process, a
@@ -342,14 +342,21 @@ impl IoTransport {
         let before = state.written;
         let mut returns_by = None;
         loop {
+            // The caller looks at the response first, and meets the writer's failure after it.
+            if returns_by.is_some() && state.output_end.is_some() && !state.has_ended {
+                return Ok(false);
+            }
             state.check_output()?;
             if !state.has_output() {
                 return Ok(true);
             }
             if wait.watches_input() && state.has_arrived() {
+                if !wait.is_last || !state.output.is_empty() {
+                    return Ok(false);
+                }
                 let by = *returns_by.get_or_insert_with(|| Instant::now() + RETURN);
                 let by = wait.until.slice_end().map_or(by, |end| end.min(by));
-                if !state.output.is_empty() || wait_until(&self.shared.changed, &mut state, by) {
+                if wait_until(&self.shared.changed, &mut state, by) {
                     return Ok(false);
                 }
                 continue;

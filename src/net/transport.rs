@@ -53,7 +53,8 @@ pub trait Transport: Send + Sync {
     fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize>;
 
     /// Sends bytes that `send` has accepted and still holds back, as an encrypting transport may do. It is called
-    /// before each `send`, and at the end of a request.
+    /// before each `send` but the first of a request, and at the end of a request. So a `send` first sends what is held
+    /// back itself.
     ///
     /// Returns true when no bytes are held back. That is the default, for a transport that never holds bytes back.
     /// Returns false if only part of the bytes was sent, or if input arrived that `wait` watches.
@@ -240,6 +241,8 @@ pub struct Wait<'a> {
     pub(crate) wakes: bool,
     /// A [wake](crate::net::waker::Waker) of the receiver ends this wait.
     pub(crate) is_receive: bool,
+    /// The bytes that are flushed are the last of a request. No early response has arrived yet.
+    pub(crate) is_last: bool,
     /// Another thread may use the other direction. A transport that encrypts does not receive in a `send` then, unless the
     /// wait watches the input. It also keeps what it has encrypted and could not send in time: these bytes count as
     /// accepted, and the next operation sends them first.
@@ -260,6 +263,7 @@ impl Wait<'static> {
             has_time: false,
             wakes: false,
             is_receive: false,
+            is_last: false,
             duplex: false,
         }
     }

@@ -266,6 +266,23 @@ impl Upgraded {
 
     /// Returns whether the connection was [closed](Self::close) here, by this value or with its client. The end that the
     /// peer has made is seen by a read.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 4096]);
+    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
+    /// #     let _ = stream.read_to_end(&mut Vec::new());
+    /// # });
+    /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
+    /// assert!(!quiet.is_closed());
+    /// quiet.close();
+    /// assert!(quiet.is_closed());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.shared.stream.is_closed()
     }
@@ -333,16 +350,72 @@ impl Upgraded {
 
     /// Sets how long a write, a flush or a shutdown may wait, its turn included. `None` is the default, and waits without
     /// bound. A write that fails with [`io::ErrorKind::TimedOut`] has sent nothing of its bytes.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 4096]);
+    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
+    /// #     let _ = stream.read_to_end(&mut Vec::new());
+    /// # });
+    /// use std::io::{ErrorKind, Write};
+    /// use std::time::Duration;
+    ///
+    /// let mut quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
+    /// quiet.set_write_timeout(Duration::ZERO);
+    /// assert_eq!(quiet.write(b"x").unwrap_err().kind(), ErrorKind::TimedOut);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn set_write_timeout(&self, limit: impl Into<Option<Duration>>) {
         self.shared.writing.bounds.lock().timeout = limit.into();
     }
 
     /// Returns how long a read may wait.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 4096]);
+    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
+    /// #     let _ = stream.read_to_end(&mut Vec::new());
+    /// # });
+    /// use std::time::Duration;
+    ///
+    /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
+    /// assert_eq!(quiet.read_timeout(), None);
+    /// quiet.set_read_timeout(Duration::from_secs(9));
+    /// assert_eq!(quiet.read_timeout(), Some(Duration::from_secs(9)));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn read_timeout(&self) -> Option<Duration> {
         self.shared.reading.bounds.lock().timeout
     }
 
     /// Returns how long a write may wait.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 4096]);
+    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
+    /// #     let _ = stream.read_to_end(&mut Vec::new());
+    /// # });
+    /// use std::time::Duration;
+    ///
+    /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
+    /// quiet.set_write_timeout(Duration::from_secs(9));
+    /// assert_eq!(quiet.write_timeout(), Some(Duration::from_secs(9)));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn write_timeout(&self) -> Option<Duration> {
         self.shared.writing.bounds.lock().timeout
     }
@@ -391,22 +464,84 @@ impl Upgraded {
 /// # The connection
 impl Upgraded {
     /// Returns the head of the response: its status and headers.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 4096]);
+    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
+    /// #     let _ = stream.read_to_end(&mut Vec::new());
+    /// # });
+    /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
+    /// assert_eq!(quiet.head().status(), 101);
+    /// assert_eq!(quiet.head().headers().get("Upgrade"), Some("quiet"));
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn head(&self) -> &ResponseHead {
         &self.shared.head
     }
 
     /// Returns the connection: its number, addresses, and the facts about TLS.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 4096]);
+    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
+    /// #     let _ = stream.read_to_end(&mut Vec::new());
+    /// # });
+    /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
+    /// assert!(!quiet.connection().encrypted);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn connection(&self) -> &ConnectionInfo {
         &self.shared.connection
     }
 
     /// Returns the address of the peer if it has one: the server, or the proxy.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 4096]);
+    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
+    /// #     let _ = stream.read_to_end(&mut Vec::new());
+    /// # });
+    /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
+    /// let address = quiet.peer_addr().unwrap();
+    /// assert_eq!(format!("http://{address}/"), url);
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     #[doc(alias = "remote_addr")]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.shared.connection.remote
     }
 
     /// Returns the local address of the connection, if it has one.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 4096]);
+    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
+    /// #     let _ = stream.read_to_end(&mut Vec::new());
+    /// # });
+    /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
+    /// assert!(quiet.local_addr().unwrap().ip().is_loopback());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.shared.connection.local
     }
@@ -464,6 +599,23 @@ impl UpgradedReader {
     /// # Errors
     ///
     /// Returns both halves if they are of two connections.
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 4096]);
+    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
+    /// #     let _ = stream.read_to_end(&mut Vec::new());
+    /// # });
+    /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
+    /// let (reader, writer) = quiet.into_split();
+    /// let quiet = reader.reunite(writer).unwrap();
+    /// assert!(!quiet.is_closed());
+    /// # Ok::<(), hostpool::Error>(())
+    /// ```
     pub fn reunite(
         self,
         mut writer: UpgradedWriter,

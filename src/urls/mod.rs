@@ -292,13 +292,13 @@ thread_local! {
     static ROOM: Cell<String> = const { Cell::new(String::new()) };
 }
 
-/// Joins two texts. Where the whole is short, only the result is allocated.
+/// Joins two texts. Where the whole is short, only the result is allocated, but for the first call of a thread.
 fn joined(front: &str, rest: &str) -> Arc<str> {
     const MAX_ROOM: usize = 256;
     if front.len() + rest.len() > MAX_ROOM {
         return [front, rest].concat().into();
     }
-    // There is none while the thread ends.
+    // The room does not exist any more while the thread ends.
     let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
     room.reserve(MAX_ROOM);
     room.push_str(front);

@@ -251,6 +251,9 @@ impl WebSocketBuilder {
     /// Sets how long the server may be silent before it gets a ping. The WebSocket ends with an error if nothing comes
     /// within the same time again. `None` is the default, and sends no pings.
     ///
+    /// Any byte that comes counts, and so does a send that has waited for room: a large message may leave slowly. A send
+    /// that returns at once does not count, because the system also takes bytes for a server that is gone.
+    ///
     /// No thread runs for it: a thread that waits in a receive does it, so a WebSocket needs a reader.
     #[doc(alias = "ping_interval")]
     #[doc(alias = "keepalive")]

@@ -96,7 +96,7 @@ impl<S: Stream> Core<S> {
         }
         let by = Instant::now().checked_add(self.settings.close_timeout);
         let mut begins = false;
-        self.queue(By::Another, |state| {
+        self.queue(By::Drop, |state| {
             begins = !state.is_ending();
             if begins {
                 (state.ours, state.leaves_by) = (Ours::Queued, by);

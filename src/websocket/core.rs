@@ -105,7 +105,7 @@ impl<S: Stream> Core<S> {
         }
     }
 
-    /// Notes that bytes have moved.
+    /// Notes that the server has shown life.
     pub(crate) fn note_life(&self) {
         if self.settings.heartbeat.is_some() {
             let mut state = self.board.lock();
@@ -123,7 +123,7 @@ pub(crate) struct Held<'a, S: Stream> {
 impl<S: Stream> Drop for Held<'_, S> {
     fn drop(&mut self) {
         match self.turn {
-            Turn::Wire => self.core.release_wire(By::Another),
+            Turn::Wire => self.core.release_wire(By::Sender),
             turn => self.core.board.free(&mut self.core.board.lock(), turn),
         }
     }

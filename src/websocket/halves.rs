@@ -59,6 +59,15 @@ macro_rules! both {
             ///
             /// # Errors
             /// Those of [`close_with`](Self::close_with), which this code and reason do not cause.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// assert!(socket.close()?);
+            /// assert_eq!(socket.close_code(), Some(1000));
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn close(&self) -> Result<bool> {
                 self.close_with(1000, "")
             }
@@ -79,12 +88,33 @@ macro_rules! both {
             /// # Errors
             /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a code that is never sent, such as 1005, 1006 or
             /// 5000, and for a reason of more than 123 bytes. Nothing was sent then.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// assert!(socket.close_with(4000, "the game is over")?);
+            /// // The server has answered with the same code.
+            /// assert_eq!(socket.close_code(), Some(4000));
+            /// assert!(!socket.close()?, "it was closed already");
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             #[doc(alias = "close")]
             pub fn close_with(&self, code: u16, reason: &str) -> Result<bool> {
                 self.0.close(code, reason)
             }
 
             /// Returns whether the WebSocket is closed, or being closed: by this side, by the server, or by a failure.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// assert!(!socket.is_closed());
+            /// socket.close()?;
+            /// assert!(socket.is_closed());
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             #[doc(alias = "closed")]
             pub fn is_closed(&self) -> bool {
                 self.0.is_closed()
@@ -92,33 +122,89 @@ macro_rules! both {
 
             /// Returns the code of the server's close frame. 1005 is a frame without a code. After a failure it is 1006
             /// if the connection was lost, or else the code that the server was told. `None` before the end.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// assert_eq!(socket.close_code(), None);
+            /// socket.close_with(1001, "gone for lunch")?;
+            /// assert_eq!(socket.close_code(), Some(1001));
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn close_code(&self) -> Option<u16> {
                 self.0.close_code()
             }
 
             /// Returns the failure that has ended the connection, if one has.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// use std::time::Duration;
+            ///
+            /// let socket = hostpool::ws_connect(&url).close_timeout(Duration::ZERO).connect()?;
+            /// socket.close()?;
+            /// // The server had no time to answer.
+            /// assert!(socket.exception().is_some_and(|error| error.is_timeout()));
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn exception(&self) -> Option<Error> {
                 self.0.exception()
             }
 
             /// Returns the subprotocol that the server has chosen of those that were offered.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).protocols(["chat", "mail"]).connect()?;
+            /// assert_eq!(socket.protocol(), Some("chat"));
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             #[doc(alias = "subprotocol")]
             pub fn protocol(&self) -> Option<&str> {
                 self.0.protocol()
             }
 
             /// Returns the URL of the WebSocket, after redirects.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).params([("room", "7")]).connect()?;
+            /// assert_eq!(socket.url().query(), Some("room=7"));
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn url(&self) -> &Url {
                 self.0.url()
             }
 
             /// Returns the head of the response that opened the WebSocket.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// assert_eq!(socket.response().status(), 101);
+            /// assert!(socket.response().headers().contains("Sec-WebSocket-Accept"));
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             #[doc(alias = "headers")]
             pub fn response(&self) -> &ResponseHead {
                 self.0.response()
             }
 
             /// Returns the connection as it was when the WebSocket was opened.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// let connection = socket.connection().unwrap();
+            /// assert!(connection.remote.unwrap().ip().is_loopback() && !connection.encrypted);
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             #[doc(alias = "get_extra_info")]
             pub fn connection(&self) -> Option<&ConnectionInfo> {
                 self.0.connection()
@@ -150,6 +236,20 @@ macro_rules! receives {
             ///   a ping. With [`Bound::Close`](crate::Bound::Close): a thread in `close` had no answer.
             ///
             /// But for the first, each is returned once: after it comes [`Message::Closed`].
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// use hostpool::Message;
+            ///
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// socket.send_str("hello")?;
+            /// assert_eq!(socket.receive()?, Message::Text("hello".into()));
+            /// socket.close()?;
+            /// assert!(matches!(socket.receive()?, Message::Close(frame) if frame.code == 1000));
+            /// assert_eq!(socket.receive()?, Message::Closed);
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             #[doc(alias = "recv")]
             #[doc(alias = "read")]
             pub fn receive(&self) -> Result<Message> {
@@ -160,6 +260,19 @@ macro_rules! receives {
             ///
             /// # Errors
             /// Those of [`receive`](Self::receive).
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// use std::time::Duration;
+            ///
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// assert!(socket.receive_timeout(Duration::from_millis(10)).unwrap_err().is_timeout());
+            /// // Nothing is lost by it.
+            /// socket.send_str("hello")?;
+            /// assert_eq!(socket.receive_str()?, "hello");
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn receive_timeout(&self, limit: Duration) -> Result<Message> {
                 self.0.receive(Some(limit), None)
             }
@@ -169,6 +282,23 @@ macro_rules! receives {
             ///
             /// # Errors
             /// Those of [`receive`](Self::receive).
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// use hostpool::CancelToken;
+            /// use std::thread;
+            ///
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// let token = CancelToken::new();
+            /// thread::scope(|scope| {
+            ///     let reader = scope.spawn(|| socket.receive_with(&token));
+            ///     token.cancel();
+            ///     assert!(reader.join().unwrap().unwrap_err().is_cancelled());
+            /// });
+            /// socket.send_str("still open")?;
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn receive_with(&self, token: &CancelToken) -> Result<Message> {
                 self.0.receive(None, Some(token))
             }
@@ -179,6 +309,15 @@ macro_rules! receives {
             /// - Those of [`receive`](Self::receive).
             /// - [`ContentType`](crate::ErrorKind::ContentType) if the message is no text. It is lost.
             /// - [`Closed`](crate::ErrorKind::Closed) at the end of the connection.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// socket.send_str("hello")?;
+            /// assert_eq!(socket.receive_str()?, "hello");
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn receive_str(&self) -> Result<String> {
                 self.0.text(self.receive()?)
             }
@@ -187,6 +326,15 @@ macro_rules! receives {
             ///
             /// # Errors
             /// Those of [`receive_str`](Self::receive_str), if the message is not binary.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// socket.send_bytes([1, 2, 3])?;
+            /// assert_eq!(socket.receive_bytes()?, [1, 2, 3]);
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn receive_bytes(&self) -> Result<Vec<u8>> {
                 self.0.binary(self.receive()?)
             }
@@ -196,6 +344,15 @@ macro_rules! receives {
             /// # Errors
             /// - Those of [`receive_str`](Self::receive_str).
             /// - [`Decode`](crate::ErrorKind::Decode) if it is not JSON of this type.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// socket.send_str("[1, 2]")?;
+            /// assert_eq!(socket.receive_json::<Vec<u32>>()?, [1, 2]);
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             #[cfg(feature = "json")]
             pub fn receive_json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
                 self.0.json(&self.receive()?)
@@ -203,6 +360,19 @@ macro_rules! receives {
 
             /// Returns an iterator over the messages up to the end of the connection. It ends with the server's close,
             /// whatever its code: [`close_code`](Self::close_code) has it. A connection that was lost is an error.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// socket.send_str("hello")?;
+            /// for message in socket.iter() {
+            ///     assert_eq!(message?.as_bytes(), Some(&b"hello"[..]));
+            ///     // The next round is the last: the iterator ends with the server's answer.
+            ///     socket.close()?;
+            /// }
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             #[doc(alias = "__aiter__")]
             pub fn iter(&self) -> Messages<'_> {
                 Messages(&self.0, false)
@@ -255,6 +425,15 @@ macro_rules! sends {
             ///   [`Cancelled`](crate::ErrorKind::Cancelled). The WebSocket can be used again only if nothing of the message
             ///   had left: see [`is_closed`](Self::is_closed).
             /// - [`WebSocket`](crate::ErrorKind::WebSocket) with 1006 if the connection is lost.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// socket.send_str("hello")?;
+            /// assert_eq!(socket.receive_str()?, "hello");
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             #[doc(alias = "send")]
             pub fn send_str(&self, text: &str) -> Result<()> {
                 self.0.send(Kind::Text, text.as_bytes())
@@ -264,6 +443,15 @@ macro_rules! sends {
             ///
             /// # Errors
             /// Those of [`send_str`](Self::send_str).
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// socket.send_bytes(b"hello")?;
+            /// assert_eq!(socket.receive_bytes()?, b"hello");
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn send_bytes(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
                 self.0.send(Kind::Binary, bytes.as_ref())
             }
@@ -273,6 +461,15 @@ macro_rules! sends {
             /// # Errors
             /// - Those of [`send_str`](Self::send_str).
             /// - [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the value cannot be written. Nothing was sent.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// socket.send_json(&[1, 2])?;
+            /// assert_eq!(socket.receive_str()?, "[1,2]");
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             #[cfg(feature = "json")]
             pub fn send_json<T: serde::Serialize + ?Sized>(&self, value: &T) -> Result<()> {
                 self.0.send_json(value)
@@ -300,6 +497,16 @@ macro_rules! sends {
             /// # Errors
             /// - Those of [`send_bytes_from`](Self::send_bytes_from).
             /// - [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the reader gives bytes that are not UTF-8.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// let reader = "any reader of text".as_bytes();
+            /// assert_eq!(socket.send_str_from(reader)?, 18);
+            /// assert_eq!(socket.receive_str()?, "any reader of text");
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn send_str_from(&self, mut reader: impl Read) -> Result<u64> {
                 self.0.send_from(Kind::Text, &mut reader)
             }
@@ -312,6 +519,17 @@ macro_rules! sends {
             /// # Errors
             /// - Those of [`send_str`](Self::send_str).
             /// - [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a longer payload.
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// use hostpool::Message;
+            ///
+            /// let socket = hostpool::ws_connect(&url).autoping(false).connect()?;
+            /// socket.ping("are you there?")?;
+            /// assert_eq!(socket.receive()?, Message::Pong(b"are you there?".to_vec()));
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn ping(&self, payload: impl AsRef<[u8]>) -> Result<()> {
                 self.0.send_control(Kind::Ping, payload.as_ref())
             }
@@ -321,6 +539,15 @@ macro_rules! sends {
             ///
             /// # Errors
             /// Those of [`ping`](Self::ping).
+            ///
+            /// ```
+            /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_websocket.rs")); }
+            /// # let url = example::echo();
+            /// let socket = hostpool::ws_connect(&url).connect()?;
+            /// // Nobody has asked: some servers want it as a sign of life.
+            /// socket.pong("")?;
+            /// # Ok::<(), hostpool::Error>(())
+            /// ```
             pub fn pong(&self, payload: impl AsRef<[u8]>) -> Result<()> {
                 self.0.send_control(Kind::Pong, payload.as_ref())
             }

@@ -35,6 +35,6 @@ pub use socket::WebSocket;
 #[allow(unused_imports, reason = "for the fuzz target, which the models have not")]
 pub(crate) use {
     decoder::{Bounds, Decoder, Event},
-    frame::{Head, Kind},
+    frame::{HEAD, Head, Kind},
     message::Payload,
 };

@@ -146,8 +146,8 @@ impl Stream for Pipe {
         })
     }
 
-    fn flush(&self, _: Until<'_>) -> Result<()> {
-        Ok(())
+    fn flush(&self, _: Until<'_>) -> Result<bool> {
+        Ok(true)
     }
 
     fn shutdown_write(&self, _: Until<'_>) -> Result<()> {
@@ -161,6 +161,10 @@ impl Stream for Pipe {
 
     fn wake(&self) {
         self.now(|ends| ends.woken = true);
+    }
+
+    fn can_wake(&self) -> bool {
+        true
     }
 
     fn close(&self) {

@@ -1,6 +1,7 @@
 //! The sending side: messages in frames, control frames between them, and the out-buffer.
 
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::failure::Failure;
@@ -15,6 +16,9 @@ use crate::time::{Deadline, Until};
 /// The most bytes of a message in one frame. A longer message is sent in fragments, so that a ping gets its pong, and a
 /// close its reply, while it leaves.
 pub(crate) const FRAGMENT: usize = 128 * 1024;
+
+/// How long a write takes that has waited for room. To copy a fragment takes the system a hundredth of it.
+const WAITED: Duration = Duration::from_millis(10);
 
 /// What a send did before it failed.
 struct Stopped {
@@ -92,7 +96,7 @@ impl<S: Stream> Core<S> {
                 wire.take_slots(&mut state).map_err(outside)?;
             }
         }
-        let start = wire.out.len();
+        let mark = wire.mark();
         wire.write(head, payload).map_err(outside)?;
         let Err(error) = self.push(&mut wire, || self.sending()) else { return Ok(()) };
         if is_loss(&error) && !self.stream.is_closed() {
@@ -103,26 +107,47 @@ impl<S: Stream> Core<S> {
             return Err(Stopped { error, inside: true });
         }
         // Nothing of the frame has left, if the connection still holds: it is taken back.
-        let inside = !wire.has_rest() || wire.sent > start;
+        let inside = wire.has_begun(mark);
         if self.stream.is_closed() || inside {
             let failure = Failure::from(&error);
             drop(wire);
             self.fail(failure);
             return Err(Stopped { error, inside: true });
         }
-        wire.out.truncate(start);
-        wire.took(0);
+        wire.take_back(mark);
         Err(outside(error))
     }
 
     /// Sends the whole out-buffer. `until` is asked for the ends of each write.
     fn push<'t>(&self, wire: &mut Wire, until: impl Fn() -> Until<'t>) -> Result<()> {
         while wire.has_rest() {
-            let len = self.stream.send(wire.rest(), until())?;
+            let len = self.moving(until(), |step| self.stream.send(wire.rest(), step))?;
             wire.took(len);
-            self.note_life();
         }
-        self.stream.flush(until())
+        while !self.moving(until(), |step| self.stream.flush(step))? {}
+        Ok(())
+    }
+
+    /// Runs a write. If it has waited for room, the server has shown life: its acknowledgements made the room.
+    ///
+    /// With a heartbeat the write runs in steps of half an interval. A call that waits does not show that bytes move:
+    /// systems report room late, and TLS reports a record once the whole of it has left. The next step takes what room
+    /// there is.
+    fn moving<T>(&self, until: Until<'_>, run: impl Fn(Until<'_>) -> Result<T>) -> Result<T> {
+        let Some(interval) = self.settings.heartbeat else { return run(until) };
+        let half = (interval / 2).max(Duration::from_millis(1));
+        let begun = Instant::now();
+        loop {
+            let step = Deadline::NEVER.or_within(Some(half), Bound::Heartbeat);
+            let moved = run(until.with_deadline(until.deadline().earlier(step)));
+            match &moved {
+                Err(error) if *error.kind() == ErrorKind::Timeout(Bound::Heartbeat) => continue,
+                // A write that returns at once shows nothing: the system takes bytes for a server that is gone.
+                Ok(_) if begun.elapsed() >= half.min(WAITED) => self.note_life(),
+                _ => {}
+            }
+            return moved;
+        }
     }
 
     /// Sends the close frame that waits in its slot, and all before it. Waits for the turn and for room.
@@ -147,7 +172,7 @@ impl<S: Stream> Core<S> {
     /// woken for it: it may have begun to sleep while the rest was on its way, and it cannot know that it stays.
     pub(crate) fn release_wire(&self, by: By) {
         let mut wire = self.wire.lock();
-        let mut is_full = false;
+        let (mut is_full, mut waits_until) = (false, None);
         loop {
             let mut state = self.board.lock();
             let takes = !is_full && !state.over && !wire.has_rest() && state.has_slots();
@@ -158,7 +183,7 @@ impl<S: Stream> Core<S> {
             }
             if is_full || state.over || !wire.has_rest() {
                 state.rest = wire.has_rest() && !state.over;
-                let wakes = state.waits() && by == By::Another;
+                let wakes = state.waits() && by != By::Receiver;
                 drop(wire);
                 self.board.free(&mut state, Turn::Wire);
                 drop(state);
@@ -169,10 +194,15 @@ impl<S: Stream> Core<S> {
             }
             drop(state);
             match self.stream.send_now(wire.rest()) {
-                Ok(0) => is_full = true,
-                Ok(len) => wire.took(len),
-                // The receiver meets the loss, after the data that came before it.
-                Err(_) => is_full = true,
+                Ok(len @ 1..) => wire.took(len),
+                // A receiver over a transport of the caller's does not hear a wake.
+                Ok(_) if by == By::Sender && !self.stream.can_wake() => {
+                    let bound = Some(self.settings.close_timeout);
+                    let until = *waits_until.get_or_insert_with(|| self.sending().or_within(bound, Bound::Close));
+                    is_full = self.push(&mut wire, || until).is_err();
+                }
+                // The receiver meets a loss, after the data that came before it.
+                Ok(_) | Err(_) => is_full = true,
             }
         }
     }

@@ -30,7 +30,10 @@ const TURNS: usize = 3;
 pub(crate) enum By {
     /// The receiver, which looks for what waits before it sleeps.
     Receiver,
-    Another,
+    /// A thread that has sent, and may wait.
+    Sender,
+    /// A drop, which never waits.
+    Drop,
 }
 
 /// How far this side's close frame has come.
@@ -64,7 +67,7 @@ pub(crate) struct State {
     pub(crate) leaves_by: Option<Instant>,
     /// The connection is closed.
     pub(crate) over: bool,
-    /// When the server was last heard of, or our bytes last moved. Only with a heartbeat.
+    /// When the server last showed life: bytes came, or it made room for ours. Only with a heartbeat.
     pub(crate) life: Option<Instant>,
     /// When the ping was sent that nothing has come after.
     pub(crate) pinged: Option<Instant>,

@@ -20,8 +20,8 @@ pub(crate) trait Stream: Send + Sync + 'static {
     /// Sends what fits, after a wait for room or for input. Returns 0 if input has come. Only for the receiver.
     fn send_or_input(&self, bytes: &[u8], until: Until<'_>) -> Result<usize>;
 
-    /// Waits until all sent bytes have left.
-    fn flush(&self, until: Until<'_>) -> Result<()>;
+    /// Waits until all sent bytes have left. Returns false if only a part of them has at the deadline.
+    fn flush(&self, until: Until<'_>) -> Result<bool>;
 
     /// Ends the direction to the peer.
     fn shutdown_write(&self, until: Until<'_>) -> Result<()>;
@@ -31,6 +31,9 @@ pub(crate) trait Stream: Send + Sync + 'static {
 
     /// Ends the receive that blocks, or else the next one.
     fn wake(&self);
+
+    /// Returns whether a wake ends a receive that blocks. Otherwise it ends the next one alone.
+    fn can_wake(&self) -> bool;
 
     /// Closes the connection. Any thread may do it, and blocked ones return.
     fn close(&self);
@@ -59,8 +62,8 @@ impl Stream for Duplex {
         Duplex::send_or_input(self, &[IoSlice::new(bytes)], until)
     }
 
-    fn flush(&self, until: Until<'_>) -> Result<()> {
-        Duplex::flush(self, until)
+    fn flush(&self, until: Until<'_>) -> Result<bool> {
+        self.flush_some(until)
     }
 
     fn shutdown_write(&self, until: Until<'_>) -> Result<()> {
@@ -73,6 +76,10 @@ impl Stream for Duplex {
 
     fn wake(&self) {
         Duplex::wake(self);
+    }
+
+    fn can_wake(&self) -> bool {
+        Duplex::can_wake(self)
     }
 
     fn close(&self) {

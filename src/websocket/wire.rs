@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::deflate::Deflater;
-use super::frame::{Head, Kind, Masks};
+use super::frame::{HEAD, Head, Kind, Masks};
 use super::state::{Ours, State};
 use crate::error::{Error, ErrorKind, Phase, Result};
 
@@ -27,8 +27,10 @@ impl Outgoing {
 
 /// The side of bytes, for the thread that sends them.
 pub(crate) struct Wire {
-    pub(super) out: Vec<u8>,
-    pub(super) sent: usize,
+    out: Vec<u8>,
+    /// What waits to be sent is between these two. The vector keeps its length, so that it is set to zero once.
+    start: usize,
+    end: usize,
     masks: Masks,
 }
 
@@ -40,33 +42,53 @@ impl fmt::Debug for Wire {
 
 impl Wire {
     pub(crate) fn new() -> Wire {
-        Wire { out: Vec::new(), sent: 0, masks: Masks::new() }
+        Wire { out: Vec::new(), start: 0, end: 0, masks: Masks::new() }
     }
 
     pub(super) fn rest(&self) -> &[u8] {
-        &self.out[self.sent..]
+        &self.out[self.start..self.end]
     }
 
     pub(super) fn has_rest(&self) -> bool {
-        self.sent < self.out.len()
+        self.start < self.end
+    }
+
+    /// Returns where the next frame begins.
+    pub(super) fn mark(&self) -> usize {
+        self.end
+    }
+
+    /// Returns whether a byte of the frame that begins at `mark` has left.
+    pub(super) fn has_begun(&self, mark: usize) -> bool {
+        !self.has_rest() || self.start > mark
+    }
+
+    /// Takes back what was written after `mark`, of which nothing has left.
+    pub(super) fn take_back(&mut self, mark: usize) {
+        self.end = mark;
+        self.took(0);
     }
 
     /// Notes that bytes have left.
     pub(super) fn took(&mut self, len: usize) {
-        self.sent += len;
+        self.start += len;
         if !self.has_rest() {
-            if self.out.len() <= KEPT && self.out.capacity() > KEPT {
+            if self.end <= KEPT && self.out.len() > KEPT {
                 self.out = Vec::new();
             }
-            self.sent = 0;
-            self.out.clear();
+            (self.start, self.end) = (0, 0);
         }
     }
 
     /// Appends a frame.
     pub(super) fn write(&mut self, head: Head, payload: &[u8]) -> Result<()> {
         let mask = self.masks.next().map_err(|error| Error::new(ErrorKind::Io, Phase::Upgraded).with_source(error))?;
-        head.write(payload, mask, &mut self.out);
+        let most = self.end + HEAD + payload.len();
+        if self.out.len() < most {
+            self.out.reserve_exact(most - self.out.len());
+            self.out.resize(most, 0);
+        }
+        self.end += head.write(payload, mask, &mut self.out[self.end..]);
         Ok(())
     }
 

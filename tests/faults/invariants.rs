@@ -86,10 +86,14 @@ impl Baseline {
             threads().into_iter().filter(is_left).collect::<Vec<_>>()
         };
         let started = Instant::now();
-        while !left().is_empty() {
-            let what =
+        loop {
+            let left = left();
+            if left.is_empty() {
+                break;
+            }
+            let of =
                 |thread| ["comm", "wchan"].map(|file| fs::read_to_string(format!("/proc/self/task/{thread}/{file}")));
-            let told = || left().into_iter().map(what).collect::<Vec<_>>();
+            let told = || left.iter().map(of).collect::<Vec<_>>();
             assert!(started.elapsed() < GIVE_UP, "{id}: threads are left: {:?}", told());
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -13,7 +13,7 @@ use hostpool::{
     TransportInfo, Wait, dialer_fn,
 };
 
-use crate::support::{GIVE_UP, Server, Step, answer, eventually, ok, without_hanging};
+use crate::support::{GIVE_UP, Server, Step, answer, answers, eventually, ok, without_hanging};
 
 /// Each way in which a connected socket can be used as a transport.
 type Way = (&'static str, fn(TcpStream) -> io::Result<Box<dyn Transport>>);
@@ -309,41 +309,81 @@ fn a_request_whose_write_is_blocked() {
     assert_eq!(dials.load(Ordering::SeqCst), 1);
 }
 
-/// Returns from a write after its bytes have left, when it is told to.
-struct Slow(io::PipeWriter, Receiver<()>);
+/// Returns from a write only after the answer was read.
+struct Slow(TcpStream, Receiver<()>);
 
 impl Write for Slow {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let len = self.0.write(buf)?;
+        self.0.write_all(buf)?;
         let _ = self.1.recv();
-        Ok(len)
+        // The caller hears of the answer first.
+        thread::sleep(Duration::from_millis(20));
+        Ok(buf.len())
     }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// The peer may answer a request before the write of its last bytes has returned. The whole request was sent then.
+/// Tells of each read.
+struct Told<R>(R, Sender<()>);
+
+impl<R: Read> Read for Told<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buf);
+        let _ = self.1.send(());
+        read
+    }
+}
+
+/// Is answered, and fails after the answer was read.
+struct Fails(io::PipeWriter, Receiver<()>);
+
+impl Write for Fails {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        self.0.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")?;
+        let _ = self.1.recv();
+        // The caller hears of the answer first.
+        thread::sleep(Duration::from_millis(20));
+        Err(io::Error::other("the channel is closed"))
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The peer may answer a request before the write of its last bytes has returned. The whole request was sent then, and
+/// the connection is used again.
 #[test]
 fn an_answer_before_the_write_returns() {
     let is_whole = || {
-        let ((input, mut answers), (mut theirs, writer)) = (pipe().unwrap(), pipe().unwrap());
-        let (release, released) = channel();
-        let transport = IoTransport::new(input, Slow(writer, released));
-        assert_eq!(transport.send(&[IoSlice::new(b"hello")], &late()).unwrap(), 5);
-        theirs.read_exact(&mut [0; 5]).unwrap();
-        answers.write_all(b"!").unwrap();
-        eventually("the answer is there", || transport.probe() == Probe::Readable);
-        let returns = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(20));
-            release.send(())
+        let server = Server::new(vec![answers(ok("a"))]);
+        let address = server.addr;
+        let dialer = dialer_fn(move |_, context| {
+            let stream = TcpStream::connect(address).map_err(|error| context.failed(error))?;
+            let (read, was_read) = channel();
+            let [reader, end] = [(); 2].map(|()| stream.try_clone().expect("a descriptor"));
+            let transport = IoTransport::new(Told(reader, read), Slow(stream, was_read));
+            Ok(Box::new(transport.on_end(move || drop(end.shutdown(Shutdown::Both)))))
         });
-        let is_whole = transport.flush(&late().watch_input(true)).unwrap();
-        let _ = returns.join();
-        is_whole
+        let pool = ConnectionPool::builder("http://anywhere").dialer(dialer).build().unwrap();
+        (0..2).all(|_| pool.get("/").send().unwrap().request_body_complete()) && server.seen.accepted() == 1
     };
     // The transport waits 200 ms for the write. A loaded machine may be late, but not each time.
     assert!((0..20).any(|_| is_whole()));
+}
+
+/// A response that has arrived is not lost to a write that fails after it.
+#[test]
+fn an_answer_before_the_write_fails() {
+    let dialer = dialer_fn(move |_, context| {
+        let (input, answers) = pipe().map_err(|error| context.failed(error))?;
+        let (tell, told) = channel();
+        Ok(Box::new(IoTransport::new(Told(input, tell), Fails(answers, told))))
+    });
+    let pool = ConnectionPool::builder("http://anywhere").dialer(dialer).build().unwrap();
+    let response = pool.post("/").data("hello").retries(0).send().unwrap();
+    assert_eq!(response.status(), 413);
 }
 
 /// Does what its function says at each read or write.

@@ -34,8 +34,8 @@ impl Drop for Process {
     }
 }
 
-/// A port for a server that takes one by number. It is none that the system gives to a client, which another test could
-/// be while the server starts. No two calls return the same.
+/// A port for a server that takes one by number. It is below the ports that systems give to clients by default: another
+/// test could be such a client while the server starts. No two calls in this process return the same.
 fn free_port() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {

@@ -10,6 +10,7 @@ mod run;
 mod server;
 mod workload;
 
+pub use alloc::{Heap, heap};
 pub use clients::{Client, Fields, Handle, Setup, Source};
 pub use measure::fields;
 pub use run::main;

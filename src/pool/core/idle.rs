@@ -133,7 +133,7 @@ impl Settings {
     }
 }
 
-/// Where a connection is kept that comes back.
+/// The lists that a connection joins when it comes back, and the units.
 pub(super) struct Place<'a, P: CoreTypes> {
     pub(super) units: &'a mut Arena<Unit<P>>,
     pub(super) idle: &'a mut List<{ link::ALL }>,

@@ -73,7 +73,7 @@ impl Session for RustlsSession {
             .tls
             .read_tls(&mut { input })
             .map_err(|_| TlsFailure::new(TlsFault::Other, "the TLS library takes no more before it is read", false))?;
-        // What a verifier notes, it notes in the handshake.
+        // A verifier runs only in the handshake.
         let (processed, notes) = match self.tls.is_handshaking() {
             true => notes::during(|| self.tls.process_new_packets()),
             false => (self.tls.process_new_packets(), Notes::default()),

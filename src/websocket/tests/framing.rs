@@ -2,23 +2,36 @@
 
 use std::collections::HashSet;
 
-use super::super::frame::{Head, Kind, Masks, apply};
+use super::super::frame::{HEAD, Head, Kind, Masks, apply};
 use super::super::message::{CloseFrame, Payload};
+
+/// Returns a frame as it is written into room that was used before.
+fn written(head: Head, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    let mut out = vec![0xAA; HEAD + payload.len() + 9];
+    let len = head.write(payload, mask, &mut out);
+    assert!(out[len.max(HEAD + payload.len())..].iter().all(|byte| *byte == 0xAA));
+    out.truncate(len);
+    out
+}
 
 /// Lengths at each border, in the fewest bytes, with FIN, the opcode and a mask.
 #[test]
 fn heads_of_frames() {
     for (len, head) in [
         (0, &[0x82, 0x80][..]),
+        (1, &[0x82, 0x81]),
+        (7, &[0x82, 0x87]),
+        (8, &[0x82, 0x88]),
+        (21, &[0x82, 0x95]),
         (125, &[0x82, 0xFD]),
         (126, &[0x82, 0xFE, 0, 126]),
         (65_535, &[0x82, 0xFE, 0xFF, 0xFF]),
         (65_536, &[0x82, 0xFF, 0, 0, 0, 0, 0, 1, 0, 0]),
     ] {
         let payload: Vec<u8> = (0..len).map(|at| at as u8).collect();
-        let mut out = Vec::new();
         let mask = [1, 2, 3, 4];
-        Head { kind: Kind::Binary, is_final: true, compressed: false, len: len as u64 }.write(&payload, mask, &mut out);
+        let mut out =
+            written(Head { kind: Kind::Binary, is_final: true, compressed: false, len: len as u64 }, &payload, mask);
         let body = out.split_off(head.len());
         assert_eq!(out, head, "{len}");
         assert_eq!(body[..4], mask);
@@ -33,8 +46,7 @@ fn heads_of_frames() {
         (Kind::Ping, 9),
         (Kind::Pong, 10),
     ] {
-        let mut out = Vec::new();
-        Head { kind, is_final: false, compressed: true, len: 0 }.write(b"", [0; 4], &mut out);
+        let out = written(Head { kind, is_final: false, compressed: true, len: 0 }, b"", [0; 4]);
         assert_eq!(out[0], 0x40 | opcode, "{kind:?}");
     }
 }

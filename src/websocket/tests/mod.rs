@@ -5,6 +5,7 @@ mod ending;
 #[path = "../../../tests/support/frames.rs"]
 mod frames;
 mod framing;
+mod life;
 mod peer;
 mod sending;
 mod sockets;

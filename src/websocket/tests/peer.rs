@@ -1,6 +1,6 @@
 //! A server's end of a connection, for tests that script it.
 
-use std::io::Write;
+use std::io::{self, IoSlice, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::super::{PerMessageDeflate, WebSocket};
 pub(super) use super::frames::{Frame, frame, read_frame};
 use crate::error::ResponseHead;
 use crate::net::duplex::Duplex;
+use crate::net::transport::{Probe, Transport, Wait};
 use crate::response::ConnectionInfo;
 use crate::urls::Url;
 
@@ -31,11 +32,45 @@ pub(super) fn waking(settings: Settings, change: impl FnOnce(&Duplex)) -> (WebSo
     (open(duplex, settings, None), peer)
 }
 
-/// The same over a standard socket, as a dialer of the caller's gives one.
+/// The same over a standard socket, as a dialer of the caller's gives one. A receive hears a wake after up to 100 ms.
 pub(super) fn calling(settings: Settings) -> (WebSocket, Peer) {
+    small(settings, |stream| Box::new(stream))
+}
+
+/// The same over a transport of the caller's, whose receiver hears no wake.
+pub(super) fn of_the_caller(settings: Settings) -> (WebSocket, Peer) {
+    small(settings, |stream| Box::new(Deaf(stream)))
+}
+
+fn small(settings: Settings, transport: impl FnOnce(TcpStream) -> Box<dyn Transport>) -> (WebSocket, Peer) {
     let (stream, peer) = sockets();
     socket2::SockRef::from(&stream).set_send_buffer_size(16 * 1024).unwrap();
-    (open(Duplex::over(Box::new(stream)), settings, None), peer)
+    (open(Duplex::over(transport(stream)), settings, None), peer)
+}
+
+#[derive(Debug)]
+struct Deaf(TcpStream);
+
+impl Transport for Deaf {
+    fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+        self.0.recv(buf, &Wait { is_receive: false, ..*wait })
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+        Transport::send(&self.0, bufs, wait)
+    }
+
+    fn probe(&self) -> Probe {
+        self.0.probe()
+    }
+
+    fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+        self.0.close_write(wait)
+    }
+
+    fn abort(&self) {
+        self.0.abort();
+    }
 }
 
 /// The same with compression.
