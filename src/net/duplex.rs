@@ -139,7 +139,8 @@ impl Duplex {
     }
 
     /// Ends the receive that another thread is blocked in, or else the next one. It takes up to a tenth of a second where
-    /// that receive has just begun. A transport of the caller's does not hear it: there the receive goes on.
+    /// that receive has just begun, and over a standard socket of the caller's. Another transport of the caller's does not
+    /// hear it: there the receive goes on.
     pub(crate) fn wake(&self) {
         if let Ok(link) = self.link() {
             link.cell().waker().wake();
@@ -571,5 +572,52 @@ mod tests {
             assert_eq!(receiver.join().unwrap().kind(), &ErrorKind::Cancelled);
         });
         assert!(duplex.is_closed() || duplex.receive(&mut [0; 8], Until::NEVER.with_token(&token)).is_err());
+    }
+
+    /// A library that has taken bytes and has no room for them: whoever sent them, a receiver that sleeps is woken, and
+    /// sends them.
+    #[test]
+    fn bytes_that_were_taken_and_have_not_left() {
+        let duplex = Duplex::alone(Box::new(Keeping), true);
+        let bytes = [IoSlice::new(b"bytes")];
+        let woken = || duplex.link().unwrap().cell().waker().take();
+        assert_eq!(duplex.send_now(&bytes).unwrap(), 5);
+        assert!(woken() && !woken());
+        assert_eq!(duplex.send(&bytes, within(Duration::from_millis(1))).unwrap(), 5);
+        assert!(woken());
+        assert!(duplex.flush(within(Duration::ZERO)).is_err() && woken());
+        assert!(duplex.shutdown_write(within(Duration::ZERO)).is_err() && woken());
+    }
+
+    /// Takes all bytes, and keeps them.
+    #[derive(Debug)]
+    struct Keeping;
+
+    impl Transport for Keeping {
+        fn recv(&self, _: &mut [u8], _: &Wait<'_>) -> io::Result<usize> {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+
+        fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+            // A library returns at the deadline, as it has taken the bytes.
+            while !wait.until.is_past() {
+                thread::yield_now();
+            }
+            Ok(bufs.iter().map(|buf| buf.len()).sum())
+        }
+
+        fn flush(&self, _: &Wait<'_>) -> io::Result<bool> {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+
+        fn probe(&self) -> Probe {
+            Probe::Quiet
+        }
+
+        fn close_write(&self, _: &Wait<'_>) -> io::Result<()> {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+
+        fn abort(&self) {}
     }
 }

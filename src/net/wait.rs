@@ -75,11 +75,15 @@ pub(crate) fn recv_scattered(socket: impl AsFd, bufs: &mut [IoSliceMut<'_>], wai
 }
 
 /// Receives as `recv` does from a socket whose timeouts and mode are not known. Looks for a cancelled wait at each guard,
-/// because no abort may reach the socket.
+/// because no abort may reach the socket, and for a wake.
 pub(crate) fn recv_unguarded(socket: impl AsFd, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
     let socket = socket.as_fd();
     loop {
-        while ready_within(socket, PollFlags::IN, wait, Some(GUARD))?.is_none() {}
+        while ready_within(socket, PollFlags::IN, wait, Some(GUARD))?.is_none() {
+            if wait.is_receive && wait.abort.is_some_and(|cell| cell.waker().is_woken()) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+        }
         match sys_recv(socket, &mut *buf, RECV_NOW) {
             Ok((len, _)) => return Ok(len),
             Err(error) => passing(error)?,

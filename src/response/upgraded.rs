@@ -747,3 +747,48 @@ impl Drop for Leased {
         }
     }
 }
+
+#[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    /// A child of a fork ends no direction: its parent uses the connection.
+    #[test]
+    fn a_fork() {
+        for inherits in [true, false] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let stream = Duplex::of(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+            let (mut peer, _) = listener.accept().unwrap();
+            peer.set_nonblocking(true).unwrap();
+            if inherits {
+                stream.inherit();
+            }
+            let (_reader, writer) = upgraded(stream).into_split();
+            drop(writer);
+            let read = peer.read(&mut [0; 1]);
+            match inherits {
+                true => assert_eq!(read.unwrap_err().kind(), io::ErrorKind::WouldBlock),
+                false => assert_eq!(read.unwrap(), 0),
+            }
+        }
+    }
+
+    fn upgraded(stream: Duplex) -> Upgraded {
+        let head = ResponseHead {
+            status: http::StatusCode::SWITCHING_PROTOCOLS,
+            version: http::Version::HTTP_11,
+            reason: "".into(),
+            method: http::Method::GET,
+            url: crate::Url::parse("http://h/").unwrap(),
+            headers: crate::Headers::new(),
+            body: Vec::new(),
+            request_body_complete: true,
+        };
+        let (remote, local, tls, tunnel) = (None, None, None, None);
+        let connection = ConnectionInfo { id: 1, remote, local, encrypted: false, tls, reused: false, tunnel };
+        let (reading, writing) = (Direction::new(None), Direction::new(None));
+        let shared = Shared { stream, reading, writing, reads_end: AtomicBool::new(false), head, connection };
+        Upgraded { shared: Arc::new(shared) }
+    }
+}

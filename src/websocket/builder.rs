@@ -292,21 +292,25 @@ impl WebSocketBuilder {
         self
     }
 
-    /// Sets the largest message that is received, in bytes after decompression, and the largest frame. 0 means no limit.
-    /// Default: 64 MiB, in frames of up to 16 MiB.
+    /// Sets the largest message that is received, in bytes after decompression. 0 means no limit. Its frames may have the
+    /// same size, unless [`max_frame_size`](Self::max_frame_size) sets another. Default: 64 MiB, in frames of up to 16 MiB.
     #[doc(alias = "max_size")]
     #[doc(alias = "max_payload")]
     pub fn max_msg_size(mut self, bytes: u64) -> Self {
-        let bytes = if bytes == 0 { u64::MAX } else { bytes };
-        (self.settings.max_message, self.settings.max_frame) = (bytes, bytes);
+        self.settings.max_message = Some(limit(bytes));
         self
     }
 
     /// Sets the largest frame that is received, in bytes as its head announces them. 0 means no limit.
     pub fn max_frame_size(mut self, bytes: u64) -> Self {
-        self.settings.max_frame = if bytes == 0 { u64::MAX } else { bytes };
+        self.settings.max_frame = Some(limit(bytes));
         self
     }
+}
+
+/// Returns the limit that a caller names: 0 means none.
+fn limit(bytes: u64) -> u64 {
+    if bytes == 0 { u64::MAX } else { bytes }
 }
 
 impl WebSocketBuilder {

@@ -58,7 +58,7 @@ impl<S: Stream> Core<S> {
             if let Ok(message) = message
                 && !message.is_close()
             {
-                reader.keep(message, self.settings.max_message);
+                reader.keep(message, self.settings.bounds().message);
             }
             drop(reader);
             let mut state = self.board.lock();

@@ -8,13 +8,18 @@
 //! that frames leave in parts. Shuttle reports a deadlock if a thread is never woken: a frame that stays behind while
 //! the receiver sleeps is one.
 
+#[path = "../../tests/support/frames.rs"]
+#[allow(dead_code, reason = "the models write their frames by hand")]
+mod frames;
+
 use std::collections::VecDeque;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use shuttle::thread;
 
 use super::core::Core;
-use super::frame::{Kind, apply};
+use super::frame::Kind;
 use super::message::Message;
 use super::settings::Settings;
 use super::stream::Stream;
@@ -68,21 +73,8 @@ impl Pipe {
 
     /// The server reads one frame, or `None` at the end.
     fn server_reads(&self) -> Option<(u8, Vec<u8>)> {
-        let mut byte = || {
-            self.wait(|ends| match ends.to_server.pop_front() {
-                Some(byte) => Some(Some(byte)),
-                None => (ends.ended[0] || ends.closed).then_some(None),
-            })
-        };
-        let first = byte()?;
-        let len = byte()? & 0x7F;
-        let mask = [byte()?, byte()?, byte()?, byte()?];
-        let mut payload = Vec::new();
-        for _ in 0..len {
-            payload.push(byte()?);
-        }
-        apply(mask, &mut payload);
-        Some((first, payload))
+        let frame = frames::read_frame(&mut Reads(self)).ok().flatten()?;
+        Some((frame.first, frame.payload))
     }
 
     fn server_sends(&self, bytes: &[u8]) {
@@ -91,6 +83,19 @@ impl Pipe {
 
     fn server_ends(&self) {
         self.now(|ends| ends.ended[1] = true);
+    }
+}
+
+/// The server's side of the queue from the client.
+struct Reads<'a>(&'a Pipe);
+
+impl Read for Reads<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.0.wait(|ends| {
+            let len = ends.to_server.len().min(buf.len());
+            buf.iter_mut().zip(ends.to_server.drain(..len)).for_each(|(to, from)| *to = from);
+            (len > 0 || ends.ended[0] || ends.closed).then_some(len)
+        }))
     }
 }
 

@@ -285,8 +285,19 @@ impl<'a, S: Stream> Open<'a, S> {
                 // The server has not seen what the window holds.
                 deflater.forget();
             }
+            if self.is_owed() {
+                // The message cannot go on later.
+                self.core.fail(Failure::from(&stopped.error));
+            }
             self.core.reason(stopped.error)
         })
+    }
+
+    /// Returns whether the server expects the rest of the message. After a close it expects nothing more of it, and after
+    /// a loss nothing more reaches it.
+    fn is_owed(&self) -> bool {
+        let state = self.core.board.lock();
+        self.begun && !self.is_complete && state.ours == Ours::None && state.lost.is_none()
     }
 
     fn refused(&self) -> Option<Error> {
@@ -307,15 +318,7 @@ impl<'a, S: Stream> Open<'a, S> {
 
 impl<S: Stream> Drop for Open<'_, S> {
     fn drop(&mut self) {
-        if !self.begun || self.is_complete {
-            return;
-        }
-        let expects = {
-            let state = self.core.board.lock();
-            // After a close the server expects nothing more of the message, and after a loss nothing more reaches it.
-            state.ours == Ours::None && state.lost.is_none()
-        };
-        if expects {
+        if self.is_owed() {
             self.core.fail(Failure::new(ErrorKind::Closed.because("a message was not sent to its end"), LOST));
         }
     }

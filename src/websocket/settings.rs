@@ -22,8 +22,8 @@ pub(crate) struct Settings {
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) autoclose: bool,
     pub(crate) autoping: bool,
-    pub(crate) max_message: u64,
-    pub(crate) max_frame: u64,
+    pub(crate) max_message: Option<u64>,
+    pub(crate) max_frame: Option<u64>,
     /// What is offered. `None` is nothing.
     pub(crate) deflate: Option<PerMessageDeflate>,
 }
@@ -37,8 +37,8 @@ impl Default for Settings {
             heartbeat: None,
             autoclose: true,
             autoping: true,
-            max_message: 64 << 20,
-            max_frame: 16 << 20,
+            max_message: None,
+            max_frame: None,
             deflate: None,
         }
     }
@@ -46,7 +46,8 @@ impl Default for Settings {
 
 impl Settings {
     pub(super) fn bounds(&self) -> Bounds {
-        Bounds { frame: self.max_frame, message: self.max_message, fragments: FRAGMENTS }
+        let frame = self.max_frame.or(self.max_message).unwrap_or(16 << 20);
+        Bounds { frame, message: self.max_message.unwrap_or(64 << 20), fragments: FRAGMENTS }
     }
 }
 

@@ -20,7 +20,7 @@ pub const CANARY: &str = "canary-5e7a91";
 /// `user:CANARY`, as it stands in the Authorization of every row.
 pub const ENCODED_CANARY: &str = "dXNlcjpjYW5hcnktNWU3YTkx";
 
-const REASONS: [CloseReason; 13] = [
+const REASONS: [CloseReason; 14] = [
     CloseReason::IdleTimeout,
     CloseReason::MaxAge,
     CloseReason::PeerClosed,
@@ -33,6 +33,7 @@ const REASONS: [CloseReason; 13] = [
     CloseReason::EvictedForLimit,
     CloseReason::PoolClosed,
     CloseReason::Retired,
+    CloseReason::Upgraded,
     CloseReason::OutOfDescriptors,
 ];
 

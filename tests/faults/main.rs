@@ -3,13 +3,24 @@
 //!
 //! One file a group, one table a kind of row, and one runner. Row ids name lines of the requirements.
 
+#[cfg(feature = "websocket")]
+#[allow(dead_code, reason = "for the tests of WebSockets")]
+#[path = "../websocket/frames.rs"]
+mod frames;
 #[path = "../support/memory.rs"]
 mod memory;
+#[cfg(feature = "websocket")]
+#[allow(dead_code, reason = "for the tests of WebSockets")]
+#[path = "../websocket/peers.rs"]
+mod peers;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(all(feature = "native-roots", feature = "rustls"))]
 #[path = "../support/tls.rs"]
 mod tls;
+#[cfg(feature = "websocket")]
+#[path = "../support/frames.rs"]
+mod wire;
 
 mod bodies;
 mod cancelling;
@@ -31,3 +42,5 @@ mod sending;
 mod signals;
 mod splits;
 mod time;
+#[cfg(feature = "websocket")]
+mod websockets;

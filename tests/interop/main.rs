@@ -16,6 +16,8 @@ mod socks;
 #[cfg(feature = "rustls")]
 mod tls;
 #[cfg(feature = "websocket")]
+mod tunnels;
+#[cfg(feature = "websocket")]
 mod websockets;
 
 use std::net::{SocketAddr, TcpListener};

@@ -18,7 +18,7 @@ const SQUID: [&str; 2] = ["squid", "/usr/sbin/squid"];
 const TINYPROXY: [&str; 2] = ["tinyproxy", "/usr/sbin/tinyproxy"];
 
 /// A running proxy with its files.
-struct Running {
+pub struct Running {
     _process: Process,
     _directory: tempfile::TempDir,
     address: SocketAddr,
@@ -26,7 +26,7 @@ struct Running {
 
 impl Running {
     /// The address, with a login.
-    fn url(&self, login: &str) -> String {
+    pub fn url(&self, login: &str) -> String {
         format!("http://{login}{}", self.address)
     }
 }
@@ -48,7 +48,7 @@ fn start(name: &str, program: &str, arguments: &[&str], directory: tempfile::Tem
 }
 
 /// Starts squid. `rules` say whom it serves.
-fn squid(rules: impl FnOnce(&Path) -> String) -> Option<Running> {
+pub fn squid(rules: impl FnOnce(&Path) -> String) -> Option<Running> {
     let program = program("squid", &SQUID, "-v")?;
     let (directory, address) = (tempfile::tempdir().unwrap(), free_port());
     // It gives up the rights of root, and then reads and writes here.
@@ -65,7 +65,7 @@ fn squid(rules: impl FnOnce(&Path) -> String) -> Option<Running> {
     Some(start("squid", &program, &["-N", "-f"], directory, address))
 }
 
-const ANYBODY: &str = "http_access allow all";
+pub const ANYBODY: &str = "http_access allow all";
 const KNOWN_ONLY: &str = "acl known proxy_auth REQUIRED\nhttp_access allow known\nhttp_access deny all";
 
 /// Squid with Basic logins: `user` has the password `p#:w`.
@@ -80,7 +80,7 @@ fn squid_with_logins() -> Option<Running> {
     })
 }
 
-fn tinyproxy(more: &str) -> Option<Running> {
+pub fn tinyproxy(more: &str) -> Option<Running> {
     let program = program("tinyproxy", &TINYPROXY, "-v")?;
     let (directory, address) = (tempfile::tempdir().unwrap(), free_port());
     let port = address.port();
@@ -295,23 +295,29 @@ fn tinyproxy_passes_everything() {
     assert!(error.status().unwrap().is_server_error(), "{error}");
 }
 
-/// stunnel before tinyproxy is a proxy over TLS. Each leg has an authority of its own.
+/// Starts stunnel before another proxy, which makes a proxy over TLS of it. Returns it with its authority.
 #[cfg(feature = "rustls")]
-#[test]
-fn stunnel_before_tinyproxy() {
-    let (Some(nginx), Some(tinyproxy)) = (nginx(), tinyproxy("BasicAuth user secret")) else { return };
-    let Some(program) = program("stunnel", &["stunnel4", "stunnel"], "-version") else { return };
+pub fn stunnel(proxy: &Running) -> Option<(Running, String)> {
+    let program = program("stunnel", &["stunnel4", "stunnel"], "-version")?;
     let (directory, address) = (tempfile::tempdir().unwrap(), free_port());
     let path = directory.path();
     let authority = crate::nginx::write_certificates(path);
     let configuration = format!(
         "foreground = yes\npid =\ndebug = warning\n[proxy]\naccept = {address}\nconnect = {}\n\
          cert = {path}/server.pem\nkey = {path}/server.key\n",
-        tinyproxy.address,
+        proxy.address,
         path = path.display()
     );
     fs::write(path.join("conf"), configuration).unwrap();
-    let stunnel = start("stunnel", &program, &[], directory, address);
+    Some((start("stunnel", &program, &[], directory, address), authority))
+}
+
+/// Each leg has an authority of its own.
+#[cfg(feature = "rustls")]
+#[test]
+fn stunnel_before_tinyproxy() {
+    let (Some(nginx), Some(tinyproxy)) = (nginx(), tinyproxy("BasicAuth user secret")) else { return };
+    let Some((stunnel, authority)) = stunnel(&tinyproxy) else { return };
     let url = stunnel.url("user:secret@").replace("http:", "https:");
     let tls = TlsConfig::builder().root_pem(authority.as_bytes()).build().unwrap();
     let proxy = Proxy::parse(&url).unwrap().tls(tls);

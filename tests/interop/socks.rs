@@ -14,19 +14,19 @@ use crate::nginx::{Nginx, nginx};
 use crate::support::{GIVE_UP, Server, Step, eventually, ok, read_head};
 use crate::{Process, found, free_port, program};
 
-struct Running {
+pub struct Running {
     _process: Process,
     _directory: Option<tempfile::TempDir>,
     address: SocketAddr,
 }
 
 impl Running {
-    fn url(&self, scheme: &str, login: &str) -> String {
+    pub fn url(&self, scheme: &str, login: &str) -> String {
         format!("{scheme}://{login}{}", self.address)
     }
 }
 
-fn microsocks(arguments: &[&str]) -> Option<Running> {
+pub fn microsocks(arguments: &[&str]) -> Option<Running> {
     // It has no option that only prints something.
     let runs = Command::new("microsocks").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     let program = found("microsocks", runs.then(|| "microsocks".to_owned()))?;
@@ -44,7 +44,7 @@ fn microsocks(arguments: &[&str]) -> Option<Running> {
 }
 
 /// Starts dante, which lets clients connect to this machine, but not to the port `blocked`.
-fn dante(blocked: u16) -> Option<Running> {
+pub fn dante(blocked: u16) -> Option<Running> {
     let program = program("dante", &["danted", "/usr/sbin/danted", "/usr/local/sbin/sockd"], "-v")?;
     let (directory, address) = (tempfile::tempdir().unwrap(), free_port());
     let path = directory.path().join("conf");

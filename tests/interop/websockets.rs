@@ -60,7 +60,7 @@ fn listens(process: &mut Process, addr: SocketAddr) {
 
 /// The value of a variable that `.ci/run` sets; without it the test is skipped. `none` says that the machine cannot
 /// have what the variable names.
-fn given(name: &str) -> Option<String> {
+pub fn given(name: &str) -> Option<String> {
     let found = std::env::var(name).ok().filter(|value| !value.is_empty());
     if found.as_deref() == Some("none") {
         eprintln!("skipped: there is no {name} on this machine");
@@ -73,7 +73,7 @@ fn given(name: &str) -> Option<String> {
     found
 }
 
-fn started(mut command: Command, addr: SocketAddr) -> Process {
+pub fn started(mut command: Command, addr: SocketAddr) -> Process {
     let mut process = Process(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
     listens(&mut process, addr);
     process

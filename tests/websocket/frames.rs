@@ -7,16 +7,10 @@ use std::thread;
 
 use crate::peers::switch;
 use crate::support::read_head;
+pub use crate::wire::{Frame, frame, read_frame};
 
 /// The server's side of one connection.
 pub struct Frames<S>(pub S);
-
-/// A frame of the client, without its mask.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Frame {
-    pub first: u8,
-    pub payload: Vec<u8>,
-}
 
 impl<S: Read + Write> Frames<S> {
     /// Agrees to a handshake, with these lines in the head.
@@ -28,28 +22,7 @@ impl<S: Read + Write> Frames<S> {
 
     /// Reads one frame; `None` at the end of the stream.
     pub fn get(&mut self) -> io::Result<Option<Frame>> {
-        let mut head = [0; 2];
-        if self.0.read(&mut head[..1])? == 0 {
-            return Ok(None);
-        }
-        self.0.read_exact(&mut head[1..])?;
-        assert!(head[1] & 0x80 != 0, "a client masks");
-        let len = match head[1] & 0x7F {
-            126 => u64::from(u16::from_be_bytes(self.array()?)),
-            127 => u64::from_be_bytes(self.array()?),
-            len => u64::from(len),
-        };
-        let mask: [u8; 4] = self.array()?;
-        let mut payload = vec![0; usize::try_from(len).unwrap()];
-        self.0.read_exact(&mut payload)?;
-        payload.iter_mut().zip(mask.into_iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
-        Ok(Some(Frame { first: head[0], payload }))
-    }
-
-    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let mut array = [0; N];
-        self.0.read_exact(&mut array)?;
-        Ok(array)
+        read_frame(&mut self.0)
     }
 
     pub fn send(&mut self, first: u8, payload: &[u8]) -> io::Result<()> {
@@ -77,24 +50,6 @@ impl<S: Read + Write> Frames<S> {
         }
         Ok(())
     }
-}
-
-/// A server's frame.
-pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first];
-    match payload.len() {
-        len @ ..126 => out.push(len as u8),
-        len @ ..0x1_0000 => {
-            out.push(126);
-            out.extend_from_slice(&(len as u16).to_be_bytes());
-        }
-        len => {
-            out.push(127);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(payload);
-    out
 }
 
 /// Runs a script for each connection, in a thread of its own.

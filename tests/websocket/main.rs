@@ -6,10 +6,16 @@ mod support;
 #[cfg(feature = "rustls")]
 #[path = "../support/tls.rs"]
 mod tls;
+#[path = "../support/frames.rs"]
+mod wire;
 
 mod frames;
+#[cfg(target_os = "linux")]
+mod full;
 mod handshakes;
 mod messages;
 mod peers;
 mod refusals;
+mod reports;
+mod streams;
 mod ways;

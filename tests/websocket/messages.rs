@@ -1,8 +1,5 @@
 //! Messages through the client's own connections: plain, TLS, Unix sockets, compressed, and from many threads.
 
-use std::io;
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -10,51 +7,8 @@ use std::time::Duration;
 use hostpool::{Bound, CancelToken, ErrorKind, Message, PerMessageDeflate, Session, WebSocket};
 
 use super::frames::{Frame, Frames, serve};
-
-/// What a server does on one connection after the handshake, over whichever stream.
-type Script = fn(&mut Frames<Box<dyn Both>>) -> io::Result<()>;
-
-trait Both: io::Read + io::Write + Send {}
-impl<S: io::Read + io::Write + Send> Both for S {}
-
-fn run(stream: impl Both + 'static, lines: &str, script: Script) -> io::Result<()> {
-    script(&mut Frames::accept(Box::new(stream) as Box<dyn Both>, lines)?)
-}
-
-fn plain(script: Script) -> WebSocket {
-    let addr = serve(move |stream| run(stream, "", script));
-    Session::new().ws_connect(format!("ws://{addr}/")).connect().unwrap()
-}
-
-#[cfg(feature = "rustls")]
-fn secure(script: Script) -> WebSocket {
-    let authority = crate::tls::Authority::new();
-    let config = std::sync::Arc::new(authority.server());
-    let addr = serve(move |stream: TcpStream| {
-        let tls = rustls::ServerConnection::new(config.clone()).map_err(io::Error::other)?;
-        run(rustls::StreamOwned::new(tls, stream), "", script)
-    });
-    let session = Session::builder().tls(authority.trusted()).build().unwrap();
-    session.ws_connect(format!("wss://{addr}/")).connect().unwrap()
-}
-
-#[cfg(unix)]
-fn local(script: Script) -> WebSocket {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("socket");
-    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-    thread::spawn(move || run(listener.accept()?.0, "", script));
-    Session::new().ws_connect(hostpool::Url::unix(&path, "/").unwrap()).connect().unwrap()
-}
-
-/// Runs over each kind of stream.
-fn each(script: Script, check: fn(&str, WebSocket)) {
-    check("plain", plain(script));
-    #[cfg(feature = "rustls")]
-    check("TLS", secure(script));
-    #[cfg(unix)]
-    check("a Unix socket", local(script));
-}
+use super::streams::each;
+use super::support::without_hanging;
 
 fn text(text: &str) -> Message {
     Message::Text(text.into())
@@ -161,15 +115,17 @@ fn both_buffers_full() {
             frames.send(0x81, b"all")
         },
         |row, socket| {
-            let message = vec![2; LEN];
-            thread::scope(|scope| {
-                let sender = scope.spawn(|| socket.send_bytes(&message).unwrap());
-                for _ in 0..LEN / (1 << 20) {
-                    assert_eq!(socket.receive_bytes().unwrap().len(), 1 << 20, "{row}");
-                }
-                sender.join().unwrap();
+            without_hanging(move || {
+                let message = vec![2; LEN];
+                thread::scope(|scope| {
+                    let sender = scope.spawn(|| socket.send_bytes(&message).unwrap());
+                    for _ in 0..LEN / (1 << 20) {
+                        assert_eq!(socket.receive_bytes().unwrap().len(), 1 << 20, "{row}");
+                    }
+                    sender.join().unwrap();
+                });
+                assert_eq!(socket.receive().unwrap(), text("all"), "{row}");
             });
-            assert_eq!(socket.receive().unwrap(), text("all"), "{row}");
         },
     );
 }
@@ -270,50 +226,4 @@ fn the_slot_comes_back() {
         assert!(error.is_closed(), "{error:?}");
     });
     assert_eq!(socket.receive().unwrap(), Message::Closed);
-}
-
-/// A long message fills the socket, and its sender is done. The reader answers a ping by itself, and so it does when the
-/// sender leaves.
-#[test]
-fn control_frames_behind_a_full_socket() {
-    const LEN: usize = 16 << 20;
-    static SENT: AtomicBool = AtomicBool::new(false);
-    each(
-        |frames| {
-            let mut received = 0;
-            // It reads only as much as the sender needs to come to its end.
-            while received < LEN && !SENT.load(Ordering::SeqCst) {
-                received += frames.get()?.expect("a fragment").payload.len();
-            }
-            frames.send(0x89, b"p")?;
-            // Most often the pong finds no room. The test holds either way.
-            thread::sleep(Duration::from_millis(50));
-            let mut controls = Vec::new();
-            while let Some(Frame { first, payload }) = frames.get()? {
-                match first & 0x0F {
-                    0 | 2 => received += payload.len(),
-                    _ => controls.push((first, payload)),
-                }
-                if controls.len() == 2 {
-                    assert_eq!(received, LEN);
-                    controls.sort();
-                    assert_eq!(controls, [(0x88, b"\x03\xE9".to_vec()), (0x8A, b"p".to_vec())]);
-                    return frames.send(0x88, b"\x03\xE9");
-                }
-            }
-            panic!("a pong and a close were to come, not only {controls:?}");
-        },
-        |row, socket| {
-            let (receiver, sender) = socket.split();
-            let reader = thread::spawn(move || receiver.receive().unwrap());
-            sender.send_bytes(vec![7; LEN]).unwrap();
-            SENT.store(true, Ordering::SeqCst);
-            // Most often the ping comes first.
-            thread::sleep(Duration::from_millis(20));
-            drop(sender);
-            let close = reader.join().unwrap();
-            SENT.store(false, Ordering::SeqCst);
-            assert!(matches!(&close, Message::Close(frame) if frame.code == 1001), "{row}: {close:?}");
-        },
-    );
 }

@@ -19,6 +19,8 @@ pub(crate) struct Inflater {
     state: Option<State>,
     /// Bytes of this message have come.
     begun: bool,
+    /// The last of them has ended a stream.
+    ended: bool,
 }
 
 struct State {
@@ -28,7 +30,7 @@ struct State {
 
 impl Inflater {
     pub(crate) fn new(takeover: bool) -> Inflater {
-        Inflater { takeover, state: None, begun: false }
+        Inflater { takeover, state: None, begun: false, ended: false }
     }
 
     /// Decompresses a part of a message.
@@ -40,7 +42,7 @@ impl Inflater {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.begun = true;
+        (self.begun, self.ended) = (true, false);
         // The window is always of 32 KiB: a smaller one that was agreed on only bounds the distances, and the library
         // refuses one of 256 bytes.
         let State { inflate, piece } = self
@@ -58,6 +60,7 @@ impl Inflater {
                 Status::StreamEnd => {
                     inflate.reset(false);
                     if bytes.is_empty() {
+                        self.ended = true;
                         return Ok(());
                     }
                 }
@@ -73,10 +76,12 @@ impl Inflater {
     /// Ends a message.
     pub(crate) fn finish(&mut self, out: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
         // A message without any byte is an empty one, although a sender has to send one byte.
-        if std::mem::take(&mut self.begun) {
+        // After the end of a stream a sender has to send one more byte (section 7.2.3.4). Some do not, and then the rest of
+        // a block would come before the next message.
+        if self.begun && !self.ended {
             self.push(&TAIL, out)?;
-            self.begun = false;
         }
+        (self.begun, self.ended) = (false, false);
         if !self.takeover {
             // The server promises that the next message does not need the window: its memory goes meanwhile.
             self.state = None;

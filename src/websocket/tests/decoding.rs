@@ -6,6 +6,7 @@ use super::super::decoder::{Bounds, Decoder, Event};
 use super::super::deflate::{Deflater, PerMessageDeflate};
 use super::super::fault::Fault;
 use super::super::message::{CloseFrame, Message, Payload};
+use super::frames::frame;
 
 const BOUNDS: Bounds = Bounds { frame: 16 << 20, message: 64 << 20, fragments: 131_072 };
 
@@ -48,24 +49,6 @@ fn close(code: u16, reason: &str) -> Event {
 
 fn payload(bytes: &[u8]) -> Payload {
     Payload::new(bytes).unwrap()
-}
-
-/// A server's frame.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first];
-    match payload.len() {
-        len @ ..126 => out.push(len as u8),
-        len @ ..0x1_0000 => {
-            out.push(126);
-            out.extend_from_slice(&(len as u16).to_be_bytes());
-        }
-        len => {
-            out.push(127);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(payload);
-    out
 }
 
 /// Good frames, each cut at every byte and byte by byte (WC5, Autobahn 1, 2, 5, 6).

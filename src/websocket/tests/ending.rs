@@ -65,26 +65,28 @@ fn a_loss_without_a_close() {
 #[test]
 fn a_close_that_did_not_fit() {
     let settings = Settings { send_timeout: Some(Duration::from_millis(20)), ..Settings::default() };
-    let (reader, sender, mut peer) = loop {
-        let (socket, peer) = both(settings.clone());
-        let (receiver, sender) = socket.split();
-        let reader = thread::spawn(move || [receiver.receive(), receiver.receive()]);
-        while sender.send_bytes([7; 100]).is_ok() {}
-        // A part of a frame may have left. Then it is over.
-        if !sender.is_closed() {
-            break (reader, sender, peer);
+    for pair in [both, super::peer::calling] {
+        let (reader, sender, mut peer) = loop {
+            let (socket, peer) = pair(settings.clone());
+            let (receiver, sender) = socket.split();
+            let reader = thread::spawn(move || [receiver.receive(), receiver.receive()]);
+            while sender.send_bytes([7; 100]).is_ok() {}
+            // A part of a frame may have left. Then it is over.
+            if !sender.is_closed() {
+                break (reader, sender, peer);
+            }
+        };
+        drop(sender);
+        loop {
+            let got = peer.get().unwrap();
+            if got.first == 0x88 {
+                break assert_eq!(got.payload, 1001u16.to_be_bytes());
+            }
+            assert_eq!((got.first, got.payload), (0x82, vec![7; 100]));
         }
-    };
-    drop(sender);
-    loop {
-        let got = peer.get().unwrap();
-        if got.first == 0x88 {
-            break assert_eq!(got.payload, 1001u16.to_be_bytes());
-        }
-        assert_eq!((got.first, got.payload), (0x82, vec![7; 100]));
+        peer.send_close(1001, "");
+        assert_eq!(reader.join().unwrap().map(Result::unwrap), [close(1001), Message::Closed]);
     }
-    peer.send_close(1001, "");
-    assert_eq!(reader.join().unwrap().map(Result::unwrap), [close(1001), Message::Closed]);
 }
 
 /// The server does not answer the close of a half: the other half does not wait for ever.

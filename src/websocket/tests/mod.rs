@@ -2,7 +2,10 @@
 
 mod decoding;
 mod ending;
+#[path = "../../../tests/support/frames.rs"]
+mod frames;
 mod framing;
 mod life;
 mod peer;
+mod sending;
 mod sockets;

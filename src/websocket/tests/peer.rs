@@ -1,26 +1,21 @@
 //! A server's end of a connection, for tests that script it.
 
-use std::io::{Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use super::super::deflate::Agreed;
 use super::super::settings::{Opened, Settings};
 use super::super::{PerMessageDeflate, WebSocket};
+pub(super) use super::frames::{Frame, frame, read_frame};
 use crate::error::ResponseHead;
 use crate::net::duplex::Duplex;
+use crate::net::transport::{Probe, Transport, Wait};
 use crate::response::ConnectionInfo;
 use crate::urls::Url;
 
 /// The other end. It speaks in frames that the test writes.
 pub(super) struct Peer(pub(super) TcpStream);
-
-/// A frame of the client, without its mask.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Got {
-    pub(super) first: u8,
-    pub(super) payload: Vec<u8>,
-}
 
 /// Returns a WebSocket and its other end.
 pub(super) fn pair(settings: Settings) -> (WebSocket, Peer) {
@@ -37,11 +32,45 @@ pub(super) fn waking(settings: Settings, change: impl FnOnce(&Duplex)) -> (WebSo
     (open(duplex, settings, None), peer)
 }
 
+/// The same over a standard socket, as a dialer of the caller's gives one. A receive hears a wake after up to 100 ms.
+pub(super) fn calling(settings: Settings) -> (WebSocket, Peer) {
+    small(settings, |stream| Box::new(stream))
+}
+
 /// The same over a transport of the caller's, whose receiver hears no wake.
 pub(super) fn of_the_caller(settings: Settings) -> (WebSocket, Peer) {
+    small(settings, |stream| Box::new(Deaf(stream)))
+}
+
+fn small(settings: Settings, transport: impl FnOnce(TcpStream) -> Box<dyn Transport>) -> (WebSocket, Peer) {
     let (stream, peer) = sockets();
     socket2::SockRef::from(&stream).set_send_buffer_size(16 * 1024).unwrap();
-    (open(Duplex::over(Box::new(stream)), settings, None), peer)
+    (open(Duplex::over(transport(stream)), settings, None), peer)
+}
+
+#[derive(Debug)]
+struct Deaf(TcpStream);
+
+impl Transport for Deaf {
+    fn recv(&self, buf: &mut [u8], wait: &Wait<'_>) -> io::Result<usize> {
+        self.0.recv(buf, &Wait { is_receive: false, ..*wait })
+    }
+
+    fn send(&self, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
+        Transport::send(&self.0, bufs, wait)
+    }
+
+    fn probe(&self) -> Probe {
+        self.0.probe()
+    }
+
+    fn close_write(&self, wait: &Wait<'_>) -> io::Result<()> {
+        self.0.close_write(wait)
+    }
+
+    fn abort(&self) {
+        self.0.abort();
+    }
 }
 
 /// The same with compression.
@@ -79,24 +108,6 @@ fn open(duplex: Duplex, settings: Settings, agreed: Option<Agreed>) -> WebSocket
     WebSocket::open(duplex, opened)
 }
 
-/// A server's frame.
-pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first];
-    match payload.len() {
-        len @ ..126 => out.push(len as u8),
-        len @ ..0x1_0000 => {
-            out.push(126);
-            out.extend_from_slice(&(len as u16).to_be_bytes());
-        }
-        len => {
-            out.push(127);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(payload);
-    out
-}
-
 impl Peer {
     pub(super) fn send(&mut self, first: u8, payload: &[u8]) {
         self.0.write_all(&frame(first, payload)).unwrap();
@@ -107,32 +118,8 @@ impl Peer {
     }
 
     /// Reads one frame, or `None` at the end of the stream.
-    pub(super) fn get(&mut self) -> Option<Got> {
-        let mut head = [0; 2];
-        if self.0.read(&mut head[..1]).unwrap() == 0 {
-            return None;
-        }
-        self.0.read_exact(&mut head[1..]).unwrap();
-        assert!(head[1] & 0x80 != 0, "a client masks");
-        let len = match head[1] & 0x7F {
-            126 => {
-                let mut len = [0; 2];
-                self.0.read_exact(&mut len).unwrap();
-                usize::from(u16::from_be_bytes(len))
-            }
-            127 => {
-                let mut len = [0; 8];
-                self.0.read_exact(&mut len).unwrap();
-                u64::from_be_bytes(len) as usize
-            }
-            len => usize::from(len),
-        };
-        let mut mask = [0; 4];
-        self.0.read_exact(&mut mask).unwrap();
-        let mut payload = vec![0; len];
-        self.0.read_exact(&mut payload).unwrap();
-        super::super::frame::apply(mask, &mut payload);
-        Some(Got { first: head[0], payload })
+    pub(super) fn get(&mut self) -> Option<Frame> {
+        read_frame(&mut self.0).unwrap()
     }
 
     #[track_caller]

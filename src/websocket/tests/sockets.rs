@@ -118,7 +118,7 @@ fn without_autoping() {
 /// Each broken rule ends the connection with its code, and is told once (B 233, 245, 247).
 #[test]
 fn broken_rules_end_the_connection() {
-    let settings = Settings { max_message: 100, max_frame: 50, ..Settings::default() };
+    let settings = Settings { max_message: Some(100), max_frame: Some(50), ..Settings::default() };
     let table = [
         (frame(0x91, b""), ErrorKind::web_socket(1002), 1002),
         (vec![0x81, 0x80], ErrorKind::web_socket(1002), 1002),
