@@ -271,9 +271,10 @@ impl CancelToken {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Returns whether nothing else holds the token and it has not fired: a new one would be no different.
-    pub(crate) fn is_sole(&self) -> bool {
-        Arc::strong_count(&self.0) == 1 && Arc::weak_count(&self.0) == 0 && !self.has_fired()
+    /// Returns whether nothing else holds the token, it has not fired, and nobody has asked for its signal: a new one
+    /// would be no different.
+    pub(crate) fn is_sole(&mut self) -> bool {
+        Arc::get_mut(&mut self.0).is_some_and(|shared| !*shared.fired.get_mut() && shared.signal.get().is_none())
     }
 
     /// Returns whether a wait has to run the check at each tick.

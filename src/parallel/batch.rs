@@ -26,7 +26,9 @@ const WIDTH: usize = 16;
 /// - At most [`width`](Self::width) requests are under way: taken from the list, and their results not returned. So the
 ///   list may be endless, and at most so many responses wait in memory.
 /// - Requests are taken from the list inside `next`, on its thread. They may depend on results before: a list that
-///   returns `None` is asked again as long as results are to come. A list that blocks holds up the results.
+///   returns `None` is asked again as long as results are to come. A list that blocks holds up the results. Of a list
+///   whose [`size_hint`](Iterator::size_hint) promises more, up to eight requests may be taken before they are sent, while
+///   the workers have others.
 /// - The body of a response is read on the worker, up to [`max_body`](crate::RequestBuilder::max_body) bytes. A
 ///   response that waits for its turn so holds no connection. [`read_with`](Self::read_with) does something else.
 /// - Nothing is sent before the first `next`. Dropping the iterator cancels what is under way.
@@ -212,12 +214,14 @@ where
     type Item = (usize, Result<T>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.running.may_hold_back(self.width, self.threads.limit()) {
-            self.pull();
-            return self.running.take_arrived();
-        }
         if !self.running.is_here() {
             return self.inherited();
+        }
+        // A list that cannot promise another request may block until those before it are answered, as a channel does.
+        let promises = self.requests.size_hint().0 > 0;
+        if promises && self.running.may_hold_back(self.width, self.threads.limit()) {
+            self.pull();
+            return self.running.take_arrived();
         }
         self.running.give(&self.threads);
         while self.pull() {

@@ -33,6 +33,8 @@ pub(super) struct Running<T> {
     bounded: usize,
     /// The process that has begun them. Another process has none of the threads.
     home: Home,
+    /// This is another process, and what it has of the requests was left to the other one.
+    is_forgotten: bool,
 }
 
 /// The reader's side of a seat.
@@ -56,7 +58,7 @@ impl<T> Running<T> {
     fn with(results: Results<Seat<T>>) -> Running<T> {
         let (inbox, home) = (Inbox::new(), Home::here());
         let (lines, spare, held_back) = (Vec::new(), Vec::new(), (Vec::new(), Vec::new()));
-        Running { inbox, results, lines, spare, held_back, busy: 0, bounded: 0, home }
+        Running { inbox, results, lines, spare, held_back, busy: 0, bounded: 0, home, is_forgotten: false }
     }
 
     pub(super) fn as_completed(&mut self) {
@@ -79,7 +81,7 @@ impl<T> Running<T> {
     /// Returns whether a further request may be held back, to be given to the workers with others: the next result is
     /// there, and as far as the reader knows, each of so many workers has a request and another one waits.
     ///
-    /// The next result is then returned without a lock, so that the process does not matter either.
+    /// The next result is then returned without a lock.
     pub(super) fn may_hold_back(&self, width: usize, workers: usize) -> bool {
         let held_back = self.held_back.0.len();
         let given = self.busy - self.results.len() - held_back;
@@ -165,7 +167,8 @@ impl<T> Running<T> {
     /// Leaves all requests to the process that has begun them. A thread that only that process has may hold the lock of
     /// the inbox for good.
     fn forget(&mut self) {
-        if self.busy > 0 {
+        if self.busy > 0 && !mem::replace(&mut self.is_forgotten, true) {
+            drop_contained(self.results.drain());
             mem::forget(mem::replace(&mut self.inbox, Inbox::new()));
             mem::forget(mem::take(&mut self.held_back));
             self.lines.iter_mut().for_each(|line| line.handle.forget());

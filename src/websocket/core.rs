@@ -56,7 +56,7 @@ impl<S: Stream> Core<S> {
         if !self.board.lock().take(turn) {
             self.wait_for(turn, until, |state| state.take(turn).then_some(()))?;
         }
-        Ok(Held { core: self, turn })
+        Ok(Held { core: self, turn, by: By::Drop })
     }
 
     /// Waits until `found` returns something: see [`Board::wait`]. The token wakes this wait.
@@ -118,12 +118,15 @@ impl<S: Stream> Core<S> {
 pub(crate) struct Held<'a, S: Stream> {
     core: &'a Core<S>,
     turn: Turn,
+    /// Who gives the turn of the wire back. Nobody waits, unless a sender has succeeded: one that failed has used up its
+    /// time.
+    pub(super) by: By,
 }
 
 impl<S: Stream> Drop for Held<'_, S> {
     fn drop(&mut self) {
         match self.turn {
-            Turn::Wire => self.core.release_wire(By::Sender),
+            Turn::Wire => self.core.release_wire(self.by),
             turn => self.core.board.free(&mut self.core.board.lock(), turn),
         }
     }

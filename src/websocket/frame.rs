@@ -158,7 +158,8 @@ pub(crate) fn apply(mask: [u8; 4], bytes: &mut [u8]) {
 }
 
 /// Masks that nobody can predict (section 10.3), from the system's generator. The first block is small, because most
-/// connections send little. Each later one is a system call in 4,096 frames.
+/// connections send little. Each later one is a system call in 4,096 frames. A child of a fork has a copy of the block: it
+/// must not send on the connection, which is its parent's.
 pub(crate) struct Masks {
     block: Vec<u8>,
     used: usize,

@@ -84,7 +84,7 @@ impl<S: Stream> Core<S> {
     /// Sends one frame. What waits in the slots goes before it.
     fn send_frame(&self, head: Head, payload: &[u8], until: Until<'_>) -> Result<(), Stopped> {
         let outside = |error| Stopped { error, inside: false };
-        let _held = self.take(Turn::Wire, until).map_err(outside)?;
+        let mut held = self.take(Turn::Wire, until).map_err(outside)?;
         let mut wire = self.wire.lock();
         {
             let mut state = self.board.lock();
@@ -98,7 +98,10 @@ impl<S: Stream> Core<S> {
         }
         let mark = wire.mark();
         wire.write(head, payload).map_err(outside)?;
-        let Err(error) = self.push(&mut wire, || self.sending()) else { return Ok(()) };
+        let Err(error) = self.push(&mut wire, || self.sending()) else {
+            held.by = By::Sender;
+            return Ok(());
+        };
         if is_loss(&error) && !self.stream.is_closed() {
             // The receiver meets the end, after what the server has sent before it.
             let lost = Failure::from(&error);
@@ -124,7 +127,9 @@ impl<S: Stream> Core<S> {
             let len = self.moving(until(), |step| self.stream.send(wire.rest(), step))?;
             wire.took(len);
         }
-        while !self.moving(until(), |step| self.stream.flush(step))? {}
+        while !self.moving(until(), |step| self.stream.flush(step))? {
+            until().check(Phase::Upgraded)?;
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What counts as life with a heartbeat, and what a sender leaves.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,22 +17,22 @@ use super::peer::{of_the_caller, waking};
 use crate::error::{Bound, ErrorKind, Phase, Result};
 use crate::time::Until;
 
-/// A connection that takes all bytes at once and sends them slowly, as TLS does. Nothing can be received.
-#[derive(Default)]
-struct Slow {
-    board: OnceLock<Arc<Board>>,
-    /// For each flush: what it finds about the ping that waits for its pong.
-    pinged: Mutex<Vec<bool>>,
+type Send = dyn Fn(&[u8], Until<'_>) -> Result<usize> + std::marker::Send + Sync;
+type Flush = dyn Fn(Until<'_>) -> Result<bool> + std::marker::Send + Sync;
+
+/// A connection that sends and flushes as it is told. Nothing can be received, and no receiver can be woken.
+struct Scripted {
+    send: Box<Send>,
+    flush: Box<Flush>,
 }
 
-impl Stream for Arc<Slow> {
+impl Stream for Scripted {
     fn receive(&self, _: &mut [u8], _: Until<'_>) -> Result<Option<usize>> {
         unreachable!("nobody receives")
     }
 
     fn send(&self, bytes: &[u8], until: Until<'_>) -> Result<usize> {
-        assert_eq!(until.bound(), Bound::Heartbeat);
-        Ok(bytes.len())
+        (self.send)(bytes, until)
     }
 
     fn send_now(&self, _: &[u8]) -> Result<usize> {
@@ -43,19 +44,7 @@ impl Stream for Arc<Slow> {
     }
 
     fn flush(&self, until: Until<'_>) -> Result<bool> {
-        assert_eq!(until.bound(), Bound::Heartbeat, "a flush without an end shows no progress");
-        thread::sleep(until.remaining(Instant::now()).unwrap());
-        let mut state = self.board.get().unwrap().lock();
-        let mut pinged = self.pinged.lock().unwrap();
-        pinged.push(state.pinged.is_some());
-        state.pinged = Some(Instant::now());
-        match pinged.len() {
-            // A part has left.
-            1 => Ok(false),
-            // Nothing has.
-            2 => Err(until.timed_out(Phase::Upgraded)),
-            _ => Ok(true),
-        }
+        (self.flush)(until)
     }
 
     fn shutdown_write(&self, _: Until<'_>) -> Result<()> {
@@ -69,7 +58,7 @@ impl Stream for Arc<Slow> {
     fn wake(&self) {}
 
     fn can_wake(&self) -> bool {
-        true
+        false
     }
 
     fn close(&self) {}
@@ -86,15 +75,54 @@ impl Stream for Arc<Slow> {
 /// WT3: while one large write goes on, its progress counts as life, also where the whole of it takes many intervals.
 #[test]
 fn progress_of_one_write() {
-    let stream = Arc::new(Slow::default());
+    let board: Arc<OnceLock<Arc<Board>>> = Arc::default();
+    // For each flush: what it finds about the ping that waits for its pong.
+    let pinged: Arc<Mutex<Vec<bool>>> = Arc::default();
+    // It takes all bytes at once and sends them slowly, as TLS does.
+    let send = |bytes: &[u8], until: Until<'_>| {
+        assert_eq!(until.bound(), Bound::Heartbeat);
+        Ok(bytes.len())
+    };
+    let (its_board, its_pinged) = (board.clone(), pinged.clone());
+    let flush = move |until: Until<'_>| {
+        assert_eq!(until.bound(), Bound::Heartbeat, "a flush without an end shows no progress");
+        thread::sleep(until.remaining(Instant::now()).unwrap());
+        let mut state = its_board.get().unwrap().lock();
+        let mut pinged = its_pinged.lock().unwrap();
+        pinged.push(state.pinged.is_some());
+        state.pinged = Some(Instant::now());
+        match pinged.len() {
+            // A part has left.
+            1 => Ok(false),
+            // Nothing has.
+            2 => Err(until.timed_out(Phase::Upgraded)),
+            _ => Ok(true),
+        }
+    };
     let settings = Settings { heartbeat: Some(Duration::from_millis(40)), ..Settings::default() };
-    let core = Core::new(stream.clone(), settings, None, None);
-    assert!(stream.board.set(core.board.clone()).is_ok());
+    let core = Core::new(Scripted { send: Box::new(send), flush: Box::new(flush) }, settings, None, None);
+    assert!(board.set(core.board.clone()).is_ok());
     core.board.lock().pinged = Some(Instant::now());
     core.send(Kind::Binary, &[0; 100_000]).unwrap();
     // The first flush finds the ping. The second one does not, because the first has made progress. It makes none.
-    assert_eq!(*stream.pinged.lock().unwrap(), [true, false, true]);
+    assert_eq!(*pinged.lock().unwrap(), [true, false, true]);
     assert_eq!(core.board.lock().pinged, None, "the last bytes have left");
+}
+
+/// A close whose frame does not fit within its bound does not wait for room once more.
+#[test]
+fn a_close_that_does_not_fit() {
+    let waits = Arc::new(AtomicUsize::new(0));
+    let count = waits.clone();
+    let send = move |_: &[u8], until: Until<'_>| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Err(until.timed_out(Phase::Upgraded))
+    };
+    let core =
+        Core::new(Scripted { send: Box::new(send), flush: Box::new(|_| Ok(true)) }, Settings::default(), None, None);
+    assert!(core.close(1000, "").unwrap());
+    assert_eq!(waits.load(Ordering::SeqCst), 1);
+    assert_eq!(core.board.lock().failed().unwrap().error().kind(), &ErrorKind::Timeout(Bound::Close));
 }
 
 /// A server that is gone takes small messages for long, because the system does. They are no sign of life.
