@@ -2,12 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use hostpool::{Bound, CancelToken, ConnectionPool, ErrorKind, PoolManager, Session};
 
 use crate::Echo;
-use crate::support::{Server, answers, ok, without_hanging};
+use crate::support::{Server, answers, eventually, ok, without_hanging};
 
 /// Thirty of five hundred fail, in several ways. Each has its place and its URL, and no other is lost or stopped.
 #[test]
@@ -259,4 +262,45 @@ fn many_results() {
         }
         assert_eq!(places, (0..2000).collect::<Vec<_>>());
     }
+}
+
+/// A list that waits until the requests it gave before are answered: none of them is held back meanwhile.
+#[test]
+fn a_list_that_waits_for_its_requests() {
+    let texts = without_hanging(|| {
+        let server = Echo::new();
+        let session = Session::builder().workers(1).build().unwrap();
+        let ((tell, told), (give, given), (open, gate)) = (mpsc::channel(), mpsc::channel(), mpsc::channel());
+        let (read, gate) = (Arc::new(AtomicUsize::new(0)), Mutex::new(gate));
+        let producer = {
+            let (session, url) = (session.clone(), server.url("/"));
+            thread::spawn(move || {
+                (0..17).for_each(|_| give.send(session.get(&url)).unwrap());
+                (0..17).for_each(|_| told.recv().unwrap());
+                for _ in 0..20 {
+                    give.send(session.get(&url)).unwrap();
+                    told.recv().unwrap();
+                }
+            })
+        };
+        let count = read.clone();
+        let mut batch = session.batch(given).width(16).read_with(move |response| {
+            let text = response.text();
+            let _ = tell.send(());
+            if count.fetch_add(1, Ordering::SeqCst) == 8 {
+                let _ = gate.lock().unwrap().recv();
+            }
+            text
+        });
+        // The reader of the batch knows of eight results, and not of those that come after them.
+        let mut texts: Vec<_> = batch.next().into_iter().collect();
+        eventually("half of the answers", || read.load(Ordering::SeqCst) == 9);
+        texts.extend(batch.next());
+        open.send(()).unwrap();
+        eventually("the other answers", || read.load(Ordering::SeqCst) == 17);
+        texts.extend(batch);
+        producer.join().unwrap();
+        texts.into_iter().map(|(_, text)| text.unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(texts, vec!["/"; 37]);
 }
