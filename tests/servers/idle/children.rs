@@ -431,6 +431,17 @@ mod forks {
                 assert!(place == 1 && matches!(error.kind(), ErrorKind::InvalidConfig), "{error}");
             });
             assert_eq!(batch.next().unwrap().1.unwrap().text().unwrap(), "fine");
+            // Nor the results that have come.
+            let before = server.seen.requests().len();
+            let mut batch = other.batch((0..24).map(|_| other.get(server.url("/")))).width(12).read_with(Ok);
+            assert!(batch.next().unwrap().1.is_ok());
+            eventually("the requests", || server.seen.requests().len() == before + 12);
+            assert!(batch.next().unwrap().1.is_ok());
+            in_a_fork("results", || {
+                let errors = batch.by_ref().map(|(_, result)| result.unwrap_err());
+                assert_eq!(errors.filter(|error| matches!(error.kind(), ErrorKind::InvalidConfig)).count(), 22);
+            });
+            assert!(batch.all(|(_, result)| result.unwrap().text().unwrap() == "fine"));
         });
     }
 
