@@ -147,9 +147,9 @@ fn recv_by(
 /// room.
 pub(crate) fn send(socket: impl AsFd, bufs: &[IoSlice<'_>], wait: &Wait<'_>) -> io::Result<usize> {
     let socket = socket.as_fd();
-    // Linux reports room only once a third of the buffer is free; a send takes what there is.
-    let at_once = has_signal(wait) || wait.duplex && !may_block(wait);
-    if !wait.poll_first && at_once {
+    if !wait.poll_first && has_signal(wait) {
+        // Linux reports room only once a third of the buffer is free; a send takes what there is. After a fire nothing
+        // is sent any more.
         if !wait.is_cancelled() {
             match send_some(socket, bufs, SEND_NOW) {
                 Ok(len) => return Ok(len),

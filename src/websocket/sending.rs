@@ -137,7 +137,7 @@ impl<S: Stream> Core<S> {
     ///
     /// With a heartbeat the write runs in steps of half an interval. A call that waits does not show that bytes move:
     /// systems report room late, and TLS reports a record once the whole of it has left. The next step takes what room
-    /// there is.
+    /// there is, unless it is shorter than two ticks of the guard: then it waits for the report.
     fn moving<T>(&self, until: Until<'_>, run: impl Fn(Until<'_>) -> Result<T>) -> Result<T> {
         let Some(interval) = self.settings.heartbeat else { return run(until) };
         let half = (interval / 2).max(Duration::from_millis(1));
