@@ -51,8 +51,12 @@ impl<'a> Exchange<'a> {
             unseen = if look { sent } else { unseen + sent };
             // Less than a piece was sent: the transport had no room for more, or the body's reader is slow.
             look = sent < PIECE || unseen >= LOOK;
-            if self.head_sent == self.buffers.out.len() && body.is_done() && self.flush(true)? {
-                return Ok(None);
+            if self.head_sent == self.buffers.out.len() && body.is_done() {
+                if self.flush(true)? {
+                    return Ok(None);
+                }
+                // Input may have ended the flush.
+                look = true;
             }
         }
     }
@@ -67,7 +71,7 @@ impl<'a> Exchange<'a> {
     #[inline(never)]
     fn flush_foreign(&mut self, is_last: bool) -> Result<bool, Error> {
         let mut wait = self.write(&mut Moment::default());
-        wait.is_last = is_last;
+        wait.is_last = is_last && self.early.is_none();
         self.measure(&mut wait)?;
         let flushed = self.wire.flush(&wait);
         if let (Some(meter), Ok(_)) = (&mut self.meter, &flushed) {

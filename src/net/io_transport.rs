@@ -343,7 +343,7 @@ impl IoTransport {
         let mut returns_by = None;
         loop {
             // The caller looks at the response first, and meets the writer's failure after it.
-            if returns_by.is_some() && state.output_end.is_some() && !state.has_ended {
+            if wait.is_last && state.has_input() && state.output_end.is_some() && !state.has_ended {
                 return Ok(false);
             }
             state.check_output()?;

@@ -239,15 +239,8 @@ impl Upgraded {
     /// matters.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// use std::io::Read;
     /// use std::thread;
     ///
@@ -268,15 +261,8 @@ impl Upgraded {
     /// peer has made is seen by a read.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
     /// assert!(!quiet.is_closed());
     /// quiet.close();
@@ -326,15 +312,8 @@ impl Upgraded {
     /// It holds from the next read on, for both halves of a [split](Self::into_split) connection too.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// use std::io::{ErrorKind, Read};
     /// use std::time::Duration;
     ///
@@ -352,15 +331,8 @@ impl Upgraded {
     /// bound. A write that fails with [`io::ErrorKind::TimedOut`] has sent nothing of its bytes.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// use std::io::{ErrorKind, Write};
     /// use std::time::Duration;
     ///
@@ -376,15 +348,8 @@ impl Upgraded {
     /// Returns how long a read may wait.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// use std::time::Duration;
     ///
     /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
@@ -400,15 +365,8 @@ impl Upgraded {
     /// Returns how long a write may wait.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// use std::time::Duration;
     ///
     /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
@@ -428,15 +386,8 @@ impl Upgraded {
     /// [`Dialer`](crate::Dialer) of the caller's has opened is ended.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// use hostpool::{CancelToken, Error};
     /// use std::io::Read;
     /// use std::thread;
@@ -466,15 +417,8 @@ impl Upgraded {
     /// Returns the head of the response: its status and headers.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
     /// assert_eq!(quiet.head().status(), 101);
     /// assert_eq!(quiet.head().headers().get("Upgrade"), Some("quiet"));
@@ -487,15 +431,8 @@ impl Upgraded {
     /// Returns the connection: its number, addresses, and the facts about TLS.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
     /// assert!(!quiet.connection().encrypted);
     /// # Ok::<(), hostpool::Error>(())
@@ -507,15 +444,8 @@ impl Upgraded {
     /// Returns the address of the peer if it has one: the server, or the proxy.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
     /// let address = quiet.peer_addr().unwrap();
     /// assert_eq!(format!("http://{address}/"), url);
@@ -529,15 +459,8 @@ impl Upgraded {
     /// Returns the local address of the connection, if it has one.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
     /// assert!(quiet.local_addr().unwrap().ip().is_loopback());
     /// # Ok::<(), hostpool::Error>(())
@@ -601,15 +524,8 @@ impl UpgradedReader {
     /// Returns both halves if they are of two connections.
     ///
     /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
-    /// # std::thread::spawn(move || {
-    /// #     use std::io::{Read, Write};
-    /// #     let (mut stream, _) = listener.accept().unwrap();
-    /// #     let _ = stream.read(&mut [0; 4096]);
-    /// #     let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
-    /// #     let _ = stream.read_to_end(&mut Vec::new());
-    /// # });
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }
+    /// # let url = example::serve("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quiet\r\n\r\n");
     /// let quiet = hostpool::get(&url).upgrade_to("quiet").send()?.upgrade()?;
     /// let (reader, writer) = quiet.into_split();
     /// let quiet = reader.reunite(writer).unwrap();

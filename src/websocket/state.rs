@@ -32,7 +32,7 @@ pub(crate) enum By {
     Receiver,
     /// A thread that has sent, and may wait.
     Sender,
-    /// A drop, which never waits.
+    /// A drop, or a call that has failed. It never waits.
     Drop,
 }
 

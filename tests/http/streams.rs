@@ -325,14 +325,15 @@ impl Write for Slow {
     }
 }
 
-/// Tells of each read.
-struct Told<R>(R, Sender<()>);
+/// Tells of each read once the transport has its bytes: when it reads again.
+struct Told<R>(R, Sender<()>, bool);
 
 impl<R: Read> Read for Told<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read(buf);
-        let _ = self.1.send(());
-        read
+        if std::mem::replace(&mut self.2, true) {
+            let _ = self.1.send(());
+        }
+        self.0.read(buf)
     }
 }
 
@@ -363,7 +364,7 @@ fn an_answer_before_the_write_returns() {
             let stream = TcpStream::connect(address).map_err(|error| context.failed(error))?;
             let (read, was_read) = channel();
             let [reader, end] = [(); 2].map(|()| stream.try_clone().expect("a descriptor"));
-            let transport = IoTransport::new(Told(reader, read), Slow(stream, was_read));
+            let transport = IoTransport::new(Told(reader, read, false), Slow(stream, was_read));
             Ok(Box::new(transport.on_end(move || drop(end.shutdown(Shutdown::Both)))))
         });
         let pool = ConnectionPool::builder("http://anywhere").dialer(dialer).build().unwrap();
@@ -379,7 +380,7 @@ fn an_answer_before_the_write_fails() {
     let dialer = dialer_fn(move |_, context| {
         let (input, answers) = pipe().map_err(|error| context.failed(error))?;
         let (tell, told) = channel();
-        Ok(Box::new(IoTransport::new(Told(input, tell), Fails(answers, told))))
+        Ok(Box::new(IoTransport::new(Told(input, tell, false), Fails(answers, told))))
     });
     let pool = ConnectionPool::builder("http://anywhere").dialer(dialer).build().unwrap();
     let response = pool.post("/").data("hello").retries(0).send().unwrap();
