@@ -2,7 +2,7 @@
 //!
 //! Whatever blocks a call registers with the call's token, then asks whether the token has fired, and then blocks. It
 //! leaves the list when its wait ends. So a fire wakes it at once, and a token that serves a million calls holds only
-//! those that wait now.
+//! those that wait now, and the open connections whose last call it served.
 
 mod list;
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, ErrorKind, Phase, Result};
 
 pub(crate) use list::{Blocked, Registration};
-pub(crate) use token::Run;
 pub use token::{CancelToken, OnCancel};
+pub(crate) use token::{Kept, Run};
 
 /// How often a wait that has a check runs it. Sockets wait for as long at a time anyway.
 pub(crate) const TICK: Duration = Duration::from_millis(100);

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::list::{Blocked, Fired, List, Place, Registration};
 use super::{Check, Ended, Running};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::process::Home;
 use crate::signal::Signal;
 use crate::sync::Mutex;
 
@@ -273,8 +275,13 @@ impl CancelToken {
 
     /// Returns whether nothing else holds the token, it has not fired, and nobody has asked for its signal: a new one
     /// would be no different.
+    ///
+    /// The connections that it was used on may still be in its list.
     pub(crate) fn is_sole(&mut self) -> bool {
-        Arc::get_mut(&mut self.0).is_some_and(|shared| !*shared.fired.get_mut() && shared.signal.get().is_none())
+        let is_held = Arc::strong_count(&self.0) > 1;
+        // What the last other holder did comes before the rest.
+        fence(Ordering::Acquire);
+        !is_held && !self.has_fired() && self.0.signal.get().is_none()
     }
 
     /// Returns whether a wait has to run the check at each tick.
@@ -318,6 +325,11 @@ impl CancelToken {
     /// token has fired, before it blocks.
     pub(crate) fn register(&self, blocked: Weak<dyn Blocked>, generation: u64) -> Registration<'_> {
         Registration { token: self, place: self.add(blocked, generation) }
+    }
+
+    /// Does the same until the returned value is dropped, which holds nobody alive. `home` is this process.
+    pub(crate) fn keep(&self, blocked: Weak<dyn Blocked>, generation: u64, home: Home) -> Kept {
+        Kept { token: Arc::downgrade(&self.0), place: self.add(blocked, generation), home }
     }
 
     /// Returns the descriptor that is readable once the token has fired. It is opened when it is asked for first, and
@@ -371,6 +383,43 @@ impl fmt::Debug for CancelToken {
     }
 }
 
+/// A place in the list of a token that outlives a call.
+///
+/// Dropping it leaves the list, except in a child of the process that it was made in: another thread may have held the
+/// lock of the list at the fork, and would never release it there.
+pub(crate) struct Kept {
+    token: Weak<Shared>,
+    place: Place,
+    home: Home,
+}
+
+impl Kept {
+    /// Returns whether it is this token's. The address of a token is not used again while this holds it weakly.
+    #[inline]
+    pub(crate) fn is_of(&self, token: &CancelToken) -> bool {
+        self.token.as_ptr() == Arc::as_ptr(&token.0)
+    }
+
+    /// Leaves the list, in the process that it was made in. This asks for no process, which would be a system call.
+    pub(crate) fn leave(mut self) {
+        self.remove();
+    }
+
+    fn remove(&mut self) {
+        if let Some(shared) = mem::take(&mut self.token).upgrade() {
+            CancelToken(shared).remove(self.place);
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.token.strong_count() > 0 && self.home.is_here() {
+            self.remove();
+        }
+    }
+}
+
 /// Gives the signal of a token when the token fires.
 struct Fire(Signal);
 
@@ -398,7 +447,7 @@ impl Drop for Shared {
     /// Leaves the lists of the parents. A parent that only this token held leaves those of its own here, because a line
     /// of children may be longer than the stack is deep.
     fn drop(&mut self) {
-        let mut left = std::mem::take(&mut *self.parents.lock());
+        let mut left = mem::take(&mut *self.parents.lock());
         while let Some((parent, place)) = left.pop() {
             parent.remove(place);
             if let Some(parent) = Arc::into_inner(parent.0) {

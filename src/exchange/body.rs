@@ -11,11 +11,11 @@ use super::outcome::Ending;
 use super::pattern::{Layout, NOTHING_ASIDE, Pattern};
 use super::wire::Wire;
 use crate::body::Input;
-use crate::cancel::{CancelToken, Registration};
+use crate::cancel::CancelToken;
 use crate::error::{Bound, Error, ErrorKind, Limit, Phase, Reason, Result};
 use crate::h1::{Chunked, Fault, Framing, Limits, Trailers};
 use crate::headers::Headers;
-use crate::net::abort::AbortCell;
+use crate::net::abort::{AbortCell, Cancellable};
 use crate::net::transport::{Probe, Transport, Wait};
 use crate::strictness::Strictness;
 use crate::time::{Meter, Rate, Until};
@@ -35,17 +35,14 @@ pub(crate) struct Io<'a> {
     pub(crate) read: Option<Duration>,
     pub(crate) cell: &'a Arc<AbortCell>,
     /// Lets the token end the waits. Set before the first one: most small bodies are there already.
-    pub(crate) registered: OnceCell<Registration<'a>>,
+    pub(crate) registered: OnceCell<Cancellable<'a>>,
 }
 
 impl<'a> Io<'a> {
     /// Lets the token end the waits from now on. Fails if it has fired.
     #[inline(never)]
     fn register(&self, token: &'a CancelToken) -> Result<()> {
-        self.registered.get_or_init(|| {
-            let (cell, generation) = self.cell.blocked();
-            token.register(cell, generation)
-        });
+        self.registered.get_or_init(|| self.cell.cancellable_by(token));
         if token.is_over() { Err(token.error(Phase::Body)) } else { Ok(()) }
     }
 

@@ -10,9 +10,9 @@ use std::sync::{Arc, Weak};
 
 use super::probe::Probe;
 use super::waker::Waker;
-use crate::cancel::{Blocked, Run};
+use crate::cancel::{Blocked, CancelToken, Kept, Run};
 use crate::process::Home;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 
 /// A stream that another thread can shut down while its owner is blocked in it.
 pub(crate) trait Interrupt: Send + Sync {
@@ -59,9 +59,21 @@ struct State {
     is_own: bool,
     /// A transport above the system's socket is registered in its place.
     is_wrapped: bool,
+    /// A fire of the kept token ends the current use.
+    is_cancellable: bool,
+    /// The place in the list of the token that the calls on this connection had last.
+    ///
+    /// It stays between the calls, because most calls on a connection have the same token as the one before: to join the
+    /// list and to leave it again takes five times as long as to set `is_cancellable`.
+    kept: Option<Kept>,
+    /// How many places there have been.
+    keeps: u64,
     /// The process that the connection was opened in.
     home: Home,
 }
+
+/// Marks the number of a kept place in the list of a token, where otherwise the number of a use stands.
+const KEPT: u64 = 1 << 63;
 
 /// Who has aborted a use of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +95,9 @@ impl AbortCell {
             has_several: false,
             is_own: false,
             is_wrapped: false,
+            is_cancellable: false,
+            kept: None,
+            keeps: 0,
             home,
         };
         AbortCell {
@@ -228,6 +243,9 @@ impl AbortCell {
         let mut state = self.state.lock();
         state.generation += 1;
         (state.aborted, state.socket, state.base, state.has_several) = (None, None, None, false);
+        let kept = state.kept.take();
+        drop(state);
+        drop(kept);
     }
 
     /// Returns whether the current use is aborted. Every wait asks this after it wakes, before it interprets the result
@@ -247,11 +265,42 @@ impl AbortCell {
         (cell, self.state.lock().generation)
     }
 
+    /// Lets a fire of the token end the current use, until the returned value is dropped. The caller has to ask after
+    /// this call whether the token has fired, before it blocks. Only for the owner of the use, and not twice at once.
+    #[inline]
+    pub(crate) fn cancellable_by(self: &Arc<Self>, token: &CancelToken) -> Cancellable<'_> {
+        let mut state = self.state.lock();
+        state.is_cancellable = true;
+        match &state.kept {
+            Some(kept) if kept.is_of(token) => drop(state),
+            _ => self.keep(state, token),
+        }
+        Cancellable(self)
+    }
+
+    /// Joins the list of the token, and leaves that of the one before.
+    #[cold]
+    fn keep(self: &Arc<Self>, mut state: MutexGuard<'_, State>, token: &CancelToken) {
+        state.keeps += 1;
+        let cell: Weak<dyn Blocked> = Arc::<AbortCell>::downgrade(self);
+        let kept = token.keep(cell, KEPT | state.keeps, state.home);
+        let before = state.kept.replace(kept);
+        drop(state);
+        // Without the lock: the token before may end here, and with it values of the caller's.
+        if let Some(before) = before {
+            before.leave();
+        }
+    }
+
     /// Shuts the connection down and returns true, if this use is still current and the connection is open. The first
     /// cause counts.
     fn abort(&self, generation: u64, cause: AbortCause) -> bool {
+        self.abort_if(|state| state.generation == generation, cause)
+    }
+
+    fn abort_if(&self, is_meant: impl FnOnce(&State) -> bool, cause: AbortCause) -> bool {
         let mut state = self.state.lock();
-        if state.generation != generation || !state.home.is_here() {
+        if !is_meant(&state) || !state.home.is_here() {
             return false;
         }
         state.aborted.get_or_insert(cause);
@@ -305,7 +354,24 @@ impl Interrupt for Run {
 
 impl Blocked for AbortCell {
     fn cancel(&self, generation: u64) {
-        self.abort(generation, AbortCause::Cancelled);
+        if generation & KEPT == 0 {
+            self.abort(generation, AbortCause::Cancelled);
+            return;
+        }
+        // Another token may have taken the place of this one since it was fired.
+        let is_meant = |state: &State| state.is_cancellable && KEPT | state.keeps == generation;
+        self.abort_if(is_meant, AbortCause::Cancelled);
+    }
+}
+
+/// Lets a fire of one token end the current use of a connection, until it is dropped.
+#[must_use]
+pub(crate) struct Cancellable<'c>(&'c AbortCell);
+
+impl Drop for Cancellable<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.state.lock().is_cancellable = false;
     }
 }
 
@@ -360,5 +426,65 @@ mod tests {
         assert_eq!(counter.0.load(Ordering::SeqCst), 1);
         drop(counter);
         assert!(!cell.handle().abort());
+    }
+
+    /// A token that serves one call after another stays registered once. Another one takes its place, and a connection
+    /// that is closed leaves no place behind.
+    #[test]
+    fn the_token_of_a_connection() {
+        let [one, other] = [(); 2].map(|()| CancelToken::new());
+        let cell = Arc::new(AbortCell::new());
+        for _ in 0..100 {
+            drop(cell.cancellable_by(&one));
+            assert!(cell.next_use());
+            assert_eq!(one.registered().0, 1);
+        }
+        drop(cell.cancellable_by(&other));
+        assert_eq!((one.registered().0, other.registered().0), (0, 1));
+        cell.forget();
+        assert_eq!(other.registered().0, 0);
+
+        let dropped = Arc::new(AbortCell::new());
+        drop(dropped.cancellable_by(&one));
+        drop(dropped);
+        assert_eq!(one.registered().0, 0);
+        // In a child of the process that opened it, the connection stays in a list whose lock may be held for good.
+        let inherited = Arc::new(AbortCell::new());
+        inherited.begin_dial(Home::elsewhere());
+        drop(inherited.cancellable_by(&one));
+        drop(inherited);
+        assert_eq!(one.registered().0, 1);
+        // A token that is gone leaves nothing to do.
+        drop(cell.cancellable_by(&CancelToken::new()));
+        drop(cell.cancellable_by(&other));
+        assert_eq!(other.registered().0, 1);
+    }
+
+    /// A fire ends the use that its token is registered for now, and only while it is.
+    #[test]
+    fn a_fire_ends_its_own_call_only() {
+        let counter = Arc::new(Counter::default());
+        let interrupted = || counter.0.load(Ordering::SeqCst);
+        let cell = Arc::new(AbortCell::new());
+        cell.register(weak(&counter));
+        let tokens = [(); 3].map(|()| CancelToken::new());
+
+        drop(cell.cancellable_by(&tokens[0]));
+        tokens[0].cancel();
+        assert_eq!(interrupted(), 0, "between calls");
+
+        drop(cell.cancellable_by(&tokens[1]));
+        let current = cell.cancellable_by(&tokens[2]);
+        tokens[1].cancel();
+        assert_eq!(interrupted(), 0, "the call of another token");
+        // A fire that took its list before the other token came, and that is late.
+        Blocked::cancel(&*cell, KEPT | 2);
+        assert_eq!(interrupted(), 0, "a late fire of another token");
+        assert!(!cell.is_aborted());
+
+        tokens[2].cancel();
+        assert_eq!((interrupted(), cell.abort_cause()), (1, Some(AbortCause::Cancelled)));
+        drop(current);
+        assert!(!cell.next_use());
     }
 }

@@ -261,7 +261,7 @@ impl<'a> Hop<'a> {
         };
         let rules = ExchangeRules { expects: sent.expects, resends: &resends, unclean_close: reading.unclean_close };
         // Until the head has arrived. What comes after registers for itself.
-        let _registered = terms.until.register(|| connection.cell.blocked());
+        let _registered = terms.until.token().map(|token| connection.cell.cancellable_by(token));
         exchange.run(&request.method, body.outgoing(), &rules)
     }
 

@@ -125,24 +125,79 @@ impl Interrupt for Next {
     }
 }
 
+/// A connection over that socket, which may be used by one call after another.
+fn connection() -> (Arc<Next>, Arc<AbortCell>) {
+    let (socket, cell) = (Arc::new(Next(AtomicBool::new(false))), Arc::new(AbortCell::new()));
+    let interrupt: Arc<dyn Interrupt> = socket.clone();
+    cell.register(Arc::downgrade(&interrupt));
+    (socket, cell)
+}
+
 /// The call ends its registration, then its use. From then on the connection is another call's.
+macro_rules! used_by_another {
+    (|$token:ident, $cell:ident| $register:expr) => {
+        check(|| {
+            let ($token, (socket, $cell)) = (CancelToken::new(), connection());
+            let registered = $register;
+            let firing = fire(&$token);
+            drop(registered);
+            // A connection whose use was aborted has no next user.
+            if $cell.next_use() {
+                socket.0.store(true, Ordering::SeqCst);
+                ends(firing);
+                assert!(!$cell.is_aborted());
+            }
+        })
+    };
+}
+
 #[test]
 fn a_fire_never_reaches_the_next_use() {
-    check(|| {
-        let (token, cell) = (CancelToken::new(), Arc::new(AbortCell::new()));
-        let socket = Arc::new(Next(AtomicBool::new(false)));
-        let interrupt: Arc<dyn Interrupt> = socket.clone();
-        cell.register(Arc::downgrade(&interrupt));
+    used_by_another!(|token, cell| {
         let (blocked, generation) = cell.blocked();
-        let registered = token.register(blocked, generation);
+        token.register(blocked, generation)
+    });
+}
+
+/// The same with a place in the list that stays.
+#[test]
+fn a_fire_never_reaches_the_use_after_a_kept_place() {
+    used_by_another!(|token, cell| cell.cancellable_by(&token));
+}
+
+/// A fire that comes while the connection goes from its call to one of another token ends the first call or none.
+#[test]
+fn a_fire_never_reaches_the_call_of_another_token() {
+    check(|| {
+        let (token, other, (socket, cell)) = (CancelToken::new(), CancelToken::new(), connection());
+        let registered = cell.cancellable_by(&token);
         let firing = fire(&token);
         drop(registered);
-        // A connection whose use was aborted has no next user.
         if cell.next_use() {
             socket.0.store(true, Ordering::SeqCst);
+            let registered = cell.cancellable_by(&other);
             ends(firing);
+            drop(registered);
             assert!(!cell.is_aborted());
+            assert_eq!((token.registered().0, other.registered().0), (0, 1));
         }
+    });
+}
+
+/// The second call has the token of the first, which is registered already. It finds that the token has fired, or is
+/// ended by the fire.
+#[test]
+fn a_fire_reaches_the_next_call_of_its_token() {
+    check(|| {
+        let (token, (_socket, cell)) = (CancelToken::new(), connection());
+        drop(cell.cancellable_by(&token));
+        assert!(cell.next_use());
+        let firing = fire(&token);
+        let registered = cell.cancellable_by(&token);
+        let has_fired = token.has_fired();
+        ends(firing);
+        assert!(has_fired || cell.is_aborted());
+        drop(registered);
     });
 }
 
