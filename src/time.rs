@@ -470,18 +470,19 @@ impl Deadline {
     }
 
     /// Returns `self` or `limit` from now, whichever is earlier. Reads the clock only if there is a limit.
+    #[inline]
     pub(crate) fn or_within(self, limit: Option<Duration>, bound: Bound) -> Deadline {
-        match limit {
-            None => self,
-            Some(_) => self.earlier(Deadline::after(Instant::now(), limit, bound)),
-        }
+        self.or_within_at(&mut Moment::default(), limit, bound)
     }
 
     /// Does the same from this moment.
+    #[inline]
     pub(crate) fn or_within_at(self, moment: &mut Moment, limit: Option<Duration>, bound: Bound) -> Deadline {
-        match limit {
-            None => self,
-            Some(_) => self.earlier(Deadline::after(moment.get(), limit, bound)),
+        let Some(length) = limit else { return self };
+        match moment.get().checked_add(length) {
+            // Asked for each wait of a call: the reason of a deadline that does not count is not made.
+            Some(at) if self.at.is_none_or(|ours| at < ours) => Deadline { at: Some(at), why: Why::new(bound, limit) },
+            _ => self,
         }
     }
 

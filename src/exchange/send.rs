@@ -115,6 +115,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Returns the wait of the next write, which begins at this moment.
+    #[inline(always)]
     fn write(&self, moment: &mut Moment) -> Wait<'a> {
         match &self.early {
             None => self.bounds.write(moment),

@@ -26,26 +26,38 @@ thread_local! {
 
     /// Connections that were closed while such code ran. They are told of when it is done.
     static LATER: RefCell<VecDeque<Ended>> = const { RefCell::new(VecDeque::new()) };
+
+    /// Whether there are such connections. It is asked after each event.
+    static HAS_LATER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Returns whether a listener or a logger runs on this thread. It must not be kept waiting.
+#[inline]
 pub(crate) fn is_telling() -> bool {
     TOLD.get() != Told::Nobody
 }
 
 /// Runs the user's code, then tells of the connections that were closed meanwhile. The caller has no state half
 /// changed.
+#[inline]
 pub(super) fn tell(whom: Told, event: impl FnOnce()) {
     let outer = TOLD.replace(whom);
     contain(event);
-    if outer == Told::Nobody {
-        // Connections that are closed in this loop join the queue, and are told of in their turn.
-        TOLD.set(Told::Listener);
-        while let Ok(Some(ended)) = LATER.try_with(|later| later.borrow_mut().pop_front()) {
-            contain(|| ended.tell_now());
-        }
+    if HAS_LATER.get() && outer == Told::Nobody {
+        tell_later();
     }
     TOLD.set(outer);
+}
+
+/// Tells of the connections that were closed while the user's code ran. Connections that are closed meanwhile join the
+/// queue, and are told of in their turn.
+#[cold]
+fn tell_later() {
+    TOLD.set(Told::Listener);
+    while let Ok(Some(ended)) = LATER.try_with(|later| later.borrow_mut().pop_front()) {
+        contain(|| ended.tell_now());
+    }
+    HAS_LATER.set(false);
 }
 
 /// Writes a line to the log. A logger may send requests of its own. Lines about these are left out: they would cause
@@ -80,6 +92,7 @@ pub(super) fn tell_closed(ended: Ended) {
     if is_telling() {
         // The list is gone if the thread is at its end.
         let _ = LATER.try_with(|later| later.borrow_mut().push_back(ended));
+        HAS_LATER.set(true);
     } else {
         tell(Told::Listener, || ended.tell_now());
     }

@@ -362,6 +362,7 @@ impl RequestBuilder {
     /// assert!(request.send().unwrap_err().is_cancelled());
     /// ```
     #[doc(alias = "signal")]
+    #[inline]
     pub fn cancel_with(self, token: &CancelToken) -> Self {
         self.change(|request| {
             request.cancel_with(token);
