@@ -4,6 +4,7 @@
 //! socket. `close(2)` from another thread wakes no one, and it may close a descriptor that has been reused meanwhile.
 
 use std::fmt;
+use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -65,9 +66,9 @@ struct State {
     ///
     /// It stays between the calls, because most calls on a connection have the same token as the one before: to join the
     /// list and to leave it again takes five times as long as to set `is_cancellable`.
-    kept: Option<Kept>,
-    /// How many places there have been.
-    keeps: u64,
+    kept: Option<Box<Kept>>,
+    /// How many places there have been, up to a number that starts again from 0.
+    keeps: u32,
     /// The process that the connection was opened in.
     home: Home,
 }
@@ -281,10 +282,16 @@ impl AbortCell {
     /// Joins the list of the token, and leaves that of the one before.
     #[cold]
     fn keep(self: &Arc<Self>, mut state: MutexGuard<'_, State>, token: &CancelToken) {
-        state.keeps += 1;
+        state.keeps = state.keeps.wrapping_add(1);
         let cell: Weak<dyn Blocked> = Arc::<AbortCell>::downgrade(self);
-        let kept = token.keep(cell, KEPT | state.keeps, state.home);
-        let before = state.kept.replace(kept);
+        let kept = token.keep(cell, KEPT | u64::from(state.keeps), state.home);
+        let before = match &mut state.kept {
+            Some(place) => Some(mem::replace(&mut **place, kept)),
+            none => {
+                *none = Some(Box::new(kept));
+                None
+            }
+        };
         drop(state);
         // Without the lock: the token before may end here, and with it values of the caller's.
         if let Some(before) = before {
@@ -359,7 +366,7 @@ impl Blocked for AbortCell {
             return;
         }
         // Another token may have taken the place of this one since it was fired.
-        let is_meant = |state: &State| state.is_cancellable && KEPT | state.keeps == generation;
+        let is_meant = |state: &State| state.is_cancellable && KEPT | u64::from(state.keeps) == generation;
         self.abort_if(is_meant, AbortCause::Cancelled);
     }
 }

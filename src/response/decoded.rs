@@ -27,7 +27,7 @@ impl Response {
     }
 
     fn refuse(&mut self, kind: ErrorKind) {
-        self.inner.kept = Some(Box::new(Kept::Refused(kind.into())));
+        self.inner.kept = Some(Kept::Refused(Box::new(kind.into())));
     }
 
     /// Ends the reading of a body that cannot be decoded, at its first read. The connection is closed.
@@ -35,7 +35,7 @@ impl Response {
     pub(super) fn refused(&mut self, reason: Reason) -> Error {
         let error = self.name_coding(Error::new(reason, Phase::Body));
         self.inner.reader.fail(error.reason().clone());
-        self.inner.kept = Some(Box::new(Kept::Nothing(error.reason().clone())));
+        self.inner.kept = Some(Kept::Nothing(Box::new(error.reason().clone())));
         self.error(error)
     }
 
@@ -60,7 +60,7 @@ impl Response {
     #[doc(alias = "decode")]
     #[doc(alias = "auto_decompress")]
     pub fn decode_content(&mut self, decode: bool) -> Result<&mut Response> {
-        let is_unread = matches!(self.inner.kept.as_deref(), None | Some(Kept::Refused(_)))
+        let is_unread = matches!(self.inner.kept, None | Some(Kept::Refused(_)))
             && self.inner.reader.received() == 0
             && self.inner.reader.failure().is_none();
         if !is_unread {

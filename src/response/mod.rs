@@ -116,7 +116,7 @@ struct Inner {
     reused: bool,
     reader: BodyReader,
     /// The body if it was loaded, or the reason why it cannot be read any more.
-    kept: Option<Box<Kept>>,
+    kept: Option<Kept>,
     /// Decodes the body. `None` if the body is not coded, has ended, or has failed.
     pump: Option<Box<Pump>>,
     /// Values of the caller's own.
@@ -133,7 +133,7 @@ impl Response {
     // Inlined: each move of the parts costs 60 instructions.
     #[inline(always)]
     pub(crate) fn new(parts: Parts, arrival: Arrival, framing: Framing, ending: Ending) -> Response {
-        // The memory is there before the state, which is then made in place: it has 560 bytes.
+        // The memory is there before the state, which is then made in place: it has 580 bytes.
         let space = Box::new_uninit();
         let reading = parts.reading;
         let (remote, reused) = match &parts.held {

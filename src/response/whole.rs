@@ -48,17 +48,17 @@ impl Response {
     #[doc(alias = "data")]
     #[doc(alias = "preload_content")]
     pub fn load(&mut self) -> Result<&[u8]> {
-        if matches!(self.inner.kept.as_deref(), None | Some(Kept::Refused(_))) {
+        if matches!(self.inner.kept, None | Some(Kept::Refused(_))) {
             let result = self.move_body();
             let (kept, failed) = match result {
                 Ok(bytes) => (Kept::Body { bytes, read: 0 }, None),
-                Err(error) => (Kept::Nothing(error.reason().clone()), Some(error)),
+                Err(error) => (Kept::Nothing(Box::new(error.reason().clone())), Some(error)),
             };
-            self.inner.kept = Some(Box::new(kept));
+            self.inner.kept = Some(kept);
             failed.map_or(Ok(()), Err)?;
         }
-        match self.inner.kept.as_deref() {
-            Some(Kept::Nothing(reason) | Kept::Refused(reason)) => Err(self.about_body(reason.clone())),
+        match &self.inner.kept {
+            Some(Kept::Nothing(reason) | Kept::Refused(reason)) => Err(self.about_body((**reason).clone())),
             Some(Kept::Body { bytes, .. }) => Ok(bytes),
             None => Ok(&[]),
         }
@@ -76,7 +76,7 @@ impl Response {
     /// # Ok::<(), hostpool::Error>(())
     /// ```
     pub fn data(&self) -> Option<&[u8]> {
-        match self.inner.kept.as_deref() {
+        match &self.inner.kept {
             Some(Kept::Body { bytes, .. }) => Some(bytes),
             Some(Kept::Nothing(_) | Kept::Refused(_)) | None => None,
         }
@@ -100,21 +100,21 @@ impl Response {
     #[doc(alias = "into_parts")]
     pub fn take_body(&mut self) -> Result<Vec<u8>> {
         let body = self.move_body()?;
-        self.inner.kept = Some(Box::new(Kept::Nothing(ErrorKind::Closed.because("the body was taken"))));
+        self.inner.kept = Some(Kept::Nothing(Box::new(ErrorKind::Closed.because("the body was taken"))));
         Ok(body)
     }
 
     /// Returns the whole body without keeping it, for a response that is read no more.
     pub(super) fn move_body(&mut self) -> Result<Vec<u8>> {
-        match self.inner.kept.as_deref_mut() {
+        match &mut self.inner.kept {
             None => self.read_all(),
             Some(Kept::Body { bytes, .. }) => Ok(std::mem::take(bytes)),
             Some(Kept::Refused(reason)) => {
-                let reason = reason.clone();
+                let reason = (**reason).clone();
                 Err(self.refused(reason))
             }
             Some(Kept::Nothing(reason)) => {
-                let reason = reason.clone();
+                let reason = (**reason).clone();
                 Err(self.about_body(reason))
             }
         }
@@ -122,7 +122,7 @@ impl Response {
 
     /// Reads the next bytes, from the kept body or from the connection. Returns 0 at the end.
     pub(super) fn read_next(&mut self, buf: &mut [u8]) -> Result<usize> {
-        match self.inner.kept.as_deref_mut() {
+        match &mut self.inner.kept {
             None => self.read_some(buf),
             Some(Kept::Body { bytes, read }) => {
                 let rest = &bytes[*read..];
@@ -132,11 +132,11 @@ impl Response {
                 Ok(len)
             }
             Some(Kept::Refused(reason)) => {
-                let reason = reason.clone();
+                let reason = (**reason).clone();
                 Err(self.refused(reason))
             }
             Some(Kept::Nothing(reason)) => {
-                let reason = reason.clone();
+                let reason = (**reason).clone();
                 Err(self.about_body(reason))
             }
         }
@@ -149,7 +149,7 @@ impl Response {
 
     /// Returns how many bytes are left to read, if that is known.
     pub(super) fn left(&self) -> Option<u64> {
-        match self.inner.kept.as_deref() {
+        match &self.inner.kept {
             Some(Kept::Body { bytes, read }) => Some((bytes.len() - read) as u64),
             Some(Kept::Nothing(_) | Kept::Refused(_)) => None,
             // The length of the coded body is not that of the decoded one.
@@ -160,8 +160,8 @@ impl Response {
 
     /// Makes later reads fail with `why`, unless the body is kept.
     pub(super) fn end_reading(&mut self, why: impl Into<Reason>) {
-        if !matches!(self.inner.kept.as_deref(), Some(Kept::Body { .. })) {
-            self.inner.kept = Some(Box::new(Kept::Nothing(why.into())));
+        if !matches!(self.inner.kept, Some(Kept::Body { .. })) {
+            self.inner.kept = Some(Kept::Nothing(Box::new(why.into())));
         }
     }
 
