@@ -5,11 +5,13 @@
 //! and the median of the rounds' ratios to the hand-written threads. `--way` measures one alone, for a tracer: 0 is by
 //! hand, 1 in order, 2 as completed.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,8 +33,12 @@ fn main() {
 
     let server = Server::start();
     type Way = fn(&Session, &str, usize, usize) -> usize;
-    let mut ways: Vec<(&str, Way)> =
-        vec![("threads", by_hand), ("batch", in_order), ("batch, as completed", as_completed)];
+    let mut ways: Vec<(&str, Way)> = vec![
+        ("threads", by_hand),
+        ("batch", in_order),
+        ("batch, as completed", as_completed),
+        ("threads, in order", by_hand_in_order),
+    ];
     let one = number("--way", ways.len());
     if one < ways.len() {
         ways = vec![ways[one]];
@@ -77,6 +83,38 @@ fn by_hand(session: &Session, url: &str, requests: usize, workers: usize) -> usi
         }
     });
     total.into_inner()
+}
+
+/// What a program without `batch` does that needs the results on one thread, in the order of the requests.
+fn by_hand_in_order(session: &Session, url: &str, requests: usize, workers: usize) -> usize {
+    let next = AtomicUsize::new(0);
+    let (give, results) = sync_channel(16 * workers);
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            let give = give.clone();
+            scope.spawn(|| {
+                let give = give;
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    if place >= requests {
+                        break;
+                    }
+                    let body = session.get(url).send().and_then(hostpool::Response::bytes);
+                    give.send((place, body)).expect("the reader waits for all");
+                }
+            });
+        }
+        drop(give);
+        let (mut early, mut wanted, mut total) = (BTreeMap::new(), 0, 0);
+        for (place, body) in results {
+            early.insert(place, body);
+            while let Some(body) = early.remove(&wanted) {
+                total += body.expect("the server answers").len();
+                wanted += 1;
+            }
+        }
+        total
+    })
 }
 
 fn in_order(session: &Session, url: &str, requests: usize, _: usize) -> usize {

@@ -86,7 +86,7 @@ fn main() {
     if std::env::args().nth(1).is_some_and(|first| first == "serve") {
         return serve();
     }
-    let (mut calls, mut million, mut slowest) = (10_000, 1_000_000, 0);
+    let (mut calls, mut million, mut slowest, mut pause) = (10_000, 1_000_000, 0, 200);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().and_then(|value| value.parse().ok()).expect("a number");
@@ -94,7 +94,8 @@ fn main() {
             "--calls" => calls = value,
             "--million" => million = value,
             "--slowest" => slowest = value,
-            _ => panic!("--calls N, --million N or --slowest N"),
+            "--pause" => pause = value as u64,
+            _ => panic!("--calls N, --million N, --slowest N or --pause MILLISECONDS"),
         }
     }
     let (_deaf, deaf) = deaf();
@@ -109,7 +110,7 @@ fn main() {
     let world = Arc::new(World { pools, full, server, deaf, upload: vec![0; 8 << 20].leak() });
     let before = left();
     deadlines(&world, calls, slowest);
-    tokens(&world, calls, slowest);
+    tokens(&world, calls, slowest, pause);
     flat(&world, million);
     for client in [&world.pools, &world.full] {
         let stats = client.stats();
@@ -250,9 +251,11 @@ fn deadlines(world: &Arc<World>, calls: usize, slowest: usize) {
     );
 }
 
-/// A token fires at a random moment of each call.
-fn tokens(world: &Arc<World>, calls: usize, slowest: usize) {
+/// A token fires at a random moment of each call. Each thread pauses after a call, for a random time up to so many
+/// milliseconds: without a pause the calls keep both of two processors busy, and the machine alone is late by more.
+fn tokens(world: &Arc<World>, calls: usize, slowest: usize, pause: u64) {
     let late = spread(calls, |n, caller| {
+        thread::sleep(Duration::from_micros(caller.dice.roll(pause * 1000 + 1)));
         let stage = STAGES[caller.dice.roll(STAGES.len() as u64) as usize];
         let (token, after) = (CancelToken::new(), Duration::from_micros(caller.dice.roll(10_000)));
         let request = world.request(stage).cancel_with(&token);
