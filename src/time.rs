@@ -6,6 +6,7 @@ mod settings;
 mod written;
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
@@ -329,16 +330,21 @@ impl From<Duration> for Timeout {
 /// hours ago would look as fresh as before. Deadlines use `Instant`, because an event cannot arrive while the machine
 /// sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Stamp(u64);
+pub(crate) struct Stamp(NonZeroU64);
 
 impl Stamp {
     /// Reads the clock. On Linux this needs no system call.
     #[inline]
     pub(crate) fn now() -> Stamp {
-        let now = Stamp(clock());
+        let now = clock();
         #[cfg(test)]
-        let now = Stamp(now.0 + slept());
-        now
+        let now = now + slept();
+        Stamp::of(now)
+    }
+
+    /// One more than the nanoseconds, so that an optional stamp takes no further word: each connection has three.
+    const fn of(nanoseconds: u64) -> Stamp {
+        Stamp(NonZeroU64::MIN.saturating_add(nanoseconds))
     }
 
     /// Returns the time after `time`, or `None` if the clock cannot count so far.
@@ -351,12 +357,12 @@ impl Stamp {
     /// Returns the time since `earlier`, or zero if that is later.
     #[inline]
     pub(crate) fn saturating_since(self, earlier: Stamp) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 
     #[cfg(any(test, fuzzing))]
     pub(crate) const fn at(time: Duration) -> Stamp {
-        Stamp(time.as_nanos() as u64)
+        Stamp::of(time.as_nanos() as u64)
     }
 }
 
@@ -482,6 +488,7 @@ impl Deadline {
         match moment.get().checked_add(length) {
             // Asked for each wait of a call: the reason of a deadline that does not count is not made.
             Some(at) if self.at.is_none_or(|ours| at < ours) => Deadline { at: Some(at), why: Why::new(bound, limit) },
+            None if self.at.is_none() => Deadline { at: None, why: Why::new(bound, limit) },
             _ => self,
         }
     }

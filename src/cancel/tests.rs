@@ -1,7 +1,11 @@
 //! The list of a token, and its family.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -188,4 +192,40 @@ fn checks() {
     assert!(!token.is_cancelled());
     outer.cancel();
     assert!(token.is_cancelled());
+}
+
+/// A connection that is closed leaves the list of its token, and waits for it without a lock of the pool.
+#[test]
+fn the_pool_goes_on_while_a_connection_leaves() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        // Until the client closes.
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    });
+    let (pools, token) = (crate::PoolManager::new(), CancelToken::new());
+    pools.get(url).cancel_with(&token).send().unwrap().bytes().unwrap();
+    assert_eq!(token.registered().0, 1);
+    let list = token.hold();
+    let closer = thread::spawn({
+        let pools = pools.clone();
+        move || pools.clear()
+    });
+    server.join().unwrap();
+    // The closer waits for the list now, or is about to.
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        for _ in 0..1000 {
+            pools.stats();
+            thread::yield_now();
+        }
+        tell.send(())
+    });
+    let goes_on = told.recv_timeout(Duration::from_secs(20));
+    drop(list);
+    closer.join().unwrap();
+    assert_eq!((goes_on, token.registered().0), (Ok(()), 0));
 }

@@ -327,7 +327,8 @@ impl CancelToken {
         Registration { token: self, place: self.add(blocked, generation) }
     }
 
-    /// Does the same until the returned value is dropped, which holds nobody alive. `home` is this process.
+    /// Does the same until the returned value is dropped, which holds nobody alive. `home` is the process in which
+    /// `blocked` was made.
     pub(crate) fn keep(&self, blocked: Weak<dyn Blocked>, generation: u64, home: Home) -> Kept {
         Kept { token: Arc::downgrade(&self.0), place: self.add(blocked, generation), home }
     }
@@ -358,6 +359,12 @@ impl CancelToken {
         self.0.list.lock().remove(place);
     }
 
+    /// Keeps everybody from joining and leaving the list.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> crate::sync::MutexGuard<'_, List> {
+        self.0.list.lock()
+    }
+
     /// Returns the number of waits that are registered, and the room for them.
     #[cfg(test)]
     pub(crate) fn registered(&self) -> (usize, usize) {
@@ -385,8 +392,9 @@ impl fmt::Debug for CancelToken {
 
 /// A place in the list of a token that outlives a call.
 ///
-/// Dropping it leaves the list, except in a child of the process that it was made in: another thread may have held the
-/// lock of the list at the fork, and would never release it there.
+/// Dropping it leaves the list, except in a child of the process of what is blocked: another thread may have held the
+/// lock of the list at the fork, and would never release it there. The token may end with it, and values of the caller's
+/// with the token, so it must not be dropped under a lock.
 pub(crate) struct Kept {
     token: Weak<Shared>,
     place: Place,
@@ -400,7 +408,7 @@ impl Kept {
         self.token.as_ptr() == Arc::as_ptr(&token.0)
     }
 
-    /// Leaves the list, in the process that it was made in. This asks for no process, which would be a system call.
+    /// Leaves the list, whatever the process: to ask for it is a system call, and this is part of a call.
     pub(crate) fn leave(mut self) {
         self.remove();
     }

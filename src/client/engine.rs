@@ -11,7 +11,7 @@ use crate::cookies::CookieJar;
 use crate::dial::{self, DialContext, Means, Opened, OtherWays, Route, Target};
 use crate::error::{Bound, Error, ErrorKind, Phase, Reason, Result, TlsFailure, TlsFault};
 use crate::exchange::{Common, Wire};
-use crate::net::abort::AbortCell;
+use crate::net::abort::{AbortCell, OwnCell};
 use crate::net::descriptors;
 use crate::net::names::Cache;
 use crate::net::transport::Transport;
@@ -287,7 +287,7 @@ impl Engine {
 
     /// Opens the connection that the permit allows. If that fails, the slot of the permit goes to the next waiter.
     pub(crate) fn open(&self, mut permit: PoolPermit, key: &PoolKey, dialing: &Dialing<'_>) -> Result<PoolLease> {
-        let cell = permit.begin_dial();
+        let cell = OwnCell::new(permit.begin_dial());
         let dial = self.observer.dialing(key.origin());
         cell.name(dial.id());
         let registered = dialing.until.register(|| cell.blocked());

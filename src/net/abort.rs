@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::mem;
+use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,6 +13,7 @@ use std::sync::{Arc, Weak};
 use super::probe::Probe;
 use super::waker::Waker;
 use crate::cancel::{Blocked, CancelToken, Kept, Run};
+use crate::contain::contain;
 use crate::process::Home;
 use crate::sync::{Mutex, MutexGuard};
 
@@ -371,6 +373,34 @@ impl Blocked for AbortCell {
     }
 }
 
+/// The cell of a connection that is open, or is being opened. The connection leaves the list of its token when this is
+/// dropped: the last owner of a cell may be dropped under the lock of the pool, and must have no such place any more.
+#[derive(Debug)]
+pub(crate) struct OwnCell(Arc<AbortCell>);
+
+impl OwnCell {
+    pub(crate) fn new(cell: Arc<AbortCell>) -> OwnCell {
+        OwnCell(cell)
+    }
+}
+
+impl Deref for OwnCell {
+    type Target = Arc<AbortCell>;
+
+    fn deref(&self) -> &Arc<AbortCell> {
+        &self.0
+    }
+}
+
+impl Drop for OwnCell {
+    fn drop(&mut self) {
+        let kept = self.0.state.lock().kept.take();
+        if kept.is_some() {
+            contain(|| drop(kept));
+        }
+    }
+}
+
 /// Lets a fire of one token end the current use of a connection, until it is dropped.
 #[must_use]
 pub(crate) struct Cancellable<'c>(&'c AbortCell);
@@ -451,12 +481,14 @@ mod tests {
         cell.forget();
         assert_eq!(other.registered().0, 0);
 
-        let dropped = Arc::new(AbortCell::new());
-        drop(dropped.cancellable_by(&one));
-        drop(dropped);
-        assert_eq!(one.registered().0, 0);
+        let closed = OwnCell::new(Arc::new(AbortCell::new()));
+        let held = closed.handle();
+        drop(closed.cancellable_by(&one));
+        drop(closed);
+        assert_eq!(one.registered().0, 0, "while a handle of the closed connection is held");
+        drop(held);
         // In a child of the process that opened it, the connection stays in a list whose lock may be held for good.
-        let inherited = Arc::new(AbortCell::new());
+        let inherited = OwnCell::new(Arc::new(AbortCell::new()));
         inherited.begin_dial(Home::elsewhere());
         drop(inherited.cancellable_by(&one));
         drop(inherited);

@@ -13,7 +13,7 @@ use crate::close_reason::CloseReason;
 use crate::dial::{Dialer, Route};
 use crate::error::ResponseHead;
 use crate::exchange::Wire;
-use crate::net::abort::AbortCell;
+use crate::net::abort::OwnCell;
 use crate::net::tcp::TcpConfig;
 use crate::net::transport::Transport;
 use crate::observe::{Observer, Record, WaitsForItself};
@@ -164,7 +164,7 @@ impl Key for PoolKey {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) wire: Wire,
-    pub(crate) cell: Arc<AbortCell>,
+    pub(crate) cell: OwnCell,
     /// The response by which a proxy opened the tunnel.
     pub(crate) tunnel: Option<Arc<ResponseHead>>,
     /// The last field: its drop tells of the close, which has happened by then.

@@ -1,9 +1,10 @@
-//! `batch` against hand-written threads: the same small requests, on one session, with as many threads.
+//! `batch` against hand-written threads: the same small requests, on one session, with as many threads. By hand it is done
+//! in two ways: the threads keep no results, or bring them to one thread in the order of the requests, as a batch does.
 //!
 //! `batch [--requests N] [--workers N] [--rounds N] [--way N]` starts a server of its own in another process. In each
 //! round the ways take turns, and the order changes. It prints the wall time and the CPU of the client for each request,
-//! and the median of the rounds' ratios to the hand-written threads. `--way` measures one alone, for a tracer: 0 is by
-//! hand, 1 in order, 2 as completed.
+//! and the median of the rounds' ratios to the threads that keep no results. `--way` measures one alone, for a tracer: 0 is
+//! those, 1 a batch in order, 2 one as completed, 3 threads that bring their results in order.
 
 use std::collections::BTreeMap;
 use std::env;

@@ -251,7 +251,7 @@ fn deadlines(world: &Arc<World>, calls: usize, slowest: usize) {
     );
 }
 
-/// A token fires at a random moment of each call. Each thread pauses after a call, for a random time up to so many
+/// A token fires at a random moment of each call. Each thread pauses before a call, for a random time up to so many
 /// milliseconds: without a pause the calls keep both of two processors busy, and the machine alone is late by more.
 fn tokens(world: &Arc<World>, calls: usize, slowest: usize, pause: u64) {
     let late = spread(calls, |n, caller| {
