@@ -394,7 +394,10 @@ impl Deref for OwnCell {
 
 impl Drop for OwnCell {
     fn drop(&mut self) {
-        let kept = self.0.state.lock().kept.take();
+        let mut state = self.0.state.lock();
+        // With the slot of a connection that was detached, the cell may have gone to another one, whose call waits now.
+        let kept = if state.is_cancellable { None } else { state.kept.take() };
+        drop(state);
         if kept.is_some() {
             contain(|| drop(kept));
         }
@@ -487,6 +490,16 @@ mod tests {
         drop(closed);
         assert_eq!(one.registered().0, 0, "while a handle of the closed connection is held");
         drop(held);
+        // The cell may go on to another connection before the first one is dropped.
+        let (detached, next) = (OwnCell::new(cell.clone()), OwnCell::new(cell.clone()));
+        detached.forget();
+        let call = next.cancellable_by(&other);
+        drop(detached);
+        assert_eq!(other.registered().0, 1);
+        drop(call);
+        drop(next);
+        assert_eq!(other.registered().0, 0);
+
         // In a child of the process that opened it, the connection stays in a list whose lock may be held for good.
         let inherited = OwnCell::new(Arc::new(AbortCell::new()));
         inherited.begin_dial(Home::elsewhere());
