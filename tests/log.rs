@@ -13,6 +13,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use hostpool::{ConnectionPool, CookieJar, ErrorKind, PoolManager, Session};
+#[cfg(all(feature = "rustls", feature = "native-roots"))]
+use support::without_hanging;
 use support::{Server, Step, answers, eventually, ok, refusing};
 
 /// Lines of this crate, with their levels, in front of which stands who wrote them.
@@ -343,4 +345,47 @@ fn requests_of_its_own() {
     let outcomes = OUTCOMES.take();
     assert!(!outcomes.is_empty() && outcomes.iter().all(|is_ok| !is_ok), "{outcomes:?}");
     assert!(LINES.lock().unwrap().iter().all(|line| !line.contains("/sink")));
+}
+
+/// The store of roots is read once, under a lock. A request that the logger sends because of it does not wait for that
+/// lock. The roots are those of the environment, so it is a process of its own.
+#[cfg(all(feature = "rustls", feature = "native-roots"))]
+#[test]
+fn roots_that_are_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let store = folder.path().join("store.pem");
+    std::fs::write(&store, certificate.pem() + broken).unwrap();
+    let mut test = std::process::Command::new(std::env::current_exe().unwrap());
+    test.args(["--ignored", "--exact", "roots_of_the_environment"]);
+    let output = test.env("SSL_CERT_FILE", store).env_remove("SSL_CERT_DIR").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[cfg(all(feature = "rustls", feature = "native-roots"))]
+#[test]
+#[ignore = "another test runs it, with a store of roots of its own"]
+fn roots_of_the_environment() {
+    thread_local! {
+        static URL: OnceCell<String> = const { OnceCell::new() };
+    }
+    let by = set_up();
+    let server = Server::with(|_| vec![]);
+    let url = format!("https://{}/", server.addr);
+    let outcome = without_hanging(move || {
+        URL.with(|own| own.set(url.clone()).unwrap());
+        ACT.set(Some(|| {
+            // A handshake with a server that knows no TLS.
+            URL.with(|url| hostpool::get(url.get().unwrap()).send().unwrap_err());
+        }));
+        hostpool::get(&url).send().unwrap_err()
+    });
+    assert!(outcome.is_connect() || outcome.kind() == &ErrorKind::Tls, "{outcome:?}");
+    let lines = take(&by, &server.addr.to_string());
+    let skipped =
+        |line: &&String| line.contains("1 entries of the store of root certificates were skipped, 1 were read");
+    assert_eq!(lines.iter().filter(skipped).count(), 1, "{lines:?}");
 }

@@ -1,5 +1,7 @@
 //! The lines that are written to the log, by the crate `log` (feature `log`) or `tracing` (feature `tracing`).
 
+#[cfg(feature = "native-roots")]
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -106,10 +108,25 @@ pub(crate) fn not_verified(origin: &Origin) {
     note!(warn, "the certificate of {origin} is not verified: anybody on the way can read and change everything");
 }
 
-/// Logs that certificates of a store of roots were skipped, with the first reason.
-#[cfg_attr(not(feature = "native-roots"), expect(dead_code))]
+#[cfg(feature = "native-roots")]
+thread_local! {
+    /// What was skipped on this thread, how much was read, and the first reason.
+    static SKIPPED: RefCell<Vec<(usize, usize, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes that certificates of a store of roots were skipped, with the first reason. It is not logged yet: the store is
+/// read under a lock that a request of the logger would wait for.
+#[cfg(feature = "native-roots")]
 pub(crate) fn skipped_roots(skipped: usize, read: usize, why: &str) {
-    note!(warn, "{skipped} entries of the store of root certificates were skipped, {read} were read: {why}");
+    let _ = SKIPPED.try_with(|all| all.borrow_mut().push((skipped, read, why.to_owned())));
+}
+
+/// Logs what was noted on this thread. Must be called without a lock.
+#[cfg(feature = "native-roots")]
+pub(crate) fn tell_skipped_roots() {
+    for (skipped, read, why) in SKIPPED.try_with(RefCell::take).unwrap_or_default() {
+        note!(warn, "{skipped} entries of the store of root certificates were skipped, {read} were read: {why}");
+    }
 }
 
 /// Logs that the body of a response was accepted although the end of its coding is missing.

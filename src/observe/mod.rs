@@ -29,12 +29,12 @@ pub use events::{
 };
 #[cfg(feature = "__tls")]
 pub(crate) use lines::not_verified;
-#[cfg(feature = "native-roots")]
-pub(crate) use lines::skipped_roots;
 pub(crate) use lines::{
     cut_short, left_out_cookies, lines_dropped, no_reaper, socks_alias, unfinished_coding, unknown_netrc_word,
     unknown_no_proxy,
 };
+#[cfg(feature = "native-roots")]
+pub(crate) use lines::{skipped_roots, tell_skipped_roots};
 pub use listener::Listener;
 pub(crate) use telling::is_telling;
 use telling::{Ended, Told, tell, tell_closed};

@@ -159,6 +159,15 @@ impl TlsConfig {
         if let Some(backend) = &*self.0.backend.read() {
             return Ok(backend.clone());
         }
+        let built = self.build();
+        #[cfg(feature = "native-roots")]
+        observe::tell_skipped_roots();
+        built
+    }
+
+    /// Builds it, unless another thread has. The others wait for it.
+    #[cfg(feature = "__tls")]
+    fn build(&self) -> Result<Arc<dyn Backend>> {
         let mut backend = self.0.backend.write();
         if let Some(backend) = &*backend {
             return Ok(backend.clone());
