@@ -10,12 +10,13 @@ use std::time::Duration;
 use super::terms::Terms;
 use crate::cancel::CancelToken;
 use crate::close_reason::CloseReason;
-use crate::error::{Bound, ErrorKind, Phase};
+use crate::error::{Bound, Error, ErrorKind, Phase};
 use crate::exchange::Wire;
 use crate::net::transport::{Probe, Transport, Wait};
+use crate::net::turn::Turn;
 use crate::pool::PoolLease;
 use crate::response::ConnectionInfo;
-use crate::sync::{Mutex, thread_number};
+use crate::sync::thread_number;
 use crate::time::Until;
 use crate::urls::Origin;
 
@@ -67,8 +68,8 @@ pub struct Connection {
     read: Option<Duration>,
     write: Option<Duration>,
     token: Option<CancelToken>,
-    receiving: Mutex<()>,
-    sending: Mutex<()>,
+    receiving: Arc<Turn>,
+    sending: Arc<Turn>,
     /// How the caller has used the connection.
     used: AtomicU8,
 }
@@ -82,7 +83,7 @@ const FINISHED: u8 = 2;
 /// A read or write failed, or the peer has ended the stream.
 const SPOILED: u8 = 3;
 
-// A panic leaves it whole: no code of the caller runs while it is used.
+// A transport or a check of the caller's that panics leaves it unfit for the pool, and otherwise whole.
 impl UnwindSafe for Connection {}
 impl RefUnwindSafe for Connection {}
 
@@ -98,8 +99,8 @@ impl Connection {
             read: timeout.read,
             write: timeout.write,
             token: token.cloned(),
-            receiving: Mutex::new(()),
-            sending: Mutex::new(()),
+            receiving: Turn::new(),
+            sending: Turn::new(),
             used: AtomicU8::new(QUIET),
         }
     }
@@ -213,24 +214,22 @@ impl Connection {
     #[doc(alias = "write_eof")]
     #[doc(alias = "half_close")]
     pub fn close_write(&self) -> io::Result<()> {
-        let _turn = self.sending.lock();
-        if self.used.load(Ordering::Relaxed) == FINISHED {
-            return Ok(());
-        }
         let mut refused = None;
-        self.operate((self.write, Bound::Write, Phase::Send), |wire, wait| {
+        self.operate(&self.sending, (self.write, Bound::Write, Phase::Send), |wire, wait| {
+            if self.used.load(Ordering::Relaxed) == FINISHED {
+                return Ok(0);
+            }
             while !wire.flush(wait)? {}
             match wire.close_write(wait) {
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => refused = Some(error),
-                result => result?,
+                result => {
+                    result?;
+                    self.note(FINISHED);
+                }
             }
             Ok(0)
         })?;
-        if let Some(error) = refused {
-            return Err(error);
-        }
-        self.note(FINISHED);
-        Ok(())
+        refused.map_or(Ok(()), Err)
     }
 
     /// Closes the connection, and then frees its slot.
@@ -336,11 +335,21 @@ impl Connection {
     }
 }
 
+/// Notes at its drop whether the thread panics: nobody knows then how far the stream was used.
+struct SpoiledByPanic<'a>(&'a Connection);
+
+impl Drop for SpoiledByPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.note(SPOILED);
+        }
+    }
+}
+
 /// Reading and writing.
 impl Connection {
     fn receive(&self, buf: &mut [u8]) -> io::Result<usize> {
-        let _turn = self.receiving.lock();
-        self.operate((self.read, Bound::Read, Phase::Head), |wire, wait| match wire.recv(buf, wait) {
+        self.operate(&self.receiving, (self.read, Bound::Read, Phase::Head), |wire, wait| match wire.recv(buf, wait) {
             // An abort looks like an end of the stream.
             Ok(0) if !buf.is_empty() && wait.is_cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
             Ok(0) if !buf.is_empty() => {
@@ -356,8 +365,7 @@ impl Connection {
     }
 
     fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        let _turn = self.sending.lock();
-        self.operate((self.write, Bound::Write, Phase::Send), |wire, wait| {
+        self.operate(&self.sending, (self.write, Bound::Write, Phase::Send), |wire, wait| {
             while !wire.flush(wait)? {}
             if buf.is_empty() {
                 return Ok(0);
@@ -367,9 +375,10 @@ impl Connection {
         })
     }
 
-    /// Runs one operation on the stream, under its bound.
+    /// Runs one operation on the stream in its turn, under its bound.
     fn operate(
         &self,
+        turn: &Arc<Turn>,
         (limit, bound, phase): (Option<Duration>, Bound, Phase),
         act: impl FnOnce(&Wire, &Wait<'_>) -> io::Result<usize>,
     ) -> io::Result<usize> {
@@ -378,6 +387,8 @@ impl Connection {
         cell.touch(thread_number());
         let until = self.token.as_ref().map_or(Until::NEVER, |token| Until::NEVER.with_token(token));
         let until = until.or_within(limit, bound);
+        let _turn = turn.take(until, phase).map_err(Error::into_io)?;
+        let _whole = SpoiledByPanic(self);
         match until.check(phase) {
             Ok(()) => {}
             // A bound of zero.
@@ -467,7 +478,9 @@ impl fmt::Debug for Connection {
 #[cfg(all(test, not(any(hostpool_loom, hostpool_shuttle))))]
 mod tests {
     use super::*;
+    use crate::net::abort::AbortHandle;
     use std::net::TcpListener;
+    use std::thread;
 
     /// A close that has found the connection in its pool before it is detached does not end it afterwards.
     #[test]
@@ -482,5 +495,79 @@ mod tests {
             let mut kept = kept;
             assert_eq!(kept.write(b"x").is_ok(), detach);
         }
+    }
+
+    /// A server that answers each request, and its URL.
+    fn server() -> (std::net::SocketAddr, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                thread::spawn(move || {
+                    while stream.read(&mut [0; 4096]).is_ok_and(|len| len > 0) {
+                        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+                    }
+                });
+            }
+        });
+        (address, format!("http://{address}/"))
+    }
+
+    /// An idle connection that is aborted is closed, and the call that opens another in its slot is not ended by it.
+    #[test]
+    fn an_abort_of_an_idle_connection() {
+        let (_, url) = server();
+        for end in [AbortHandle::cancel, AbortHandle::abort] {
+            let pools = crate::PoolManager::new();
+            let connection = pools.connect(&url).unwrap();
+            let cell = connection.lease.as_ref().unwrap().conn().cell.clone();
+            connection.release();
+            assert_eq!(pools.stats().idle, 1);
+            // As an end of all calls does that comes while the connection goes back.
+            assert!(end(&cell.handle()));
+            assert_eq!(pools.get(&url).send().unwrap().status(), 204);
+            assert_eq!(pools.stats().created, 2);
+        }
+    }
+
+    /// The slot of a connection of the crate's own goes to one of a dialer of the caller's, which no token's signal wakes.
+    #[test]
+    fn whose_connection_it_is() {
+        let (address, url) = server();
+        let pools = crate::PoolManager::builder().limit(1).build().unwrap();
+        let is_own = |connection: &Connection| connection.lease.as_ref().unwrap().conn().cell.is_own();
+        let connection = pools.connect(&url).unwrap();
+        assert!(is_own(&connection));
+        connection.release();
+        let dialer = crate::dialer_fn(move |_, _| {
+            let stream = std::net::TcpStream::connect(address).map_err(crate::Error::from)?;
+            Ok(Box::new(crate::IoTransport::from_stream(stream)))
+        });
+        let other = pools.connection_from_context(crate::PoolContext::new(&url).unwrap().dialer(dialer)).unwrap();
+        let connection = other.connect().unwrap();
+        assert_eq!((pools.stats().open, is_own(&connection)), (1, false));
+    }
+
+    /// A read that waits for another thread's read does so under its own timeout and token.
+    #[test]
+    fn a_read_behind_another() {
+        let (_, url) = server();
+        let (pools, token) = (crate::PoolManager::new(), CancelToken::new());
+        let mut connection = pools.connect(&url).unwrap();
+        connection.set_timeout(Duration::from_millis(20), None);
+        let turn = connection.receiving.take(Until::NEVER, Phase::Head).unwrap();
+        assert_eq!((&connection).read(&mut [0]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(turn);
+
+        let connection = pools.get(&url).cancel_with(&token).connect().unwrap();
+        let turn = connection.receiving.take(Until::NEVER, Phase::Head).unwrap();
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| (&connection).read(&mut [0]).unwrap_err());
+            token.cancel();
+            let error = reader.join().unwrap();
+            let error = crate::Error::from_io(&error).unwrap();
+            assert_eq!(error.kind(), &ErrorKind::Cancelled);
+        });
+        drop(turn);
     }
 }

@@ -122,6 +122,15 @@ impl AbortCell {
     pub(crate) fn begin_dial(&self, home: Home) {
         let mut state = self.state.lock();
         (state.base, state.has_several, state.home) = (None, false, home);
+        (state.is_own, state.is_wrapped) = (false, false);
+    }
+
+    /// Ends the current use, and forgets the stream and whether this use was aborted: another connection follows, of a call
+    /// that had no part in this one. It may be called under the lock of the pool.
+    pub(crate) fn begin_anew(&self) {
+        let mut state = self.state.lock();
+        state.generation += 1;
+        (state.aborted, state.socket, state.base, state.has_several) = (None, None, None, false);
     }
 
     /// Notes that no dialer of the caller's opened the connection.
@@ -243,12 +252,17 @@ impl AbortCell {
     /// Ends the current use and forgets the stream, which leaves the pool. Nothing that holds this cell reaches the
     /// stream afterwards.
     pub(crate) fn forget(&self) {
-        let mut state = self.state.lock();
-        state.generation += 1;
-        (state.aborted, state.socket, state.base, state.has_several) = (None, None, None, false);
-        let kept = state.kept.take();
-        drop(state);
-        drop(kept);
+        self.begin_anew();
+        self.leave();
+    }
+
+    /// Leaves the list of the token. Must be called without a lock: the token may end here, and with it values of the
+    /// caller's.
+    fn leave(&self) {
+        let kept = self.state.lock().kept.take();
+        if kept.is_some() {
+            contain(|| drop(kept));
+        }
     }
 
     /// Returns whether the current use is aborted. Every wait asks this after it wakes, before it interprets the result
@@ -297,7 +311,7 @@ impl AbortCell {
         drop(state);
         // Without the lock: the token before may end here, and with it values of the caller's.
         if let Some(before) = before {
-            before.leave();
+            contain(|| before.leave());
         }
     }
 
@@ -394,13 +408,7 @@ impl Deref for OwnCell {
 
 impl Drop for OwnCell {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        // With the slot of a connection that was detached, the cell may have gone to another one, whose call waits now.
-        let kept = if state.is_cancellable { None } else { state.kept.take() };
-        drop(state);
-        if kept.is_some() {
-            contain(|| drop(kept));
-        }
+        self.0.leave();
     }
 }
 
@@ -490,16 +498,6 @@ mod tests {
         drop(closed);
         assert_eq!(one.registered().0, 0, "while a handle of the closed connection is held");
         drop(held);
-        // The cell may go on to another connection before the first one is dropped.
-        let (detached, next) = (OwnCell::new(cell.clone()), OwnCell::new(cell.clone()));
-        detached.forget();
-        let call = next.cancellable_by(&other);
-        drop(detached);
-        assert_eq!(other.registered().0, 1);
-        drop(call);
-        drop(next);
-        assert_eq!(other.registered().0, 0);
-
         // In a child of the process that opened it, the connection stays in a list whose lock may be held for good.
         let inherited = OwnCell::new(Arc::new(AbortCell::new()));
         inherited.begin_dial(Home::elsewhere());

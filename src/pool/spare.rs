@@ -23,6 +23,10 @@ impl Touched for Arc<AbortCell> {
     fn set_holder(&self, thread: u64) {
         AbortCell::set_holder(self, thread);
     }
+
+    fn begin_anew(&self) {
+        AbortCell::begin_anew(self);
+    }
 }
 
 /// The condition that wakes one waiting caller, and the cell of the connection that the caller may open. Both are made

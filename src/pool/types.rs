@@ -45,6 +45,9 @@ pub(crate) trait Touched {
     fn holder(&self) -> u64;
 
     fn set_holder(&self, thread: u64);
+
+    /// Forgets the connection before and what has ended it: its unit goes to a call that had no part in it.
+    fn begin_anew(&self);
 }
 
 /// How long a call waits for its own thread, if nothing else is set.

@@ -90,6 +90,7 @@ impl<P: CoreTypes> Core<P> {
             // The unit stays: the caller closes the connection and dials in its place.
             let reason = self.expiry_reason(id, now);
             self.count_closed(id, reason);
+            self.begin_anew(id);
             self.set_dialing(id, thread);
             let victim = Victim { conn, reason, settle: Settle::Kept };
             return (Checkout::Granted(Grant::Permit { unit: UnitId(id) }), [Some(victim), None]);
@@ -114,6 +115,7 @@ impl<P: CoreTypes> Core<P> {
         self.count_closed(victim, reason);
         if self.units[victim].endpoint == endpoint {
             self.move_to_entry(victim, entry);
+            self.begin_anew(victim);
             self.set_dialing(victim, thread);
             return Some((UnitId(victim), Victim { conn, reason, settle: Settle::Kept }));
         }
@@ -303,6 +305,7 @@ impl<P: CoreTypes> Core<P> {
                 match self.endpoints[endpoint].queue.oldest() {
                     Some(oldest) => {
                         self.move_to_entry(unit.0, self.waiters[oldest].entry);
+                        self.begin_anew(unit.0);
                         self.grant_oldest(endpoint, unit.0);
                     }
                     None => self.release(unit.0),
@@ -342,6 +345,7 @@ impl<P: CoreTypes> Core<P> {
         self.uncount_reuse(entry);
         let next = self.entries[entry].idle.newest();
         let Some(next) = next.filter(|&next| self.units[next].expires.is_none_or(|at| at > now)) else {
+            self.begin_anew(unit.0);
             self.renew(unit, since, reason);
             return (Grant::Permit { unit }, None);
         };
@@ -497,6 +501,14 @@ impl<P: CoreTypes> Core<P> {
         });
         self.set_dialing(id, thread);
         UnitId(id)
+    }
+
+    /// Keeps the call that gets the unit of an idle connection from being ended by what came before it. The close of the
+    /// pool ends it all the same, and so does a cancel of all calls, which it finds by their count.
+    fn begin_anew(&mut self, id: Id) {
+        if !self.is_closed() {
+            self.units[id].abort.begin_anew();
+        }
     }
 
     /// Gives the unit to a caller, who opens a connection in it.

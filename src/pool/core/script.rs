@@ -34,6 +34,8 @@ impl Touched for Opener {
     fn set_holder(&self, thread: u64) {
         self.1.set(thread);
     }
+
+    fn begin_anew(&self) {}
 }
 
 /// Notes down whom it wakes.

@@ -68,6 +68,8 @@ impl Touched for Holder {
     fn set_holder(&self, thread: u64) {
         self.0.set(thread);
     }
+
+    fn begin_anew(&self) {}
 }
 
 /// Notes down whom it wakes: the waiter's number, which the model gives and the core cannot know.
