@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::cache::{Cache, Found, Key};
 use super::resolver::{Lookup, Resolver, SystemResolver};
-use crate::contain::drop_contained;
+use crate::contain::{contain, drop_contained};
 use crate::net::abort::Interrupt;
 use crate::net::transport::Wait;
 use crate::process::PerProcess;
@@ -99,8 +99,8 @@ enum End {
 struct After {
     start: Vec<Key>,
     wake: Vec<(Arc<Waiter>, End)>,
-    /// Keys may hold the last clone of a resolver.
-    dropped: Vec<Key>,
+    /// Keys may hold the last clone of a resolver, and caches the last keys.
+    dropped: Vec<(Key, Option<Running>)>,
 }
 
 /// Returns the addresses of a host, in the order of the resolver.
@@ -195,8 +195,8 @@ impl Lookups {
         let (stage, is_last) = (running.stage, running.waiters.is_empty());
         match stage {
             Stage::Queued(number) if is_last => {
-                after.dropped.extend(state.queue.remove(&number));
-                after.dropped.extend(state.lookups.remove_entry(key).map(|(key, _)| key));
+                after.dropped.extend(state.queue.remove(&number).map(|key| (key, None)));
+                after.dropped.extend(state.lookups.remove_entry(key).map(|(key, running)| (key, Some(running))));
             }
             Stage::Placed if is_last => {
                 state.forsaken += 1;
@@ -255,14 +255,17 @@ impl Lookups {
         }
         state.settle(&mut after);
         drop(state);
-        if let Some((key, running)) = ended {
+        if let Some((key, mut running)) = ended {
             let now = Instant::now();
-            running.caches.iter().for_each(|(cache, cleared)| cache.put(&key, &found, *cleared, now));
-            for waiter in running.waiters.into_values() {
+            for (cache, cleared) in &running.caches {
+                // A resolver of the caller's may go with a result that no longer has room.
+                contain(|| cache.put(&key, &found, *cleared, now));
+            }
+            for waiter in mem::take(&mut running.waiters).into_values() {
                 let end = payload.take().map_or_else(|| End::Found(found.clone()), End::Panicked);
                 after.wake.push((waiter, end));
             }
-            after.dropped.push(key);
+            after.dropped.push((key, Some(running)));
         }
         mem::forget(payload);
         self.go_on(after);
@@ -313,10 +316,11 @@ impl State {
         if self.is_stuck() {
             for key in mem::take(&mut self.queue).into_values() {
                 let ended = self.lookups.remove_entry(&key);
-                after.dropped.push(key);
-                let Some((key, running)) = ended else { continue };
-                after.dropped.push(key);
-                after.wake.extend(running.waiters.into_values().map(|waiter| (waiter, End::Busy)));
+                after.dropped.push((key, None));
+                let Some((key, mut running)) = ended else { continue };
+                let waiters = mem::take(&mut running.waiters);
+                after.wake.extend(waiters.into_values().map(|waiter| (waiter, End::Busy)));
+                after.dropped.push((key, Some(running)));
             }
         }
     }

@@ -477,3 +477,55 @@ fn many_at_once() {
     assert_eq!(lookups.counts(), (0, 0, 0, 0));
     assert!(lookups.threads() <= PLACES + LEFT);
 }
+
+/// The last key of a cache may hold the last clone of a resolver, whose drop may look a name up.
+#[test]
+fn a_cache_that_goes_with_a_lookup() {
+    #[derive(Debug)]
+    struct LooksUp(Box<dyn std::any::Any + Send + Sync>, Sender<usize>);
+    impl Resolver for LooksUp {
+        fn resolve(&self, _: &Lookup<'_>) -> Addresses {
+            Ok(vec![FOUND])
+        }
+    }
+    impl Drop for LooksUp {
+        fn drop(&mut self) {
+            // Takes the lock of all lookups.
+            let waiters = self.0.downcast_ref::<Lookups>().map(|lookups| lookups.waiters(&key(&found(), "other")));
+            let _ = self.1.send(waiters.unwrap_or(usize::MAX));
+        }
+    }
+    let (lookups, hanging) = (lookups(), Hanging::new());
+    let (tell, told) = channel();
+    let asks: Arc<dyn Resolver> = Arc::new(LooksUp(Box::new(lookups.clone()), tell));
+    let cache = Arc::new(Cache::new(None));
+    lookups.find(&key(&asks, "kept"), Some(&cache), &Wait::new()).unwrap();
+    drop(asks);
+    // All places are taken, so the next lookup waits for one, with two callers. The first one has the cache.
+    let cells: Vec<_> = (0..PLACES + 2).map(|_| Arc::new(AbortCell::new())).collect();
+    for (n, cell) in cells.iter().take(PLACES).enumerate() {
+        call(&lookups, &hanging.key(n), Timeout::from(LONG), cell);
+    }
+    hanging.wait(PLACES);
+    let queued = hanging.key("queued");
+    let waits = |count: usize| {
+        let (lookups, queued) = (lookups.clone(), queued.clone());
+        until(move || lookups.waiters(&queued) == count);
+    };
+    let first = {
+        let (lookups, queued, cell) = (lookups.clone(), queued.clone(), cells[PLACES].clone());
+        thread::spawn(move || {
+            let until = Timeout::from(LONG).deadline().into();
+            lookups.find(&queued, Some(&cache), &Wait::of(until, &cell)).map(drop).unwrap_err()
+        })
+    };
+    waits(1);
+    let second = call(&lookups, &queued, Timeout::from(LONG), &cells[PLACES + 1]);
+    cells[PLACES].handle().abort();
+    first.join().unwrap();
+    // The lookup alone has the cache now, and goes with its last caller.
+    cells[PLACES + 1].handle().abort();
+    assert_eq!(told.recv_timeout(LONG), Ok(0));
+    assert!(second.recv_timeout(LONG).unwrap().is_err());
+    (0..PLACES).for_each(|n| hanging.release(&n.to_string()));
+}
