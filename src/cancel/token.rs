@@ -299,8 +299,12 @@ impl CancelToken {
             && !self.has_fired()
             && let Some(ended) = check.run()
         {
-            *self.0.ended.lock() = Some(ended);
+            // Of two threads that read and write, the first one's answer counts. The other's is dropped without the lock.
+            let mut first = self.0.ended.lock();
+            let other = if first.is_none() { first.replace(ended) } else { Some(ended) };
+            drop(first);
             self.0.fired.store(true, Ordering::SeqCst);
+            drop(other);
         }
     }
 

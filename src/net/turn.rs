@@ -40,8 +40,10 @@ impl Turn {
                 (turn, 0)
             });
             while *is_taken {
-                if let Some(cancelled) = until.cancelled(phase) {
-                    return Err(cancelled);
+                if until.is_fired() {
+                    // The panic of a check goes on from here.
+                    drop(is_taken);
+                    return Err(until.token().map_or_else(|| until.timed_out(phase), |token| token.error(phase)));
                 }
                 match until.slice_end() {
                     None => self.free.wait(&mut is_taken),
