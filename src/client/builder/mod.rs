@@ -378,7 +378,9 @@ impl RequestBuilder {
     /// the exception that the error then carries. Where another thread can act, [`cancel_with`](Self::cancel_with) is
     /// better: it ends a call at once, and costs nothing while the call waits.
     ///
-    /// It runs without locks, for waits of the call and for reads of its response. A panic of it goes on to the caller.
+    /// It runs without locks, for waits of the call and for reads of its response. It must not use the
+    /// [`Connection`](crate::Connection), upgraded connection or [`WebSocket`](crate::WebSocket) for which it runs: it
+    /// would wait for itself. A panic of it goes on to the caller.
     ///
     /// ```
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
