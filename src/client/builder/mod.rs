@@ -379,7 +379,7 @@ impl RequestBuilder {
     /// better: it ends a call at once, and costs nothing while the call waits.
     ///
     /// It runs without locks, for waits of the call and for reads of its response. It must not use the
-    /// [`Connection`](crate::Connection), upgraded connection or [`WebSocket`](crate::WebSocket) for which it runs: it
+    /// [`Connection`](crate::Connection), upgraded connection or WebSocket for which it runs: it
     /// would wait for itself. A panic of it goes on to the caller.
     ///
     /// ```
