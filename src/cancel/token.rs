@@ -279,7 +279,7 @@ impl CancelToken {
     /// The connections that it was used on may still be in its list.
     pub(crate) fn is_sole(&mut self) -> bool {
         let is_held = Arc::strong_count(&self.0) > 1;
-        // What the last other holder did comes before the rest.
+        // All that the last other holder did is seen from here on.
         fence(Ordering::Acquire);
         !is_held && !self.has_fired() && self.0.signal.get().is_none()
     }

@@ -110,7 +110,7 @@ pub(crate) fn not_verified(origin: &Origin) {
 
 #[cfg(feature = "native-roots")]
 thread_local! {
-    /// What was skipped on this thread, how much was read, and the first reason.
+    /// For each store that this thread has read: how many entries were skipped and read, and the first reason.
     static SKIPPED: RefCell<Vec<(usize, usize, String)>> = const { RefCell::new(Vec::new()) };
 }
 

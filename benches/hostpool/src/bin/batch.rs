@@ -86,7 +86,7 @@ fn by_hand(session: &Session, url: &str, requests: usize, workers: usize) -> usi
     total.into_inner()
 }
 
-/// What a program without `batch` does that needs the results on one thread, in the order of the requests.
+/// Threads that send their results to one thread, which takes them in the order of the requests.
 fn by_hand_in_order(session: &Session, url: &str, requests: usize, workers: usize) -> usize {
     let next = AtomicUsize::new(0);
     let (give, results) = sync_channel(16 * workers);
