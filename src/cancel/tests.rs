@@ -194,6 +194,27 @@ fn checks() {
     assert!(token.is_cancelled());
 }
 
+/// A reader and a writer of one connection may both run the check, and both get an answer. The first one counts.
+#[test]
+fn two_answers_of_a_check() {
+    let (own, runs) = (Arc::new(std::sync::OnceLock::<CancelToken>::new()), AtomicU64::new(0));
+    let of_call = own.clone();
+    let token = CancelToken::of_call(
+        None,
+        &Check::new(move || {
+            let run = runs.fetch_add(1, Ordering::SeqCst);
+            if run == 0 {
+                // As another thread does meanwhile.
+                of_call.get().unwrap().tick();
+            }
+            Err(Error::custom(if run == 0 { "late" } else { "first" }))
+        }),
+    );
+    own.set(token.clone()).unwrap();
+    token.tick();
+    assert!(token.error(Phase::Head).to_string().starts_with("first"));
+}
+
 /// A connection that is closed leaves the list of its token, and waits for it without a lock of the pool.
 #[test]
 fn the_pool_goes_on_while_a_connection_leaves() {

@@ -299,7 +299,7 @@ impl CancelToken {
             && !self.has_fired()
             && let Some(ended) = check.run()
         {
-            // Of two threads that read and write, the first one's answer counts. The other's is dropped without the lock.
+            // A reader and a writer may both get an answer. The first one counts. The other is dropped without the lock.
             let mut first = self.0.ended.lock();
             let other = if first.is_none() { first.replace(ended) } else { Some(ended) };
             drop(first);

@@ -570,4 +570,33 @@ mod tests {
         });
         drop(turn);
     }
+
+    /// A transport of the caller's that panics in a read keeps its connection out of the pool.
+    #[test]
+    fn a_read_that_panics() {
+        #[derive(Debug)]
+        struct Panics;
+        impl Transport for Panics {
+            fn recv(&self, _: &mut [u8], _: &Wait<'_>) -> io::Result<usize> {
+                panic!("of the transport")
+            }
+            fn send(&self, bufs: &[IoSlice<'_>], _: &Wait<'_>) -> io::Result<usize> {
+                Ok(bufs.iter().map(|buf| buf.len()).sum())
+            }
+            fn probe(&self) -> Probe {
+                Probe::Quiet
+            }
+            fn abort(&self) {}
+        }
+        let dialer = crate::dialer_fn(|_, _| Ok(Box::new(Panics)));
+        let pools = crate::PoolManager::builder().dialer(dialer).build().unwrap();
+        for (panics, idle) in [(false, 1), (true, 0)] {
+            let connection = pools.connect("http://a.example/").unwrap();
+            if panics {
+                std::panic::catch_unwind(|| (&connection).read(&mut [0])).unwrap_err();
+            }
+            connection.release();
+            assert_eq!(pools.stats().idle, idle);
+        }
+    }
 }

@@ -17,11 +17,10 @@ use super::events::{
 /// A listener may use the client that it listens to, or another. Its own requests and the connections that they open
 /// are told to no listener. Connections that it closes are told of after it returns. Its requests do not wait in the
 /// queue: at a limit they fail at once with [`ErrorKind::PoolTimeout`](crate::ErrorKind::PoolTimeout), because its own
-/// thread may hold the connection that they would wait for. It must not use a WebSocket or an
-/// upgraded connection that the thread of the event uses: it may wait for itself, for example in [`closed`](Self::closed)
-/// of a WebSocket whose sending has failed. A panic ends the listener's call and nothing else. All of
-/// this holds for loggers, too. A listener that owns the client it listens to keeps it alive: a
-/// [`Weak`](std::sync::Weak) does not.
+/// thread may hold the connection that they would wait for. It must not use a WebSocket or an upgraded connection that
+/// the thread of the event uses: it may wait for itself, for example in [`closed`](Self::closed) of a WebSocket whose
+/// sending has failed. A panic ends the listener's call and nothing else. All of this holds for loggers, too. A listener
+/// that owns the client it listens to keeps it alive: a [`Weak`](std::sync::Weak) does not.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctest_server.rs")); }

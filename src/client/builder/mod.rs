@@ -379,8 +379,8 @@ impl RequestBuilder {
     /// better: it ends a call at once, and costs nothing while the call waits.
     ///
     /// It runs without locks, for waits of the call and for reads of its response. It must not use the
-    /// [`Connection`](crate::Connection), upgraded connection or WebSocket for which it runs: it
-    /// would wait for itself. A panic of it goes on to the caller.
+    /// [`Connection`](crate::Connection), upgraded connection or WebSocket for which it runs: it would wait for itself. A
+    /// panic of it goes on to the caller.
     ///
     /// ```
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
