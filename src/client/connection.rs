@@ -214,9 +214,15 @@ impl Connection {
     #[doc(alias = "write_eof")]
     #[doc(alias = "half_close")]
     pub fn close_write(&self) -> io::Result<()> {
+        let is_finished = || self.used.load(Ordering::Relaxed) == FINISHED;
+        // Neither the token nor a bound ends what is done.
+        if is_finished() {
+            return Ok(());
+        }
         let mut refused = None;
         self.operate(&self.sending, (self.write, Bound::Write, Phase::Send), |wire, wait| {
-            if self.used.load(Ordering::Relaxed) == FINISHED {
+            // Another thread may have had its turn meanwhile.
+            if is_finished() {
                 return Ok(0);
             }
             while !wire.flush(wait)? {}
@@ -569,6 +575,18 @@ mod tests {
             assert_eq!(error.kind(), &ErrorKind::Cancelled);
         });
         drop(turn);
+    }
+
+    /// A direction that is closed stays closed, whatever ends the call later.
+    #[test]
+    fn a_second_close() {
+        let (_, url) = server();
+        let token = CancelToken::new();
+        let connection = crate::PoolManager::new().get(&url).cancel_with(&token).connect().unwrap();
+        connection.close_write().unwrap();
+        token.cancel();
+        connection.close_write().unwrap();
+        assert!((&connection).write(b"x").is_err());
     }
 
     /// A transport of the caller's that panics in a read keeps its connection out of the pool.
